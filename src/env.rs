@@ -1,0 +1,149 @@
+//! The only entrance for the clock and for randomness, so that tests and vectors can pin both.
+
+use crate::error::{Error, Kind, Result};
+use serde::{Deserialize, Serialize};
+use std::fmt;
+use std::sync::Arc;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicI64, Ordering};
+
+/// A moment: nanoseconds since 1970-01-01 UTC.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Time(pub i64);
+
+impl Time {
+    /// Nanoseconds in a second.
+    pub const SECOND: i64 = 1_000_000_000;
+
+    /// Seconds from `earlier` to this moment; negative if it lies after.
+    pub fn seconds_since(self, earlier: Time) -> f64 {
+        #[expect(clippy::cast_precision_loss, reason = "a figure for people")]
+        let seconds = self.0.saturating_sub(earlier.0) as f64 / 1e9;
+        seconds
+    }
+}
+
+impl fmt::Display for Time {
+    /// RFC 3339, UTC, to the second.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match jiff::Timestamp::from_nanosecond(i128::from(self.0)) {
+            Ok(moment) => write!(f, "{}", moment.strftime("%Y-%m-%dT%H:%M:%SZ")),
+            Err(_) => write!(f, "{} ns", self.0),
+        }
+    }
+}
+
+/// Tells the time.
+pub trait Clock: Send + Sync {
+    /// The present moment.
+    fn now(&self) -> Time;
+}
+
+/// Yields unpredictable bytes.
+pub trait Random: Send + Sync {
+    /// Fills `buffer`.
+    fn fill(&self, buffer: &mut [u8]) -> Result<()>;
+}
+
+/// Clock and randomness, as handed to everything that needs them.
+#[derive(Clone)]
+pub struct Env {
+    clock: Arc<dyn Clock>,
+    random: Arc<dyn Random>,
+}
+
+impl Env {
+    /// The machine's clock and the operating system's randomness.
+    pub fn real() -> Self {
+        Env { clock: Arc::new(SystemClock), random: Arc::new(SystemRandom) }
+    }
+
+    /// Any clock and any randomness.
+    pub fn new(clock: Arc<dyn Clock>, random: Arc<dyn Random>) -> Self {
+        Env { clock, random }
+    }
+
+    /// Reproducible: randomness from `seed`, a clock that stands at `start` until moved.
+    pub fn seeded(seed: u64, start: Time) -> (Self, Arc<ManualClock>) {
+        let clock = Arc::new(ManualClock(AtomicI64::new(start.0)));
+        let random = Arc::new(SeededRandom::new(seed));
+        (Env { clock: clock.clone(), random }, clock)
+    }
+
+    /// The present moment.
+    pub fn now(&self) -> Time {
+        self.clock.now()
+    }
+
+    /// `N` random bytes.
+    pub fn random<const N: usize>(&self) -> Result<[u8; N]> {
+        let mut bytes = [0; N];
+        self.random.fill(&mut bytes)?;
+        Ok(bytes)
+    }
+}
+
+impl fmt::Debug for Env {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Env")
+    }
+}
+
+struct SystemClock;
+
+impl Clock for SystemClock {
+    fn now(&self) -> Time {
+        let now = jiff::Timestamp::now().as_nanosecond();
+        Time(i64::try_from(now).unwrap_or(i64::MAX))
+    }
+}
+
+struct SystemRandom;
+
+impl Random for SystemRandom {
+    fn fill(&self, buffer: &mut [u8]) -> Result<()> {
+        getrandom::fill(buffer).map_err(|cause| {
+            Error::new(Kind::Failed, "get randomness from", "the operating system")
+                .because(cause.to_string())
+        })
+    }
+}
+
+/// A clock that only moves when told to.
+#[derive(Debug)]
+pub struct ManualClock(AtomicI64);
+
+impl ManualClock {
+    /// Moves the clock by `seconds`, back too.
+    pub fn advance(&self, seconds: i64) {
+        self.0.fetch_add(seconds.saturating_mul(Time::SECOND), Ordering::SeqCst);
+    }
+}
+
+impl Clock for ManualClock {
+    fn now(&self) -> Time {
+        Time(self.0.load(Ordering::SeqCst))
+    }
+}
+
+/// Bytes of a BLAKE3 output stream: as good as random, and the same for the same seed.
+struct SeededRandom(Mutex<blake3::OutputReader>);
+
+impl SeededRandom {
+    fn new(seed: u64) -> Self {
+        let mut hasher = blake3::Hasher::new_derive_key("icecore 2026 seeded randomness for tests");
+        hasher.update(&seed.to_le_bytes());
+        SeededRandom(Mutex::new(hasher.finalize_xof()))
+    }
+}
+
+impl Random for SeededRandom {
+    fn fill(&self, buffer: &mut [u8]) -> Result<()> {
+        match self.0.lock() {
+            Ok(mut stream) => stream.fill(buffer),
+            Err(poisoned) => poisoned.into_inner().fill(buffer),
+        }
+        Ok(())
+    }
+}

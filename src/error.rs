@@ -1,0 +1,166 @@
+//! The one error type: a kind, what was attempted, on what, why, and what to try.
+
+use std::fmt;
+use std::io;
+
+/// What sort of failure this is. The kind decides the exit code and whether a retry can help.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Kind {
+    /// Anything that has no kind of its own.
+    Failed,
+    /// The object, file or snapshot is not there, and whoever was asked is sure of it.
+    NotFound,
+    /// Something already stands where a new thing was to be made.
+    AlreadyExists,
+    /// Stored bytes are not what they must be: rot, truncation, a swap or a forgery.
+    Damaged,
+    /// The secret opens none of the key slots.
+    WrongKey,
+    /// There is no repository at the place that was named.
+    NoRepository,
+    /// Somebody else holds what is needed (a database lock, a fence).
+    Locked,
+    /// A newer format, an unknown feature, or a platform that cannot do it.
+    Unsupported,
+    /// What the user or caller asked for makes no sense.
+    InvalidInput,
+    /// Understood, possible, and refused because it would put data at risk.
+    Refused,
+    /// A collector gave this writer up before it committed; it has to start again.
+    Fenced,
+    /// The disk or the quota is full.
+    NoSpace,
+    /// The operating system or the store denied it.
+    Denied,
+    /// A source changed, or could not be read, while it was captured.
+    SourceChanged,
+    /// The user asked to stop.
+    Interrupted,
+}
+
+/// `Result` with this crate's error.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// An error with its story: what was attempted, on what, and why it failed.
+#[derive(Debug)]
+pub struct Error(Box<Story>);
+
+#[derive(Debug)]
+struct Story {
+    kind: Kind,
+    attempted: String,
+    subject: String,
+    reason: String,
+    hint: Option<String>,
+    source: Option<Box<dyn std::error::Error + Send + Sync>>,
+}
+
+impl Error {
+    /// An error of `kind` from attempting `attempted` ("read", "open the index") on `subject`.
+    pub fn new(kind: Kind, attempted: impl Into<String>, subject: impl fmt::Display) -> Self {
+        Error(Box::new(Story {
+            kind,
+            attempted: attempted.into(),
+            subject: subject.to_string(),
+            reason: String::new(),
+            hint: None,
+            source: None,
+        }))
+    }
+
+    /// Shorthand for stored bytes that are not what they must be.
+    pub fn damaged(
+        attempted: impl Into<String>,
+        subject: impl fmt::Display,
+        reason: impl Into<String>,
+    ) -> Self {
+        Error::new(Kind::Damaged, attempted, subject).because(reason)
+    }
+
+    /// Why it failed, in words.
+    pub fn because(mut self, reason: impl Into<String>) -> Self {
+        self.0.reason = reason.into();
+        self
+    }
+
+    /// What the user can try.
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.0.hint = Some(hint.into());
+        self
+    }
+
+    /// The error underneath.
+    pub fn caused_by(mut self, source: impl std::error::Error + Send + Sync + 'static) -> Self {
+        self.0.source = Some(Box::new(source));
+        self
+    }
+
+    /// Wraps this error in what was being attempted further out; kind and hint stay.
+    pub fn within(self, attempted: impl Into<String>, subject: impl fmt::Display) -> Self {
+        let kind = self.0.kind;
+        let hint = self.0.hint.clone();
+        let mut outer = Error::new(kind, attempted, subject).caused_by(self);
+        outer.0.hint = hint;
+        outer
+    }
+
+    /// What sort of failure this is.
+    pub fn kind(&self) -> Kind {
+        self.0.kind
+    }
+
+    /// What the user can try, if anything is known to help.
+    pub fn hint_text(&self) -> Option<&str> {
+        self.0.hint.as_deref()
+    }
+
+    /// The thing that it happened to.
+    pub fn subject(&self) -> &str {
+        &self.0.subject
+    }
+}
+
+impl fmt::Display for Error {
+    /// One line, the causes after it: `cannot read packs/ab..: short object: unexpected end`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "cannot {}", self.0.attempted)?;
+        if !self.0.subject.is_empty() {
+            write!(f, " {}", self.0.subject)?;
+        }
+        if !self.0.reason.is_empty() {
+            write!(f, ": {}", self.0.reason)?;
+        }
+        if let Some(source) = &self.0.source {
+            write!(f, ": {source}")?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for Error {
+    // The causes are part of the message already; a reporter that walks sources would repeat them.
+}
+
+/// Attaches what was attempted and on what to a foreign error, at the call that knows it.
+pub trait Attempt<T> {
+    /// Turns the error into ours: "cannot `attempted` `subject`: ...".
+    fn attempt(self, attempted: &str, subject: impl fmt::Display) -> Result<T>;
+}
+
+impl<T> Attempt<T> for io::Result<T> {
+    fn attempt(self, attempted: &str, subject: impl fmt::Display) -> Result<T> {
+        self.map_err(|source| Error::new(kind_of_io(&source), attempted, subject).caused_by(source))
+    }
+}
+
+fn kind_of_io(error: &io::Error) -> Kind {
+    match error.kind() {
+        io::ErrorKind::NotFound => Kind::NotFound,
+        io::ErrorKind::AlreadyExists => Kind::AlreadyExists,
+        io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => Kind::Denied,
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Kind::NoSpace,
+        io::ErrorKind::Unsupported => Kind::Unsupported,
+        _ => Kind::Failed,
+    }
+}

@@ -1,0 +1,246 @@
+//! Directories: entries sorted by name, cut into nodes at entry boundaries (chapter 7).
+
+use super::cursor::{Reader, length32};
+use super::list::{Content, TreeRef};
+use super::record::{from_cbor, to_cbor};
+use crate::error::Result;
+use crate::id::ChunkId;
+use crate::limits::{LEVELS_MAX, NAME_MAX, NODE_MAX};
+use serde::{Deserialize, Serialize};
+use serde_bytes::ByteBuf;
+use std::collections::BTreeMap;
+
+/// First byte of a directory node.
+pub const DIRECTORY: u8 = b'D';
+
+/// One directory entry, or the root of a part.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Node {
+    /// The name, any bytes but `/` and NUL; never empty, `.` or `..`.
+    #[serde(with = "serde_bytes")]
+    pub name: Vec<u8>,
+    /// What it is.
+    pub kind: NodeKind,
+    /// Owner, mode, times.
+    pub meta: Metadata,
+    /// What must be unchanged for the content to count as unchanged; absent if the file was
+    /// too young when it was read for its times to prove anything.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stamp: Option<Stamp>,
+    /// Set where the entry was captured although something was wrong with it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub taint: Option<String>,
+}
+
+/// What a directory entry is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase", deny_unknown_fields)]
+pub enum NodeKind {
+    /// A regular file, or a stream.
+    File {
+        /// Its bytes.
+        content: Content,
+        /// Set for an SQLite database, which was captured through SQLite.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        sqlite: Option<Box<SqliteFacts>>,
+    },
+    /// A directory.
+    Directory {
+        /// Its entries.
+        entries: TreeRef,
+    },
+    /// A symbolic link.
+    Symlink {
+        /// Where it points, any bytes.
+        #[serde(with = "serde_bytes")]
+        target: Vec<u8>,
+    },
+    /// A named pipe.
+    Fifo,
+    /// A socket; its name is kept, restoring it is not possible.
+    Socket,
+    /// A character device.
+    CharDevice {
+        /// Major and minor number.
+        device: (u32, u32),
+    },
+    /// A block device.
+    BlockDevice {
+        /// Major and minor number.
+        device: (u32, u32),
+    },
+}
+
+/// Owner, mode, times and extended attributes.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Metadata {
+    /// Permission bits, with setuid, setgid and sticky.
+    pub mode: u32,
+    /// Numeric owner.
+    pub uid: u32,
+    /// Numeric group.
+    pub gid: u32,
+    /// Name of the owner, where the machine had one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user: Option<String>,
+    /// Name of the group.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub group: Option<String>,
+    /// Modification time.
+    pub mtime: FileTime,
+    /// Extended attributes, ACLs among them, sorted by name.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub xattrs: BTreeMap<ByteBuf, ByteBuf>,
+    /// Device and inode, where several names lead to the same file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hard_link: Option<(u64, u64)>,
+}
+
+/// A file system's time: seconds since 1970, and nanoseconds below a second.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
+pub struct FileTime(pub i64, pub u32);
+
+/// What `stat` says of an unchanged file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Stamp {
+    /// Length in bytes.
+    pub size: u64,
+    /// Modification time.
+    pub mtime: FileTime,
+    /// Status change time.
+    pub ctime: FileTime,
+    /// Inode.
+    pub inode: u64,
+}
+
+/// What was found out about an SQLite database, in the same read transaction as its pages.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SqliteFacts {
+    /// Bytes of a page.
+    pub page_size: u32,
+    /// Pages.
+    pub page_count: u32,
+    /// File change counter, offset 24 of the header (SQLite file format 1.3.7).
+    pub change_counter: u32,
+    /// `wal`, `delete`, ...
+    pub journal_mode: String,
+    /// `UTF-8`, ...
+    pub encoding: String,
+    /// `PRAGMA user_version`.
+    pub user_version: i64,
+    /// `PRAGMA application_id`.
+    pub application_id: i64,
+    /// BLAKE3 over the SQL of the schema, in hex.
+    pub schema_hash: String,
+    /// Version of the SQLite that read it.
+    pub reader: String,
+    /// How the pages were read: `dbpage` or `backup`.
+    pub method: String,
+    /// `quick` or `full`, if a check of the source was asked for and passed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub verified: Option<String>,
+    /// Rows of each table, if asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub row_counts: Option<BTreeMap<String, u64>>,
+}
+
+/// Why a name cannot stand in a directory, if it cannot (fault 35).
+pub fn bad_name(name: &[u8]) -> Option<&'static str> {
+    match name {
+        b"" => Some("an empty name"),
+        b"." | b".." => Some("a name that is not a name"),
+        _ if name.len() > NAME_MAX => Some("a name too long"),
+        _ if name.contains(&b'/') || name.contains(&0) => Some("a name with '/' or NUL"),
+        _ => None,
+    }
+}
+
+/// One node of a directory.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum DirectoryNode {
+    /// Entries, sorted by name.
+    Leaf(Vec<Node>),
+    /// References one level down: level of this node (from 1), and for each child its id and
+    /// the last name beneath it.
+    Inner(u8, Vec<(ChunkId, Vec<u8>)>),
+}
+
+impl DirectoryNode {
+    /// The node's plaintext.
+    pub fn encode(&self) -> Result<Vec<u8>> {
+        match self {
+            DirectoryNode::Leaf(nodes) => {
+                let mut bytes = vec![DIRECTORY, 0];
+                for node in nodes {
+                    bytes.extend(encode_entry(node)?);
+                }
+                Ok(bytes)
+            }
+            DirectoryNode::Inner(level, children) => {
+                let mut bytes = vec![DIRECTORY, *level];
+                for (id, last) in children {
+                    bytes.extend_from_slice(&id.0);
+                    bytes.extend_from_slice(&length32(last.len(), "a name")?.to_le_bytes());
+                    bytes.extend_from_slice(last);
+                }
+                Ok(bytes)
+            }
+        }
+    }
+
+    /// The node in `bytes`, which must be of `level`; names are checked, and their order.
+    pub fn decode(bytes: &[u8], level: u8, subject: &str) -> Result<Self> {
+        let mut reader = Reader::new(bytes, subject);
+        if reader.u8()? != DIRECTORY {
+            return Err(reader.damaged("it is no directory node"));
+        }
+        let found = reader.u8()?;
+        if found != level || found > LEVELS_MAX {
+            return Err(reader.damaged(format!("level {found} where {level} was expected")));
+        }
+        if level == 0 {
+            return decode_entries(reader, subject).map(DirectoryNode::Leaf);
+        }
+        let mut children: Vec<(ChunkId, Vec<u8>)> = Vec::new();
+        while !reader.rest().is_empty() {
+            let id = ChunkId(reader.array()?);
+            let length = reader.bounded(NAME_MAX, "a name's length")?;
+            let last = reader.bytes(length)?.to_vec();
+            if children.last().is_some_and(|(_, before)| *before >= last) {
+                return Err(reader.damaged("names are not in order"));
+            }
+            children.push((id, last));
+        }
+        Ok(DirectoryNode::Inner(level, children))
+    }
+}
+
+/// One entry as it stands in a leaf: its length, then the CBOR of its node.
+pub fn encode_entry(node: &Node) -> Result<Vec<u8>> {
+    let cbor = to_cbor(node, "a directory entry")?;
+    let mut bytes = length32(cbor.len(), "a directory entry")?.to_le_bytes().to_vec();
+    bytes.extend(cbor);
+    Ok(bytes)
+}
+
+fn decode_entries(mut reader: Reader<'_>, subject: &str) -> Result<Vec<Node>> {
+    let mut nodes: Vec<Node> = Vec::new();
+    while !reader.rest().is_empty() {
+        let length = reader.bounded(NODE_MAX, "an entry's length")?;
+        let node: Node = from_cbor(reader.bytes(length)?, subject)?;
+        if let Some(reason) = bad_name(&node.name) {
+            return Err(reader.damaged(reason));
+        }
+        if nodes.last().is_some_and(|before| before.name >= node.name) {
+            return Err(reader.damaged("entries are not in order"));
+        }
+        nodes.push(node);
+    }
+    Ok(nodes)
+}

@@ -1,0 +1,80 @@
+//! Records: CBOR maps with text keys, wrapped so that each names its kind and version (chapter 1).
+
+use crate::error::{Error, Kind, Result};
+use crate::limits::RECORD_MAX;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+/// A value that is stored as a record.
+pub trait Record: Serialize + DeserializeOwned {
+    /// The record's kind, as it stands in its envelope.
+    const KIND: &'static str;
+    /// The only version that this program reads and writes.
+    const VERSION: u32 = 1;
+}
+
+#[derive(Serialize)]
+struct Out<'a, T> {
+    kind: &'a str,
+    version: u32,
+    body: &'a T,
+}
+
+#[derive(Deserialize)]
+struct Head {
+    kind: String,
+    version: u32,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct In<T> {
+    #[serde(rename = "kind")]
+    _kind: String,
+    #[serde(rename = "version")]
+    _version: u32,
+    body: T,
+}
+
+/// The record's bytes.
+pub fn encode<T: Record>(record: &T) -> Result<Vec<u8>> {
+    to_cbor(&Out { kind: T::KIND, version: T::VERSION, body: record }, T::KIND)
+}
+
+/// The record in `bytes`.
+///
+/// # Errors
+/// `Unsupported` for another kind or version or an unknown field, `Damaged` for what is no record.
+pub fn decode<T: Record>(bytes: &[u8], subject: &str) -> Result<T> {
+    if bytes.len() > RECORD_MAX {
+        return Err(Error::damaged("decode", subject, "larger than a record may be"));
+    }
+    let head: Head = from_cbor(bytes, subject)?;
+    if head.kind != T::KIND || head.version != T::VERSION {
+        return Err(Error::new(Kind::Unsupported, "decode", subject)
+            .because(format!(
+                "it is a record of kind {:?} and version {}; this program knows {:?} version {}",
+                head.kind,
+                head.version,
+                T::KIND,
+                T::VERSION
+            ))
+            .hint("a newer icecore may have written it: use that version"));
+    }
+    from_cbor::<In<T>>(bytes, subject).map(|record| record.body)
+}
+
+/// CBOR of a plain value, for entries that stand inside larger structures.
+pub fn to_cbor<T: Serialize>(value: &T, subject: &str) -> Result<Vec<u8>> {
+    serde_cbor::to_vec(value)
+        .map_err(|cause| Error::new(Kind::InvalidInput, "encode", subject).caused_by(cause))
+}
+
+/// The plain value in `bytes`, all of them.
+pub fn from_cbor<T: DeserializeOwned>(bytes: &[u8], subject: &str) -> Result<T> {
+    serde_cbor::from_slice(bytes).map_err(|cause| {
+        let unknown = cause.to_string().contains("unknown field");
+        let kind = if unknown { Kind::Unsupported } else { Kind::Damaged };
+        Error::new(kind, "decode", subject).caused_by(cause)
+    })
+}

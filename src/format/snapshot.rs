@@ -1,0 +1,210 @@
+//! Outcomes of writers (chapter 8): `snapshots/<S>`, sealed records; and notes.
+
+use super::node::Node;
+use super::record::Record;
+use crate::env::Time;
+use crate::id::{NoteId, PackId, SeriesId, SnapshotId};
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// What became of writer `S`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase", deny_unknown_fields)]
+pub enum Outcome {
+    /// A snapshot, complete.
+    Snapshot(Box<Snapshot>),
+    /// A long backup's progress so far, which keeps its packs alive.
+    Partial(Partial),
+    /// Packs were moved or copied; nothing was captured.
+    Maintenance(Maintenance),
+    /// A collector gave the writer up.
+    Tombstone(Tombstone),
+}
+
+impl Record for Outcome {
+    const KIND: &'static str = "outcome";
+}
+
+/// A snapshot: several parts, captured by one command.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Snapshot {
+    /// Its own id, `S`.
+    pub id: SnapshotId,
+    /// The series that it belongs to.
+    pub series: SeriesId,
+    /// Its number in the series, from one.
+    pub sequence: u64,
+    /// BLAKE3 of the object of the series' previous snapshot.
+    #[serde(with = "serde_bytes")]
+    pub previous: Option<Vec<u8>>,
+    /// The snapshot that deltas and unchanged files were found in.
+    pub parent: Option<SnapshotId>,
+    /// The newest collection that the writer had read; 0 for none.
+    pub generation: u64,
+    /// When the command began, by its own clock.
+    pub started: Time,
+    /// When it was done.
+    pub finished: Time,
+    /// The machine.
+    pub host: String,
+    /// The user.
+    pub user: String,
+    /// Tags.
+    pub tags: BTreeSet<String>,
+    /// Facts given by the user: application version, image digest.
+    pub labels: BTreeMap<String, String>,
+    /// Program and version.
+    pub tool: String,
+    /// What was captured, in the order of the command line.
+    pub parts: Vec<Part>,
+    /// What the user was warned of.
+    pub warnings: Vec<String>,
+    /// Counts.
+    pub summary: Summary,
+}
+
+/// One source of a snapshot.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Part {
+    /// What kind of source it was.
+    pub kind: PartKind,
+    /// Where it stood: an absolute path, `/` between its components, which is also where it
+    /// stands within the snapshot.
+    #[serde(with = "serde_bytes")]
+    pub path: Vec<u8>,
+    /// Its root; the node's name is the last component of `path`.
+    pub root: Node,
+    /// When its capture began.
+    pub started: Time,
+    /// When it was done.
+    pub finished: Time,
+    /// Facts of the source kind.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub facts: BTreeMap<String, String>,
+    /// Whether something in it was captured although it was damaged.
+    #[serde(default)]
+    pub tainted: bool,
+    /// Whether something in it could not be captured, or changed meanwhile.
+    #[serde(default)]
+    pub incomplete: bool,
+}
+
+/// The kind of a source.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum PartKind {
+    /// A file or folder.
+    Files,
+    /// One SQLite database.
+    Sqlite,
+    /// Standard input, or the output of a command.
+    Stdin,
+}
+
+/// What a snapshot cost.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Summary {
+    /// Regular files and databases that are new.
+    pub files_new: u64,
+    /// ... that differ from the parent.
+    pub files_changed: u64,
+    /// ... that are as in the parent.
+    pub files_unchanged: u64,
+    /// Directories.
+    pub directories: u64,
+    /// SQLite databases, also counted as files.
+    pub databases: u64,
+    /// Items that could not be captured.
+    pub failed: u64,
+    /// Bytes of content.
+    pub bytes: u64,
+    /// Bytes that were read from the sources.
+    pub bytes_read: u64,
+    /// Chunks, data and metadata, that had to be stored.
+    pub chunks_new: u64,
+    /// Chunks that were in the repository already.
+    pub chunks_known: u64,
+    /// Blobs stored whole, and their plaintext and stored bytes.
+    pub whole: Stored,
+    /// Blobs stored as deltas.
+    pub delta: Stored,
+    /// Bytes of the packs.
+    pub packed: u64,
+    /// Bytes of all objects written before this one.
+    pub written: u64,
+}
+
+/// Blobs, and their bytes before and after.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Stored {
+    /// Blobs.
+    pub blobs: u64,
+    /// Bytes of plaintext.
+    pub plain: u64,
+    /// Bytes in packs.
+    pub stored: u64,
+}
+
+/// What a long first backup had written when its writer ended in favour of another.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Partial {
+    /// Its own id.
+    pub id: SnapshotId,
+    /// The generation that it had read.
+    pub generation: u64,
+    /// The packs that it keeps alive.
+    pub packs: BTreeSet<PackId>,
+    /// When.
+    pub at: Time,
+}
+
+/// A writer that captured nothing.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Maintenance {
+    /// Its own id.
+    pub id: SnapshotId,
+    /// The generation that it had read.
+    pub generation: u64,
+    /// What it did.
+    pub verb: String,
+    /// When.
+    pub at: Time,
+}
+
+/// A writer that was given up.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Tombstone {
+    /// Its own id.
+    pub id: SnapshotId,
+    /// The collection that gave it up.
+    pub generation: u64,
+    /// When.
+    pub at: Time,
+}
+
+/// `notes/<id>`: something learnt later about a snapshot, which itself never changes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Note {
+    /// Its own id.
+    pub id: NoteId,
+    /// The snapshot.
+    pub snapshot: SnapshotId,
+    /// When.
+    pub at: Time,
+    /// What: `verified`, `tainted`, `held`, ...
+    pub topic: String,
+    /// In words.
+    pub text: String,
+}
+
+impl Record for Note {
+    const KIND: &'static str = "note";
+}

@@ -1,0 +1,11 @@
+//! icecore: backups made for databases.
+
+pub mod backend;
+pub mod env;
+pub mod error;
+pub mod format;
+pub mod id;
+pub mod limits;
+pub mod monitor;
+pub mod source;
+pub mod target;

@@ -1,0 +1,68 @@
+//! Every bound in one place, and how they fit together.
+
+/// Smallest, mean and largest content-defined chunk of an ordinary stream, in bytes.
+pub const CHUNK_MIN: usize = 16 * KIB;
+/// See [`CHUNK_MIN`].
+pub const CHUNK_AVG: usize = 64 * KIB;
+/// See [`CHUNK_MIN`].
+pub const CHUNK_MAX: usize = 256 * KIB;
+
+/// Streams above this many bytes are cut four times as coarsely.
+pub const COARSE_STREAM: u64 = 64 << 30;
+
+/// Largest plaintext of one blob, data or metadata.
+pub const BLOB_MAX: usize = 4 * MIB;
+/// Largest stored form of one blob: nonce, tag, and a codec that failed to shrink it.
+pub const STORED_BLOB_MAX: usize = BLOB_MAX + 64 * KIB;
+
+/// A pack is closed when its blobs reach this many bytes.
+pub const PACK_TARGET: usize = 16 * MIB;
+/// Largest pack that a reader accepts.
+pub const PACK_MAX: usize = 80 * MIB;
+/// Most entries of one pack.
+pub const PACK_ENTRIES_MAX: usize = 1 << 16;
+/// Most salt headers of one pack.
+pub const PACK_SALTS_MAX: usize = 256;
+
+/// An index segment is closed when it holds this many entries.
+pub const INDEX_ENTRIES_MAX: usize = 1 << 18;
+/// Largest index segment, sealed.
+pub const INDEX_MAX: usize = 64 * MIB;
+
+/// Most bases of one delta.
+pub const BASES_MAX: usize = 8;
+/// Deepest delta: a blob of this depth needs a chain of so many others.
+pub const DEPTH_MAX: u8 = 8;
+/// Most blobs that reading one blob may touch, itself included.
+pub const CLOSURE_MAX: usize = 16;
+
+/// Largest record object (config, key, writer, snapshot, note), sealed.
+pub const RECORD_MAX: usize = 16 * MIB;
+/// Deepest tree of list or directory nodes.
+pub const LEVELS_MAX: u8 = 8;
+/// Deepest nesting of directories.
+pub const DIRECTORY_DEPTH_MAX: usize = 4096;
+/// Longest name of a directory entry.
+pub const NAME_MAX: usize = 4096;
+/// Largest encoded directory entry: bounded by the xattrs that it carries.
+pub const NODE_MAX: usize = 2 * MIB;
+/// Content of up to this many pieces stands in its directory entry.
+pub const INLINE_PIECES_MAX: usize = 8;
+
+/// Bytes that the pipeline reads ahead as one window.
+pub const WINDOW: usize = 4 * MIB;
+/// Plaintext of bases kept for the deltas that follow.
+pub const BASE_CACHE: usize = 16 * MIB;
+
+const KIB: usize = 1 << 10;
+const MIB: usize = 1 << 20;
+
+const _: () = {
+    assert!(CHUNK_MIN < CHUNK_AVG && CHUNK_AVG < CHUNK_MAX);
+    assert!(4 * CHUNK_MAX <= BLOB_MAX, "coarse chunks are blobs too");
+    assert!(NODE_MAX < BLOB_MAX, "a directory leaf holds at least one entry");
+    assert!(PACK_TARGET + STORED_BLOB_MAX < PACK_MAX);
+    assert!(INDEX_ENTRIES_MAX * 200 <= INDEX_MAX);
+    assert!(WINDOW >= 2 * 4 * CHUNK_MAX, "a window holds a cut and its look-ahead");
+    assert!(DEPTH_MAX as usize <= CLOSURE_MAX);
+};

@@ -1,0 +1,84 @@
+//! How the library speaks: to a terminal, to a log, or to a test. It never prints.
+
+use crate::error::{Error, Kind, Result};
+use std::sync::Mutex;
+
+/// What a count is a count of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Counter {
+    /// Directory entries of any kind.
+    Items,
+    /// Bytes of content read from sources, restored to targets, or checked.
+    Bytes,
+    /// Chunks handled.
+    Chunks,
+    /// Bytes sent to or received from the backend.
+    Stored,
+}
+
+/// Listens to a running operation. Called from several threads.
+pub trait Monitor: Send + Sync {
+    /// A task starts: its name ("back up", "check packs"), and its size where it is known.
+    fn begin(&self, task: &str, total: Option<(Counter, u64)>);
+    /// So much more was done.
+    fn count(&self, counter: Counter, amount: u64);
+    /// Something is wrong with one item, and the operation goes on.
+    fn trouble(&self, error: &Error);
+    /// Something that the user should know and that is no error.
+    fn note(&self, text: &str);
+    /// The task named last is over.
+    fn end(&self);
+    /// Whether the user wants to stop.
+    fn stop_requested(&self) -> bool {
+        false
+    }
+}
+
+/// Ends the operation with [`Kind::Interrupted`] once the user wants to stop.
+pub fn go_on(monitor: &dyn Monitor, attempted: &str) -> Result<()> {
+    if monitor.stop_requested() {
+        return Err(Error::new(Kind::Interrupted, attempted, "").because("interrupted"));
+    }
+    Ok(())
+}
+
+/// Hears nothing.
+#[derive(Debug, Default)]
+pub struct Silent;
+
+impl Monitor for Silent {
+    fn begin(&self, _: &str, _: Option<(Counter, u64)>) {}
+    fn count(&self, _: Counter, _: u64) {}
+    fn trouble(&self, _: &Error) {}
+    fn note(&self, _: &str) {}
+    fn end(&self) {}
+}
+
+/// Remembers troubles and notes as text; for tests and for summaries.
+#[derive(Debug, Default)]
+pub struct Recording(Mutex<Vec<String>>);
+
+impl Recording {
+    /// Everything heard so far, in order.
+    pub fn heard(&self) -> Vec<String> {
+        self.0.lock().map(|heard| heard.clone()).unwrap_or_default()
+    }
+
+    fn hear(&self, text: String) {
+        if let Ok(mut heard) = self.0.lock() {
+            heard.push(text);
+        }
+    }
+}
+
+impl Monitor for Recording {
+    fn begin(&self, _: &str, _: Option<(Counter, u64)>) {}
+    fn count(&self, _: Counter, _: u64) {}
+    fn trouble(&self, error: &Error) {
+        self.hear(error.to_string());
+    }
+    fn note(&self, text: &str) {
+        self.hear(text.to_owned());
+    }
+    fn end(&self) {}
+}

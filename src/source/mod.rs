@@ -1,0 +1,101 @@
+//! Bytes out of the world. A source freezes a consistent state, gives its items one by one, and
+//! finishes with a proof of consistency.
+
+use crate::error::{Error, Result};
+use crate::format::node::{Node, SqliteFacts, Stamp};
+use crate::format::snapshot::PartKind;
+use std::collections::BTreeMap;
+
+/// One source of a snapshot.
+pub trait Source: Send {
+    /// What it is and where it stands in the snapshot.
+    fn describe(&self) -> Description;
+
+    /// The next item: the root first, then depth first, entries of a directory sorted by name.
+    ///
+    /// # Errors
+    /// Only what makes the whole part worthless; trouble with one item is [`Item::Failed`].
+    fn next(&mut self) -> Result<Option<Item>>;
+
+    /// The end, after the last item.
+    fn finish(self: Box<Self>) -> Result<PartProof>;
+}
+
+/// What a source is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Description {
+    /// The kind of its part.
+    pub kind: PartKind,
+    /// Absolute path at which it stands in the snapshot, `/` between components.
+    pub path: Vec<u8>,
+}
+
+/// One item of a source.
+pub enum Item {
+    /// A directory begins (its `entries` are not yet known and stand for nothing); its entries
+    /// follow, then [`Item::Leave`].
+    Enter(Node),
+    /// The directory entered last is complete.
+    Leave,
+    /// A regular file, a database or a stream.
+    File(FileItem),
+    /// Anything without content.
+    Other(Node),
+    /// An item that could not be captured; the rest goes on.
+    Failed(Error),
+}
+
+/// A regular file, a database or a stream, not opened yet.
+pub struct FileItem {
+    /// The entry; its content and stamp are not known yet.
+    pub node: Node,
+    /// What `stat` said before anything was read.
+    pub stamp: Option<Stamp>,
+    /// Whether the stamp is old enough, by the file system's clock, to prove anything later.
+    pub settled: bool,
+    /// Opens it, on any thread.
+    pub open: Opener,
+}
+
+/// Opens the content of a [`FileItem`].
+pub type Opener = Box<dyn FnOnce() -> Result<Box<dyn ByteStream>> + Send>;
+
+/// The bytes of one file, in order.
+pub trait ByteStream: Send {
+    /// Fills the front of `buffer` (never empty) as far as one read goes.
+    fn read(&mut self, buffer: &mut [u8]) -> Result<Got>;
+
+    /// What the read turned out to be worth; called after [`Got::End`].
+    fn finish(self: Box<Self>) -> Result<FileProof>;
+}
+
+/// What [`ByteStream::read`] got.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Got {
+    /// So many bytes, not zero.
+    Data(usize),
+    /// A hole of so many zeros, none of which stand in the buffer.
+    Hole(u64),
+    /// The end.
+    End,
+}
+
+/// What was found out while a file was read.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct FileProof {
+    /// How it changed while it was read, if it did.
+    pub changed: Option<String>,
+    /// Facts, if it was an SQLite database.
+    pub sqlite: Option<SqliteFacts>,
+    /// What is wrong with it, although it could be read.
+    pub taint: Option<String>,
+}
+
+/// What was found out about a whole part.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PartProof {
+    /// Facts of the source kind.
+    pub facts: BTreeMap<String, String>,
+    /// What the user should know.
+    pub warnings: Vec<String>,
+}

@@ -1,0 +1,1 @@
+//! Bytes back into the world.
