@@ -107,6 +107,8 @@ pub enum PartKind {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Summary {
+    /// Entries of every sort, roots included.
+    pub items: u64,
     /// Regular files and databases that are new.
     pub files_new: u64,
     /// ... that differ from the parent.

@@ -1,0 +1,224 @@
+//! `backup`: sources into one snapshot, one part for each.
+
+mod batch;
+mod parent;
+mod part;
+
+pub use parent::ParentChoice;
+
+use crate::codec::Level;
+use crate::env::Time;
+use crate::error::{Error, Kind, Result};
+use crate::format::snapshot::{Part, Snapshot, Summary};
+use crate::id::SeriesId;
+use crate::monitor::{Counter, Monitor};
+use crate::repo::{Reader, Repository, Session, SessionOptions, StoredSnapshot};
+use crate::source::{Description, Source};
+use crate::stream::Cutter;
+use parent::Series;
+use part::PartBuilder;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// What a backup is asked for.
+#[derive(Clone, Debug)]
+pub struct BackupOptions {
+    /// This machine.
+    pub host: String,
+    /// This user.
+    pub user: String,
+    /// Program and version.
+    pub tool: String,
+    /// Tags.
+    pub tags: BTreeSet<String>,
+    /// Facts given by the user.
+    pub labels: BTreeMap<String, String>,
+    /// Where deltas and unchanged files are looked for.
+    pub parent: ParentChoice,
+    /// Compression of whole chunks.
+    pub level: Level,
+    /// Whether changed chunks are stored as deltas.
+    pub deltas: bool,
+    /// Whether the other parts are kept when one fails altogether.
+    pub keep_going: bool,
+    /// Whether an empty capture may follow one that was not.
+    pub allow_empty: bool,
+}
+
+/// What became of a backup.
+#[derive(Clone, Debug)]
+pub struct BackupReport {
+    /// The snapshot.
+    pub snapshot: Snapshot,
+    /// Whether something could not be captured, or changed while it was read.
+    pub incomplete: bool,
+}
+
+/// Captures `sources` as one snapshot.
+///
+/// # Errors
+/// All or nothing: the first part that fails altogether, unless told to keep going. Trouble with
+/// single items goes to the monitor and makes the report incomplete.
+pub fn backup(
+    repository: &Repository,
+    sources: Vec<Box<dyn Source>>,
+    options: &BackupOptions,
+    monitor: &dyn Monitor,
+) -> Result<BackupReport> {
+    let started = repository.env().now();
+    let descriptions: Vec<Description> = sources.iter().map(|source| source.describe()).collect();
+    refuse_overlap(&descriptions)?;
+    let mut session = repository.begin(SessionOptions {
+        verb: "backup".to_owned(),
+        host: options.host.clone(),
+        tool: options.tool.clone(),
+        level: options.level,
+        deltas: options.deltas,
+    })?;
+    let series = Series::find(repository, &options.host, &descriptions, &options.parent)?;
+    monitor.begin("back up", None);
+    let captured = capture(&mut session, sources, series.parent(), options, monitor);
+    monitor.end();
+    let captured = match captured {
+        Ok(captured) => captured,
+        Err(error) => {
+            // The error is what matters; an outcome only spares the collector a wait.
+            drop(session.abandon());
+            return Err(error);
+        }
+    };
+    if captured.counts.bytes == 0 && !options.allow_empty && series.parent_had_bytes() {
+        drop(session.abandon());
+        return Err(Error::new(Kind::Refused, "commit", "the snapshot")
+            .because("nothing was captured, and the snapshot before it was not empty")
+            .hint("is the source mounted? `--allow-empty` commits it all the same"));
+    }
+    let incomplete = captured.parts.iter().any(|part| part.incomplete);
+    let snapshot =
+        commit(session, captured, &series, started, options)?;
+    Ok(BackupReport { snapshot, incomplete })
+}
+
+struct Captured {
+    parts: Vec<Part>,
+    warnings: Vec<String>,
+    counts: Summary,
+}
+
+fn capture(
+    session: &mut Session<'_>,
+    sources: Vec<Box<dyn Source>>,
+    parent: Option<&StoredSnapshot>,
+    options: &BackupOptions,
+    monitor: &dyn Monitor,
+) -> Result<Captured> {
+    let index = session.index().clone();
+    let reader = Reader::new(session.repository(), &index);
+    let cutter = Cutter::new(session.repository())?;
+    let mut captured =
+        Captured { parts: Vec::new(), warnings: Vec::new(), counts: Summary::default() };
+    for source in sources {
+        let description = source.describe();
+        let name = String::from_utf8_lossy(&description.path).into_owned();
+        let before = parent.and_then(|stored| parent::part_of(&stored.snapshot, &description));
+        let builder = PartBuilder::new(session, &reader, &cutter, monitor, before);
+        match builder.build(source) {
+            Ok(built) => {
+                captured.warnings.extend(built.warnings);
+                add(&mut captured.counts, &built.counts);
+                captured.parts.push(built.part);
+            }
+            Err(error) if options.keep_going && error.kind() != Kind::Interrupted => {
+                monitor.trouble(&error);
+                captured.warnings.push(format!("{name} is missing: {error}"));
+                captured.counts.failed += 1;
+            }
+            Err(error) => return Err(error.within("capture", name)),
+        }
+    }
+    if captured.parts.is_empty() {
+        return Err(Error::new(Kind::SourceChanged, "capture", "any of the sources"));
+    }
+    if captured.counts.failed > 0 {
+        // A part that is missing altogether makes the others incomplete as a set.
+        captured.parts.iter_mut().take(1).for_each(|part| part.incomplete = true);
+    }
+    Ok(captured)
+}
+
+fn commit(
+    session: Session<'_>,
+    captured: Captured,
+    series: &Series,
+    started: Time,
+    options: &BackupOptions,
+) -> Result<Snapshot> {
+    let env = session.repository().env().clone();
+    let series_id = match series.id() {
+        Some(id) => id,
+        None => SeriesId(env.random()?),
+    };
+    let generation = session.index().generation();
+    session.commit(|id, written| Snapshot {
+        id,
+        series: series_id,
+        sequence: series.next_sequence(),
+        previous: series.previous_hash(),
+        parent: series.parent().map(|stored| stored.snapshot.id),
+        generation,
+        started,
+        finished: env.now(),
+        host: options.host.clone(),
+        user: options.user.clone(),
+        tags: options.tags.clone(),
+        labels: options.labels.clone(),
+        tool: options.tool.clone(),
+        parts: captured.parts,
+        warnings: captured.warnings,
+        summary: Summary {
+            chunks_new: written.chunks_new,
+            chunks_known: written.chunks_known,
+            whole: written.whole,
+            delta: written.delta,
+            packed: written.packed,
+            written: written.written,
+            ..captured.counts
+        },
+    })
+}
+
+fn add(sum: &mut Summary, more: &Summary) {
+    sum.items += more.items;
+    sum.files_new += more.files_new;
+    sum.files_changed += more.files_changed;
+    sum.files_unchanged += more.files_unchanged;
+    sum.directories += more.directories;
+    sum.databases += more.databases;
+    sum.failed += more.failed;
+    sum.bytes += more.bytes;
+    sum.bytes_read += more.bytes_read;
+}
+
+/// Two sources at one place, or one within the other, would be captured twice.
+fn refuse_overlap(descriptions: &[Description]) -> Result<()> {
+    for (at, inner) in descriptions.iter().enumerate() {
+        let path = String::from_utf8_lossy(&inner.path);
+        for outer in descriptions.iter().enumerate().filter(|(other, _)| *other != at) {
+            let outer = &outer.1.path;
+            let within = inner.path.starts_with(outer)
+                && (outer.ends_with(b"/")
+                    || matches!(inner.path.get(outer.len()), None | Some(b'/')));
+            if within {
+                return Err(Error::new(Kind::InvalidInput, "back up", path)
+                    .because(format!("it lies within {}", String::from_utf8_lossy(outer)))
+                    .hint("name each place once; databases in a folder are captured as databases"));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Counts an item for the monitor.
+fn tell(monitor: &dyn Monitor, bytes: u64) {
+    monitor.count(Counter::Items, 1);
+    monitor.count(Counter::Bytes, bytes);
+}

@@ -1,0 +1,269 @@
+//! One source into one part: its items into directories, beside the parent's.
+
+use super::batch::{Batch, Event};
+use super::tell;
+use crate::env::Time;
+use crate::error::{Error, Kind, Result};
+use crate::format::list::TreeRef;
+use crate::format::node::{Node, NodeKind};
+use crate::format::snapshot::{Part, Summary};
+use crate::monitor::{Monitor, go_on};
+use crate::repo::{Reader, Session};
+use crate::source::{FileItem, Item, PartProof, Source};
+use crate::stream::{Cutter, DirectoryEntries, DirectoryWriter, Pieces};
+
+/// A part, and what it cost.
+pub(super) struct BuiltPart {
+    pub(super) part: Part,
+    pub(super) counts: Summary,
+    pub(super) warnings: Vec<String>,
+}
+
+/// Builds one part.
+pub(super) struct PartBuilder<'b, 'r> {
+    session: &'b mut Session<'r>,
+    reader: &'b Reader<'b>,
+    cutter: &'b Cutter,
+    monitor: &'b dyn Monitor,
+    before: Option<&'b Part>,
+    /// The parent's directories beside those that were entered, the innermost last.
+    beside: Vec<Beside<'b>>,
+    /// Directories being written, the innermost last.
+    open: Vec<(Node, DirectoryWriter)>,
+    batch: Batch,
+    root: Option<Node>,
+    counts: Summary,
+    tainted: bool,
+    incomplete: bool,
+}
+
+impl<'b, 'r> PartBuilder<'b, 'r> {
+    pub(super) fn new(
+        session: &'b mut Session<'r>,
+        reader: &'b Reader<'b>,
+        cutter: &'b Cutter,
+        monitor: &'b dyn Monitor,
+        before: Option<&'b Part>,
+    ) -> Self {
+        PartBuilder {
+            session,
+            reader,
+            cutter,
+            monitor,
+            before,
+            beside: Vec::new(),
+            open: Vec::new(),
+            batch: Batch::default(),
+            root: None,
+            counts: Summary::default(),
+            tainted: false,
+            incomplete: false,
+        }
+    }
+
+    pub(super) fn build(mut self, mut source: Box<dyn Source>) -> Result<BuiltPart> {
+        let description = source.describe();
+        let started = self.session.repository().env().now();
+        while let Some(item) = source.next()? {
+            go_on(self.monitor, "back up")?;
+            self.take(item)?;
+        }
+        self.flush()?;
+        let proof = source.finish()?;
+        let root = self.root.take().ok_or_else(|| {
+            Error::new(Kind::SourceChanged, "capture", "the source").because("it gave nothing")
+        })?;
+        Ok(self.finish(description, root, started, proof))
+    }
+
+    fn finish(
+        self,
+        description: crate::source::Description,
+        root: Node,
+        started: Time,
+        proof: PartProof,
+    ) -> BuiltPart {
+        let part = Part {
+            kind: description.kind,
+            path: description.path,
+            root,
+            started,
+            finished: self.session.repository().env().now(),
+            facts: proof.facts,
+            tainted: self.tainted,
+            incomplete: self.incomplete,
+        };
+        BuiltPart { part, counts: self.counts, warnings: proof.warnings }
+    }
+
+    fn take(&mut self, item: Item) -> Result<()> {
+        match item {
+            Item::Enter(node) => {
+                let before = self.before_of(&node.name)?;
+                self.beside.push(Beside::open(self.reader, before.as_ref()));
+                self.counts.items += 1;
+                self.counts.directories += 1;
+                tell(self.monitor, 0);
+                let entries = before.and_then(|node| directory(&node));
+                self.batch.push(Event::Enter(Box::new(node), entries));
+            }
+            Item::Leave => {
+                self.beside.pop();
+                self.batch.push(Event::Leave);
+            }
+            Item::File(file) => self.file(file)?,
+            Item::Other(node) => {
+                self.counts.items += 1;
+                tell(self.monitor, 0);
+                self.batch.push(Event::Done(Box::new(node)));
+            }
+            Item::Failed(error) => self.failed(&error)?,
+        }
+        if self.batch.is_full() { self.flush() } else { Ok(()) }
+    }
+
+    /// An unchanged file is not opened; a small one waits for others; a large one is streamed.
+    fn file(&mut self, file: FileItem) -> Result<()> {
+        let before = self.before_of(&file.node.name)?;
+        self.counts.items += 1;
+        if let Some(node) = before.as_ref().and_then(|before| self.unchanged(&file, before)) {
+            self.counts.files_unchanged += 1;
+            self.counts.bytes += content_length(&node);
+            tell(self.monitor, content_length(&node));
+            self.batch.push(Event::Done(Box::new(node)));
+            return Ok(());
+        }
+        self.batch.push_file(file, before);
+        Ok(())
+    }
+
+    /// The parent's content, if the stamp proves that it is this file's and it is all there.
+    fn unchanged(&self, file: &FileItem, before: &Node) -> Option<Node> {
+        let NodeKind::File { content, sqlite: None } = &before.kind else { return None };
+        let stamp = file.stamp.filter(|stamp| before.stamp == Some(*stamp))?;
+        if !stored(self.reader, content) {
+            return None;
+        }
+        let kind = NodeKind::File { content: content.clone(), sqlite: None };
+        Some(Node { kind, stamp: Some(stamp), ..file.node.clone() })
+    }
+
+    fn failed(&mut self, error: &Error) -> Result<()> {
+        if self.open.is_empty() && self.beside.is_empty() {
+            return Err(Error::new(error.kind(), "capture", "the source").because(error.to_string()));
+        }
+        self.monitor.trouble(error);
+        self.counts.failed += 1;
+        self.incomplete = true;
+        Ok(())
+    }
+
+    /// The parent's entry of this name in the directory entered last, or its root.
+    fn before_of(&mut self, name: &[u8]) -> Result<Option<Node>> {
+        match self.beside.last_mut() {
+            Some(beside) => Ok(beside.find(name)),
+            None => Ok(self.before.map(|part| part.root.clone())),
+        }
+    }
+
+    /// Reads, cuts and stores what waits, then writes the entries in order.
+    fn flush(&mut self) -> Result<()> {
+        let batch = std::mem::take(&mut self.batch);
+        for event in batch.read(self.session, self.reader, self.cutter, self.monitor)? {
+            match event {
+                Event::Enter(node, before) => {
+                    self.open.push((*node, DirectoryWriter::new(self.reader, before)));
+                }
+                Event::Leave => self.leave()?,
+                Event::Done(node) => self.entry(*node)?,
+                Event::Read(read) => {
+                    read.count(&mut self.counts);
+                    self.tainted |= read.node.taint.is_some();
+                    if let Some(how) = &read.changed {
+                        let error = changed(&read.node, how);
+                        self.monitor.trouble(&error);
+                        self.incomplete = true;
+                    }
+                    self.entry(*read.node)?;
+                }
+                Event::Failed(error) => self.failed(&error)?,
+                Event::File(..) => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn leave(&mut self) -> Result<()> {
+        let Some((mut node, writer)) = self.open.pop() else { return Ok(()) };
+        node.kind = NodeKind::Directory { entries: writer.finish(self.session)? };
+        self.entry(node)
+    }
+
+    fn entry(&mut self, node: Node) -> Result<()> {
+        match self.open.last_mut() {
+            Some((_, writer)) => writer.push(self.session, node),
+            None => {
+                self.root = Some(node);
+                Ok(())
+            }
+        }
+    }
+}
+
+fn changed(node: &Node, how: &str) -> Error {
+    let name = String::from_utf8_lossy(&node.name).into_owned();
+    Error::new(Kind::SourceChanged, "capture one state of", name).because(how)
+}
+
+fn directory(node: &Node) -> Option<TreeRef> {
+    match node.kind {
+        NodeKind::Directory { entries } => Some(entries),
+        _ => None,
+    }
+}
+
+fn content_length(node: &Node) -> u64 {
+    match &node.kind {
+        NodeKind::File { content, .. } => content.length,
+        _ => 0,
+    }
+}
+
+/// Whether every chunk of a content, and its list, can be read.
+fn stored(reader: &Reader<'_>, content: &crate::format::list::Content) -> bool {
+    let Ok(mut pieces) = Pieces::new(reader, content, "the parent's content") else { return false };
+    loop {
+        match pieces.next_piece() {
+            Ok(None) => return true,
+            Ok(Some((_, piece))) if piece.chunk().is_none_or(|id| reader.index().knows(&id)) => {}
+            _ => return false,
+        }
+    }
+}
+
+/// The parent's directory beside the one being walked, read along in the order of names.
+struct Beside<'b> {
+    entries: Option<DirectoryEntries<'b>>,
+    next: Option<Node>,
+}
+
+impl<'b> Beside<'b> {
+    fn open(reader: &'b Reader<'b>, before: Option<&Node>) -> Self {
+        let entries = before.and_then(directory).map(|root| DirectoryEntries::new(reader, root));
+        let mut beside = Beside { entries, next: None };
+        beside.advance();
+        beside
+    }
+
+    fn find(&mut self, name: &[u8]) -> Option<Node> {
+        while self.next.as_ref().is_some_and(|node| node.name.as_slice() < name) {
+            self.advance();
+        }
+        self.next.take_if(|node| node.name == name)
+    }
+
+    /// A parent that cannot be read on is no parent.
+    fn advance(&mut self) {
+        self.next = self.entries.as_mut().and_then(|entries| entries.next_entry().ok().flatten());
+    }
+}

@@ -1,0 +1,293 @@
+//! The index: where each blob lies, over all segments, and which entries are usable.
+
+use super::{Generations, Repository};
+use crate::backend::Handle;
+use crate::crypto::{Purpose, object};
+use crate::error::{Error, Kind, Result};
+use crate::format::index::{IndexEntry, Segment, SegmentBuilder};
+use crate::format::pack::Salt;
+use crate::format::{BlobKind, Codec, ObjectKind};
+use crate::id::{BaseId, ChunkId, IndexId, PackId};
+use crate::limits::{CLOSURE_MAX, DEPTH_MAX, INDEX_ENTRIES_MAX};
+use rayon::prelude::*;
+use std::collections::{HashMap, HashSet};
+
+/// Where one blob lies, and what it takes to read it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// The blob.
+    pub id: ChunkId,
+    /// What it holds.
+    pub kind: BlobKind,
+    /// Its pack.
+    pub pack: PackId,
+    /// First byte in the pack.
+    pub offset: u32,
+    /// Bytes in the pack.
+    pub stored: u32,
+    /// Bytes of plaintext.
+    pub plain: u32,
+    /// What it was sealed under.
+    pub salt: Salt,
+    /// How the plaintext became the payload.
+    pub codec: Codec,
+    /// 0 for a whole blob, else 1 + the greatest depth of its bases.
+    pub depth: u8,
+    /// Bases of a delta, in the order of the prefix.
+    pub bases: Vec<BaseId>,
+}
+
+/// All live segments, in memory.
+#[derive(Debug, Default)]
+pub struct Index {
+    segments: Vec<Segment>,
+    /// Which segments were read, by name.
+    names: Vec<IndexId>,
+    generations: Generations,
+    damaged: HashSet<PackId>,
+}
+
+/// Smaller segments than this are merged in memory, so that few have to be searched.
+const SMALL: usize = INDEX_ENTRIES_MAX / 4;
+
+/// Entries that are looked at before one is given up as unusable: a forged index may branch.
+const VISITS_MAX: usize = 16 * CLOSURE_MAX;
+
+impl Repository {
+    /// Reads the collection chain and then every live index segment (chapter 11, W2).
+    pub fn load_index(&self) -> Result<Index> {
+        let generations = self.generations()?;
+        let listed = self.backend().list(ObjectKind::Index)?;
+        let names: Vec<IndexId> =
+            listed.iter().filter_map(|object| object.handle.index_id()).collect();
+        let segments = names
+            .par_iter()
+            .map(|id| self.load_segment(*id).map(|segment| (*id, segment)))
+            .collect::<Result<Vec<_>>>()?;
+        let live = segments
+            .into_iter()
+            .filter(|(id, segment)| generations.segment_lives(id, segment.generation()));
+        let (names, segments): (Vec<_>, Vec<_>) = live.unzip();
+        Ok(Index { segments: merge_small(segments)?, names, generations, damaged: HashSet::new() })
+    }
+
+    /// One segment, as it is stored.
+    pub fn load_segment(&self, id: IndexId) -> Result<Segment> {
+        let handle = Handle::index(id);
+        let (plain, hash) = self.open_object(&handle)?;
+        if hash != id.0 {
+            return Err(Error::damaged("read", &handle, "its name is not its hash"));
+        }
+        Segment::decode(plain, &handle.to_string())
+    }
+
+    /// Seals and creates a segment; its name and length.
+    pub(crate) fn put_segment(&self, segment: SegmentBuilder) -> Result<(IndexId, u64)> {
+        let payload = segment.encode()?;
+        // The name is a hash, so a fresh salt makes a fresh name: nothing can stand there.
+        let salt = self.env().random()?;
+        let any = Handle::index(IndexId([0; 32]));
+        let bytes = object::seal_object(
+            self.keys(),
+            Purpose::SealIndex,
+            &any,
+            self.config().repository,
+            &salt,
+            0,
+            &payload,
+        )?;
+        let id = IndexId(*blake3::hash(&bytes).as_bytes());
+        super::create(&**self.backend(), &Handle::index(id), &bytes)?;
+        Ok((id, bytes.len() as u64))
+    }
+}
+
+impl Index {
+    /// The generation that was read before this index.
+    pub fn generation(&self) -> u64 {
+        self.generations.newest()
+    }
+
+    /// The collection chain that was read before this index.
+    pub fn generations(&self) -> &Generations {
+        &self.generations
+    }
+
+    /// The segments that this index was read from.
+    pub fn names(&self) -> &[IndexId] {
+        &self.names
+    }
+
+    /// Number of entries.
+    pub fn len(&self) -> usize {
+        self.segments.iter().map(Segment::len).sum()
+    }
+
+    /// Whether there is no entry.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Marks a pack as damaged: its entries stop being usable.
+    pub fn mark_damaged(&mut self, pack: PackId) {
+        self.damaged.insert(pack);
+    }
+
+    /// Every entry, in no particular order.
+    pub fn places(&self) -> impl Iterator<Item = Place> + '_ {
+        self.segments.iter().flat_map(|segment| {
+            (0..segment.len()).filter_map(move |row| place(segment, &segment.entry(row)?))
+        })
+    }
+
+    /// Every pack that entries name, and its length.
+    pub fn packs(&self) -> HashMap<PackId, u32> {
+        let rows = self.segments.iter().flat_map(Segment::packs);
+        rows.map(|pack| (pack.id, pack.size)).collect()
+    }
+
+    /// The usable entries of a blob, least depth first; each can be read.
+    pub fn usable(&self, id: &ChunkId) -> Vec<Place> {
+        let mut places = self.candidates(&id.base());
+        places.retain(|place| place.id == *id && self.is_usable(place));
+        places
+    }
+
+    /// The best usable entry of a blob.
+    pub fn find(&self, id: &ChunkId) -> Option<Place> {
+        self.candidates(&id.base())
+            .into_iter()
+            .find(|place| place.id == *id && self.is_usable(place))
+    }
+
+    /// The best usable entry of a base.
+    pub fn find_base(&self, base: &BaseId) -> Option<Place> {
+        self.candidates(base).into_iter().find(|place| self.is_usable(place))
+    }
+
+    /// Whether the blob can be read from what is stored.
+    pub fn knows(&self, id: &ChunkId) -> bool {
+        self.find(id).is_some()
+    }
+
+    /// All blobs that reading `place` touches, itself first. Bounded by [`CLOSURE_MAX`].
+    ///
+    /// # Errors
+    /// `Damaged` if a base is missing or the closure is too large: checked before decoding.
+    pub fn closure(&self, place: &Place) -> Result<Vec<Place>> {
+        let mut closure = vec![place.clone()];
+        let mut seen: HashSet<BaseId> = HashSet::from([place.id.base()]);
+        let mut next = 0;
+        while let Some(of) = closure.get(next).cloned() {
+            for base in &of.bases {
+                if !seen.insert(*base) {
+                    continue;
+                }
+                let found = self
+                    .candidates(base)
+                    .into_iter()
+                    .find(|found| found.depth < of.depth && self.is_usable(found));
+                closure.push(found.ok_or_else(|| missing_base(&of, base))?);
+                if closure.len() > CLOSURE_MAX {
+                    return Err(Error::damaged("read chunk", place.id, "it needs too many bases"));
+                }
+            }
+            next += 1;
+        }
+        Ok(closure)
+    }
+
+    fn candidates(&self, base: &BaseId) -> Vec<Place> {
+        let mut places: Vec<Place> = self
+            .segments
+            .iter()
+            .flat_map(|segment| {
+                segment.find(base).filter_map(move |row| place(segment, &segment.entry(row)?))
+            })
+            .collect();
+        places.sort_by_key(|place| place.depth);
+        places
+    }
+
+    /// An entry is usable if its pack is neither condemned nor damaged and every base has a
+    /// usable entry of smaller depth. So no cycle can carry anything.
+    fn is_usable(&self, place: &Place) -> bool {
+        self.usable_within(place, &mut { VISITS_MAX })
+    }
+
+    fn usable_within(&self, place: &Place, visits: &mut usize) -> bool {
+        let Some(left) = visits.checked_sub(1) else { return false };
+        *visits = left;
+        if self.generations.is_condemned(&place.pack) || self.damaged.contains(&place.pack) {
+            return false;
+        }
+        place.depth <= DEPTH_MAX
+            && place.bases.iter().all(|base| {
+                let bases = self.candidates(base);
+                bases
+                    .iter()
+                    .any(|found| found.depth < place.depth && self.usable_within(found, visits))
+            })
+    }
+}
+
+fn missing_base(of: &Place, base: &BaseId) -> Error {
+    Error::new(Kind::Damaged, "read chunk", of.id)
+        .because(format!("its base {base} has no usable entry"))
+}
+
+fn place(segment: &Segment, entry: &IndexEntry) -> Option<Place> {
+    let pack = segment.packs().get(usize::try_from(entry.pack).ok()?)?;
+    Some(Place {
+        id: entry.id,
+        kind: pack.kind,
+        pack: pack.id,
+        offset: entry.offset,
+        stored: entry.stored,
+        plain: entry.plain,
+        salt: *segment.salts().get(usize::from(entry.salt))?,
+        codec: entry.codec,
+        depth: entry.depth,
+        bases: entry.bases.clone(),
+    })
+}
+
+/// Small segments put together, in memory alone, as far as one segment holds them.
+fn merge_small(segments: Vec<Segment>) -> Result<Vec<Segment>> {
+    let (small, mut merged): (Vec<_>, Vec<_>) =
+        segments.into_iter().partition(|segment| segment.len() < SMALL);
+    if small.len() < 2 {
+        merged.extend(small);
+        return Ok(merged);
+    }
+    let mut builder = SegmentBuilder::default();
+    for segment in &small {
+        if builder.entries.len() + segment.len() > INDEX_ENTRIES_MAX {
+            merged.push(finish(std::mem::take(&mut builder))?);
+        }
+        append(&mut builder, segment)?;
+    }
+    merged.push(finish(builder)?);
+    Ok(merged)
+}
+
+fn finish(builder: SegmentBuilder) -> Result<Segment> {
+    Segment::decode(builder.encode()?, "a merged index segment")
+}
+
+fn append(builder: &mut SegmentBuilder, segment: &Segment) -> Result<()> {
+    let first = crate::format::cursor::length32(builder.packs.len(), "index packs")?;
+    builder.packs.extend_from_slice(segment.packs());
+    let salts = segment
+        .salts()
+        .iter()
+        .map(|salt| builder.salt_row(*salt))
+        .collect::<Result<Vec<_>>>()?;
+    for row in 0..segment.len() {
+        let Some(mut entry) = segment.entry(row) else { continue };
+        entry.pack = entry.pack.saturating_add(first);
+        entry.salt = salts.get(usize::from(entry.salt)).copied().unwrap_or_default();
+        builder.entries.push(entry);
+    }
+    Ok(())
+}

@@ -1,0 +1,201 @@
+//! Chunks in and out by id: the repository over a backend. The phases are types: an open
+//! [`Repository`], an [`Index`] that was loaded, a [`Reader`] over it, a [`Session`] that writes.
+
+mod generations;
+mod index;
+mod keys;
+mod objects;
+mod packer;
+mod reader;
+mod seal;
+mod session;
+mod snapshots;
+mod trailers;
+mod uploader;
+
+pub use generations::Generations;
+pub use index::{Index, Place};
+pub use keys::SlotInfo;
+pub use reader::Reader;
+pub use session::{Candidate, Progress, Session, SessionOptions, Stored};
+pub use snapshots::{StoredSnapshot, newest_first};
+pub use trailers::PackContents;
+
+use crate::backend::{Backend, Handle, Put};
+use crate::crypto::{Ids, Keyring, Secret, config_mac};
+use crate::env::Env;
+use crate::error::{Error, Kind, Result};
+use crate::format::config::{Config, FEATURES};
+use crate::format::{ObjectKind, frame, record};
+use crate::id::RepoId;
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+/// An open repository: where it is, what it is, and its keys.
+pub struct Repository {
+    backend: Arc<dyn Backend>,
+    env: Env,
+    config: Config,
+    keys: Keyring,
+    ids: Ids,
+}
+
+/// What `init` is asked for.
+#[derive(Clone, Debug, Default)]
+pub struct InitOptions {
+    /// Cost of the passphrase's derivation.
+    pub cost: crate::crypto::KdfCost,
+    /// Name of the first key slot.
+    pub label: String,
+    /// Whether the store cannot create exclusively, so that one writer at a time is all it bears.
+    pub single_writer: bool,
+}
+
+const MAC: usize = 32;
+
+impl Repository {
+    /// Creates a repository where none is.
+    ///
+    /// # Errors
+    /// `AlreadyExists` if there is a repository, or anything that looks like one.
+    pub fn init(
+        backend: Arc<dyn Backend>,
+        env: Env,
+        secret: &Secret,
+        options: &InitOptions,
+    ) -> Result<Self> {
+        refuse_occupied(&*backend)?;
+        let keys = Keyring::generate(&env)?;
+        let config = Config {
+            repository: RepoId(env.random()?),
+            created: env.now(),
+            previous: None,
+            features: BTreeSet::new(),
+            single_writer: options.single_writer,
+        };
+        let (slot, bytes) = crate::crypto::slot::wrap(
+            &keys,
+            secret,
+            options.cost,
+            &options.label,
+            config.repository,
+            &env,
+        )?;
+        create(&*backend, &Handle::key(slot), &bytes)?;
+        let mut body = record::encode(&config)?;
+        let mac = config_mac(&keys, &body)?;
+        body.extend_from_slice(&mac);
+        create(&*backend, &Handle::config(0), &frame::encode_open(ObjectKind::Config, &body))?;
+        let ids = Ids::new(&keys)?;
+        Ok(Repository { backend, env, config, keys, ids })
+    }
+
+    /// Opens the repository with the secret of any of its slots.
+    ///
+    /// # Errors
+    /// `NoRepository`, `WrongKey`, `Damaged`, or `Unsupported` for a newer format.
+    pub fn open(backend: Arc<dyn Backend>, env: Env, secret: &Secret) -> Result<Self> {
+        let (handle, body) = read_config(&*backend)?;
+        let subject = handle.to_string();
+        let split = body.len().checked_sub(MAC);
+        let (text, mac) = split
+            .and_then(|at| body.split_at_checked(at))
+            .ok_or_else(|| Error::damaged("read", &subject, "it is too short"))?;
+        let config: Config = record::decode(text, &subject)?;
+        if let Some(unknown) = config.features.iter().find(|name| !FEATURES.contains(&name.as_str()))
+        {
+            return Err(Error::new(Kind::Unsupported, "open", backend.describe())
+                .because(format!("it uses the feature {unknown:?}, which this program does not know"))
+                .hint("use a newer icecore"));
+        }
+        let keys = keys::unlock(&*backend, config.repository, secret)?;
+        if config_mac(&keys, text)? != mac {
+            return Err(Error::damaged("open", &subject, "its MAC does not match the keys"));
+        }
+        let ids = Ids::new(&keys)?;
+        Ok(Repository { backend, env, config, keys, ids })
+    }
+
+    /// The store beneath.
+    pub fn backend(&self) -> &Arc<dyn Backend> {
+        &self.backend
+    }
+
+    /// Clock and randomness.
+    pub fn env(&self) -> &Env {
+        &self.env
+    }
+
+    /// The configuration.
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// Names plaintext.
+    pub fn ids(&self) -> &Ids {
+        &self.ids
+    }
+
+    /// The gear key of this repository's chunker.
+    pub fn gear_key(&self) -> Result<zeroize::Zeroizing<[u8; 32]>> {
+        let key = self.keys.key(crate::crypto::Purpose::Gear)?;
+        Ok(zeroize::Zeroizing::new(*key))
+    }
+
+    pub(crate) fn keys(&self) -> &Keyring {
+        &self.keys
+    }
+}
+
+/// Creates an object; that it exists with the same bytes (an answer was lost) is as good.
+fn create(backend: &dyn Backend, handle: &Handle, bytes: &[u8]) -> Result<()> {
+    match backend.put_new(handle, bytes)? {
+        Put::Created => Ok(()),
+        Put::Exists if backend.get(handle, None)? == bytes => Ok(()),
+        Put::Exists => Err(Error::new(Kind::AlreadyExists, "create", handle)
+            .because("something else stands there already")),
+    }
+}
+
+fn refuse_occupied(backend: &dyn Backend) -> Result<()> {
+    for kind in ObjectKind::ALL {
+        if !backend.list(kind)?.is_empty() {
+            return Err(Error::new(Kind::AlreadyExists, "create a repository in", backend.describe())
+                .because(format!("there are {} already", kind.folder()))
+                .hint("name an empty place, or use the repository that is there"));
+        }
+    }
+    Ok(())
+}
+
+/// The newest configuration's handle and body, its chain of hashes proved.
+fn read_config(backend: &dyn Backend) -> Result<(Handle, Vec<u8>)> {
+    let none = || {
+        Error::new(Kind::NoRepository, "open", backend.describe())
+            .because("there is no repository")
+            .hint("create one with `icecore init`, or check the place's name")
+    };
+    let listed = match backend.list(ObjectKind::Config) {
+        Err(error) if error.kind() == Kind::NotFound => return Err(none()),
+        listed => listed?,
+    };
+    let newest = listed.iter().filter_map(|object| object.handle.number()).max().ok_or_else(none)?;
+    let mut previous: Option<Vec<u8>> = None;
+    let mut last = None;
+    for number in 0..=newest {
+        let handle = Handle::config(number);
+        let subject = handle.to_string();
+        let bytes = backend.get(&handle, None)?;
+        let body = frame::decode_open(&bytes, ObjectKind::Config, &subject)?.to_vec();
+        let record: Config = record::decode(
+            body.len().checked_sub(MAC).and_then(|at| body.get(..at)).unwrap_or_default(),
+            &subject,
+        )?;
+        if record.previous != previous {
+            return Err(Error::damaged("open", &subject, "it does not follow the one before it"));
+        }
+        previous = Some(blake3::hash(&bytes).as_bytes().to_vec());
+        last = Some((handle, body));
+    }
+    last.ok_or_else(none)
+}

@@ -1,0 +1,71 @@
+//! Sealed records: written once, read back as what they claim to be.
+
+use super::Repository;
+use crate::backend::{Handle, Put};
+use crate::crypto::{Purpose, object};
+use crate::error::{Error, Kind, Result};
+use crate::format::record::{self, Record};
+use crate::limits::RECORD_MAX;
+
+impl Repository {
+    /// Seals a record for `handle` under a fresh salt.
+    pub(crate) fn seal_record<T: Record>(
+        &self,
+        purpose: Purpose,
+        handle: &Handle,
+        value: &T,
+    ) -> Result<Vec<u8>> {
+        let salt = self.env().random()?;
+        let payload = record::encode(value)?;
+        object::seal_object(self.keys(), purpose, handle, self.config().repository, &salt, 0, &payload)
+    }
+
+    /// Seals and creates a record, all or nothing.
+    ///
+    /// # Errors
+    /// `AlreadyExists` if another object stands under that name.
+    pub(crate) fn put_record<T: Record>(
+        &self,
+        purpose: Purpose,
+        handle: &Handle,
+        value: &T,
+    ) -> Result<u64> {
+        let bytes = self.seal_record(purpose, handle, value)?;
+        super::create(&**self.backend(), handle, &bytes)?;
+        Ok(bytes.len() as u64)
+    }
+
+    /// Creates an object whose bytes are retried unchanged; false if something else stands there.
+    pub(crate) fn put_same(&self, handle: &Handle, bytes: &[u8]) -> Result<bool> {
+        match self.backend().put_new(handle, bytes)? {
+            Put::Created => Ok(true),
+            Put::Exists => Ok(self.backend().get(handle, None)? == bytes),
+        }
+    }
+
+    /// The plaintext of a sealed object, and the object's own hash.
+    pub fn open_object(&self, handle: &Handle) -> Result<(Vec<u8>, [u8; 32])> {
+        let size = self.backend().size(handle)?;
+        let bound = if handle.index_id().is_some() { crate::limits::INDEX_MAX } else { RECORD_MAX };
+        if size > bound as u64 {
+            return Err(Error::damaged("read", handle, format!("{size} bytes are too many")));
+        }
+        let bytes = self.backend().get(handle, None)?;
+        let plain = object::open_object(self.keys(), handle, self.config().repository, &bytes)?;
+        Ok((plain, *blake3::hash(&bytes).as_bytes()))
+    }
+
+    /// A sealed record, and its object's hash.
+    pub(crate) fn get_record<T: Record>(&self, handle: &Handle) -> Result<(T, [u8; 32])> {
+        let (plain, hash) = self.open_object(handle)?;
+        Ok((record::decode(&plain, &handle.to_string())?, hash))
+    }
+
+    /// Like `get_record`, but an object that is not there is no error.
+    pub(crate) fn find_record<T: Record>(&self, handle: &Handle) -> Result<Option<(T, [u8; 32])>> {
+        match self.get_record(handle) {
+            Err(error) if error.kind() == Kind::NotFound => Ok(None),
+            found => found.map(Some),
+        }
+    }
+}

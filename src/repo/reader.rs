@@ -1,0 +1,321 @@
+//! Blobs out by id: fetched in batches by pack, bases decoded once, results proved.
+
+use super::{Index, Place, Repository};
+use crate::backend::Handle;
+use crate::codec;
+use crate::crypto::{Opener, Purpose};
+use crate::error::{Error, Kind, Result};
+use crate::format::BlobKind;
+use crate::format::pack::{BlobAad, Salt};
+use crate::id::{BaseId, ChunkId, PackId};
+use crate::limits::BASE_CACHE;
+use rayon::prelude::*;
+use std::collections::{HashMap, HashSet, VecDeque};
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// A blob's plaintext, shared.
+pub type Plain = Arc<Vec<u8>>;
+
+/// Reads blobs through one index.
+pub struct Reader<'r> {
+    repository: &'r Repository,
+    index: &'r Index,
+    openers: Mutex<HashMap<(BlobKind, [u8; 32]), Arc<Opener>>>,
+    cache: Mutex<Cache>,
+}
+
+/// Ranges of one pack closer than this are fetched as one.
+const GAP: u32 = 64 << 10;
+/// A fetch of several blobs ends at this length.
+const FETCH_MAX: u32 = 4 << 20;
+
+impl<'r> Reader<'r> {
+    /// A reader over `index`.
+    pub fn new(repository: &'r Repository, index: &'r Index) -> Self {
+        Reader {
+            repository,
+            index,
+            openers: Mutex::default(),
+            cache: Mutex::new(Cache::default()),
+        }
+    }
+
+    /// The index that this reads through.
+    pub fn index(&self) -> &'r Index {
+        self.index
+    }
+
+    /// One blob.
+    ///
+    /// # Errors
+    /// `Damaged` if no entry of it leads to bytes that are its id's; every entry was tried.
+    pub fn read(&self, id: &ChunkId) -> Result<Plain> {
+        match self.read_all(std::slice::from_ref(id)).pop() {
+            Some(result) => result,
+            None => Err(Error::new(Kind::Failed, "read chunk", id)),
+        }
+    }
+
+    /// Several blobs, in order, each with its own result. The caller bounds their number.
+    pub fn read_all(&self, ids: &[ChunkId]) -> Vec<Result<Plain>> {
+        let places: HashMap<ChunkId, Place> = ids
+            .iter()
+            .collect::<HashSet<_>>()
+            .into_par_iter()
+            .filter_map(|id| Some((*id, self.index.find(id)?)))
+            .collect();
+        let plains = self.decode(places.values());
+        ids.par_iter()
+            .map(|id| match places.get(id).and_then(|place| plains.get(&place.id.base())) {
+                Some(plain) if self.proves(places.get(id), plain) => Ok(plain.clone()),
+                _ => self.read_any(id),
+            })
+            .collect()
+    }
+
+    /// One blob from exactly this entry, its id proved: what `check` wants.
+    pub fn read_place(&self, place: &Place) -> Result<Plain> {
+        self.read_closure(place)
+    }
+
+    /// Opens one sealed blob (nonce, ciphertext, tag): its payload, before the codec.
+    pub fn open(&self, place: &Place, sealed: &[u8]) -> Result<Vec<u8>> {
+        let aad = BlobAad {
+            repository: self.repository.config().repository,
+            salt: &place.salt,
+            kind: place.kind,
+            id: &place.id,
+            plain: place.plain,
+            codec: place.codec,
+            bases: &place.bases,
+        };
+        self.opener(place.kind, &place.salt)?.open(&aad.encode(), sealed).map_err(|error| {
+            error.within("open chunk", format!("{} in pack {}", place.id, place.pack))
+        })
+    }
+
+    /// Decodes a payload whose bases are at hand, and proves the result.
+    pub fn decode_proved(&self, place: &Place, payload: &[u8], prefix: &[u8]) -> Result<Plain> {
+        let plain = decode(place, payload, prefix)?;
+        self.prove(place, &plain)?;
+        Ok(Arc::new(plain))
+    }
+
+    /// The slow way: every usable entry in turn, then the error of the last.
+    fn read_any(&self, id: &ChunkId) -> Result<Plain> {
+        let mut last = None;
+        for place in self.index.usable(id) {
+            match self.read_closure(&place) {
+                Ok(plain) => return Ok(plain),
+                Err(error) => last = Some(error),
+            }
+        }
+        Err(last.unwrap_or_else(|| {
+            Error::damaged("read chunk", id, "no usable index entry leads to it")
+                .hint("`icecore check` names what is lost; a copy of the repository may have it")
+        }))
+    }
+
+    fn read_closure(&self, place: &Place) -> Result<Plain> {
+        let closure = self.index.closure(place)?;
+        let mut plains: HashMap<BaseId, Plain> = HashMap::new();
+        let mut order: Vec<&Place> = closure.iter().collect();
+        order.sort_by_key(|place| place.depth);
+        for of in order {
+            let sealed = self.fetch_one(of)?;
+            let payload = self.open(of, &sealed)?;
+            let plain = decode(of, &payload, &prefix(of, &plains)?)?;
+            plains.insert(of.id.base(), Arc::new(plain));
+        }
+        let plain = plains.remove(&place.id.base());
+        let plain = plain.ok_or_else(|| Error::new(Kind::Failed, "read chunk", place.id))?;
+        self.prove(place, &plain)?;
+        Ok(plain)
+    }
+
+    fn fetch_one(&self, place: &Place) -> Result<Vec<u8>> {
+        let start = u64::from(place.offset);
+        let range = start..start + u64::from(place.stored);
+        self.repository.backend().get(&Handle::pack(place.pack), Some(range))
+    }
+
+    /// The fast way: closures together, fetched by pack, decoded depth by depth. What fails is
+    /// just missing from the result; [`Self::read_any`] then finds out why.
+    fn decode<'p>(&self, wanted: impl Iterator<Item = &'p Place>) -> HashMap<BaseId, Plain> {
+        let (mut plains, needed) = self.plan(wanted);
+        let sealed = self.fetch(&needed);
+        for depth in 0..=crate::limits::DEPTH_MAX {
+            let decoded: Vec<(BaseId, Plain)> = needed
+                .par_iter()
+                .filter(|place| place.depth == depth)
+                .filter_map(|place| {
+                    let bytes = sealed.get(place)?;
+                    let payload = self.open(place, bytes).ok()?;
+                    let plain = decode(place, &payload, &prefix(place, &plains).ok()?).ok()?;
+                    Some((place.id.base(), Arc::new(plain)))
+                })
+                .collect();
+            plains.extend(decoded);
+        }
+        let mut cache = self.cache.lock().unwrap_or_else(PoisonError::into_inner);
+        plains.iter().for_each(|(base, plain)| cache.keep(*base, plain));
+        plains
+    }
+
+    /// What the cache has, and the places that have to be fetched.
+    fn plan<'p>(
+        &self,
+        wanted: impl Iterator<Item = &'p Place>,
+    ) -> (HashMap<BaseId, Plain>, Vec<Place>) {
+        let cache = self.cache.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut plains = HashMap::new();
+        let mut needed = Vec::new();
+        let mut seen = HashSet::new();
+        for place in wanted {
+            let closure = match place.bases.is_empty() {
+                true => vec![place.clone()],
+                false => self.index.closure(place).unwrap_or_default(),
+            };
+            for place in closure {
+                let base = place.id.base();
+                if let Some(plain) = cache.get(&base) {
+                    plains.insert(base, plain);
+                } else if seen.insert(base) {
+                    needed.push(place);
+                }
+            }
+        }
+        (plains, needed)
+    }
+
+    fn fetch(&self, needed: &[Place]) -> Sealed {
+        let mut order: Vec<&Place> = needed.iter().collect();
+        order.sort_by_key(|place| (place.pack, place.offset));
+        let mut runs: Vec<Run> = Vec::new();
+        for place in order {
+            match runs.last_mut() {
+                Some(run) if run.takes(place) => run.end = place.offset + place.stored,
+                _ => runs.push(Run::from(place)),
+            }
+        }
+        let fetched: Vec<(Run, Vec<u8>)> = runs
+            .into_par_iter()
+            .filter_map(|run| {
+                let range = u64::from(run.start)..u64::from(run.end);
+                let bytes = self.repository.backend().get(&Handle::pack(run.pack), Some(range));
+                Some((run, bytes.ok()?))
+            })
+            .collect();
+        Sealed(fetched)
+    }
+
+    fn opener(&self, kind: BlobKind, salt: &Salt) -> Result<Arc<Opener>> {
+        let mut openers = self.openers.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(opener) = openers.get(&(kind, salt.bytes)) {
+            return Ok(opener.clone());
+        }
+        let opener = Arc::new(Opener::new(self.repository.keys(), blob_purpose(kind), salt)?);
+        openers.insert((kind, salt.bytes), opener.clone());
+        Ok(opener)
+    }
+
+    fn proves(&self, place: Option<&Place>, plain: &[u8]) -> bool {
+        place.is_some_and(|place| self.repository.ids().of(place.kind, plain) == place.id)
+    }
+
+    fn prove(&self, place: &Place, plain: &[u8]) -> Result<()> {
+        if self.proves(Some(place), plain) {
+            return Ok(());
+        }
+        let subject = format!("{} in pack {}", place.id, place.pack);
+        Err(Error::damaged("read chunk", subject, "its content is not what its id says")
+            .hint("whoever wrote that pack held a key and wrote a false chunk, or its memory failed"))
+    }
+}
+
+/// Which key seals blobs of this kind.
+pub(super) fn blob_purpose(kind: BlobKind) -> Purpose {
+    match kind {
+        BlobKind::Data => Purpose::SealData,
+        BlobKind::Meta => Purpose::SealMeta,
+    }
+}
+
+fn decode(place: &Place, payload: &[u8], prefix: &[u8]) -> Result<Vec<u8>> {
+    let length = usize::try_from(place.plain).unwrap_or(usize::MAX);
+    codec::decode(place.codec, payload, prefix, length)
+        .map_err(|error| error.within("decode chunk", format!("{} in pack {}", place.id, place.pack)))
+}
+
+/// The plaintexts of a blob's bases, one after the other.
+fn prefix(place: &Place, plains: &HashMap<BaseId, Plain>) -> Result<Vec<u8>> {
+    let mut prefix = Vec::new();
+    for base in &place.bases {
+        let plain = plains.get(base).ok_or_else(|| {
+            Error::damaged("read chunk", place.id, format!("its base {base} cannot be read"))
+        })?;
+        prefix.extend_from_slice(plain);
+    }
+    Ok(prefix)
+}
+
+/// A range of one pack that is fetched at once.
+struct Run {
+    pack: PackId,
+    start: u32,
+    end: u32,
+}
+
+impl Run {
+    fn from(place: &Place) -> Self {
+        Run { pack: place.pack, start: place.offset, end: place.offset.saturating_add(place.stored) }
+    }
+
+    fn takes(&self, place: &Place) -> bool {
+        place.pack == self.pack
+            && place.offset.saturating_sub(self.end) <= GAP
+            && place.offset >= self.end
+            && place.offset.saturating_add(place.stored) - self.start <= FETCH_MAX
+    }
+}
+
+/// Fetched runs, sorted by pack and start.
+struct Sealed(Vec<(Run, Vec<u8>)>);
+
+impl Sealed {
+    fn get(&self, place: &Place) -> Option<&[u8]> {
+        let after = self
+            .0
+            .partition_point(|(run, _)| (run.pack, run.start) <= (place.pack, place.offset));
+        let (run, bytes) = self.0.get(after.checked_sub(1)?)?;
+        let start = usize::try_from(place.offset.checked_sub(run.start)?).ok()?;
+        let length = usize::try_from(place.stored).ok()?;
+        bytes.get(start..start.checked_add(length)?).filter(|_| run.pack == place.pack)
+    }
+}
+
+/// The plaintexts decoded last, up to [`BASE_CACHE`] bytes; the oldest go first.
+#[derive(Default)]
+struct Cache {
+    plains: HashMap<BaseId, Plain>,
+    order: VecDeque<BaseId>,
+    bytes: usize,
+}
+
+impl Cache {
+    fn get(&self, base: &BaseId) -> Option<Plain> {
+        self.plains.get(base).cloned()
+    }
+
+    fn keep(&mut self, base: BaseId, plain: &Plain) {
+        if self.plains.insert(base, plain.clone()).is_some() {
+            return;
+        }
+        self.order.push_back(base);
+        self.bytes += plain.len();
+        while self.bytes > BASE_CACHE {
+            let Some(oldest) = self.order.pop_front() else { break };
+            self.bytes -= self.plains.remove(&oldest).map_or(0, |plain| plain.len());
+        }
+    }
+}

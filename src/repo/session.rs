@@ -1,0 +1,452 @@
+//! A write session (chapter 11, W1-W5): register, read what collectors decided, store blobs,
+//! then packs, index and outcome in that order. Consumed by its end.
+
+use super::packer::Packer;
+use super::reader::Plain;
+use super::seal::{Bases, BlobSealer, SealedBlob, ratio};
+use super::uploader::Uploader;
+use super::{Index, Place, Reader, Repository};
+use crate::backend::{Handle, Put};
+use crate::codec::{Encoder, Level};
+use crate::crypto::Purpose;
+use crate::env::Time;
+use crate::error::{Error, Kind, Result};
+use crate::format::BlobKind;
+use crate::format::index::SegmentBuilder;
+use crate::format::pack::Salt;
+use crate::format::snapshot::{Maintenance, Outcome, Partial, Snapshot, Summary};
+use crate::format::writer::{Heartbeat, Registration};
+use crate::id::{BaseId, ChunkId, PackId, SnapshotId};
+use crate::limits::{BASES_MAX, CLOSURE_MAX, DEPTH_MAX, INDEX_ENTRIES_MAX};
+use rayon::prelude::*;
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::sync::Arc;
+
+/// How a session writes.
+#[derive(Clone, Debug)]
+pub struct SessionOptions {
+    /// What the writer does: `backup`, `copy`.
+    pub verb: String,
+    /// This machine.
+    pub host: String,
+    /// Program and version.
+    pub tool: String,
+    /// Compression of whole chunks.
+    pub level: Level,
+    /// Whether new chunks are stored as deltas.
+    pub deltas: bool,
+}
+
+/// A piece of plaintext that wants to be stored.
+pub struct Candidate<'a> {
+    /// Data or metadata.
+    pub kind: BlobKind,
+    /// Its id.
+    pub id: ChunkId,
+    /// Its bytes.
+    pub plain: &'a [u8],
+    /// Chunks that may serve as bases, the best last.
+    pub bases: Vec<ChunkId>,
+}
+
+/// What became of a candidate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stored {
+    /// It was in the repository, or in this session, already.
+    Known,
+    /// It was stored whole, in so many bytes.
+    Whole(u32),
+    /// It was stored as a delta, in so many bytes.
+    Delta(u32),
+}
+
+/// What a session has written.
+pub type Progress = Summary;
+
+/// One writer.
+pub struct Session<'r> {
+    repository: &'r Repository,
+    options: SessionOptions,
+    id: SnapshotId,
+    index: Arc<Index>,
+    sealers: [BlobSealer; 2],
+    packers: [Packer; 2],
+    uploader: Uploader,
+    segment: SegmentBuilder,
+    packs: BTreeSet<PackId>,
+    fresh: HashSet<ChunkId>,
+    summary: Summary,
+    registered: Time,
+    last_beat: Time,
+    beats: u64,
+}
+
+/// A writer tells that it is alive this often.
+const BEAT: i64 = 10 * 60 * Time::SECOND;
+/// A writer that has run this long commits a partial and goes on as another.
+const PARTIAL: i64 = 60 * 60 * Time::SECOND;
+
+impl Repository {
+    /// W1 and W2: registers a writer, only then reads verdicts, condemned packs and the index.
+    pub fn begin(&self, options: SessionOptions) -> Result<Session<'_>> {
+        let id = self.register(&options, None)?;
+        let index = Arc::new(self.load_index()?);
+        let now = self.env().now();
+        Ok(Session {
+            sealers: self.sealers()?,
+            packers: packers(),
+            uploader: Uploader::start(self.backend().clone()),
+            segment: SegmentBuilder { generation: index.generation(), ..Default::default() },
+            packs: BTreeSet::new(),
+            fresh: HashSet::new(),
+            summary: Summary::default(),
+            repository: self,
+            options,
+            id,
+            index,
+            registered: now,
+            last_beat: now,
+            beats: 0,
+        })
+    }
+
+    fn register(&self, options: &SessionOptions, continues: Option<SnapshotId>) -> Result<SnapshotId> {
+        let id = SnapshotId(self.env().random()?);
+        let registration = Registration {
+            id,
+            started: self.env().now(),
+            verb: options.verb.clone(),
+            host: options.host.clone(),
+            process: std::process::id(),
+            tool: options.tool.clone(),
+            continues,
+        };
+        self.put_record(Purpose::SealWriter, &Handle::writer(id), &registration)?;
+        Ok(id)
+    }
+
+    /// Sealers for data and metadata under one fresh salt.
+    fn sealers(&self) -> Result<[BlobSealer; 2]> {
+        let bytes = self.env().random()?;
+        let sealer = |kind| {
+            let epoch = self.keys().epoch(super::reader::blob_purpose(kind))?;
+            BlobSealer::new(self, kind, Salt { epoch, bytes })
+        };
+        Ok([sealer(BlobKind::Data)?, sealer(BlobKind::Meta)?])
+    }
+}
+
+fn packers() -> [Packer; 2] {
+    [Packer::new(BlobKind::Data), Packer::new(BlobKind::Meta)]
+}
+
+impl<'r> Session<'r> {
+    /// The repository.
+    pub fn repository(&self) -> &'r Repository {
+        self.repository
+    }
+
+    /// The id that its snapshot will have.
+    pub fn id(&self) -> SnapshotId {
+        self.id
+    }
+
+    /// The index as it was when the session began.
+    pub fn index(&self) -> &Arc<Index> {
+        &self.index
+    }
+
+    /// Counts so far; bytes written only after packs were closed.
+    pub fn summary(&self) -> &Summary {
+        &self.summary
+    }
+
+    /// Whether a chunk is stored already, in a usable place.
+    pub fn knows(&self, id: &ChunkId) -> bool {
+        self.fresh.contains(id) || self.index.knows(id)
+    }
+
+    /// Stores what is not known yet; what became of each, in order.
+    pub fn store(&mut self, batch: &[Candidate<'_>]) -> Result<Vec<Stored>> {
+        self.stay_alive()?;
+        let new = self.select(batch);
+        let sealed = self.seal(batch, &new)?;
+        let mut outcome = vec![Stored::Known; batch.len()];
+        self.summary.chunks_known += (batch.len() - new.len()) as u64;
+        for (at, blob) in new.into_iter().zip(sealed) {
+            let (Some(stored), Some(candidate)) = (outcome.get_mut(at), batch.get(at)) else { continue };
+            *stored = self.count(&blob);
+            self.append(candidate.kind, blob)?;
+        }
+        Ok(outcome)
+    }
+
+    /// Which candidates are new; the first of equal ones.
+    fn select(&mut self, batch: &[Candidate<'_>]) -> Vec<usize> {
+        let index = &self.index;
+        let known: Vec<bool> =
+            batch.par_iter().map(|candidate| index.knows(&candidate.id)).collect();
+        let mut new = Vec::new();
+        for (at, (candidate, known)) in batch.iter().zip(known).enumerate() {
+            if !known && self.fresh.insert(candidate.id) {
+                new.push(at);
+            }
+        }
+        new
+    }
+
+    fn seal(&self, batch: &[Candidate<'_>], new: &[usize]) -> Result<Vec<SealedBlob>> {
+        let candidates: Vec<&Candidate<'_>> = new.iter().filter_map(|at| batch.get(*at)).collect();
+        let bases = self.read_bases(&candidates);
+        let jobs: Vec<_> = candidates.into_iter().zip(&bases).collect();
+        let part = jobs.len().div_ceil(4 * rayon::current_num_threads()).max(1);
+        let sealed: Result<Vec<Vec<SealedBlob>>> = jobs
+            .par_chunks(part)
+            .map(|jobs| {
+                let mut encoder = Encoder::new(self.options.level);
+                jobs.iter().map(|(job, bases)| self.seal_one(&mut encoder, job, bases)).collect()
+            })
+            .collect();
+        Ok(sealed?.into_iter().flatten().collect())
+    }
+
+    fn seal_one<'p>(
+        &self,
+        encoder: &mut Encoder<'p>,
+        candidate: &Candidate<'_>,
+        bases: &'p Option<Bases>,
+    ) -> Result<SealedBlob> {
+        let [data, meta] = &self.sealers;
+        let sealer = if candidate.kind == BlobKind::Data { data } else { meta };
+        sealer.seal(self.repository, encoder, &candidate.id, candidate.plain, bases.as_ref())
+    }
+
+    /// The bases of each candidate, decoded. A base that cannot be read is just not used: the
+    /// chunk is then stored whole, which heals what was lost.
+    fn read_bases(&self, candidates: &[&Candidate<'_>]) -> Vec<Option<Bases>> {
+        if !self.options.deltas {
+            return candidates.iter().map(|_| None).collect();
+        }
+        let chosen: Vec<Vec<Place>> = candidates
+            .par_iter()
+            .map(|candidate| choose_bases(&self.index, &candidate.bases))
+            .collect();
+        let ids: Vec<ChunkId> = chosen
+            .iter()
+            .flatten()
+            .map(|place| place.id)
+            .collect::<HashSet<_>>()
+            .into_iter()
+            .collect();
+        let reader = Reader::new(self.repository, &self.index);
+        let plains: HashMap<ChunkId, Plain> = ids
+            .iter()
+            .zip(reader.read_all(&ids))
+            .filter_map(|(id, plain)| Some((*id, plain.ok()?)))
+            .collect();
+        chosen.par_iter().map(|places| bases(places, &plains)).collect()
+    }
+
+    fn count(&mut self, blob: &SealedBlob) -> Stored {
+        let (stored, plain) = (blob.entry.stored, blob.entry.plain);
+        let delta = !blob.entry.bases.is_empty();
+        let tally = if delta { &mut self.summary.delta } else { &mut self.summary.whole };
+        tally.blobs += 1;
+        tally.plain += u64::from(plain);
+        tally.stored += u64::from(stored);
+        self.summary.chunks_new += 1;
+        if delta { Stored::Delta(stored) } else { Stored::Whole(stored) }
+    }
+
+    fn append(&mut self, kind: BlobKind, blob: SealedBlob) -> Result<()> {
+        let ([data_packer, meta_packer], [data, meta]) = (&mut self.packers, &self.sealers);
+        let (packer, sealer) = match kind {
+            BlobKind::Data => (data_packer, data),
+            BlobKind::Meta => (meta_packer, meta),
+        };
+        packer.add(sealer, blob)?;
+        if packer.is_full() {
+            self.close_pack(kind)?;
+        }
+        if self.segment.entries.len() >= INDEX_ENTRIES_MAX {
+            self.flush()?;
+        }
+        Ok(())
+    }
+
+    fn close_pack(&mut self, kind: BlobKind) -> Result<()> {
+        let ([data_packer, meta_packer], [data, meta]) = (&mut self.packers, &self.sealers);
+        let (packer, sealer) = match kind {
+            BlobKind::Data => (data_packer, data),
+            BlobKind::Meta => (meta_packer, meta),
+        };
+        if packer.is_empty() {
+            return Ok(());
+        }
+        let pack = std::mem::replace(packer, Packer::new(kind)).finish(self.repository, sealer)?;
+        pack.index(sealer, &mut self.segment)?;
+        self.packs.insert(pack.id);
+        self.summary.packed += pack.bytes.len() as u64;
+        self.summary.written += pack.bytes.len() as u64;
+        self.uploader.send(pack.id, pack.bytes)
+    }
+
+    /// Packs, then index: everything that an outcome may rest on.
+    fn flush(&mut self) -> Result<()> {
+        self.close_pack(BlobKind::Data)?;
+        self.close_pack(BlobKind::Meta)?;
+        self.uploader.finish()?;
+        self.uploader = Uploader::start(self.repository.backend().clone());
+        let fresh = SegmentBuilder { generation: self.index.generation(), ..Default::default() };
+        let segment = std::mem::replace(&mut self.segment, fresh);
+        for part in split(segment)? {
+            let (_, length) = self.repository.put_segment(part)?;
+            self.summary.written += length;
+        }
+        Ok(())
+    }
+
+    /// W5: flushes and commits. `make` gets the id and the summary, and gives the snapshot.
+    ///
+    /// # Errors
+    /// `Fenced` if a collector gave this writer up: start again.
+    pub fn commit(mut self, make: impl FnOnce(SnapshotId, Summary) -> Snapshot) -> Result<Snapshot> {
+        self.flush()?;
+        let snapshot = make(self.id, self.summary.clone());
+        let outcome = Outcome::Snapshot(Box::new(snapshot));
+        self.put_outcome(&outcome)?;
+        match outcome {
+            Outcome::Snapshot(snapshot) => Ok(*snapshot),
+            _ => Err(Error::new(Kind::Failed, "commit", self.id)),
+        }
+    }
+
+    /// Ends a writer that captured nothing: it still has an outcome.
+    pub fn abandon(mut self) -> Result<()> {
+        self.flush()?;
+        let outcome = Outcome::Maintenance(Maintenance {
+            id: self.id,
+            generation: self.index.generation(),
+            verb: self.options.verb.clone(),
+            at: self.repository.env().now(),
+        });
+        self.put_outcome(&outcome)
+    }
+
+    fn put_outcome(&mut self, outcome: &Outcome) -> Result<()> {
+        let handle = Handle::snapshot(self.id);
+        let bytes = self.repository.seal_record(Purpose::SealSnapshot, &handle, outcome)?;
+        if self.repository.put_same(&handle, &bytes)? {
+            self.summary.written += bytes.len() as u64;
+            return Ok(());
+        }
+        Err(Error::new(Kind::Fenced, "commit", handle)
+            .because("a collector gave this writer up")
+            .hint("run the command again"))
+    }
+
+    /// Heartbeats, and after an hour a partial outcome: what is stored so far is then safe
+    /// from a fence, and the session goes on as a new writer.
+    fn stay_alive(&mut self) -> Result<()> {
+        let now = self.repository.env().now();
+        if now.0.saturating_sub(self.registered.0) >= PARTIAL {
+            return self.roll(now);
+        }
+        if now.0.saturating_sub(self.last_beat.0) >= BEAT {
+            self.beats += 1;
+            self.last_beat = now;
+            let beat = Heartbeat { id: self.id, beat: self.beats, at: now };
+            let handle = Handle::heartbeat(self.id, self.beats);
+            let bytes = self.repository.seal_record(Purpose::SealWriter, &handle, &beat)?;
+            if self.repository.backend().put_new(&handle, &bytes)? == Put::Created {
+                self.summary.written += bytes.len() as u64;
+            }
+        }
+        Ok(())
+    }
+
+    fn roll(&mut self, now: Time) -> Result<()> {
+        self.flush()?;
+        let partial = Outcome::Partial(Partial {
+            id: self.id,
+            generation: self.index.generation(),
+            packs: std::mem::take(&mut self.packs),
+            at: now,
+        });
+        self.put_outcome(&partial)?;
+        self.id = self.repository.register(&self.options, Some(self.id))?;
+        self.index = Arc::new(self.repository.load_index()?);
+        self.segment.generation = self.index.generation();
+        self.fresh.clear();
+        self.registered = now;
+        self.last_beat = now;
+        self.beats = 0;
+        Ok(())
+    }
+}
+
+/// The places of the bases to use: a base as deep as can be is replaced by the root that its
+/// best bases lead to, and what would make the closure too large is left out.
+fn choose_bases(index: &Index, wanted: &[ChunkId]) -> Vec<Place> {
+    let mut chosen: Vec<Place> = Vec::new();
+    let mut closure: HashSet<BaseId> = HashSet::new();
+    for id in wanted.iter().rev().take(BASES_MAX) {
+        let Some(place) = index.find(id).and_then(|place| shallow(index, place)) else { continue };
+        let Ok(needs) = index.closure(&place) else { continue };
+        let mut union = closure.clone();
+        union.extend(needs.iter().map(|place| place.id.base()));
+        if union.len() < CLOSURE_MAX && !chosen.iter().any(|known| known.id == place.id) {
+            closure = union;
+            chosen.push(place);
+        }
+    }
+    chosen.reverse();
+    chosen
+}
+
+/// The place itself, or the root of its chain if a delta against it would be too deep.
+fn shallow(index: &Index, mut place: Place) -> Option<Place> {
+    if place.depth < DEPTH_MAX {
+        return Some(place);
+    }
+    while let Some(best) = place.bases.last() {
+        let deeper = place.depth;
+        place = index.find_base(best).filter(|found| found.depth < deeper)?;
+    }
+    Some(place)
+}
+
+fn bases(places: &[Place], plains: &HashMap<ChunkId, Plain>) -> Option<Bases> {
+    let readable: Vec<(&Place, &Plain)> =
+        places.iter().filter_map(|place| Some((place, plains.get(&place.id)?))).collect();
+    let (best, plain) = readable.last()?;
+    let prefix = match readable.as_slice() {
+        [_] => Arc::clone(plain),
+        several => Arc::new(several.iter().flat_map(|(_, plain)| plain.iter().copied()).collect()),
+    };
+    Some(Bases {
+        ids: readable.iter().map(|(place, _)| place.id.base()).collect(),
+        depth: readable.iter().map(|(place, _)| place.depth).max().unwrap_or(0).saturating_add(1),
+        prefix,
+        ratio: if best.depth == 0 { ratio(best) } else { WHOLE_ESTIMATE },
+    })
+}
+
+/// A guess at the stored part (of 256) of a whole chunk whose base is a delta itself: about a
+/// third, as databases and text compress.
+const WHOLE_ESTIMATE: u32 = 85;
+
+/// A segment as several, none of more entries than one may hold.
+fn split(segment: SegmentBuilder) -> Result<Vec<SegmentBuilder>> {
+    if segment.entries.len() <= INDEX_ENTRIES_MAX {
+        return Ok(if segment.entries.is_empty() { Vec::new() } else { vec![segment] });
+    }
+    let SegmentBuilder { generation, salts, packs, entries } = segment;
+    let parts = entries.chunks(INDEX_ENTRIES_MAX).map(|entries| SegmentBuilder {
+        generation,
+        salts: salts.clone(),
+        packs: packs.clone(),
+        entries: entries.to_vec(),
+    });
+    Ok(parts.collect())
+}

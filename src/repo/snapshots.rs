@@ -1,0 +1,132 @@
+//! Snapshots: which there are, in which order, and giving them up.
+
+use super::{Generations, Repository};
+use crate::backend::Handle;
+use crate::crypto::Purpose;
+use crate::error::{Error, Result};
+use crate::format::ObjectKind;
+use crate::format::gc::Forgotten;
+use crate::format::snapshot::{Outcome, Snapshot};
+use crate::id::SnapshotId;
+use rayon::prelude::*;
+use std::collections::HashSet;
+
+/// A snapshot, and the hash of its object.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoredSnapshot {
+    /// The record.
+    pub snapshot: Snapshot,
+    /// BLAKE3 of `snapshots/<S>`.
+    pub hash: [u8; 32],
+    /// Bytes of `snapshots/<S>`.
+    pub size: u64,
+}
+
+impl Repository {
+    /// Every live snapshot that was not given up, newest first.
+    ///
+    /// # Errors
+    /// What cannot be read is handed to `trouble` and left out; listing errors end it.
+    pub fn snapshots(&self, mut trouble: impl FnMut(Error)) -> Result<Vec<StoredSnapshot>> {
+        let generations = self.generations()?;
+        let mut snapshots = Vec::new();
+        for (_, outcome) in self.outcomes()? {
+            match outcome {
+                Ok((Outcome::Snapshot(snapshot), hash, size))
+                    if generations.outcome_lives(&snapshot.id, snapshot.generation) =>
+                {
+                    snapshots.push(StoredSnapshot { snapshot: *snapshot, hash, size });
+                }
+                Ok(_) => {}
+                Err(error) => trouble(error),
+            }
+        }
+        newest_first(&mut snapshots);
+        Ok(snapshots)
+    }
+
+    /// Every outcome that was not given up, readable or not, with hash and length.
+    #[expect(clippy::type_complexity, reason = "one use, spelt out where it is read")]
+    pub fn outcomes(&self) -> Result<Vec<(SnapshotId, Result<(Outcome, [u8; 32], u64)>)>> {
+        let forgotten: HashSet<SnapshotId> = self
+            .backend()
+            .list(ObjectKind::Forgotten)?
+            .iter()
+            .filter_map(|object| object.handle.snapshot_id())
+            .collect();
+        let listed: HashSet<(SnapshotId, u64)> = self
+            .backend()
+            .list(ObjectKind::Snapshot)?
+            .iter()
+            .filter_map(|object| Some((object.handle.snapshot_id()?, object.size)))
+            .filter(|(id, _)| !forgotten.contains(id))
+            .collect();
+        Ok(listed
+            .into_par_iter()
+            .map(|(id, size)| {
+                let outcome = self.outcome(id).map(|(outcome, hash)| (outcome, hash, size));
+                (id, outcome)
+            })
+            .collect())
+    }
+
+    /// The outcome of one writer, which must name itself.
+    pub fn outcome(&self, id: SnapshotId) -> Result<(Outcome, [u8; 32])> {
+        let handle = Handle::snapshot(id);
+        let (outcome, hash) = self.get_record::<Outcome>(&handle)?;
+        let named = match &outcome {
+            Outcome::Snapshot(snapshot) => snapshot.id,
+            Outcome::Partial(partial) => partial.id,
+            Outcome::Maintenance(maintenance) => maintenance.id,
+            Outcome::Tombstone(tombstone) => tombstone.id,
+        };
+        if named != id {
+            return Err(Error::damaged("read", &handle, "it names another writer"));
+        }
+        Ok((outcome, hash))
+    }
+
+    /// Gives a snapshot up: first `forgotten/<S>`, then the snapshot may go. A store that
+    /// refuses deletion loses nothing by it; false then.
+    pub fn forget(&self, stored: &StoredSnapshot) -> Result<bool> {
+        let snapshot = &stored.snapshot;
+        let mark = Forgotten {
+            id: snapshot.id,
+            series: snapshot.series,
+            sequence: snapshot.sequence,
+            hash: stored.hash,
+            at: self.env().now(),
+        };
+        let handle = Handle::forgotten(snapshot.id);
+        if self.find_record::<Forgotten>(&handle)?.is_none() {
+            self.put_record(Purpose::SealGc, &handle, &mark)?;
+        }
+        Ok(self.backend().delete(&Handle::snapshot(snapshot.id)).is_ok())
+    }
+
+    /// The marks of snapshots that were given up.
+    pub fn forgotten(&self) -> Result<Vec<Forgotten>> {
+        let listed = self.backend().list(ObjectKind::Forgotten)?;
+        listed
+            .iter()
+            .map(|object| self.get_record::<Forgotten>(&object.handle).map(|(mark, _)| mark))
+            .collect()
+    }
+
+    /// The collection chain, for callers that judge liveness.
+    pub fn live_generations(&self) -> Result<Generations> {
+        self.generations()
+    }
+}
+
+/// Newest first, by claimed time across series and by number within one, so that a forged
+/// clock cannot reorder a series.
+pub fn newest_first(snapshots: &mut [StoredSnapshot]) {
+    snapshots.sort_by(|a, b| {
+        let (a, b) = (&a.snapshot, &b.snapshot);
+        if a.series == b.series {
+            return (b.sequence, b.started, b.id).cmp(&(a.sequence, a.started, a.id));
+        }
+        (b.started, b.id).cmp(&(a.started, a.id))
+    });
+}

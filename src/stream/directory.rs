@@ -1,0 +1,148 @@
+//! Directories: entries in order of their names, written streaming, read in order or by name.
+
+use super::tree::{Leaves, ParentTree, Shape, TreeWriter};
+use crate::error::{Error, Result};
+use crate::format::list::TreeRef;
+use crate::format::node::{DirectoryNode, Node, encode_entry};
+use crate::id::ChunkId;
+use crate::repo::{Reader, Session};
+use std::collections::VecDeque;
+
+pub(super) struct DirectoryShape;
+
+impl Shape for DirectoryShape {
+    type Entry = Node;
+    type End = Vec<u8>;
+
+    fn encode_leaf(entries: Vec<Node>) -> Result<Vec<u8>> {
+        DirectoryNode::Leaf(entries).encode()
+    }
+
+    fn encode_inner(
+        level: u8,
+        _: Option<&Vec<u8>>,
+        children: &[(ChunkId, Vec<u8>)],
+    ) -> Result<Vec<u8>> {
+        DirectoryNode::Inner(level, children.to_vec()).encode()
+    }
+
+    fn decode_inner(
+        bytes: &[u8],
+        level: u8,
+        _: Option<&Vec<u8>>,
+        subject: &str,
+    ) -> Result<Vec<(ChunkId, Vec<u8>)>> {
+        match DirectoryNode::decode(bytes, level, subject)? {
+            DirectoryNode::Inner(_, children) => Ok(children),
+            DirectoryNode::Leaf(_) => {
+                Err(Error::damaged("decode", subject, "a leaf among inner nodes"))
+            }
+        }
+    }
+
+    /// By the name, so that an entry whose content changes moves no boundary.
+    fn cuts_after(node: &Node) -> bool {
+        blake3::hash(&node.name).as_bytes().first() == Some(&0)
+    }
+
+    fn size(node: &Node) -> Result<usize> {
+        encode_entry(node).map(|bytes| bytes.len())
+    }
+
+    fn end(_: Option<&Vec<u8>>, node: &Node) -> Vec<u8> {
+        node.name.clone()
+    }
+}
+
+/// Writes the entries of one directory, in order of their names.
+pub struct DirectoryWriter(TreeWriter<DirectoryShape>);
+
+impl DirectoryWriter {
+    /// A directory near the parent's.
+    pub fn new(reader: &Reader<'_>, parent: Option<TreeRef>) -> Self {
+        let parent = parent.and_then(|root| ParentTree::load(reader, root));
+        DirectoryWriter(TreeWriter::new(parent))
+    }
+
+    /// Adds an entry; names must rise.
+    pub fn push(&mut self, session: &mut Session<'_>, node: Node) -> Result<()> {
+        self.0.push(session, node)
+    }
+
+    /// The directory's root.
+    pub fn finish(self, session: &mut Session<'_>) -> Result<TreeRef> {
+        self.0.finish(session)
+    }
+}
+
+/// The entries of a directory, in order of their names.
+pub struct DirectoryEntries<'a> {
+    leaves: Leaves<'a, DirectoryShape>,
+    ready: VecDeque<Node>,
+    last: Option<Vec<u8>>,
+    nodes: Vec<ChunkId>,
+}
+
+impl<'a> DirectoryEntries<'a> {
+    /// All entries.
+    pub fn new(reader: &'a Reader<'a>, root: TreeRef) -> Self {
+        DirectoryEntries {
+            leaves: Leaves::new(reader, root),
+            ready: VecDeque::new(),
+            last: None,
+            nodes: Vec::new(),
+        }
+    }
+
+    /// The next entry.
+    pub fn next_entry(&mut self) -> Result<Option<Node>> {
+        loop {
+            if let Some(node) = self.ready.pop_front() {
+                return Ok(Some(node));
+            }
+            let Some((id, plain, _)) = self.leaves.next_after(None)? else { return Ok(None) };
+            let entries = leaf(&plain, id)?;
+            let first = entries.first().map(|node| node.name.clone());
+            if self.last.is_some() && first <= self.last {
+                return Err(Error::damaged("read", format!("node {id}"), "names are not in order"));
+            }
+            self.last = entries.last().map(|node| node.name.clone());
+            self.nodes.push(id);
+            self.ready = entries.into();
+        }
+    }
+
+    /// The leaves read so far.
+    pub fn nodes(&self) -> &[ChunkId] {
+        &self.nodes
+    }
+}
+
+/// The entry of one name, found in logarithmic time.
+pub fn find_entry(reader: &Reader<'_>, root: TreeRef, name: &[u8]) -> Result<Option<Node>> {
+    // `next_after` skips what ends at or before a place: the greatest name below this one.
+    let mut leaves: Leaves<'_, DirectoryShape> = Leaves::new(reader, root);
+    let below = just_below(name);
+    let Some((id, plain, _)) = leaves.next_after(below.as_ref())? else { return Ok(None) };
+    Ok(leaf(&plain, id)?.into_iter().find(|node| node.name == name))
+}
+
+/// A byte string that sorts before `name` and after every shorter-sorting name of an entry.
+fn just_below(name: &[u8]) -> Option<Vec<u8>> {
+    let (last, front) = name.split_last()?;
+    let mut below = front.to_vec();
+    if let Some(lower) = last.checked_sub(1) {
+        below.push(lower);
+        below.resize(crate::limits::NAME_MAX + 1, 0xff);
+    }
+    Some(below)
+}
+
+fn leaf(plain: &[u8], id: ChunkId) -> Result<Vec<Node>> {
+    match DirectoryNode::decode(plain, 0, &format!("node {id}"))? {
+        DirectoryNode::Leaf(entries) => Ok(entries),
+        DirectoryNode::Inner(..) => {
+            Err(Error::damaged("read", format!("node {id}"), "an inner node where a leaf belongs"))
+        }
+    }
+}

@@ -1,0 +1,13 @@
+//! Streams of chunks: content of files, lists and directories, written with the parent's at hand
+//! and read with seek.
+
+mod content;
+mod directory;
+mod list;
+mod old;
+mod tree;
+mod window;
+
+pub use content::{ContentWriter, Cutter, StreamError, Written};
+pub use directory::{DirectoryEntries, DirectoryWriter, find_entry};
+pub use list::{ListWriter, Pieces};

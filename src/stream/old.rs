@@ -1,0 +1,176 @@
+//! The parent's pieces beside a stream that is being cut: what may be the same, and what may
+//! serve as a base.
+
+use super::list::Pieces;
+use crate::chunk::align;
+use crate::chunk::reuse::{Cut, Old};
+use crate::chunk::similar::Sketches;
+use crate::format::list::{Content, Piece};
+use crate::id::ChunkId;
+use crate::limits::WINDOW;
+use crate::repo::{Reader, Stored};
+
+/// The parent's content, read along.
+pub(super) struct OldPieces<'a> {
+    reader: &'a Reader<'a>,
+    content: Option<Content>,
+    pieces: Option<Pieces<'a>>,
+    /// Chunks of the parent from `aligned` or the current place on, whichever comes first.
+    ahead: Vec<Old>,
+    /// Where in `ahead` the new stream stands, by content rather than by offset.
+    aligned: usize,
+    /// Whether the parent was cut by the same chunker.
+    comparable: bool,
+    similar: Similar,
+}
+
+/// Content-based bases, once position turns out to be of no help.
+enum Similar {
+    Watching { tried: u32, whole: u32 },
+    Found(Sketches, Vec<ChunkId>),
+    Useless,
+}
+
+/// Bytes of the parent looked at beyond the place of a window.
+const SLACK: u64 = 2 * WINDOW as u64;
+/// The parent's chunks kept at most: an insertion longer than this loses its place.
+const AHEAD_MOST: usize = 1 << 14;
+/// Chunks that must have been stored before similar ones are looked for.
+const WATCHED: u32 = 48;
+/// A parent longer than this is not searched for similar chunks.
+const SEARCHED_MOST: u64 = 64 << 30;
+/// Bases found by content.
+const SIMILAR: usize = 4;
+/// Bases found by position.
+const IN_PLACE: usize = 3;
+
+impl<'a> OldPieces<'a> {
+    pub(super) fn new(reader: &'a Reader<'a>, content: Option<&Content>, chunker: u8) -> Self {
+        OldPieces {
+            reader,
+            content: content.cloned(),
+            // A parent that cannot be read is no parent.
+            pieces: content.and_then(|content| Pieces::new(reader, content, "the parent").ok()),
+            ahead: Vec::new(),
+            aligned: 0,
+            comparable: content.is_some_and(|content| content.chunker == chunker),
+            similar: Similar::Watching { tried: 0, whole: 0 },
+        }
+    }
+
+    /// The parent's chunks from about `at` on, as far as a window of `length` bytes may need.
+    pub(super) fn at(&mut self, at: u64, length: usize) -> &[Old] {
+        self.drop_before(at);
+        self.read_to(at.saturating_add(length as u64).saturating_add(SLACK));
+        if !self.comparable {
+            return &[];
+        }
+        let first = self.ahead.partition_point(|piece| piece.at < at);
+        self.ahead.get(first..).unwrap_or_default()
+    }
+
+    /// For each cut, the chunks that may serve as bases, best last.
+    pub(super) fn bases(&mut self, bytes: &[u8], cuts: &[Cut]) -> Vec<Vec<ChunkId>> {
+        let length: usize = cuts.iter().map(|cut| cut.range.len()).sum();
+        let until = self.ahead.get(self.aligned).map_or(0, |old| old.at);
+        self.read_to(until.saturating_add(length as u64).saturating_add(SLACK));
+        let old = self.ahead.get(self.aligned..).unwrap_or_default();
+        let new: Vec<align::Piece> = cuts.iter().map(|cut| align::Piece::new(cut.id, cut.range.len())).collect();
+        let pieces: Vec<align::Piece> = old.iter().map(|old| align::Piece::new(old.id, old.length as usize)).collect();
+        let places = align::align(&new, &pieces);
+        let mut bases = Vec::with_capacity(cuts.len());
+        for (cut, place) in cuts.iter().zip(&places) {
+            if old.get(place.start).is_some_and(|old| old.id == cut.id) {
+                bases.push(Vec::new());
+                continue;
+            }
+            let plain = bytes.get(cut.range.clone()).unwrap_or_default();
+            let in_place = old.get(place.clone()).unwrap_or_default();
+            bases.push(self.similar.bases(plain, in_place));
+        }
+        self.aligned += places.last().map_or(0, |place| place.end.saturating_sub(1));
+        bases
+    }
+
+    /// Learns how deltas went: where most chunks had to be stored whole, the parent is searched.
+    pub(super) fn learn(&mut self, stored: &[Stored]) {
+        let Similar::Watching { tried, whole } = &mut self.similar else { return };
+        for stored in stored {
+            *tried += u32::from(*stored != Stored::Known);
+            *whole += u32::from(matches!(stored, Stored::Whole(_)));
+        }
+        let Some(content) = self.content.as_ref().filter(|_| *tried >= WATCHED) else { return };
+        self.similar = if *whole * 2 < *tried || content.length > SEARCHED_MOST {
+            Similar::Watching { tried: 0, whole: 0 }
+        } else {
+            sketch(self.reader, content).map_or(Similar::Useless, |(sketches, ids)| {
+                Similar::Found(sketches, ids)
+            })
+        };
+    }
+
+    fn drop_before(&mut self, at: u64) {
+        let passed = self.ahead.partition_point(|piece| piece.at + u64::from(piece.length) <= at);
+        let excess = self.ahead.len().saturating_sub(AHEAD_MOST);
+        let unused = passed.min(self.aligned).max(excess);
+        self.ahead.drain(..unused.min(self.ahead.len()));
+        self.aligned = self.aligned.saturating_sub(unused);
+    }
+
+    fn read_to(&mut self, end: u64) {
+        while self.ahead.last().is_none_or(|piece| piece.at < end) && self.ahead.len() < 2 * AHEAD_MOST {
+            let next = self.pieces.as_mut().and_then(|pieces| pieces.next_piece().ok().flatten());
+            match next {
+                Some((at, Piece::Chunk { id, length })) => self.ahead.push(Old { at, length, id }),
+                Some(_) => {}
+                None => {
+                    self.pieces = None;
+                    return;
+                }
+            }
+        }
+    }
+}
+
+impl Similar {
+    fn bases(&self, plain: &[u8], in_place: &[Old]) -> Vec<ChunkId> {
+        let mut bases: Vec<ChunkId> =
+            in_place.iter().rev().take(IN_PLACE).map(|old| old.id).collect();
+        if let Similar::Found(sketches, ids) = self {
+            let votes = sketches.votes(plain, SIMILAR);
+            let similar = votes.iter().filter_map(|number| ids.get(*number as usize).copied());
+            let similar: Vec<ChunkId> = similar.collect();
+            if !similar.is_empty() {
+                bases = similar;
+            }
+        }
+        bases
+    }
+}
+
+/// Reads the parent's content once and keeps what tells its chunks by.
+fn sketch(reader: &Reader<'_>, content: &Content) -> Option<(Sketches, Vec<ChunkId>)> {
+    let mut pieces = Pieces::new(reader, content, "the parent").ok()?;
+    let mut sketches = Sketches::new();
+    let mut ids = Vec::new();
+    let mut batch = Vec::new();
+    loop {
+        let piece = pieces.next_piece().ok()?;
+        batch.extend(piece.and_then(|(_, piece)| piece.chunk()));
+        if batch.len() == BATCH || (piece.is_none() && !batch.is_empty()) {
+            for (id, plain) in batch.iter().zip(reader.read_all(&batch)) {
+                if let Ok(plain) = plain {
+                    sketches.add(u32::try_from(ids.len()).ok()?, &plain);
+                    ids.push(*id);
+                }
+            }
+            batch.clear();
+        }
+        if piece.is_none() {
+            return Some((sketches, ids));
+        }
+    }
+}
+
+/// Chunks that are read together.
+const BATCH: usize = 64;
