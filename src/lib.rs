@@ -1,6 +1,7 @@
 //! icecore: backups made for databases.
 
 pub mod backend;
+pub mod crypto;
 pub mod env;
 pub mod error;
 pub mod format;
