@@ -49,6 +49,21 @@ pub const NODE_MAX: usize = 2 * MIB;
 /// Content of up to this many pieces stands in its directory entry.
 pub const INLINE_PIECES_MAX: usize = 8;
 
+/// Most keys of one keyring.
+pub const KEYRING_KEYS_MAX: usize = 1024;
+/// Longest label of a key slot, in bytes.
+pub const SLOT_LABEL_MAX: usize = 256;
+/// Least and most memory of a passphrase's derivation, in KiB; half of the machine's is a bound too.
+pub const KDF_MEMORY_MIN_KIB: u32 = 19 << 10;
+/// See [`KDF_MEMORY_MIN_KIB`].
+pub const KDF_MEMORY_MAX_KIB: u32 = 4 << 20;
+/// Fewest and most passes of it.
+pub const KDF_PASSES_MIN: u32 = 2;
+/// See [`KDF_PASSES_MIN`].
+pub const KDF_PASSES_MAX: u32 = 64;
+/// Most lanes of it.
+pub const KDF_LANES_MAX: u32 = 64;
+
 /// Bytes that the pipeline reads ahead as one window.
 pub const WINDOW: usize = 4 * MIB;
 /// Plaintext of bases kept for the deltas that follow.

@@ -1,2 +1,4 @@
 //! One test binary, one module for each topic.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
+mod format;
+mod vectors;

@@ -1,9 +1,16 @@
 //! Keeps objects: whole objects in, ranges out, each written once under a name that is never
 //! used again. Objects are addressed by kind and name; only a backend turns that into a path.
 
+mod bounds;
+mod disk;
 mod handle;
+mod local;
+mod memory;
 
+pub use disk::{Disk, DiskEntry, Os};
 pub use handle::Handle;
+pub use local::Local;
+pub use memory::Memory;
 
 use crate::error::Result;
 use crate::format::ObjectKind;

@@ -2,13 +2,13 @@
 //! in place.
 
 use super::cursor::{Reader, length8, length32};
-use super::pack::{Salt, check_blob};
+use super::pack::{Salt, check_blob, invalid};
 use super::{BlobKind, Codec};
 use crate::error::Result;
 use crate::id::{BaseId, ChunkId, PackId};
 use crate::limits::{BASES_MAX, INDEX_ENTRIES_MAX};
 
-/// Bytes before the tables: five counts and the generation.
+/// Bytes before the tables: four counts and the generation.
 pub const HEADER: usize = 4 * 4 + 8;
 /// Bytes of a row of the table of salts: key epoch, salt.
 pub const SALT_ROW: usize = 4 + 32;
@@ -16,6 +16,8 @@ pub const SALT_ROW: usize = 4 + 32;
 pub const PACK_ROW: usize = 32 + 4 + 4;
 /// Bytes of an entry.
 pub const ENTRY: usize = 56;
+/// Where in an entry the row of its first base stands.
+const FIRST_BASE: usize = 32 + 4 * 4;
 
 /// A pack as a segment names it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,10 +73,7 @@ impl SegmentBuilder {
             self.salts.push(salt);
             self.salts.len() - 1
         });
-        u16::try_from(row).map_err(|_| {
-            crate::error::Error::new(crate::error::Kind::InvalidInput, "encode", "an index segment")
-                .because("too many salts")
-        })
+        u16::try_from(row).map_err(|_| invalid("an index segment", "too many salts"))
     }
 
     /// The segment's bytes: entries sorted by id, then depth, then place.
@@ -110,6 +109,8 @@ impl SegmentBuilder {
 }
 
 fn encode_entry(bytes: &mut Vec<u8>, entry: &IndexEntry, first_base: usize) -> Result<()> {
+    check_blob(entry.codec, entry.depth, entry.bases.len(), entry.stored, entry.plain)
+        .map_err(|reason| invalid("an index segment", reason))?;
     bytes.extend_from_slice(&entry.id.0);
     let first_base = length32(first_base, "an index table")?;
     for number in [entry.pack, entry.offset, entry.stored, entry.plain, first_base] {
@@ -157,9 +158,14 @@ impl Segment {
 
     fn check(&self, subject: &str) -> Result<()> {
         let damaged = |reason: &str| crate::error::Error::damaged("decode", subject, reason);
-        let mut last: Option<(ChunkId, u8)> = None;
+        let mut last: Option<(ChunkId, u8, u32, u32)> = None;
+        let mut bases = 0;
         for row in 0..self.len() {
             let entry = self.entry(row).ok_or_else(|| damaged("an entry past its tables"))?;
+            if self.first_base(row) != Some(bases) {
+                return Err(damaged("bases are not in the order of the entries"));
+            }
+            bases += entry.bases.len();
             check_blob(entry.codec, entry.depth, entry.bases.len(), entry.stored, entry.plain)
                 .map_err(damaged)?;
             let pack =
@@ -171,10 +177,14 @@ impl Segment {
             if usize::from(entry.salt) >= self.salts.len() {
                 return Err(damaged("no such salt"));
             }
-            if last.is_some_and(|before| before > (entry.id, entry.depth)) {
+            let place = (entry.id, entry.depth, entry.pack, entry.offset);
+            if last.is_some_and(|before| before > place) {
                 return Err(damaged("entries are not in order"));
             }
-            last = Some((entry.id, entry.depth));
+            last = Some(place);
+        }
+        if bases != self.bases {
+            return Err(damaged("bases that no entry has"));
         }
         Ok(())
     }
@@ -225,6 +235,11 @@ impl Segment {
         (first..end)
             .map(|row| table.get(row * 16..)?.first_chunk::<16>().copied().map(BaseId))
             .collect()
+    }
+
+    fn first_base(&self, row: usize) -> Option<usize> {
+        let bytes = self.row(row)?.get(FIRST_BASE..)?.first_chunk().copied()?;
+        usize::try_from(u32::from_le_bytes(bytes)).ok()
     }
 
     fn row(&self, row: usize) -> Option<&[u8]> {

@@ -1,7 +1,7 @@
 //! Content of files as lists of pieces (chapter 7), cut into nodes at entry boundaries.
 
 use super::cursor::{Reader, length32};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::id::ChunkId;
 use crate::limits::{BLOB_MAX, INLINE_PIECES_MAX, LEVELS_MAX};
 use serde::{Deserialize, Serialize};
@@ -83,12 +83,16 @@ impl Content {
 
     /// The pieces that stand in place; empty where there is a list.
     pub fn inline_pieces(&self, subject: &str) -> Result<Vec<Piece>> {
-        let reader = Reader::new(&self.pieces, subject);
-        let pieces = decode_pieces(reader)?;
-        if pieces.len() > INLINE_PIECES_MAX {
-            return Err(Reader::new(&[], subject).damaged("too many pieces in place"));
+        let damaged = |reason: &str| Err(Error::damaged("decode", subject, reason));
+        let pieces = decode_pieces(Reader::new(&self.pieces, subject))?;
+        match self.list {
+            Some(_) if !pieces.is_empty() => damaged("pieces beside a list"),
+            None if pieces.len() > INLINE_PIECES_MAX => damaged("too many pieces in place"),
+            None if total(pieces.iter().map(Piece::length)) != Some(self.length) => {
+                damaged("its pieces do not add up to its length")
+            }
+            _ => Ok(pieces),
         }
-        Ok(pieces)
     }
 }
 
@@ -122,7 +126,7 @@ impl ListNode {
         }
     }
 
-    /// The node in `bytes`, which must be of `level`.
+    /// The node in `bytes`, which must be of `level`; its lengths add up to less than 2^64.
     pub fn decode(bytes: &[u8], level: u8, subject: &str) -> Result<Self> {
         let mut reader = Reader::new(bytes, subject);
         if reader.u8()? != LIST {
@@ -138,6 +142,12 @@ impl ListNode {
         let mut children = Vec::new();
         while !reader.rest().is_empty() {
             children.push((ChunkId(reader.array()?), reader.u64()?));
+        }
+        if children.is_empty() || children.iter().any(|(_, beneath)| *beneath == 0) {
+            return Err(reader.damaged("nothing beneath an inner node"));
+        }
+        if total(children.iter().map(|(_, beneath)| *beneath)).is_none() {
+            return Err(reader.damaged("its lengths overflow"));
         }
         Ok(ListNode::Inner(level, children))
     }
@@ -181,5 +191,12 @@ fn decode_pieces(mut reader: Reader<'_>) -> Result<Vec<Piece>> {
         }
         pieces.push(piece);
     }
+    if total(pieces.iter().map(Piece::length)).is_none() {
+        return Err(reader.damaged("its lengths overflow"));
+    }
     Ok(pieces)
+}
+
+fn total(mut lengths: impl Iterator<Item = u64>) -> Option<u64> {
+    lengths.try_fold(0_u64, u64::checked_add)
 }

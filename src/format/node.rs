@@ -3,7 +3,7 @@
 use super::cursor::{Reader, length32};
 use super::list::{Content, TreeRef};
 use super::record::{from_cbor, to_cbor};
-use crate::error::Result;
+use crate::error::{Error, Kind, Result};
 use crate::id::ChunkId;
 use crate::limits::{LEVELS_MAX, NAME_MAX, NODE_MAX};
 use serde::{Deserialize, Serialize};
@@ -212,18 +212,31 @@ impl DirectoryNode {
             let id = ChunkId(reader.array()?);
             let length = reader.bounded(NAME_MAX, "a name's length")?;
             let last = reader.bytes(length)?.to_vec();
+            if let Some(reason) = bad_name(&last) {
+                return Err(reader.damaged(reason));
+            }
             if children.last().is_some_and(|(_, before)| *before >= last) {
                 return Err(reader.damaged("names are not in order"));
             }
             children.push((id, last));
+        }
+        if children.is_empty() {
+            return Err(reader.damaged("nothing beneath an inner node"));
         }
         Ok(DirectoryNode::Inner(level, children))
     }
 }
 
 /// One entry as it stands in a leaf: its length, then the CBOR of its node.
+///
+/// # Errors
+/// `InvalidInput` if it is larger than [`NODE_MAX`]: no reader would take it.
 pub fn encode_entry(node: &Node) -> Result<Vec<u8>> {
     let cbor = to_cbor(node, "a directory entry")?;
+    if cbor.len() > NODE_MAX {
+        return Err(Error::new(Kind::InvalidInput, "encode", "a directory entry")
+            .because(format!("it takes {} bytes, the bound is {NODE_MAX}", cbor.len())));
+    }
     let mut bytes = length32(cbor.len(), "a directory entry")?.to_le_bytes().to_vec();
     bytes.extend(cbor);
     Ok(bytes)

@@ -3,7 +3,7 @@
 use super::cursor::{Reader, length8, length32};
 use super::frame::{SALT, head, read_head};
 use super::{BlobKind, Codec, ObjectKind, VERSION};
-use crate::error::{Error, Result};
+use crate::error::{Error, Kind, Result};
 use crate::id::{BaseId, ChunkId, RepoId};
 use crate::limits::{
     BASES_MAX, BLOB_MAX, DEPTH_MAX, PACK_ENTRIES_MAX, PACK_SALTS_MAX, STORED_BLOB_MAX,
@@ -39,7 +39,13 @@ pub struct PackHead {
 
 impl PackHead {
     /// The head's bytes.
+    ///
+    /// # Errors
+    /// `InvalidInput` without a salt, or with too many.
     pub fn encode(&self) -> Result<Vec<u8>> {
+        if self.salts.is_empty() || self.salts.len() > PACK_SALTS_MAX {
+            return Err(invalid("a pack", "it has no salt, or too many"));
+        }
         let mut bytes = head(ObjectKind::Pack, self.kind.number()).to_vec();
         bytes.extend_from_slice(&length32(self.salts.len(), "salts")?.to_le_bytes());
         for salt in &self.salts {
@@ -108,6 +114,9 @@ pub struct Trailer {
 
 impl Trailer {
     /// The trailer's plaintext, without padding.
+    ///
+    /// # Errors
+    /// `InvalidInput` for an entry that no reader would take.
     pub fn encode(&self) -> Result<Vec<u8>> {
         let bases: usize = self.entries.iter().map(|entry| entry.bases.len()).sum();
         let filler = usize::from(self.filler > 0);
@@ -115,6 +124,8 @@ impl Trailer {
         bytes.extend_from_slice(&length32(self.entries.len() + filler, "entries")?.to_le_bytes());
         bytes.extend_from_slice(&length32(bases, "bases")?.to_le_bytes());
         for entry in &self.entries {
+            check_blob(entry.codec, entry.depth, entry.bases.len(), entry.stored, entry.plain)
+                .map_err(|reason| invalid("a trailer", reason))?;
             bytes.extend_from_slice(&entry.id.0);
             bytes.extend_from_slice(&entry.stored.to_le_bytes());
             bytes.extend_from_slice(&entry.plain.to_le_bytes());
@@ -187,6 +198,11 @@ fn decode_entry(reader: &mut Reader<'_>) -> Result<(Decoded, usize)> {
         .map_err(|reason| reader.damaged(reason))?;
     let entry = PackEntry { id, stored, plain, codec, depth, salt, bases: Vec::new() };
     Ok((Decoded::Blob(entry), usize::from(bases)))
+}
+
+/// The error of an encoder that was given what no decoder takes.
+pub(super) fn invalid(subject: &str, reason: &str) -> Error {
+    Error::new(Kind::InvalidInput, "encode", subject).because(reason)
 }
 
 /// Whether codec, depth, number of bases and lengths of a blob go together; the reason if not.

@@ -1,9 +1,11 @@
 //! Records: CBOR maps with text keys, wrapped so that each names its kind and version (chapter 1).
+//! One value has one form: bytes that a writer of this format would not have written are refused.
 
 use crate::error::{Error, Kind, Result};
 use crate::limits::RECORD_MAX;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use std::io;
 
 /// A value that is stored as a record.
 pub trait Record: Serialize + DeserializeOwned {
@@ -44,12 +46,13 @@ pub fn encode<T: Record>(record: &T) -> Result<Vec<u8>> {
 /// The record in `bytes`.
 ///
 /// # Errors
-/// `Unsupported` for another kind or version or an unknown field, `Damaged` for what is no record.
+/// `Unsupported` for another kind or version or an unknown field or variant, `Damaged` for what is
+/// no record, or not in canonical form.
 pub fn decode<T: Record>(bytes: &[u8], subject: &str) -> Result<T> {
     if bytes.len() > RECORD_MAX {
         return Err(Error::damaged("decode", subject, "larger than a record may be"));
     }
-    let head: Head = from_cbor(bytes, subject)?;
+    let head: Head = parse(bytes, subject)?;
     if head.kind != T::KIND || head.version != T::VERSION {
         return Err(Error::new(Kind::Unsupported, "decode", subject)
             .because(format!(
@@ -61,7 +64,9 @@ pub fn decode<T: Record>(bytes: &[u8], subject: &str) -> Result<T> {
             ))
             .hint("a newer icecore may have written it: use that version"));
     }
-    from_cbor::<In<T>>(bytes, subject).map(|record| record.body)
+    let record = parse::<In<T>>(bytes, subject)?.body;
+    canonical(&Out { kind: T::KIND, version: T::VERSION, body: &record }, bytes, subject)?;
+    Ok(record)
 }
 
 /// CBOR of a plain value, for entries that stand inside larger structures.
@@ -70,11 +75,40 @@ pub fn to_cbor<T: Serialize>(value: &T, subject: &str) -> Result<Vec<u8>> {
         .map_err(|cause| Error::new(Kind::InvalidInput, "encode", subject).caused_by(cause))
 }
 
-/// The plain value in `bytes`, all of them.
-pub fn from_cbor<T: DeserializeOwned>(bytes: &[u8], subject: &str) -> Result<T> {
+/// The plain value in `bytes`, all of them; errors as [`decode`].
+pub fn from_cbor<T: Serialize + DeserializeOwned>(bytes: &[u8], subject: &str) -> Result<T> {
+    let value = parse(bytes, subject)?;
+    canonical(&value, bytes, subject)?;
+    Ok(value)
+}
+
+/// What serde reads in `bytes`: also other forms than the canonical one.
+fn parse<T: DeserializeOwned>(bytes: &[u8], subject: &str) -> Result<T> {
     serde_cbor::from_slice(bytes).map_err(|cause| {
-        let unknown = cause.to_string().contains("unknown field");
+        let text = cause.to_string();
+        let unknown = text.contains("unknown field") || text.contains("unknown variant");
         let kind = if unknown { Kind::Unsupported } else { Kind::Damaged };
         Error::new(kind, "decode", subject).caused_by(cause)
     })
+}
+
+/// `value` must encode to exactly `bytes`. Nothing is copied: it may be a keyring.
+fn canonical<T: Serialize>(value: &T, bytes: &[u8], subject: &str) -> Result<()> {
+    let mut expected = Expected(bytes);
+    let equal = serde_cbor::to_writer(&mut expected, value).is_ok() && expected.0.is_empty();
+    equal.then_some(()).ok_or_else(|| Error::damaged("decode", subject, "not in canonical form"))
+}
+
+/// Bytes that must be written, in order.
+struct Expected<'a>(&'a [u8]);
+
+impl io::Write for Expected<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0 = self.0.strip_prefix(bytes).ok_or(io::ErrorKind::InvalidData)?;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }

@@ -1,0 +1,169 @@
+//! The handful of system calls that the local backend needs, so that tests can stand in for them.
+
+use rustix::fs::{AtFlags, CWD, Mode, OFlags, RenameFlags};
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::os::unix::fs::FileExt;
+use std::path::PathBuf;
+
+/// System calls on paths relative to the repository's root (`""`), `/` between their parts.
+/// Each method is one call that may be interrupted, be cut short, or fail.
+pub trait Disk: Send + Sync {
+    /// An open file.
+    type File;
+
+    /// Where the root is, for messages.
+    fn describe(&self) -> String;
+
+    /// Creates a file to write; `AlreadyExists` if anything has this name.
+    fn create(&self, path: &str) -> io::Result<Self::File>;
+
+    /// Appends some of `bytes`, and tells how many.
+    fn write(&self, file: &mut Self::File, bytes: &[u8]) -> io::Result<usize>;
+
+    /// Makes content and length durable. After a failure nothing is known about either.
+    fn sync(&self, file: &mut Self::File) -> io::Result<()>;
+
+    /// Opens a regular file to read.
+    fn open(&self, path: &str) -> io::Result<Self::File>;
+
+    /// The length of an open file in bytes.
+    fn size(&self, file: &Self::File) -> io::Result<u64>;
+
+    /// Reads some bytes at `offset`, and tells how many; none at the end.
+    fn read_at(&self, file: &Self::File, buffer: &mut [u8], offset: u64) -> io::Result<usize>;
+
+    /// Gives a file a second name; `AlreadyExists` if anything has it.
+    fn link(&self, from: &str, to: &str) -> io::Result<()>;
+
+    /// Renames a file; `AlreadyExists` if anything has the new name.
+    fn rename_new(&self, from: &str, to: &str) -> io::Result<()>;
+
+    /// Renames a file over whatever has the new name.
+    fn rename(&self, from: &str, to: &str) -> io::Result<()>;
+
+    /// Removes a file.
+    fn remove(&self, path: &str) -> io::Result<()>;
+
+    /// Makes a directory; `AlreadyExists` if anything has this name.
+    fn make_dir(&self, path: &str) -> io::Result<()>;
+
+    /// Makes the names in a directory durable.
+    fn sync_dir(&self, path: &str) -> io::Result<()>;
+
+    /// The regular files and directories in a directory whose names are text.
+    fn entries(&self, path: &str) -> io::Result<Vec<DiskEntry>>;
+}
+
+/// One entry of a directory.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DiskEntry {
+    /// Its name in the directory.
+    pub name: String,
+    /// The length in bytes of a regular file; `None` for a directory.
+    pub size: Option<u64>,
+}
+
+/// The operating system's own.
+#[derive(Debug)]
+pub struct Os {
+    root: PathBuf,
+}
+
+impl Os {
+    /// Calls that act below `root`.
+    pub fn new(root: impl Into<PathBuf>) -> Self {
+        Os { root: root.into() }
+    }
+
+    fn at(&self, path: &str) -> PathBuf {
+        if path.is_empty() { self.root.clone() } else { self.root.join(path) }
+    }
+}
+
+impl Disk for Os {
+    type File = File;
+
+    fn describe(&self) -> String {
+        self.root.display().to_string()
+    }
+
+    fn create(&self, path: &str) -> io::Result<File> {
+        File::options().write(true).create_new(true).open(self.at(path))
+    }
+
+    fn write(&self, file: &mut File, bytes: &[u8]) -> io::Result<usize> {
+        file.write(bytes)
+    }
+
+    fn sync(&self, file: &mut File) -> io::Result<()> {
+        file.sync_all()
+    }
+
+    fn open(&self, path: &str) -> io::Result<File> {
+        // Without NONBLOCK a FIFO planted here would hold us for ever.
+        let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOFOLLOW | OFlags::NONBLOCK;
+        let file = File::from(rustix::fs::open(self.at(path), flags, Mode::empty())?);
+        if !file.metadata()?.is_file() {
+            return Err(io::Error::other("it is not a regular file"));
+        }
+        Ok(file)
+    }
+
+    fn size(&self, file: &File) -> io::Result<u64> {
+        Ok(file.metadata()?.len())
+    }
+
+    fn read_at(&self, file: &File, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+        file.read_at(buffer, offset)
+    }
+
+    fn link(&self, from: &str, to: &str) -> io::Result<()> {
+        let (from, to) = (self.at(from), self.at(to));
+        Ok(rustix::fs::linkat(CWD, from, CWD, to, AtFlags::empty())?)
+    }
+
+    fn rename_new(&self, from: &str, to: &str) -> io::Result<()> {
+        let (from, to) = (self.at(from), self.at(to));
+        Ok(rustix::fs::renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE)?)
+    }
+
+    fn rename(&self, from: &str, to: &str) -> io::Result<()> {
+        fs::rename(self.at(from), self.at(to))
+    }
+
+    fn remove(&self, path: &str) -> io::Result<()> {
+        fs::remove_file(self.at(path))
+    }
+
+    fn make_dir(&self, path: &str) -> io::Result<()> {
+        fs::create_dir(self.at(path))
+    }
+
+    fn sync_dir(&self, path: &str) -> io::Result<()> {
+        match File::open(self.at(path))?.sync_all() {
+            // Some network file systems know no such call; there is nothing more to be had.
+            Err(error) if error.kind() == io::ErrorKind::InvalidInput => Ok(()),
+            result => result,
+        }
+    }
+
+    fn entries(&self, path: &str) -> io::Result<Vec<DiskEntry>> {
+        let mut entries = Vec::new();
+        for entry in fs::read_dir(self.at(path))? {
+            let entry = entry?;
+            let Ok(name) = entry.file_name().into_string() else { continue };
+            match entry.metadata() {
+                Ok(facts) if facts.is_file() => {
+                    entries.push(DiskEntry { name, size: Some(facts.len()) });
+                }
+                Ok(facts) if facts.is_dir() => entries.push(DiskEntry { name, size: None }),
+                Ok(_) => {}
+                // Removed since the directory was read.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(entries)
+    }
+}

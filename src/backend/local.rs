@@ -1,0 +1,372 @@
+//! A directory as a store. An object appears under its name whole and durable, or not at all:
+//! temporary file, sync, link under the name, sync of the directory.
+
+use super::bounds::{readable, storable};
+use super::disk::{Disk, Os};
+use super::{Backend, Handle, Listed, Put, Traits};
+use crate::env::Env;
+use crate::error::{Attempt, Error, Kind, Result};
+use crate::format::ObjectKind;
+use crate::id::{hex, unhex};
+use std::collections::BTreeSet;
+use std::io;
+use std::ops::Range;
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Mutex, OnceLock, PoisonError};
+
+/// Where files lie that are not objects yet. What a crash leaves here is never read.
+const TEMP: &str = "tmp";
+/// Names tried for one temporary file.
+const NAMES: u32 = 64;
+/// Interruptions of one system call that are taken in patience.
+const INTERRUPTIONS: u32 = 1000;
+
+/// A repository in a directory of this machine, or of a file system mounted here.
+#[derive(Debug)]
+pub struct Local<D: Disk = Os> {
+    disk: D,
+    /// Tells our temporary files from those of other processes.
+    session: String,
+    next_temp: AtomicU64,
+    /// Directories whose own names are known to be durable.
+    durable: Mutex<BTreeSet<String>>,
+    placing: OnceLock<Placing>,
+    /// A directory could not be synced: names that we see may not be on the disk.
+    doubtful: AtomicBool,
+}
+
+/// How a finished temporary file gets its name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Placing {
+    /// By a hard link: exclusive.
+    Link,
+    /// By `renameat2` without replacement: exclusive.
+    RenameNew,
+    /// By a look and a rename; between the two another creator may come.
+    Rename,
+}
+
+impl Local {
+    /// The directory at `root`, which must exist. Nothing is written.
+    ///
+    /// # Errors
+    /// `NoRepository` if there is no directory there.
+    pub fn open(root: impl AsRef<Path>) -> Result<Self> {
+        let root = root.as_ref();
+        let no_repository = |reason: &str| {
+            Err(Error::new(Kind::NoRepository, "open", root.display()).because(reason))
+        };
+        match std::fs::metadata(root) {
+            Ok(facts) if facts.is_dir() => Local::over(Os::new(root)),
+            Ok(_) => no_repository("it is not a directory"),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                no_repository("there is no such directory")
+            }
+            Err(error) => Err(error).attempt("open", root.display()),
+        }
+    }
+
+    /// The directory at `root`, made durably with all its parents where it is missing.
+    pub fn create(root: impl AsRef<Path>) -> Result<Self> {
+        let root = root.as_ref();
+        let absolute = std::path::absolute(root).attempt("find", root.display())?;
+        let missing: Vec<&Path> = absolute.ancestors().take_while(|path| !path.exists()).collect();
+        std::fs::create_dir_all(&absolute).attempt("make the directory", root.display())?;
+        for parent in missing.iter().filter_map(|made| made.parent()) {
+            Os::new(parent).sync_dir("").attempt("sync the directory", parent.display())?;
+        }
+        Local::open(root)
+    }
+}
+
+impl<D: Disk> Local<D> {
+    /// A store whose root any `disk` provides.
+    pub fn over(disk: D) -> Result<Self> {
+        Ok(Local {
+            disk,
+            session: hex(&Env::real().random::<8>()?),
+            next_temp: AtomicU64::new(0),
+            durable: Mutex::default(),
+            placing: OnceLock::new(),
+            doubtful: AtomicBool::new(false),
+        })
+    }
+
+    /// Writes a durable temporary file, and gives its path.
+    fn write_temp(&self, bytes: &[u8]) -> Result<String> {
+        let (path, mut file) = self.create_temp()?;
+        let written = write_all(&self.disk, &mut file, bytes).attempt("write", self.place(&path));
+        // A failed sync is never repeated: the system may have dropped the pages and call
+        // the next attempt a success. The file is given up, whatever the reason.
+        let synced =
+            written.and_then(|()| self.disk.sync(&mut file).attempt("sync", self.place(&path)));
+        match synced {
+            Ok(()) => Ok(path),
+            Err(error) => {
+                self.discard(&path);
+                Err(error)
+            }
+        }
+    }
+
+    fn create_temp(&self) -> Result<(String, D::File)> {
+        self.make_folder(TEMP)?;
+        for _ in 0..NAMES {
+            let number = self.next_temp.fetch_add(1, Ordering::Relaxed);
+            let path = format!("{TEMP}/{}.{number}", self.session);
+            match patiently(|| self.disk.create(&path)) {
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+                result => {
+                    let file = result.attempt("create", self.place(&path))?;
+                    return Ok((path, file));
+                }
+            }
+        }
+        Err(Error::new(Kind::Failed, "create a file in", self.place(TEMP))
+            .because("every name tried was taken"))
+    }
+
+    /// Makes a directory below the root, its parents too, and their names durable.
+    fn make_folder(&self, folder: &str) -> Result<()> {
+        if self.known_durable(folder) {
+            return Ok(());
+        }
+        let parent = parent_of(folder);
+        if !parent.is_empty() {
+            self.make_folder(parent)?;
+        }
+        match patiently(|| self.disk.make_dir(folder)) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            result => result.attempt("make the directory", self.place(folder))?,
+        }
+        // Even where it stood already: whoever made it may not have come to its sync yet.
+        self.sync_folder(parent)?;
+        self.durable.lock().unwrap_or_else(PoisonError::into_inner).insert(folder.to_owned());
+        Ok(())
+    }
+
+    fn known_durable(&self, folder: &str) -> bool {
+        self.durable.lock().unwrap_or_else(PoisonError::into_inner).contains(folder)
+    }
+
+    /// Gives the temporary file its name, unless something has it.
+    fn place_new(&self, temp: &str, path: &str) -> io::Result<Put> {
+        let placed = match self.placing() {
+            Placing::Link => patiently(|| self.disk.link(temp, path)),
+            Placing::RenameNew => patiently(|| self.disk.rename_new(temp, path)),
+            Placing::Rename => match patiently(|| self.disk.open(path)) {
+                Ok(_) => return Ok(Put::Exists),
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                    patiently(|| self.disk.rename(temp, path))
+                }
+                Err(error) => Err(error),
+            },
+        };
+        match placed {
+            Ok(()) => Ok(Put::Created),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(Put::Exists),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// How names are given here, found out once by trying.
+    fn placing(&self) -> Placing {
+        if let Some(placing) = self.placing.get() {
+            return *placing;
+        }
+        // While nothing can be written, nothing can be found out; a write will say why.
+        self.try_placing().map_or(Placing::Link, |placing| *self.placing.get_or_init(|| placing))
+    }
+
+    fn try_placing(&self) -> Option<Placing> {
+        let (from, file) = self.create_temp().ok()?;
+        drop(file);
+        let to = format!("{from}.named");
+        let found = match patiently(|| self.disk.link(&from, &to)) {
+            Ok(()) => Some(Placing::Link),
+            Err(error) if is_unsupported(&error) => {
+                match patiently(|| self.disk.rename_new(&from, &to)) {
+                    Ok(()) => Some(Placing::RenameNew),
+                    Err(error) if is_unsupported(&error) => Some(Placing::Rename),
+                    Err(_) => None,
+                }
+            }
+            Err(_) => None,
+        };
+        self.discard(&to);
+        self.discard(&from);
+        found
+    }
+
+    /// Removes a temporary file. Should that fail, it stays as one more stray that nobody reads.
+    fn discard(&self, temp: &str) {
+        let _ = patiently(|| self.disk.remove(temp));
+    }
+
+    fn sync_folder(&self, folder: &str) -> Result<()> {
+        self.disk
+            .sync_dir(folder)
+            .attempt("sync the directory", self.place(folder))
+            .inspect_err(|_| self.doubtful.store(true, Ordering::SeqCst))
+    }
+
+    /// Refuses to go on where a later sync might cover up an earlier failure.
+    fn check_trust(&self, handle: &Handle) -> Result<()> {
+        if self.doubtful.load(Ordering::SeqCst) {
+            return Err(Error::new(Kind::Failed, "create", self.place(&handle.path()))
+                .because("a directory could not be synced before, so nothing is written any more")
+                .hint("look at the disk and the system log, then run the command again"));
+        }
+        Ok(())
+    }
+
+    /// The files of one folder that are objects, `fan` being the start of their names.
+    fn list_folder(&self, kind: ObjectKind, folder: &str, fan: &str) -> Result<Vec<Listed>> {
+        let entries = self.entries(folder)?.into_iter();
+        Ok(entries
+            .filter(|entry| entry.name.starts_with(fan))
+            .filter_map(|entry| {
+                Some(Listed { size: entry.size?, handle: Handle::parse(kind, &entry.name)? })
+            })
+            .collect())
+    }
+
+    /// The entries of a directory; none if it is not there.
+    fn entries(&self, folder: &str) -> Result<Vec<super::disk::DiskEntry>> {
+        match patiently(|| self.disk.entries(folder)) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
+            result => result.attempt("list", self.place(folder)),
+        }
+    }
+
+    fn open_object(&self, attempted: &str, handle: &Handle) -> Result<(D::File, u64)> {
+        let path = handle.path();
+        let file = patiently(|| self.disk.open(&path)).attempt(attempted, self.place(&path))?;
+        let size = patiently(|| self.disk.size(&file)).attempt(attempted, self.place(&path))?;
+        Ok((file, size))
+    }
+
+    /// A path below the root, for messages.
+    fn place(&self, path: &str) -> String {
+        format!("{}/{path}", self.disk.describe())
+    }
+}
+
+impl<D: Disk> Backend for Local<D> {
+    fn describe(&self) -> String {
+        self.disk.describe()
+    }
+
+    fn traits(&self) -> Traits {
+        Traits {
+            exclusive_create: self.placing() != Placing::Rename,
+            listing_after_write: true,
+            local: true,
+        }
+    }
+
+    fn put_new(&self, handle: &Handle, bytes: &[u8]) -> Result<Put> {
+        storable(handle, bytes)?;
+        self.check_trust(handle)?;
+        let path = handle.path();
+        let folder = parent_of(&path);
+        self.make_folder(folder)?;
+        let temp = self.write_temp(bytes)?;
+        let placed = self.place_new(&temp, &path).attempt("create", self.place(&path));
+        self.discard(&temp);
+        let put = placed?;
+        // For an object that stood there already too: its creator may not have come so far.
+        self.sync_folder(folder)?;
+        Ok(put)
+    }
+
+    fn get(&self, handle: &Handle, range: Option<Range<u64>>) -> Result<Vec<u8>> {
+        let (file, size) = self.open_object("read", handle)?;
+        let (start, length) = readable(handle, range, size)?;
+        let mut bytes = vec![0; length];
+        let filled = read_all(&self.disk, &file, &mut bytes, start)
+            .attempt("read", self.place(&handle.path()))?;
+        if filled < length {
+            return Err(Error::damaged("read", handle, "it became shorter while it was read"));
+        }
+        Ok(bytes)
+    }
+
+    fn size(&self, handle: &Handle) -> Result<u64> {
+        self.open_object("find", handle).map(|(_, size)| size)
+    }
+
+    fn list(&self, kind: ObjectKind) -> Result<Vec<Listed>> {
+        let folder = kind.folder();
+        if kind != ObjectKind::Pack {
+            return self.list_folder(kind, folder, "");
+        }
+        let mut packs = Vec::new();
+        for fan in self.entries(folder)? {
+            if fan.size.is_none() && unhex::<1>(&fan.name).is_some() {
+                packs.extend(self.list_folder(
+                    kind,
+                    &format!("{folder}/{}", fan.name),
+                    &fan.name,
+                )?);
+            }
+        }
+        Ok(packs)
+    }
+
+    fn delete(&self, handle: &Handle) -> Result<()> {
+        let path = handle.path();
+        match patiently(|| self.disk.remove(&path)) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            result => {
+                result.attempt("delete", self.place(&path))?;
+                self.sync_folder(parent_of(&path))
+            }
+        }
+    }
+}
+
+fn write_all<D: Disk>(disk: &D, file: &mut D::File, mut bytes: &[u8]) -> io::Result<()> {
+    while !bytes.is_empty() {
+        let written = patiently(|| disk.write(file, bytes))?;
+        bytes = match bytes.get(written..) {
+            Some(rest) if written > 0 => rest,
+            _ => return Err(io::ErrorKind::WriteZero.into()),
+        };
+    }
+    Ok(())
+}
+
+/// Fills the buffer as far as the file reaches, and tells how far that is.
+fn read_all<D: Disk>(disk: &D, file: &D::File, buffer: &mut [u8], at: u64) -> io::Result<usize> {
+    let mut filled = 0;
+    while let Some(rest) = buffer.get_mut(filled..).filter(|rest| !rest.is_empty()) {
+        match patiently(|| disk.read_at(file, rest, at.saturating_add(filled as u64)))? {
+            0 => break,
+            read => filled += read,
+        }
+    }
+    Ok(filled)
+}
+
+/// Repeats a call that a signal interrupted.
+fn patiently<T>(mut call: impl FnMut() -> io::Result<T>) -> io::Result<T> {
+    for _ in 0..INTERRUPTIONS {
+        match call() {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            result => return result,
+        }
+    }
+    call()
+}
+
+/// Whether the file system does not know this call (FAT and some network file systems).
+fn is_unsupported(error: &io::Error) -> bool {
+    use io::ErrorKind::{InvalidInput, PermissionDenied, Unsupported};
+    matches!(error.kind(), InvalidInput | PermissionDenied | Unsupported)
+}
+
+fn parent_of(path: &str) -> &str {
+    path.rsplit_once('/').map_or("", |(parent, _)| parent)
+}

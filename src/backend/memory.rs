@@ -1,0 +1,80 @@
+//! Objects in memory: for tests, and the measure that other backends are held against.
+
+use super::bounds::{readable, storable};
+use super::{Backend, Handle, Listed, Put, Traits};
+use crate::error::{Error, Kind, Result};
+use crate::format::ObjectKind;
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+use std::ops::Range;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// A store that lives as long as the value.
+#[derive(Debug, Default)]
+pub struct Memory(Mutex<Objects>);
+
+type Objects = BTreeMap<Handle, Vec<u8>>;
+
+impl Memory {
+    /// An empty store.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    fn objects(&self) -> MutexGuard<'_, Objects> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Backend for Memory {
+    fn describe(&self) -> String {
+        "memory".to_owned()
+    }
+
+    fn traits(&self) -> Traits {
+        Traits { exclusive_create: true, listing_after_write: true, local: true }
+    }
+
+    fn put_new(&self, handle: &Handle, bytes: &[u8]) -> Result<Put> {
+        storable(handle, bytes)?;
+        match self.objects().entry(handle.clone()) {
+            Entry::Occupied(_) => Ok(Put::Exists),
+            Entry::Vacant(place) => {
+                place.insert(bytes.to_vec());
+                Ok(Put::Created)
+            }
+        }
+    }
+
+    fn get(&self, handle: &Handle, range: Option<Range<u64>>) -> Result<Vec<u8>> {
+        let objects = self.objects();
+        let bytes = objects.get(handle).ok_or_else(|| missing("read", handle))?;
+        let (start, length) = readable(handle, range, bytes.len() as u64)?;
+        let start = usize::try_from(start).unwrap_or(usize::MAX);
+        let part = bytes.get(start..).and_then(|rest| rest.get(..length));
+        Ok(part.unwrap_or_default().to_vec())
+    }
+
+    fn size(&self, handle: &Handle) -> Result<u64> {
+        let objects = self.objects();
+        let bytes = objects.get(handle).ok_or_else(|| missing("find", handle))?;
+        Ok(bytes.len() as u64)
+    }
+
+    fn list(&self, kind: ObjectKind) -> Result<Vec<Listed>> {
+        let objects = self.objects();
+        let of_kind = objects.iter().filter(|(handle, _)| handle.kind() == kind);
+        Ok(of_kind
+            .map(|(handle, bytes)| Listed { handle: handle.clone(), size: bytes.len() as u64 })
+            .collect())
+    }
+
+    fn delete(&self, handle: &Handle) -> Result<()> {
+        self.objects().remove(handle);
+        Ok(())
+    }
+}
+
+fn missing(attempted: &str, handle: &Handle) -> Error {
+    Error::new(Kind::NotFound, attempted, handle).because("there is no such object")
+}
