@@ -2,7 +2,7 @@
 
 use super::{Generations, Repository};
 use crate::backend::Handle;
-use crate::crypto::{Purpose, object};
+use crate::crypto::object;
 use crate::error::{Error, Kind, Result};
 use crate::format::index::{IndexEntry, Segment, SegmentBuilder};
 use crate::format::pack::Salt;
@@ -86,17 +86,8 @@ impl Repository {
         let payload = segment.encode()?;
         // The name is a hash, so a fresh salt makes a fresh name: nothing can stand there.
         let salt = self.env().random()?;
-        let any = Handle::index(IndexId([0; 32]));
-        let bytes = object::seal_object(
-            self.keys(),
-            Purpose::SealIndex,
-            &any,
-            self.config().repository,
-            &salt,
-            0,
-            &payload,
-        )?;
-        let id = IndexId(*blake3::hash(&bytes).as_bytes());
+        let repository = self.config().repository;
+        let (id, bytes) = object::seal_index(self.keys(), repository, &salt, 0, &payload)?;
         super::create(&**self.backend(), &Handle::index(id), &bytes)?;
         Ok((id, bytes.len() as u64))
     }

@@ -22,7 +22,7 @@ pub use snapshots::{StoredSnapshot, newest_first};
 pub use trailers::PackContents;
 
 use crate::backend::{Backend, Handle, Put};
-use crate::crypto::{Ids, Keyring, Secret, config_mac};
+use crate::crypto::{Ids, Keyring, Secret, config_mac, open_config};
 use crate::env::Env;
 use crate::error::{Error, Kind, Result};
 use crate::format::config::{Config, FEATURES};
@@ -50,8 +50,6 @@ pub struct InitOptions {
     /// Whether the store cannot create exclusively, so that one writer at a time is all it bears.
     pub single_writer: bool,
 }
-
-const MAC: usize = 32;
 
 impl Repository {
     /// Creates a repository where none is.
@@ -97,10 +95,7 @@ impl Repository {
     pub fn open(backend: Arc<dyn Backend>, env: Env, secret: &Secret) -> Result<Self> {
         let (handle, body) = read_config(&*backend)?;
         let subject = handle.to_string();
-        let split = body.len().checked_sub(MAC);
-        let (text, mac) = split
-            .and_then(|at| body.split_at_checked(at))
-            .ok_or_else(|| Error::damaged("read", &subject, "it is too short"))?;
+        let text = record_of(&body, &subject)?;
         let config: Config = record::decode(text, &subject)?;
         if let Some(unknown) = config.features.iter().find(|name| !FEATURES.contains(&name.as_str()))
         {
@@ -109,9 +104,7 @@ impl Repository {
                 .hint("use a newer icecore"));
         }
         let keys = keys::unlock(&*backend, config.repository, secret)?;
-        if config_mac(&keys, text)? != mac {
-            return Err(Error::damaged("open", &subject, "its MAC does not match the keys"));
-        }
+        open_config(&keys, &body, &subject)?;
         let ids = Ids::new(&keys)?;
         Ok(Repository { backend, env, config, keys, ids })
     }
@@ -187,10 +180,7 @@ fn read_config(backend: &dyn Backend) -> Result<(Handle, Vec<u8>)> {
         let subject = handle.to_string();
         let bytes = backend.get(&handle, None)?;
         let body = frame::decode_open(&bytes, ObjectKind::Config, &subject)?.to_vec();
-        let record: Config = record::decode(
-            body.len().checked_sub(MAC).and_then(|at| body.get(..at)).unwrap_or_default(),
-            &subject,
-        )?;
+        let record: Config = record::decode(record_of(&body, &subject)?, &subject)?;
         if record.previous != previous {
             return Err(Error::damaged("open", &subject, "it does not follow the one before it"));
         }
@@ -198,4 +188,10 @@ fn read_config(backend: &dyn Backend) -> Result<(Handle, Vec<u8>)> {
         last = Some((handle, body));
     }
     last.ok_or_else(none)
+}
+
+/// The record in a configuration's body, its MAC not proved yet: it says which keys to ask for.
+fn record_of<'a>(body: &'a [u8], subject: &str) -> Result<&'a [u8]> {
+    let split = body.split_last_chunk::<32>();
+    split.map(|(record, _)| record).ok_or_else(|| Error::damaged("read", subject, "it is too short"))
 }

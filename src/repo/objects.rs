@@ -2,7 +2,7 @@
 
 use super::Repository;
 use crate::backend::{Handle, Put};
-use crate::crypto::{Purpose, object};
+use crate::crypto::object;
 use crate::error::{Error, Kind, Result};
 use crate::format::record::{self, Record};
 use crate::limits::RECORD_MAX;
@@ -11,13 +11,12 @@ impl Repository {
     /// Seals a record for `handle` under a fresh salt.
     pub(crate) fn seal_record<T: Record>(
         &self,
-        purpose: Purpose,
         handle: &Handle,
         value: &T,
     ) -> Result<Vec<u8>> {
         let salt = self.env().random()?;
         let payload = record::encode(value)?;
-        object::seal_object(self.keys(), purpose, handle, self.config().repository, &salt, 0, &payload)
+        object::seal_object(self.keys(), handle, self.config().repository, &salt, 0, &payload)
     }
 
     /// Seals and creates a record, all or nothing.
@@ -26,11 +25,10 @@ impl Repository {
     /// `AlreadyExists` if another object stands under that name.
     pub(crate) fn put_record<T: Record>(
         &self,
-        purpose: Purpose,
         handle: &Handle,
         value: &T,
     ) -> Result<u64> {
-        let bytes = self.seal_record(purpose, handle, value)?;
+        let bytes = self.seal_record(handle, value)?;
         super::create(&**self.backend(), handle, &bytes)?;
         Ok(bytes.len() as u64)
     }

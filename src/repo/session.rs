@@ -8,7 +8,6 @@ use super::uploader::Uploader;
 use super::{Index, Place, Reader, Repository};
 use crate::backend::{Handle, Put};
 use crate::codec::{Encoder, Level};
-use crate::crypto::Purpose;
 use crate::env::Time;
 use crate::error::{Error, Kind, Result};
 use crate::format::BlobKind;
@@ -121,7 +120,7 @@ impl Repository {
             tool: options.tool.clone(),
             continues,
         };
-        self.put_record(Purpose::SealWriter, &Handle::writer(id), &registration)?;
+        self.put_record(&Handle::writer(id), &registration)?;
         Ok(id)
     }
 
@@ -335,7 +334,7 @@ impl<'r> Session<'r> {
 
     fn put_outcome(&mut self, outcome: &Outcome) -> Result<()> {
         let handle = Handle::snapshot(self.id);
-        let bytes = self.repository.seal_record(Purpose::SealSnapshot, &handle, outcome)?;
+        let bytes = self.repository.seal_record(&handle, outcome)?;
         if self.repository.put_same(&handle, &bytes)? {
             self.summary.written += bytes.len() as u64;
             return Ok(());
@@ -357,7 +356,7 @@ impl<'r> Session<'r> {
             self.last_beat = now;
             let beat = Heartbeat { id: self.id, beat: self.beats, at: now };
             let handle = Handle::heartbeat(self.id, self.beats);
-            let bytes = self.repository.seal_record(Purpose::SealWriter, &handle, &beat)?;
+            let bytes = self.repository.seal_record(&handle, &beat)?;
             if self.repository.backend().put_new(&handle, &bytes)? == Put::Created {
                 self.summary.written += bytes.len() as u64;
             }

@@ -2,7 +2,6 @@
 
 use super::{Generations, Repository};
 use crate::backend::Handle;
-use crate::crypto::Purpose;
 use crate::error::{Error, Result};
 use crate::format::ObjectKind;
 use crate::format::gc::Forgotten;
@@ -99,7 +98,7 @@ impl Repository {
         };
         let handle = Handle::forgotten(snapshot.id);
         if self.find_record::<Forgotten>(&handle)?.is_none() {
-            self.put_record(Purpose::SealGc, &handle, &mark)?;
+            self.put_record(&handle, &mark)?;
         }
         Ok(self.backend().delete(&Handle::snapshot(snapshot.id)).is_ok())
     }

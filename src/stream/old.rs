@@ -75,8 +75,9 @@ impl<'a> OldPieces<'a> {
         let until = self.ahead.get(self.aligned).map_or(0, |old| old.at);
         self.read_to(until.saturating_add(length as u64).saturating_add(SLACK));
         let old = self.ahead.get(self.aligned..).unwrap_or_default();
-        let new: Vec<align::Piece> = cuts.iter().map(|cut| align::Piece::new(cut.id, cut.range.len())).collect();
-        let pieces: Vec<align::Piece> = old.iter().map(|old| align::Piece::new(old.id, old.length as usize)).collect();
+        let new: Vec<align::Piece> = cuts.iter().map(new_piece).collect();
+        let pieces: Vec<align::Piece> =
+            old.iter().map(|old| align::Piece { id: old.id, length: old.length }).collect();
         let places = align::align(&new, &pieces);
         let mut bases = Vec::with_capacity(cuts.len());
         for (cut, place) in cuts.iter().zip(&places) {
@@ -146,6 +147,10 @@ impl Similar {
         }
         bases
     }
+}
+
+fn new_piece(cut: &Cut) -> align::Piece {
+    align::Piece { id: cut.id, length: u32::try_from(cut.range.len()).unwrap_or(u32::MAX) }
 }
 
 /// Reads the parent's content once and keeps what tells its chunks by.
