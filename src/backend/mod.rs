@@ -4,7 +4,6 @@
 mod bounds;
 mod counting;
 mod disk;
-mod handle;
 mod local;
 mod location;
 mod memory;
@@ -12,8 +11,8 @@ mod probe;
 mod shared;
 pub mod testing;
 
+pub use crate::format::Handle;
 pub use counting::{Counting, Tally, Verb};
-pub use handle::Handle;
 pub use local::Local;
 pub use location::Location;
 pub use memory::Memory;

@@ -54,8 +54,7 @@ impl CrashDisk {
     /// An empty disk.
     pub fn new() -> Self {
         let folders = BTreeMap::from([(ROOT, Image::default())]);
-        let state =
-            State { files: BTreeMap::new(), folders, next: 1, calls: 0, power_ends: None };
+        let state = State { files: BTreeMap::new(), folders, next: 1, calls: 0, power_ends: None };
         CrashDisk(Arc::new(Mutex::new(state)))
     }
 
@@ -98,8 +97,7 @@ impl CrashDisk {
         }
         for (id, file) in &state.files {
             let [random] = chance.random()?;
-            let length =
-                if sector_stays(random) { file.now.len() } else { file.synced.len() };
+            let length = if sector_stays(random) { file.now.len() } else { file.synced.len() };
             let mut bytes = Vec::with_capacity(length);
             for at in (0..length).step_by(SECTOR) {
                 let [random] = chance.random()?;
@@ -153,10 +151,7 @@ impl State {
     }
 
     /// The names beside `path`, and its own name.
-    fn beside<'p>(
-        &mut self,
-        path: &'p str,
-    ) -> io::Result<(&mut BTreeMap<String, Node>, &'p str)> {
+    fn beside<'p>(&mut self, path: &'p str) -> io::Result<(&mut BTreeMap<String, Node>, &'p str)> {
         let (folder, name) = path.rsplit_once('/').unwrap_or(("", path));
         Ok((&mut self.folder(folder)?.now, name))
     }
@@ -282,9 +277,6 @@ impl Disk for CrashDisk {
             Node::File(id) => state.files.get(&id).map(|file| file.now.len() as u64),
             Node::Folder(_) => None,
         };
-        Ok(names
-            .into_iter()
-            .map(|(name, node)| DiskEntry { name, size: size_of(node) })
-            .collect())
+        Ok(names.into_iter().map(|(name, node)| DiskEntry { name, size: size_of(node) }).collect())
     }
 }

@@ -3,6 +3,7 @@
 use super::{Disk, DiskEntry};
 use rustix::io::Errno;
 use std::io;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// The calls of a [`Disk`].
@@ -48,18 +49,18 @@ pub struct Plan {
     pub how: How,
 }
 
-/// A disk that fails by a plan.
-#[derive(Debug)]
+/// A disk that fails by a plan; clones share the count of calls.
+#[derive(Clone, Debug)]
 pub struct FailingDisk<D> {
     inner: D,
     plan: Plan,
-    seen: AtomicU64,
+    seen: Arc<AtomicU64>,
 }
 
 impl<D: Disk> FailingDisk<D> {
     /// Fails the calls to `inner` as planned.
     pub fn new(inner: D, plan: Plan) -> Self {
-        FailingDisk { inner, plan, seen: AtomicU64::new(0) }
+        FailingDisk { inner, plan, seen: Arc::default() }
     }
 
     /// Whether the plan has come into force.

@@ -76,8 +76,7 @@ impl<B: Backend> Faulty<B> {
 
     fn next_fault(&self) -> Option<Fault> {
         let number = self.calls.fetch_add(1, Ordering::SeqCst);
-        let strikes =
-            |rule: &&Rule| number == rule.first || number > rule.first && rule.lasting;
+        let strikes = |rule: &&Rule| number == rule.first || number > rule.first && rule.lasting;
         self.rules.iter().find(strikes).map(|rule| rule.fault)
     }
 
