@@ -2,6 +2,8 @@
 
 pub mod backend;
 pub mod crypto;
+pub mod chunk;
+pub mod codec;
 pub mod env;
 pub mod error;
 pub mod format;
