@@ -1,9 +1,9 @@
 //! icecore: backups made for databases.
 
 pub mod backend;
-pub mod crypto;
 pub mod chunk;
 pub mod codec;
+pub mod crypto;
 pub mod env;
 pub mod error;
 pub mod format;
