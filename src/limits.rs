@@ -7,6 +7,12 @@ pub const CHUNK_AVG: usize = 64 * KIB;
 /// See [`CHUNK_MIN`].
 pub const CHUNK_MAX: usize = 256 * KIB;
 
+/// The same for coarse streams.
+pub const COARSE_MIN: usize = 4 * CHUNK_MIN;
+/// See [`COARSE_MIN`].
+pub const COARSE_AVG: usize = 4 * CHUNK_AVG;
+/// See [`COARSE_MIN`].
+pub const COARSE_MAX: usize = 4 * CHUNK_MAX;
 /// Streams above this many bytes are cut four times as coarsely.
 pub const COARSE_STREAM: u64 = 64 << 30;
 
@@ -28,6 +34,15 @@ pub const PACK_SALTS_MAX: usize = 256;
 pub const INDEX_ENTRIES_MAX: usize = 1 << 18;
 /// Largest index segment, sealed.
 pub const INDEX_MAX: usize = 64 * MIB;
+
+/// Lowest and highest zstd level that can be asked for.
+pub const LEVEL_MIN: i32 = -7;
+/// See [`LEVEL_MIN`].
+pub const LEVEL_MAX: i32 = 19;
+/// Longest prefix of a delta: the plaintexts of its bases.
+pub const PREFIX_MAX: usize = BASES_MAX * BLOB_MAX;
+/// Most sub-block hashes that the search for similar chunks remembers.
+pub const SKETCHES_MAX: usize = 7 << 17;
 
 /// Most bases of one delta.
 pub const BASES_MAX: usize = 8;
@@ -74,10 +89,10 @@ const MIB: usize = 1 << 20;
 
 const _: () = {
     assert!(CHUNK_MIN < CHUNK_AVG && CHUNK_AVG < CHUNK_MAX);
-    assert!(4 * CHUNK_MAX <= BLOB_MAX, "coarse chunks are blobs too");
+    assert!(COARSE_MAX <= BLOB_MAX, "coarse chunks are blobs too");
     assert!(NODE_MAX < BLOB_MAX, "a directory leaf holds at least one entry");
     assert!(PACK_TARGET + STORED_BLOB_MAX < PACK_MAX);
     assert!(INDEX_ENTRIES_MAX * 200 <= INDEX_MAX);
-    assert!(WINDOW >= 2 * 4 * CHUNK_MAX, "a window holds a cut and its look-ahead");
+    assert!(WINDOW >= 2 * COARSE_MAX, "a window holds a cut and its look-ahead");
     assert!(DEPTH_MAX as usize <= CLOSURE_MAX);
 };

@@ -1,4 +1,9 @@
 //! One test binary, one module for each topic.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
+
+mod backends;
+mod crash;
+mod disk;
 mod format;
+mod house;
 mod vectors;

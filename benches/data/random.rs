@@ -4,11 +4,9 @@
 pub struct Random(u64);
 
 impl Random {
-    /// Each (seed, step) has its own sequence.
+    /// Each (seed, step) has its own sequence, which is no other's later part.
     pub fn new(seed: u64, step: u64) -> Self {
-        let mut random = Self(seed);
-        let mixed = random.next();
-        Self(mixed.wrapping_add(step.wrapping_mul(0x9e37_79b9_7f4a_7c15)))
+        Self(Self(seed).next() ^ Self(!step).next().rotate_left(32))
     }
 
     pub fn next(&mut self) -> u64 {

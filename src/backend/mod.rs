@@ -2,15 +2,21 @@
 //! used again. Objects are addressed by kind and name; only a backend turns that into a path.
 
 mod bounds;
+mod counting;
 mod disk;
-mod handle;
 mod local;
+mod location;
 mod memory;
+mod probe;
+mod shared;
+pub mod testing;
 
-pub use disk::{Disk, DiskEntry, Os};
-pub use handle::Handle;
+pub use crate::format::Handle;
+pub use counting::{Counting, Tally, Verb};
 pub use local::Local;
+pub use location::Location;
 pub use memory::Memory;
+pub use probe::probe;
 
 use crate::error::Result;
 use crate::format::ObjectKind;

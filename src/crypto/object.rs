@@ -2,12 +2,11 @@
 
 use super::keyring::{Keyring, Purpose};
 use super::seal::{Opener, Sealer};
-use crate::backend::Handle;
 use crate::error::{Error, Kind, Result};
 use crate::format::cursor::{Reader, length32};
 use crate::format::frame::{INNER_HEAD, SALT, SEAL, SEALED_HEAD, SealedHead};
 use crate::format::pack::Salt;
-use crate::format::{Codec, ObjectKind, padme};
+use crate::format::{Codec, Handle, ObjectKind, padme};
 use crate::id::{IndexId, RepoId};
 use crate::limits::{INDEX_MAX, RECORD_MAX};
 use zeroize::Zeroizing;

@@ -5,6 +5,7 @@ pub mod config;
 pub mod cursor;
 pub mod frame;
 pub mod gc;
+mod handle;
 pub mod index;
 pub mod list;
 pub mod node;
@@ -14,6 +15,8 @@ pub mod record;
 pub mod slot;
 pub mod snapshot;
 pub mod writer;
+
+pub use handle::Handle;
 
 use serde::{Deserialize, Serialize};
 use std::fmt;

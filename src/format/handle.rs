@@ -1,6 +1,6 @@
-//! An object's address: kind and name, in an exact grammar.
+//! Chapter 2: the address of an object, kind and name, in an exact grammar.
 
-use crate::format::ObjectKind;
+use super::ObjectKind;
 use crate::id::{IndexId, NoteId, PackId, SlotId, SnapshotId, unhex};
 use std::fmt;
 
@@ -170,7 +170,7 @@ mod tests {
         let id = "00112233445566778899aabbccddeeff";
         assert!(Handle::parse(ObjectKind::Snapshot, id).is_some());
         assert!(Handle::parse(ObjectKind::Writer, &format!("{id}.12")).is_some());
-        for name in ["", "..", "../x", "0\0", "01", "+1", " 1", "1.verdict.verdict", "é"] {
+        for name in ["", "..", "../x", "0\0", "01", "+1", " 1", "1.verdict.verdict", "\u{e9}"] {
             for kind in ObjectKind::ALL {
                 assert_eq!(Handle::parse(kind, name), None, "{kind} {name:?}");
             }

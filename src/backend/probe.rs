@@ -1,0 +1,72 @@
+//! Tries out, before a repository is made, what a store says of itself: creators race for one
+//! name, and each result must be listed at once (chapter 11, what a store must provide).
+
+use super::{Backend, Handle, Put, Traits};
+use crate::env::Env;
+use crate::error::{Error, Kind, Result};
+use crate::id::SnapshotId;
+use std::sync::Barrier;
+use std::thread;
+
+/// Names that are raced for.
+const ROUNDS: u64 = 8;
+/// Creators of each name.
+const CREATORS: u8 = 8;
+
+/// What `backend` can be trusted with: no more than it says, and no more than was seen here.
+///
+/// The objects used are heartbeats of a writer that never registers, so that one which the
+/// store refuses to delete means nothing to anybody.
+pub fn probe(backend: &dyn Backend, env: &Env) -> Result<Traits> {
+    let mut traits = backend.traits();
+    let writer = SnapshotId(env.random()?);
+    for round in 0..ROUNDS {
+        let handle = Handle::heartbeat(writer, round);
+        let fair = race(backend, &handle)?;
+        let listed = backend.list(handle.kind())?.iter().any(|object| object.handle == handle);
+        // A store that never deletes is still a good one.
+        let _ = backend.delete(&handle);
+        traits.exclusive_create &= fair;
+        traits.listing_after_write &= listed;
+    }
+    Ok(traits)
+}
+
+/// Whether exactly one creator wins, what it wrote stands there, and latecomers lose too.
+fn race(backend: &dyn Backend, handle: &Handle) -> Result<bool> {
+    let winners = winners_of(backend, handle)?;
+    let late = backend.put_new(handle, &bytes_of(CREATORS))?;
+    let standing = backend.get(handle, None)?;
+    Ok(match winners.as_slice() {
+        [winner] => late == Put::Exists && standing == bytes_of(*winner),
+        _ => false,
+    })
+}
+
+/// Lets all creators go at once, and gives those that were told they had won.
+fn winners_of(backend: &dyn Backend, handle: &Handle) -> Result<Vec<u8>> {
+    let start = Barrier::new(usize::from(CREATORS));
+    let compete = |creator: u8| {
+        start.wait();
+        backend.put_new(handle, &bytes_of(creator)).map(|put| (creator, put))
+    };
+    let results: Vec<Result<(u8, Put)>> = thread::scope(|scope| {
+        let compete = &compete;
+        let creators: Vec<_> =
+            (0..CREATORS).map(|creator| scope.spawn(move || compete(creator))).collect();
+        creators
+            .into_iter()
+            .map(|creator| creator.join().unwrap_or_else(|_| Err(lost(backend))))
+            .collect()
+    });
+    let puts: Vec<(u8, Put)> = results.into_iter().collect::<Result<_>>()?;
+    Ok(puts.into_iter().filter(|(_, put)| *put == Put::Created).map(|(who, _)| who).collect())
+}
+
+fn bytes_of(creator: u8) -> Vec<u8> {
+    [b"icecore probe ".as_slice(), &[b'a'.saturating_add(creator)]].concat()
+}
+
+fn lost(backend: &dyn Backend) -> Error {
+    Error::new(Kind::Failed, "probe", backend.describe()).because("a thread ended early")
+}

@@ -1,0 +1,13 @@
+//! For tests: stores and disks that misbehave as told, and the behaviour that every backend
+//! has to show. Always compiled, so that programs using this library can test with them too.
+
+mod contract;
+mod crash_disk;
+mod failing_disk;
+mod faulty;
+
+pub use super::disk::{Disk, DiskEntry, Os};
+pub use contract::contract;
+pub use crash_disk::CrashDisk;
+pub use failing_disk::{Call, FailingDisk, How, Plan};
+pub use faulty::{Fault, Faulty};

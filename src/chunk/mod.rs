@@ -1,0 +1,9 @@
+//! Cutting streams into chunks where their content says so, and finding the older chunks that a
+//! new one resembles: by place (align), by content (similar).
+
+pub mod align;
+mod cut;
+pub mod reuse;
+pub mod similar;
+
+pub use cut::{Chunker, Params};

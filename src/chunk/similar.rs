@@ -1,0 +1,1 @@
+//! Finding similar chunks by content, where rows or pages moved and position is no help.
