@@ -56,7 +56,7 @@ pub const RECORD_MAX: usize = 16 * MIB;
 /// Deepest tree of list or directory nodes.
 pub const LEVELS_MAX: u8 = 8;
 /// Deepest nesting of directories.
-pub const DIRECTORY_DEPTH_MAX: usize = 4096;
+pub const DIRECTORY_DEPTH_MAX: usize = 1000;
 /// Longest name of a directory entry.
 pub const NAME_MAX: usize = 4096;
 /// Largest encoded directory entry: bounded by the xattrs that it carries.

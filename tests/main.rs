@@ -7,3 +7,6 @@ mod disk;
 mod format;
 mod house;
 mod vectors;
+
+mod common;
+mod engine;

@@ -1,3 +1,6 @@
 //! One file for each verb of the user; the only room that joins the others.
 
 pub mod backup;
+pub mod dump;
+pub mod select;
+pub mod tree;

@@ -62,7 +62,8 @@ impl Generations {
 
     /// Packs that were rescued by the verdict on their own generation count again.
     fn condemn(&mut self, condemned: &Condemned) {
-        let decided = self.verdict.as_ref().filter(|verdict| verdict.generation == condemned.generation);
+        let decided =
+            self.verdict.as_ref().filter(|verdict| verdict.generation == condemned.generation);
         let rescued = |pack: &PackId| decided.is_some_and(|verdict| verdict.rescued.contains(pack));
         self.condemned
             .extend(condemned.packs.iter().map(|(pack, _)| *pack).filter(|pack| !rescued(pack)));
@@ -80,9 +81,9 @@ impl Generations {
 
     /// Whether an index segment written under `generation` is alive (names never come back).
     pub fn segment_lives(&self, id: &IndexId, generation: u64) -> bool {
-        self.verdict.as_ref().is_none_or(|verdict| {
-            generation >= verdict.generation || verdict.segments.contains(id)
-        })
+        self.verdict
+            .as_ref()
+            .is_none_or(|verdict| generation >= verdict.generation || verdict.segments.contains(id))
     }
 
     /// Whether an outcome written under `generation` is alive.

@@ -269,11 +269,8 @@ fn finish(builder: SegmentBuilder) -> Result<Segment> {
 fn append(builder: &mut SegmentBuilder, segment: &Segment) -> Result<()> {
     let first = crate::format::cursor::length32(builder.packs.len(), "index packs")?;
     builder.packs.extend_from_slice(segment.packs());
-    let salts = segment
-        .salts()
-        .iter()
-        .map(|salt| builder.salt_row(*salt))
-        .collect::<Result<Vec<_>>>()?;
+    let salts =
+        segment.salts().iter().map(|salt| builder.salt_row(*salt)).collect::<Result<Vec<_>>>()?;
     for row in 0..segment.len() {
         let Some(mut entry) = segment.entry(row) else { continue };
         entry.pack = entry.pack.saturating_add(first);

@@ -23,14 +23,20 @@ pub struct SlotInfo {
 }
 
 /// The keyring, from whichever slot the secret opens.
-pub(super) fn unlock(backend: &dyn Backend, repository: RepoId, secret: &Secret) -> Result<Keyring> {
+pub(super) fn unlock(
+    backend: &dyn Backend,
+    repository: RepoId,
+    secret: &Secret,
+) -> Result<Keyring> {
     let mut damaged = None;
     let mut handles: Vec<_> =
         backend.list(ObjectKind::Key)?.into_iter().map(|object| object.handle).collect();
     handles.sort();
     for handle in &handles {
         let Some(id) = handle.slot_id() else { continue };
-        match backend.get(handle, None).and_then(|bytes| slot::unwrap(&bytes, id, secret, repository))
+        match backend
+            .get(handle, None)
+            .and_then(|bytes| slot::unwrap(&bytes, id, secret, repository))
         {
             Ok(keys) => return Ok(keys),
             Err(error) if error.kind() == Kind::WrongKey => {}

@@ -97,10 +97,13 @@ impl Repository {
         let subject = handle.to_string();
         let text = record_of(&body, &subject)?;
         let config: Config = record::decode(text, &subject)?;
-        if let Some(unknown) = config.features.iter().find(|name| !FEATURES.contains(&name.as_str()))
+        if let Some(unknown) =
+            config.features.iter().find(|name| !FEATURES.contains(&name.as_str()))
         {
             return Err(Error::new(Kind::Unsupported, "open", backend.describe())
-                .because(format!("it uses the feature {unknown:?}, which this program does not know"))
+                .because(format!(
+                    "it uses the feature {unknown:?}, which this program does not know"
+                ))
                 .hint("use a newer icecore"));
         }
         let keys = keys::unlock(&*backend, config.repository, secret)?;
@@ -153,9 +156,13 @@ fn create(backend: &dyn Backend, handle: &Handle, bytes: &[u8]) -> Result<()> {
 fn refuse_occupied(backend: &dyn Backend) -> Result<()> {
     for kind in ObjectKind::ALL {
         if !backend.list(kind)?.is_empty() {
-            return Err(Error::new(Kind::AlreadyExists, "create a repository in", backend.describe())
-                .because(format!("there are {} already", kind.folder()))
-                .hint("name an empty place, or use the repository that is there"));
+            return Err(Error::new(
+                Kind::AlreadyExists,
+                "create a repository in",
+                backend.describe(),
+            )
+            .because(format!("there are {} already", kind.folder()))
+            .hint("name an empty place, or use the repository that is there"));
         }
     }
     Ok(())
@@ -172,7 +179,8 @@ fn read_config(backend: &dyn Backend) -> Result<(Handle, Vec<u8>)> {
         Err(error) if error.kind() == Kind::NotFound => return Err(none()),
         listed => listed?,
     };
-    let newest = listed.iter().filter_map(|object| object.handle.number()).max().ok_or_else(none)?;
+    let newest =
+        listed.iter().filter_map(|object| object.handle.number()).max().ok_or_else(none)?;
     let mut previous: Option<Vec<u8>> = None;
     let mut last = None;
     for number in 0..=newest {
@@ -193,5 +201,7 @@ fn read_config(backend: &dyn Backend) -> Result<(Handle, Vec<u8>)> {
 /// The record in a configuration's body, its MAC not proved yet: it says which keys to ask for.
 fn record_of<'a>(body: &'a [u8], subject: &str) -> Result<&'a [u8]> {
     let split = body.split_last_chunk::<32>();
-    split.map(|(record, _)| record).ok_or_else(|| Error::damaged("read", subject, "it is too short"))
+    split
+        .map(|(record, _)| record)
+        .ok_or_else(|| Error::damaged("read", subject, "it is too short"))
 }

@@ -9,11 +9,7 @@ use crate::limits::RECORD_MAX;
 
 impl Repository {
     /// Seals a record for `handle` under a fresh salt.
-    pub(crate) fn seal_record<T: Record>(
-        &self,
-        handle: &Handle,
-        value: &T,
-    ) -> Result<Vec<u8>> {
+    pub(crate) fn seal_record<T: Record>(&self, handle: &Handle, value: &T) -> Result<Vec<u8>> {
         let salt = self.env().random()?;
         let payload = record::encode(value)?;
         object::seal_object(self.keys(), handle, self.config().repository, &salt, 0, &payload)
@@ -23,11 +19,7 @@ impl Repository {
     ///
     /// # Errors
     /// `AlreadyExists` if another object stands under that name.
-    pub(crate) fn put_record<T: Record>(
-        &self,
-        handle: &Handle,
-        value: &T,
-    ) -> Result<u64> {
+    pub(crate) fn put_record<T: Record>(&self, handle: &Handle, value: &T) -> Result<u64> {
         let bytes = self.seal_record(handle, value)?;
         super::create(&**self.backend(), handle, &bytes)?;
         Ok(bytes.len() as u64)

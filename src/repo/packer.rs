@@ -119,8 +119,11 @@ impl Packer {
             rest = after;
         }
         let (_, end) = rest.split_at_checked(written.filler as usize).ok_or_else(faulty)?;
-        let (sealed, end) =
-            end.len().checked_sub(FOOTER).and_then(|at| end.split_at_checked(at)).ok_or_else(faulty)?;
+        let (sealed, end) = end
+            .len()
+            .checked_sub(FOOTER)
+            .and_then(|at| end.split_at_checked(at))
+            .ok_or_else(faulty)?;
         if read_footer(end, "a new pack")? != sealed.len() {
             return Err(faulty());
         }

@@ -32,12 +32,7 @@ const FETCH_MAX: u32 = 4 << 20;
 impl<'r> Reader<'r> {
     /// A reader over `index`.
     pub fn new(repository: &'r Repository, index: &'r Index) -> Self {
-        Reader {
-            repository,
-            index,
-            openers: Mutex::default(),
-            cache: Mutex::new(Cache::default()),
-        }
+        Reader { repository, index, openers: Mutex::default(), cache: Mutex::new(Cache::default()) }
     }
 
     /// The index that this reads through.
@@ -228,8 +223,9 @@ impl<'r> Reader<'r> {
             return Ok(());
         }
         let subject = format!("{} in pack {}", place.id, place.pack);
-        Err(Error::damaged("read chunk", subject, "its content is not what its id says")
-            .hint("whoever wrote that pack held a key and wrote a false chunk, or its memory failed"))
+        Err(Error::damaged("read chunk", subject, "its content is not what its id says").hint(
+            "whoever wrote that pack held a key and wrote a false chunk, or its memory failed",
+        ))
     }
 }
 
@@ -243,8 +239,9 @@ pub(super) fn blob_purpose(kind: BlobKind) -> Purpose {
 
 fn decode(place: &Place, payload: &[u8], prefix: &[u8]) -> Result<Vec<u8>> {
     let length = usize::try_from(place.plain).unwrap_or(usize::MAX);
-    codec::decode(place.codec, payload, prefix, length)
-        .map_err(|error| error.within("decode chunk", format!("{} in pack {}", place.id, place.pack)))
+    codec::decode(place.codec, payload, prefix, length).map_err(|error| {
+        error.within("decode chunk", format!("{} in pack {}", place.id, place.pack))
+    })
 }
 
 /// The plaintexts of a blob's bases, one after the other.
@@ -268,7 +265,11 @@ struct Run {
 
 impl Run {
     fn from(place: &Place) -> Self {
-        Run { pack: place.pack, start: place.offset, end: place.offset.saturating_add(place.stored) }
+        Run {
+            pack: place.pack,
+            start: place.offset,
+            end: place.offset.saturating_add(place.stored),
+        }
     }
 
     fn takes(&self, place: &Place) -> bool {
@@ -284,9 +285,8 @@ struct Sealed(Vec<(Run, Vec<u8>)>);
 
 impl Sealed {
     fn get(&self, place: &Place) -> Option<&[u8]> {
-        let after = self
-            .0
-            .partition_point(|(run, _)| (run.pack, run.start) <= (place.pack, place.offset));
+        let after =
+            self.0.partition_point(|(run, _)| (run.pack, run.start) <= (place.pack, place.offset));
         let (run, bytes) = self.0.get(after.checked_sub(1)?)?;
         let start = usize::try_from(place.offset.checked_sub(run.start)?).ok()?;
         let length = usize::try_from(place.stored).ok()?;

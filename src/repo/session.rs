@@ -109,7 +109,11 @@ impl Repository {
         })
     }
 
-    fn register(&self, options: &SessionOptions, continues: Option<SnapshotId>) -> Result<SnapshotId> {
+    fn register(
+        &self,
+        options: &SessionOptions,
+        continues: Option<SnapshotId>,
+    ) -> Result<SnapshotId> {
         let id = SnapshotId(self.env().random()?);
         let registration = Registration {
             id,
@@ -173,7 +177,9 @@ impl<'r> Session<'r> {
         let mut outcome = vec![Stored::Known; batch.len()];
         self.summary.chunks_known += (batch.len() - new.len()) as u64;
         for (at, blob) in new.into_iter().zip(sealed) {
-            let (Some(stored), Some(candidate)) = (outcome.get_mut(at), batch.get(at)) else { continue };
+            let (Some(stored), Some(candidate)) = (outcome.get_mut(at), batch.get(at)) else {
+                continue;
+            };
             *stored = self.count(&blob);
             self.append(candidate.kind, blob)?;
         }
@@ -309,7 +315,10 @@ impl<'r> Session<'r> {
     ///
     /// # Errors
     /// `Fenced` if a collector gave this writer up: start again.
-    pub fn commit(mut self, make: impl FnOnce(SnapshotId, Summary) -> Snapshot) -> Result<Snapshot> {
+    pub fn commit(
+        mut self,
+        make: impl FnOnce(SnapshotId, Summary) -> Snapshot,
+    ) -> Result<Snapshot> {
         self.flush()?;
         let snapshot = make(self.id, self.summary.clone());
         let outcome = Outcome::Snapshot(Box::new(snapshot));

@@ -124,10 +124,9 @@ impl StreamRun<'_> {
         while let Some(cut) = ready {
             let cutting = &mut self.cutting;
             let (stored, next) = match &cut {
-                CutSegment::Window { window, cuts } => rayon::join(
-                    || store(session, window.bytes(), cuts),
-                    || cutting.next(feed),
-                ),
+                CutSegment::Window { window, cuts } => {
+                    rayon::join(|| store(session, window.bytes(), cuts), || cutting.next(feed))
+                }
                 CutSegment::Hole(_) => (Ok(Vec::new()), cutting.next(feed)),
             };
             let stored = stored.map_err(StreamError::Repository)?;
@@ -141,7 +140,12 @@ impl StreamRun<'_> {
         Ok(())
     }
 
-    fn add(&mut self, session: &mut Session<'_>, cut: &CutSegment, stored: &[Stored]) -> Result<()> {
+    fn add(
+        &mut self,
+        session: &mut Session<'_>,
+        cut: &CutSegment,
+        stored: &[Stored],
+    ) -> Result<()> {
         match cut {
             CutSegment::Hole(length) => self.list.push(session, Piece::Hole { length: *length }),
             CutSegment::Window { cuts, .. } => {
@@ -179,7 +183,8 @@ impl Cutting<'_> {
             Segment::Window(window) => {
                 let bytes = window.bytes();
                 let old = self.old.at(self.at, bytes.len());
-                let cuts = cut(self.repository, self.chunker, self.at, bytes, window.is_last(), old);
+                let cuts =
+                    cut(self.repository, self.chunker, self.at, bytes, window.is_last(), old);
                 self.at += cuts.consumed as u64;
                 feed.keep(bytes.get(cuts.consumed..).unwrap_or_default());
                 let bases = self.old.bases(bytes, &cuts.cuts);

@@ -18,7 +18,11 @@ impl Shape for ListShape {
         Ok(ListNode::Leaf(entries).encode())
     }
 
-    fn encode_inner(level: u8, start: Option<&u64>, children: &[(ChunkId, u64)]) -> Result<Vec<u8>> {
+    fn encode_inner(
+        level: u8,
+        start: Option<&u64>,
+        children: &[(ChunkId, u64)],
+    ) -> Result<Vec<u8>> {
         let mut begin = start.copied().unwrap_or(0);
         let children = children.iter().map(|(id, end)| {
             let beneath = end - begin;

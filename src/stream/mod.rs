@@ -5,6 +5,7 @@ mod content;
 mod directory;
 mod list;
 mod old;
+mod soon;
 mod tree;
 mod window;
 

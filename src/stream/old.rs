@@ -2,9 +2,9 @@
 //! serve as a base.
 
 use super::list::Pieces;
-use crate::chunk::align;
+use super::soon::align;
+use super::soon::similar::Sketches;
 use crate::chunk::reuse::{Cut, Old};
-use crate::chunk::similar::Sketches;
 use crate::format::list::{Content, Piece};
 use crate::id::ChunkId;
 use crate::limits::WINDOW;
@@ -104,9 +104,8 @@ impl<'a> OldPieces<'a> {
         self.similar = if *whole * 2 < *tried || content.length > SEARCHED_MOST {
             Similar::Watching { tried: 0, whole: 0 }
         } else {
-            sketch(self.reader, content).map_or(Similar::Useless, |(sketches, ids)| {
-                Similar::Found(sketches, ids)
-            })
+            sketch(self.reader, content)
+                .map_or(Similar::Useless, |(sketches, ids)| Similar::Found(sketches, ids))
         };
     }
 
@@ -119,7 +118,9 @@ impl<'a> OldPieces<'a> {
     }
 
     fn read_to(&mut self, end: u64) {
-        while self.ahead.last().is_none_or(|piece| piece.at < end) && self.ahead.len() < 2 * AHEAD_MOST {
+        while self.ahead.last().is_none_or(|piece| piece.at < end)
+            && self.ahead.len() < 2 * AHEAD_MOST
+        {
             let next = self.pieces.as_mut().and_then(|pieces| pieces.next_piece().ok().flatten());
             match next {
                 Some((at, Piece::Chunk { id, length })) => self.ahead.push(Old { at, length, id }),

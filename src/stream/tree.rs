@@ -174,7 +174,8 @@ impl<S: Shape> TreeWriter<S> {
 
 fn level_number(level: usize) -> Result<u8> {
     u8::try_from(level).ok().filter(|level| *level <= LEVELS_MAX).ok_or_else(|| {
-        Error::new(Kind::InvalidInput, "store", "a tree of chunks").because("it has too many levels")
+        Error::new(Kind::InvalidInput, "store", "a tree of chunks")
+            .because("it has too many levels")
     })
 }
 
@@ -256,8 +257,7 @@ impl<'a, S: Shape> Leaves<'a, S> {
             if level > LEVELS_MAX {
                 return Err(Error::damaged("read", format!("node {id}"), "too many levels"));
             }
-            let children =
-                S::decode_inner(&plain, level, start.as_ref(), &format!("node {id}"))?;
+            let children = S::decode_inner(&plain, level, start.as_ref(), &format!("node {id}"))?;
             let mut begins = start;
             let mut wanted = Vec::new();
             for (child, end) in children {

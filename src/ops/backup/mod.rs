@@ -93,8 +93,7 @@ pub fn backup(
             .hint("is the source mounted? `--allow-empty` commits it all the same"));
     }
     let incomplete = captured.parts.iter().any(|part| part.incomplete);
-    let snapshot =
-        commit(session, captured, &series, started, options)?;
+    let snapshot = commit(session, captured, &series, started, options)?;
     Ok(BackupReport { snapshot, incomplete })
 }
 
@@ -210,7 +209,9 @@ fn refuse_overlap(descriptions: &[Description]) -> Result<()> {
             if within {
                 return Err(Error::new(Kind::InvalidInput, "back up", path)
                     .because(format!("it lies within {}", String::from_utf8_lossy(outer)))
-                    .hint("name each place once; databases in a folder are captured as databases"));
+                    .hint(
+                        "name each place once; databases in a folder are captured as databases",
+                    ));
             }
         }
     }

@@ -54,8 +54,8 @@ impl Series {
                 Some(all.swap_remove(at))
             }
         };
-        let newest = newest
-            .map(|stored| (stored.snapshot.series, stored.snapshot.sequence, stored.hash));
+        let newest =
+            newest.map(|stored| (stored.snapshot.series, stored.snapshot.sequence, stored.hash));
         Ok(Series { newest: after_forgotten(repository, newest)?, parent })
     }
 

@@ -7,6 +7,7 @@ use crate::error::{Error, Kind, Result};
 use crate::format::list::TreeRef;
 use crate::format::node::{Node, NodeKind};
 use crate::format::snapshot::{Part, Summary};
+use crate::limits::DIRECTORY_DEPTH_MAX;
 use crate::monitor::{Monitor, go_on};
 use crate::repo::{Reader, Session};
 use crate::source::{FileItem, Item, PartProof, Source};
@@ -99,6 +100,11 @@ impl<'b, 'r> PartBuilder<'b, 'r> {
     fn take(&mut self, item: Item) -> Result<()> {
         match item {
             Item::Enter(node) => {
+                if self.beside.len() >= DIRECTORY_DEPTH_MAX {
+                    return Err(Error::new(Kind::Unsupported, "capture", "the source")
+                        .because("its directories are nested too deeply")
+                        .hint("exclude the deepest ones"));
+                }
                 let before = self.before_of(&node.name)?;
                 self.beside.push(Beside::open(self.reader, before.as_ref()));
                 self.counts.items += 1;
@@ -150,7 +156,9 @@ impl<'b, 'r> PartBuilder<'b, 'r> {
 
     fn failed(&mut self, error: &Error) -> Result<()> {
         if self.open.is_empty() && self.beside.is_empty() {
-            return Err(Error::new(error.kind(), "capture", "the source").because(error.to_string()));
+            return Err(
+                Error::new(error.kind(), "capture", "the source").because(error.to_string())
+            );
         }
         self.monitor.trouble(error);
         self.counts.failed += 1;

@@ -1,0 +1,101 @@
+//! Choosing snapshots: filters, `latest`, `latest~N`, id prefixes, and `SNAP:path`.
+
+use crate::error::{Error, Kind, Result};
+use crate::format::snapshot::Snapshot;
+use crate::repo::{Repository, StoredSnapshot};
+
+/// Which snapshots are meant. Empty filters let everything pass.
+#[derive(Clone, Debug, Default)]
+pub struct Filter {
+    /// The machine is one of these.
+    pub hosts: Vec<String>,
+    /// Each element is a comma-separated list of tags; all of one list must be there.
+    pub tags: Vec<String>,
+    /// Each of these paths is the path of a part, or lies within one.
+    pub paths: Vec<Vec<u8>>,
+}
+
+impl Filter {
+    /// Whether the filter lets a snapshot pass.
+    pub fn passes(&self, snapshot: &Snapshot) -> bool {
+        let host = self.hosts.is_empty() || self.hosts.contains(&snapshot.host);
+        let tags = self.tags.is_empty()
+            || self.tags.iter().any(|list| list.split(',').all(|tag| snapshot.tags.contains(tag)));
+        let path = |path: &Vec<u8>| snapshot.parts.iter().any(|part| within(path, &part.path));
+        host && tags && self.paths.iter().all(path)
+    }
+}
+
+/// Whether `path` is `outer` or lies within it.
+pub fn within(path: &[u8], outer: &[u8]) -> bool {
+    match path.strip_prefix(outer) {
+        Some(rest) => rest.is_empty() || outer.ends_with(b"/") || rest.starts_with(b"/"),
+        None => false,
+    }
+}
+
+/// `SNAP` or `SNAP:path`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SnapshotPath {
+    /// `latest`, `latest~N`, or the beginning of an id.
+    pub snapshot: String,
+    /// A path within the snapshot.
+    pub path: Option<Vec<u8>>,
+}
+
+impl From<&[u8]> for SnapshotPath {
+    fn from(text: &[u8]) -> Self {
+        let colon = text.iter().position(|byte| *byte == b':');
+        let (name, path) = match colon.and_then(|at| text.split_at_checked(at)) {
+            Some((name, path)) => (name, path.get(1..).map(<[u8]>::to_vec)),
+            None => (text, None),
+        };
+        SnapshotPath { snapshot: String::from_utf8_lossy(name).into_owned(), path }
+    }
+}
+
+/// The snapshot that `name` means among those that pass the filter.
+///
+/// # Errors
+/// `NotFound` if there is none, `InvalidInput` if a prefix is ambiguous.
+pub fn find(repository: &Repository, name: &str, filter: &Filter) -> Result<StoredSnapshot> {
+    let mut unreadable = None;
+    let mut snapshots = repository.snapshots(|error| unreadable = Some(error))?;
+    snapshots.retain(|stored| filter.passes(&stored.snapshot));
+    let found = choose(&snapshots, name).cloned();
+    match (found, unreadable) {
+        (Err(error), Some(damage)) if error.kind() == Kind::NotFound => {
+            Err(error.caused_by(damage))
+        }
+        (found, _) => found,
+    }
+}
+
+/// The snapshot that `name` means; `snapshots` are sorted newest first.
+pub fn choose<'s>(snapshots: &'s [StoredSnapshot], name: &str) -> Result<&'s StoredSnapshot> {
+    let none = || {
+        Error::new(Kind::NotFound, "find the snapshot", name)
+            .because(format!("none of {} snapshots is meant by that", snapshots.len()))
+            .hint("`icecore snapshots` lists them")
+    };
+    if let Some(rest) = name.strip_prefix("latest") {
+        let back = match rest.strip_prefix('~') {
+            None if rest.is_empty() => Some(0),
+            None => None,
+            Some(number) => number.parse::<usize>().ok(),
+        };
+        if let Some(back) = back {
+            return snapshots.get(back).ok_or_else(none);
+        }
+    }
+    let mut matches = snapshots
+        .iter()
+        .filter(|stored| !name.is_empty() && stored.snapshot.id.to_string().starts_with(name));
+    let first = matches.next().ok_or_else(none)?;
+    if matches.next().is_some() {
+        return Err(Error::new(Kind::InvalidInput, "find the snapshot", name)
+            .because("several ids begin like that")
+            .hint("give more digits"));
+    }
+    Ok(first)
+}

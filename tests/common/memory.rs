@@ -1,0 +1,200 @@
+//! A source made of memory: any tree, any bytes, any trouble.
+
+use icecore::error::{Error, Result};
+use icecore::format::list::{Content, TreeRef};
+use icecore::format::node::{FileTime, Metadata, Node, NodeKind, Stamp};
+use icecore::format::snapshot::PartKind;
+use icecore::id::ChunkId;
+use icecore::source::{ByteStream, Description, FileItem, FileProof, Got, Item, PartProof, Source};
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+
+/// A part of a file: bytes, or a hole.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Run {
+    Bytes(Arc<Vec<u8>>),
+    Hole(u64),
+}
+
+/// A tree by paths relative to its root; folders follow from the paths.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Tree {
+    pub files: BTreeMap<String, Vec<Run>>,
+    /// Files whose stamp is known; the number stands for their modification time.
+    pub stamps: BTreeMap<String, i64>,
+}
+
+impl Tree {
+    pub fn put(&mut self, path: &str, bytes: Vec<u8>) {
+        self.files.insert(path.to_owned(), vec![Run::Bytes(Arc::new(bytes))]);
+    }
+
+    pub fn bytes(&self, path: &str) -> Vec<u8> {
+        flat(&self.files[path])
+    }
+
+    pub fn source(&self, root: &str) -> Box<dyn Source> {
+        let mut items = VecDeque::new();
+        items.push_back(Item::Enter(folder(root.rsplit('/').next().unwrap())));
+        let mut paths: Vec<(Vec<&str>, &String)> =
+            self.files.keys().map(|path| (path.split('/').collect(), path)).collect();
+        paths.sort();
+        let mut open: Vec<&str> = Vec::new();
+        for (names, path) in &paths {
+            let (name, folders) = names.split_last().unwrap();
+            let common = open.iter().zip(folders).take_while(|(a, b)| a == b).count();
+            for _ in common..open.len() {
+                items.push_back(Item::Leave);
+            }
+            open.truncate(common);
+            for new in &folders[common..] {
+                items.push_back(Item::Enter(folder(new)));
+                open.push(new);
+            }
+            items.push_back(self.file(name, path));
+        }
+        for _ in 0..=open.len() {
+            items.push_back(Item::Leave);
+        }
+        Box::new(MemorySource { root: root.to_owned(), items })
+    }
+
+    fn file(&self, name: &str, path: &str) -> Item {
+        let runs = self.files[path].clone();
+        let size = flat(&runs).len() as u64;
+        let mtime = self.stamps.get(path).copied();
+        let content = Content::default();
+        Item::File(FileItem {
+            node: node(name, NodeKind::File { content, sqlite: None }),
+            stamp: Some(Stamp {
+                size,
+                mtime: FileTime(mtime.unwrap_or(0), 0),
+                ctime: FileTime(0, 0),
+                inode: 1,
+            }),
+            settled: mtime.is_some(),
+            open: Box::new(move || Ok(Box::new(MemoryStream { runs: runs.into(), at: 0 }) as _)),
+        })
+    }
+}
+
+/// A source of one stream.
+pub fn stream(path: &str, bytes: Vec<u8>) -> Box<dyn Source> {
+    let runs = vec![Run::Bytes(Arc::new(bytes))];
+    let name = path.rsplit('/').next().unwrap();
+    let content = Content::default();
+    let item = Item::File(FileItem {
+        node: node(name, NodeKind::File { content, sqlite: None }),
+        stamp: None,
+        settled: false,
+        open: Box::new(move || Ok(Box::new(MemoryStream { runs: runs.into(), at: 0 }) as _)),
+    });
+    Box::new(MemorySource { root: path.to_owned(), items: VecDeque::from([item]) })
+}
+
+/// A source that gives these items.
+pub fn items(root: &str, items: Vec<Item>) -> Box<dyn Source> {
+    Box::new(MemorySource { root: root.to_owned(), items: items.into() })
+}
+
+pub fn flat(runs: &[Run]) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    for run in runs {
+        match run {
+            Run::Bytes(more) => bytes.extend_from_slice(more),
+            Run::Hole(length) => bytes.resize(bytes.len() + usize::try_from(*length).unwrap(), 0),
+        }
+    }
+    bytes
+}
+
+pub fn folder(name: &str) -> Node {
+    let entries = TreeRef { id: ChunkId([0; 32]), levels: 0 };
+    node(name, NodeKind::Directory { entries })
+}
+
+pub fn node(name: &str, kind: NodeKind) -> Node {
+    let name = name.as_bytes().to_vec();
+    Node {
+        name,
+        kind,
+        meta: Metadata { mode: 0o644, ..Default::default() },
+        stamp: None,
+        taint: None,
+    }
+}
+
+struct MemorySource {
+    root: String,
+    items: VecDeque<Item>,
+}
+
+impl Source for MemorySource {
+    fn describe(&self) -> Description {
+        Description { kind: PartKind::Files, path: self.root.as_bytes().to_vec() }
+    }
+
+    fn next(&mut self) -> Result<Option<Item>> {
+        Ok(self.items.pop_front())
+    }
+
+    fn finish(self: Box<Self>) -> Result<PartProof> {
+        Ok(PartProof::default())
+    }
+}
+
+struct MemoryStream {
+    runs: VecDeque<Run>,
+    at: usize,
+}
+
+impl ByteStream for MemoryStream {
+    fn read(&mut self, buffer: &mut [u8]) -> Result<Got> {
+        loop {
+            match self.runs.front() {
+                None => return Ok(Got::End),
+                Some(Run::Hole(length)) => {
+                    let length = *length;
+                    self.runs.pop_front();
+                    return Ok(Got::Hole(length));
+                }
+                Some(Run::Bytes(bytes)) if self.at == bytes.len() => {
+                    self.runs.pop_front();
+                    self.at = 0;
+                }
+                Some(Run::Bytes(bytes)) => {
+                    let length = buffer.len().min(bytes.len() - self.at);
+                    buffer[..length].copy_from_slice(&bytes[self.at..self.at + length]);
+                    self.at += length;
+                    return Ok(Got::Data(length));
+                }
+            }
+        }
+    }
+
+    fn finish(self: Box<Self>) -> Result<FileProof> {
+        Ok(FileProof::default())
+    }
+}
+
+/// A stream that fails after so many bytes.
+pub struct Breaking {
+    pub left: usize,
+    pub error: Option<Error>,
+}
+
+impl ByteStream for Breaking {
+    fn read(&mut self, buffer: &mut [u8]) -> Result<Got> {
+        if self.left == 0 {
+            return Err(self.error.take().unwrap());
+        }
+        let length = buffer.len().min(self.left);
+        buffer[..length].fill(7);
+        self.left -= length;
+        Ok(Got::Data(length))
+    }
+
+    fn finish(self: Box<Self>) -> Result<FileProof> {
+        Ok(FileProof::default())
+    }
+}

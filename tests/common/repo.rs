@@ -1,0 +1,85 @@
+//! A repository in memory that checks itself when dropped.
+
+use icecore::backend::{Backend, Memory};
+use icecore::codec::Level;
+use icecore::crypto::{KdfCost, Secret};
+use icecore::env::{Env, ManualClock, Time};
+use icecore::error::Result;
+use icecore::format::node::NodeKind;
+use icecore::format::snapshot::Snapshot;
+use icecore::monitor::Silent;
+use icecore::ops::backup::{BackupOptions, BackupReport, ParentChoice, backup};
+use icecore::ops::dump::{Run, each_run};
+use icecore::ops::tree::{self, Entry};
+use icecore::repo::{InitOptions, Reader, Repository};
+use icecore::source::Source;
+use std::sync::Arc;
+use zeroize::Zeroizing;
+
+pub struct TempRepo {
+    pub backend: Arc<dyn Backend>,
+    pub env: Env,
+    pub clock: Arc<ManualClock>,
+    pub repository: Repository,
+}
+
+pub fn secret() -> Secret {
+    Secret::KeyFile(Zeroizing::new([9; 32]))
+}
+
+pub fn options() -> BackupOptions {
+    BackupOptions {
+        host: "host".into(),
+        user: "user".into(),
+        tool: "test".into(),
+        tags: Default::default(),
+        labels: Default::default(),
+        parent: ParentChoice::Auto,
+        level: Level::default(),
+        deltas: true,
+        keep_going: false,
+        allow_empty: false,
+    }
+}
+
+impl TempRepo {
+    pub fn new(seed: u64) -> Self {
+        Self::over(Arc::new(Memory::new()), seed)
+    }
+
+    pub fn over(backend: Arc<dyn Backend>, seed: u64) -> Self {
+        let (env, clock) = Env::seeded(seed, Time(1_800_000_000 * Time::SECOND));
+        let options = InitOptions { cost: KdfCost::default(), ..Default::default() };
+        let repository =
+            Repository::init(backend.clone(), env.clone(), &secret(), &options).unwrap();
+        TempRepo { backend, env, clock, repository }
+    }
+
+    pub fn reopen(&self) -> Result<Repository> {
+        Repository::open(self.backend.clone(), self.env.clone(), &secret())
+    }
+
+    pub fn backup(&self, sources: Vec<Box<dyn Source>>) -> Result<BackupReport> {
+        self.clock.advance(3600);
+        backup(&self.repository, sources, &options(), &Silent)
+    }
+
+    /// The bytes of one file of a snapshot.
+    pub fn read(&self, snapshot: &Snapshot, path: &str) -> Result<Vec<u8>> {
+        let index = self.repository.load_index()?;
+        let reader = Reader::new(&self.repository, &index);
+        let found = tree::find(&reader, snapshot, path.as_bytes())?;
+        let Entry::Node(node) = found.entry else { panic!("{path} is no node") };
+        let NodeKind::File { content, .. } = &node.kind else { panic!("{path} is no file") };
+        let mut bytes = Vec::new();
+        each_run(&reader, content, path, &mut |at, run| {
+            assert_eq!(at, bytes.len() as u64);
+            match run {
+                Run::Bytes(more) => bytes.extend_from_slice(more),
+                Run::Hole(length) => bytes.resize(bytes.len() + length as usize, 0),
+            }
+            Ok(())
+        })?;
+        Ok(bytes)
+    }
+}
