@@ -6,4 +6,5 @@ mod crash;
 mod disk;
 mod format;
 mod house;
+mod spec;
 mod vectors;
