@@ -61,6 +61,10 @@ pub const DIRECTORY_DEPTH_MAX: usize = 4096;
 pub const NAME_MAX: usize = 4096;
 /// Largest encoded directory entry: bounded by the xattrs that it carries.
 pub const NODE_MAX: usize = 2 * MIB;
+/// Most bytes of extended attributes of one entry, names and values.
+pub const XATTRS_MAX: usize = MIB;
+/// Most warnings that one source or target keeps; more of them say nothing new.
+pub const WARNINGS_MAX: usize = 100;
 /// Content of up to this many pieces stands in its directory entry.
 pub const INLINE_PIECES_MAX: usize = 8;
 
@@ -90,6 +94,7 @@ const MIB: usize = 1 << 20;
 const _: () = {
     assert!(CHUNK_MIN < CHUNK_AVG && CHUNK_AVG < CHUNK_MAX);
     assert!(COARSE_MAX <= BLOB_MAX, "coarse chunks are blobs too");
+    assert!(XATTRS_MAX + NAME_MAX < NODE_MAX, "an entry has room for its attributes");
     assert!(NODE_MAX < BLOB_MAX, "a directory leaf holds at least one entry");
     assert!(PACK_TARGET + STORED_BLOB_MAX < PACK_MAX);
     assert!(INDEX_ENTRIES_MAX * 200 <= INDEX_MAX);
