@@ -3,6 +3,7 @@
 
 mod backends;
 mod crash;
+mod crypto;
 mod disk;
 mod format;
 mod house;
