@@ -50,12 +50,7 @@ impl StreamSource {
         StreamSource::new(name, env, open, facts)
     }
 
-    fn new(
-        name: &[u8],
-        env: &Env,
-        open: Opener,
-        facts: BTreeMap<String, String>,
-    ) -> Result<Self> {
+    fn new(name: &[u8], env: &Env, open: Opener, facts: BTreeMap<String, String>) -> Result<Self> {
         if let Some(reason) = bad_name(name) {
             let shown = String::from_utf8_lossy(name);
             return Err(Error::new(Kind::InvalidInput, "name a stream", shown).because(reason));

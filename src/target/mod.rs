@@ -1,1 +1,3 @@
 //! Bytes back into the world.
+
+pub mod files;

@@ -203,8 +203,9 @@ impl Walk {
             FileType::CharacterDevice => NodeKind::CharDevice { device },
             FileType::BlockDevice => NodeKind::BlockDevice { device },
             _ => {
-                let error = Error::new(Kind::Unsupported, "read", directory.join(real_name).display())
-                    .because("it is of no known type");
+                let error =
+                    Error::new(Kind::Unsupported, "read", directory.join(real_name).display())
+                        .because("it is of no known type");
                 return self.ready.push_back(Item::Failed(error));
             }
         };
@@ -229,7 +230,9 @@ impl Walk {
         let sqlite = self.options.sqlite.clone();
         // Commits may stand in -wal alone: then the file's own stamp proves nothing.
         let journaled = sqlite.is_some()
-            && [&b"-wal"[..], b"-journal"].iter().any(|s| level.listing.contains(&[name, s].concat()))
+            && [&b"-wal"[..], b"-journal"]
+                .iter()
+                .any(|s| level.listing.contains(&[name, s].concat()))
             && is_database(directory.fd(), name);
         let stamp = (!journaled).then(|| stamp(&stat));
         let settled = stamp.is_some_and(|stamp| settled(&stamp, level.now, level.margin));
