@@ -140,7 +140,7 @@ fn a_failed_sync_is_never_taken_for_success() {
     assert_eq!(after.get(&pack(1), None).unwrap(), [7; 2000]);
 }
 
-/// After a directory's sync failed nothing is written any more, since a later sync may cover the
+/// After a directory's sync failed nothing is changed any more, since a later sync may cover the
 /// failure up; reading goes on (fault 4).
 #[test]
 fn a_failed_directory_sync_ends_writing() {
@@ -152,6 +152,7 @@ fn a_failed_directory_sync_ends_writing() {
     let outcomes: Vec<bool> =
         (2..6).map(|number| local.put_new(&pack(number), b"new").is_ok()).collect();
     assert_eq!(outcomes, [true, false, false, false]);
+    assert!(local.delete(&pack(1)).is_err(), "a deletion went on");
     assert_eq!(local.get(&pack(1), None).unwrap(), b"old");
 }
 

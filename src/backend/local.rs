@@ -9,8 +9,10 @@ use crate::error::{Attempt, Error, Kind, Result};
 use crate::format::ObjectKind;
 use crate::id::unhex;
 use std::collections::BTreeSet;
+use std::fs::DirBuilder;
 use std::io;
 use std::ops::Range;
+use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, OnceLock, PoisonError};
@@ -61,13 +63,19 @@ impl Local {
         }
     }
 
-    /// The directory at `root`, made durably with all its parents where it is missing.
+    /// The directory at `root`, made durably with all its parents where it is missing. Whom it
+    /// lets in besides its owner is decided by the mode of the root alone, which is 0700 at first.
     pub fn create(root: impl AsRef<Path>) -> Result<Self> {
         let root = root.as_ref();
         let absolute = std::path::absolute(root).attempt("find", root.display())?;
         let missing: Vec<&Path> = absolute.ancestors().take_while(|path| !path.exists()).collect();
-        std::fs::create_dir_all(&absolute).attempt("make the directory", root.display())?;
-        for parent in missing.iter().filter_map(|made| made.parent()) {
+        for made in missing.iter().rev() {
+            let mode = if *made == absolute { 0o700 } else { 0o777 };
+            match DirBuilder::new().mode(mode).create(made) {
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+                result => result.attempt("make the directory", made.display())?,
+            }
+            let parent = made.parent().unwrap_or(made);
             Os::new(parent).sync_dir("").attempt("sync the directory", parent.display())?;
         }
         Local::open(root)
@@ -166,10 +174,10 @@ impl<D: Disk> Local<D> {
     }
 
     /// Refuses to go on where a later sync might cover up an earlier failure.
-    fn check_trust(&self, handle: &Handle) -> Result<()> {
+    fn check_trust(&self, attempted: &str, handle: &Handle) -> Result<()> {
         if self.doubtful.load(Ordering::SeqCst) {
-            return Err(Error::new(Kind::Failed, "create", self.place(&handle.path()))
-                .because("a directory could not be synced before, so nothing is written any more")
+            return Err(Error::new(Kind::Failed, attempted, self.place(&handle.path()))
+                .because("a directory could not be synced before, so nothing is changed any more")
                 .hint("look at the disk and the system log, then run the command again"));
         }
         Ok(())
@@ -222,7 +230,7 @@ impl<D: Disk> Backend for Local<D> {
 
     fn put_new(&self, handle: &Handle, bytes: &[u8]) -> Result<Put> {
         storable(handle, bytes)?;
-        self.check_trust(handle)?;
+        self.check_trust("create", handle)?;
         let path = handle.path();
         let folder = parent_of(&path);
         self.make_folder(folder)?;
@@ -270,6 +278,7 @@ impl<D: Disk> Backend for Local<D> {
     }
 
     fn delete(&self, handle: &Handle) -> Result<()> {
+        self.check_trust("delete", handle)?;
         let path = handle.path();
         match patiently(|| self.disk.remove(&path)) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
