@@ -8,4 +8,5 @@ mod disk;
 mod format;
 mod house;
 mod spec;
+mod sqlite;
 mod vectors;

@@ -2,6 +2,7 @@
 //! finishes with a proof of consistency.
 
 pub mod files;
+pub mod sqlite;
 pub mod stdin;
 
 use crate::error::{Error, Result};
