@@ -156,7 +156,7 @@ job_postgres() {
     shared_buffers=512MB max_wal_size=4GB >>"$cluster/postgresql.conf"
   for hour in $(seq 0 "$hours"); do
     as_postgres "$bin/pg_ctl" -D "$cluster" -w -l "$cluster/log" start
-    trap 'as_postgres "$bin/pg_ctl" -D "$cluster" -m immediate stop' EXIT
+    trap "as_postgres '$bin/pg_ctl' -D '$cluster' -m immediate stop" EXIT
     if [ "$hour" = 0 ]; then
       as_postgres "$bin/createdb" -h "$cluster" app
       as_postgres "$bin/pgbench" -q -h "$cluster" -i -s "$size" app
