@@ -1,6 +1,7 @@
 //! The text of `format-spec` against the program: layouts, records, references.
 
 use crate::vectors;
+use icecore::crypto::{object, slot};
 use icecore::format::{ObjectKind, VERSION, frame, index, list, node, pack};
 use serde_json::Value as Json;
 use std::collections::BTreeSet;
@@ -14,6 +15,8 @@ fn constant(name: &str) -> Option<usize> {
         "frame::SEALED_HEAD" => frame::SEALED_HEAD,
         "frame::INNER_HEAD" => frame::INNER_HEAD,
         "frame::SEAL" => frame::SEAL,
+        "slot::WRAP_AAD" => slot::WRAP_AAD,
+        "object::OBJECT_AAD" => object::OBJECT_AAD,
         "pack::PackHead::length(0)" => pack::PackHead::length(0),
         "pack::SALT_HEADER" => pack::SALT_HEADER,
         "pack::BLOB_AAD" => pack::BLOB_AAD,
@@ -182,7 +185,7 @@ fn records() {
 }
 
 /// Chapters that are still being written.
-const PENDING: [&str; 5] = ["01", "02", "03", "04", "10"];
+const PENDING: [&str; 1] = ["10"];
 
 /// Every chapter that the program refers to exists, and every chapter stands in the README.
 #[test]

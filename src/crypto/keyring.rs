@@ -83,6 +83,11 @@ impl Purpose {
         }
     }
 
+    /// Whether there is one key for good: other ids or cuts would make known content unknown.
+    fn is_fixed(self) -> bool {
+        matches!(self, Purpose::DataId | Purpose::MetaId | Purpose::Gear)
+    }
+
     fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|purpose| purpose.name() == name)
     }
@@ -163,7 +168,8 @@ impl Keyring {
     /// The keyring in a slot that has been unwrapped.
     ///
     /// # Errors
-    /// `Unsupported` for a purpose that this program does not know, `Damaged` for keys given twice.
+    /// `Unsupported` for a purpose that this program does not know, `Damaged` for keys given twice
+    /// and for a second epoch of a purpose that has only one.
     pub(super) fn decode(bytes: &[u8], subject: &str) -> Result<Self> {
         let record: KeyringRecord = record::decode(bytes, subject)?;
         if record.keys.len() > KEYRING_KEYS_MAX {
@@ -176,7 +182,10 @@ impl Keyring {
                     .because(format!("it holds a key of unknown purpose {:?}", key.purpose))
                     .hint("a newer icecore may have written it: use that version")
             })?;
-            if entries.iter().any(|entry| entry.purpose == purpose && entry.epoch == key.epoch) {
+            let twice = |entry: &Entry| {
+                entry.purpose == purpose && (entry.epoch == key.epoch || purpose.is_fixed())
+            };
+            if entries.iter().any(twice) {
                 return Err(Error::damaged("open", subject, "a key stands in it twice"));
             }
             let epoch = key.epoch;
@@ -251,8 +260,9 @@ mod tests {
         let kind =
             |keys: &[(&str, u32)]| Keyring::decode(&ring(keys), "test").err().unwrap().kind();
         assert_eq!(kind(&[("gear", 0), ("seal-future", 0)]), Kind::Unsupported);
-        assert_eq!(kind(&[("gear", 0), ("gear", 0)]), Kind::Damaged);
-        let keys: Vec<_> = (0..=1024).map(|epoch| ("gear", epoch)).collect();
+        assert_eq!(kind(&[("cache", 0), ("cache", 0)]), Kind::Damaged);
+        assert_eq!(kind(&[("gear", 0), ("gear", 1)]), Kind::Damaged);
+        let keys: Vec<_> = (0..=1024).map(|epoch| ("cache", epoch)).collect();
         let endless = ring(&keys);
         assert_eq!(Keyring::decode(&endless, "test").err().unwrap().kind(), Kind::Damaged);
     }
