@@ -3,7 +3,7 @@
 #
 # usage: compare.sh [--scale 1] [--hours 24] [--rounds 3] [--files 200000] [--mib 512]
 #                   [--tools "icecore restic rustic borg bupstash"] [--peers target/peers]
-#                   [--work target/compare] [--jobs "sqlite files large"]
+#                   [--work target/compare] [--jobs "sqlite postgres files large"]
 #
 # Every job runs on every tool before the next begins, the tools in turning order. All tools
 # compress with zstd level 3 or what they call their default of it; each keeps its cache. Sizes count
@@ -13,7 +13,7 @@ cd "$(dirname "$0")/.."
 
 scale=1 hours=24 rounds=3 files=200000 mib=512
 tools="icecore restic rustic borg bupstash" peers=target/peers work=target/compare
-jobs="sqlite files large"
+jobs="sqlite postgres files large"
 while [ $# -gt 0 ]; do
   case $1 in
   --scale | --hours | --rounds | --files | --mib | --tools | --peers | --work | --jobs)
@@ -30,65 +30,7 @@ peers=$(realpath -m "$peers") work=$(realpath -m "$work")
 target=$(realpath -m "${CARGO_TARGET_DIR:-target}")
 PATH=$target/release:$peers/bin:$PATH
 
-# --- the tools: command_TOOL VERB sets `command` --------------------------------------------------
-# init | backup FOLDER LABEL | restore TARGET LABEL STEPS_BACK | check
-
-command_icecore() {
-  case $1 in
-  init) command=(icecore init) ;;
-  backup) command=(icecore backup --tag "$3" "$2") ;;
-  restore) command=(icecore restore "latest~$4" --target "$2") ;;
-  check) command=(icecore check --read-data) ;;
-  esac
-}
-
-command_restic() {
-  case $1 in
-  init) command=(restic init) ;;
-  backup) command=(restic backup --quiet --tag "$3" "$2") ;;
-  restore) command=(restic restore --quiet latest --tag "$3" --target "$2") ;;
-  check) command=(restic check --quiet --read-data) ;;
-  esac
-}
-
-command_rustic() {
-  case $1 in
-  init) command=(rustic init) ;;
-  backup) command=(rustic backup --no-progress --tag "$3" "$2") ;;
-  restore) command=(rustic restore --no-progress "latest~$4" "$2") ;;
-  check) command=(rustic check --no-progress --read-data) ;;
-  esac
-}
-
-command_borg() {
-  case $1 in
-  init) command=(borg init --encryption repokey-blake2) ;;
-  backup) command=(borg create --compression zstd,3 "::$3" "$2") ;;
-  restore) command=(env -C "$2" borg extract "::$3") ;;
-  check) command=(borg check --verify-data) ;;
-  esac
-}
-
-# It has no check.
-command_bupstash() {
-  case $1 in
-  init) command=(bupstash init) ;;
-  backup) command=(bupstash put --quiet --compression zstd:3 --send-log "$repository.log" "label=$3" "$2") ;;
-  restore) command=(bupstash restore --quiet --into "$2" "label=$3") ;;
-  check) command=() ;;
-  esac
-}
-
-# Points every tool's environment at one repository.
-use_repository() { # TOOL NAME
-  repository=$work/repositories/$2-$1
-  local cache=$work/cache/$2-$1
-  export ICECORE_REPOSITORY=$repository ICECORE_PASSWORD=compare ICECORE_CACHE_DIR=$cache
-  export RESTIC_REPOSITORY=$repository RESTIC_PASSWORD=compare RESTIC_CACHE_DIR=$cache
-  export RUSTIC_REPOSITORY=$repository RUSTIC_PASSWORD=compare RUSTIC_CACHE_DIR=$cache
-  export BORG_REPO=$repository BORG_PASSPHRASE=compare BORG_BASE_DIR=$cache
-  export BUPSTASH_REPOSITORY=$repository BUPSTASH_KEY=$repository.key BUPSTASH_QUERY_CACHE=$cache
-}
+. benches/tools.sh
 
 # --- one measured run ------------------------------------------------------------------------------
 
@@ -198,6 +140,53 @@ patch() { # JOB
   record zstd-patch "$1" growth "$size" B
 }
 
+# The relation files of a PostgreSQL cluster, read while the server is stopped, so that every tool
+# sees the same state.
+job_postgres() {
+  local cluster=$work/cluster hour tool bin size
+  bin=$(ls -d /usr/lib/postgresql/*/bin 2>/dev/null | sort -V | tail -n 1)
+  [ -x "$bin/initdb" ] || { say "no PostgreSQL server here, left out: postgres"; return 0; }
+  size=$(awk -v scale="$scale" 'BEGIN {size = int(40 * scale); print (size ? size : 1)}')
+  say "postgres: pgbench scale $size, $hours hours"
+  rm -rf "$cluster"
+  mkdir -p "$cluster"
+  [ "$(id -u)" != 0 ] || chown postgres "$cluster"
+  as_postgres "$bin/initdb" -k -A trust -D "$cluster"
+  printf '%s\n' "listen_addresses=''" "unix_socket_directories='$cluster'" fsync=off \
+    shared_buffers=512MB max_wal_size=4GB >>"$cluster/postgresql.conf"
+  for hour in $(seq 0 "$hours"); do
+    as_postgres "$bin/pg_ctl" -D "$cluster" -w -l "$cluster/log" start
+    trap "as_postgres '$bin/pg_ctl' -D '$cluster' -m immediate stop" EXIT
+    if [ "$hour" = 0 ]; then
+      as_postgres "$bin/createdb" -h "$cluster" app
+      as_postgres "$bin/pgbench" -q -h "$cluster" -i -s "$size" app
+    else
+      as_postgres "$bin/pgbench" -h "$cluster" -c 2 -t 2500 app
+    fi
+    as_postgres "$bin/pg_ctl" -D "$cluster" -m fast -w stop
+    trap - EXIT
+    for tool in $(turned "$hour"); do
+      if [ "$hour" = 0 ]; then
+        new_repository "$tool" postgres
+        backup "$tool" "first backup, postgres" "$cluster/base" h0 || true
+      else
+        use_repository "$tool" postgres
+        backup "$tool" "hourly backup, postgres" "$cluster/base" "h$hour" || true
+      fi
+    done
+  done
+}
+
+# Runs a program as the server's user, silently.
+as_postgres() {
+  local as=()
+  [ "$(id -u)" != 0 ] || as=(runuser -u postgres --)
+  (cd / && "${as[@]}" "$@") >>"$work/log/postgres" 2>&1 || {
+    say "FAILED $* (see $work/log/postgres)"
+    exit 1
+  }
+}
+
 job_files() {
   unchanged files "unchanged, $files files" small-files "$files"
 }
@@ -227,58 +216,6 @@ unchanged() { # NAME JOB GENERATOR SIZE
   done
 }
 
-# --- the table -------------------------------------------------------------------------------------
-
-# One row a job and measure: each tool's median, and how many times icecore's it is.
-table() {
-  awk -F '\t' -v tools="$tools zstd-patch" '
-    function median(list, count,   i, j, v) {
-      for (i = 2; i <= count; i++) {
-        v = list[i]
-        for (j = i - 1; j >= 1 && list[j] > v; j--) list[j + 1] = list[j]
-        list[j + 1] = v
-      }
-      return count % 2 ? list[(count + 1) / 2] : (list[count / 2] + list[count / 2 + 1]) / 2
-    }
-    function mean(list, count,   i, sum) {
-      for (i = 1; i <= count; i++) sum += list[i]
-      return sum / count
-    }
-    function value_of(key,   count, list, i) {
-      count = split(values[key], list, " ")
-      for (i = 1; i <= count; i++) list[i] += 0
-      return key ~ /growth$/ ? mean(list, count) : median(list, count)
-    }
-    BEGIN { columns = split(tools, tool, " ") }
-    {
-      key = $1 FS $2 FS $3
-      values[key] = values[key] " " ($3 == "growth" ? $4 / 1e6 : $3 == "peak" ? $4 / 1024 : $4)
-      row = $2 FS $3
-      if (!(row in seen)) { seen[row] = 1; order[++rows] = row }
-    }
-    END {
-      unit["wall"] = "s"; unit["growth"] = "MB (mean)"; unit["peak"] = "MiB"
-      line = "| what | unit |"; rule = "|---|---|"
-      for (i = 1; i <= columns; i++) { line = line " " tool[i] " |"; rule = rule "---|" }
-      print line; print rule
-      for (r = 1; r <= rows; r++) {
-        split(order[r], part, FS)
-        line = "| " part[1] ", " part[2] " | " unit[part[2]] " |"
-        own = "icecore" FS order[r]
-        base = own in values ? value_of(own) : 0
-        for (i = 1; i <= columns; i++) {
-          key = tool[i] FS order[r]
-          if (!(key in values)) { line = line " - |"; continue }
-          v = value_of(key)
-          cell = sprintf(part[2] == "peak" ? "%.0f" : v < 10 ? "%.2f" : "%.1f", v)
-          if (base > 0 && tool[i] != "icecore") cell = cell sprintf(" (%.2fx)", v / base)
-          line = line " " cell " |"
-        }
-        print line
-      }
-    }' "$work/results.tsv"
-}
-
 print_machine() {
   echo "$(nproc) cores, $(sed -n 's/^model name.*: //p' /proc/cpuinfo | head -n 1)," \
     "$(awk '/MemTotal/ {printf "%.0f GiB", $2 / 1048576}' /proc/meminfo), $(date -u +%F)," \
@@ -306,4 +243,4 @@ keep_present
 print_machine | tee "$work/machine"
 for job in $jobs; do "job_$job"; done
 echo
-table
+awk -F '\t' -v tools="$tools zstd-patch" -f benches/table.awk "$work/results.tsv"

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Installs what icecore is compared with: restic, rustic, borg, bupstash, and zstd's own program.
+# Installs what icecore is compared with (restic, rustic, borg, bupstash, zstd's own program) and the
+# PostgreSQL server that the comparison works on.
 #
 # usage: peers.sh [FOLDER]        default target/peers; the programs come to stand in FOLDER/bin
 #
@@ -19,7 +20,7 @@ install_libraries() {
   "${root[@]}" apt-get update -q
   "${root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -yq --no-install-recommends \
     gcc g++ libc6-dev pkg-config zstd libsodium-dev libssl-dev liblz4-dev libacl1-dev libxxhash-dev \
-    libzstd-dev python3-dev python3-venv
+    libzstd-dev python3-dev python3-venv postgresql
 }
 
 # Debian's stable restic is years old. The newest package is one static program, so it is taken

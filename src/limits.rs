@@ -1,5 +1,7 @@
 //! Every bound in one place, and how they fit together.
 
+use std::time::Duration;
+
 /// Smallest, mean and largest content-defined chunk of an ordinary stream, in bytes.
 pub const CHUNK_MIN: usize = 16 * KIB;
 /// See [`CHUNK_MIN`].
@@ -61,6 +63,10 @@ pub const DIRECTORY_DEPTH_MAX: usize = 1000;
 pub const NAME_MAX: usize = 4096;
 /// Largest encoded directory entry: bounded by the xattrs that it carries.
 pub const NODE_MAX: usize = 2 * MIB;
+/// Most bytes of extended attributes of one entry, names and values.
+pub const XATTRS_MAX: usize = MIB;
+/// Most warnings that one source or target keeps; more of them say nothing new.
+pub const WARNINGS_MAX: usize = 100;
 /// Content of up to this many pieces stands in its directory entry.
 pub const INLINE_PIECES_MAX: usize = 8;
 
@@ -84,15 +90,33 @@ pub const WINDOW: usize = 4 * MIB;
 /// Plaintext of bases kept for the deltas that follow.
 pub const BASE_CACHE: usize = 16 * MIB;
 
+/// Most bytes of pages in one frame from the child that reads an SQLite database.
+pub const SQLITE_FRAME_MAX: usize = MIB;
+/// Largest control frame of that child: facts, proof, error.
+pub const SQLITE_CONTROL_MAX: usize = MIB;
+/// Largest encoded facts of a database; row counts are left out where they would pass it.
+pub const SQLITE_FACTS_MAX: usize = 256 * KIB;
+/// How long a busy database is waited for.
+pub const SQLITE_BUSY_WAIT: Duration = Duration::from_secs(10);
+/// Pages of a database read ahead of whoever stores them, in memory.
+pub const SPOOL_MEMORY: usize = 8 * MIB;
+/// ... and in a temporary file, once memory is full and patience at its end.
+pub const SPOOL_FILE: u64 = 64 << 30;
+/// How long, in all, a read transaction may wait for whoever stores its pages.
+pub const SPOOL_PATIENCE: Duration = Duration::from_secs(2);
+
 const KIB: usize = 1 << 10;
 const MIB: usize = 1 << 20;
 
 const _: () = {
     assert!(CHUNK_MIN < CHUNK_AVG && CHUNK_AVG < CHUNK_MAX);
     assert!(COARSE_MAX <= BLOB_MAX, "coarse chunks are blobs too");
+    assert!(XATTRS_MAX + NAME_MAX < NODE_MAX, "an entry has room for its attributes");
     assert!(NODE_MAX < BLOB_MAX, "a directory leaf holds at least one entry");
     assert!(PACK_TARGET + STORED_BLOB_MAX < PACK_MAX);
     assert!(INDEX_ENTRIES_MAX * 200 <= INDEX_MAX);
     assert!(WINDOW >= 2 * COARSE_MAX, "a window holds a cut and its look-ahead");
+    assert!(2 * SQLITE_FACTS_MAX <= SQLITE_CONTROL_MAX && 2 * SQLITE_FACTS_MAX <= NODE_MAX);
+    assert!(2 * SQLITE_FRAME_MAX <= SPOOL_MEMORY);
     assert!(DEPTH_MAX as usize <= CLOSURE_MAX);
 };

@@ -1,3 +1,10 @@
 //! The program: arguments in, exit code out.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    if let Some(code) = icecore::source::sqlite::run_as_child() {
+        return code;
+    }
+    ExitCode::SUCCESS
+}

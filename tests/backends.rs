@@ -9,6 +9,7 @@ use icecore::id::PackId;
 use rustix::io::Errno;
 use std::cell::RefCell;
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::sync::Arc;
 
 /// Fails these calls from the first on.
@@ -72,6 +73,25 @@ fn local_keeps_the_contract_when_calls_fall_short() {
             Ok(Box::new(Local::over(disk)?))
         })
         .unwrap();
+    }
+}
+
+/// Two processes on one directory: of two creators one wins, and each sees what the other put.
+#[test]
+fn two_openings_of_one_directory_agree() {
+    let folder = tempfile::tempdir().unwrap();
+    let open = || Local::open(folder.path()).unwrap();
+    let (one, other) = (open(), open());
+    for number in 0..100 {
+        let (first, second) = std::thread::scope(|scope| {
+            let first = scope.spawn(|| one.put_new(&pack(number), b"one").unwrap());
+            (other.put_new(&pack(number), b"other").unwrap(), first.join().unwrap())
+        });
+        assert_ne!(first, second, "object {number}");
+        let bytes = one.get(&pack(number), None).unwrap();
+        let expected: &[u8] = if first == Put::Created { b"other" } else { b"one" };
+        assert_eq!(bytes, expected, "object {number}");
+        assert_eq!(other.list(ObjectKind::Pack).unwrap().len(), usize::from(number) + 1);
     }
 }
 
@@ -198,6 +218,8 @@ fn locations_open_and_create() {
     assert!(!place.exists(), "opening made something");
     location.create().unwrap().put_new(&Handle::config(0), b"c").unwrap();
     assert_eq!(location.open().unwrap().get(&Handle::config(0), None).unwrap(), b"c");
+    let mode = fs::metadata(&place).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o700, "others are let in");
     let file: Location = place.join("config/0").display().to_string().parse().unwrap();
     assert_eq!(file.open().err().unwrap().kind(), Kind::NoRepository);
 }

@@ -73,6 +73,38 @@ fn a_full_disk_is_told_and_left_tidy() {
     assert!(local.list(ObjectKind::Pack).unwrap().is_empty());
 }
 
+/// Wherever a disk becomes full, the put fails as such, nothing of it stays, and after a deletion
+/// the same put succeeds (fault 5).
+#[test]
+fn a_disk_full_at_any_byte_recovers() {
+    for space in (0..4000).step_by(97) {
+        let disk = CrashDisk::new();
+        let local = Local::over(disk.clone()).unwrap();
+        local.put_new(&pack(1), &[1; 4000]).unwrap();
+        disk.limit_space(4000 + space);
+        let error = local.put_new(&pack(2), &[2; 4000]).unwrap_err();
+        assert_eq!(error.kind(), Kind::NoSpace, "with {space} bytes free");
+        assert_eq!(local.list(ObjectKind::Pack).unwrap().len(), 1);
+        local.delete(&pack(1)).unwrap();
+        assert_eq!(local.put_new(&pack(2), &[2; 4000]).unwrap(), Put::Created);
+        assert_eq!(local.get(&pack(2), None).unwrap(), [2; 4000], "with {space} bytes free");
+    }
+}
+
+/// What a crash left is removed by the next writer once it is old, and not before: a young file
+/// may be another writer's.
+#[test]
+fn old_strays_are_swept() {
+    let folder = tempfile::tempdir().unwrap();
+    Local::open(folder.path()).unwrap().put_new(&pack(1), b"x").unwrap();
+    let [old, young] = ["old", "young"].map(|name| folder.path().join("tmp").join(name));
+    fs::write(&young, b"may be in use").unwrap();
+    let long_ago = std::time::SystemTime::UNIX_EPOCH;
+    fs::File::create(&old).unwrap().set_modified(long_ago).unwrap();
+    Local::open(folder.path()).unwrap().put_new(&pack(2), b"x").unwrap();
+    assert!(young.exists() && !old.exists());
+}
+
 /// A call interrupted by a signal is repeated, whichever it is, except a sync (fault 6).
 #[test]
 fn interrupted_calls_are_repeated() {
@@ -108,18 +140,19 @@ fn a_failed_sync_is_never_taken_for_success() {
     assert_eq!(after.get(&pack(1), None).unwrap(), [7; 2000]);
 }
 
-/// After a directory's sync failed nothing is written any more, since a later sync may cover the
+/// After a directory's sync failed nothing is changed any more, since a later sync may cover the
 /// failure up; reading goes on (fault 4).
 #[test]
 fn a_failed_directory_sync_ends_writing() {
     let disk = CrashDisk::new();
     Local::over(disk.clone()).unwrap().put_new(&pack(1), b"old").unwrap();
     let plan =
-        Plan { call: Some(Call::SyncDir), first: 5, lasting: false, how: How::Fails(Errno::IO) };
+        Plan { call: Some(Call::SyncDir), first: 4, lasting: false, how: How::Fails(Errno::IO) };
     let local = Local::over(FailingDisk::new(disk, plan)).unwrap();
     let outcomes: Vec<bool> =
         (2..6).map(|number| local.put_new(&pack(number), b"new").is_ok()).collect();
     assert_eq!(outcomes, [true, false, false, false]);
+    assert!(local.delete(&pack(1)).is_err(), "a deletion went on");
     assert_eq!(local.get(&pack(1), None).unwrap(), b"old");
 }
 

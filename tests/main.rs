@@ -3,9 +3,12 @@
 
 mod backends;
 mod crash;
+mod crypto;
 mod disk;
 mod format;
 mod house;
+mod spec;
+mod sqlite;
 mod vectors;
 
 mod common;

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Every check of the project, in the order of their cost. Needs a Rust toolchain and Debian; what
-# else is missing it installs: a C and a C++ compiler through apt-get, cargo-deny into target/tools.
+# else is missing it installs: compilers and git through apt-get, cargo-deny into target/tools.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -9,14 +9,18 @@ fuzz_seconds=${FUZZ_SECONDS:-60}
 
 step() { printf '\n== %s\n' "$*"; }
 
-# Compilers, for the bundled SQLite, zstd and libFuzzer.
-install_compilers() {
-  command -v cc >/dev/null && command -v c++ >/dev/null && return
-  local root=()
+# Compilers for the bundled SQLite, zstd and libFuzzer; git for the advisory database.
+install_packages() {
+  local missing=() root=()
+  command -v cc >/dev/null || missing+=(gcc libc6-dev)
+  command -v c++ >/dev/null || missing+=(g++)
+  command -v git >/dev/null || missing+=(git)
+  [ -e /etc/ssl/certs/ca-certificates.crt ] || missing+=(ca-certificates)
+  [ ${#missing[@]} -gt 0 ] || return 0
   [ "$(id -u)" = 0 ] || root=(sudo)
   "${root[@]}" apt-get update -q
   "${root[@]}" env DEBIAN_FRONTEND=noninteractive \
-    apt-get install -yq --no-install-recommends gcc g++ libc6-dev
+    apt-get install -yq --no-install-recommends "${missing[@]}"
 }
 
 install_components() {
@@ -65,7 +69,7 @@ check_dependencies() {
 }
 
 step "tools"
-install_compilers
+install_packages
 install_components
 step "minimum Rust version"
 check_rust_version
@@ -77,8 +81,6 @@ step "dependencies"
 check_dependencies
 step "tests"
 cargo test --locked
-if [ -f fuzz/run.sh ]; then
-  step "fuzzing, $fuzz_seconds s"
-  fuzz/run.sh "$fuzz_seconds"
-fi
+step "fuzzing, $fuzz_seconds s"
+fuzz/run.sh "$fuzz_seconds"
 step "all checks passed"

@@ -1,10 +1,14 @@
-//! The handful of system calls that the local backend needs, so that tests can stand in for them.
+//! The handful of system calls that the local backend needs, behind a trait so that tests can
+//! stand in for them; and how to make them in full.
 
 use rustix::fs::{AtFlags, CWD, Mode, OFlags, RenameFlags};
 use std::fs::{self, File};
 use std::io::{self, Write};
-use std::os::unix::fs::FileExt;
+use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::PathBuf;
+
+/// Interruptions of one system call that are taken in patience.
+const INTERRUPTIONS: u32 = 1000;
 
 /// System calls on paths relative to the repository's root (`""`), `/` between their parts.
 /// Each method is one call that may be interrupted, be cut short, or fail.
@@ -62,6 +66,8 @@ pub struct DiskEntry {
     pub name: String,
     /// The length in bytes of a regular file; `None` for a directory.
     pub size: Option<u64>,
+    /// When it was last written to, in seconds of the file system's own clock.
+    pub modified: i64,
 }
 
 /// The operating system's own.
@@ -154,10 +160,10 @@ impl Disk for Os {
             let entry = entry?;
             let Ok(name) = entry.file_name().into_string() else { continue };
             match entry.metadata() {
-                Ok(facts) if facts.is_file() => {
-                    entries.push(DiskEntry { name, size: Some(facts.len()) });
+                Ok(facts) if facts.is_file() || facts.is_dir() => {
+                    let size = facts.is_file().then_some(facts.len());
+                    entries.push(DiskEntry { name, size, modified: facts.mtime() });
                 }
-                Ok(facts) if facts.is_dir() => entries.push(DiskEntry { name, size: None }),
                 Ok(_) => {}
                 // Removed since the directory was read.
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}
@@ -166,4 +172,49 @@ impl Disk for Os {
         }
         Ok(entries)
     }
+}
+
+/// Appends all of `bytes`.
+pub(super) fn write_all<D: Disk>(disk: &D, file: &mut D::File, mut bytes: &[u8]) -> io::Result<()> {
+    while !bytes.is_empty() {
+        let written = patiently(|| disk.write(file, bytes))?;
+        bytes = match bytes.get(written..) {
+            Some(rest) if written > 0 => rest,
+            _ => return Err(io::ErrorKind::WriteZero.into()),
+        };
+    }
+    Ok(())
+}
+
+/// Fills the buffer as far as the file reaches, and tells how far that is.
+pub(super) fn read_all<D: Disk>(
+    disk: &D,
+    file: &D::File,
+    buffer: &mut [u8],
+    at: u64,
+) -> io::Result<usize> {
+    let mut filled = 0;
+    while let Some(rest) = buffer.get_mut(filled..).filter(|rest| !rest.is_empty()) {
+        match patiently(|| disk.read_at(file, rest, at.saturating_add(filled as u64)))? {
+            0 => break,
+            read => filled += read,
+        }
+    }
+    Ok(filled)
+}
+
+/// Repeats a call that a signal interrupted.
+pub(super) fn patiently<T>(mut call: impl FnMut() -> io::Result<T>) -> io::Result<T> {
+    for _ in 0..INTERRUPTIONS {
+        match call() {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            result => return result,
+        }
+    }
+    call()
+}
+
+/// A path below the disk's root, for messages.
+pub(super) fn place<D: Disk>(disk: &D, path: &str) -> String {
+    format!("{}/{path}", disk.describe())
 }

@@ -2,33 +2,26 @@
 //! temporary file, sync, link under the name, sync of the directory.
 
 use super::bounds::{readable, storable};
-use super::disk::{Disk, Os};
+use super::disk::{Disk, DiskEntry, Os, patiently, place, read_all};
+use super::temp::Temps;
 use super::{Backend, Handle, Listed, Put, Traits};
-use crate::env::Env;
 use crate::error::{Attempt, Error, Kind, Result};
 use crate::format::ObjectKind;
-use crate::id::{hex, unhex};
+use crate::id::unhex;
 use std::collections::BTreeSet;
+use std::fs::DirBuilder;
 use std::io;
 use std::ops::Range;
+use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, OnceLock, PoisonError};
-
-/// Where files lie that are not objects yet. What a crash leaves here is never read.
-const TEMP: &str = "tmp";
-/// Names tried for one temporary file.
-const NAMES: u32 = 64;
-/// Interruptions of one system call that are taken in patience.
-const INTERRUPTIONS: u32 = 1000;
 
 /// A repository in a directory of this machine, or of a file system mounted here.
 #[derive(Debug)]
 pub struct Local<D: Disk = Os> {
     disk: D,
-    /// Tells our temporary files from those of other processes.
-    session: String,
-    next_temp: AtomicU64,
+    temps: Temps,
     /// Directories whose own names are known to be durable.
     durable: Mutex<BTreeSet<String>>,
     placing: OnceLock<Placing>,
@@ -58,7 +51,10 @@ impl Local {
             Err(Error::new(Kind::NoRepository, "open", root.display()).because(reason))
         };
         match std::fs::metadata(root) {
-            Ok(facts) if facts.is_dir() => Local::over(Os::new(root)),
+            Ok(facts) if facts.is_dir() => {
+                let absolute = std::path::absolute(root).attempt("find", root.display())?;
+                Local::over(Os::new(absolute))
+            }
             Ok(_) => no_repository("it is not a directory"),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 no_repository("there is no such directory")
@@ -67,13 +63,19 @@ impl Local {
         }
     }
 
-    /// The directory at `root`, made durably with all its parents where it is missing.
+    /// The directory at `root`, made durably with all its parents where it is missing. Whom it
+    /// lets in besides its owner is decided by the mode of the root alone, which is 0700 at first.
     pub fn create(root: impl AsRef<Path>) -> Result<Self> {
         let root = root.as_ref();
         let absolute = std::path::absolute(root).attempt("find", root.display())?;
         let missing: Vec<&Path> = absolute.ancestors().take_while(|path| !path.exists()).collect();
-        std::fs::create_dir_all(&absolute).attempt("make the directory", root.display())?;
-        for parent in missing.iter().filter_map(|made| made.parent()) {
+        for made in missing.iter().rev() {
+            let mode = if *made == absolute { 0o700 } else { 0o777 };
+            match DirBuilder::new().mode(mode).create(made) {
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+                result => result.attempt("make the directory", made.display())?,
+            }
+            let parent = made.parent().unwrap_or(made);
             Os::new(parent).sync_dir("").attempt("sync the directory", parent.display())?;
         }
         Local::open(root)
@@ -85,46 +87,11 @@ impl<D: Disk> Local<D> {
     pub fn over(disk: D) -> Result<Self> {
         Ok(Local {
             disk,
-            session: hex(&Env::real().random::<8>()?),
-            next_temp: AtomicU64::new(0),
+            temps: Temps::new()?,
             durable: Mutex::default(),
             placing: OnceLock::new(),
             doubtful: AtomicBool::new(false),
         })
-    }
-
-    /// Writes a durable temporary file, and gives its path.
-    fn write_temp(&self, bytes: &[u8]) -> Result<String> {
-        let (path, mut file) = self.create_temp()?;
-        let written = write_all(&self.disk, &mut file, bytes).attempt("write", self.place(&path));
-        // A failed sync is never repeated: the system may have dropped the pages and call
-        // the next attempt a success. The file is given up, whatever the reason.
-        let synced =
-            written.and_then(|()| self.disk.sync(&mut file).attempt("sync", self.place(&path)));
-        match synced {
-            Ok(()) => Ok(path),
-            Err(error) => {
-                self.discard(&path);
-                Err(error)
-            }
-        }
-    }
-
-    fn create_temp(&self) -> Result<(String, D::File)> {
-        self.make_folder(TEMP)?;
-        for _ in 0..NAMES {
-            let number = self.next_temp.fetch_add(1, Ordering::Relaxed);
-            let path = format!("{TEMP}/{}.{number}", self.session);
-            match patiently(|| self.disk.create(&path)) {
-                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-                result => {
-                    let file = result.attempt("create", self.place(&path))?;
-                    return Ok((path, file));
-                }
-            }
-        }
-        Err(Error::new(Kind::Failed, "create a file in", self.place(TEMP))
-            .because("every name tried was taken"))
     }
 
     /// Makes a directory below the root, its parents too, and their names durable.
@@ -180,7 +147,7 @@ impl<D: Disk> Local<D> {
     }
 
     fn try_placing(&self) -> Option<Placing> {
-        let (from, file) = self.create_temp().ok()?;
+        let (from, file) = self.temps.create(&self.disk).ok()?;
         drop(file);
         let to = format!("{from}.named");
         let found = match patiently(|| self.disk.link(&from, &to)) {
@@ -194,14 +161,9 @@ impl<D: Disk> Local<D> {
             }
             Err(_) => None,
         };
-        self.discard(&to);
-        self.discard(&from);
+        self.temps.discard(&self.disk, &to);
+        self.temps.discard(&self.disk, &from);
         found
-    }
-
-    /// Removes a temporary file. Should that fail, it stays as one more stray that nobody reads.
-    fn discard(&self, temp: &str) {
-        let _ = patiently(|| self.disk.remove(temp));
     }
 
     fn sync_folder(&self, folder: &str) -> Result<()> {
@@ -212,10 +174,10 @@ impl<D: Disk> Local<D> {
     }
 
     /// Refuses to go on where a later sync might cover up an earlier failure.
-    fn check_trust(&self, handle: &Handle) -> Result<()> {
+    fn check_trust(&self, attempted: &str, handle: &Handle) -> Result<()> {
         if self.doubtful.load(Ordering::SeqCst) {
-            return Err(Error::new(Kind::Failed, "create", self.place(&handle.path()))
-                .because("a directory could not be synced before, so nothing is written any more")
+            return Err(Error::new(Kind::Failed, attempted, self.place(&handle.path()))
+                .because("a directory could not be synced before, so nothing is changed any more")
                 .hint("look at the disk and the system log, then run the command again"));
         }
         Ok(())
@@ -233,7 +195,7 @@ impl<D: Disk> Local<D> {
     }
 
     /// The entries of a directory; none if it is not there.
-    fn entries(&self, folder: &str) -> Result<Vec<super::disk::DiskEntry>> {
+    fn entries(&self, folder: &str) -> Result<Vec<DiskEntry>> {
         match patiently(|| self.disk.entries(folder)) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
             result => result.attempt("list", self.place(folder)),
@@ -249,7 +211,7 @@ impl<D: Disk> Local<D> {
 
     /// A path below the root, for messages.
     fn place(&self, path: &str) -> String {
-        format!("{}/{path}", self.disk.describe())
+        place(&self.disk, path)
     }
 }
 
@@ -268,13 +230,13 @@ impl<D: Disk> Backend for Local<D> {
 
     fn put_new(&self, handle: &Handle, bytes: &[u8]) -> Result<Put> {
         storable(handle, bytes)?;
-        self.check_trust(handle)?;
+        self.check_trust("create", handle)?;
         let path = handle.path();
         let folder = parent_of(&path);
         self.make_folder(folder)?;
-        let temp = self.write_temp(bytes)?;
+        let temp = self.temps.write(&self.disk, bytes)?;
         let placed = self.place_new(&temp, &path).attempt("create", self.place(&path));
-        self.discard(&temp);
+        self.temps.discard(&self.disk, &temp);
         let put = placed?;
         // For an object that stood there already too: its creator may not have come so far.
         self.sync_folder(folder)?;
@@ -316,6 +278,7 @@ impl<D: Disk> Backend for Local<D> {
     }
 
     fn delete(&self, handle: &Handle) -> Result<()> {
+        self.check_trust("delete", handle)?;
         let path = handle.path();
         match patiently(|| self.disk.remove(&path)) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
@@ -325,40 +288,6 @@ impl<D: Disk> Backend for Local<D> {
             }
         }
     }
-}
-
-fn write_all<D: Disk>(disk: &D, file: &mut D::File, mut bytes: &[u8]) -> io::Result<()> {
-    while !bytes.is_empty() {
-        let written = patiently(|| disk.write(file, bytes))?;
-        bytes = match bytes.get(written..) {
-            Some(rest) if written > 0 => rest,
-            _ => return Err(io::ErrorKind::WriteZero.into()),
-        };
-    }
-    Ok(())
-}
-
-/// Fills the buffer as far as the file reaches, and tells how far that is.
-fn read_all<D: Disk>(disk: &D, file: &D::File, buffer: &mut [u8], at: u64) -> io::Result<usize> {
-    let mut filled = 0;
-    while let Some(rest) = buffer.get_mut(filled..).filter(|rest| !rest.is_empty()) {
-        match patiently(|| disk.read_at(file, rest, at.saturating_add(filled as u64)))? {
-            0 => break,
-            read => filled += read,
-        }
-    }
-    Ok(filled)
-}
-
-/// Repeats a call that a signal interrupted.
-fn patiently<T>(mut call: impl FnMut() -> io::Result<T>) -> io::Result<T> {
-    for _ in 0..INTERRUPTIONS {
-        match call() {
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            result => return result,
-        }
-    }
-    call()
 }
 
 /// Whether the file system does not know this call (FAT and some network file systems).

@@ -9,6 +9,7 @@ mod location;
 mod memory;
 mod probe;
 mod shared;
+mod temp;
 pub mod testing;
 
 pub use crate::format::Handle;
@@ -51,7 +52,12 @@ pub trait Backend: Send + Sync {
     /// What this store can be trusted with.
     fn traits(&self) -> Traits;
 
-    /// Creates an object that did not exist; durable (file and folder synced) on return.
+    /// Creates an object that did not exist. On return it is durable (file and folder synced),
+    /// and so is one that exists already.
+    ///
+    /// # Errors
+    /// `InvalidInput` for more bytes than an object of its kind may have. After any other error
+    /// the object may stand there or not, but never in part.
     fn put_new(&self, handle: &Handle, bytes: &[u8]) -> Result<Put>;
 
     /// The object's bytes, or exactly those in `range`.
@@ -67,7 +73,7 @@ pub trait Backend: Send + Sync {
     /// [`Handle`] are left out; a kind without objects is an empty list.
     fn list(&self, kind: ObjectKind) -> Result<Vec<Listed>>;
 
-    /// Deletes an object; that it is gone already is no error.
+    /// Deletes an object, durably; that it is gone already is no error.
     fn delete(&self, handle: &Handle) -> Result<()>;
 }
 

@@ -143,11 +143,9 @@ fn gear_table(gear_key: &[u8; 32]) -> [u64; 256] {
     let mut hasher = blake3::Hasher::new_keyed(gear_key);
     hasher.update(b"icecore gear table 1");
     let mut stream = hasher.finalize_xof();
-    let mut table = [0; 256];
-    for value in &mut table {
+    [(); 256].map(|()| {
         let mut bytes = [0; 8];
         stream.fill(&mut bytes);
-        *value = u64::from_le_bytes(bytes);
-    }
-    table
+        u64::from_le_bytes(bytes)
+    })
 }

@@ -83,6 +83,11 @@ impl Purpose {
         }
     }
 
+    /// Whether there is one key for good: other ids or cuts would make known content unknown.
+    fn is_fixed(self) -> bool {
+        matches!(self, Purpose::DataId | Purpose::MetaId | Purpose::Gear)
+    }
+
     fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|purpose| purpose.name() == name)
     }
@@ -163,7 +168,8 @@ impl Keyring {
     /// The keyring in a slot that has been unwrapped.
     ///
     /// # Errors
-    /// `Unsupported` for a purpose that this program does not know, `Damaged` for keys given twice.
+    /// `Unsupported` for a purpose that this program does not know, `Damaged` for keys given twice
+    /// and for a second epoch of a purpose that has only one.
     pub(super) fn decode(bytes: &[u8], subject: &str) -> Result<Self> {
         let record: KeyringRecord = record::decode(bytes, subject)?;
         if record.keys.len() > KEYRING_KEYS_MAX {
@@ -176,7 +182,10 @@ impl Keyring {
                     .because(format!("it holds a key of unknown purpose {:?}", key.purpose))
                     .hint("a newer icecore may have written it: use that version")
             })?;
-            if entries.iter().any(|entry| entry.purpose == purpose && entry.epoch == key.epoch) {
+            let twice = |entry: &Entry| {
+                entry.purpose == purpose && (entry.epoch == key.epoch || purpose.is_fixed())
+            };
+            if entries.iter().any(twice) {
                 return Err(Error::damaged("open", subject, "a key stands in it twice"));
             }
             let epoch = key.epoch;
@@ -202,5 +211,59 @@ impl fmt::Debug for Keyring {
     /// How many keys, never which.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Keyring({} keys)", self.entries.len())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ring(keys: &[(&str, u32)]) -> Vec<u8> {
+        let entry = |(at, (purpose, epoch)): (usize, &(&str, u32))| KeyEntry {
+            purpose: (*purpose).to_owned(),
+            epoch: *epoch,
+            key: [u8::try_from(at % 256).unwrap(); 32],
+        };
+        record::encode(&KeyringRecord { keys: keys.iter().enumerate().map(entry).collect() })
+            .unwrap()
+    }
+
+    /// The newest epoch seals whatever the order of the entries; older ones still open; what a
+    /// slot does not grant is denied.
+    #[test]
+    fn epochs_and_grants() {
+        let ring = ring(&[("gear", 0), ("seal-data", 2), ("seal-data", 7), ("seal-data", 3)]);
+        let keyring = Keyring::decode(&ring, "test").unwrap();
+        assert_eq!(keyring.epoch(Purpose::SealData).unwrap(), 7);
+        assert_eq!(*keyring.key(Purpose::SealData).unwrap(), [2; 32]);
+        assert_eq!(*keyring.key_at(Purpose::SealData, 3).unwrap(), [3; 32]);
+        let keys: Vec<u8> = keyring.keys(Purpose::SealData).map(|key| key[0]).collect();
+        assert_eq!(keys, [2, 3, 1]);
+        let missing = keyring.key_at(Purpose::SealData, 1).err().unwrap();
+        assert_eq!(missing.kind(), Kind::Damaged);
+        for denied in [keyring.key(Purpose::Nonce), keyring.key_at(Purpose::Nonce, 0)] {
+            assert_eq!(denied.err().unwrap().kind(), Kind::Denied);
+        }
+    }
+
+    /// A keyring comes back from its record as it was.
+    #[test]
+    fn record_and_keyring_agree() {
+        let ring = ring(&[("gear", 0), ("seal-data", 2), ("nonce", 1)]);
+        let again = Keyring::decode(&ring, "test").unwrap().encode().unwrap();
+        assert_eq!(*again, ring);
+    }
+
+    /// Unknown purposes mean a newer program; keys given twice and endless rings are damage.
+    #[test]
+    fn strange_keyrings_are_refused() {
+        let kind =
+            |keys: &[(&str, u32)]| Keyring::decode(&ring(keys), "test").err().unwrap().kind();
+        assert_eq!(kind(&[("gear", 0), ("seal-future", 0)]), Kind::Unsupported);
+        assert_eq!(kind(&[("cache", 0), ("cache", 0)]), Kind::Damaged);
+        assert_eq!(kind(&[("gear", 0), ("gear", 1)]), Kind::Damaged);
+        let keys: Vec<_> = (0..=1024).map(|epoch| ("cache", epoch)).collect();
+        let endless = ring(&keys);
+        assert_eq!(Keyring::decode(&endless, "test").err().unwrap().kind(), Kind::Damaged);
     }
 }

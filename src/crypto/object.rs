@@ -11,6 +11,9 @@ use crate::id::{IndexId, RepoId};
 use crate::limits::{INDEX_MAX, RECORD_MAX};
 use zeroize::Zeroizing;
 
+/// Bytes of an object's associated data, without its place.
+pub const OBJECT_AAD: usize = SEALED_HEAD + RepoId::LEN;
+
 /// The object that is to be stored at `handle`: `payload`, sealed for this very place and padded.
 /// The key follows from the kind.
 ///
@@ -133,7 +136,8 @@ fn decode_inner(bytes: &[u8], subject: &str) -> Result<Vec<u8>> {
 
 /// What the seal covers besides the payload: head, repository and place.
 fn aad(head: &SealedHead, repository: RepoId, place: &str) -> Vec<u8> {
-    let mut bytes = head.encode().to_vec();
+    let mut bytes = Vec::with_capacity(OBJECT_AAD + place.len());
+    bytes.extend_from_slice(&head.encode());
     bytes.extend_from_slice(&repository.0);
     bytes.extend_from_slice(place.as_bytes());
     bytes

@@ -142,3 +142,56 @@ fn nonce(key: &Key, salt: &[u8; SALT], counter: u64, aad: &[u8], payload: &[u8])
     hasher.finalize_xof().fill(&mut nonce);
     nonce
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::id::unhex;
+
+    /// The cipher is XChaCha20-Poly1305, laid out as nonce, ciphertext, tag: the test vector of
+    /// draft-irtf-cfrg-xchacha-03, appendix A.3.1, opens.
+    #[test]
+    fn opens_the_published_vector() {
+        let mut key = [0; 32];
+        key.iter_mut().zip(0x80..).for_each(|(to, byte)| *to = byte);
+        let nonce: Vec<u8> = (0x40..0x58).collect();
+        let aad: [u8; 12] = unhex("50515253c0c1c2c3c4c5c6c7").unwrap();
+        let body: [u8; 114] = unhex(concat!(
+            "bd6d179d3e83d43b9576579493c0e939572a1700252bfaccbed2902c21396cbb",
+            "731c7f1b0b4aa6440bf3a82f4eda7e39ae64c6708c54c216cb96b72e1213b452",
+            "2f8c9ba40db5d945b11b69b982c1bb9e3f3fac2bc369488f76b2383565d3fff9",
+            "21f9664c97637da9768812f615c68b13b52e",
+        ))
+        .unwrap();
+        let tag: [u8; 16] = unhex("c0875924c1c7987947deafd8780acf49").unwrap();
+        let sealed = [nonce.as_slice(), &body, &tag].concat();
+        let plain = Cipher::new(&key).open(&aad, &sealed).unwrap();
+        assert!(plain.starts_with(b"Ladies and Gentlemen of the class of '99"));
+    }
+
+    /// An old epoch opens what it sealed and seals nothing more.
+    #[test]
+    fn old_epochs_only_open() {
+        use crate::format::record;
+        use crate::format::slot::{KeyEntry, KeyringRecord};
+        let entry = |purpose: Purpose, epoch: u32| KeyEntry {
+            purpose: purpose.name().to_owned(),
+            epoch,
+            key: [purpose.name().as_bytes()[5 % purpose.name().len()] ^ epoch.to_le_bytes()[0]; 32],
+        };
+        let ring = |keys| {
+            let bytes = record::encode(&KeyringRecord { keys }).unwrap();
+            Keyring::decode(&bytes, "test").unwrap()
+        };
+        let (data, nonce) = (Purpose::SealData, Purpose::Nonce);
+        let before = ring(vec![entry(data, 0), entry(nonce, 0)]);
+        let after = ring(vec![entry(data, 0), entry(data, 1), entry(nonce, 0), entry(nonce, 1)]);
+        let old = Salt { epoch: 0, bytes: [1; 32] };
+        let new = Salt { epoch: 1, ..old };
+        let sealed = Sealer::new(&before, data, old).unwrap().seal(0, b"", b"x").unwrap();
+        assert_eq!(Opener::new(&after, data, &old).unwrap().open(b"", &sealed).unwrap(), b"x");
+        assert!(Opener::new(&after, data, &new).unwrap().open(b"", &sealed).is_err());
+        assert_eq!(Sealer::new(&after, data, old).err().unwrap().kind(), Kind::Refused);
+        assert!(Sealer::new(&after, data, new).is_ok());
+    }
+}

@@ -11,6 +11,8 @@ use crate::id::{RepoId, SlotId};
 use crate::limits::SLOT_LABEL_MAX;
 use zeroize::Zeroizing;
 
+/// Bytes of the wrap's associated data, without the label.
+pub const WRAP_AAD: usize = 2 + 1 + 1 + RepoId::LEN + SlotId::LEN + 3 * 4 + 32 + 8;
 /// Context of the key that derives the nonce of a slot's one seal.
 const NONCE_CONTEXT: &str = "icecore 1 slot nonce";
 
@@ -107,7 +109,8 @@ fn aad(slot: &Slot, repository: RepoId) -> Vec<u8> {
         Kdf::Argon2id { memory_kib, passes, lanes } => (1, [memory_kib, passes, lanes]),
         Kdf::KeyFile => (2, [0; 3]),
     };
-    let mut bytes = VERSION.to_le_bytes().to_vec();
+    let mut bytes = Vec::with_capacity(WRAP_AAD + slot.label.len());
+    bytes.extend_from_slice(&VERSION.to_le_bytes());
     bytes.extend_from_slice(&[ObjectKind::Key.number(), kdf]);
     bytes.extend_from_slice(&repository.0);
     bytes.extend_from_slice(&slot.id.0);

@@ -16,6 +16,8 @@ pub const SALT_ROW: usize = 4 + 32;
 pub const PACK_ROW: usize = 32 + 4 + 4;
 /// Bytes of an entry.
 pub const ENTRY: usize = 56;
+/// Bytes of a row of the table of bases: half a chunk's id.
+pub const BASE_ROW: usize = 16;
 /// Where in an entry the row of its first base stands.
 const FIRST_BASE: usize = 32 + 4 * 4;
 
@@ -82,7 +84,7 @@ impl SegmentBuilder {
             (a.id, a.depth, a.pack, a.offset).cmp(&(b.id, b.depth, b.pack, b.offset))
         });
         let bases: usize = self.entries.iter().map(|entry| entry.bases.len()).sum();
-        let mut bytes = Vec::with_capacity(HEADER + self.entries.len() * ENTRY + bases * 16);
+        let mut bytes = Vec::with_capacity(HEADER + self.entries.len() * ENTRY + bases * BASE_ROW);
         for count in [self.salts.len(), self.packs.len(), self.entries.len(), bases] {
             bytes.extend_from_slice(&length32(count, "an index table")?.to_le_bytes());
         }
@@ -149,7 +151,7 @@ impl Segment {
         let start = bytes.len() - reader.rest().len();
         reader.bytes(count * ENTRY)?;
         let end = bytes.len() - reader.rest().len();
-        reader.bytes(bases * 16)?;
+        reader.bytes(bases * BASE_ROW)?;
         reader.end()?;
         let segment = Segment { generation, salts, packs, entries: start..end, bases, bytes };
         segment.check(subject)?;
@@ -233,7 +235,7 @@ impl Segment {
         let end = first.checked_add(count).filter(|end| *end <= self.bases)?;
         let table = self.bytes.get(self.entries.end..)?;
         (first..end)
-            .map(|row| table.get(row * 16..)?.first_chunk::<16>().copied().map(BaseId))
+            .map(|row| table.get(row * BASE_ROW..)?.first_chunk::<BASE_ROW>().copied().map(BaseId))
             .collect()
     }
 

@@ -8,6 +8,14 @@ use serde::{Deserialize, Serialize};
 
 /// First byte of a list node.
 pub const LIST: u8 = b'L';
+/// Bytes at the front of a node: tag, level.
+pub const NODE_HEAD: usize = 2;
+/// Bytes of a piece that is a chunk: kind, length, id.
+pub const CHUNK_PIECE: usize = 1 + 4 + 32;
+/// Bytes of a piece that is a hole: kind, length.
+pub const HOLE_PIECE: usize = 1 + 8;
+/// Bytes of a child of an inner node: id, bytes beneath.
+pub const CHILD: usize = 32 + 8;
 
 /// One piece of a stream, in order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -157,7 +165,7 @@ const CHUNK: u8 = 0;
 const HOLE: u8 = 1;
 
 fn encode_pieces(pieces: &[Piece]) -> Vec<u8> {
-    let mut bytes = Vec::with_capacity(pieces.len() * 37);
+    let mut bytes = Vec::with_capacity(pieces.len() * CHUNK_PIECE);
     for piece in pieces {
         match piece {
             Piece::Chunk { id, length } => {

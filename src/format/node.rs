@@ -12,6 +12,8 @@ use std::collections::BTreeMap;
 
 /// First byte of a directory node.
 pub const DIRECTORY: u8 = b'D';
+/// Bytes at the front of a node: tag, level.
+pub const NODE_HEAD: usize = 2;
 
 /// One directory entry, or the root of a part.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -14,8 +14,12 @@ pub const FOOTER: usize = 8;
 const FOOTER_MAGIC: [u8; 4] = *b"pack";
 /// Bytes of a salt header in a pack: type, size, key epoch, salt.
 pub const SALT_HEADER: usize = 2 + 4 + SALT;
+/// Bytes of the two counts that a trailer begins with.
+pub const TRAILER_COUNTS: usize = 8;
 /// Bytes of one trailer entry.
 pub const ENTRY: usize = 44;
+/// Bytes of a blob's associated data before its bases.
+pub const BLOB_AAD: usize = 2 + 1 + 1 + 16 + 4 + SALT + 32 + 4;
 const SALT_TYPE: u8 = 1;
 const FILLER: u8 = 0xff;
 
@@ -120,7 +124,9 @@ impl Trailer {
     pub fn encode(&self) -> Result<Vec<u8>> {
         let bases: usize = self.entries.iter().map(|entry| entry.bases.len()).sum();
         let filler = usize::from(self.filler > 0);
-        let mut bytes = Vec::with_capacity(8 + (self.entries.len() + filler) * ENTRY + bases * 16);
+        let mut bytes = Vec::with_capacity(
+            TRAILER_COUNTS + (self.entries.len() + filler) * ENTRY + bases * BaseId::LEN,
+        );
         bytes.extend_from_slice(&length32(self.entries.len() + filler, "entries")?.to_le_bytes());
         bytes.extend_from_slice(&length32(bases, "bases")?.to_le_bytes());
         for entry in &self.entries {
@@ -266,7 +272,7 @@ pub struct BlobAad<'a> {
 impl BlobAad<'_> {
     /// The bytes of the associated data.
     pub fn encode(&self) -> Vec<u8> {
-        let mut bytes = Vec::with_capacity(96 + self.bases.len() * 16);
+        let mut bytes = Vec::with_capacity(BLOB_AAD + self.bases.len() * BaseId::LEN);
         bytes.extend_from_slice(&VERSION.to_le_bytes());
         bytes.extend_from_slice(&[self.kind.number(), self.codec.number()]);
         bytes.extend_from_slice(&self.repository.0);

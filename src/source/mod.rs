@@ -1,6 +1,10 @@
 //! Bytes out of the world. A source freezes a consistent state, gives its items one by one, and
 //! finishes with a proof of consistency.
 
+pub mod files;
+pub mod sqlite;
+pub mod stdin;
+
 use crate::error::{Error, Result};
 use crate::format::node::{Node, SqliteFacts, Stamp};
 use crate::format::snapshot::PartKind;

@@ -1,1 +1,4 @@
 //! Bytes back into the world.
+
+pub mod files;
+pub mod sqlite;

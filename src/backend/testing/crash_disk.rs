@@ -27,6 +27,7 @@ struct State {
     next: u64,
     calls: u64,
     power_ends: Option<u64>,
+    space: usize,
 }
 
 /// What programs see, and what is sure to be there after a crash.
@@ -54,7 +55,14 @@ impl CrashDisk {
     /// An empty disk.
     pub fn new() -> Self {
         let folders = BTreeMap::from([(ROOT, Image::default())]);
-        let state = State { files: BTreeMap::new(), folders, next: 1, calls: 0, power_ends: None };
+        let state = State {
+            files: BTreeMap::new(),
+            folders,
+            next: 1,
+            calls: 0,
+            power_ends: None,
+            space: usize::MAX,
+        };
         CrashDisk(Arc::new(Mutex::new(state)))
     }
 
@@ -62,6 +70,11 @@ impl CrashDisk {
     pub fn power_off_after(&self, calls: u64) {
         let mut state = self.state();
         state.power_ends = Some(state.calls.saturating_add(calls));
+    }
+
+    /// From now on all files together have at most so many bytes; writing more fails as full.
+    pub fn limit_space(&self, bytes: usize) {
+        self.state().space = bytes;
     }
 
     /// Calls so far, the failed ones too.
@@ -83,6 +96,7 @@ impl CrashDisk {
             next: state.next,
             calls: 0,
             power_ends: None,
+            space: state.space,
         };
         for (id, folder) in &state.folders {
             let mut names = BTreeMap::new();
@@ -173,6 +187,18 @@ impl State {
         Ok(node)
     }
 
+    /// Bytes of all files that have a name.
+    fn used(&self) -> usize {
+        let nodes = self.folders.values().flat_map(|folder| folder.now.values());
+        let named: BTreeSet<u64> = nodes
+            .filter_map(|node| match node {
+                Node::File(id) => Some(*id),
+                Node::Folder(_) => None,
+            })
+            .collect();
+        named.iter().filter_map(|id| self.files.get(id)).map(|file| file.now.len()).sum()
+    }
+
     fn new_id(&mut self) -> u64 {
         self.next += 1;
         self.next
@@ -196,8 +222,13 @@ impl Disk for CrashDisk {
 
     fn write(&self, file: &mut CrashFile, bytes: &[u8]) -> io::Result<usize> {
         let mut state = self.call()?;
-        state.files.get_mut(&file.0).ok_or(Errno::BADF)?.now.extend_from_slice(bytes);
-        Ok(bytes.len())
+        let fits = bytes.len().min(state.space.saturating_sub(state.used()));
+        if fits == 0 && !bytes.is_empty() {
+            return Err(Errno::NOSPC.into());
+        }
+        let image = state.files.get_mut(&file.0).ok_or(Errno::BADF)?;
+        image.now.extend(bytes.iter().take(fits));
+        Ok(fits)
     }
 
     fn sync(&self, file: &mut CrashFile) -> io::Result<()> {
@@ -277,6 +308,9 @@ impl Disk for CrashDisk {
             Node::File(id) => state.files.get(&id).map(|file| file.now.len() as u64),
             Node::Folder(_) => None,
         };
-        Ok(names.into_iter().map(|(name, node)| DiskEntry { name, size: size_of(node) }).collect())
+        Ok(names
+            .into_iter()
+            .map(|(name, node)| DiskEntry { name, size: size_of(node), modified: 0 })
+            .collect())
     }
 }

@@ -1,0 +1,61 @@
+# How each tool is called. Sourced by compare.sh, which sets `work`.
+#
+# use_repository TOOL NAME points the environment at one repository; command_TOOL VERB ... sets the
+# array `command`; the verbs: init | backup FOLDER LABEL | restore TARGET LABEL STEPS_BACK | check
+
+command_icecore() {
+  case $1 in
+  init) command=(icecore init) ;;
+  backup) command=(icecore backup --tag "$3" "$2") ;;
+  restore) command=(icecore restore "latest~$4" --target "$2") ;;
+  check) command=(icecore check --read-data) ;;
+  esac
+}
+
+command_restic() {
+  case $1 in
+  init) command=(restic init) ;;
+  backup) command=(restic backup --quiet --tag "$3" "$2") ;;
+  restore) command=(restic restore --quiet latest --tag "$3" --target "$2") ;;
+  check) command=(restic check --quiet --read-data) ;;
+  esac
+}
+
+command_rustic() {
+  case $1 in
+  init) command=(rustic init) ;;
+  backup) command=(rustic backup --no-progress --tag "$3" "$2") ;;
+  restore) command=(rustic restore --no-progress "latest~$4" "$2") ;;
+  check) command=(rustic check --no-progress --read-data) ;;
+  esac
+}
+
+command_borg() {
+  case $1 in
+  init) command=(borg init --encryption repokey-blake2) ;;
+  backup) command=(borg create --compression zstd,3 "::$3" "$2") ;;
+  restore) command=(env -C "$2" borg extract "::$3") ;;
+  check) command=(borg check --verify-data) ;;
+  esac
+}
+
+# It has no check.
+command_bupstash() {
+  case $1 in
+  init) command=(bupstash init) ;;
+  backup) command=(bupstash put --quiet --compression zstd:3 --send-log "$repository.log" "label=$3" "$2") ;;
+  restore) command=(bupstash restore --quiet --into "$2" "label=$3") ;;
+  check) command=() ;;
+  esac
+}
+
+# Points every tool's environment at one repository.
+use_repository() { # TOOL NAME
+  repository=$work/repositories/$2-$1
+  local cache=$work/cache/$2-$1
+  export ICECORE_REPOSITORY=$repository ICECORE_PASSWORD=compare ICECORE_CACHE_DIR=$cache
+  export RESTIC_REPOSITORY=$repository RESTIC_PASSWORD=compare RESTIC_CACHE_DIR=$cache
+  export RUSTIC_REPOSITORY=$repository RUSTIC_PASSWORD=compare RUSTIC_CACHE_DIR=$cache
+  export BORG_REPO=$repository BORG_PASSPHRASE=compare BORG_BASE_DIR=$cache
+  export BUPSTASH_REPOSITORY=$repository BUPSTASH_KEY=$repository.key BUPSTASH_QUERY_CACHE=$cache
+}

@@ -1,0 +1,225 @@
+//! The bytes of one regular file: holes are told apart, and a change while it is read is noticed.
+
+use super::OpenDatabase;
+use super::metadata::{identity, size, stamp};
+use super::walk::Directory;
+use crate::error::{Attempt, Error, Kind, Result};
+use crate::source::{ByteStream, FileProof, Got};
+use rustix::fs::{Mode, OFlags, SeekFrom, Stat};
+use rustix::io::Errno;
+use rustix::process::geteuid;
+use std::io;
+use std::os::fd::{BorrowedFd, OwnedFd};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// First bytes of every SQLite database (SQLite file format, 1.3).
+const SQLITE_MAGIC: &[u8; 16] = b"SQLite format 3\0";
+
+/// A hole of fewer bytes is read as the zeros that it stands for.
+const HOLE_MIN: u64 = 64 << 10;
+
+/// A regular file as the walk saw it, not opened yet.
+pub(super) struct Unopened {
+    pub directory: Arc<Directory>,
+    pub name: Vec<u8>,
+    /// What the walk's `stat` said.
+    pub stat: Stat,
+    pub sqlite: Option<OpenDatabase>,
+}
+
+impl Unopened {
+    /// Opens it: through SQLite if it is a database and these are wanted as such.
+    pub(super) fn open(self) -> Result<Box<dyn ByteStream>> {
+        let path = self.path();
+        let fd = open_regular(self.directory.fd(), &self.name, &self.stat)
+            .attempt("open", path.display())?;
+        let before = rustix::fs::fstat(&fd).map_err(io::Error::from);
+        let before = before.attempt("read", path.display())?;
+        if identity(&before) != identity(&self.stat) || !is_regular(&before) {
+            return Err(Error::new(Kind::SourceChanged, "read", path.display())
+                .because("another file took its place"));
+        }
+        if let Some(open_database) = &self.sqlite
+            && begins_as_database(&fd)
+        {
+            // No descriptor of a database stays open here while SQLite reads it.
+            drop(fd);
+            return open_database(&path);
+        }
+        Ok(Box::new(FileStream::new(fd, before, path)))
+    }
+
+    fn path(&self) -> PathBuf {
+        self.directory.join(&self.name)
+    }
+}
+
+/// Whether the entry `name` of a directory is an SQLite database.
+pub(super) fn is_database(directory: BorrowedFd<'_>, name: &[u8]) -> bool {
+    let Ok(stat) = rustix::fs::statat(directory, name, rustix::fs::AtFlags::SYMLINK_NOFOLLOW)
+    else {
+        return false;
+    };
+    is_regular(&stat)
+        && open_regular(directory, name, &stat).is_ok_and(|fd| begins_as_database(&fd))
+}
+
+/// The database that `name` belongs to as a journal, write-ahead log or the like.
+pub(super) fn main_of(name: &[u8]) -> Option<&[u8]> {
+    for suffix in [&b"-wal"[..], b"-shm", b"-journal"] {
+        if let Some(main) = name.strip_suffix(suffix) {
+            return (!main.is_empty()).then_some(main);
+        }
+    }
+    // A super-journal, named after one of its databases: `-mj` and a few hexadecimal digits.
+    let place = name.windows(3).rposition(|window| window == b"-mj")?;
+    let (main, suffix) = name.split_at_checked(place)?;
+    let digits = suffix.get(3..)?;
+    let number = !digits.is_empty() && digits.iter().all(u8::is_ascii_hexdigit);
+    (number && !main.is_empty()).then_some(main)
+}
+
+fn is_regular(stat: &Stat) -> bool {
+    rustix::fs::FileType::from_raw_mode(stat.st_mode).is_file()
+}
+
+/// Opens without following a link, without waiting for the other end of a pipe, and without
+/// a trace in the access time where that is allowed (to the owner and to root).
+fn open_regular(directory: BorrowedFd<'_>, name: &[u8], stat: &Stat) -> io::Result<OwnedFd> {
+    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    open_quietly(directory, name, flags, stat.st_uid)
+}
+
+/// `openat` without a trace in the access time where that is allowed.
+pub(super) fn open_quietly(
+    directory: BorrowedFd<'_>,
+    name: &[u8],
+    flags: OFlags,
+    owner: u32,
+) -> io::Result<OwnedFd> {
+    let user = geteuid();
+    if user.is_root() || user.as_raw() == owner {
+        match rustix::fs::openat(directory, name, flags | OFlags::NOATIME, Mode::empty()) {
+            Err(Errno::PERM) => {}
+            result => return Ok(result?),
+        }
+    }
+    Ok(rustix::fs::openat(directory, name, flags, Mode::empty())?)
+}
+
+fn begins_as_database(fd: &OwnedFd) -> bool {
+    let mut head = [0; 16];
+    matches!(rustix::io::pread(fd, &mut head, 0), Ok(16)) && &head == SQLITE_MAGIC
+}
+
+/// An open file, read up to the length that it had when it was opened.
+struct FileStream {
+    fd: OwnedFd,
+    path: PathBuf,
+    /// What `fstat` said before the first read.
+    before: Stat,
+    size: u64,
+    offset: u64,
+    /// Bytes up to here are to be read without looking for holes.
+    data_end: u64,
+    changed: Option<String>,
+}
+
+impl FileStream {
+    fn new(fd: OwnedFd, before: Stat, path: PathBuf) -> Self {
+        let size = size(&before);
+        let allocated = u64::try_from(before.st_blocks).unwrap_or(0).saturating_mul(512);
+        let data_end = if allocated < size { 0 } else { size };
+        FileStream { fd, path, before, size, offset: 0, data_end, changed: None }
+    }
+
+    /// The hole at the offset if a worthwhile one begins there; otherwise finds out how far
+    /// data reaches.
+    fn hole(&mut self) -> Option<u64> {
+        let data = self.seek(SeekFrom::Data(self.offset));
+        if data - self.offset >= HOLE_MIN {
+            return Some(data - self.offset);
+        }
+        let mut data = data;
+        while data < self.size {
+            let hole = self.seek(SeekFrom::Hole(data));
+            data = self.seek(SeekFrom::Data(hole));
+            if data - hole >= HOLE_MIN {
+                self.data_end = hole;
+                return None;
+            }
+        }
+        self.data_end = self.size;
+        None
+    }
+
+    /// The place that a seek finds, never before the one asked for; the end if there is none.
+    fn seek(&self, place: SeekFrom) -> u64 {
+        let (SeekFrom::Data(from) | SeekFrom::Hole(from)) = place else { return self.size };
+        match rustix::fs::seek(&self.fd, place) {
+            Ok(found) => found.clamp(from, self.size.max(from)),
+            Err(Errno::NXIO) => self.size.max(from),
+            // A file system that cannot tell: all is data.
+            Err(_) if matches!(place, SeekFrom::Data(_)) => from,
+            Err(_) => self.size.max(from),
+        }
+    }
+
+    fn how_it_changed(&self, after: &Stat) -> Option<String> {
+        let (old, new) = (stamp(&self.before), stamp(after));
+        if new.size < old.size {
+            Some(format!("it shrank from {} to {} bytes while it was read", old.size, new.size))
+        } else if new.size > old.size {
+            Some(format!("it grew from {} to {} bytes while it was read", old.size, new.size))
+        } else if new.mtime != old.mtime {
+            Some("it was written while it was read".to_owned())
+        } else if after.st_nlink == 0 {
+            Some("it was removed while it was read".to_owned())
+        } else if new.ctime != old.ctime {
+            Some("it was changed while it was read".to_owned())
+        } else {
+            None
+        }
+    }
+}
+
+impl ByteStream for FileStream {
+    fn read(&mut self, buffer: &mut [u8]) -> Result<Got> {
+        loop {
+            if self.offset >= self.size {
+                return Ok(Got::End);
+            }
+            if self.offset >= self.data_end
+                && let Some(length) = self.hole()
+            {
+                self.offset += length;
+                return Ok(Got::Hole(length));
+            }
+            let length = usize::try_from(self.data_end - self.offset).unwrap_or(usize::MAX);
+            let length = length.min(buffer.len());
+            let front = buffer.get_mut(..length).unwrap_or_default();
+            match rustix::io::pread(&self.fd, front, self.offset) {
+                Ok(0) => {
+                    self.changed = Some(format!("it ended early, at byte {}", self.offset));
+                    return Ok(Got::End);
+                }
+                Ok(read) => {
+                    self.offset += u64::try_from(read).unwrap_or(u64::MAX);
+                    return Ok(Got::Data(read));
+                }
+                Err(Errno::INTR) => {}
+                Err(cause) => {
+                    return Err(io::Error::from(cause)).attempt("read", self.path.display());
+                }
+            }
+        }
+    }
+
+    fn finish(self: Box<Self>) -> Result<FileProof> {
+        let after = rustix::fs::fstat(&self.fd).map_err(io::Error::from);
+        let after = after.attempt("read", self.path.display())?;
+        let changed = self.how_it_changed(&after).or(self.changed);
+        Ok(FileProof { changed, ..FileProof::default() })
+    }
+}

@@ -1,0 +1,163 @@
+//! Patterns of what to leave out.
+//!
+//! A pattern without `/` matches a name at any depth, one that begins with `/` the absolute
+//! path, any other one a run of components at any depth. `*` and `?` stay within a component,
+//! `**` spans any number, `[...]` is a class, `\` quotes. `!` before a pattern takes back what
+//! earlier ones left out (but nothing is looked for within a folder that is left out). Braces
+//! have no meaning.
+
+use crate::error::{Attempt, Error, Kind, Result};
+use globset::{Candidate, GlobBuilder, GlobSet, GlobSetBuilder};
+use std::fs::File;
+use std::io::Read;
+use std::path::Path;
+
+/// Largest file of patterns, in bytes.
+const FILE_MAX: u64 = 16 << 20;
+
+/// A set of patterns; the last one that matches decides.
+#[derive(Default)]
+pub struct Excludes {
+    set: GlobSet,
+    takes_back: Vec<bool>,
+    matches: Vec<usize>,
+}
+
+impl Excludes {
+    /// The set of `patterns`.
+    pub fn new<P: AsRef<str>>(patterns: impl IntoIterator<Item = P>) -> Result<Self> {
+        let mut builder = GlobSetBuilder::new();
+        let mut takes_back = Vec::new();
+        for pattern in patterns {
+            let pattern = pattern.as_ref();
+            let (positive, negated) = match pattern.strip_prefix('!') {
+                Some(rest) => (rest, true),
+                None => (pattern, false),
+            };
+            let glob = GlobBuilder::new(&anchored(positive))
+                .literal_separator(true)
+                .backslash_escape(true)
+                .build()
+                .map_err(|cause| bad_pattern(pattern, &cause))?;
+            builder.add(glob);
+            takes_back.push(negated);
+        }
+        let set = builder.build().map_err(|cause| bad_pattern("all of them", &cause))?;
+        Ok(Excludes { set, takes_back, matches: Vec::new() })
+    }
+
+    /// The patterns in the file at `path`: one a line; blank lines and those that begin with
+    /// `#` say nothing.
+    pub fn patterns_in(path: &Path) -> Result<Vec<String>> {
+        let mut text = String::new();
+        let file = File::open(path).attempt("read patterns from", path.display())?;
+        file.take(FILE_MAX)
+            .read_to_string(&mut text)
+            .attempt("read patterns from", path.display())?;
+        let lines = text.lines().map(str::trim);
+        Ok(lines.filter(|l| !l.is_empty() && !l.starts_with('#')).map(str::to_owned).collect())
+    }
+
+    /// Whether there is no pattern at all.
+    pub fn is_empty(&self) -> bool {
+        self.takes_back.is_empty()
+    }
+
+    /// Whether the entry at the absolute `path` is left out.
+    pub fn leave_out(&mut self, path: &[u8]) -> bool {
+        if self.is_empty() {
+            return false;
+        }
+        let candidate = Candidate::from_bytes(path);
+        self.set.matches_candidate_into(&candidate, &mut self.matches);
+        match self.matches.iter().max() {
+            Some(&last) => self.takes_back.get(last) == Some(&false),
+            None => false,
+        }
+    }
+}
+
+/// The glob over absolute paths that means what `pattern` does.
+fn anchored(pattern: &str) -> String {
+    let mut glob = String::with_capacity(pattern.len() + 4);
+    if !pattern.starts_with('/') {
+        glob.push_str("**/");
+    }
+    let mut characters = pattern.trim_end_matches('/').chars();
+    while let Some(character) = characters.next() {
+        match character {
+            '\\' => {
+                glob.push('\\');
+                glob.extend(characters.next());
+            }
+            '{' | '}' => {
+                glob.push('\\');
+                glob.push(character);
+            }
+            _ => glob.push(character),
+        }
+    }
+    glob
+}
+
+fn bad_pattern(pattern: &str, cause: &globset::Error) -> Error {
+    Error::new(Kind::InvalidInput, "understand the pattern", pattern)
+        .because(cause.kind().to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Excludes;
+
+    /// The rules of patterns hold, one row for each.
+    #[test]
+    fn table() {
+        let rows: &[(&[&str], &str, bool)] = &[
+            (&["*.tmp"], "/a/b/c.tmp", true),
+            (&["*.tmp"], "/a/b/c.tmp2", false),
+            (&["*.tmp"], "/a/b.tmp/c", false),
+            (&["cache"], "/x/cache", true),
+            (&["cache"], "/x/cachet", false),
+            (&["/a/b"], "/a/b", true),
+            (&["/a/b"], "/x/a/b", false),
+            (&["a/b"], "/x/a/b", true),
+            (&["a/b"], "/a/b", true),
+            (&["a/*/c"], "/x/a/b/c", true),
+            (&["a/*/c"], "/x/a/b/b/c", false),
+            (&["a/**/c"], "/x/a/b/b/c", true),
+            (&["/a/**"], "/a/b/c", true),
+            (&["/a/*"], "/a/b/c", false),
+            (&["cache/"], "/x/cache", true),
+            (&["[ab]?"], "/x/a1", true),
+            (&["[ab]?"], "/x/c1", false),
+            (&["{a,b}"], "/x/a", false),
+            (&["{a,b}"], "/x/{a,b}", true),
+            (&["\\*"], "/x/*", true),
+            (&["\\*"], "/x/y", false),
+            (&["*.log", "!keep.log"], "/x/keep.log", false),
+            (&["*.log", "!keep.log"], "/x/other.log", true),
+            (&["!keep.log", "*.log"], "/x/keep.log", true),
+            (&[], "/x", false),
+        ];
+        for (patterns, path, expected) in rows {
+            let mut excludes = Excludes::new(patterns.iter()).unwrap();
+            let found = excludes.leave_out(path.as_bytes());
+            assert_eq!(found, *expected, "{patterns:?} on {path}");
+        }
+    }
+
+    /// Names need not be text.
+    #[test]
+    fn any_bytes() {
+        let mut excludes = Excludes::new(["*.tmp"]).unwrap();
+        assert!(excludes.leave_out(b"/a/\xff\xfe.tmp"));
+        assert!(!excludes.leave_out(b"/a/\xff\xfe"));
+    }
+
+    /// What is no pattern is refused by name.
+    #[test]
+    fn bad_patterns() {
+        let error = Excludes::new(["[a"]).map(|_| ()).unwrap_err();
+        assert!(error.to_string().contains("[a"), "{error}");
+    }
+}

@@ -1,0 +1,177 @@
+//! The child process `icecore sqlite-read PATH`: reads one database in one read transaction and
+//! writes its pages, and what it found out, to a pipe.
+
+use super::database::{Database, has_dbpage};
+use super::facts::{Header, examine};
+use super::wire::{Begin, FrameWriter, Hold, Proof};
+use crate::error::{Attempt, Error, Kind, Result};
+use crate::limits::SQLITE_FRAME_MAX;
+use rusqlite::backup::{Backup, StepResult};
+use rusqlite::{Connection, OpenFlags};
+use std::ffi::OsString;
+use std::fs::File;
+use std::io::{Read, Write};
+use std::path::PathBuf;
+use tempfile::NamedTempFile;
+
+/// The first argument that makes a process a reading child.
+pub const VERB: &str = "sqlite-read";
+
+/// How much a captured database is checked.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Verify {
+    /// Not at all.
+    #[default]
+    No,
+    /// `PRAGMA quick_check`.
+    Quick,
+    /// `PRAGMA integrity_check`.
+    Full,
+}
+
+/// What the child is asked to do.
+#[derive(Debug)]
+pub(super) struct Request {
+    pub path: PathBuf,
+    pub verify: Verify,
+    pub row_counts: bool,
+    pub force: bool,
+    /// Where private copies go.
+    pub scratch: PathBuf,
+    /// Never `sqlite_dbpage`, as in builds without it.
+    pub backup: bool,
+}
+
+/// Does what `args` (those after [`VERB`]) ask for, speaking frames to `out`; gives the exit code.
+pub fn run(args: impl IntoIterator<Item = OsString>, out: impl Write) -> u8 {
+    let mut frames = FrameWriter::new(out);
+    match parse(args).and_then(|request| capture(&request, &mut frames)) {
+        Ok(()) => 0,
+        Err(error) => {
+            // The parent may be gone; the exit code is left to say it.
+            let _ = frames.failure(&error);
+            1
+        }
+    }
+}
+
+fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Request> {
+    let wrong = |reason| Error::new(Kind::InvalidInput, "understand", "arguments").because(reason);
+    let mut args = args.into_iter();
+    let mut request = Request {
+        path: args.next().ok_or_else(|| wrong("no database is named"))?.into(),
+        verify: Verify::No,
+        row_counts: false,
+        force: false,
+        scratch: std::env::temp_dir(),
+        backup: false,
+    };
+    while let Some(arg) = args.next() {
+        match arg.to_str() {
+            Some("--verify") => match args.next().as_ref().and_then(|value| value.to_str()) {
+                Some("quick") => request.verify = Verify::Quick,
+                Some("full") => request.verify = Verify::Full,
+                _ => return Err(wrong("--verify takes quick or full")),
+            },
+            Some("--scratch") => {
+                request.scratch =
+                    args.next().ok_or_else(|| wrong("--scratch takes a folder"))?.into();
+            }
+            Some("--row-counts") => request.row_counts = true,
+            Some("--force") => request.force = true,
+            Some("--backup-api") => request.backup = true,
+            _ => return Err(wrong("an unknown argument")),
+        }
+    }
+    Ok(request)
+}
+
+fn capture<W: Write>(request: &Request, frames: &mut FrameWriter<W>) -> Result<()> {
+    let database = Database::open(request)?;
+    let dbpage = !request.backup && has_dbpage(&database.connection).attempt("query", "SQLite")?;
+    let proof = if dbpage {
+        frames.begin(&Begin { hold: database.hold })?;
+        let header = send_pages(&database.connection, frames)?;
+        conclude(database, request, &header, "dbpage")?
+    } else {
+        let copy = back_up(&database.connection, request)?;
+        let header = Header::of(&copy)?;
+        let proof = conclude(database, request, &header, "backup")?;
+        frames.begin(&Begin { hold: Hold::Nobody })?;
+        send_file(copy, frames)?;
+        proof
+    };
+    frames.proof(&counted(proof, frames.sent))
+}
+
+/// The proof with what was sent: SQLite's page count, which the header need not state.
+fn counted(mut proof: Proof, sent: u64) -> Proof {
+    let pages = sent.checked_div(u64::from(proof.facts.page_size)).unwrap_or(0);
+    proof.facts.page_count = u32::try_from(pages).unwrap_or(u32::MAX);
+    proof.bytes = sent;
+    proof
+}
+
+/// Sends every page as the transaction sees it, in order.
+fn send_pages<W: Write>(from: &Connection, frames: &mut FrameWriter<W>) -> Result<Header> {
+    let reading = "read the pages of";
+    let mut statement = from.prepare("SELECT data FROM sqlite_dbpage").attempt(reading, "it")?;
+    let mut rows = statement.query([]).attempt(reading, "it")?;
+    let mut header = Header::default();
+    while let Some(row) = rows.next().attempt(reading, "it")? {
+        let value = row.get_ref(0).attempt(reading, "it")?;
+        let page = value
+            .as_blob()
+            .map_err(|_| Error::damaged(reading, "it", "SQLite gave no bytes for a page"))?;
+        if frames.sent == 0 {
+            header = Header::parse(page);
+        }
+        frames.data(page)?;
+    }
+    Ok(header)
+}
+
+/// What was found out in the transaction, which ends with it.
+fn conclude(database: Database, request: &Request, header: &Header, method: &str) -> Result<Proof> {
+    let found = examine(&database.connection, request, header)?;
+    let moved = database.private.is_none() && database.has_moved()?;
+    let mut facts = found.facts;
+    facts.method = match database.private {
+        None => method.to_owned(),
+        Some(_) => format!("{method} of a recovered copy"),
+    };
+    Ok(Proof {
+        bytes: 0,
+        facts,
+        changed: moved.then(|| "another file took its name while it was read".to_owned()),
+        taint: database.taint.clone().or(found.taint),
+    })
+}
+
+/// Copies the database within our own transaction: every page in one go, never begun again.
+fn back_up(from: &Connection, request: &Request) -> Result<NamedTempFile> {
+    let copying = "copy it to a temporary file in";
+    let scratch = request.scratch.display();
+    let copy = NamedTempFile::new_in(&request.scratch).attempt(copying, &scratch)?;
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let mut to = Connection::open_with_flags(copy.path(), flags).attempt(copying, &scratch)?;
+    to.execute_batch("PRAGMA synchronous = OFF; PRAGMA journal_mode = OFF")
+        .attempt(copying, &scratch)?;
+    let backup = Backup::new(from, &mut to).attempt(copying, &scratch)?;
+    match backup.step(-1).attempt(copying, &scratch)? {
+        StepResult::Done => Ok(copy),
+        _ => Err(Error::new(Kind::Locked, copying, &scratch).because("it is busy")),
+    }
+}
+
+fn send_file<W: Write>(copy: NamedTempFile, frames: &mut FrameWriter<W>) -> Result<()> {
+    let mut file = File::open(copy.path()).attempt("read", "the temporary copy")?;
+    let mut buffer = vec![0; SQLITE_FRAME_MAX];
+    loop {
+        let got = file.read(&mut buffer).attempt("read", "the temporary copy")?;
+        match buffer.get(..got) {
+            Some(bytes) if !bytes.is_empty() => frames.data(bytes)?,
+            _ => return Ok(()),
+        }
+    }
+}

@@ -1,0 +1,163 @@
+//! SQLite databases, captured live through SQLite: each is read in a child process that opens
+//! nothing else of it, in one read transaction, and stored as the database file itself, with
+//! what was committed to its write-ahead log.
+
+mod aside;
+pub mod child;
+mod database;
+mod facts;
+mod place;
+mod reader;
+mod spool;
+mod trouble;
+mod wire;
+
+pub use child::Verify;
+pub use reader::{SqliteOptions, SqliteReader};
+pub use spool::SpoolLimits;
+
+use crate::error::{Attempt, Result};
+use crate::format::list::Content;
+use crate::format::node::{FileTime, Metadata, Node, NodeKind};
+use crate::format::snapshot::PartKind;
+use crate::source::{Description, FileItem, Item, PartProof, Source};
+use std::ffi::OsString;
+use std::fs::File;
+use std::io::Read;
+use std::os::fd::AsFd;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+/// The first bytes of every database (SQLite file format 1.3.1).
+const MAGIC: &[u8] = b"SQLite format 3\0";
+
+/// Whether a file that begins with `head` (16 bytes are enough) is an SQLite database.
+pub fn is_database(head: &[u8]) -> bool {
+    head.starts_with(MAGIC)
+}
+
+/// Whether the file at `path` begins like an SQLite database.
+///
+/// Never call this on a database that this very process has open in SQLite: closing the file
+/// drops the process's locks.
+///
+/// # Errors
+/// Those of opening and reading it.
+pub fn is_database_file(path: &Path) -> Result<bool> {
+    let mut head = Vec::new();
+    let file = File::open(path).attempt("open", path.display())?;
+    file.take(16).read_to_end(&mut head).attempt("read", path.display())?;
+    Ok(is_database(&head))
+}
+
+/// The name of the database that a file named `name` would belong to, if it is named like a
+/// -wal, -shm, -journal or super-journal (-mjXXXXXX9XX) of one. The name alone decides: whether
+/// such a database stands beside it is for the caller to see.
+pub fn sibling_of(name: &[u8]) -> Option<&[u8]> {
+    let main = [&b"-wal"[..], b"-shm", b"-journal"]
+        .iter()
+        .find_map(|suffix| name.strip_suffix(*suffix))
+        .or_else(|| {
+            let (main, number) = name.split_at_checked(name.len().checked_sub(12)?)?;
+            let number = number.strip_prefix(b"-mj")?;
+            let hex = number.iter().all(|byte| byte.is_ascii_hexdigit());
+            (hex && number.get(6) == Some(&b'9')).then_some(main)
+        })?;
+    (!main.is_empty()).then_some(main)
+}
+
+/// Runs this process as a reading child if its arguments say so. The first thing that `main`
+/// does.
+pub fn run_as_child() -> Option<ExitCode> {
+    let mut args = std::env::args_os().skip(1);
+    if args.next()?.to_str() != Some(child::VERB) {
+        return None;
+    }
+    // Straight into the pipe, not through the line buffer of standard output.
+    let Ok(out) = std::io::stdout().as_fd().try_clone_to_owned() else {
+        return Some(ExitCode::FAILURE);
+    };
+    Some(ExitCode::from(child::run(args, File::from(out))))
+}
+
+/// One database as a part of its own.
+pub struct SqliteSource {
+    path: PathBuf,
+    reader: SqliteReader,
+    given: bool,
+}
+
+impl SqliteSource {
+    /// The database at `path`, which is read through `reader`.
+    ///
+    /// # Errors
+    /// If the path is none, or nothing stands there.
+    pub fn new(path: &Path, reader: SqliteReader) -> Result<Self> {
+        let path = std::path::absolute(path).attempt("find", path.display())?;
+        path.metadata().attempt("find", path.display())?;
+        Ok(SqliteSource { path, reader, given: false })
+    }
+}
+
+impl Source for SqliteSource {
+    fn describe(&self) -> Description {
+        let path = self.path.as_os_str().as_bytes().to_vec();
+        Description { kind: PartKind::Sqlite, path }
+    }
+
+    fn next(&mut self) -> Result<Option<Item>> {
+        if std::mem::replace(&mut self.given, true) {
+            return Ok(None);
+        }
+        let node = Node {
+            name: self
+                .path
+                .file_name()
+                .map_or_else(OsString::new, OsString::from)
+                .into_encoded_bytes(),
+            kind: NodeKind::File { content: Content::default(), sqlite: None },
+            meta: metadata(&self.path)?,
+            stamp: None,
+            taint: None,
+        };
+        let (path, reader) = (self.path.clone(), self.reader.clone());
+        let open = Box::new(move || reader.open(&path));
+        // No stamp: what was committed may stand in the log alone, the file unchanged.
+        Ok(Some(Item::File(FileItem { node, stamp: None, settled: false, open })))
+    }
+
+    fn finish(self: Box<Self>) -> Result<PartProof> {
+        Ok(PartProof::default())
+    }
+}
+
+fn metadata(path: &Path) -> Result<Metadata> {
+    let found = path.metadata().attempt("examine", path.display())?;
+    Ok(Metadata {
+        mode: found.mode() & 0o7777,
+        uid: found.uid(),
+        gid: found.gid(),
+        mtime: FileTime(found.mtime(), u32::try_from(found.mtime_nsec()).unwrap_or(0)),
+        ..Metadata::default()
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Names of siblings lead to their database, look-alikes do not.
+    #[test]
+    fn siblings_are_known_by_name() {
+        assert_eq!(sibling_of(b"a.db-wal"), Some(&b"a.db"[..]));
+        assert_eq!(sibling_of(b"a.db-shm"), Some(&b"a.db"[..]));
+        assert_eq!(sibling_of(b"a.db-journal"), Some(&b"a.db"[..]));
+        assert_eq!(sibling_of(b"a.db-mj0A1B2C9FF"), Some(&b"a.db"[..]));
+        for other in [&b"a.db"[..], b"-wal", b"a.db-mj0A1B2C8FF", b"a.db-mj", b"", b"-mj0A1B2C9FF"]
+        {
+            assert_eq!(sibling_of(other), None);
+        }
+    }
+}

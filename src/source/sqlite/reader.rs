@@ -1,0 +1,272 @@
+//! The parent's side: starts the child that reads a database, drains its pipe into the spool, and
+//! gives the bytes on. A child is always reaped, and killed first if it is given up.
+
+use super::child::{VERB, Verify};
+use super::spool::{Spool, SpoolLimits, Taken};
+use super::wire::{Frame, Hold, Proof, Remote, read_frame};
+use crate::error::{Attempt, Error, Kind, Result};
+use crate::limits::{SPOOL_FILE, SPOOL_MEMORY, SPOOL_PATIENCE, SQLITE_FRAME_MAX};
+use crate::source::{ByteStream, FileProof, Got};
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdout, Command, Stdio};
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+/// How databases are captured.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct SqliteOptions {
+    /// How much each is checked.
+    pub verify: Verify,
+    /// Whether the rows of each table are counted.
+    pub row_counts: bool,
+    /// Whether databases on shared file systems are read, too.
+    pub force: bool,
+}
+
+/// Opens databases, each in a child process of its own.
+#[derive(Clone, Debug)]
+pub struct SqliteReader {
+    program: PathBuf,
+    options: SqliteOptions,
+    spool: SpoolLimits,
+    backup_api: bool,
+}
+
+impl SqliteReader {
+    /// A reader whose children run `program`, an icecore.
+    pub fn new(program: PathBuf, options: SqliteOptions) -> Self {
+        let spool = SpoolLimits {
+            memory: SPOOL_MEMORY,
+            file: SPOOL_FILE,
+            patience: SPOOL_PATIENCE,
+            folder: std::env::temp_dir(),
+        };
+        SqliteReader { program, options, spool, backup_api: false }
+    }
+
+    /// A reader whose children run this very program, even after it was replaced on disk.
+    ///
+    /// # Errors
+    /// If the operating system does not tell which program this is.
+    pub fn of_this_program(options: SqliteOptions) -> Result<Self> {
+        let linux = Path::new("/proc/self/exe");
+        let program = match linux.exists() {
+            true => linux.to_owned(),
+            false => std::env::current_exe().attempt("find", "this program")?,
+        };
+        Ok(SqliteReader::new(program, options))
+    }
+
+    /// The same with other bounds for what waits between child and repository.
+    pub fn with_spool(mut self, spool: SpoolLimits) -> Self {
+        self.spool = spool;
+        self
+    }
+
+    /// The same, reading through SQLite's backup interface as builds without `sqlite_dbpage` do.
+    pub fn with_backup_api(mut self) -> Self {
+        self.backup_api = true;
+        self
+    }
+
+    /// The bounds in force.
+    pub fn spool(&self) -> &SpoolLimits {
+        &self.spool
+    }
+
+    /// Begins to read the database at `path`, as it is now.
+    ///
+    /// # Errors
+    /// `Locked` for an exclusive lock, `Denied` for missing rights, `InvalidInput` for what is no
+    /// database, `Refused` for shared file systems, `Unsupported` for too old an SQLite.
+    pub fn open(&self, path: &Path) -> Result<Box<dyn ByteStream>> {
+        let mut child = Guarded(self.spawn(path)?);
+        let mut pipe = child.0.stdout.take().ok_or_else(|| broken(path, "it has no output"))?;
+        // Larger steps for both sides; without the right to it the pipe stays small.
+        let _ = rustix::pipe::fcntl_setpipe_size(&pipe, SQLITE_FRAME_MAX);
+        let hold = match read_frame(&mut pipe, &mut Vec::new()) {
+            Ok(Frame::Begin(begin)) => begin.hold,
+            Ok(Frame::Failure(remote)) => return Err(remote_error(path, remote)),
+            Ok(Frame::Nothing) => return Err(child.death(path)),
+            Ok(_) => return Err(broken(path, "it does not begin at the beginning")),
+            Err(error) => return Err(error.within("capture", path.display())),
+        };
+        let spool = Arc::new(Spool::new(self.limits_for(hold)));
+        let drain = {
+            let spool = spool.clone();
+            std::thread::Builder::new()
+                .name("sqlite spool".to_owned())
+                .spawn(move || spool.end(drain(&mut pipe, &spool)))
+                .attempt("start a thread for", path.display())?
+        };
+        let path = path.to_owned();
+        Ok(Box::new(Reading { path, child, spool, drain: Some(drain), proof: None }))
+    }
+
+    fn spawn(&self, path: &Path) -> Result<Child> {
+        let path = std::path::absolute(path).attempt("find", path.display())?;
+        let mut command = Command::new(&self.program);
+        command.arg(VERB).arg(&path).arg("--scratch").arg(&self.spool.folder);
+        match self.options.verify {
+            Verify::No => {}
+            Verify::Quick => drop(command.args(["--verify", "quick"])),
+            Verify::Full => drop(command.args(["--verify", "full"])),
+        }
+        let switches = [
+            (self.options.row_counts, "--row-counts"),
+            (self.options.force, "--force"),
+            (self.backup_api, "--backup-api"),
+        ];
+        command.args(switches.iter().filter(|(on, _)| *on).map(|(_, name)| name));
+        // Whatever opens the repository is none of the child's business.
+        for (name, _) in std::env::vars_os() {
+            if name.as_encoded_bytes().starts_with(b"ICECORE_") {
+                command.env_remove(name);
+            }
+        }
+        command.stdin(Stdio::null()).stdout(Stdio::piped());
+        command.spawn().attempt("start a process to read", path.display())
+    }
+
+    /// Whoever keeps writers waiting gets no patience, whoever holds up nobody has all of it.
+    fn limits_for(&self, hold: Hold) -> SpoolLimits {
+        let patience = match hold {
+            Hold::Nobody => Duration::MAX,
+            Hold::Checkpoints => self.spool.patience,
+            Hold::Writers => Duration::ZERO,
+        };
+        SpoolLimits { patience, ..self.spool.clone() }
+    }
+}
+
+/// How the frames of a child ended.
+enum End {
+    Proof(Box<Proof>),
+    Failure(Remote),
+    /// Without a word.
+    Cut,
+    /// Not understood.
+    Garbled(Error),
+    /// The consumer went away.
+    Abandoned,
+}
+
+/// Moves all frames of a child into the spool.
+fn drain(pipe: &mut ChildStdout, spool: &Spool<End>) -> End {
+    let mut bytes = 0;
+    loop {
+        let mut pages = spool.buffer();
+        match read_frame(pipe, &mut pages) {
+            Ok(Frame::Data) => {
+                bytes += u64::try_from(pages.len()).unwrap_or(u64::MAX);
+                if !spool.put(pages) {
+                    return End::Abandoned;
+                }
+            }
+            Ok(Frame::Proof(proof)) if proof.bytes == bytes => return End::Proof(proof),
+            Ok(Frame::Failure(remote)) => return End::Failure(remote),
+            Ok(Frame::Nothing) => return End::Cut,
+            Ok(Frame::Begin(_) | Frame::Proof(_)) => {
+                return End::Garbled(Error::damaged(
+                    "understand",
+                    "the reading process",
+                    "its frames do not add up",
+                ));
+            }
+            Err(error) => return End::Garbled(error),
+        }
+    }
+}
+
+/// A database that is being read.
+struct Reading {
+    path: PathBuf,
+    child: Guarded,
+    spool: Arc<Spool<End>>,
+    drain: Option<JoinHandle<()>>,
+    proof: Option<Box<Proof>>,
+}
+
+impl ByteStream for Reading {
+    fn read(&mut self, buffer: &mut [u8]) -> Result<Got> {
+        if self.proof.is_some() {
+            return Ok(Got::End);
+        }
+        let taken = self.spool.take(buffer);
+        let end = match taken.map_err(|error| error.within("capture", self.path.display()))? {
+            Taken::Bytes(got) => return Ok(Got::Data(got)),
+            Taken::End(end) => end,
+        };
+        // From here on the spool must not be waited for again.
+        self.spool.abandon();
+        match end {
+            End::Proof(proof) => {
+                self.proof = Some(proof);
+                Ok(Got::End)
+            }
+            End::Failure(remote) => Err(remote_error(&self.path, remote)),
+            End::Cut | End::Abandoned => Err(self.child.death(&self.path)),
+            End::Garbled(error) => Err(error.within("capture", self.path.display())),
+        }
+    }
+
+    fn finish(mut self: Box<Self>) -> Result<FileProof> {
+        let Some(proof) = self.proof.take() else {
+            return Err(broken(&self.path, "it was not read to its end"));
+        };
+        let status = self.child.0.wait().attempt("wait for the reader of", self.path.display())?;
+        if !status.success() {
+            return Err(broken(&self.path, &format!("the process that read it: {status}")));
+        }
+        Ok(FileProof { changed: proof.changed, sqlite: Some(proof.facts), taint: proof.taint })
+    }
+}
+
+impl Drop for Reading {
+    fn drop(&mut self) {
+        self.spool.abandon();
+        self.child.end();
+        if let Some(drain) = self.drain.take() {
+            // It cannot wait any longer; a panic in it was reported where it happened.
+            let _ = drain.join();
+        }
+    }
+}
+
+/// A child that is killed and reaped when it is given up.
+struct Guarded(Child);
+
+impl Guarded {
+    /// Both calls are harmless on a child that was reaped already.
+    fn end(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+
+    /// The error for a child that ended without a word.
+    fn death(&mut self, path: &Path) -> Error {
+        match self.0.wait() {
+            Ok(status) => broken(path, &format!("the process that read it ended early: {status}")),
+            Err(error) => broken(path, "the process that read it is lost").caused_by(error),
+        }
+    }
+}
+
+impl Drop for Guarded {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
+fn broken(path: &Path, reason: &str) -> Error {
+    Error::new(Kind::Failed, "capture", path.display()).because(reason)
+}
+
+fn remote_error(path: &Path, remote: Remote) -> Error {
+    let error = Error::new(remote.kind, "capture", path.display()).because(remote.reason);
+    match remote.hint {
+        Some(hint) => error.hint(hint),
+        None => error,
+    }
+}
