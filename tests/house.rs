@@ -18,7 +18,7 @@ const ROOMS: [(&str, &[&str]); 12] = [
     ("repo", &["format", "chunk", "codec", "crypto", "backend"]),
     ("source", &["format"]),
     ("target", &["format"]),
-    ("stream", &["format", "chunk", "repo"]),
+    ("stream", &["format", "chunk", "repo", "source"]),
     (
         "ops",
         &["format", "chunk", "codec", "crypto", "backend", "repo", "source", "target", "stream"],

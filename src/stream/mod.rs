@@ -5,7 +5,6 @@ mod content;
 mod directory;
 mod list;
 mod old;
-mod soon;
 mod tree;
 mod window;
 

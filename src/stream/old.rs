@@ -2,9 +2,9 @@
 //! serve as a base.
 
 use super::list::Pieces;
-use super::soon::align;
-use super::soon::similar::Sketches;
+use crate::chunk::align::{self, Place};
 use crate::chunk::reuse::{Cut, Old};
+use crate::chunk::similar::Sketches;
 use crate::format::list::{Content, Piece};
 use crate::id::ChunkId;
 use crate::limits::WINDOW;
@@ -41,8 +41,8 @@ const WATCHED: u32 = 48;
 const SEARCHED_MOST: u64 = 64 << 30;
 /// Bases found by content.
 const SIMILAR: usize = 4;
-/// Bases found by position.
-const IN_PLACE: usize = 3;
+/// Bases found by position, on each side of the best.
+const BESIDE: usize = 1;
 
 impl<'a> OldPieces<'a> {
     pub(super) fn new(reader: &'a Reader<'a>, content: Option<&Content>, chunker: u8) -> Self {
@@ -81,15 +81,16 @@ impl<'a> OldPieces<'a> {
         let places = align::align(&new, &pieces);
         let mut bases = Vec::with_capacity(cuts.len());
         for (cut, place) in cuts.iter().zip(&places) {
-            if old.get(place.start).is_some_and(|old| old.id == cut.id) {
+            if old.get(place.best).is_some_and(|old| old.id == cut.id) {
                 bases.push(Vec::new());
                 continue;
             }
             let plain = bytes.get(cut.range.clone()).unwrap_or_default();
-            let in_place = old.get(place.clone()).unwrap_or_default();
-            bases.push(self.similar.bases(plain, in_place));
+            bases.push(self.similar.bases(plain, in_place(old, place)));
         }
-        self.aligned += places.last().map_or(0, |place| place.end.saturating_sub(1));
+        if let Some(last) = places.last() {
+            self.aligned += last.best.min(old.len().saturating_sub(1));
+        }
         bases
     }
 
@@ -135,19 +136,23 @@ impl<'a> OldPieces<'a> {
 }
 
 impl Similar {
-    fn bases(&self, plain: &[u8], in_place: &[Old]) -> Vec<ChunkId> {
-        let mut bases: Vec<ChunkId> =
-            in_place.iter().rev().take(IN_PLACE).map(|old| old.id).collect();
-        if let Similar::Found(sketches, ids) = self {
-            let votes = sketches.votes(plain, SIMILAR);
-            let similar = votes.iter().filter_map(|number| ids.get(*number as usize).copied());
-            let similar: Vec<ChunkId> = similar.collect();
-            if !similar.is_empty() {
-                bases = similar;
-            }
-        }
-        bases
+    /// What was found by content, or else what stood in place.
+    fn bases(&self, plain: &[u8], in_place: Vec<ChunkId>) -> Vec<ChunkId> {
+        let Similar::Found(sketches, ids) = self else { return in_place };
+        let votes = sketches.votes(plain, SIMILAR);
+        let similar: Vec<ChunkId> =
+            votes.iter().filter_map(|number| ids.get(*number as usize).copied()).collect();
+        if similar.is_empty() { in_place } else { similar }
     }
+}
+
+/// The chunks in a place, the one over against its middle last.
+fn in_place(old: &[Old], place: &Place) -> Vec<ChunkId> {
+    let Some(best) = old.get(place.best) else { return Vec::new() };
+    let first = place.range.start.max(place.best.saturating_sub(BESIDE));
+    let end = place.range.end.min(place.best + BESIDE + 1);
+    let beside = old.get(first..end).unwrap_or_default().iter().filter(|old| old.id != best.id);
+    beside.map(|old| old.id).chain([best.id]).collect()
 }
 
 fn new_piece(cut: &Cut) -> align::Piece {
@@ -157,7 +162,7 @@ fn new_piece(cut: &Cut) -> align::Piece {
 /// Reads the parent's content once and keeps what tells its chunks by.
 fn sketch(reader: &Reader<'_>, content: &Content) -> Option<(Sketches, Vec<ChunkId>)> {
     let mut pieces = Pieces::new(reader, content, "the parent").ok()?;
-    let mut sketches = Sketches::new();
+    let mut sketches = Sketches::default();
     let mut ids = Vec::new();
     let mut batch = Vec::new();
     loop {
