@@ -3,6 +3,9 @@
 use crate::common::memory::{Run, Tree, stream};
 use crate::common::repo::TempRepo;
 use icecore::env::{Env, Time};
+use icecore::monitor::Silent;
+use icecore::ops::restore::{RestoreOptions, restore};
+use icecore::repo::Reader;
 use std::sync::Arc;
 
 fn noise(seed: u64, length: usize) -> Vec<u8> {
@@ -74,4 +77,41 @@ fn a_change_costs_what_it_changed() {
     for (snapshot, bytes) in &states {
         assert!(repo.read(snapshot, "/db").unwrap() == *bytes, "{}", snapshot.sequence);
     }
+}
+
+/// Two snapshots restore into real folders as they were, and `check` reads everything back.
+#[test]
+fn restores_into_folders() {
+    let repo = TempRepo::new(4);
+    let mut tree = Tree::default();
+    for number in 0..300_usize {
+        tree.put(&format!("d{}/f{number}", number % 7), noise(number as u64, number * 97));
+    }
+    tree.put("large", noise(1000, 11 << 20));
+    let first = repo.backup(vec![tree.source("/data")]).unwrap().snapshot;
+    let before = tree.clone();
+    tree.put("d1/f1", noise(5000, 4000));
+    tree.files.remove("d2/f2");
+    let second = repo.backup(vec![tree.source("/data")]).unwrap().snapshot;
+    for (snapshot, tree) in [(first, before), (second, tree)] {
+        let target = tempfile::tempdir().unwrap();
+        let index = repo.repository.load_index().unwrap();
+        let reader = Reader::new(&repo.repository, &index);
+        let mut options = RestoreOptions { verify: true, ..Default::default() };
+        let path = Some(&b"/data"[..]);
+        let report =
+            restore(&reader, &snapshot, path, target.path(), &mut options, &Silent).unwrap();
+        assert_eq!(report.failed, 0);
+        assert_eq!(report.verified, tree.files.len() as u64);
+        for path in tree.files.keys() {
+            assert!(std::fs::read(target.path().join(path)).unwrap() == tree.bytes(path), "{path}");
+        }
+        let count = walk(target.path());
+        assert_eq!(count, tree.files.len());
+    }
+}
+
+fn walk(folder: &std::path::Path) -> usize {
+    let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    entries.map(|path| if path.is_dir() { walk(&path) } else { 1 }).sum()
 }

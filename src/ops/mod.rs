@@ -1,6 +1,8 @@
 //! One file for each verb of the user; the only room that joins the others.
 
 pub mod backup;
+pub mod check;
 pub mod dump;
+pub mod restore;
 pub mod select;
 pub mod tree;

@@ -44,7 +44,10 @@ pub struct Index {
     /// Which segments were read, by name.
     names: Vec<IndexId>,
     generations: Generations,
-    damaged: HashSet<PackId>,
+    /// Entries found damaged, by pack and offset.
+    damaged: HashSet<(PackId, u32)>,
+    /// Why segments are missing.
+    troubles: Vec<Error>,
 }
 
 /// Smaller segments than this are merged in memory, so that few have to be searched.
@@ -54,21 +57,30 @@ const SMALL: usize = INDEX_ENTRIES_MAX / 4;
 const VISITS_MAX: usize = 16 * CLOSURE_MAX;
 
 impl Repository {
-    /// Reads the collection chain and then every live index segment (chapter 11, W2).
+    /// Reads the collection chain and then every live index segment (chapter 11, W2). What a
+    /// damaged segment named is just not known; [`Index::take_troubles`] tells of it.
     pub fn load_index(&self) -> Result<Index> {
         let generations = self.generations()?;
         let listed = self.backend().list(ObjectKind::Index)?;
-        let names: Vec<IndexId> =
+        let listed: HashSet<IndexId> =
             listed.iter().filter_map(|object| object.handle.index_id()).collect();
-        let segments = names
-            .par_iter()
-            .map(|id| self.load_segment(*id).map(|segment| (*id, segment)))
-            .collect::<Result<Vec<_>>>()?;
-        let live = segments
-            .into_iter()
-            .filter(|(id, segment)| generations.segment_lives(id, segment.generation()));
-        let (names, segments): (Vec<_>, Vec<_>) = live.unzip();
-        Ok(Index { segments: merge_small(segments)?, names, generations, damaged: HashSet::new() })
+        let loaded: Vec<(IndexId, Result<Segment>)> =
+            listed.into_par_iter().map(|id| (id, self.load_segment(id))).collect();
+        let (mut names, mut segments, mut troubles) = (Vec::new(), Vec::new(), Vec::new());
+        for (id, segment) in loaded {
+            match segment {
+                Ok(segment) if generations.segment_lives(&id, segment.generation()) => {
+                    names.push(id);
+                    segments.push(segment);
+                }
+                Ok(_) => {}
+                // A newer program's segment must stop us; a damaged one costs what it named.
+                Err(error) if error.kind() != Kind::Damaged => return Err(error),
+                Err(error) => troubles.push(error),
+            }
+        }
+        let segments = merge_small(segments)?;
+        Ok(Index { segments, names, generations, damaged: HashSet::new(), troubles })
     }
 
     /// One segment, as it is stored.
@@ -119,9 +131,19 @@ impl Index {
         self.len() == 0
     }
 
-    /// Marks a pack as damaged: its entries stop being usable.
-    pub fn mark_damaged(&mut self, pack: PackId) {
-        self.damaged.insert(pack);
+    /// Segments that could not be read, told once.
+    pub fn take_troubles(&mut self) -> Vec<Error> {
+        std::mem::take(&mut self.troubles)
+    }
+
+    /// Marks entries as damaged: they stop being usable.
+    pub fn mark_damaged(&mut self, places: impl IntoIterator<Item = Place>) {
+        self.damaged.extend(places.into_iter().map(|place| (place.pack, place.offset)));
+    }
+
+    /// Whether an entry was marked.
+    pub fn is_damaged(&self, place: &Place) -> bool {
+        self.damaged.contains(&(place.pack, place.offset))
     }
 
     /// Every entry, in no particular order.
@@ -209,7 +231,7 @@ impl Index {
     fn usable_within(&self, place: &Place, visits: &mut usize) -> bool {
         let Some(left) = visits.checked_sub(1) else { return false };
         *visits = left;
-        if self.generations.is_condemned(&place.pack) || self.damaged.contains(&place.pack) {
+        if self.generations.is_condemned(&place.pack) || self.is_damaged(place) {
             return false;
         }
         place.depth <= DEPTH_MAX

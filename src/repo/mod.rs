@@ -182,14 +182,15 @@ fn read_config(backend: &dyn Backend) -> Result<(Handle, Vec<u8>)> {
     let newest =
         listed.iter().filter_map(|object| object.handle.number()).max().ok_or_else(none)?;
     let mut previous: Option<Vec<u8>> = None;
-    let mut last = None;
+    let (mut first, mut last) = (None, None);
     for number in 0..=newest {
         let handle = Handle::config(number);
         let subject = handle.to_string();
         let bytes = backend.get(&handle, None)?;
         let body = frame::decode_open(&bytes, ObjectKind::Config, &subject)?.to_vec();
         let record: Config = record::decode(record_of(&body, &subject)?, &subject)?;
-        if record.previous != previous {
+        let same = first.get_or_insert((record.repository, record.created));
+        if record.previous != previous || *same != (record.repository, record.created) {
             return Err(Error::damaged("open", &subject, "it does not follow the one before it"));
         }
         previous = Some(blake3::hash(&bytes).as_bytes().to_vec());

@@ -40,6 +40,11 @@ impl<'r> Reader<'r> {
         self.index
     }
 
+    /// The id that these bytes have in this repository.
+    pub fn names(&self, kind: BlobKind, plain: &[u8]) -> ChunkId {
+        self.repository.ids().of(kind, plain)
+    }
+
     /// One blob.
     ///
     /// # Errors

@@ -9,6 +9,7 @@ use icecore::format::node::NodeKind;
 use icecore::format::snapshot::Snapshot;
 use icecore::monitor::Silent;
 use icecore::ops::backup::{BackupOptions, BackupReport, ParentChoice, backup};
+use icecore::ops::check::{CheckOptions, CheckReport, ReadData, check};
 use icecore::ops::dump::{Run, each_run};
 use icecore::ops::tree::{self, Entry};
 use icecore::repo::{InitOptions, Reader, Repository};
@@ -21,6 +22,8 @@ pub struct TempRepo {
     pub env: Env,
     pub clock: Arc<ManualClock>,
     pub repository: Repository,
+    /// Set by tests that damage it.
+    pub damaged: bool,
 }
 
 pub fn secret() -> Secret {
@@ -52,7 +55,7 @@ impl TempRepo {
         let options = InitOptions { cost: KdfCost::default(), ..Default::default() };
         let repository =
             Repository::init(backend.clone(), env.clone(), &secret(), &options).unwrap();
-        TempRepo { backend, env, clock, repository }
+        TempRepo { backend, env, clock, repository, damaged: false }
     }
 
     pub fn reopen(&self) -> Result<Repository> {
@@ -62,6 +65,12 @@ impl TempRepo {
     pub fn backup(&self, sources: Vec<Box<dyn Source>>) -> Result<BackupReport> {
         self.clock.advance(3600);
         backup(&self.repository, sources, &options(), &Silent)
+    }
+
+    /// Everything read back and accounted for.
+    pub fn check(&self) -> CheckReport {
+        let options = CheckOptions { read_data: ReadData::All };
+        check(&self.reopen().unwrap(), options, &Silent).unwrap()
     }
 
     /// The bytes of one file of a snapshot.
@@ -81,5 +90,16 @@ impl TempRepo {
             Ok(())
         })?;
         Ok(bytes)
+    }
+}
+
+impl Drop for TempRepo {
+    /// Whatever a test did, the repository must be sound in the end, unless the test fails or
+    /// has damaged it on purpose.
+    fn drop(&mut self) {
+        if !self.damaged && !std::thread::panicking() {
+            let report = self.check();
+            assert!(report.is_healthy(), "{:#?}", report.findings);
+        }
     }
 }

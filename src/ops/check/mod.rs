@@ -1,0 +1,111 @@
+//! `check`: accounts for every object, pack, index entry, base and tree, and reads data back.
+
+mod objects;
+mod packs;
+mod trees;
+
+use crate::error::{Error, Result};
+use crate::id::SnapshotId;
+use crate::monitor::Monitor;
+use crate::repo::Repository;
+
+/// How much of the packs is read back.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub enum ReadData {
+    /// Heads and trailers alone.
+    #[default]
+    Nothing,
+    /// Everything.
+    All,
+    /// Part `n` of `t`, from 1, by name: all `t` parts together are everything.
+    Part(u64, u64),
+    /// A random share of the packs, in percent.
+    Percent(f64),
+    /// Random packs of so many bytes in all.
+    Bytes(u64),
+}
+
+/// What a check is asked for.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct CheckOptions {
+    /// How much of the packs is read back.
+    pub read_data: ReadData,
+}
+
+/// What a check found.
+#[derive(Debug, Default)]
+pub struct CheckReport {
+    /// Packs accounted for.
+    pub packs: u64,
+    /// Packs whose every byte was read back.
+    pub packs_read: u64,
+    /// Bytes read back.
+    pub bytes_read: u64,
+    /// Index entries.
+    pub entries: u64,
+    /// Snapshots.
+    pub snapshots: u64,
+    /// Packs that no index names: left by a writer that was stopped, or that is still at work.
+    pub orphans: u64,
+    /// Everything that is wrong, the first [`FINDINGS_MOST`] of it.
+    pub findings: Vec<Error>,
+    /// How many findings there were.
+    pub errors: u64,
+    /// What the damage touches, the first [`FINDINGS_MOST`] of it.
+    pub touched: Vec<Touched>,
+}
+
+/// A file that can no longer be restored.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Touched {
+    /// The snapshot.
+    pub snapshot: SnapshotId,
+    /// Its path there.
+    pub path: Vec<u8>,
+}
+
+/// Findings that are kept in a report; the monitor hears of all.
+pub const FINDINGS_MOST: usize = 1000;
+
+impl CheckReport {
+    /// Whether nothing was wrong.
+    pub fn is_healthy(&self) -> bool {
+        self.errors == 0
+    }
+
+    fn found(&mut self, monitor: &dyn Monitor, error: Error) {
+        monitor.trouble(&error);
+        self.errors += 1;
+        if self.findings.len() < FINDINGS_MOST {
+            self.findings.push(error);
+        }
+    }
+
+    fn touches(&mut self, snapshot: SnapshotId, path: &[u8]) {
+        let touched = Touched { snapshot, path: path.to_vec() };
+        if self.touched.len() < FINDINGS_MOST && !self.touched.contains(&touched) {
+            self.touched.push(touched);
+        }
+    }
+}
+
+/// Checks the whole repository and goes on past whatever is wrong.
+///
+/// # Errors
+/// Only where the store itself cannot be listed, or the user stops it.
+pub fn check(
+    repository: &Repository,
+    options: CheckOptions,
+    monitor: &dyn Monitor,
+) -> Result<CheckReport> {
+    let mut report = CheckReport::default();
+    let mut index = repository.load_index()?;
+    for error in index.take_troubles() {
+        report.found(monitor, error);
+    }
+    report.entries = index.len() as u64;
+    objects::check(repository, monitor, &mut report)?;
+    packs::check(repository, &mut index, options.read_data, monitor, &mut report)?;
+    trees::check(repository, &index, monitor, &mut report)?;
+    Ok(report)
+}

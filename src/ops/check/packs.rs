@@ -1,0 +1,252 @@
+//! Packs: there, of the right length, holding what the index says, and readable.
+
+use super::{CheckReport, ReadData};
+use crate::backend::Handle;
+use crate::error::{Error, Result};
+use crate::format::ObjectKind;
+use crate::id::{BaseId, ChunkId, PackId};
+use crate::monitor::{Counter, Monitor, go_on};
+use crate::repo::{Index, PackContents, Place, Reader, Repository};
+use rayon::prelude::*;
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+pub(super) fn check(
+    repository: &Repository,
+    index: &mut Index,
+    read_data: ReadData,
+    monitor: &dyn Monitor,
+    report: &mut CheckReport,
+) -> Result<()> {
+    let stored = stored_packs(repository)?;
+    let expected = places_by_pack(index);
+    report.orphans = stored.keys().filter(|pack| !expected.contains_key(*pack)).count() as u64;
+    let chosen = choose(repository, &stored, read_data)?;
+    let total = chosen.iter().filter_map(|pack| stored.get(pack)).sum();
+    monitor.begin("check packs", Some((Counter::Bytes, total)));
+    let mut bad: Vec<Place> = Vec::new();
+    for (pack, places) in &expected {
+        go_on(monitor, "check")?;
+        report.packs += 1;
+        let Some(size) = stored.get(pack) else {
+            let error = Error::damaged("find", Handle::pack(*pack), "the index names it");
+            report.found(monitor, error);
+            bad.extend(places.iter().cloned());
+            continue;
+        };
+        if chosen.contains(pack) {
+            report.packs_read += 1;
+            report.bytes_read += size;
+            bad.extend(read_pack(repository, index, *pack, places, monitor, report));
+            monitor.count(Counter::Bytes, *size);
+        } else {
+            let contents = repository.pack_contents(*pack);
+            bad.extend(compare(*pack, contents, places, monitor, report));
+        }
+    }
+    monitor.end();
+    index.mark_damaged(bad);
+    unusable(index, monitor, report);
+    Ok(())
+}
+
+fn stored_packs(repository: &Repository) -> Result<HashMap<PackId, u64>> {
+    let listed = repository.backend().list(ObjectKind::Pack)?;
+    Ok(listed.iter().filter_map(|object| Some((object.handle.pack_id()?, object.size))).collect())
+}
+
+fn places_by_pack(index: &Index) -> HashMap<PackId, Vec<Place>> {
+    let mut packs: HashMap<PackId, Vec<Place>> = HashMap::new();
+    for place in index.places() {
+        packs.entry(place.pack).or_default().push(place);
+    }
+    for places in packs.values_mut() {
+        places.sort_by_key(|place| place.offset);
+        places.dedup();
+    }
+    packs
+}
+
+fn choose(
+    repository: &Repository,
+    stored: &HashMap<PackId, u64>,
+    read_data: ReadData,
+) -> Result<HashSet<PackId>> {
+    let mut packs: Vec<PackId> = stored.keys().copied().collect();
+    packs.sort();
+    let part_of = |pack: &PackId, parts: u64| {
+        let [a, b, c, d, ..] = pack.0;
+        u64::from(u32::from_le_bytes([a, b, c, d])) % parts.max(1)
+    };
+    match read_data {
+        ReadData::Nothing => packs.clear(),
+        ReadData::All => {}
+        ReadData::Part(part, parts) => {
+            packs.retain(|pack| part_of(pack, parts) + 1 == part);
+        }
+        ReadData::Percent(percent) => {
+            shuffle(repository, &mut packs)?;
+            #[expect(clippy::cast_precision_loss, reason = "a share of a count")]
+            let wanted = packs.len() as f64 * percent / 100.0;
+            let mut taken = 0.0;
+            packs.retain(|_| {
+                taken += 1.0;
+                taken - 1.0 < wanted
+            });
+        }
+        ReadData::Bytes(bytes) => {
+            shuffle(repository, &mut packs)?;
+            let mut taken = 0;
+            packs.retain(|pack| {
+                let before = taken;
+                taken += stored.get(pack).copied().unwrap_or(0);
+                before < bytes
+            });
+        }
+    }
+    Ok(packs.into_iter().collect())
+}
+
+/// A random order, from the environment's randomness.
+fn shuffle(repository: &Repository, packs: &mut [PackId]) -> Result<()> {
+    let key: [u8; 32] = repository.env().random()?;
+    packs.sort_by_key(|pack| *blake3::keyed_hash(&key, &pack.0).as_bytes());
+    Ok(())
+}
+
+/// Reads a pack whole; the places in it that cannot be read.
+fn read_pack(
+    repository: &Repository,
+    index: &Index,
+    pack: PackId,
+    places: &[Place],
+    monitor: &dyn Monitor,
+    report: &mut CheckReport,
+) -> Vec<Place> {
+    let handle = Handle::pack(pack);
+    let bytes = match repository.backend().get(&handle, None) {
+        Ok(bytes) => bytes,
+        Err(error) => {
+            report.found(monitor, error.within("check", handle));
+            return places.to_vec();
+        }
+    };
+    if blake3::hash(&bytes).as_bytes() != &pack.0 {
+        report.found(
+            monitor,
+            Error::damaged("check", &handle, "its content is not what its name says"),
+        );
+    }
+    let contents = repository.pack_contents_of(pack, &bytes);
+    let mut bad = compare(pack, contents, places, monitor, report);
+    let reader = Reader::new(repository, index);
+    for places in places.chunks(BATCH) {
+        for (place, error) in unreadable(&reader, index, &bytes, places) {
+            report.found(monitor, error);
+            bad.push(place);
+        }
+    }
+    bad
+}
+
+/// Blobs that are decoded together.
+const BATCH: usize = 128;
+
+fn unreadable(
+    reader: &Reader<'_>,
+    index: &Index,
+    pack: &[u8],
+    places: &[Place],
+) -> Vec<(Place, Error)> {
+    let bases: HashMap<BaseId, ChunkId> = places
+        .iter()
+        .flat_map(|place| &place.bases)
+        .filter_map(|base| Some((*base, index.find_base(base)?.id)))
+        .collect();
+    let ids: Vec<ChunkId> = bases.values().copied().collect();
+    let plains: HashMap<BaseId, Arc<Vec<u8>>> = bases
+        .keys()
+        .zip(reader.read_all(&ids))
+        .filter_map(|(base, plain)| Some((*base, plain.ok()?)))
+        .collect();
+    places
+        .par_iter()
+        .filter_map(|place| Some((place.clone(), read_blob(reader, pack, place, &plains).err()?)))
+        .collect()
+}
+
+fn read_blob(
+    reader: &Reader<'_>,
+    pack: &[u8],
+    place: &Place,
+    plains: &HashMap<BaseId, Arc<Vec<u8>>>,
+) -> Result<()> {
+    let short = || Error::damaged("read chunk", place.id, "its pack ends before it");
+    let start = usize::try_from(place.offset).map_err(|_| short())?;
+    let length = usize::try_from(place.stored).map_err(|_| short())?;
+    let sealed =
+        start.checked_add(length).and_then(|end| pack.get(start..end)).ok_or_else(short)?;
+    let payload = reader.open(place, sealed)?;
+    let mut prefix = Vec::new();
+    for base in &place.bases {
+        let plain = plains.get(base).ok_or_else(|| {
+            Error::damaged("read chunk", place.id, format!("its base {base} cannot be read"))
+        })?;
+        prefix.extend_from_slice(plain);
+    }
+    reader.decode_proved(place, &payload, &prefix).map(drop)
+}
+
+/// A pack's own account against the index's; the places that are not as the pack says.
+fn compare(
+    pack: PackId,
+    contents: Result<PackContents>,
+    places: &[Place],
+    monitor: &dyn Monitor,
+    report: &mut CheckReport,
+) -> Vec<Place> {
+    let handle = Handle::pack(pack);
+    match contents {
+        Err(error) => {
+            report.found(monitor, error.within("check", handle));
+            // The blobs may be whole all the same: the index knows where they are.
+            Vec::new()
+        }
+        Ok(contents) => {
+            let known: HashSet<(u32, ChunkId)> =
+                contents.places.iter().map(|place| (place.offset, place.id)).collect();
+            let wrong: Vec<Place> = places
+                .iter()
+                .filter(|place| {
+                    !known.contains(&(place.offset, place.id)) || !contents.places.contains(place)
+                })
+                .cloned()
+                .collect();
+            for place in &wrong {
+                let reason = format!("{handle} does not hold it where the index says");
+                report.found(monitor, Error::damaged("check chunk", place.id, reason));
+            }
+            let missing = contents.places.len() + wrong.len();
+            if missing > places.len() + wrong.len() {
+                let reason = "the index does not name everything that it holds";
+                report.found(monitor, Error::damaged("check", handle, reason));
+            }
+            wrong
+        }
+    }
+}
+
+/// Entries whose bases are gone: nothing is wrong with them but that they cannot be read.
+fn unusable(index: &Index, monitor: &dyn Monitor, report: &mut CheckReport) {
+    let lost: Vec<ChunkId> = index
+        .places()
+        .filter(|place| !index.is_damaged(place) && !index.knows(&place.id))
+        .map(|place| place.id)
+        .collect();
+    for id in lost {
+        report.found(
+            monitor,
+            Error::damaged("read chunk", id, "a chunk that it is a delta of is lost"),
+        );
+    }
+}

@@ -1,0 +1,154 @@
+//! Trees: every node reads, every chunk is there; what is not is named with all that it touches.
+
+use super::{CheckReport, FINDINGS_MOST};
+use crate::error::{Error, Result};
+use crate::format::list::{Content, TreeRef};
+use crate::format::node::{Node, NodeKind};
+use crate::format::snapshot::{Outcome, Snapshot};
+use crate::limits::DIRECTORY_DEPTH_MAX;
+use crate::monitor::{Counter, Monitor, go_on};
+use crate::repo::{Index, Reader, Repository};
+use crate::stream::{DirectoryEntries, Pieces};
+use std::collections::{HashMap, HashSet};
+
+pub(super) fn check(
+    repository: &Repository,
+    index: &Index,
+    monitor: &dyn Monitor,
+    report: &mut CheckReport,
+) -> Result<()> {
+    let reader = Reader::new(repository, index);
+    let mut trees = Trees {
+        reader: &reader,
+        monitor,
+        report,
+        directories: HashMap::new(),
+        lists: HashSet::new(),
+        said: HashSet::new(),
+    };
+    monitor.begin("check trees", None);
+    for (_, outcome) in repository.outcomes()? {
+        if let Ok((Outcome::Snapshot(snapshot), ..)) = outcome {
+            trees.snapshot(&snapshot)?;
+        }
+    }
+    monitor.end();
+    Ok(())
+}
+
+struct Trees<'a> {
+    reader: &'a Reader<'a>,
+    monitor: &'a dyn Monitor,
+    report: &'a mut CheckReport,
+    /// Directories seen, and whether all beneath was well: those need no second look.
+    directories: HashMap<TreeRef, bool>,
+    /// Lists that were well.
+    lists: HashSet<TreeRef>,
+    /// What was said once already.
+    said: HashSet<String>,
+}
+
+impl Trees<'_> {
+    fn snapshot(&mut self, snapshot: &Snapshot) -> Result<()> {
+        for part in &snapshot.parts {
+            self.node(snapshot, &mut part.path.clone(), &part.root, 0)?;
+        }
+        Ok(())
+    }
+
+    /// Whether everything at and below a node is well.
+    fn node(
+        &mut self,
+        snapshot: &Snapshot,
+        path: &mut Vec<u8>,
+        node: &Node,
+        depth: usize,
+    ) -> Result<bool> {
+        self.monitor.count(Counter::Items, 1);
+        match &node.kind {
+            NodeKind::File { content, .. } => Ok(self.file(snapshot, path, content)),
+            NodeKind::Directory { entries } => self.directory(snapshot, path, *entries, depth),
+            _ => Ok(true),
+        }
+    }
+
+    fn directory(
+        &mut self,
+        snapshot: &Snapshot,
+        path: &mut Vec<u8>,
+        root: TreeRef,
+        depth: usize,
+    ) -> Result<bool> {
+        go_on(self.monitor, "check")?;
+        match self.directories.get(&root) {
+            Some(true) => return Ok(true),
+            // Seen again only to name what it touches, as long as names are kept.
+            Some(false) if self.report.touched.len() >= FINDINGS_MOST => return Ok(false),
+            _ => {}
+        }
+        if depth > DIRECTORY_DEPTH_MAX {
+            let reason = "directories are nested too deeply";
+            return Ok(self.touched(snapshot, path, Error::damaged("check", "a tree", reason)));
+        }
+        self.directories.insert(root, false);
+        let mut well = true;
+        let mut entries = DirectoryEntries::new(self.reader, root);
+        loop {
+            match entries.next_entry() {
+                Ok(None) => break,
+                Ok(Some(node)) => {
+                    let length = path.len();
+                    if !path.ends_with(b"/") {
+                        path.push(b'/');
+                    }
+                    path.extend_from_slice(&node.name);
+                    well &= self.node(snapshot, path, &node, depth + 1)?;
+                    path.truncate(length);
+                }
+                Err(error) => {
+                    well = self.touched(snapshot, path, error);
+                    break;
+                }
+            }
+        }
+        self.directories.insert(root, well);
+        Ok(well)
+    }
+
+    fn file(&mut self, snapshot: &Snapshot, path: &[u8], content: &Content) -> bool {
+        if content.list.is_some_and(|root| self.lists.contains(&root)) {
+            return true;
+        }
+        match self.content(content) {
+            Ok(()) => {
+                self.lists.extend(content.list);
+                true
+            }
+            Err(error) => self.touched(snapshot, path, error),
+        }
+    }
+
+    fn content(&self, content: &Content) -> Result<()> {
+        let mut pieces = Pieces::new(self.reader, content, "its list")?;
+        while let Some((_, piece)) = pieces.next_piece()? {
+            let Some(id) = piece.chunk() else { continue };
+            let place = self.reader.index().find(&id);
+            let place = place.ok_or_else(|| Error::damaged("find chunk", id, "it is lost"))?;
+            if u64::from(place.plain) != piece.length() {
+                return Err(Error::damaged("account for chunk", id, "it has another length"));
+            }
+        }
+        Ok(())
+    }
+
+    /// Something at `path` cannot be restored. Never well.
+    fn touched(&mut self, snapshot: &Snapshot, path: &[u8], error: Error) -> bool {
+        self.report.touches(snapshot.id, path);
+        let text = String::from_utf8_lossy(path);
+        if self.said.insert(error.to_string()) {
+            let subject = format!("{}:{text}", snapshot.id.short());
+            self.report.found(self.monitor, error.within("restore", subject));
+        }
+        false
+    }
+}

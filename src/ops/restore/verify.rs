@@ -1,0 +1,134 @@
+//! Reads restored files back and compares them, chunk by chunk, with what the snapshot says.
+
+use super::super::tree::{self, Found, Step};
+use super::{RestoreOptions, RestoreReport, is_folder};
+use crate::error::{Attempt, Error, Result};
+use crate::format::BlobKind;
+use crate::format::list::{Content, Piece};
+use crate::format::node::NodeKind;
+use crate::monitor::{Counter, Monitor, go_on};
+use crate::repo::Reader;
+use crate::stream::Pieces;
+use rustix::fs::{Mode, OFlags, ResolveFlags};
+use std::ffi::OsStr;
+use std::fs::File;
+use std::io::Read;
+use std::os::fd::OwnedFd;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+
+pub(super) fn verify(
+    reader: &Reader<'_>,
+    found: &Found,
+    target: &Path,
+    options: &mut RestoreOptions,
+    monitor: &dyn Monitor,
+    report: &mut RestoreReport,
+) -> Result<()> {
+    let directory = File::open(target).attempt("open", target.display())?;
+    let root = if is_folder(&found.entry) { found.path.clone() } else { parent(&found.path) };
+    monitor.begin("verify", Some((Counter::Bytes, report.bytes)));
+    let mut inside: Vec<bool> = Vec::new();
+    let walked = tree::walk(
+        reader,
+        found,
+        &mut |path, step| {
+            go_on(monitor, "verify")?;
+            let mut included = || {
+                inside.last().copied().unwrap_or(false)
+                    || options.include.is_empty()
+                    || options.include.leave_out(path)
+            };
+            match step {
+                Step::Leave => drop(inside.pop()),
+                Step::Enter(_) => {
+                    if options.exclude.leave_out(path) {
+                        return Ok(false);
+                    }
+                    let included = included();
+                    inside.push(included);
+                }
+                Step::Node(node) => {
+                    let NodeKind::File { content, .. } = &node.kind else { return Ok(true) };
+                    if !included() || options.exclude.leave_out(path) {
+                        return Ok(true);
+                    }
+                    let relative = path.strip_prefix(root.as_slice()).unwrap_or(path);
+                    let relative = relative.strip_prefix(b"/").unwrap_or(relative);
+                    match compare(reader, &directory, relative, content, monitor) {
+                        Ok(()) => report.verified += 1,
+                        Err(error) => {
+                            monitor.trouble(&error);
+                            report.failed += 1;
+                        }
+                    }
+                }
+            }
+            Ok(true)
+        },
+        // Said already when the restore read it.
+        &mut |_| Ok(()),
+    );
+    monitor.end();
+    walked
+}
+
+fn parent(path: &[u8]) -> Vec<u8> {
+    let slash = path.iter().rposition(|byte| *byte == b'/').unwrap_or(0);
+    path.get(..slash).unwrap_or_default().to_vec()
+}
+
+fn compare(
+    reader: &Reader<'_>,
+    directory: &File,
+    relative: &[u8],
+    content: &Content,
+    monitor: &dyn Monitor,
+) -> Result<()> {
+    let subject = String::from_utf8_lossy(relative).into_owned();
+    let mut file = File::from(open_beneath(directory, relative).attempt("open", &subject)?);
+    let differs = || Error::damaged("verify", &subject, "it is not what was restored");
+    let mut pieces = Pieces::new(reader, content, &subject)?;
+    let mut buffer = Vec::new();
+    while let Some((_, piece)) = pieces.next_piece()? {
+        let matches = match piece {
+            Piece::Chunk { id, length } => {
+                buffer.resize(usize::try_from(length).unwrap_or(0), 0);
+                file.read_exact(&mut buffer).map_err(|_| differs())?;
+                reader.names(BlobKind::Data, &buffer) == id
+            }
+            Piece::Hole { length } => all_zero(&mut file, length).attempt("read", &subject)?,
+        };
+        if !matches {
+            return Err(differs());
+        }
+        monitor.count(Counter::Bytes, piece.length());
+    }
+    if file.read(&mut [0; 1]).attempt("read", &subject)? != 0 {
+        return Err(differs());
+    }
+    Ok(())
+}
+
+fn open_beneath(directory: &File, relative: &[u8]) -> std::io::Result<OwnedFd> {
+    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK;
+    let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS;
+    let path = OsStr::from_bytes(relative);
+    Ok(rustix::fs::openat2(directory, path, flags, Mode::empty(), resolve)?)
+}
+
+fn all_zero(file: &mut File, length: u64) -> std::io::Result<bool> {
+    let mut buffer = [0; 64 << 10];
+    let mut rest = file.take(length);
+    let mut seen = 0;
+    loop {
+        let read = rest.read(&mut buffer)?;
+        if read == 0 {
+            return Ok(seen == length);
+        }
+        seen += read as u64;
+        if buffer.iter().take(read).any(|byte| *byte != 0) {
+            return Ok(false);
+        }
+    }
+}
