@@ -1,7 +1,10 @@
 //! What the fuzz targets share: which structures each one reads, and what must hold for any bytes.
 
-#[path = "../../tests/vectors/forms.rs"]
+pub mod codec;
+pub mod cuts;
+#[path = "../../tests/vectors/forms/mod.rs"]
 pub mod forms;
+pub mod handle;
 pub mod sealed;
 
 /// Each target that reads structures of the vectors, and which.
@@ -29,7 +32,7 @@ const RECORDS: [&str; 9] = [
 pub fn decode(target: &str, bytes: &[u8]) {
     let (_, structures) = TARGETS.iter().find(|(name, _)| *name == target).expect("a target");
     for structure in *structures {
-        let form = forms::form(structure);
+        let form = forms::FORMS.iter().find(|form| form.name == *structure).expect("a structure");
         let Ok(value) = (form.decode)(bytes) else { continue };
         let again = (form.encode)(&value).expect("what was decoded");
         let rest = bytes.strip_prefix(&again[..]).expect("the canonical bytes");

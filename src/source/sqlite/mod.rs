@@ -53,7 +53,7 @@ pub fn is_database_file(path: &Path) -> Result<bool> {
 }
 
 /// The name of the database that a file named `name` would belong to, if it is named like a
-/// -wal, -shm, -journal or super-journal (-mjXXXXXX9XX) of one. The name alone decides: whether
+/// -wal, -shm, -journal or super-journal (-mj and nine digits) of one. The name alone decides: whether
 /// such a database stands beside it is for the caller to see.
 pub fn sibling_of(name: &[u8]) -> Option<&[u8]> {
     let main = [&b"-wal"[..], b"-shm", b"-journal"]

@@ -1,0 +1,324 @@
+//! Hostile trees and hostile targets: whatever a repository holds and whatever is planted in a
+//! target, nothing outside the target changes (faults 35 to 38).
+
+use icecore::error::{Kind, Result};
+use icecore::format::list::{Content, TreeRef};
+use icecore::format::node::{FileTime, Metadata, Node, NodeKind};
+use icecore::id::ChunkId;
+use icecore::target::files::{FilesOptions, FilesTarget, Overwrite, Placed};
+use std::fs;
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::path::Path;
+use std::process::Command;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use tempfile::TempDir;
+
+fn node(name: &[u8], kind: NodeKind) -> Node {
+    let meta = Metadata { mode: 0o755, mtime: FileTime(1_000_000_000, 5), ..Metadata::default() };
+    Node { name: name.to_vec(), kind, meta, stamp: None, taint: None }
+}
+
+fn file(name: &[u8]) -> Node {
+    node(name, NodeKind::File { content: Content::default(), sqlite: None })
+}
+
+fn directory(name: &[u8]) -> Node {
+    node(name, NodeKind::Directory { entries: TreeRef { id: ChunkId([0; 32]), levels: 0 } })
+}
+
+fn link(name: &[u8], target: &[u8]) -> Node {
+    node(name, NodeKind::Symlink { target: target.to_vec() })
+}
+
+fn write(target: &mut FilesTarget, node: &Node, content: &[u8]) -> Result<()> {
+    match target.file(node, content.len() as u64)? {
+        Placed::Write(sink) => {
+            sink.write_at(0, content)?;
+            sink.finish(node)
+        }
+        Placed::Kept | Placed::Linked => Ok(()),
+    }
+}
+
+/// A target and, beside it, what must stay as it is.
+struct Rig {
+    dir: TempDir,
+}
+
+impl Rig {
+    fn new() -> Self {
+        let dir = TempDir::new().unwrap();
+        fs::create_dir_all(dir.path().join("target")).unwrap();
+        fs::create_dir_all(dir.path().join("outside/folder")).unwrap();
+        fs::write(dir.path().join("outside/precious"), b"precious").unwrap();
+        Rig { dir }
+    }
+
+    fn target(&self) -> std::path::PathBuf {
+        self.dir.path().join("target")
+    }
+
+    fn outside(&self) -> std::path::PathBuf {
+        self.dir.path().join("outside")
+    }
+
+    fn open(&self, overwrite: Overwrite) -> FilesTarget {
+        let options = FilesOptions { overwrite, ..FilesOptions::default() };
+        FilesTarget::open(&self.target(), options).unwrap()
+    }
+
+    fn nothing_outside_changed(&self, what: &str) {
+        let mut beside = names(self.dir.path());
+        beside.sort();
+        assert_eq!(beside, ["outside", "target"], "{what}");
+        assert_eq!(fs::read(self.outside().join("precious")).unwrap(), b"precious", "{what}");
+        let mode = fs::metadata(self.outside().join("precious")).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o644, "{what}");
+        let mut found = names(&self.outside());
+        found.sort();
+        assert_eq!(found, ["folder", "precious"], "{what}");
+        assert!(names(&self.outside().join("folder")).is_empty(), "{what}");
+    }
+}
+
+fn names(folder: &Path) -> Vec<String> {
+    let entries = fs::read_dir(folder).unwrap();
+    entries.map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned()).collect()
+}
+
+/// A name that is none is refused for every kind of entry, before anything is made.
+#[test]
+fn bad_names() {
+    let long = vec![b'x'; 5000];
+    let bad: [&[u8]; 10] =
+        [b"", b".", b"..", b"/", b"/etc/x", b"a/b", b"../x", b"a\0b", b"x/", &long];
+    for name in bad {
+        let rig = Rig::new();
+        let mut target = rig.open(Overwrite::Never);
+        let shown = name.escape_ascii().to_string();
+        assert!(target.enter(&directory(name)).is_err(), "{shown}");
+        assert!(write(&mut target, &file(name), b"evil").is_err(), "{shown}");
+        assert!(target.other(&link(name, b"/etc")).is_err(), "{shown}");
+        assert!(target.other(&node(name, NodeKind::Fifo)).is_err(), "{shown}");
+        assert!(target.leave().is_err(), "nothing was entered");
+        target.finish().unwrap();
+        assert!(names(&rig.target()).is_empty(), "{shown}");
+        rig.nothing_outside_changed(&shown);
+    }
+}
+
+/// A symbolic link and then a file through it, within one restore: the second is refused.
+#[test]
+fn link_then_through_it() {
+    for overwrite in [Overwrite::Never, Overwrite::Always, Overwrite::IfChanged] {
+        let rig = Rig::new();
+        let mut target = rig.open(overwrite);
+        let outside = rig.outside();
+        let to = outside.as_os_str().as_encoded_bytes();
+        target.other(&link(b"a", to)).unwrap();
+        assert!(target.enter(&directory(b"a")).is_err());
+        target.other(&link(b"b", &[to, b"/precious"].concat())).unwrap();
+        let error = write(&mut target, &file(b"b"), b"evil").unwrap_err();
+        assert_eq!(error.kind(), Kind::AlreadyExists, "{error}");
+        assert!(target.other(&link(b"b", b"/")).is_err(), "twice the same name");
+        target.finish().unwrap();
+        rig.nothing_outside_changed(&format!("{overwrite:?}"));
+    }
+}
+
+/// Links planted in the target are replaced where that was asked for, and never followed:
+/// for files, folders, and the names that metadata is set by.
+#[test]
+fn planted_links() {
+    for overwrite in [Overwrite::Always, Overwrite::IfChanged, Overwrite::IfNewer] {
+        let rig = Rig::new();
+        symlink(rig.outside().join("folder"), rig.target().join("folder")).unwrap();
+        symlink(rig.outside().join("precious"), rig.target().join("file")).unwrap();
+        symlink(rig.outside().join("new"), rig.target().join("dangling")).unwrap();
+        fs::hard_link(rig.outside().join("precious"), rig.target().join("hard")).unwrap();
+        let mut target = rig.open(overwrite);
+        target.enter(&directory(b"folder")).unwrap();
+        write(&mut target, &file(b"in"), b"in").unwrap();
+        target.leave().unwrap();
+        for name in [&b"file"[..], b"dangling"] {
+            write(&mut target, &file(name), b"content").unwrap();
+        }
+        let mut hard = file(b"hard");
+        hard.meta.mtime = FileTime(4_000_000_000, 0);
+        write(&mut target, &hard, b"content").unwrap();
+        target.finish().unwrap();
+        rig.nothing_outside_changed(&format!("{overwrite:?}"));
+        assert_eq!(fs::read(rig.target().join("folder/in")).unwrap(), b"in");
+        assert!(!fs::symlink_metadata(rig.target().join("folder")).unwrap().is_symlink());
+        for name in ["file", "dangling", "hard"] {
+            assert_eq!(fs::read(rig.target().join(name)).unwrap(), b"content", "{name}");
+        }
+    }
+}
+
+/// A hard link is only ever made to a file of this restore: not to what stands there already,
+/// and not to what took its place.
+#[test]
+fn hard_links() {
+    let rig = Rig::new();
+    let mut target = rig.open(Overwrite::Always);
+    let mut first = file(b"first");
+    first.meta.hard_link = Some((1, 2));
+    write(&mut target, &first, b"content").unwrap();
+    fs::remove_file(rig.target().join("first")).unwrap();
+    fs::hard_link(rig.outside().join("precious"), rig.target().join("first")).unwrap();
+    let mut second = first.clone();
+    second.name = b"second".to_vec();
+    let error = write(&mut target, &second, b"content").unwrap_err();
+    assert_eq!(error.kind(), Kind::Refused, "{error}");
+    assert!(!names(&rig.target()).contains(&"second".to_owned()));
+    target.finish().unwrap();
+    rig.nothing_outside_changed("hard links");
+}
+
+/// A name that waits for a file which then fails is reported as missing.
+#[test]
+fn link_to_a_file_given_up() {
+    let rig = Rig::new();
+    let mut target = rig.open(Overwrite::Never);
+    let mut first = file(b"first");
+    first.meta.hard_link = Some((1, 2));
+    let Placed::Write(sink) = target.file(&first, 7).unwrap() else { panic!("not placed") };
+    let mut second = first.clone();
+    second.name = b"second".to_vec();
+    assert!(matches!(target.file(&second, 7).unwrap(), Placed::Linked));
+    drop(sink);
+    assert_eq!(target.finish().unwrap().links, 1);
+    assert!(names(&rig.target()).is_empty(), "nothing stays of what was given up");
+}
+
+/// Content past the size that was given is refused, whatever the arithmetic.
+#[test]
+fn past_the_end() {
+    let rig = Rig::new();
+    let mut target = rig.open(Overwrite::Never);
+    let Placed::Write(sink) = target.file(&file(b"a"), 10).unwrap() else { panic!("not placed") };
+    sink.write_at(4, b"123456").unwrap();
+    assert!(sink.write_at(5, b"123456").is_err());
+    assert!(sink.write_at(u64::MAX, b"1").is_err());
+}
+
+/// While folders of the target are exchanged for links to the outside, and back, everything
+/// written lands inside or fails.
+#[test]
+fn exchanged_in_a_race() {
+    let rig = Rig::new();
+    let stop = Arc::new(AtomicBool::new(false));
+    let attacker = {
+        let (target, outside, stop) = (rig.target(), rig.outside(), stop.clone());
+        std::thread::spawn(move || {
+            while !stop.load(Ordering::Relaxed) {
+                let (a, aside) = (target.join("a"), target.join("aside"));
+                let _ = fs::rename(&a, &aside);
+                let _ = symlink(outside.join("folder"), &a);
+                let _ = symlink(outside.join("precious"), target.join("f"));
+                let _ = fs::remove_file(&a);
+                let _ = fs::rename(&aside, &a);
+                let _ = fs::remove_dir_all(&aside);
+            }
+        })
+    };
+    let mut entered = 0;
+    for _ in 0..500 {
+        let mut target = rig.open(Overwrite::Always);
+        if target.enter(&directory(b"a")).is_ok() {
+            entered += 1;
+            let _ = write(&mut target, &file(b"in"), b"evil");
+            let _ = target.other(&link(b"l", b"x"));
+            let _ = target.leave();
+        }
+        let _ = write(&mut target, &file(b"f"), b"evil");
+        let _ = target.finish();
+    }
+    stop.store(true, Ordering::Relaxed);
+    attacker.join().unwrap();
+    assert!(entered > 0, "the race was one");
+    rig.nothing_outside_changed("race");
+}
+
+/// Names that one file system takes for two and another for one end in an error, and the first
+/// file stays as it was written.
+#[test]
+fn the_same_name_twice() {
+    for overwrite in [Overwrite::Never, Overwrite::Always] {
+        let rig = Rig::new();
+        let mut target = rig.open(overwrite);
+        let Placed::Write(one) = target.file(&file(b"a"), 3).unwrap() else { panic!() };
+        let Placed::Write(two) = target.file(&file(b"a"), 3).unwrap() else { panic!() };
+        one.write_at(0, b"one").unwrap();
+        two.write_at(0, b"two").unwrap();
+        one.finish(&file(b"a")).unwrap();
+        assert_eq!(two.finish(&file(b"a")).unwrap_err().kind(), Kind::AlreadyExists);
+        target.enter(&directory(b"d")).unwrap();
+        target.leave().unwrap();
+        assert!(target.enter(&directory(b"d")).is_err(), "twice the same folder");
+        target.finish().unwrap();
+        assert_eq!(fs::read(rig.target().join("a")).unwrap(), b"one");
+        assert_eq!(names(&rig.target()).len(), 2, "no temporary file stays");
+    }
+}
+
+/// As a user, owners, setuid bits, devices and capabilities are left out with a report even
+/// where the flag asks for them; folders that end up read-only are filled all the same.
+#[test]
+fn as_a_user() {
+    let dir = TempDir::new().unwrap();
+    fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o777)).unwrap();
+    let program = dir.path().join("tests");
+    if fs::copy(std::env::current_exe().unwrap(), &program).is_err() {
+        return;
+    }
+    fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
+    let output = Command::new("setpriv")
+        .args(["--reuid", "65534", "--regid", "65534", "--clear-groups"])
+        .arg(&program)
+        .args(["--exact", "--ignored", "hostile_restore::as_a_user_child"])
+        .env("TMPDIR", dir.path())
+        .current_dir(dir.path())
+        .output();
+    let Ok(output) = output else { return };
+    let said = String::from_utf8_lossy(&output.stdout);
+    if rustix::process::geteuid().is_root() {
+        assert!(output.status.success() && said.contains("1 passed"), "{said}");
+    }
+}
+
+/// The part of `as_a_user` that runs as one.
+#[test]
+#[ignore = "started by as_a_user"]
+fn as_a_user_child() {
+    let rig = Rig::new();
+    let options = FilesOptions { devices_and_setuid: true, ..FilesOptions::default() };
+    let mut target = FilesTarget::open(&rig.target(), options).unwrap();
+    let mut locked = directory(b"locked");
+    locked.meta.mode = 0o555;
+    target.enter(&locked).unwrap();
+    let mut setuid = file(b"setuid");
+    setuid.meta.mode = 0o6755;
+    setuid.meta.xattrs.insert(b"security.capability".to_vec().into(), vec![1; 20].into());
+    write(&mut target, &setuid, b"program").unwrap();
+    target.other(&node(b"null", NodeKind::CharDevice { device: (1, 3) })).unwrap();
+    target.leave().unwrap();
+    let report = target.finish().unwrap();
+    assert_eq!((report.special_modes, report.devices, report.xattrs), (1, 1, 1), "{report:?}");
+    assert_eq!(report.owners, 2, "the folder and the file were root's");
+    let mode = |path: &str| fs::metadata(rig.target().join(path)).unwrap().permissions().mode();
+    assert_eq!(mode("locked/setuid") & 0o7777, 0o755);
+    assert_eq!(mode("locked") & 0o7777, 0o555);
+    // A read-only folder that is there already is filled again.
+    let options = FilesOptions { overwrite: Overwrite::Always, ..FilesOptions::default() };
+    let mut target = FilesTarget::open(&rig.target(), options).unwrap();
+    target.enter(&locked).unwrap();
+    write(&mut target, &file(b"more"), b"more").unwrap();
+    target.leave().unwrap();
+    target.finish().unwrap();
+    assert_eq!(mode("locked") & 0o7777, 0o555);
+    fs::set_permissions(rig.target().join("locked"), fs::Permissions::from_mode(0o755)).unwrap();
+    rig.nothing_outside_changed("as a user");
+}

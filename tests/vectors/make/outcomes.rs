@@ -1,0 +1,129 @@
+//! Chapter 8: outcomes, writers, notes, collection.
+
+use super::{Maker, NOW, cut, edit};
+use serde_json::{Value as Json, json};
+
+/// Chapter 8: outcomes, notes, writers.
+pub fn outcomes(m: &mut Maker) {
+    let root = json!({
+        "name": "h'617070'",
+        "kind": {"directory": {"entries": {"id": m.id::<32>(), "levels": 0}}},
+        "meta": {"mode": 493, "uid": 0, "gid": 0, "mtime": [1_795_219_100, 0]},
+    });
+    let part = |kind: &str, facts: Json, tainted: bool| {
+        let mut part = json!({
+            "kind": kind, "path": "h'2f7372762f617070'", "root": root, "started": NOW,
+            "finished": NOW + 2, "tainted": tainted, "incomplete": !tainted,
+        });
+        if !facts.is_null() {
+            part["facts"] = facts;
+        }
+        part
+    };
+    let stored = json!({"blobs": 3, "plain": 200_000, "stored": 90_000});
+    let snapshot = json!({"snapshot": {
+        "id": m.id::<16>(), "series": m.id::<16>(), "sequence": 2, "previous": m.id::<32>(),
+        "parent": m.id::<16>(), "generation": 4, "started": NOW, "finished": NOW + 1_000_000_000,
+        "host": "db1", "user": "backup", "tags": ["daily", "hourly"], "labels": {"app": "1.2"},
+        "tool": "icecore 0.1.0",
+        "parts": [
+            part("files", Json::Null, true),
+            part("sqlite", json!({"engine": "3.51.3"}), false),
+            part("stdin", Json::Null, false),
+        ],
+        "warnings": ["/srv/app/x changed while it was read"],
+        "summary": {
+            "files_new": 1, "files_changed": 2, "files_unchanged": 3, "directories": 4,
+            "databases": 5, "failed": 6, "bytes": 7, "bytes_read": 8, "chunks_new": 9,
+            "chunks_known": 10, "whole": stored, "delta": stored, "packed": 11, "written": 12,
+        },
+    }});
+    let ok = m.good("08-snapshot/snapshot", "outcome", "with a part of each kind", snapshot);
+    let comment = "a part of a kind that this version does not have";
+    let other = edit(&ok, b"fsqlite", b"foracle");
+    m.bad("08-snapshot/part-kind", "outcome", "unknown-version", comment, other);
+    let comment = "an outcome of a kind that this version does not have";
+    let other = edit(&ok, b"hsnapshot", b"hsnapshop");
+    m.bad("08-snapshot/outcome-kind", "outcome", "unknown-version", comment, other);
+    let mut packs = [m.id::<32>(), m.id::<32>()];
+    packs.sort_by_key(Json::to_string);
+    m.good(
+        "08-snapshot/partial",
+        "outcome",
+        "progress of a long backup",
+        json!({"partial": {
+            "id": m.id::<16>(), "generation": 0, "packs": packs, "at": NOW,
+        }}),
+    );
+    m.good(
+        "08-snapshot/maintenance",
+        "outcome",
+        "packs were moved",
+        json!({"maintenance": {
+            "id": m.id::<16>(), "generation": 1, "verb": "prune", "at": NOW,
+        }}),
+    );
+    m.good(
+        "08-snapshot/tombstone",
+        "outcome",
+        "a writer given up",
+        json!({"tombstone": {
+            "id": m.id::<16>(), "generation": 2, "at": NOW,
+        }}),
+    );
+    let ok = m.good(
+        "08-snapshot/note",
+        "note",
+        "a verification",
+        json!({
+            "id": m.id::<16>(), "snapshot": m.id::<16>(), "at": NOW, "topic": "verified",
+            "text": "all data read",
+        }),
+    );
+    m.bad("08-snapshot/note-short", "note", "bad-record", "cut", cut(&ok, 1));
+    let mut writer = json!({
+        "id": m.id::<16>(), "started": NOW, "verb": "backup", "host": "db1", "process": 4242,
+        "tool": "icecore 0.1.0", "continues": null,
+    });
+    m.good("08-snapshot/writer", "writer", "a writer's registration", writer.clone());
+    writer["continues"] = m.id::<16>();
+    let ok = m.good("08-snapshot/writer-continues", "writer", "one that goes on", writer);
+    m.bad("08-snapshot/writer-short", "writer", "bad-record", "cut", cut(&ok, 1));
+}
+
+/// Chapter 8: collection.
+pub fn collection(m: &mut Maker) {
+    let ok = m.good(
+        "08-snapshot/forgotten",
+        "forgotten",
+        "a snapshot given up",
+        json!({
+            "id": m.id::<16>(), "series": m.id::<16>(), "sequence": 17, "hash": m.id::<32>(),
+            "at": NOW,
+        }),
+    );
+    m.bad("08-snapshot/forgotten-short", "forgotten", "bad-record", "cut", cut(&ok, 1));
+    let ok = m.good(
+        "08-snapshot/condemned",
+        "condemned",
+        "one pack for each reason",
+        json!({
+            "generation": 5, "at": NOW, "packs": [
+                [m.id::<32>(), "garbage"], [m.id::<32>(), "duplicate"], [m.id::<32>(), "damaged"],
+            ],
+        }),
+    );
+    let comment = "a reason that this version does not have";
+    let other = edit(&ok, b"ggarbage", b"gcabbage");
+    m.bad("08-snapshot/condemned-reason", "condemned", "unknown-version", comment, other);
+    let ok = m.good(
+        "08-snapshot/verdict",
+        "verdict",
+        "what became of them",
+        json!({
+            "generation": 5, "swept": [m.id::<32>()], "rescued": [m.id::<32>()],
+            "snapshots": [m.id::<16>()], "segments": [m.id::<32>()], "at": NOW,
+        }),
+    );
+    m.bad("08-snapshot/verdict-short", "verdict", "bad-record", "cut", cut(&ok, 1));
+}
