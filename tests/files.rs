@@ -474,7 +474,7 @@ fn databases() {
     for name in ["app.db", "other"] {
         fs::write(root.join(name), b"SQLite format 3\0 and so on").unwrap();
     }
-    let siblings = ["app.db-wal", "app.db-shm", "app.db-journal", "app.db-mj0123ABCD9"];
+    let siblings = ["app.db-wal", "app.db-shm", "app.db-journal", "app.db-mj0123AB9CD"];
     for name in siblings.iter().chain(&["text", "text-wal", "lone-journal"]) {
         fs::write(root.join(name), b"x").unwrap();
     }

@@ -264,6 +264,24 @@ fn the_same_name_twice() {
     }
 }
 
+/// A journal or a write-ahead log of another database does not survive beside a restored one.
+#[test]
+fn journals_of_another() {
+    let rig = Rig::new();
+    let siblings = ["app.db-wal", "app.db-shm", "app.db-journal"];
+    for name in siblings {
+        fs::write(rig.target().join(name), b"old").unwrap();
+    }
+    fs::write(rig.target().join("app.db"), b"old database").unwrap();
+    let mut target = rig.open(Overwrite::Always);
+    let sqlite = Some(Box::default());
+    let database = node(b"app.db", NodeKind::File { content: Content::default(), sqlite });
+    write(&mut target, &database, b"restored").unwrap();
+    target.finish().unwrap();
+    assert_eq!(names(&rig.target()), ["app.db"]);
+    assert_eq!(fs::read(rig.target().join("app.db")).unwrap(), b"restored");
+}
+
 /// As a user, owners, setuid bits, devices and capabilities are left out with a report even
 /// where the flag asks for them; folders that end up read-only are filled all the same.
 #[test]

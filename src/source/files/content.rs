@@ -4,7 +4,7 @@ use super::OpenDatabase;
 use super::metadata::{identity, size, stamp};
 use super::walk::Directory;
 use crate::error::{Attempt, Error, Kind, Result};
-use crate::source::{ByteStream, FileProof, Got};
+use crate::source::{ByteStream, FileProof, Got, sqlite};
 use rustix::fs::{Mode, OFlags, SeekFrom, Stat};
 use rustix::io::Errno;
 use rustix::process::geteuid;
@@ -12,9 +12,6 @@ use std::io;
 use std::os::fd::{BorrowedFd, OwnedFd};
 use std::path::PathBuf;
 use std::sync::Arc;
-
-/// First bytes of every SQLite database (SQLite file format, 1.3).
-const SQLITE_MAGIC: &[u8; 16] = b"SQLite format 3\0";
 
 /// A hole of fewer bytes is read as the zeros that it stands for.
 const HOLE_MIN: u64 = 64 << 10;
@@ -65,21 +62,6 @@ pub(super) fn is_database(directory: BorrowedFd<'_>, name: &[u8]) -> bool {
         && open_regular(directory, name, &stat).is_ok_and(|fd| begins_as_database(&fd))
 }
 
-/// The database that `name` belongs to as a journal, write-ahead log or the like.
-pub(super) fn main_of(name: &[u8]) -> Option<&[u8]> {
-    for suffix in [&b"-wal"[..], b"-shm", b"-journal"] {
-        if let Some(main) = name.strip_suffix(suffix) {
-            return (!main.is_empty()).then_some(main);
-        }
-    }
-    // A super-journal, named after one of its databases: `-mj` and a few hexadecimal digits.
-    let place = name.windows(3).rposition(|window| window == b"-mj")?;
-    let (main, suffix) = name.split_at_checked(place)?;
-    let digits = suffix.get(3..)?;
-    let number = !digits.is_empty() && digits.iter().all(u8::is_ascii_hexdigit);
-    (number && !main.is_empty()).then_some(main)
-}
-
 fn is_regular(stat: &Stat) -> bool {
     rustix::fs::FileType::from_raw_mode(stat.st_mode).is_file()
 }
@@ -110,7 +92,7 @@ pub(super) fn open_quietly(
 
 fn begins_as_database(fd: &OwnedFd) -> bool {
     let mut head = [0; 16];
-    matches!(rustix::io::pread(fd, &mut head, 0), Ok(16)) && &head == SQLITE_MAGIC
+    matches!(rustix::io::pread(fd, &mut head, 0), Ok(16)) && sqlite::is_database(&head)
 }
 
 /// An open file, read up to the length that it had when it was opened.

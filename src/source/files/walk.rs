@@ -2,7 +2,7 @@
 //! for each entry, all relative to open directories, so that no link is followed.
 
 use super::FilesOptions;
-use super::content::{Unopened, is_database, main_of, open_quietly};
+use super::content::{Unopened, is_database, open_quietly};
 use super::listing::Listing;
 use super::metadata::{XattrReader, Xattrs, identity, margin_of, metadata, settled, size, stamp};
 use super::owners::Owners;
@@ -12,6 +12,7 @@ use crate::format::list::{Content, TreeRef};
 use crate::format::node::{Node, NodeKind};
 use crate::id::ChunkId;
 use crate::limits::{DIRECTORY_DEPTH_MAX, WARNINGS_MAX};
+use crate::source::sqlite::sibling_of;
 use crate::source::{FileItem, Item};
 use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, Stat, major, minor};
 use rustix::io::Errno;
@@ -180,7 +181,7 @@ impl Walk {
         let too_large = file && self.options.larger_than.is_some_and(|limit| size(stat) > limit);
         let sibling = || {
             self.options.sqlite.is_some()
-                && main_of(name).is_some_and(|main| {
+                && sibling_of(name).is_some_and(|main| {
                     level.listing.contains(main) && is_database(directory.fd(), main)
                 })
         };

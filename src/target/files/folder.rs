@@ -6,6 +6,7 @@ use super::metadata::{Rights, Thing, apply};
 use super::report::Reporter;
 use crate::error::{Attempt, Error, Kind, Result};
 use crate::format::node::{Metadata, Node, NodeKind, bad_name};
+use crate::target::sqlite;
 use rustix::fs::{AtFlags, FileType, Mode, OFlags, RenameFlags, Stat, makedev};
 use rustix::io::Errno;
 use std::collections::HashSet;
@@ -230,7 +231,7 @@ impl Folder {
         };
         apply(fd.as_fd(), thing, &node.meta, self.rights, path, &self.reporter);
         let identity = (stat.st_dev, stat.st_ino);
-        self.place(temporary, &node.name, identity)?;
+        self.place(temporary, &node.name, identity, false)?;
         Ok(identity)
     }
 
@@ -269,8 +270,15 @@ impl Folder {
     }
 
     /// Renames `temporary` to `name`, replacing what may be replaced, and proves that it was
-    /// the thing of this `identity` that came there.
-    pub(super) fn place(&self, temporary: &[u8], name: &[u8], identity: Identity) -> Result<()> {
+    /// the thing of this `identity` that came there. A `database` takes the place of one that
+    /// nobody has in use, and the journals of that one go.
+    pub(super) fn place(
+        &self,
+        temporary: &[u8],
+        name: &[u8],
+        identity: Identity,
+        database: bool,
+    ) -> Result<()> {
         let path = self.path_of(name)?;
         // Held throughout: no other entry of this restore comes between look and rename.
         let mut state = self.state();
@@ -278,6 +286,7 @@ impl Folder {
             self.remove_empty_directory(name, &path)?;
         }
         let renamed = match self.overwrite {
+            _ if database => return self.place_database(&mut state, temporary, name, identity),
             Overwrite::Never => self.rename_new(temporary, name),
             _ => rustix::fs::renameat(&self.fd, temporary, &self.fd, name),
         };
@@ -287,6 +296,18 @@ impl Folder {
         if (stat.st_dev, stat.st_ino) != identity {
             return Err(exchanged(&path));
         }
+        state.made.insert(identity);
+        Ok(())
+    }
+
+    fn place_database(
+        &self,
+        state: &mut State,
+        temporary: &[u8],
+        name: &[u8],
+        identity: Identity,
+    ) -> Result<()> {
+        sqlite::place(&self.fd, temporary, name)?;
         state.made.insert(identity);
         Ok(())
     }

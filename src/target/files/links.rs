@@ -95,7 +95,7 @@ impl Links {
         let stat = rustix::fs::statat(folder.fd(), &temporary, AtFlags::SYMLINK_NOFOLLOW);
         let right = stat.is_ok_and(|stat| (stat.st_dev, stat.st_ino) == place.identity);
         let placed = if right {
-            folder.place(&temporary, name, place.identity)
+            folder.place(&temporary, name, place.identity, false)
         } else {
             Err(Error::new(Kind::Refused, "make the hard link", path.display())
                 .because("the file that it leads to was exchanged"))

@@ -198,8 +198,11 @@ impl FilesTarget {
     fn is_kept(&self, node: &Node, size: u64, found: &Found) -> bool {
         let FileTime(seconds, nanoseconds) = node.meta.mtime;
         let wanted = (seconds, nanoseconds);
+        // What a database holds may stand in its -wal: its own size and time say little.
+        let database = matches!(node.kind, NodeKind::File { sqlite: Some(_), .. });
         match self.options.overwrite {
             Overwrite::Never | Overwrite::Always => false,
+            Overwrite::IfChanged if database => false,
             Overwrite::IfChanged => found.regular && found.size == size && found.mtime == wanted,
             Overwrite::IfNewer => found.regular && found.mtime >= wanted,
         }

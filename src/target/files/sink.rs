@@ -5,7 +5,7 @@ use super::folder::{Folder, Identity};
 use super::links::Links;
 use super::metadata::{Rights, Thing, apply};
 use crate::error::{Attempt, Error, Kind, Result};
-use crate::format::node::Node;
+use crate::format::node::{Node, NodeKind};
 use rustix::fs::{Mode, OFlags};
 use std::fs::File;
 use std::io;
@@ -74,8 +74,12 @@ impl FileSink {
         let reporter = self.folder.reporter();
         apply(fd, Thing::File, &node.meta, self.rights, &self.path, reporter);
         let identity = (stat.st_dev, stat.st_ino);
+        let database = matches!(node.kind, NodeKind::File { sqlite: Some(_), .. });
+        if database {
+            self.file.sync_all().attempt("sync", self.path.display())?;
+        }
         if let Some(temporary) = &self.temporary {
-            self.folder.place(temporary, &node.name, identity)?;
+            self.folder.place(temporary, &node.name, identity, database)?;
         }
         self.temporary = None;
         if let Some((key, links)) = self.link.take() {
