@@ -24,7 +24,7 @@ const ROOMS: [(&str, &[&str]); 12] = [
         &["format", "chunk", "codec", "crypto", "backend", "repo", "source", "target", "stream"],
     ),
     ("ui", &["format", "crypto", "backend", "repo", "source", "target", "stream", "ops"]),
-    ("main", &["ui"]),
+    ("main", &["ui", "source"]),
 ];
 
 /// What the parts of the ground may use of each other.
