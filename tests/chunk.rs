@@ -1,4 +1,5 @@
 //! Cutting, with and without a parent; placing and finding of older chunks.
+#![allow(clippy::cast_possible_truncation)]
 
 use icecore::chunk::align::{Piece, align};
 use icecore::chunk::reuse::{Cut, Old, cut_window};

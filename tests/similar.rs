@@ -1,4 +1,5 @@
 //! Finding similar chunks by content.
+#![allow(clippy::cast_possible_truncation)]
 
 use icecore::chunk::similar::Sketches;
 use std::collections::{BTreeMap, BTreeSet};
