@@ -56,7 +56,10 @@ new_repository() { # TOOL NAME
   rm -rf "$repository" "$repository".* "$work/cache/$2-$1"
   [ "$1" != bupstash ] || bupstash new-key -o "$BUPSTASH_KEY"
   "command_$1" init
-  "${command[@]}" >"$work/log/$1.init" 2>&1
+  "${command[@]}" >"$work/log/$1.init" 2>&1 || {
+    say "FAILED $1, init (see $work/log/$1.init)"
+    exit 1
+  }
 }
 
 size_of() { find "$1" -type f -printf '%s\n' | awk '{sum += $1} END {printf "%d\n", sum}'; }
@@ -230,6 +233,7 @@ keep_present() {
     if command -v "$tool" >/dev/null; then present+=("$tool"); else say "not here, left out: $tool"; fi
   done
   tools="${present[*]}"
+  [ -n "$tools" ] || { say "no tool to compare"; exit 1; }
 }
 
 mkdir -p "$work/log" "$work/cache" "$work/repositories"

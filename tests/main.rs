@@ -2,6 +2,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 
 mod backends;
+mod chunk;
+mod codec;
 mod crash;
 mod crypto;
 mod disk;
@@ -9,6 +11,7 @@ mod files;
 mod format;
 mod hostile_restore;
 mod house;
+mod similar;
 mod spec;
 mod sqlite;
 mod vectors;

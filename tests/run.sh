@@ -2,6 +2,7 @@
 # Every check of the project, in the order of their cost. Needs a Rust toolchain and Debian; what
 # else is missing it installs: compilers and git through apt-get, cargo-deny into target/tools.
 set -euo pipefail
+shopt -s inherit_errexit
 cd "$(dirname "$0")/.."
 
 deny_version=0.20.2
