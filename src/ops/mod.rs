@@ -3,6 +3,8 @@
 pub mod backup;
 pub mod check;
 pub mod dump;
+pub mod ls;
 pub mod restore;
 pub mod select;
+pub mod stats;
 pub mod tree;

@@ -33,7 +33,7 @@ pub fn outcomes(m: &mut Maker) {
         ],
         "warnings": ["/srv/app/x changed while it was read"],
         "summary": {
-            "files_new": 1, "files_changed": 2, "files_unchanged": 3, "directories": 4,
+            "items": 13, "files_new": 1, "files_changed": 2, "files_unchanged": 3, "directories": 4,
             "databases": 5, "failed": 6, "bytes": 7, "bytes_read": 8, "chunks_new": 9,
             "chunks_known": 10, "whole": stored, "delta": stored, "packed": 11, "written": 12,
         },
