@@ -220,7 +220,7 @@ proptest! {
             list.iter().map(|(id, length)| Piece { id: ChunkId([*id; 32]), length: *length }).collect()
         };
         let (new, old) = (pieces(&new), pieces(&old));
-        let places = align(&new, &old);
+        let places = align(&new, &old, false);
         prop_assert_eq!(places.len(), new.len());
         for place in &places {
             prop_assert!(place.range.start <= place.range.end && place.range.end <= old.len());
@@ -376,12 +376,12 @@ fn places_follow_the_equal_pieces() {
         piece(41, 6),
         piece(5, 10),
     ];
-    let places = align(&new, &old);
+    let places = align(&new, &old, false);
     let ranges: Vec<Range<usize>> = places.iter().map(|place| place.range.clone()).collect();
     assert_eq!(ranges, [0..1, 1..2, 2..3, 3..4, 3..4, 3..4, 4..5]);
-    assert!(align(&new, &[]).iter().all(|place| place.range.is_empty()));
+    assert!(align(&new, &[], false).iter().all(|place| place.range.is_empty()));
     // Between two neighbours nothing stood; the one before is the next best.
-    let places = align(&[piece(1, 10), piece(9, 5), piece(2, 10)], &old[..2]);
+    let places = align(&[piece(1, 10), piece(9, 5), piece(2, 10)], &old[..2], false);
     assert_eq!((places[1].range.clone(), places[1].best), (1..1, 0));
 }
 
@@ -390,6 +390,6 @@ fn places_follow_the_equal_pieces() {
 fn repeated_pieces_are_matched() {
     let old = [piece(0, 8), piece(0, 8), piece(1, 8), piece(0, 8), piece(2, 8)];
     let new = [piece(0, 8), piece(0, 8), piece(1, 8), piece(0, 8), piece(9, 8)];
-    let best: Vec<usize> = align(&new, &old).iter().map(|place| place.best).collect();
+    let best: Vec<usize> = align(&new, &old, false).iter().map(|place| place.best).collect();
     assert_eq!(best, [0, 1, 2, 3, 4]);
 }

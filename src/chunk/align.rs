@@ -27,13 +27,20 @@ pub struct Place {
 /// For each of `new` the place in `old`: of an equal piece that piece, of others what lies over
 /// against them by bytes between the equal pieces around, which may be many. Time and memory are linear in both
 /// lengths but for a logarithm.
-pub fn align(new: &[Piece], old: &[Piece]) -> Vec<Place> {
+///
+/// If the new stream `goes_on` after these pieces, `old` may reach further than they do: what
+/// follows the last equal piece is then counted from there alone.
+pub fn align(new: &[Piece], old: &[Piece], goes_on: bool) -> Vec<Place> {
     let mut places = Vec::with_capacity(new.len());
     let mut old_done = 0;
     let end = (new.len(), old.len());
     for (at_new, at_old) in matches(new, old).into_iter().chain([end]) {
         let new_run = new.get(places.len()..at_new).unwrap_or_default();
-        let old_run = old.get(old_done..at_old).unwrap_or_default();
+        let mut old_run = old.get(old_done..at_old).unwrap_or_default();
+        if goes_on && at_new == new.len() {
+            let beside = self::ends(old_run).position(|end| end >= ends_total(new_run));
+            old_run = old_run.get(..=beside.unwrap_or(usize::MAX - 1)).unwrap_or(old_run);
+        }
         place_run(new_run, old_run, old_done, &mut places);
         if at_new < new.len() {
             places.push(Place { range: at_old..at_old + 1, best: at_old });

@@ -187,7 +187,7 @@ impl Cutting<'_> {
                     cut(self.repository, self.chunker, self.at, bytes, window.is_last(), old);
                 self.at += cuts.consumed as u64;
                 feed.keep(bytes.get(cuts.consumed..).unwrap_or_default());
-                let bases = self.old.bases(bytes, &cuts.cuts);
+                let bases = self.old.bases(bytes, &cuts.cuts, window.is_last());
                 let cuts = cuts.cuts.into_iter().zip(bases).collect();
                 Some(CutSegment::Window { window, cuts })
             }
@@ -214,7 +214,7 @@ fn cut_whole(
     old: &mut OldPieces<'_>,
 ) -> Vec<(Cut, Vec<ChunkId>)> {
     let cuts = cut(repository, chunker, 0, bytes, true, old.at(0, bytes.len())).cuts;
-    let bases = old.bases(bytes, &cuts);
+    let bases = old.bases(bytes, &cuts, true);
     cuts.into_iter().zip(bases).collect()
 }
 

@@ -70,7 +70,7 @@ impl<'a> OldPieces<'a> {
     }
 
     /// For each cut, the chunks that may serve as bases, best last.
-    pub(super) fn bases(&mut self, bytes: &[u8], cuts: &[Cut]) -> Vec<Vec<ChunkId>> {
+    pub(super) fn bases(&mut self, bytes: &[u8], cuts: &[Cut], last: bool) -> Vec<Vec<ChunkId>> {
         let length: usize = cuts.iter().map(|cut| cut.range.len()).sum();
         let until = self.ahead.get(self.aligned).map_or(0, |old| old.at);
         self.read_to(until.saturating_add(length as u64).saturating_add(SLACK));
@@ -78,7 +78,7 @@ impl<'a> OldPieces<'a> {
         let new: Vec<align::Piece> = cuts.iter().map(new_piece).collect();
         let pieces: Vec<align::Piece> =
             old.iter().map(|old| align::Piece { id: old.id, length: old.length }).collect();
-        let places = align::align(&new, &pieces);
+        let places = align::align(&new, &pieces, !last);
         let mut bases = Vec::with_capacity(cuts.len());
         for (cut, place) in cuts.iter().zip(&places) {
             if old.get(place.best).is_some_and(|old| old.id == cut.id) {
