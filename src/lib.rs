@@ -15,3 +15,4 @@ pub mod repo;
 pub mod source;
 pub mod stream;
 pub mod target;
+pub mod ui;

@@ -6,5 +6,5 @@ fn main() -> ExitCode {
     if let Some(code) = icecore::source::sqlite::run_as_child() {
         return code;
     }
-    ExitCode::SUCCESS
+    icecore::ui::run()
 }

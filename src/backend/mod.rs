@@ -4,6 +4,7 @@
 mod bounds;
 mod counting;
 mod disk;
+mod dry_run;
 mod local;
 mod location;
 mod memory;
@@ -14,6 +15,7 @@ pub mod testing;
 
 pub use crate::format::Handle;
 pub use counting::{Counting, Tally, Verb};
+pub use dry_run::DryRun;
 pub use local::Local;
 pub use location::Location;
 pub use memory::Memory;

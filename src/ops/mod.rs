@@ -2,7 +2,10 @@
 
 pub mod backup;
 pub mod check;
+pub mod diff;
 pub mod dump;
+pub mod find;
+pub mod forget;
 pub mod ls;
 pub mod restore;
 pub mod select;

@@ -186,7 +186,7 @@ fn walk_directory(
 }
 
 /// Adds a name to a path; the length to go back to.
-fn push(path: &mut Vec<u8>, name: &[u8]) -> usize {
+pub(super) fn push(path: &mut Vec<u8>, name: &[u8]) -> usize {
     let length = path.len();
     if !path.ends_with(b"/") {
         path.push(b'/');

@@ -153,7 +153,8 @@ fn create(backend: &dyn Backend, handle: &Handle, bytes: &[u8]) -> Result<()> {
     }
 }
 
-fn refuse_occupied(backend: &dyn Backend) -> Result<()> {
+/// Refuses a store that holds a repository, or anything that looks like one.
+pub fn refuse_occupied(backend: &dyn Backend) -> Result<()> {
     for kind in ObjectKind::ALL {
         if !backend.list(kind)?.is_empty() {
             return Err(Error::new(

@@ -4,9 +4,9 @@ mod batch;
 mod parent;
 mod part;
 
+pub use crate::codec::Level;
 pub use parent::ParentChoice;
 
-use crate::codec::Level;
 use crate::env::Time;
 use crate::error::{Error, Kind, Result};
 use crate::format::snapshot::{Part, Snapshot, Summary};

@@ -7,7 +7,7 @@
 //! have no meaning.
 
 use crate::error::{Attempt, Error, Kind, Result};
-use globset::{Candidate, GlobBuilder, GlobSet, GlobSetBuilder};
+use globset::{Candidate, Glob, GlobBuilder, GlobSet, GlobSetBuilder};
 use std::fs::File;
 use std::io::Read;
 use std::path::Path;
@@ -34,12 +34,7 @@ impl Excludes {
                 Some(rest) => (rest, true),
                 None => (pattern, false),
             };
-            let glob = GlobBuilder::new(&anchored(positive))
-                .literal_separator(true)
-                .backslash_escape(true)
-                .build()
-                .map_err(|cause| bad_pattern(pattern, &cause))?;
-            builder.add(glob);
+            builder.add(glob(positive, false)?);
             takes_back.push(negated);
         }
         let set = builder.build().map_err(|cause| bad_pattern("all of them", &cause))?;
@@ -75,6 +70,16 @@ impl Excludes {
             None => false,
         }
     }
+}
+
+/// A pattern of this module, without `!`, as a glob over absolute paths.
+pub(crate) fn glob(pattern: &str, ignore_case: bool) -> Result<Glob> {
+    GlobBuilder::new(&anchored(pattern))
+        .literal_separator(true)
+        .backslash_escape(true)
+        .case_insensitive(ignore_case)
+        .build()
+        .map_err(|cause| bad_pattern(pattern, &cause))
 }
 
 /// The glob over absolute paths that means what `pattern` does.

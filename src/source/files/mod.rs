@@ -9,6 +9,7 @@ mod owners;
 mod walk;
 
 pub use excludes::Excludes;
+pub(crate) use excludes::glob;
 
 use super::{ByteStream, Description, Item, PartProof, Source};
 use crate::env::Env;

@@ -74,7 +74,9 @@ fn refuse_shared(file: &File) -> Result<()> {
                 "it lies on {name}, where locks and shared memory do not reach every process \
                  that may write to it"
             ))
-            .hint("back it up on the machine that runs it; --force reads it all the same")),
+            .hint(
+                "back it up on the machine that runs it; --allow-network-fs reads it all the same",
+            )),
     }
 }
 

@@ -1,0 +1,274 @@
+//! `diff`: what differs between two snapshots, or between two places within them.
+
+mod bytes;
+
+use super::ls;
+use super::tree::{self, Entry, Found, Step};
+use crate::error::{Error, Result};
+use crate::format::list::TreeRef;
+use crate::format::node::{Metadata, Node, NodeKind};
+use crate::limits::DIRECTORY_DEPTH_MAX;
+use crate::repo::Reader;
+use crate::stream::DirectoryEntries;
+use std::cmp::Ordering;
+use std::collections::btree_map;
+
+/// How an entry differs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Change {
+    /// It is in the second alone.
+    Added,
+    /// It is in the first alone.
+    Removed,
+    /// Its content: bytes, target of a link, device number.
+    Content,
+    /// Only mode, owner, times, attributes, facts of a database, or whether it has other names.
+    Metadata,
+    /// It is something else now; what stood beneath it is removed, what stands there is added.
+    Type,
+}
+
+/// One entry that differs.
+#[derive(Clone, Copy, Debug)]
+pub struct Difference<'d> {
+    /// Absolute path, as in the second snapshot.
+    pub path: &'d [u8],
+    /// How it differs.
+    pub change: Change,
+    /// What it was; none if it was added.
+    pub before: Option<&'d Node>,
+    /// What it is; none if it was removed.
+    pub after: Option<&'d Node>,
+    /// Of an added or removed file its length; of changed content the bytes in chunks that the
+    /// earlier content lacks. None if the lists cannot be read.
+    pub bytes: Option<u64>,
+}
+
+type Visit<'v> = &'v mut dyn FnMut(Difference<'_>) -> Result<()>;
+type Trouble<'t> = &'t mut dyn FnMut(Error) -> Result<()>;
+
+/// Hands every difference between `before` and `after` ([`tree::find`] gives them) to `visit`,
+/// in order of paths. Identical subtrees are not read. That a file was stored again with the
+/// same bytes cut otherwise, or zeros became a hole, counts as changed content.
+///
+/// # Errors
+/// A folder that cannot be read on either side goes to `trouble`, is compared no further, and
+/// the rest goes on; what `trouble` or `visit` returns as an error ends it.
+pub fn diff(
+    reader: &Reader<'_>,
+    before: &Found,
+    after: &Found,
+    visit: &mut dyn FnMut(Difference<'_>) -> Result<()>,
+    trouble: &mut dyn FnMut(Error) -> Result<()>,
+) -> Result<()> {
+    let mut diff = Diff { reader, path: after.path.clone(), visit, trouble };
+    diff.entries(&before.entry, &after.entry, 0)
+}
+
+struct Diff<'d> {
+    reader: &'d Reader<'d>,
+    path: Vec<u8>,
+    visit: Visit<'d>,
+    trouble: Trouble<'d>,
+}
+
+impl Diff<'_> {
+    fn entries(&mut self, before: &Entry, after: &Entry, depth: usize) -> Result<()> {
+        match (before, after) {
+            (Entry::Node(before), Entry::Node(after)) => self.nodes(before, after, depth),
+            _ => match (Children::of(self.reader, before), Children::of(self.reader, after)) {
+                (Some(old), Some(new)) => self.children(old, new, depth),
+                _ => {
+                    self.all(before, Change::Removed)?;
+                    self.all(after, Change::Added)
+                }
+            },
+        }
+    }
+
+    fn nodes(&mut self, before: &Node, after: &Node, depth: usize) -> Result<()> {
+        use NodeKind::{Directory, File};
+        match (&before.kind, &after.kind) {
+            (Directory { entries: old }, Directory { entries: new }) => {
+                if !same_metadata(before, after) {
+                    self.tell(Change::Metadata, before, after, Some(0))?;
+                }
+                if old != new {
+                    let (old, new) = (self.stored(*old), self.stored(*new));
+                    self.children(old, new, depth)?;
+                }
+                Ok(())
+            }
+            (File { content: old, .. }, File { content: new, .. }) if old != new => {
+                let subject = String::from_utf8_lossy(&self.path).into_owned();
+                let bytes = match bytes::new_bytes(self.reader, old, new, &subject) {
+                    Ok(bytes) => Some(bytes),
+                    Err(error) => (self.trouble)(error).map(|()| None)?,
+                };
+                self.tell(Change::Content, before, after, bytes)
+            }
+            (File { .. }, File { .. }) => self.metadata(before, after),
+            (old, new) if std::mem::discriminant(old) != std::mem::discriminant(new) => {
+                self.tell(Change::Type, before, after, Some(ls::size(after)))?;
+                self.beneath(before, Change::Removed)?;
+                self.beneath(after, Change::Added)
+            }
+            (old, new) if old != new => self.tell(Change::Content, before, after, Some(0)),
+            _ => self.metadata(before, after),
+        }
+    }
+
+    fn metadata(&mut self, before: &Node, after: &Node) -> Result<()> {
+        if same_metadata(before, after) {
+            return Ok(());
+        }
+        self.tell(Change::Metadata, before, after, Some(0))
+    }
+
+    fn tell(&mut self, change: Change, old: &Node, new: &Node, bytes: Option<u64>) -> Result<()> {
+        let (before, after) = (Some(old), Some(new));
+        (self.visit)(Difference { path: &self.path, change, before, after, bytes })
+    }
+
+    /// Two directories side by side. After trouble on one side nothing can be said of the rest.
+    fn children(
+        &mut self,
+        mut before: Children<'_>,
+        mut after: Children<'_>,
+        depth: usize,
+    ) -> Result<()> {
+        if depth > DIRECTORY_DEPTH_MAX {
+            let path = String::from_utf8_lossy(&self.path).into_owned();
+            let reason = "directories are nested too deeply";
+            return (self.trouble)(Error::damaged("compare", path, reason));
+        }
+        let (mut old, mut new) = (before.next(), after.next());
+        loop {
+            let (left, right) = match (old, new) {
+                (Ok(left), Ok(right)) => (left, right),
+                (Err(error), _) | (_, Err(error)) => {
+                    let path = String::from_utf8_lossy(&self.path).into_owned();
+                    return (self.trouble)(error.within("compare folder", path));
+                }
+            };
+            let order = match (&left, &right) {
+                (None, None) => return Ok(()),
+                (Some(_), None) => Ordering::Less,
+                (None, Some(_)) => Ordering::Greater,
+                (Some((left, _)), Some((right, _))) => left.cmp(right),
+            };
+            self.pair(left.as_ref(), right.as_ref(), order, depth)?;
+            old = if order.is_gt() { Ok(left) } else { before.next() };
+            new = if order.is_lt() { Ok(right) } else { after.next() };
+        }
+    }
+
+    /// What stands next on both sides, or on the one with the lesser name.
+    fn pair(
+        &mut self,
+        old: Option<&(Vec<u8>, Entry)>,
+        new: Option<&(Vec<u8>, Entry)>,
+        order: Ordering,
+        depth: usize,
+    ) -> Result<()> {
+        let (old, new) = (old.filter(|_| order.is_le()), new.filter(|_| order.is_ge()));
+        let Some((name, _)) = old.or(new) else { return Ok(()) };
+        let length = tree::push(&mut self.path, name);
+        match (old, new) {
+            (Some((_, old)), Some((_, new))) => self.entries(old, new, depth + 1)?,
+            (Some((_, old)), None) => self.all(old, Change::Removed)?,
+            (None, Some((_, new))) => self.all(new, Change::Added)?,
+            (None, None) => {}
+        }
+        self.path.truncate(length);
+        Ok(())
+    }
+
+    /// An entry and everything beneath, on one side alone.
+    fn all(&mut self, entry: &Entry, change: Change) -> Result<()> {
+        let found = Found { path: self.path.clone(), entry: entry.clone() };
+        let visit = &mut self.visit;
+        let mut step = |path: &[u8], step: Step<'_>| {
+            let (Step::Enter(node) | Step::Node(node)) = step else { return Ok(true) };
+            let (before, after) = match change {
+                Change::Removed => (Some(node), None),
+                _ => (None, Some(node)),
+            };
+            let bytes = Some(ls::size(node));
+            visit(Difference { path, change, before, after, bytes }).map(|()| true)
+        };
+        tree::walk(self.reader, &found, &mut step, self.trouble)
+    }
+
+    /// Everything beneath a node, without itself.
+    fn beneath(&mut self, node: &Node, change: Change) -> Result<()> {
+        let NodeKind::Directory { entries } = node.kind else { return Ok(()) };
+        let mut children = self.stored(entries);
+        loop {
+            match children.next() {
+                Ok(None) => return Ok(()),
+                Ok(Some((name, entry))) => {
+                    let length = tree::push(&mut self.path, &name);
+                    self.all(&entry, change)?;
+                    self.path.truncate(length);
+                }
+                Err(error) => {
+                    let path = String::from_utf8_lossy(&self.path).into_owned();
+                    return (self.trouble)(error.within("read directory", path));
+                }
+            }
+        }
+    }
+}
+
+impl<'d> Diff<'d> {
+    fn stored(&self, entries: TreeRef) -> Children<'d> {
+        Children::Stored(Box::new(DirectoryEntries::new(self.reader, entries)))
+    }
+}
+
+/// What a user sees of two nodes besides content. Device and inode number of a hard link may
+/// change with every mount; the stamp and, with it, the inode are no user's business.
+fn same_metadata(before: &Node, after: &Node) -> bool {
+    let facts = |node: &Node| match &node.kind {
+        NodeKind::File { sqlite, .. } => sqlite.clone(),
+        _ => None,
+    };
+    let seen = |node: &Node| Metadata {
+        hard_link: node.meta.hard_link.map(|_| (0, 0)),
+        ..node.meta.clone()
+    };
+    seen(before) == seen(after) && before.taint == after.taint && facts(before) == facts(after)
+}
+
+/// The entries of a folder, in order of names.
+enum Children<'c> {
+    Leading(btree_map::Iter<'c, Vec<u8>, Entry>),
+    Stored(Box<DirectoryEntries<'c>>),
+}
+
+impl<'c> Children<'c> {
+    fn of(reader: &'c Reader<'c>, entry: &'c Entry) -> Option<Self> {
+        match entry {
+            Entry::Leading(names) => Some(Children::Leading(names.iter())),
+            Entry::Node(node) => match node.kind {
+                NodeKind::Directory { entries } => {
+                    Some(Children::Stored(Box::new(DirectoryEntries::new(reader, entries))))
+                }
+                _ => None,
+            },
+        }
+    }
+
+    fn next(&mut self) -> Result<Option<(Vec<u8>, Entry)>> {
+        match self {
+            Children::Leading(names) => {
+                Ok(names.next().map(|(name, entry)| (name.clone(), entry.clone())))
+            }
+            Children::Stored(entries) => {
+                let node = entries.next_entry()?;
+                Ok(node.map(|node| (node.name.clone(), Entry::Node(Box::new(node)))))
+            }
+        }
+    }
+}

@@ -1,0 +1,64 @@
+//! One run of the program: its global options, the repository that they name, and its voice.
+
+use super::args::Global;
+use super::passwords;
+use super::progress::Progress;
+use crate::backend::{Backend, Location};
+use crate::crypto::Secret;
+use crate::env::Env;
+use crate::error::{Error, Kind, Result};
+use crate::repo::Repository;
+use std::sync::Arc;
+
+/// One run of the program.
+pub struct App {
+    /// What every command takes.
+    pub global: Global,
+    /// Clock and randomness.
+    pub env: Env,
+}
+
+impl App {
+    /// A run with these options.
+    pub fn new(global: Global) -> Self {
+        App { global, env: Env::real() }
+    }
+
+    /// Where the repository lies.
+    pub fn location(&self) -> Result<Location> {
+        match &self.global.repo {
+            Some(place) => place.parse(),
+            None => Err(Error::new(Kind::InvalidInput, "find", "the repository")
+                .because("no place was named")
+                .hint("use --repo PLACE, or set ICECORE_REPOSITORY")),
+        }
+    }
+
+    /// The store that the repository lies in.
+    pub fn backend(&self) -> Result<Arc<dyn Backend>> {
+        Ok(Arc::from(self.location()?.open()?))
+    }
+
+    /// The repository, open, and the secret that opened it.
+    pub fn unlock(&self) -> Result<(Repository, Secret)> {
+        let backend = self.backend()?;
+        let secret = passwords::existing(&self.global)?;
+        let repository = Repository::open(backend, self.env.clone(), &secret)?;
+        Ok((repository, secret))
+    }
+
+    /// The repository, open.
+    pub fn repository(&self) -> Result<Repository> {
+        Ok(self.unlock()?.0)
+    }
+
+    /// Shows progress and tells troubles, and hears Ctrl-C from now on.
+    pub fn progress(&self) -> Result<Progress> {
+        Progress::new(&self.global, self.env.clone())
+    }
+
+    /// Whether results are printed as text, and were not silenced.
+    pub fn talks(&self) -> bool {
+        !self.global.json && !self.global.quiet
+    }
+}

@@ -1,0 +1,80 @@
+//! The command line: what every command takes, and which commands there are.
+
+use super::verbs::{backup, cat, completions, dump, forget, init, key, ls, snapshots};
+use clap::{ArgAction, Args, Parser, Subcommand};
+use std::path::PathBuf;
+
+/// Deduplicating, encrypted, delta-coded backups made for databases
+#[derive(Debug, Parser)]
+#[command(name = "icecore", version, max_term_width = 100, disable_help_subcommand = true)]
+#[command(after_help = "Exit codes: 0 done, 1 failed, 3 done but incomplete, 10 no repository, \
+                        11 locked, 12 wrong password or key, 130 interrupted.")]
+pub struct Cli {
+    #[command(flatten)]
+    pub global: Global,
+    #[command(subcommand)]
+    pub verb: Verb,
+}
+
+/// What every command takes.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Global options")]
+pub struct Global {
+    /// Where the repository lies: a directory
+    #[arg(short, long, global = true, value_name = "PLACE")]
+    #[arg(env = "ICECORE_REPOSITORY", hide_env_values = true)]
+    pub repo: Option<String>,
+
+    /// Read the password from a file [env: ICECORE_PASSWORD_FILE, or ICECORE_PASSWORD itself]
+    #[arg(long, global = true, value_name = "FILE")]
+    pub password_file: Option<PathBuf>,
+
+    /// Read the password from the output of a shell command [env: ICECORE_PASSWORD_COMMAND]
+    #[arg(long, global = true, value_name = "COMMAND")]
+    pub password_command: Option<String>,
+
+    /// Open the repository with a key file instead of a password [env: ICECORE_KEY_FILE]
+    #[arg(long, global = true, value_name = "FILE")]
+    pub key_file: Option<PathBuf>,
+
+    /// Print JSON lines, each with its `message_type`
+    #[arg(long, global = true)]
+    pub json: bool,
+
+    /// Print nothing but what was asked for, and errors
+    #[arg(short, long, global = true)]
+    pub quiet: bool,
+
+    /// Print more
+    #[arg(short, long, global = true, action = ArgAction::Count)]
+    pub verbose: u8,
+
+    /// Show no progress on a terminal
+    #[arg(long, global = true)]
+    pub no_progress: bool,
+}
+
+/// What is to be done.
+#[derive(Debug, Subcommand)]
+pub enum Verb {
+    /// Create a repository
+    Init(init::InitArgs),
+    /// Save files, databases and streams as one snapshot
+    Backup(backup::BackupArgs),
+    /// List snapshots
+    Snapshots(snapshots::SnapshotsArgs),
+    /// List the files of a snapshot
+    Ls(ls::LsArgs),
+    /// Write one file of a snapshot to standard output
+    Dump(dump::DumpArgs),
+    /// Give snapshots up
+    Forget(forget::ForgetArgs),
+    /// List, add, remove and change passwords and key files
+    #[command(subcommand)]
+    Key(key::KeyVerb),
+    /// Print an object of the repository
+    #[command(subcommand)]
+    Cat(cat::CatVerb),
+    /// Print a script that completes commands in a shell
+    Completions(completions::CompletionsArgs),
+}

@@ -1,0 +1,83 @@
+//! The end of a run: the last words, and the exit code.
+
+use super::app::App;
+use super::out;
+use crate::error::{Error, Kind, Result};
+use serde::Serialize;
+use std::process::ExitCode;
+
+/// How a command that did not fail ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Done {
+    /// All of it was done.
+    All,
+    /// It was done, but not for every item.
+    Incomplete,
+}
+
+impl Done {
+    /// `Incomplete` if anything was left out.
+    pub fn incomplete_if(incomplete: bool) -> Self {
+        if incomplete { Done::Incomplete } else { Done::All }
+    }
+}
+
+/// Exit code of a command that was interrupted.
+pub const INTERRUPTED: u8 = 130;
+
+/// What the shell gives for a process that a closed pipe ended.
+const CLOSED_PIPE: u8 = 141;
+
+/// Ends a run.
+pub fn report(app: &App, done: Result<Done>) -> ExitCode {
+    ExitCode::from(match done {
+        Ok(Done::All) => 0,
+        Ok(Done::Incomplete) => 3,
+        Err(error) if out::is_closed(&error) => CLOSED_PIPE,
+        Err(error) => {
+            let code = code_of(error.kind());
+            match app.global.json {
+                true => say_json(&error, code),
+                false => say(&error),
+            }
+            code
+        }
+    })
+}
+
+/// Ends a run whose arguments could not be understood, or only asked for help.
+pub fn usage(message: &clap::Error) -> ExitCode {
+    // There is nobody to tell if it cannot be printed.
+    let _ = message.print();
+    ExitCode::from(u8::from(message.use_stderr()))
+}
+
+/// Prints an error, and what to try.
+pub fn say(error: &Error) {
+    out::say(&format!("icecore: {error}"));
+    if let Some(hint) = error.hint_text() {
+        out::say(&format!("hint: {hint}"));
+    }
+}
+
+fn say_json(error: &Error, code: u8) {
+    #[derive(Serialize)]
+    struct Exit<'e> {
+        code: u8,
+        message: String,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        hint: Option<&'e str>,
+    }
+    let exit = Exit { code, message: error.to_string(), hint: error.hint_text() };
+    out::say_json("exit_error", &exit);
+}
+
+fn code_of(kind: Kind) -> u8 {
+    match kind {
+        Kind::NoRepository => 10,
+        Kind::Locked => 11,
+        Kind::WrongKey => 12,
+        Kind::Interrupted => INTERRUPTED,
+        _ => 1,
+    }
+}

@@ -1,0 +1,229 @@
+//! Where secrets come from: files, commands, the environment or a terminal; never an argument.
+
+use super::args::Global;
+use crate::crypto::Secret;
+use crate::env::Env;
+use crate::error::{Attempt, Error, Kind, Result};
+use clap::Args;
+use std::ffi::OsString;
+use std::fs::{File, OpenOptions};
+use std::io::{self, IsTerminal, Read, Write};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use zeroize::{Zeroize, Zeroizing};
+
+/// Longest password that is read.
+const PASSWORD_MAX: u64 = 64 << 10;
+
+/// Where a new secret comes from; without these, from the terminal.
+#[derive(Debug, Args)]
+#[group(multiple = false)]
+pub struct NewSecretArgs {
+    /// Read the new password from a file
+    #[arg(long, value_name = "FILE")]
+    pub new_password_file: Option<PathBuf>,
+
+    /// Make a new key file: 32 random bytes, readable by you alone
+    #[arg(long, value_name = "FILE")]
+    pub new_key_file: Option<PathBuf>,
+}
+
+/// The secret that opens the repository: from a flag, else from the environment, else asked for.
+pub fn existing(global: &Global) -> Result<Secret> {
+    match named(global)? {
+        Some(secret) => Ok(secret),
+        None => ask("password of the repository: ").and_then(passphrase),
+    }
+}
+
+/// The first secret of a new repository.
+pub fn first(global: &Global, new: &NewSecretArgs, env: &Env) -> Result<NewSecret> {
+    match (new.is_empty(), named(global)?) {
+        (true, Some(secret)) => Ok(NewSecret { secret, made: None }),
+        (true, None) => another(new, env),
+        (false, None) => another(new, env),
+        (false, Some(_)) => Err(several("a flag for a new one and one that exists")),
+    }
+}
+
+/// Another secret for a repository that exists.
+pub fn another(new: &NewSecretArgs, env: &Env) -> Result<NewSecret> {
+    match (&new.new_password_file, &new.new_key_file) {
+        (Some(path), _) => Ok(NewSecret { secret: password_file(path)?, made: None }),
+        (None, Some(path)) => make_key_file(path, env),
+        (None, None) => Ok(NewSecret { secret: ask_twice()?, made: None }),
+    }
+}
+
+impl NewSecretArgs {
+    fn is_empty(&self) -> bool {
+        self.new_password_file.is_none() && self.new_key_file.is_none()
+    }
+}
+
+/// A secret, and the key file that was made for it.
+pub struct NewSecret {
+    /// The secret.
+    pub secret: Secret,
+    made: Option<PathBuf>,
+}
+
+impl NewSecret {
+    /// Uses the secret; a key file that was made for it goes again if that fails.
+    pub fn put_to_use<T>(self, with: impl FnOnce(&Secret) -> Result<T>) -> Result<T> {
+        with(&self.secret).inspect_err(|_| {
+            // The failure is what matters; the file is of no use to anybody.
+            self.made.as_ref().map(std::fs::remove_file);
+        })
+    }
+}
+
+/// The one secret that flags name, or else the one that the environment names.
+fn named(global: &Global) -> Result<Option<Secret>> {
+    let of_flags = [
+        global.key_file.as_deref().map(|path| Source::KeyFile(path.to_owned())),
+        global.password_file.as_deref().map(|path| Source::PasswordFile(path.to_owned())),
+        global.password_command.as_deref().map(|line| Source::Command(line.into())),
+    ];
+    if let Some(source) = only(of_flags, "flags")? {
+        return source.read().map(Some);
+    }
+    let variable = |name| std::env::var_os(name).filter(|value| !value.is_empty());
+    let of_environment = [
+        variable("ICECORE_KEY_FILE").map(|path| Source::KeyFile(path.into())),
+        variable("ICECORE_PASSWORD_FILE").map(|path| Source::PasswordFile(path.into())),
+        variable("ICECORE_PASSWORD_COMMAND").map(Source::Command),
+        std::env::var_os("ICECORE_PASSWORD").map(Source::Text),
+    ];
+    only(of_environment, "environment variables")?.map(Source::read).transpose()
+}
+
+enum Source {
+    KeyFile(PathBuf),
+    PasswordFile(PathBuf),
+    Command(OsString),
+    Text(OsString),
+}
+
+impl Source {
+    fn read(self) -> Result<Secret> {
+        match self {
+            Source::KeyFile(path) => key_file(&path),
+            Source::PasswordFile(path) => password_file(&path),
+            Source::Command(line) => password_of(&line),
+            Source::Text(text) => from_bytes(text.into_encoded_bytes(), "ICECORE_PASSWORD"),
+        }
+    }
+}
+
+fn only<const N: usize>(sources: [Option<Source>; N], what: &str) -> Result<Option<Source>> {
+    let mut sources = sources.into_iter().flatten();
+    match (sources.next(), sources.next()) {
+        (Some(_), Some(_)) => Err(several(what)),
+        (first, _) => Ok(first),
+    }
+}
+
+fn several(what: &str) -> Error {
+    Error::new(Kind::InvalidInput, "choose", "a password or key")
+        .because(format!("several are named: {what}"))
+        .hint("name one")
+}
+
+fn key_file(path: &Path) -> Result<Secret> {
+    let file = File::open(path).attempt("open the key file", path.display())?;
+    let mut bytes = Zeroizing::new(Vec::with_capacity(33));
+    file.take(33).read_to_end(&mut bytes).attempt("read the key file", path.display())?;
+    match <[u8; 32]>::try_from(bytes.as_slice()) {
+        Ok(key) => Ok(Secret::KeyFile(Zeroizing::new(key))),
+        Err(_) => Err(Error::new(Kind::InvalidInput, "use the key file", path.display())
+            .because("a key file is exactly 32 bytes long")
+            .hint("`icecore key add --new-key-file PATH` makes one")),
+    }
+}
+
+fn make_key_file(path: &Path, env: &Env) -> Result<NewSecret> {
+    let key = Zeroizing::new(env.random::<32>()?);
+    let subject = path.display();
+    let mut options = OpenOptions::new();
+    let file = options.write(true).create_new(true).mode(0o600).open(path);
+    let mut file = file.attempt("create the key file", subject)?;
+    let written = file.write_all(&*key).and_then(|()| file.sync_all());
+    let made = NewSecret { secret: Secret::KeyFile(key), made: Some(path.to_owned()) };
+    made.put_to_use(|_| written.attempt("write the key file", path.display()))?;
+    Ok(NewSecret { secret: key_file(path)?, made: Some(path.to_owned()) })
+}
+
+/// The password in a file: its bytes, without one line end after them.
+fn password_file(path: &Path) -> Result<Secret> {
+    let file = File::open(path).attempt("open the password file", path.display())?;
+    let found = file.metadata().attempt("examine the password file", path.display())?;
+    if found.is_file() && found.mode() & 0o077 != 0 {
+        super::out::say(&format!("icecore: others can read {}", path.display()));
+    }
+    let mut bytes = Vec::new();
+    file.take(PASSWORD_MAX + 1)
+        .read_to_end(&mut bytes)
+        .attempt("read the password file", path.display())?;
+    from_bytes(bytes, &path.display().to_string())
+}
+
+/// The password that a command prints. It may ask on the terminal.
+fn password_of(line: &OsString) -> Result<Secret> {
+    let what = "the password command";
+    let output = Command::new("/bin/sh")
+        .arg("-c")
+        .arg(line)
+        .stdin(Stdio::inherit())
+        .stderr(Stdio::inherit())
+        .output()
+        .attempt("run", what)?;
+    let mut bytes = output.stdout;
+    if !output.status.success() {
+        bytes.zeroize();
+        return Err(Error::new(Kind::Failed, "run", what)
+            .because(format!("it ended with {}", output.status)));
+    }
+    from_bytes(bytes, what)
+}
+
+fn from_bytes(bytes: Vec<u8>, from: &str) -> Result<Secret> {
+    let bytes = Zeroizing::new(bytes);
+    let wrong =
+        |reason: &str| Error::new(Kind::InvalidInput, "read a password from", from).because(reason);
+    if bytes.len() as u64 > PASSWORD_MAX {
+        return Err(wrong("it is too long"));
+    }
+    let text = std::str::from_utf8(&bytes).map_err(|_| wrong("it is not UTF-8"))?;
+    let text = text.strip_suffix('\n').unwrap_or(text);
+    let text = text.strip_suffix('\r').unwrap_or(text);
+    passphrase(Zeroizing::new(text.to_owned()))
+        .map_err(|error| error.within("read a password from", from))
+}
+
+fn passphrase(text: Zeroizing<String>) -> Result<Secret> {
+    if text.is_empty() {
+        return Err(Error::new(Kind::InvalidInput, "use", "an empty password")
+            .because("it would protect nothing"));
+    }
+    Ok(Secret::Passphrase(text))
+}
+
+fn ask(question: &str) -> Result<Zeroizing<String>> {
+    if !io::stdin().is_terminal() {
+        return Err(Error::new(Kind::InvalidInput, "ask for", "the password")
+            .because("there is no terminal")
+            .hint("use --password-file, --password-command or --key-file"));
+    }
+    rpassword::prompt_password(question).map(Zeroizing::new).attempt("read", "the password")
+}
+
+fn ask_twice() -> Result<Secret> {
+    let text = ask("new password: ")?;
+    if *ask("the same again: ")? != *text {
+        return Err(Error::new(Kind::InvalidInput, "set", "the password")
+            .because("the two are not the same"));
+    }
+    passphrase(text)
+}

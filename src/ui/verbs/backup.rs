@@ -1,0 +1,235 @@
+//! `backup`: sources into one snapshot.
+
+use super::sources::{SourceArgs, hostname, username};
+use crate::backend::DryRun;
+use crate::error::{Error, Kind, Result};
+use crate::format::snapshot::{Snapshot, Stored};
+use crate::monitor::Monitor;
+use crate::ops::backup::{BackupOptions, BackupReport, Level, ParentChoice, backup};
+use crate::ops::select::{self, Filter};
+use crate::repo::Repository;
+use crate::ui::app::App;
+use crate::ui::exit::Done;
+use crate::ui::out::Out;
+use crate::ui::progress::Progress;
+use crate::ui::{passwords, text};
+use clap::Args;
+use serde::Serialize;
+use std::sync::Arc;
+
+/// What `backup` takes.
+#[derive(Debug, Args)]
+pub struct BackupArgs {
+    #[command(flatten)]
+    pub source: SourceArgs,
+
+    /// Tags of the snapshot, separated by commas; may be given several times
+    #[arg(long, value_name = "TAG[,TAG...]", value_delimiter = ',')]
+    pub tag: Vec<String>,
+
+    /// Name of this machine in the snapshot
+    #[arg(short = 'H', long, value_name = "HOST")]
+    pub host: Option<String>,
+
+    /// A fact to record, such as an application's version; may be given several times
+    #[arg(long, value_name = "KEY=VALUE", value_parser = label)]
+    pub label: Vec<(String, String)>,
+
+    /// The snapshot to compare with, instead of the newest of the same sources and host
+    #[arg(long, value_name = "SNAPSHOT", conflicts_with = "force")]
+    pub parent: Option<String>,
+
+    /// Compare with no snapshot: read everything
+    #[arg(short, long)]
+    pub force: bool,
+
+    /// Store every new chunk whole
+    #[arg(long)]
+    pub no_delta: bool,
+
+    /// Level of compression, -7 to 19
+    #[arg(long, value_name = "LEVEL", allow_negative_numbers = true)]
+    pub compression: Option<i32>,
+
+    /// Save the other sources if one fails altogether
+    #[arg(long)]
+    pub keep_going: bool,
+
+    /// Save nothing over something, too
+    #[arg(long)]
+    pub allow_empty: bool,
+
+    /// Do everything but write
+    #[arg(short = 'n', long)]
+    pub dry_run: bool,
+}
+
+/// Captures the sources.
+pub fn run(app: &App, args: &BackupArgs) -> Result<Done> {
+    let sources = args.source.open(&app.env)?;
+    let repository = open(app, args.dry_run)?;
+    let options = options(&repository, args)?;
+    let voice = app.progress()?;
+    let report = match backup(&repository, sources, &options, &voice) {
+        Err(error) if error.kind() == Kind::Fenced && args.source.can_be_read_again() => {
+            voice.note("a collector gave this backup up; it starts again");
+            backup(&repository, args.source.open(&app.env)?, &options, &voice)
+        }
+        report => report,
+    }?;
+    for warning in &report.snapshot.warnings {
+        voice.note(&format!("icecore: {warning}"));
+    }
+    let mut out = Out::new();
+    match app.global.json {
+        true => out.json("summary", &SummaryView::new(&report, &voice, args.dry_run))?,
+        false if app.talks() => print(&report, &voice, args.dry_run, &mut out)?,
+        false => {}
+    }
+    out.finish()?;
+    Ok(Done::incomplete_if(report.incomplete))
+}
+
+fn open(app: &App, dry_run: bool) -> Result<Repository> {
+    let mut backend = app.backend()?;
+    if dry_run {
+        backend = Arc::new(DryRun::new(backend));
+    }
+    Repository::open(backend, app.env.clone(), &passwords::existing(&app.global)?)
+}
+
+fn options(repository: &Repository, args: &BackupArgs) -> Result<BackupOptions> {
+    let parent = match &args.parent {
+        _ if args.force => ParentChoice::None,
+        None => ParentChoice::Auto,
+        Some(name) => {
+            let stored = select::find(repository, name, &Filter::default())?;
+            ParentChoice::Snapshot(stored.snapshot.id)
+        }
+    };
+    Ok(BackupOptions {
+        host: args.host.clone().unwrap_or_else(hostname),
+        user: username(),
+        tool: concat!("icecore ", env!("CARGO_PKG_VERSION")).to_owned(),
+        tags: args.tag.iter().filter(|tag| !tag.is_empty()).cloned().collect(),
+        labels: args.label.iter().cloned().collect(),
+        parent,
+        level: args.compression.map(Level::new).transpose()?.unwrap_or_default(),
+        deltas: !args.no_delta,
+        keep_going: args.keep_going,
+        allow_empty: args.allow_empty,
+    })
+}
+
+/// `KEY=VALUE`.
+fn label(text: &str) -> Result<(String, String)> {
+    match text.split_once('=') {
+        Some((key, value)) if !key.is_empty() => Ok((key.to_owned(), value.to_owned())),
+        _ => Err(Error::new(Kind::InvalidInput, "understand the label", format!("{text:?}"))
+            .because("it is not KEY=VALUE")),
+    }
+}
+
+fn print(report: &BackupReport, voice: &Progress, dry_run: bool, out: &mut Out) -> Result<()> {
+    let snapshot = &report.snapshot;
+    let cost = &snapshot.summary;
+    let mut files = format!(
+        "files:    {} new, {} changed, {} unchanged",
+        cost.files_new, cost.files_changed, cost.files_unchanged
+    );
+    if cost.databases > 0 {
+        files.push_str(&format!("; {} of them", text::count(cost.databases, "database")));
+    }
+    if cost.failed > 0 {
+        files.push_str(&format!("; {} failed", cost.failed));
+    }
+    out.line(&files)?;
+    out.line(&format!(
+        "read:     {} of {} in {}",
+        text::bytes(cost.bytes_read),
+        text::bytes(cost.bytes),
+        text::duration(voice.seconds())
+    ))?;
+    out.line(&format!("chunks:   {} new, {} known", cost.chunks_new, cost.chunks_known))?;
+    out.line(&format!(
+        "stored:   {}; {}",
+        stored(&cost.whole, "whole"),
+        stored(&cost.delta, "as deltas")
+    ))?;
+    out.line(&format!("written:  {}", text::bytes(cost.written)))?;
+    out.line(&match dry_run {
+        true => "dry run: nothing was written".to_owned(),
+        false => saved(snapshot, report.incomplete),
+    })
+}
+
+fn stored(stored: &Stored, how: &str) -> String {
+    let (plain, packed) = (text::bytes(stored.plain), text::bytes(stored.stored));
+    format!("{} {how} ({plain} as {packed})", text::count(stored.blobs, "chunk"))
+}
+
+fn saved(snapshot: &Snapshot, incomplete: bool) -> String {
+    let but = if incomplete { ", but not everything is in it" } else { "" };
+    format!("snapshot {} saved{but}", snapshot.id.short())
+}
+
+/// The summary, with restic's names where the meaning is the same.
+#[derive(Serialize)]
+struct SummaryView<'s> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    snapshot_id: Option<String>,
+    dry_run: bool,
+    incomplete: bool,
+    files_new: u64,
+    files_changed: u64,
+    files_unmodified: u64,
+    dirs: u64,
+    databases: u64,
+    failed: u64,
+    total_files_processed: u64,
+    total_bytes_processed: u64,
+    bytes_read: u64,
+    chunks_new: u64,
+    chunks_known: u64,
+    whole: &'s Stored,
+    delta: &'s Stored,
+    data_added: u64,
+    data_added_packed: u64,
+    bytes_written: u64,
+    backup_start: String,
+    backup_end: String,
+    total_duration: f64,
+    warnings: &'s [String],
+}
+
+impl<'s> SummaryView<'s> {
+    fn new(report: &'s BackupReport, voice: &Progress, dry_run: bool) -> Self {
+        let snapshot = &report.snapshot;
+        let cost = &snapshot.summary;
+        SummaryView {
+            snapshot_id: (!dry_run).then(|| snapshot.id.to_string()),
+            dry_run,
+            incomplete: report.incomplete,
+            files_new: cost.files_new,
+            files_changed: cost.files_changed,
+            files_unmodified: cost.files_unchanged,
+            dirs: cost.directories,
+            databases: cost.databases,
+            failed: cost.failed,
+            total_files_processed: cost.files_new + cost.files_changed + cost.files_unchanged,
+            total_bytes_processed: cost.bytes,
+            bytes_read: cost.bytes_read,
+            chunks_new: cost.chunks_new,
+            chunks_known: cost.chunks_known,
+            whole: &cost.whole,
+            delta: &cost.delta,
+            data_added: cost.whole.plain + cost.delta.plain,
+            data_added_packed: cost.packed,
+            bytes_written: cost.written,
+            backup_start: text::rfc3339(snapshot.started),
+            backup_end: text::rfc3339(snapshot.finished),
+            total_duration: voice.seconds(),
+            warnings: &snapshot.warnings,
+        }
+    }
+}

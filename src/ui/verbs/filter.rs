@@ -1,0 +1,39 @@
+//! The flags that choose snapshots: by host, tag and path.
+
+use crate::error::{Attempt, Result};
+use crate::ops::select::Filter;
+use clap::Args;
+use std::os::unix::ffi::OsStrExt;
+use std::path::PathBuf;
+
+/// Which snapshots are meant.
+#[derive(Debug, Default, Args)]
+#[command(next_help_heading = "Which snapshots")]
+pub struct FilterArgs {
+    /// Only snapshots of this host; may be given several times
+    #[arg(short = 'H', long = "host", value_name = "HOST")]
+    pub hosts: Vec<String>,
+
+    /// Only snapshots with all of these tags, separated by commas; may be given several times
+    #[arg(long = "tag", value_name = "TAG[,TAG...]")]
+    pub tags: Vec<String>,
+
+    /// Only snapshots that include this path; may be given several times
+    #[arg(long = "path", value_name = "PATH")]
+    pub paths: Vec<PathBuf>,
+}
+
+impl FilterArgs {
+    /// The filter; paths are taken from the current folder on.
+    pub fn filter(&self) -> Result<Filter> {
+        let absolute = |path: &PathBuf| {
+            let path = std::path::absolute(path).attempt("understand", path.display())?;
+            Ok(path.as_os_str().as_bytes().to_vec())
+        };
+        Ok(Filter {
+            hosts: self.hosts.clone(),
+            tags: self.tags.clone(),
+            paths: self.paths.iter().map(absolute).collect::<Result<_>>()?,
+        })
+    }
+}

@@ -1,0 +1,61 @@
+//! `init`: creates a repository, after trying out what its store can be trusted with.
+
+use crate::backend::probe;
+use crate::error::Result;
+use crate::repo::{InitOptions, Repository, refuse_occupied};
+use crate::ui::app::App;
+use crate::ui::exit::Done;
+use crate::ui::out::{self, Out};
+use crate::ui::passwords::{self, NewSecretArgs};
+use clap::Args;
+use serde::Serialize;
+use std::sync::Arc;
+
+/// What `init` takes.
+#[derive(Debug, Args)]
+pub struct InitArgs {
+    #[command(flatten)]
+    pub secret: NewSecretArgs,
+
+    /// Name of the first key slot
+    #[arg(long, default_value = "first", value_name = "TEXT")]
+    pub label: String,
+}
+
+#[derive(Serialize)]
+struct Initialized {
+    id: String,
+    repository: String,
+    single_writer: bool,
+}
+
+/// Creates a repository.
+pub fn run(app: &App, args: &InitArgs) -> Result<Done> {
+    let backend = Arc::from(app.location()?.create()?);
+    refuse_occupied(&*backend)?;
+    let traits = probe(&*backend, &app.env)?;
+    let secret = passwords::first(&app.global, &args.secret, &app.env)?;
+    let options = InitOptions {
+        label: args.label.clone(),
+        single_writer: !traits.exclusive_create,
+        ..InitOptions::default()
+    };
+    let repository =
+        secret.put_to_use(|secret| Repository::init(backend, app.env.clone(), secret, &options))?;
+    let config = repository.config();
+    let place = repository.backend().describe();
+    let mut out = Out::new();
+    if app.global.json {
+        let id = config.repository.to_string();
+        let single_writer = config.single_writer;
+        out.json("initialized", &Initialized { id, repository: place, single_writer })?;
+    } else if app.talks() {
+        out.line(&format!("created repository {} at {place}", config.repository.short()))?;
+        out.line("Without its password or key file nobody can read it: keep a copy elsewhere.")?;
+    }
+    if config.single_writer {
+        out::say("icecore: this store cannot create exclusively: use one writer at a time");
+    }
+    out.finish()?;
+    Ok(Done::All)
+}

@@ -1,0 +1,35 @@
+//! One file for each verb: its arguments, what it does, and what it prints.
+
+pub mod backup;
+pub mod cat;
+pub mod completions;
+pub mod dump;
+pub mod forget;
+pub mod init;
+pub mod key;
+pub mod ls;
+pub mod snapshots;
+
+mod filter;
+mod sources;
+mod views;
+
+use super::app::App;
+use super::args::Verb;
+use super::exit::Done;
+use crate::error::Result;
+
+/// Does what the command line asks for.
+pub fn run(app: &App, verb: &Verb) -> Result<Done> {
+    match verb {
+        Verb::Init(args) => init::run(app, args),
+        Verb::Backup(args) => backup::run(app, args),
+        Verb::Snapshots(args) => snapshots::run(app, args),
+        Verb::Ls(args) => ls::run(app, args),
+        Verb::Dump(args) => dump::run(app, args),
+        Verb::Forget(args) => forget::run(app, args),
+        Verb::Key(verb) => key::run(app, verb),
+        Verb::Cat(verb) => cat::run(app, verb),
+        Verb::Completions(args) => completions::run(args),
+    }
+}

@@ -1,0 +1,82 @@
+//! `snapshots`: which there are.
+
+use super::filter::FilterArgs;
+use super::views::SnapshotView;
+use crate::error::Result;
+use crate::format::snapshot::Snapshot;
+use crate::monitor::Monitor;
+use crate::ops::select::choose;
+use crate::repo::StoredSnapshot;
+use crate::ui::app::App;
+use crate::ui::exit::Done;
+use crate::ui::out::Out;
+use crate::ui::text::{self, Columns};
+use clap::Args;
+
+/// What `snapshots` takes.
+#[derive(Debug, Args)]
+pub struct SnapshotsArgs {
+    /// Only these: `latest`, `latest~N`, or the beginning of an id
+    #[arg(value_name = "SNAPSHOT")]
+    pub names: Vec<String>,
+
+    #[command(flatten)]
+    pub filter: FilterArgs,
+}
+
+/// Lists snapshots, the newest last.
+pub fn run(app: &App, args: &SnapshotsArgs) -> Result<Done> {
+    let repository = app.repository()?;
+    let voice = app.progress()?;
+    let mut unreadable = false;
+    let mut snapshots = repository.snapshots(|error| {
+        unreadable = true;
+        voice.trouble(&error);
+    })?;
+    let filter = args.filter.filter()?;
+    snapshots.retain(|stored| filter.passes(&stored.snapshot));
+    let mut shown: Vec<&StoredSnapshot> = match args.names.as_slice() {
+        [] => snapshots.iter().collect(),
+        names => names.iter().map(|name| choose(&snapshots, name)).collect::<Result<_>>()?,
+    };
+    shown.reverse();
+    let mut out = Out::new();
+    match app.global.json {
+        true => {
+            for stored in shown {
+                out.json("snapshot", &SnapshotView::from(&stored.snapshot))?;
+            }
+        }
+        false => print(&shown, &mut out)?,
+    }
+    out.finish()?;
+    Ok(Done::incomplete_if(unreadable))
+}
+
+fn print(shown: &[&StoredSnapshot], out: &mut Out) -> Result<()> {
+    let head = ["ID", "Time", "Host", "Tags", "Size", "Stored", "Paths"];
+    let mut table = Columns::new(&head, &[4, 5]);
+    for stored in shown {
+        table.row(row(&stored.snapshot));
+    }
+    if !shown.is_empty() {
+        for line in table.lines() {
+            out.line(&line)?;
+        }
+    }
+    out.line(&text::count(shown.len() as u64, "snapshot"))
+}
+
+fn row(snapshot: &Snapshot) -> [String; 7] {
+    let paths: Vec<String> = snapshot.parts.iter().map(|part| text::path(&part.path)).collect();
+    let tags: Vec<&str> = snapshot.tags.iter().map(String::as_str).collect();
+    [
+        snapshot.id.short(),
+        text::local(snapshot.started),
+        text::plain(&snapshot.host),
+        text::plain(&tags.join(",")),
+        text::bytes(snapshot.summary.bytes),
+        text::bytes(snapshot.summary.written),
+        paths.join("\n"),
+    ]
+}

@@ -1,0 +1,211 @@
+//! The sources that a command line names, and how they are captured.
+
+use crate::env::Env;
+use crate::error::{Error, Kind, Result};
+use crate::source::Source;
+use crate::source::files::{Excludes, FilesOptions, FilesSource};
+use crate::source::sqlite::{SqliteOptions, SqliteReader, SqliteSource, Verify};
+use crate::source::stdin::StreamSource;
+use clap::{Args, ValueEnum};
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// What is to be captured.
+#[derive(Debug, Args)]
+pub struct SourceArgs {
+    /// Files and folders; `sqlite:PATH` for a database alone; with --stdin-from-command, after
+    /// `--`, the command and its arguments
+    #[arg(value_name = "SOURCE")]
+    pub sources: Vec<OsString>,
+
+    /// Save standard input
+    #[arg(long, conflicts_with_all = ["sources", "stdin_from_command"])]
+    pub stdin: bool,
+
+    /// Save the output of a command, which must end well
+    #[arg(long)]
+    pub stdin_from_command: bool,
+
+    /// Name of the stream in the snapshot
+    #[arg(long, value_name = "NAME", default_value = "stdin")]
+    pub stdin_filename: OsString,
+
+    /// Leave out what matches this pattern; may be given several times
+    #[arg(short, long, value_name = "PATTERN", help_heading = "Files")]
+    pub exclude: Vec<String>,
+
+    /// Leave out what matches a pattern in this file; may be given several times
+    #[arg(long, value_name = "FILE", help_heading = "Files")]
+    pub exclude_file: Vec<PathBuf>,
+
+    /// Leave out the content of folders that hold such a file, which begins with HEADER if given
+    #[arg(long, value_name = "NAME[:HEADER]", help_heading = "Files")]
+    pub exclude_if_present: Vec<OsString>,
+
+    /// Leave out files larger than this: a number of bytes, or with k, M, G or T
+    #[arg(long, value_name = "SIZE", value_parser = size, help_heading = "Files")]
+    pub exclude_larger_than: Option<u64>,
+
+    /// Stay on the file system of each source
+    #[arg(short = 'x', long, help_heading = "Files")]
+    pub one_file_system: bool,
+
+    /// Let SQLite check each database while it is read, and mark damaged ones
+    #[arg(long, value_enum, default_value = "off", value_name = "HOW", help_heading = "Databases")]
+    pub verify_source: VerifySource,
+
+    /// Record the number of rows of each table
+    #[arg(long, help_heading = "Databases")]
+    pub row_counts: bool,
+
+    /// Read databases on network and host-shared file systems, too, where locks may not hold
+    #[arg(long, help_heading = "Databases")]
+    pub allow_network_fs: bool,
+
+    /// Save databases like any other file: wrong if one is written to meanwhile
+    #[arg(long, help_heading = "Databases")]
+    pub no_sqlite: bool,
+}
+
+/// How much a database is checked while it is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum VerifySource {
+    /// Not at all
+    Off,
+    /// `PRAGMA quick_check`
+    Quick,
+    /// `PRAGMA integrity_check`
+    Full,
+}
+
+impl SourceArgs {
+    /// Whether the sources can be read a second time.
+    pub fn can_be_read_again(&self) -> bool {
+        !self.stdin
+    }
+
+    /// The sources, none of them read yet.
+    pub fn open(&self, env: &Env) -> Result<Vec<Box<dyn Source>>> {
+        let name = self.stdin_filename.as_bytes();
+        if self.stdin {
+            return Ok(vec![Box::new(StreamSource::stdin(name, env)?)]);
+        }
+        if self.sources.is_empty() {
+            return Err(Error::new(Kind::InvalidInput, "back up", "nothing")
+                .because("no source was named")
+                .hint("name files or folders, or use --stdin"));
+        }
+        if self.stdin_from_command {
+            return Ok(vec![Box::new(StreamSource::command(name, &self.sources, env)?)]);
+        }
+        self.sources.iter().map(|source| self.source(source, env)).collect()
+    }
+
+    fn source(&self, source: &OsStr, env: &Env) -> Result<Box<dyn Source>> {
+        match source.as_bytes().strip_prefix(b"sqlite:") {
+            Some(path) => {
+                let path = Path::new(OsStr::from_bytes(path));
+                Ok(Box::new(SqliteSource::new(path, self.reader()?)?))
+            }
+            None => Ok(Box::new(FilesSource::new(Path::new(source), self.files(env)?)?)),
+        }
+    }
+
+    fn reader(&self) -> Result<SqliteReader> {
+        SqliteReader::of_this_program(SqliteOptions {
+            verify: match self.verify_source {
+                VerifySource::Off => Verify::No,
+                VerifySource::Quick => Verify::Quick,
+                VerifySource::Full => Verify::Full,
+            },
+            row_counts: self.row_counts,
+            force: self.allow_network_fs,
+        })
+    }
+
+    fn files(&self, env: &Env) -> Result<FilesOptions> {
+        let mut patterns = self.exclude.clone();
+        for file in &self.exclude_file {
+            patterns.extend(Excludes::patterns_in(file)?);
+        }
+        let mut options = FilesOptions {
+            excludes: Excludes::new(&patterns)?,
+            exclude_if_present: self.exclude_if_present.iter().map(|text| marker(text)).collect(),
+            larger_than: self.exclude_larger_than,
+            one_file_system: self.one_file_system,
+            sqlite: None,
+            env: env.clone(),
+        };
+        if !self.no_sqlite {
+            let reader = self.reader()?;
+            options.sqlite = Some(Arc::new(move |path: &Path| reader.open(path)));
+        }
+        Ok(options)
+    }
+}
+
+/// `NAME` or `NAME:HEADER`.
+fn marker(text: &OsStr) -> (Vec<u8>, Option<Vec<u8>>) {
+    let mut parts = text.as_bytes().splitn(2, |byte| *byte == b':');
+    let name = parts.next().unwrap_or_default().to_vec();
+    (name, parts.next().map(<[u8]>::to_vec))
+}
+
+/// A number of bytes: `100`, `64k`, `2GiB`.
+pub fn size(text: &str) -> Result<u64> {
+    let text = text.trim();
+    let wrong = || {
+        Error::new(Kind::InvalidInput, "understand the size", format!("{text:?}"))
+            .hint("write a number, or one with k, M, G or T after it")
+    };
+    let digits = text.trim_end_matches(|letter: char| letter.is_ascii_alphabetic());
+    let unit = text.get(digits.len()..).unwrap_or_default().to_ascii_lowercase();
+    let shift = match unit.trim_end_matches('b').trim_end_matches('i') {
+        "" => 0,
+        "k" => 10,
+        "m" => 20,
+        "g" => 30,
+        "t" => 40,
+        _ => return Err(wrong()),
+    };
+    let number: u64 = digits.parse().map_err(|_| wrong())?;
+    number.checked_mul(1 << shift).ok_or_else(wrong)
+}
+
+/// The machine's name.
+pub fn hostname() -> String {
+    rustix::system::uname().nodename().to_string_lossy().into_owned()
+}
+
+/// The user's name as the environment has it, or else the number.
+pub fn username() -> String {
+    ["USER", "LOGNAME"]
+        .iter()
+        .find_map(|name| std::env::var(name).ok().filter(|value| !value.is_empty()))
+        .unwrap_or_else(|| rustix::process::geteuid().as_raw().to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Sizes are understood with every unit, and nonsense is refused.
+    #[test]
+    fn sizes_are_understood() {
+        for (text, bytes) in [("100", 100), ("64k", 65536), ("1M", 1 << 20), ("2GiB", 2 << 30)] {
+            assert_eq!(size(text).unwrap(), bytes, "{text}");
+        }
+        for text in ["", "k", "1x", "-1", "99999999999T", "1.5G"] {
+            assert_eq!(size(text).unwrap_err().kind(), Kind::InvalidInput, "{text}");
+        }
+    }
+
+    /// A marker file is a name, and a header only after a colon.
+    #[test]
+    fn markers_are_understood() {
+        assert_eq!(marker(OsStr::new("CACHEDIR.TAG")), (b"CACHEDIR.TAG".to_vec(), None));
+        assert_eq!(marker(OsStr::new("a:b:c")), (b"a".to_vec(), Some(b"b:c".to_vec())));
+    }
+}

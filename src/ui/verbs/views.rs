@@ -1,0 +1,189 @@
+//! Snapshots and their entries as JSON shows them.
+
+use crate::format::node::{Node, NodeKind};
+use crate::format::snapshot::{Part, PartKind, Snapshot};
+use crate::ui::text;
+use serde::Serialize;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// A snapshot.
+#[derive(Serialize)]
+pub struct SnapshotView<'s> {
+    time: String,
+    finished: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    parent: Option<String>,
+    paths: Vec<String>,
+    hostname: &'s str,
+    username: &'s str,
+    tags: &'s BTreeSet<String>,
+    labels: &'s BTreeMap<String, String>,
+    program_version: &'s str,
+    series: String,
+    sequence: u64,
+    parts: Vec<PartView<'s>>,
+    warnings: &'s [String],
+    summary: &'s crate::format::snapshot::Summary,
+    id: String,
+    short_id: String,
+}
+
+impl<'s> From<&'s Snapshot> for SnapshotView<'s> {
+    fn from(snapshot: &'s Snapshot) -> Self {
+        SnapshotView {
+            time: text::rfc3339(snapshot.started),
+            finished: text::rfc3339(snapshot.finished),
+            parent: snapshot.parent.map(|id| id.to_string()),
+            paths: snapshot.parts.iter().map(|part| text::path(&part.path)).collect(),
+            hostname: &snapshot.host,
+            username: &snapshot.user,
+            tags: &snapshot.tags,
+            labels: &snapshot.labels,
+            program_version: &snapshot.tool,
+            series: snapshot.series.to_string(),
+            sequence: snapshot.sequence,
+            parts: snapshot.parts.iter().map(PartView::from).collect(),
+            warnings: &snapshot.warnings,
+            summary: &snapshot.summary,
+            id: snapshot.id.to_string(),
+            short_id: snapshot.id.short(),
+        }
+    }
+}
+
+/// A part of a snapshot.
+#[derive(Serialize)]
+struct PartView<'s> {
+    kind: PartKind,
+    path: String,
+    facts: &'s BTreeMap<String, String>,
+    tainted: bool,
+    incomplete: bool,
+}
+
+impl<'s> From<&'s Part> for PartView<'s> {
+    fn from(part: &'s Part) -> Self {
+        PartView {
+            kind: part.kind,
+            path: text::path(&part.path),
+            facts: &part.facts,
+            tainted: part.tainted,
+            incomplete: part.incomplete,
+        }
+    }
+}
+
+/// An entry of a snapshot.
+#[derive(Serialize)]
+pub struct NodeView<'n> {
+    name: String,
+    r#type: &'static str,
+    path: String,
+    uid: u32,
+    gid: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    user: Option<&'n str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    group: Option<&'n str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    size: Option<u64>,
+    mode: u32,
+    permissions: String,
+    mtime: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    linktarget: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sqlite: Option<&'n crate::format::node::SqliteFacts>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    taint: Option<&'n str>,
+}
+
+impl<'n> NodeView<'n> {
+    /// The entry at `path`.
+    pub fn new(path: &[u8], node: &'n Node) -> Self {
+        let (size, sqlite) = match &node.kind {
+            NodeKind::File { content, sqlite } => (Some(content.length), sqlite.as_deref()),
+            _ => (None, None),
+        };
+        let linktarget = match &node.kind {
+            NodeKind::Symlink { target } => Some(text::path(target)),
+            _ => None,
+        };
+        NodeView {
+            name: text::path(&node.name),
+            r#type: type_of(node),
+            path: text::path(path),
+            uid: node.meta.uid,
+            gid: node.meta.gid,
+            user: node.meta.user.as_deref(),
+            group: node.meta.group.as_deref(),
+            size,
+            mode: node.meta.mode,
+            permissions: permissions(node),
+            mtime: text::rfc3339(mtime(node)),
+            linktarget,
+            sqlite,
+            taint: node.taint.as_deref(),
+        }
+    }
+}
+
+/// One line as `ls -l` shows it.
+pub fn long_line(path: &[u8], node: &Node) -> String {
+    let size = match &node.kind {
+        NodeKind::File { content, .. } => content.length,
+        _ => 0,
+    };
+    let arrow = match &node.kind {
+        NodeKind::Symlink { target } => format!(" -> {}", text::path(target)),
+        _ => String::new(),
+    };
+    let (uid, gid) = (node.meta.uid, node.meta.gid);
+    let (time, path) = (text::local(mtime(node)), text::path(path));
+    format!("{} {uid:5} {gid:5} {size:12} {time} {path}{arrow}", permissions(node))
+}
+
+fn mtime(node: &Node) -> crate::env::Time {
+    let crate::format::node::FileTime(seconds, nanoseconds) = node.meta.mtime;
+    let second = crate::env::Time::SECOND;
+    crate::env::Time(seconds.saturating_mul(second).saturating_add(i64::from(nanoseconds)))
+}
+
+fn type_of(node: &Node) -> &'static str {
+    match node.kind {
+        NodeKind::File { .. } => "file",
+        NodeKind::Directory { .. } => "dir",
+        NodeKind::Symlink { .. } => "symlink",
+        NodeKind::Fifo => "fifo",
+        NodeKind::Socket => "socket",
+        NodeKind::CharDevice { .. } => "chardev",
+        NodeKind::BlockDevice { .. } => "dev",
+    }
+}
+
+/// Type and mode as ten letters: `-rw-r-----`.
+fn permissions(node: &Node) -> String {
+    let first = match node.kind {
+        NodeKind::File { .. } => '-',
+        NodeKind::Directory { .. } => 'd',
+        NodeKind::Symlink { .. } => 'l',
+        NodeKind::Fifo => 'p',
+        NodeKind::Socket => 's',
+        NodeKind::CharDevice { .. } => 'c',
+        NodeKind::BlockDevice { .. } => 'b',
+    };
+    let mode = node.meta.mode;
+    let mut text = String::from(first);
+    for (shift, special, letter) in [(6, 0o4000, 's'), (3, 0o2000, 's'), (0, 0o1000, 't')] {
+        let bits = mode >> shift;
+        text.push(if bits & 4 != 0 { 'r' } else { '-' });
+        text.push(if bits & 2 != 0 { 'w' } else { '-' });
+        text.push(match (mode & special != 0, bits & 1 != 0) {
+            (true, true) => letter,
+            (true, false) => letter.to_ascii_uppercase(),
+            (false, true) => 'x',
+            (false, false) => '-',
+        });
+    }
+    text
+}
