@@ -1,6 +1,6 @@
 //! The command line: what every command takes, and which commands there are.
 
-use super::verbs::{backup, cat, completions, dump, forget, init, key, ls, snapshots};
+use super::verbs::{backup, cat, completions, demo, dump, forget, init, key, ls, snapshots};
 use clap::{ArgAction, Args, Parser, Subcommand};
 use std::path::PathBuf;
 
@@ -77,4 +77,6 @@ pub enum Verb {
     Cat(cat::CatVerb),
     /// Print a script that completes commands in a shell
     Completions(completions::CompletionsArgs),
+    /// Show it all on an application made for the purpose
+    Demo(demo::DemoArgs),
 }

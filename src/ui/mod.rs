@@ -2,6 +2,7 @@
 
 mod app;
 mod args;
+mod demo;
 mod exit;
 mod out;
 mod passwords;

@@ -3,6 +3,7 @@
 pub mod backup;
 pub mod cat;
 pub mod completions;
+pub mod demo;
 pub mod dump;
 pub mod forget;
 pub mod init;
@@ -31,5 +32,6 @@ pub fn run(app: &App, verb: &Verb) -> Result<Done> {
         Verb::Key(verb) => key::run(app, verb),
         Verb::Cat(verb) => cat::run(app, verb),
         Verb::Completions(args) => completions::run(args),
+        Verb::Demo(args) => demo::run(args),
     }
 }
