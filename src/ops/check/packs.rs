@@ -25,6 +25,7 @@ pub(super) fn check(
     let total = chosen.iter().filter_map(|pack| stored.get(pack)).sum();
     monitor.begin("check packs", Some((Counter::Bytes, total)));
     let mut bad: Vec<Place> = Vec::new();
+    let mut by_base: Vec<(Place, Error)> = Vec::new();
     for (pack, places) in &expected {
         go_on(monitor, "check")?;
         report.packs += 1;
@@ -37,7 +38,9 @@ pub(super) fn check(
         if chosen.contains(pack) {
             report.packs_read += 1;
             report.bytes_read += size;
-            bad.extend(read_pack(repository, index, *pack, places, monitor, report));
+            let read = read_pack(repository, index, *pack, places, monitor, report);
+            bad.extend(read.bad);
+            by_base.extend(read.by_base);
             monitor.count(Counter::Bytes, *size);
         } else {
             let contents = repository.pack_contents(*pack);
@@ -47,6 +50,13 @@ pub(super) fn check(
     monitor.end();
     index.mark_damaged(bad);
     unusable(index, monitor, report);
+    // Bases that were not read themselves, and turned out to be unreadable by what rests on them.
+    for (place, error) in by_base {
+        if index.knows(&place.id) {
+            report.found(monitor, error);
+            index.mark_damaged([place]);
+        }
+    }
     Ok(())
 }
 
@@ -114,7 +124,16 @@ fn shuffle(repository: &Repository, packs: &mut [PackId]) -> Result<()> {
     Ok(())
 }
 
-/// Reads a pack whole; the places in it that cannot be read.
+/// What reading a pack found.
+#[derive(Default)]
+struct ReadPack {
+    /// Entries that cannot be read.
+    bad: Vec<Place>,
+    /// Entries that are well, but rest on what cannot be read.
+    by_base: Vec<(Place, Error)>,
+}
+
+/// Reads a pack whole.
 fn read_pack(
     repository: &Repository,
     index: &Index,
@@ -122,13 +141,15 @@ fn read_pack(
     places: &[Place],
     monitor: &dyn Monitor,
     report: &mut CheckReport,
-) -> Vec<Place> {
+) -> ReadPack {
     let handle = Handle::pack(pack);
+    let mut read = ReadPack::default();
     let bytes = match repository.backend().get(&handle, None) {
         Ok(bytes) => bytes,
         Err(error) => {
             report.found(monitor, error.within("check", handle));
-            return places.to_vec();
+            read.bad = places.to_vec();
+            return read;
         }
     };
     if blake3::hash(&bytes).as_bytes() != &pack.0 {
@@ -138,15 +159,32 @@ fn read_pack(
         );
     }
     let contents = repository.pack_contents_of(pack, &bytes);
-    let mut bad = compare(pack, contents, places, monitor, report);
+    read.bad = compare(pack, contents, places, monitor, report);
     let reader = Reader::new(repository, index);
     for places in places.chunks(BATCH) {
-        for (place, error) in unreadable(&reader, index, &bytes, places) {
-            report.found(monitor, error);
-            bad.push(place);
+        for (place, trouble) in unreadable(&reader, index, &bytes, places) {
+            match trouble {
+                Trouble::Own(error) => {
+                    report.found(monitor, error);
+                    read.bad.push(place);
+                }
+                Trouble::Base(error) => read.by_base.push((place, error)),
+            }
         }
     }
-    bad
+    read
+}
+
+/// Why a blob cannot be read.
+enum Trouble {
+    Own(Error),
+    Base(Error),
+}
+
+impl From<Error> for Trouble {
+    fn from(error: Error) -> Self {
+        Trouble::Own(error)
+    }
 }
 
 /// Blobs that are decoded together.
@@ -157,7 +195,7 @@ fn unreadable(
     index: &Index,
     pack: &[u8],
     places: &[Place],
-) -> Vec<(Place, Error)> {
+) -> Vec<(Place, Trouble)> {
     let bases: HashMap<BaseId, ChunkId> = places
         .iter()
         .flat_map(|place| &place.bases)
@@ -180,7 +218,7 @@ fn read_blob(
     pack: &[u8],
     place: &Place,
     plains: &HashMap<BaseId, Arc<Vec<u8>>>,
-) -> Result<()> {
+) -> Result<(), Trouble> {
     let short = || Error::damaged("read chunk", place.id, "its pack ends before it");
     let start = usize::try_from(place.offset).map_err(|_| short())?;
     let length = usize::try_from(place.stored).map_err(|_| short())?;
@@ -190,11 +228,13 @@ fn read_blob(
     let mut prefix = Vec::new();
     for base in &place.bases {
         let plain = plains.get(base).ok_or_else(|| {
-            Error::damaged("read chunk", place.id, format!("its base {base} cannot be read"))
+            let reason = format!("its base {base} cannot be read");
+            Trouble::Base(Error::damaged("read chunk", place.id, reason))
         })?;
         prefix.extend_from_slice(plain);
     }
-    reader.decode_proved(place, &payload, &prefix).map(drop)
+    reader.decode_proved(place, &payload, &prefix)?;
+    Ok(())
 }
 
 /// A pack's own account against the index's; the places that are not as the pack says.
