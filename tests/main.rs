@@ -18,3 +18,4 @@ mod vectors;
 
 mod common;
 mod engine;
+mod readers;
