@@ -115,3 +115,24 @@ fn walk(folder: &std::path::Path) -> usize {
     let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
     entries.map(|path| if path.is_dir() { walk(&path) } else { 1 }).sum()
 }
+
+/// A file whose stamp is that of the parent's is not opened, one without a stamp always is, and
+/// each entry of a directory finds its own predecessor.
+#[test]
+fn unchanged_files_are_not_read() {
+    let repo = TempRepo::new(5);
+    let mut tree = Tree::default();
+    for number in 0..50_usize {
+        let path = format!("d{}/f{number}", number % 3);
+        tree.put(&path, noise(number as u64, 3000));
+        if number != 7 {
+            tree.stamps.insert(path, 1);
+        }
+    }
+    repo.backup(vec![tree.source("/data")]).unwrap();
+    tree.stamps.insert("d0/f0".into(), 2);
+    tree.put("d0/f0", noise(900, 3000));
+    let summary = repo.backup(vec![tree.source("/data")]).unwrap().snapshot.summary;
+    assert_eq!((summary.files_new, summary.files_changed, summary.files_unchanged), (0, 1, 49));
+    assert_eq!(summary.bytes_read, 6000);
+}
