@@ -5,8 +5,10 @@ use crate::backend::Handle;
 use crate::error::{Error, Result};
 use crate::format::ObjectKind;
 use crate::format::gc::Forgotten;
+use crate::format::node::bad_name;
 use crate::format::snapshot::{Outcome, Snapshot};
 use crate::id::SnapshotId;
+use crate::limits::DIRECTORY_DEPTH_MAX;
 use rayon::prelude::*;
 use std::collections::HashSet;
 
@@ -82,6 +84,11 @@ impl Repository {
         if named != id {
             return Err(Error::damaged("read", &handle, "it names another writer"));
         }
+        if let Outcome::Snapshot(snapshot) = &outcome
+            && let Some(reason) = snapshot.parts.iter().find_map(|part| bad_path(&part.path))
+        {
+            return Err(Error::damaged("read", &handle, reason));
+        }
         Ok((outcome, hash))
     }
 
@@ -103,19 +110,32 @@ impl Repository {
         Ok(self.backend().delete(&Handle::snapshot(snapshot.id)).is_ok())
     }
 
-    /// The marks of snapshots that were given up.
-    pub fn forgotten(&self) -> Result<Vec<Forgotten>> {
-        let listed = self.backend().list(ObjectKind::Forgotten)?;
-        listed
-            .iter()
-            .map(|object| self.get_record::<Forgotten>(&object.handle).map(|(mark, _)| mark))
-            .collect()
+    /// The marks of snapshots that were given up. What cannot be read goes to `trouble`: its
+    /// name alone gives the snapshot up.
+    pub fn forgotten(&self, mut trouble: impl FnMut(Error)) -> Result<Vec<Forgotten>> {
+        let mut marks = Vec::new();
+        for object in self.backend().list(ObjectKind::Forgotten)? {
+            match self.get_record::<Forgotten>(&object.handle) {
+                Ok((mark, _)) => marks.push(mark),
+                Err(error) => trouble(error),
+            }
+        }
+        Ok(marks)
     }
 
     /// The collection chain, for callers that judge liveness.
     pub fn live_generations(&self) -> Result<Generations> {
         self.generations()
     }
+}
+
+/// Why a part cannot stand at a path, if it cannot: the folders that lead there are made by name.
+fn bad_path(path: &[u8]) -> Option<&'static str> {
+    let names = || path.split(|byte| *byte == b'/').filter(|name| !name.is_empty());
+    if names().nth(DIRECTORY_DEPTH_MAX).is_some() {
+        return Some("a part is nested too deeply");
+    }
+    names().find_map(bad_name)
 }
 
 /// Newest first, by claimed time across series and by number within one, so that a forged
