@@ -37,8 +37,10 @@ pub struct Place {
     pub bases: Vec<BaseId>,
 }
 
-/// Entries, by pack and offset.
-pub(super) type Entries = HashSet<(PackId, u32)>;
+/// What tells an entry by: pack and offset.
+pub(super) type Entry = (PackId, u32);
+/// Several entries.
+pub(super) type Entries = HashSet<Entry>;
 
 /// All live segments, in memory.
 #[derive(Debug, Default)]

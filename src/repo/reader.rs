@@ -1,6 +1,6 @@
 //! Blobs out by id: fetched in batches by pack, bases decoded once, results proved.
 
-use super::index::Entries;
+use super::index::{Entries, Entry};
 use super::{Index, Place, Repository};
 use crate::backend::Handle;
 use crate::codec;
@@ -113,7 +113,7 @@ impl<'r> Reader<'r> {
                 Ok(plain) => return Ok(plain),
                 Err((failed, error)) => {
                     first.get_or_insert(error);
-                    if !bad.insert((failed.pack, failed.offset)) || bad.len() > TRIES_MAX {
+                    if !bad.insert(failed) || bad.len() > TRIES_MAX {
                         break;
                     }
                 }
@@ -126,8 +126,8 @@ impl<'r> Reader<'r> {
     }
 
     /// One blob by this entry, every base proved on the way; or which entry failed, and how.
-    fn read_closure(&self, place: &Place, bad: &Entries) -> Result<Plain, (Place, Error)> {
-        let failed = |place: &Place, error: Error| (place.clone(), error);
+    fn read_closure(&self, place: &Place, bad: &Entries) -> Result<Plain, (Entry, Error)> {
+        let failed = |place: &Place, error: Error| ((place.pack, place.offset), error);
         let mut closure =
             self.index.closure_without(place, bad).map_err(|error| failed(place, error))?;
         closure.sort_by_key(|place| place.depth);

@@ -139,7 +139,7 @@ impl Trees<'_> {
         }
         let subject = format!("node {id}");
         let damaged = |reason: &str| Error::damaged("read", &subject, reason);
-        let length = match ListNode::decode(&*self.reader.read(&id)?, level, &subject)? {
+        let length = match ListNode::decode(&self.reader.read(&id)?, level, &subject)? {
             ListNode::Leaf(pieces) if pieces.is_empty() => return Err(damaged("an empty node")),
             ListNode::Leaf(pieces) => self.pieces(&pieces)?,
             ListNode::Inner(_, children) => {
