@@ -79,6 +79,31 @@ fn a_change_costs_what_it_changed() {
     }
 }
 
+/// A file whose stamp stands is not opened again, wherever in its folder it stands; one that
+/// changed is a delta against its own former content.
+#[test]
+fn every_file_is_found_beside_its_former_self() {
+    let repo = TempRepo::new(3);
+    let mut tree = Tree::default();
+    for number in 0..40 {
+        let path = format!("d{}/f{number:02}", number % 3);
+        tree.put(&path, noise(number, 50_000));
+        tree.stamps.insert(path, 1);
+    }
+    repo.backup(vec![tree.source("/data")]).unwrap();
+    let again = repo.backup(vec![tree.source("/data")]).unwrap().snapshot.summary;
+    assert_eq!((again.files_unchanged, again.files_new, again.bytes_read), (40, 0, 0));
+    for path in ["d0/f06", "d1/f37", "d2/f20"] {
+        let mut bytes = tree.bytes(path);
+        bytes[100] ^= 1;
+        tree.put(path, bytes);
+        tree.stamps.insert(path.into(), 2);
+    }
+    let changed = repo.backup(vec![tree.source("/data")]).unwrap().snapshot.summary;
+    assert_eq!((changed.files_unchanged, changed.files_changed, changed.files_new), (37, 3, 0));
+    assert!(changed.packed < 6000, "{changed:?}");
+}
+
 /// Two snapshots restore into real folders as they were, and `check` reads everything back.
 #[test]
 fn restores_into_folders() {

@@ -37,6 +37,11 @@ pub struct Place {
     pub bases: Vec<BaseId>,
 }
 
+/// What tells an entry by: pack and offset.
+pub(super) type Entry = (PackId, u32);
+/// Several entries.
+pub(super) type Entries = HashSet<Entry>;
+
 /// All live segments, in memory.
 #[derive(Debug, Default)]
 pub struct Index {
@@ -44,8 +49,8 @@ pub struct Index {
     /// Which segments were read, by name.
     names: Vec<IndexId>,
     generations: Generations,
-    /// Entries found damaged, by pack and offset.
-    damaged: HashSet<(PackId, u32)>,
+    /// Entries found damaged.
+    damaged: Entries,
     /// Why segments are missing.
     troubles: Vec<Error>,
 }
@@ -162,20 +167,25 @@ impl Index {
     /// The usable entries of a blob, least depth first; each can be read.
     pub fn usable(&self, id: &ChunkId) -> Vec<Place> {
         let mut places = self.candidates(&id.base());
-        places.retain(|place| place.id == *id && self.is_usable(place));
+        places.retain(|place| place.id == *id && self.is_usable(place, &Entries::new()));
         places
     }
 
     /// The best usable entry of a blob.
     pub fn find(&self, id: &ChunkId) -> Option<Place> {
+        self.find_without(id, &Entries::new())
+    }
+
+    /// The same, where the entries in `bad` do not count.
+    pub(super) fn find_without(&self, id: &ChunkId, bad: &Entries) -> Option<Place> {
         self.candidates(&id.base())
             .into_iter()
-            .find(|place| place.id == *id && self.is_usable(place))
+            .find(|place| place.id == *id && self.is_usable(place, bad))
     }
 
     /// The best usable entry of a base.
     pub fn find_base(&self, base: &BaseId) -> Option<Place> {
-        self.candidates(base).into_iter().find(|place| self.is_usable(place))
+        self.candidates(base).into_iter().find(|place| self.is_usable(place, &Entries::new()))
     }
 
     /// Whether the blob can be read from what is stored.
@@ -188,6 +198,11 @@ impl Index {
     /// # Errors
     /// `Damaged` if a base is missing or the closure is too large: checked before decoding.
     pub fn closure(&self, place: &Place) -> Result<Vec<Place>> {
+        self.closure_without(place, &Entries::new())
+    }
+
+    /// The same, where the entries in `bad` do not count.
+    pub(super) fn closure_without(&self, place: &Place, bad: &Entries) -> Result<Vec<Place>> {
         let mut closure = vec![place.clone()];
         let mut seen: HashSet<BaseId> = HashSet::from([place.id.base()]);
         let mut next = 0;
@@ -199,7 +214,7 @@ impl Index {
                 let found = self
                     .candidates(base)
                     .into_iter()
-                    .find(|found| found.depth < of.depth && self.is_usable(found));
+                    .find(|found| found.depth < of.depth && self.is_usable(found, bad));
                 closure.push(found.ok_or_else(|| missing_base(&of, base))?);
                 if closure.len() > CLOSURE_MAX {
                     return Err(Error::damaged("read chunk", place.id, "it needs too many bases"));
@@ -224,22 +239,23 @@ impl Index {
 
     /// An entry is usable if its pack is neither condemned nor damaged and every base has a
     /// usable entry of smaller depth. So no cycle can carry anything.
-    fn is_usable(&self, place: &Place) -> bool {
-        self.usable_within(place, &mut { VISITS_MAX })
+    fn is_usable(&self, place: &Place, bad: &Entries) -> bool {
+        self.usable_within(place, bad, &mut { VISITS_MAX })
     }
 
-    fn usable_within(&self, place: &Place, visits: &mut usize) -> bool {
+    fn usable_within(&self, place: &Place, bad: &Entries, visits: &mut usize) -> bool {
         let Some(left) = visits.checked_sub(1) else { return false };
         *visits = left;
-        if self.generations.is_condemned(&place.pack) || self.is_damaged(place) {
+        let damaged = self.is_damaged(place) || bad.contains(&(place.pack, place.offset));
+        if damaged || self.generations.is_condemned(&place.pack) {
             return false;
         }
         place.depth <= DEPTH_MAX
             && place.bases.iter().all(|base| {
                 let bases = self.candidates(base);
-                bases
-                    .iter()
-                    .any(|found| found.depth < place.depth && self.usable_within(found, visits))
+                bases.iter().any(|found| {
+                    found.depth < place.depth && self.usable_within(found, bad, visits)
+                })
             })
     }
 }

@@ -1,5 +1,6 @@
 //! Blobs out by id: fetched in batches by pack, bases decoded once, results proved.
 
+use super::index::{Entries, Entry};
 use super::{Index, Place, Repository};
 use crate::backend::Handle;
 use crate::codec;
@@ -8,7 +9,7 @@ use crate::error::{Error, Kind, Result};
 use crate::format::BlobKind;
 use crate::format::pack::{BlobAad, Salt};
 use crate::id::{BaseId, ChunkId, PackId};
-use crate::limits::BASE_CACHE;
+use crate::limits::{BASE_CACHE, CLOSURE_MAX};
 use rayon::prelude::*;
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -26,6 +27,8 @@ pub struct Reader<'r> {
 
 /// Ranges of one pack closer than this are fetched as one.
 const GAP: u32 = 64 << 10;
+/// Entries that may fail before a blob is given up.
+const TRIES_MAX: usize = 4 * CLOSURE_MAX;
 /// A fetch of several blobs ends at this length.
 const FETCH_MAX: u32 = 4 << 20;
 
@@ -75,7 +78,7 @@ impl<'r> Reader<'r> {
 
     /// One blob from exactly this entry, its id proved: what `check` wants.
     pub fn read_place(&self, place: &Place) -> Result<Plain> {
-        self.read_closure(place)
+        self.read_closure(place, &Entries::new()).map_err(|(_, error)| error)
     }
 
     /// Opens one sealed blob (nonce, ciphertext, tag): its payload, before the codec.
@@ -101,36 +104,46 @@ impl<'r> Reader<'r> {
         Ok(Arc::new(plain))
     }
 
-    /// The slow way: every usable entry in turn, then the error of the last.
+    /// The slow way: entry after entry, of the blob and of its bases; then the error of the first.
     fn read_any(&self, id: &ChunkId) -> Result<Plain> {
-        let mut last = None;
-        for place in self.index.usable(id) {
-            match self.read_closure(&place) {
+        let mut bad = Entries::new();
+        let mut first = None;
+        while let Some(place) = self.index.find_without(id, &bad) {
+            match self.read_closure(&place, &bad) {
                 Ok(plain) => return Ok(plain),
-                Err(error) => last = Some(error),
+                Err((failed, error)) => {
+                    first.get_or_insert(error);
+                    if !bad.insert(failed) || bad.len() > TRIES_MAX {
+                        break;
+                    }
+                }
             }
         }
-        Err(last.unwrap_or_else(|| {
+        Err(first.unwrap_or_else(|| {
             Error::damaged("read chunk", id, "no usable index entry leads to it")
                 .hint("`icecore check` names what is lost; a copy of the repository may have it")
         }))
     }
 
-    fn read_closure(&self, place: &Place) -> Result<Plain> {
-        let closure = self.index.closure(place)?;
+    /// One blob by this entry, every base proved on the way; or which entry failed, and how.
+    fn read_closure(&self, place: &Place, bad: &Entries) -> Result<Plain, (Entry, Error)> {
+        let failed = |place: &Place, error: Error| ((place.pack, place.offset), error);
+        let mut closure =
+            self.index.closure_without(place, bad).map_err(|error| failed(place, error))?;
+        closure.sort_by_key(|place| place.depth);
         let mut plains: HashMap<BaseId, Plain> = HashMap::new();
-        let mut order: Vec<&Place> = closure.iter().collect();
-        order.sort_by_key(|place| place.depth);
-        for of in order {
-            let sealed = self.fetch_one(of)?;
-            let payload = self.open(of, &sealed)?;
-            let plain = decode(of, &payload, &prefix(of, &plains)?)?;
-            plains.insert(of.id.base(), Arc::new(plain));
+        for of in &closure {
+            let plain = self.read_one(of, &plains).map_err(|error| failed(of, error))?;
+            plains.insert(of.id.base(), plain);
         }
-        let plain = plains.remove(&place.id.base());
-        let plain = plain.ok_or_else(|| Error::new(Kind::Failed, "read chunk", place.id))?;
-        self.prove(place, &plain)?;
-        Ok(plain)
+        plains
+            .remove(&place.id.base())
+            .ok_or_else(|| failed(place, Error::new(Kind::Failed, "read chunk", place.id)))
+    }
+
+    fn read_one(&self, place: &Place, plains: &HashMap<BaseId, Plain>) -> Result<Plain> {
+        let payload = self.open(place, &self.fetch_one(place)?)?;
+        self.decode_proved(place, &payload, &prefix(place, plains)?)
     }
 
     fn fetch_one(&self, place: &Place) -> Result<Vec<u8>> {

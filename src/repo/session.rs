@@ -373,6 +373,9 @@ impl<'r> Session<'r> {
         Ok(())
     }
 
+    /// What was counted on so far is safe only as long as some writer that read its generation
+    /// has no outcome. So if a collection began before the next writer was registered, this
+    /// session is over; what it stored is not lost.
     fn roll(&mut self, now: Time) -> Result<()> {
         self.flush()?;
         let partial = Outcome::Partial(Partial {
@@ -383,7 +386,13 @@ impl<'r> Session<'r> {
         });
         self.put_outcome(&partial)?;
         self.id = self.repository.register(&self.options, Some(self.id))?;
-        self.index = Arc::new(self.repository.load_index()?);
+        let index = self.repository.load_index()?;
+        if index.generation() != self.index.generation() {
+            return Err(Error::new(Kind::Fenced, "go on as writer", self.id)
+                .because("a collection began meanwhile")
+                .hint("run the command again: what was stored so far is used"));
+        }
+        self.index = Arc::new(index);
         self.segment.generation = self.index.generation();
         self.fresh.clear();
         self.registered = now;

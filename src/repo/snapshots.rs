@@ -2,13 +2,16 @@
 
 use super::{Generations, Repository};
 use crate::backend::Handle;
+use crate::env::Time;
 use crate::error::{Error, Result};
 use crate::format::ObjectKind;
 use crate::format::gc::Forgotten;
+use crate::format::node::bad_name;
 use crate::format::snapshot::{Outcome, Snapshot};
-use crate::id::SnapshotId;
+use crate::id::{SeriesId, SnapshotId};
+use crate::limits::DIRECTORY_DEPTH_MAX;
 use rayon::prelude::*;
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 /// A snapshot, and the hash of its object.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -82,6 +85,11 @@ impl Repository {
         if named != id {
             return Err(Error::damaged("read", &handle, "it names another writer"));
         }
+        if let Outcome::Snapshot(snapshot) = &outcome
+            && let Some(reason) = snapshot.parts.iter().find_map(|part| bad_path(&part.path))
+        {
+            return Err(Error::damaged("read", &handle, reason));
+        }
         Ok((outcome, hash))
     }
 
@@ -103,13 +111,17 @@ impl Repository {
         Ok(self.backend().delete(&Handle::snapshot(snapshot.id)).is_ok())
     }
 
-    /// The marks of snapshots that were given up.
-    pub fn forgotten(&self) -> Result<Vec<Forgotten>> {
-        let listed = self.backend().list(ObjectKind::Forgotten)?;
-        listed
-            .iter()
-            .map(|object| self.get_record::<Forgotten>(&object.handle).map(|(mark, _)| mark))
-            .collect()
+    /// The marks of snapshots that were given up. What cannot be read goes to `trouble`: its
+    /// name alone gives the snapshot up.
+    pub fn forgotten(&self, mut trouble: impl FnMut(Error)) -> Result<Vec<Forgotten>> {
+        let mut marks = Vec::new();
+        for object in self.backend().list(ObjectKind::Forgotten)? {
+            match self.get_record::<Forgotten>(&object.handle) {
+                Ok((mark, _)) => marks.push(mark),
+                Err(error) => trouble(error),
+            }
+        }
+        Ok(marks)
     }
 
     /// The collection chain, for callers that judge liveness.
@@ -118,14 +130,32 @@ impl Repository {
     }
 }
 
-/// Newest first, by claimed time across series and by number within one, so that a forged
-/// clock cannot reorder a series.
+/// Why a part cannot stand at a path, if it cannot: the folders that lead there are made by name.
+fn bad_path(path: &[u8]) -> Option<&'static str> {
+    let names = || path.split(|byte| *byte == b'/').filter(|name| !name.is_empty());
+    if names().nth(DIRECTORY_DEPTH_MAX).is_some() {
+        return Some("a part is nested too deeply");
+    }
+    names().find_map(bad_name)
+}
+
+/// Newest first. Within a series the number decides, so that a forged clock cannot reorder it;
+/// across series the claimed time, which counts as no earlier than any before it in its series.
 pub fn newest_first(snapshots: &mut [StoredSnapshot]) {
-    snapshots.sort_by(|a, b| {
-        let (a, b) = (&a.snapshot, &b.snapshot);
-        if a.series == b.series {
-            return (b.sequence, b.started, b.id).cmp(&(a.sequence, a.started, a.id));
-        }
-        (b.started, b.id).cmp(&(a.started, a.id))
+    snapshots.sort_by_key(|stored| (stored.snapshot.series, stored.snapshot.sequence));
+    let mut latest: HashMap<SeriesId, Time> = HashMap::new();
+    let times: HashMap<SnapshotId, Time> = snapshots
+        .iter()
+        .map(|stored| {
+            let snapshot = &stored.snapshot;
+            let time = latest.entry(snapshot.series).or_insert(snapshot.started);
+            *time = (*time).max(snapshot.started);
+            (snapshot.id, *time)
+        })
+        .collect();
+    snapshots.sort_by_key(|stored| {
+        let snapshot = &stored.snapshot;
+        let time = times.get(&snapshot.id).copied();
+        std::cmp::Reverse((time, snapshot.series, snapshot.sequence, snapshot.id))
     });
 }

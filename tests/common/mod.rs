@@ -1,4 +1,7 @@
-//! What tests share: a repository that checks itself when dropped, and sources made of memory.
+//! What tests share: a repository that checks itself when dropped, sources made of memory, and
+//! seeded chance.
 
+pub mod chance;
+pub mod forge;
 pub mod memory;
 pub mod repo;

@@ -34,8 +34,9 @@ impl Series {
     ) -> Result<Self> {
         let wanted: BTreeSet<(PartKind, &[u8])> =
             sources.iter().map(|source| (source.kind, source.path.as_slice())).collect();
-        // A snapshot that cannot be read can be no parent; `check` is where it is reported.
-        let mut all = repository.snapshots(|_| {})?;
+        let mut trouble = None;
+        let mut all = repository.snapshots(|error| remember(&mut trouble, error))?;
+        refuse(trouble)?;
         let of_series = |stored: &StoredSnapshot| {
             let snapshot = &stored.snapshot;
             snapshot.host == host && parts(snapshot) == wanted
@@ -86,12 +87,26 @@ fn after_forgotten(
     newest: Option<(SeriesId, u64, [u8; 32])>,
 ) -> Result<Option<(SeriesId, u64, [u8; 32])>> {
     let Some((series, sequence, hash)) = newest else { return Ok(None) };
-    let forgotten = repository.forgotten()?;
+    let mut trouble = None;
+    let forgotten = repository.forgotten(|error| remember(&mut trouble, error))?;
+    refuse(trouble)?;
     let last = forgotten
         .iter()
         .filter(|mark| mark.series == series && mark.sequence > sequence)
         .max_by_key(|mark| mark.sequence);
     Ok(Some(last.map_or((series, sequence, hash), |mark| (series, mark.sequence, mark.hash))))
+}
+
+/// What is damaged, newer than this program or just being deleted can be no parent, and `check`
+/// is where it is reported. But a store that only fails for a moment must not break the series.
+fn remember(trouble: &mut Option<Error>, error: Error) {
+    if !matches!(error.kind(), Kind::Damaged | Kind::Unsupported | Kind::NotFound) {
+        *trouble = Some(error);
+    }
+}
+
+fn refuse(trouble: Option<Error>) -> Result<()> {
+    trouble.map_or(Ok(()), |error| Err(error.within("find", "the snapshot to go on from")))
 }
 
 fn parts(snapshot: &Snapshot) -> BTreeSet<(PartKind, &[u8])> {

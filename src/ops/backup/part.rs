@@ -267,11 +267,9 @@ impl<'b> Beside<'b> {
         while self.next.as_ref().is_some_and(|node| node.name.as_slice() < name) {
             self.advance();
         }
-        let found = self.next.take_if(|node| node.name == name);
-        if found.is_some() {
-            self.advance();
-        }
-        found
+        let found = self.next.take_if(|node| node.name == name)?;
+        self.advance();
+        Some(found)
     }
 
     /// A parent that cannot be read on is no parent.

@@ -99,13 +99,16 @@ pub fn check(
     monitor: &dyn Monitor,
 ) -> Result<CheckReport> {
     let mut report = CheckReport::default();
+    // Before the index: what a snapshot needs was indexed before it was committed.
+    let outcomes = repository.outcomes()?;
     let mut index = repository.load_index()?;
     for error in index.take_troubles() {
         report.found(monitor, error);
     }
     report.entries = index.len() as u64;
-    objects::check(repository, monitor, &mut report)?;
+    let snapshots =
+        objects::check(repository, outcomes, index.generations(), monitor, &mut report)?;
     packs::check(repository, &mut index, options.read_data, monitor, &mut report)?;
-    trees::check(repository, &index, monitor, &mut report)?;
+    trees::check(repository, &snapshots, &index, monitor, &mut report)?;
     Ok(report)
 }

@@ -9,19 +9,25 @@ use crate::format::gc::{Condemned, Forgotten, Verdict};
 use crate::format::record::{self, Record};
 use crate::format::snapshot::{Note, Outcome, Snapshot};
 use crate::format::writer::{Heartbeat, Registration};
-use crate::id::SeriesId;
+use crate::id::{SeriesId, SnapshotId};
 use crate::monitor::Monitor;
-use crate::repo::Repository;
+use crate::repo::{Generations, Repository, StoredSnapshot};
 use std::collections::{BTreeMap, HashMap};
 
 const SMALL: [ObjectKind; 5] =
     [ObjectKind::Key, ObjectKind::Writer, ObjectKind::Forgotten, ObjectKind::Note, ObjectKind::Gc];
 
+/// A writer's outcome, its object's hash and length; or why it cannot be read.
+type ReadOutcome = (SnapshotId, Result<(Outcome, [u8; 32], u64)>);
+
+/// Checks all of them; the snapshots that are alive.
 pub(super) fn check(
     repository: &Repository,
+    outcomes: Vec<ReadOutcome>,
+    generations: &Generations,
     monitor: &dyn Monitor,
     report: &mut CheckReport,
-) -> Result<()> {
+) -> Result<Vec<StoredSnapshot>> {
     for kind in SMALL {
         for object in repository.backend().list(kind)? {
             if let Err(error) = opens(repository, &object.handle) {
@@ -29,7 +35,21 @@ pub(super) fn check(
             }
         }
     }
-    series(repository, monitor, report)
+    let mut snapshots = Vec::new();
+    for (id, outcome) in outcomes {
+        match outcome {
+            Ok((Outcome::Snapshot(snapshot), hash, size))
+                if generations.outcome_lives(&id, snapshot.generation) =>
+            {
+                snapshots.push(StoredSnapshot { snapshot: *snapshot, hash, size });
+            }
+            Ok(_) => {}
+            Err(error) => report.found(monitor, error.within("check the snapshot", id)),
+        }
+    }
+    report.snapshots = snapshots.len() as u64;
+    series(repository, &snapshots, monitor, report)?;
+    Ok(snapshots)
 }
 
 fn opens(repository: &Repository, handle: &Handle) -> Result<()> {
@@ -52,25 +72,26 @@ fn decodes<T: Record>(plain: &[u8], subject: &str) -> Result<()> {
     record::decode::<T>(plain, subject).map(drop)
 }
 
-/// A series without gaps: each member is there or was given up, and names the one before it.
-fn series(repository: &Repository, monitor: &dyn Monitor, report: &mut CheckReport) -> Result<()> {
-    let mut members: HashMap<SeriesId, BTreeMap<u64, Member>> = HashMap::new();
-    for mark in repository.forgotten().unwrap_or_default() {
-        let member = Member { hash: mark.hash, snapshot: None };
-        members.entry(mark.series).or_default().insert(mark.sequence, member);
+/// A series without gaps: each number is there or was given up, and each member names one of
+/// those before it. Two writers at once may have made two of one number.
+fn series(
+    repository: &Repository,
+    snapshots: &[StoredSnapshot],
+    monitor: &dyn Monitor,
+    report: &mut CheckReport,
+) -> Result<()> {
+    let mut all: HashMap<SeriesId, Members<'_>> = HashMap::new();
+    // Marks that cannot be read were found above.
+    for mark in repository.forgotten(|_| {})? {
+        let members = all.entry(mark.series).or_default();
+        members.entry(mark.sequence).or_default().push((mark.hash, None));
     }
-    for (id, outcome) in repository.outcomes()? {
-        match outcome {
-            Ok((Outcome::Snapshot(snapshot), hash, _)) => {
-                report.snapshots += 1;
-                let of_series = members.entry(snapshot.series).or_default();
-                of_series.insert(snapshot.sequence, Member { hash, snapshot: Some(snapshot) });
-            }
-            Ok(_) => {}
-            Err(error) => report.found(monitor, error.within("check the snapshot", id)),
-        }
+    for stored in snapshots {
+        let members = all.entry(stored.snapshot.series).or_default();
+        let of_number = members.entry(stored.snapshot.sequence).or_default();
+        of_number.push((stored.hash, Some(&stored.snapshot)));
     }
-    for (series, members) in members {
+    for (series, members) in all {
         for error in gaps(series, &members) {
             report.found(monitor, error);
         }
@@ -78,33 +99,33 @@ fn series(repository: &Repository, monitor: &dyn Monitor, report: &mut CheckRepo
     Ok(())
 }
 
-struct Member {
-    hash: [u8; 32],
-    snapshot: Option<Box<Snapshot>>,
-}
+/// By number: the hash of each member, and the snapshot unless it was given up.
+type Members<'s> = BTreeMap<u64, Vec<([u8; 32], Option<&'s Snapshot>)>>;
 
-fn gaps(series: SeriesId, members: &BTreeMap<u64, Member>) -> Vec<Error> {
+fn gaps(series: SeriesId, members: &Members<'_>) -> Vec<Error> {
     let mut errors = Vec::new();
-    let mut before: Option<(u64, [u8; 32])> = None;
-    for (sequence, member) in members {
-        let follows = before.is_some_and(|(last, _)| last + 1 == *sequence) || *sequence == 1;
-        if let (Some((last, _)), false) = (before, follows) {
+    let mut last = 0;
+    let mut before: Vec<&[u8]> = Vec::new();
+    for (sequence, of_number) in members {
+        if *sequence != last + 1 {
             let reason = format!("nothing stands between numbers {last} and {sequence}");
             errors.push(
                 Error::damaged("account for series", series.short(), reason)
                     .hint("a snapshot was removed without being forgotten"),
             );
+        } else {
+            let follows = |snapshot: &Snapshot| match &snapshot.previous {
+                Some(previous) => before.contains(&previous.as_slice()),
+                None => before.is_empty(),
+            };
+            let strays = of_number.iter().filter_map(|(_, snapshot)| *snapshot);
+            errors.extend(strays.filter(|snapshot| !follows(snapshot)).map(|snapshot| {
+                let reason = "it does not follow the one before it";
+                Error::damaged("account for snapshot", snapshot.id, reason)
+            }));
         }
-        if let (Some((_, hash)), Some(snapshot), true) = (before, &member.snapshot, follows)
-            && snapshot.previous.as_deref() != Some(&hash[..])
-        {
-            errors.push(Error::damaged(
-                "account for snapshot",
-                snapshot.id,
-                "it does not follow the one before it",
-            ));
-        }
-        before = Some((*sequence, member.hash));
+        last = *sequence;
+        before = of_number.iter().map(|(hash, _)| hash.as_slice()).collect();
     }
     errors
 }

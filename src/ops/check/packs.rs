@@ -2,7 +2,7 @@
 
 use super::{CheckReport, ReadData};
 use crate::backend::Handle;
-use crate::error::{Error, Result};
+use crate::error::{Error, Kind, Result};
 use crate::format::ObjectKind;
 use crate::id::{BaseId, ChunkId, PackId};
 use crate::monitor::{Counter, Monitor, go_on};
@@ -20,7 +20,12 @@ pub(super) fn check(
 ) -> Result<()> {
     let stored = stored_packs(repository)?;
     let expected = places_by_pack(index);
-    report.orphans = stored.keys().filter(|pack| !expected.contains_key(*pack)).count() as u64;
+    let orphans: Vec<PackId> = stored
+        .keys()
+        .filter(|pack| !expected.contains_key(*pack) && !index.generations().is_condemned(pack))
+        .copied()
+        .collect();
+    report.orphans = orphans.len() as u64;
     let chosen = choose(repository, &stored, read_data)?;
     let total = chosen.iter().filter_map(|pack| stored.get(pack)).sum();
     monitor.begin("check packs", Some((Counter::Bytes, total)));
@@ -47,6 +52,10 @@ pub(super) fn check(
             bad.extend(compare(*pack, contents, places, monitor, report));
         }
     }
+    for pack in orphans.iter().filter(|pack| chosen.contains(pack)) {
+        go_on(monitor, "check")?;
+        read_orphan(repository, *pack, monitor, report);
+    }
     monitor.end();
     index.mark_damaged(bad);
     unusable(index, monitor, report);
@@ -65,9 +74,10 @@ fn stored_packs(repository: &Repository) -> Result<HashMap<PackId, u64>> {
     Ok(listed.iter().filter_map(|object| Some((object.handle.pack_id()?, object.size))).collect())
 }
 
+/// What the index names, but for condemned packs: those may be gone, or damaged, and known to be.
 fn places_by_pack(index: &Index) -> HashMap<PackId, Vec<Place>> {
     let mut packs: HashMap<PackId, Vec<Place>> = HashMap::new();
-    for place in index.places() {
+    for place in index.places().filter(|place| !index.generations().is_condemned(&place.pack)) {
         packs.entry(place.pack).or_default().push(place);
     }
     for places in packs.values_mut() {
@@ -187,6 +197,26 @@ impl From<Error> for Trouble {
     }
 }
 
+/// A pack that no index names need only be what its name says; it may also be gone by now.
+fn read_orphan(
+    repository: &Repository,
+    pack: PackId,
+    monitor: &dyn Monitor,
+    report: &mut CheckReport,
+) {
+    let handle = Handle::pack(pack);
+    let error = match repository.backend().get(&handle, None) {
+        Ok(bytes) if blake3::hash(&bytes) == pack.0 => None,
+        Ok(_) => {
+            let reason = "its content is not what its name says";
+            Some(Error::damaged("check", &handle, reason))
+        }
+        Err(error) if error.kind() == Kind::NotFound => None,
+        Err(error) => Some(error.within("check", &handle)),
+    };
+    error.into_iter().for_each(|error| report.found(monitor, error));
+}
+
 /// Blobs that are decoded together.
 const BATCH: usize = 128;
 
@@ -253,21 +283,18 @@ fn compare(
             Vec::new()
         }
         Ok(contents) => {
-            let known: HashSet<(u32, ChunkId)> =
-                contents.places.iter().map(|place| (place.offset, place.id)).collect();
+            let known: HashMap<u32, &Place> =
+                contents.places.iter().map(|place| (place.offset, place)).collect();
             let wrong: Vec<Place> = places
                 .iter()
-                .filter(|place| {
-                    !known.contains(&(place.offset, place.id)) || !contents.places.contains(place)
-                })
+                .filter(|place| known.get(&place.offset) != Some(place))
                 .cloned()
                 .collect();
             for place in &wrong {
                 let reason = format!("{handle} does not hold it where the index says");
                 report.found(monitor, Error::damaged("check chunk", place.id, reason));
             }
-            let missing = contents.places.len() + wrong.len();
-            if missing > places.len() + wrong.len() {
+            if contents.places.len() > places.len() {
                 let reason = "the index does not name everything that it holds";
                 report.found(monitor, Error::damaged("check", handle, reason));
             }
@@ -280,6 +307,7 @@ fn compare(
 fn unusable(index: &Index, monitor: &dyn Monitor, report: &mut CheckReport) {
     let lost: Vec<ChunkId> = index
         .places()
+        .filter(|place| !index.generations().is_condemned(&place.pack))
         .filter(|place| !index.is_damaged(place) && !index.knows(&place.id))
         .map(|place| place.id)
         .collect();

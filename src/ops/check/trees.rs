@@ -2,17 +2,19 @@
 
 use super::{CheckReport, FINDINGS_MOST};
 use crate::error::{Error, Result};
-use crate::format::list::{Content, TreeRef};
+use crate::format::list::{Content, ListNode, Piece, TreeRef};
 use crate::format::node::{Node, NodeKind};
-use crate::format::snapshot::{Outcome, Snapshot};
+use crate::format::snapshot::Snapshot;
+use crate::id::ChunkId;
 use crate::limits::DIRECTORY_DEPTH_MAX;
 use crate::monitor::{Counter, Monitor, go_on};
-use crate::repo::{Index, Reader, Repository};
-use crate::stream::{DirectoryEntries, Pieces};
+use crate::repo::{Index, Reader, Repository, StoredSnapshot};
+use crate::stream::DirectoryEntries;
 use std::collections::{HashMap, HashSet};
 
 pub(super) fn check(
     repository: &Repository,
+    snapshots: &[StoredSnapshot],
     index: &Index,
     monitor: &dyn Monitor,
     report: &mut CheckReport,
@@ -23,14 +25,12 @@ pub(super) fn check(
         monitor,
         report,
         directories: HashMap::new(),
-        lists: HashSet::new(),
+        lists: HashMap::new(),
         said: HashSet::new(),
     };
     monitor.begin("check trees", None);
-    for (_, outcome) in repository.outcomes()? {
-        if let Ok((Outcome::Snapshot(snapshot), ..)) = outcome {
-            trees.snapshot(&snapshot)?;
-        }
+    for stored in snapshots {
+        trees.snapshot(&stored.snapshot)?;
     }
     monitor.end();
     Ok(())
@@ -42,8 +42,8 @@ struct Trees<'a> {
     report: &'a mut CheckReport,
     /// Directories seen, and whether all beneath was well: those need no second look.
     directories: HashMap<TreeRef, bool>,
-    /// Lists that were well.
-    lists: HashSet<TreeRef>,
+    /// Nodes of lists that were well, with their levels: the bytes beneath each.
+    lists: HashMap<(ChunkId, u8), u64>,
     /// What was said once already.
     said: HashSet<String>,
 }
@@ -116,21 +116,52 @@ impl Trees<'_> {
     }
 
     fn file(&mut self, snapshot: &Snapshot, path: &[u8], content: &Content) -> bool {
-        if content.list.is_some_and(|root| self.lists.contains(&root)) {
-            return true;
-        }
         match self.content(content) {
-            Ok(()) => {
-                self.lists.extend(content.list);
-                true
-            }
+            Ok(()) => true,
             Err(error) => self.touched(snapshot, path, error),
         }
     }
 
-    fn content(&self, content: &Content) -> Result<()> {
-        let mut pieces = Pieces::new(self.reader, content, "its list")?;
-        while let Some((_, piece)) = pieces.next_piece()? {
+    fn content(&mut self, content: &Content) -> Result<()> {
+        self.pieces(&content.inline_pieces("its list")?)?;
+        let Some(root) = content.list else { return Ok(()) };
+        if self.list(root.id, root.levels)? != content.length {
+            return Err(Error::damaged("read", "its list", "it is of another length"));
+        }
+        Ok(())
+    }
+
+    /// The bytes beneath a node of a list. Each node is looked at once, however many lists share
+    /// it, and however often one forged list does.
+    fn list(&mut self, id: ChunkId, level: u8) -> Result<u64> {
+        if let Some(length) = self.lists.get(&(id, level)) {
+            return Ok(*length);
+        }
+        let subject = format!("node {id}");
+        let damaged = |reason: &str| Error::damaged("read", &subject, reason);
+        let length = match ListNode::decode(&self.reader.read(&id)?, level, &subject)? {
+            ListNode::Leaf(pieces) if pieces.is_empty() => return Err(damaged("an empty node")),
+            ListNode::Leaf(pieces) => self.pieces(&pieces)?,
+            ListNode::Inner(_, children) => {
+                let mut length: u64 = 0;
+                for (child, beneath) in children {
+                    if self.list(child, level.saturating_sub(1))? != beneath {
+                        return Err(damaged("a node beneath it is of another length"));
+                    }
+                    // The sum was checked when the node was decoded.
+                    length = length.saturating_add(beneath);
+                }
+                length
+            }
+        };
+        self.lists.insert((id, level), length);
+        Ok(length)
+    }
+
+    fn pieces(&self, pieces: &[Piece]) -> Result<u64> {
+        let mut length: u64 = 0;
+        for piece in pieces {
+            length = length.saturating_add(piece.length());
             let Some(id) = piece.chunk() else { continue };
             let place = self.reader.index().find(&id);
             let place = place.ok_or_else(|| Error::damaged("find chunk", id, "it is lost"))?;
@@ -138,7 +169,7 @@ impl Trees<'_> {
                 return Err(Error::damaged("account for chunk", id, "it has another length"));
             }
         }
-        Ok(())
+        Ok(length)
     }
 
     /// Something at `path` cannot be restored. Never well.

@@ -7,13 +7,12 @@ mod app;
 mod proof;
 
 use crate::backend::Local;
-use crate::codec::Level;
 use crate::crypto::Secret;
 use crate::env::Env;
 use crate::error::{Attempt, Error, Kind, Result};
 use crate::format::snapshot::Snapshot;
 use crate::monitor::Silent;
-use crate::ops::backup::{BackupOptions, ParentChoice, backup};
+use crate::ops::backup::{BackupOptions, Level, ParentChoice, backup};
 use crate::ops::check::{CheckOptions, CheckReport, ReadData, check};
 use crate::ops::restore::{RestoreOptions, restore};
 use crate::repo::{InitOptions, Reader, Repository};

@@ -1,0 +1,269 @@
+//! Backups that are cut off, by the store and by the power supply, at every single call: what was
+//! committed restores, and the next backup needs no hand (faults 1 to 6, 9, 20, 22).
+
+use crate::common::chance::Chance;
+use crate::common::memory::{Run, Tree};
+use crate::common::repo::{TempRepo, options, secret};
+use icecore::backend::testing::{CrashDisk, Fault, Faulty};
+use icecore::backend::{Backend, Handle, Listed, Local, Memory, Put, Traits};
+use icecore::env::{Env, Time};
+use icecore::error::{Kind, Result};
+use icecore::format::ObjectKind;
+use icecore::format::snapshot::Snapshot;
+use icecore::monitor::Silent;
+use icecore::ops::backup::backup;
+use icecore::repo::Repository;
+use std::ops::Range;
+use std::sync::Arc;
+
+/// Three states of one source; the first two are committed before anything goes wrong.
+fn states() -> [Tree; 3] {
+    let mut chance = Chance::new(5);
+    let mut tree = Tree::default();
+    tree.put("db", chance.rows(500_000));
+    tree.put("gone", chance.noise(30_000));
+    tree.put("a/small", chance.noise(700));
+    let sparse = vec![Run::Hole(200_000), Run::Bytes(Arc::new(chance.noise(40_000)))];
+    tree.files.insert("a/sparse".into(), sparse);
+    let first = tree.clone();
+    let mut bytes = tree.bytes("db");
+    bytes[100_000..100_050].fill(b'x');
+    tree.put("db", bytes.clone());
+    let second = tree.clone();
+    bytes[300_000..300_050].fill(b'y');
+    bytes.splice(50..50, chance.noise(99));
+    tree.put("db", bytes);
+    tree.put("b/new", chance.noise(90_000));
+    tree.files.remove("gone");
+    [first, second, tree]
+}
+
+/// The commands that are cut off run after this, the first two states were captured before.
+const LATER: Time = Time(1_900_000_000 * Time::SECOND);
+
+/// A store that holds the first two states.
+fn base() -> Arc<Memory> {
+    let store = Arc::new(Memory::new());
+    let mut repo = TempRepo::over(store.clone(), 1);
+    let [first, second, _] = states();
+    repo.backup(vec![first.source("/data")]).unwrap();
+    repo.backup(vec![second.source("/data")]).unwrap();
+    repo.damaged = true;
+    store
+}
+
+pub fn copy(from: &dyn Backend, to: &dyn Backend) {
+    for kind in ObjectKind::ALL {
+        for object in from.list(kind).unwrap() {
+            to.put_new(&object.handle, &from.get(&object.handle, None).unwrap()).unwrap();
+        }
+    }
+}
+
+fn open(backend: Arc<dyn Backend>, seed: u64) -> Result<Repository> {
+    let (env, _) = Env::seeded(seed, LATER);
+    Repository::open(backend, env, &secret())
+}
+
+/// A whole command: opens the repository and backs the third state up.
+fn command(backend: Arc<dyn Backend>, seed: u64) -> Result<Snapshot> {
+    let repository = open(backend, seed)?;
+    let [.., third] = states();
+    let report = backup(&repository, vec![third.source("/data")], &options(), &Silent)?;
+    Ok(report.snapshot)
+}
+
+/// The oracle: all snapshots that are there are one of the states, whole; `done` is among them;
+/// all of the store is healthy; the next command goes through and gives a snapshot as good.
+fn survives(store: &Arc<dyn Backend>, done: Option<&Snapshot>, what: &str) {
+    let (env, clock) = Env::seeded(77, Time(1_900_100_000 * Time::SECOND));
+    let repository = Repository::open(store.clone(), env.clone(), &secret()).unwrap();
+    let repo = TempRepo { backend: store.clone(), env, clock, repository, damaged: true };
+    let before = restores(&repo, what);
+    if let Some(done) = done {
+        assert!(before.contains(done), "{what}: the snapshot is lost");
+    }
+    let report = repo.check();
+    assert!(report.is_healthy(), "{what}: {:#?}", report.findings);
+    let next = command(store.clone(), 78).unwrap_or_else(|error| panic!("{what}: {error}"));
+    assert!(restores(&repo, what).contains(&next), "{what}");
+    let report = repo.check();
+    assert!(report.is_healthy(), "{what}, after the next backup: {:#?}", report.findings);
+}
+
+fn restores(repo: &TempRepo, what: &str) -> Vec<Snapshot> {
+    let stored = repo.repository.snapshots(|error| panic!("{what}: {error}")).unwrap();
+    let snapshots: Vec<Snapshot> = stored.into_iter().map(|stored| stored.snapshot).collect();
+    let [first, second, third] = states();
+    let number = |number: u64| snapshots.iter().any(|snapshot| snapshot.sequence == number);
+    assert!(number(1) && number(2), "{what}: a snapshot is lost");
+    for snapshot in &snapshots {
+        let state = match (snapshot.started < LATER, snapshot.sequence) {
+            (true, 1) => &first,
+            (true, 2) => &second,
+            _ => &third,
+        };
+        for path in state.files.keys() {
+            let bytes = repo.read(snapshot, &format!("/data/{path}"));
+            let bytes = bytes.unwrap_or_else(|error| panic!("{what}: {error}"));
+            assert!(bytes == state.bytes(path), "{what}: {path}");
+        }
+    }
+    snapshots
+}
+
+/// The store dies at each call of a backup, before or after it took effect, or fails just once
+/// there: faults 1 and 20.
+#[test]
+fn a_store_that_fails_at_any_call_loses_nothing() {
+    type Plan = fn(Faulty<Arc<Memory>>, u64) -> Faulty<Arc<Memory>>;
+    let plans: [(&str, Plan); 6] = [
+        ("dies before", |store, call| store.from(call, Fault::Fails)),
+        ("dies after", |store, call| {
+            store.once(call, Fault::DoneButFails).from(call + 1, Fault::Fails)
+        }),
+        ("fails once", |store, call| store.once(call, Fault::Fails)),
+        ("is done but fails once", |store, call| store.once(call, Fault::DoneButFails)),
+        ("flips a bit", |store, call| store.once(call, Fault::FlipsBit)),
+        ("cuts short", |store, call| store.once(call, Fault::Truncates)),
+    ];
+    let base = base();
+    for (name, plan) in plans {
+        for call in 0.. {
+            let what = format!("the store {name} at call {call}");
+            let store = Arc::new(Memory::new());
+            copy(&*base, &*store);
+            let faulty = Arc::new(plan(Faulty::new(store.clone(), call), call));
+            let done = command(faulty.clone(), call);
+            let store: Arc<dyn Backend> = store;
+            survives(&store, done.as_ref().ok(), &what);
+            if faulty.calls() <= call {
+                done.unwrap();
+                assert!(call > 15, "only {call} calls");
+                break;
+            }
+        }
+    }
+}
+
+/// A store whose listings are out of order, with objects twice, costs nothing (fault 22).
+#[test]
+fn disorderly_listings_do_no_harm() {
+    let base = base();
+    for fault in [Fault::Shuffles, Fault::Duplicates] {
+        let store = Arc::new(Memory::new());
+        copy(&*base, &*store);
+        let done = command(Arc::new(Faulty::new(store.clone(), 3).from(0, fault)), 4).unwrap();
+        assert_eq!(done.sequence, 3);
+        let store: Arc<dyn Backend> = store;
+        survives(&store, Some(&done), &format!("{fault:?}"));
+    }
+}
+
+/// Asks once more whenever a call fails, as any wrapper that retries would.
+struct Stubborn<B>(B);
+
+impl<B: Backend> Backend for Stubborn<B> {
+    fn describe(&self) -> String {
+        self.0.describe()
+    }
+
+    fn traits(&self) -> Traits {
+        self.0.traits()
+    }
+
+    fn put_new(&self, handle: &Handle, bytes: &[u8]) -> Result<Put> {
+        self.0.put_new(handle, bytes).or_else(|_| self.0.put_new(handle, bytes))
+    }
+
+    fn get(&self, handle: &Handle, range: Option<Range<u64>>) -> Result<Vec<u8>> {
+        self.0.get(handle, range.clone()).or_else(|_| self.0.get(handle, range))
+    }
+
+    fn size(&self, handle: &Handle) -> Result<u64> {
+        self.0.size(handle).or_else(|_| self.0.size(handle))
+    }
+
+    fn list(&self, kind: ObjectKind) -> Result<Vec<Listed>> {
+        self.0.list(kind).or_else(|_| self.0.list(kind))
+    }
+
+    fn delete(&self, handle: &Handle) -> Result<()> {
+        self.0.delete(handle).or_else(|_| self.0.delete(handle))
+    }
+}
+
+/// A creation that timed out but was applied says "exists" when it is tried again: what stands
+/// there is compared, and the backup goes through with exactly one outcome (fault 20).
+#[test]
+fn an_applied_timeout_is_no_failure() {
+    let base = base();
+    for call in 0.. {
+        let store = Arc::new(Memory::new());
+        copy(&*base, &*store);
+        let faulty = Faulty::new(store.clone(), call).once(call, Fault::DoneButFails);
+        let stubborn = Arc::new(Stubborn(faulty));
+        let done = command(stubborn.clone(), call).unwrap();
+        assert_eq!(store.list(ObjectKind::Snapshot).unwrap().len(), 3, "call {call}");
+        let calls = stubborn.0.calls();
+        let store: Arc<dyn Backend> = store;
+        survives(&store, Some(&done), &format!("applied timeout at call {call}"));
+        if calls <= call {
+            return;
+        }
+    }
+}
+
+/// Power is lost after any call of the disk, with several outcomes of what was not synced: a
+/// snapshot that is there has all its packs and its index (faults 1 to 3).
+#[test]
+fn a_power_loss_at_any_call_loses_nothing() {
+    let disk = CrashDisk::new();
+    copy(&*base(), &Local::over(disk.clone()).unwrap());
+    let mut calls = 0;
+    loop {
+        // Everything that was not synced is kept: a copy of the disk.
+        let running = disk.crash(4).unwrap();
+        running.power_off_after(calls);
+        let local = Local::over(running.clone());
+        let done = local.and_then(|local| command(Arc::new(local), calls));
+        // Names and content, each lost, kept, or by chance.
+        for seed in [calls % 9, 9 + (calls + 4) % 9] {
+            let what = format!("power lost after call {calls}, crash seed {seed}");
+            let after = Local::over(running.crash(seed).unwrap()).unwrap();
+            let after: Arc<dyn Backend> = Arc::new(after);
+            survives(&after, done.as_ref().ok(), &what);
+        }
+        if done.is_ok() {
+            assert!(calls > 60, "only {calls} calls");
+            return;
+        }
+        calls += 1;
+    }
+}
+
+/// A disk that fills up at any byte fails the backup as full, and harms nothing (fault 5).
+#[test]
+fn a_full_disk_fails_and_harms_nothing() {
+    let disk = CrashDisk::new();
+    let base = base();
+    copy(&*base, &Local::over(disk.clone()).unwrap());
+    let size = |object: Listed| usize::try_from(object.size).unwrap();
+    let used: usize =
+        ObjectKind::ALL.iter().flat_map(|kind| base.list(*kind).unwrap()).map(size).sum();
+    let mut room = 0;
+    loop {
+        let running = disk.crash(4).unwrap();
+        running.limit_space(used + room);
+        let done = command(Arc::new(Local::over(running.clone()).unwrap()), 5);
+        running.limit_space(usize::MAX);
+        let after: Arc<dyn Backend> = Arc::new(Local::over(running).unwrap());
+        survives(&after, done.as_ref().ok(), &format!("{room} bytes free"));
+        match done {
+            Ok(_) => break,
+            Err(error) => assert_eq!(error.kind(), Kind::NoSpace, "{room} bytes free: {error}"),
+        }
+        room += 7001;
+    }
+    assert!(room > 90_000, "the disk was never full: {room}");
+}
