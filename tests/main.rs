@@ -3,6 +3,7 @@
 
 mod backends;
 mod chunk;
+mod cli;
 mod codec;
 mod crash;
 mod crypto;

@@ -7,7 +7,8 @@ use crate::backend::{Backend, Location};
 use crate::crypto::Secret;
 use crate::env::Env;
 use crate::error::{Error, Kind, Result};
-use crate::repo::Repository;
+use crate::monitor::Monitor;
+use crate::repo::{Index, Repository};
 use std::sync::Arc;
 
 /// One run of the program.
@@ -50,6 +51,15 @@ impl App {
     /// The repository, open.
     pub fn repository(&self) -> Result<Repository> {
         Ok(self.unlock()?.0)
+    }
+
+    /// The index; segments of it that are damaged are told, and what they named is not known.
+    pub fn index(&self, repository: &Repository, voice: &Progress) -> Result<Index> {
+        let mut index = repository.load_index()?;
+        for error in index.take_troubles() {
+            voice.trouble(&error);
+        }
+        Ok(index)
     }
 
     /// Shows progress and tells troubles, and hears Ctrl-C from now on.

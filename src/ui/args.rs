@@ -1,6 +1,9 @@
 //! The command line: what every command takes, and which commands there are.
 
-use super::verbs::{backup, cat, completions, demo, dump, forget, init, key, ls, snapshots};
+use super::verbs::{
+    backup, cat, check, completions, demo, diff, dump, find, forget, init, key, ls, restore,
+    snapshots, stats,
+};
 use clap::{ArgAction, Args, Parser, Subcommand};
 use std::path::PathBuf;
 
@@ -61,12 +64,22 @@ pub enum Verb {
     Init(init::InitArgs),
     /// Save files, databases and streams as one snapshot
     Backup(backup::BackupArgs),
+    /// Restore a snapshot, or a part of it, into a folder
+    Restore(restore::RestoreArgs),
     /// List snapshots
     Snapshots(snapshots::SnapshotsArgs),
     /// List the files of a snapshot
     Ls(ls::LsArgs),
+    /// Look for files in snapshots
+    Find(find::FindArgs),
+    /// Show what differs between two snapshots
+    Diff(diff::DiffArgs),
     /// Write one file of a snapshot to standard output
     Dump(dump::DumpArgs),
+    /// Check the repository, and read data back
+    Check(check::CheckArgs),
+    /// Show what snapshots hold and cost
+    Stats(stats::StatsArgs),
     /// Give snapshots up
     Forget(forget::ForgetArgs),
     /// List, add, remove and change passwords and key files

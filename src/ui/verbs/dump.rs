@@ -52,7 +52,7 @@ pub fn run(app: &App, args: &DumpArgs) -> Result<Done> {
     }
     let repository = app.repository()?;
     let stored = select::find(&repository, &wanted.snapshot, &args.filter.filter()?)?;
-    let index = repository.load_index()?;
+    let index = app.index(&repository, &app.progress()?)?;
     let reader = Reader::new(&repository, &index);
     match &args.target {
         None => dump(&reader, &stored.snapshot, &wanted, &mut Out::new())?,

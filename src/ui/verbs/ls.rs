@@ -2,10 +2,11 @@
 
 use super::filter::FilterArgs;
 use super::views::{NodeView, SnapshotView, long_line};
-use crate::error::Result;
+use crate::error::{Error, Result};
+use crate::format::node::Node;
 use crate::monitor::Monitor;
+use crate::ops::ls::ls;
 use crate::ops::select::{self, SnapshotPath};
-use crate::ops::tree::{self, Step};
 use crate::repo::Reader;
 use crate::ui::app::App;
 use crate::ui::exit::Done;
@@ -14,51 +15,63 @@ use crate::ui::text;
 use clap::Args;
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStrExt;
+use std::path::PathBuf;
 
 /// What `ls` takes.
 #[derive(Debug, Args)]
 pub struct LsArgs {
-    /// `latest`, `latest~N` or the beginning of an id, and the path to list
+    /// `latest`, `latest~N` or the beginning of an id; also SNAPSHOT:PATH
     #[arg(value_name = "SNAPSHOT[:PATH]")]
     pub snapshot: OsString,
+
+    /// Folders to list, absolute; without any, everything
+    #[arg(value_name = "PATH")]
+    pub paths: Vec<PathBuf>,
 
     /// Show mode, owner, size and time, too
     #[arg(short, long)]
     pub long: bool,
 
+    /// List everything beneath the folders
+    #[arg(long)]
+    pub recursive: bool,
+
     #[command(flatten)]
     pub filter: FilterArgs,
 }
 
-/// Lists everything at and below a path.
+/// Lists entries.
 pub fn run(app: &App, args: &LsArgs) -> Result<Done> {
     let wanted = SnapshotPath::from(args.snapshot.as_bytes());
+    let named = args.paths.iter().map(|path| path.as_os_str().as_bytes().to_vec());
+    let mut paths: Vec<Vec<u8>> = wanted.path.into_iter().chain(named).collect();
+    let recursive = args.recursive || paths.is_empty();
+    if paths.is_empty() {
+        paths.push(b"/".to_vec());
+    }
     let repository = app.repository()?;
-    let voice = app.progress()?;
     let stored = select::find(&repository, &wanted.snapshot, &args.filter.filter()?)?;
-    let index = repository.load_index()?;
+    let voice = app.progress()?;
+    let index = app.index(&repository, &voice)?;
     let reader = Reader::new(&repository, &index);
-    let path = wanted.path.unwrap_or_default();
-    let found = tree::find(&reader, &stored.snapshot, &path)?;
     let mut out = Out::new();
     if app.global.json {
         out.json("snapshot", &SnapshotView::from(&stored.snapshot))?;
     }
     let mut incomplete = false;
-    let mut show = |path: &[u8], step: Step<'_>| {
-        let (Step::Enter(node) | Step::Node(node)) = step else { return Ok(true) };
-        match (app.global.json, args.long) {
-            (true, _) => out.json("node", &NodeView::new(path, node))?,
-            (false, true) => out.line(&long_line(path, node))?,
-            (false, false) => out.line(&text::path(path))?,
-        }
-        Ok(true)
-    };
-    tree::walk(&reader, &found, &mut show, &mut |error| {
-        incomplete = true;
-        voice.trouble(&error);
-        Ok(())
-    })?;
+    for path in &paths {
+        let mut show = |path: &[u8], node: &Node| match (app.global.json, args.long) {
+            (true, _) => out.json("node", &NodeView::new(path, node)),
+            (false, true) => out.line(&long_line(path, node)),
+            (false, false) => out.line(&text::path(path)),
+        };
+        let mut trouble = |error: Error| {
+            incomplete = true;
+            voice.trouble(&error);
+            Ok(())
+        };
+        ls(&reader, &stored.snapshot, path, recursive, &mut show, &mut trouble)?;
+    }
     out.finish()?;
     Ok(Done::incomplete_if(incomplete))
 }

@@ -2,14 +2,19 @@
 
 pub mod backup;
 pub mod cat;
+pub mod check;
 pub mod completions;
 pub mod demo;
+pub mod diff;
 pub mod dump;
+pub mod find;
 pub mod forget;
 pub mod init;
 pub mod key;
 pub mod ls;
+pub mod restore;
 pub mod snapshots;
+pub mod stats;
 
 mod filter;
 mod sources;
@@ -26,6 +31,11 @@ pub fn run(app: &App, verb: &Verb) -> Result<Done> {
         Verb::Init(args) => init::run(app, args),
         Verb::Backup(args) => backup::run(app, args),
         Verb::Snapshots(args) => snapshots::run(app, args),
+        Verb::Restore(args) => restore::run(app, args),
+        Verb::Find(args) => find::run(app, args),
+        Verb::Diff(args) => diff::run(app, args),
+        Verb::Stats(args) => stats::run(app, args),
+        Verb::Check(args) => check::run(app, args),
         Verb::Ls(args) => ls::run(app, args),
         Verb::Dump(args) => dump::run(app, args),
         Verb::Forget(args) => forget::run(app, args),

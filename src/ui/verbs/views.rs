@@ -1,7 +1,9 @@
 //! Snapshots and their entries as JSON shows them.
 
-use crate::format::node::{Node, NodeKind};
-use crate::format::snapshot::{Part, PartKind, Snapshot};
+use crate::env::Time;
+use crate::format::node::{FileTime, Node, NodeKind, SqliteFacts};
+use crate::format::snapshot::{Part, PartKind, Snapshot, Summary};
+use crate::ops::ls::{mode_text, size};
 use crate::ui::text;
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
@@ -23,7 +25,7 @@ pub struct SnapshotView<'s> {
     sequence: u64,
     parts: Vec<PartView<'s>>,
     warnings: &'s [String],
-    summary: &'s crate::format::snapshot::Summary,
+    summary: &'s Summary,
     id: String,
     short_id: String,
 }
@@ -93,7 +95,7 @@ pub struct NodeView<'n> {
     #[serde(skip_serializing_if = "Option::is_none")]
     linktarget: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    sqlite: Option<&'n crate::format::node::SqliteFacts>,
+    sqlite: Option<&'n SqliteFacts>,
     #[serde(skip_serializing_if = "Option::is_none")]
     taint: Option<&'n str>,
 }
@@ -119,7 +121,7 @@ impl<'n> NodeView<'n> {
             group: node.meta.group.as_deref(),
             size,
             mode: node.meta.mode,
-            permissions: permissions(node),
+            permissions: mode_text(node),
             mtime: text::rfc3339(mtime(node)),
             linktarget,
             sqlite,
@@ -130,23 +132,20 @@ impl<'n> NodeView<'n> {
 
 /// One line as `ls -l` shows it.
 pub fn long_line(path: &[u8], node: &Node) -> String {
-    let size = match &node.kind {
-        NodeKind::File { content, .. } => content.length,
-        _ => 0,
-    };
+    let size = size(node);
     let arrow = match &node.kind {
         NodeKind::Symlink { target } => format!(" -> {}", text::path(target)),
         _ => String::new(),
     };
     let (uid, gid) = (node.meta.uid, node.meta.gid);
     let (time, path) = (text::local(mtime(node)), text::path(path));
-    format!("{} {uid:5} {gid:5} {size:12} {time} {path}{arrow}", permissions(node))
+    format!("{} {uid:5} {gid:5} {size:12} {time} {path}{arrow}", mode_text(node))
 }
 
-fn mtime(node: &Node) -> crate::env::Time {
-    let crate::format::node::FileTime(seconds, nanoseconds) = node.meta.mtime;
-    let second = crate::env::Time::SECOND;
-    crate::env::Time(seconds.saturating_mul(second).saturating_add(i64::from(nanoseconds)))
+fn mtime(node: &Node) -> Time {
+    let FileTime(seconds, nanoseconds) = node.meta.mtime;
+    let second = Time::SECOND;
+    Time(seconds.saturating_mul(second).saturating_add(i64::from(nanoseconds)))
 }
 
 fn type_of(node: &Node) -> &'static str {
@@ -159,31 +158,4 @@ fn type_of(node: &Node) -> &'static str {
         NodeKind::CharDevice { .. } => "chardev",
         NodeKind::BlockDevice { .. } => "dev",
     }
-}
-
-/// Type and mode as ten letters: `-rw-r-----`.
-fn permissions(node: &Node) -> String {
-    let first = match node.kind {
-        NodeKind::File { .. } => '-',
-        NodeKind::Directory { .. } => 'd',
-        NodeKind::Symlink { .. } => 'l',
-        NodeKind::Fifo => 'p',
-        NodeKind::Socket => 's',
-        NodeKind::CharDevice { .. } => 'c',
-        NodeKind::BlockDevice { .. } => 'b',
-    };
-    let mode = node.meta.mode;
-    let mut text = String::from(first);
-    for (shift, special, letter) in [(6, 0o4000, 's'), (3, 0o2000, 's'), (0, 0o1000, 't')] {
-        let bits = mode >> shift;
-        text.push(if bits & 4 != 0 { 'r' } else { '-' });
-        text.push(if bits & 2 != 0 { 'w' } else { '-' });
-        text.push(match (mode & special != 0, bits & 1 != 0) {
-            (true, true) => letter,
-            (true, false) => letter.to_ascii_uppercase(),
-            (false, true) => 'x',
-            (false, false) => '-',
-        });
-    }
-    text
 }

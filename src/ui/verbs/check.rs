@@ -1,0 +1,152 @@
+//! `check`: accounts for everything in the repository, and reads data back.
+
+use super::sources::size;
+use crate::error::{Error, Kind, Result};
+use crate::ops::check::{CheckOptions, CheckReport, ReadData, check};
+use crate::ui::app::App;
+use crate::ui::exit::Done;
+use crate::ui::out::Out;
+use crate::ui::progress::Progress;
+use crate::ui::text;
+use clap::Args;
+use serde::Serialize;
+
+/// What `check` takes.
+#[derive(Debug, Args)]
+pub struct CheckArgs {
+    /// Read everything back
+    #[arg(long, conflicts_with = "read_data_subset")]
+    pub read_data: bool,
+
+    /// Read some of it back: part N of T, a random share in percent, or so many random bytes
+    #[arg(long, value_name = "N/T|X%|SIZE", value_parser = subset)]
+    pub read_data_subset: Option<ReadData>,
+}
+
+/// Checks the repository.
+pub fn run(app: &App, args: &CheckArgs) -> Result<Done> {
+    let read_data = match (args.read_data, args.read_data_subset) {
+        (true, _) => ReadData::All,
+        (false, subset) => subset.unwrap_or_default(),
+    };
+    let repository = app.repository()?;
+    let voice = app.progress()?;
+    let report = check(&repository, CheckOptions { read_data }, &voice)?;
+    let mut out = Out::new();
+    match app.global.json {
+        true => out.json("summary", &SummaryView::new(&report, &voice))?,
+        false => print(app, &report, &voice, &mut out)?,
+    }
+    out.finish()?;
+    if report.is_healthy() {
+        return Ok(Done::All);
+    }
+    let found = text::count(report.errors, "error");
+    Err(Error::damaged("vouch for", repository.backend().describe(), format!("{found} found")))
+}
+
+fn print(app: &App, report: &CheckReport, voice: &Progress, out: &mut Out) -> Result<()> {
+    for touched in &report.touched {
+        let path = text::path(&touched.path);
+        out.line(&format!("cannot be restored: {}:{path}", touched.snapshot.short()))?;
+    }
+    if !app.talks() {
+        return Ok(());
+    }
+    out.line(&format!(
+        "{}, {}, {} in {}",
+        text::count(report.snapshots, "snapshot"),
+        text::count(report.packs, "pack"),
+        text::count(report.entries, "chunk"),
+        text::duration(voice.seconds())
+    ))?;
+    if report.packs_read > 0 {
+        let read = text::bytes(report.bytes_read);
+        out.line(&format!("read back {} ({read})", text::count(report.packs_read, "pack")))?;
+    }
+    if report.orphans > 0 {
+        let orphans = text::count(report.orphans, "pack");
+        out.line(&format!("{orphans} without an index, of writers stopped or still at work"))?;
+    }
+    if report.is_healthy() {
+        out.line("no errors were found")?;
+    }
+    Ok(())
+}
+
+#[derive(Serialize)]
+struct SummaryView {
+    num_errors: u64,
+    snapshots: u64,
+    packs: u64,
+    packs_read: u64,
+    bytes_read: u64,
+    entries: u64,
+    orphans: u64,
+    touched: Vec<TouchedView>,
+    seconds_elapsed: f64,
+}
+
+#[derive(Serialize)]
+struct TouchedView {
+    snapshot: String,
+    path: String,
+}
+
+impl SummaryView {
+    fn new(report: &CheckReport, voice: &Progress) -> Self {
+        let touched = report.touched.iter().map(|touched| TouchedView {
+            snapshot: touched.snapshot.to_string(),
+            path: text::path(&touched.path),
+        });
+        SummaryView {
+            num_errors: report.errors,
+            snapshots: report.snapshots,
+            packs: report.packs,
+            packs_read: report.packs_read,
+            bytes_read: report.bytes_read,
+            entries: report.entries,
+            orphans: report.orphans,
+            touched: touched.collect(),
+            seconds_elapsed: voice.seconds(),
+        }
+    }
+}
+
+/// `n/t`, `x%` or a number of bytes.
+fn subset(text: &str) -> Result<ReadData> {
+    let wrong = |reason: &str| {
+        Error::new(Kind::InvalidInput, "understand the subset", format!("{text:?}"))
+            .because(reason)
+            .hint("write N/T, such as 1/7, or a percentage, such as 2.5%, or a size, such as 10G")
+    };
+    if let Some((part, parts)) = text.split_once('/') {
+        return match (part.parse::<u64>(), parts.parse::<u64>()) {
+            (Ok(part), Ok(parts)) if (1..=parts).contains(&part) => Ok(ReadData::Part(part, parts)),
+            _ => Err(wrong("N has to lie between 1 and T")),
+        };
+    }
+    if let Some(percent) = text.strip_suffix('%') {
+        return match percent.parse::<f64>() {
+            Ok(percent) if percent > 0.0 && percent <= 100.0 => Ok(ReadData::Percent(percent)),
+            _ => Err(wrong("a percentage lies above 0 and goes up to 100")),
+        };
+    }
+    size(text).map(ReadData::Bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Each form of a subset is understood, and what makes no sense is refused.
+    #[test]
+    fn subsets_are_understood() {
+        assert_eq!(subset("2/7").unwrap(), ReadData::Part(2, 7));
+        assert_eq!(subset("2.5%").unwrap(), ReadData::Percent(2.5));
+        assert_eq!(subset("3M").unwrap(), ReadData::Bytes(3 << 20));
+        for text in ["0/7", "8/7", "1/0", "x/y", "0%", "101%", "NaN%", "", "much"] {
+            assert_eq!(subset(text).unwrap_err().kind(), Kind::InvalidInput, "{text}");
+        }
+    }
+}

@@ -1,0 +1,159 @@
+//! `find`: entries by name, kind, size and time, across snapshots.
+
+use super::filter::FilterArgs;
+use super::sources::size;
+use super::views::{NodeView, long_line};
+use crate::env::Time;
+use crate::error::{Error, Kind, Result};
+use crate::monitor::Monitor;
+use crate::ops::find::{EntryKind, FindOptions, Hit, find};
+use crate::ops::select::choose;
+use crate::repo::{Reader, StoredSnapshot};
+use crate::ui::app::App;
+use crate::ui::exit::Done;
+use crate::ui::out::Out;
+use crate::ui::text;
+use clap::{Args, ValueEnum};
+use serde::Serialize;
+
+/// What `find` takes.
+#[derive(Debug, Args)]
+pub struct FindArgs {
+    /// Names or paths to look for: `*`, `?`, `[...]`, and `**` across folders
+    #[arg(value_name = "PATTERN", required = true)]
+    pub patterns: Vec<String>,
+
+    /// Look only in this snapshot; may be given several times
+    #[arg(short, long = "snapshot", value_name = "SNAPSHOT")]
+    pub snapshots: Vec<String>,
+
+    /// Let `A` match `a`
+    #[arg(short, long)]
+    pub ignore_case: bool,
+
+    /// Only entries of this kind; may be given several times
+    #[arg(long = "type", value_enum, value_name = "KIND")]
+    pub kinds: Vec<KindArg>,
+
+    /// Only files of at least this size
+    #[arg(long, value_name = "SIZE", value_parser = size)]
+    pub size_min: Option<u64>,
+
+    /// Only files of at most this size
+    #[arg(long, value_name = "SIZE", value_parser = size)]
+    pub size_max: Option<u64>,
+
+    /// Only what was modified at this time or later
+    #[arg(short = 'O', long, value_name = "TIME", value_parser = moment)]
+    pub oldest: Option<Time>,
+
+    /// Only what was modified at this time or before
+    #[arg(short = 'N', long, value_name = "TIME", value_parser = moment)]
+    pub newest: Option<Time>,
+
+    /// Show mode, owner, size and time, too
+    #[arg(short, long)]
+    pub long: bool,
+
+    #[command(flatten)]
+    pub filter: FilterArgs,
+}
+
+/// A kind of entry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum KindArg {
+    /// Files, databases and streams
+    #[value(alias = "f")]
+    File,
+    /// SQLite databases alone
+    #[value(alias = "db")]
+    Database,
+    /// Folders
+    #[value(alias = "d")]
+    Directory,
+    /// Symbolic links
+    #[value(alias = "l")]
+    Symlink,
+    /// Pipes, sockets and devices
+    Special,
+}
+
+/// Looks for entries.
+pub fn run(app: &App, args: &FindArgs) -> Result<Done> {
+    let repository = app.repository()?;
+    let voice = app.progress()?;
+    let mut incomplete = false;
+    let mut snapshots = repository.snapshots(|error| {
+        incomplete = true;
+        voice.trouble(&error);
+    })?;
+    let filter = args.filter.filter()?;
+    snapshots.retain(|stored| filter.passes(&stored.snapshot));
+    if !args.snapshots.is_empty() {
+        let chosen: Result<Vec<StoredSnapshot>> =
+            args.snapshots.iter().map(|name| choose(&snapshots, name).cloned()).collect();
+        snapshots = chosen?;
+    }
+    let index = app.index(&repository, &voice)?;
+    let reader = Reader::new(&repository, &index);
+    let mut out = Out::new();
+    let mut last = None;
+    let mut show = |hit: Hit<'_>| {
+        let snapshot = &hit.stored.snapshot;
+        if app.global.json {
+            let node = NodeView::new(hit.path, hit.node);
+            return out.json("match", &MatchView { snapshot: snapshot.id.to_string(), node });
+        }
+        if last != Some(snapshot.id) {
+            last = Some(snapshot.id);
+            let (id, time) = (snapshot.id.short(), text::local(snapshot.started));
+            out.line(&format!("in snapshot {id} of {time}:"))?;
+        }
+        out.line(&match args.long {
+            true => long_line(hit.path, hit.node),
+            false => text::path(hit.path),
+        })
+    };
+    let mut trouble = |_: &StoredSnapshot, error: Error| {
+        incomplete = true;
+        voice.trouble(&error);
+        Ok(())
+    };
+    find(&reader, &snapshots, &options(args), &mut show, &mut trouble)?;
+    out.finish()?;
+    Ok(Done::incomplete_if(incomplete))
+}
+
+#[derive(Serialize)]
+struct MatchView<'h> {
+    snapshot: String,
+    #[serde(flatten)]
+    node: NodeView<'h>,
+}
+
+fn options(args: &FindArgs) -> FindOptions {
+    let kind = |kind: &KindArg| match kind {
+        KindArg::File => EntryKind::File,
+        KindArg::Database => EntryKind::Database,
+        KindArg::Directory => EntryKind::Directory,
+        KindArg::Symlink => EntryKind::Symlink,
+        KindArg::Special => EntryKind::Special,
+    };
+    FindOptions {
+        patterns: args.patterns.clone(),
+        ignore_case: args.ignore_case,
+        kinds: args.kinds.iter().map(kind).collect(),
+        size_min: args.size_min,
+        size_max: args.size_max,
+        newer: args.oldest,
+        older: args.newest,
+    }
+}
+
+/// A moment: `2026-01-31`, `2026-01-31 12:00`, or RFC 3339 with its zone; without one, local.
+fn moment(text: &str) -> Result<Time> {
+    text::moment(text).ok_or_else(|| {
+        Error::new(Kind::InvalidInput, "understand the time", format!("{text:?}"))
+            .hint("write 2026-01-31, or 2026-01-31 12:00:00, or 2026-01-31T12:00:00Z")
+    })
+}

@@ -1,0 +1,211 @@
+//! `restore`: a snapshot, or what stands at a path of it, into a folder.
+
+use super::filter::FilterArgs;
+use crate::error::Result;
+use crate::monitor::Monitor;
+use crate::ops::restore::{RestoreOptions, RestoreReport, restore};
+use crate::ops::select::{self, SnapshotPath};
+use crate::repo::Reader;
+use crate::source::files::Excludes;
+use crate::target::files::{FilesOptions, Overwrite, Report};
+use crate::ui::app::App;
+use crate::ui::exit::Done;
+use crate::ui::out::Out;
+use crate::ui::progress::Progress;
+use crate::ui::text;
+use clap::{Args, ValueEnum};
+use serde::Serialize;
+use std::ffi::OsString;
+use std::os::unix::ffi::OsStrExt;
+use std::path::PathBuf;
+
+/// What `restore` takes.
+#[derive(Debug, Args)]
+pub struct RestoreArgs {
+    /// `latest`, `latest~N` or the beginning of an id; with a path, only what stands there
+    #[arg(value_name = "SNAPSHOT[:PATH]")]
+    pub snapshot: OsString,
+
+    /// The folder to restore into; made if it is not there
+    #[arg(short, long, value_name = "FOLDER")]
+    pub target: PathBuf,
+
+    /// Restore only what matches this pattern; may be given several times
+    #[arg(short, long, value_name = "PATTERN")]
+    pub include: Vec<String>,
+
+    /// Leave out what matches this pattern; may be given several times
+    #[arg(short, long, value_name = "PATTERN")]
+    pub exclude: Vec<String>,
+
+    /// What happens to what stands in the folder already
+    #[arg(long, value_enum, default_value = "never", value_name = "WHEN")]
+    pub overwrite: OverwriteWhen,
+
+    /// Turn runs of zeros into holes
+    #[arg(long)]
+    pub sparse: bool,
+
+    /// Restore devices, setuid bits and file capabilities, too, which only root can
+    #[arg(long)]
+    pub special: bool,
+
+    /// Read everything back afterwards and compare
+    #[arg(long)]
+    pub verify: bool,
+
+    /// Say what would be restored, and write nothing
+    #[arg(short = 'n', long)]
+    pub dry_run: bool,
+
+    #[command(flatten)]
+    pub filter: FilterArgs,
+}
+
+/// What happens to what stands there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum OverwriteWhen {
+    /// The folder must be empty
+    Never,
+    /// Replace it
+    Always,
+    /// Keep files of the same size and time, replace others
+    IfChanged,
+    /// Keep files that are as new or newer, replace others
+    IfNewer,
+}
+
+/// Restores.
+pub fn run(app: &App, args: &RestoreArgs) -> Result<Done> {
+    let wanted = SnapshotPath::from(args.snapshot.as_bytes());
+    let mut options = options(args)?;
+    let repository = app.repository()?;
+    let stored = select::find(&repository, &wanted.snapshot, &args.filter.filter()?)?;
+    let voice = app.progress()?;
+    let index = app.index(&repository, &voice)?;
+    let reader = Reader::new(&repository, &index);
+    let path = wanted.path.as_deref();
+    let report = restore(&reader, &stored.snapshot, path, &args.target, &mut options, &voice)?;
+    for line in &report.left_out.lines {
+        voice.note(&format!("icecore: {line}"));
+    }
+    let mut out = Out::new();
+    match app.global.json {
+        true => out.json("summary", &SummaryView::new(&report, &voice, args.dry_run))?,
+        false if app.talks() => print(&report, &voice, args, &mut out)?,
+        false => {}
+    }
+    out.finish()?;
+    Ok(Done::incomplete_if(report.failed > 0 || report.left_out.links > 0))
+}
+
+fn options(args: &RestoreArgs) -> Result<RestoreOptions> {
+    let overwrite = match args.overwrite {
+        OverwriteWhen::Never => Overwrite::Never,
+        OverwriteWhen::Always => Overwrite::Always,
+        OverwriteWhen::IfChanged => Overwrite::IfChanged,
+        OverwriteWhen::IfNewer => Overwrite::IfNewer,
+    };
+    Ok(RestoreOptions {
+        files: FilesOptions { overwrite, sparse: args.sparse, devices_and_setuid: args.special },
+        include: Excludes::new(&args.include)?,
+        exclude: Excludes::new(&args.exclude)?,
+        dry_run: args.dry_run,
+        verify: args.verify,
+    })
+}
+
+fn print(
+    report: &RestoreReport,
+    voice: &Progress,
+    args: &RestoreArgs,
+    out: &mut Out,
+) -> Result<()> {
+    let verb = if args.dry_run { "would restore" } else { "restored" };
+    out.line(&format!(
+        "{verb} {} ({}), {} in {}",
+        text::count(report.items, "item"),
+        text::count(report.files, "file"),
+        text::bytes(report.bytes),
+        text::duration(voice.seconds())
+    ))?;
+    if report.kept > 0 {
+        out.line(&format!("kept {} that stood there", text::count(report.kept, "file")))?;
+    }
+    if args.verify && !args.dry_run {
+        out.line(&format!("read back {}", text::count(report.verified, "file")))?;
+    }
+    if !report.left_out.is_complete() {
+        out.line(&left_out(&report.left_out))?;
+    }
+    if report.failed > 0 {
+        out.line(&format!("{} could not be restored", text::count(report.failed, "item")))?;
+    }
+    Ok(())
+}
+
+/// `left out: 3 owners, 1 device`.
+fn left_out(report: &Report) -> String {
+    let counts = [
+        (report.owners, "owner"),
+        (report.special_modes, "setuid or setgid bit"),
+        (report.devices, "device"),
+        (report.sockets, "socket"),
+        (report.xattrs, "extended attribute"),
+        (report.metadata, "mode or time"),
+        (report.links, "hard link"),
+    ];
+    let nonzero = counts.iter().filter(|(number, _)| *number > 0);
+    let texts: Vec<String> = nonzero.map(|(number, noun)| format!("{number} x {noun}")).collect();
+    format!("left out: {}", texts.join(", "))
+}
+
+/// The summary, with restic's names where the meaning is the same.
+#[derive(Serialize)]
+struct SummaryView {
+    dry_run: bool,
+    files_restored: u64,
+    files_kept: u64,
+    files_verified: u64,
+    items_restored: u64,
+    items_failed: u64,
+    bytes_restored: u64,
+    seconds_elapsed: f64,
+    left_out: LeftOut,
+}
+
+#[derive(Serialize)]
+struct LeftOut {
+    owners: u64,
+    special_modes: u64,
+    devices: u64,
+    sockets: u64,
+    xattrs: u64,
+    metadata: u64,
+    links: u64,
+}
+
+impl SummaryView {
+    fn new(report: &RestoreReport, voice: &Progress, dry_run: bool) -> Self {
+        let left_out = &report.left_out;
+        SummaryView {
+            dry_run,
+            files_restored: report.files.saturating_sub(report.kept),
+            files_kept: report.kept,
+            files_verified: report.verified,
+            items_restored: report.items,
+            items_failed: report.failed,
+            bytes_restored: report.bytes,
+            seconds_elapsed: voice.seconds(),
+            left_out: LeftOut {
+                owners: left_out.owners,
+                special_modes: left_out.special_modes,
+                devices: left_out.devices,
+                sockets: left_out.sockets,
+                xattrs: left_out.xattrs,
+                metadata: left_out.metadata,
+                links: left_out.links,
+            },
+        }
+    }
+}

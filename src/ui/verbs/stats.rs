@@ -1,0 +1,187 @@
+//! `stats`: what lies in the repository, and what each snapshot holds and costs.
+
+use super::filter::FilterArgs;
+use crate::error::{Error, Result};
+use crate::format::ObjectKind;
+use crate::format::snapshot::Stored;
+use crate::monitor::Monitor;
+use crate::ops::select::choose;
+use crate::ops::stats::{SnapshotStats, StoredStats, measure, ratio, stored};
+use crate::repo::{Reader, StoredSnapshot};
+use crate::ui::app::App;
+use crate::ui::exit::Done;
+use crate::ui::out::Out;
+use crate::ui::text::{self, Columns};
+use clap::Args;
+use serde::Serialize;
+
+/// What `stats` takes.
+#[derive(Debug, Args)]
+pub struct StatsArgs {
+    /// Only these: `latest`, `latest~N`, or the beginning of an id
+    #[arg(value_name = "SNAPSHOT")]
+    pub names: Vec<String>,
+
+    #[command(flatten)]
+    pub filter: FilterArgs,
+}
+
+/// Measures.
+pub fn run(app: &App, args: &StatsArgs) -> Result<Done> {
+    let repository = app.repository()?;
+    let voice = app.progress()?;
+    let mut incomplete = false;
+    let mut snapshots = repository.snapshots(|error| {
+        incomplete = true;
+        voice.trouble(&error);
+    })?;
+    let filter = args.filter.filter()?;
+    snapshots.retain(|stored| filter.passes(&stored.snapshot));
+    let mut chosen = Vec::new();
+    for name in &args.names {
+        chosen.push(choose(&snapshots, name)?.snapshot.id);
+    }
+    if !chosen.is_empty() {
+        snapshots.retain(|stored| chosen.contains(&stored.snapshot.id));
+    }
+    let index = app.index(&repository, &voice)?;
+    let reader = Reader::new(&repository, &index);
+    let mut trouble = |error: Error| {
+        incomplete = true;
+        voice.trouble(&error);
+        Ok(())
+    };
+    let measured = measure(&reader, &snapshots, &mut trouble)?;
+    let store = stored(&repository, &index)?;
+    let mut out = Out::new();
+    match app.global.json {
+        true => json(&measured, &store, &mut out)?,
+        false => print(&measured, &store, &snapshots, &mut out)?,
+    }
+    out.finish()?;
+    Ok(Done::incomplete_if(incomplete))
+}
+
+fn print(
+    measured: &[SnapshotStats<'_>],
+    store: &StoredStats,
+    snapshots: &[StoredSnapshot],
+    out: &mut Out,
+) -> Result<()> {
+    let head = ["ID", "Time", "Files", "Size", "Adds", "whole", "as deltas"];
+    let mut table = Columns::new(&head, &[2, 3, 4, 5, 6]);
+    for stats in measured {
+        table.row([
+            stats.stored.snapshot.id.short(),
+            text::local(stats.stored.snapshot.started),
+            stats.holds.files.to_string(),
+            text::bytes(stats.holds.bytes),
+            text::bytes(stats.growth.stored()),
+            text::bytes(stats.growth.whole.stored),
+            text::bytes(stats.growth.delta.stored),
+        ]);
+    }
+    if !snapshots.is_empty() {
+        for line in table.lines() {
+            out.line(&line)?;
+        }
+        out.line("")?;
+    }
+    let (blobs, plain) = store.unique();
+    let total = store.total();
+    out.line(&format!("chunks:   {blobs}, {}", text::bytes(plain)))?;
+    out.line(&format!("whole:    {}", of(&store.whole)))?;
+    out.line(&format!("deltas:   {}", of(&store.delta)))?;
+    for (kind, objects) in store.objects.iter().filter(|(_, objects)| objects.count > 0) {
+        let (folder, bytes) = (format!("{}:", kind.folder()), text::bytes(objects.bytes));
+        out.line(&format!("{folder:<9} {} ({bytes})", objects.count))?;
+    }
+    out.line(&format!("stored:   {} objects, {}", total.count, text::bytes(total.bytes)))?;
+    let bytes: u64 = measured.iter().map(|stats| stats.holds.bytes).sum();
+    match ratio(bytes, total.bytes) {
+        Some(ratio) => out.line(&format!(
+            "in all:   {} in {}: {ratio:.1} times what is stored",
+            text::bytes(bytes),
+            text::count(measured.len() as u64, "snapshot")
+        )),
+        None => Ok(()),
+    }
+}
+
+fn of(stored: &Stored) -> String {
+    let (plain, packed) = (text::bytes(stored.plain), text::bytes(stored.stored));
+    format!("{}, {plain} as {packed}", stored.blobs)
+}
+
+#[derive(Serialize)]
+struct SnapshotView<'s> {
+    id: String,
+    time: String,
+    total_file_count: u64,
+    total_directory_count: u64,
+    total_size: u64,
+    unreadable: u64,
+    missing: u64,
+    added: u64,
+    whole: &'s Stored,
+    delta: &'s Stored,
+}
+
+#[derive(Serialize)]
+struct SummaryView<'s> {
+    snapshots_count: usize,
+    total_restore_size: u64,
+    total_size: u64,
+    total_objects: u64,
+    total_blob_count: u64,
+    total_uncompressed_size: u64,
+    whole: &'s Stored,
+    delta: &'s Stored,
+    duplicates: &'s Stored,
+    pack_overhead: u64,
+    objects: Vec<ObjectsView>,
+}
+
+#[derive(Serialize)]
+struct ObjectsView {
+    kind: &'static str,
+    count: u64,
+    bytes: u64,
+}
+
+fn json(measured: &[SnapshotStats<'_>], store: &StoredStats, out: &mut Out) -> Result<()> {
+    for stats in measured {
+        let view = SnapshotView {
+            id: stats.stored.snapshot.id.to_string(),
+            time: text::rfc3339(stats.stored.snapshot.started),
+            total_file_count: stats.holds.files,
+            total_directory_count: stats.holds.directories,
+            total_size: stats.holds.bytes,
+            unreadable: stats.holds.unreadable,
+            missing: stats.growth.missing,
+            added: stats.growth.stored(),
+            whole: &stats.growth.whole,
+            delta: &stats.growth.delta,
+        };
+        out.json("snapshot", &view)?;
+    }
+    let (blobs, plain) = store.unique();
+    let objects = |kind: &ObjectKind| {
+        let objects = store.of(*kind);
+        ObjectsView { kind: kind.folder(), count: objects.count, bytes: objects.bytes }
+    };
+    let summary = SummaryView {
+        snapshots_count: measured.len(),
+        total_restore_size: measured.iter().map(|stats| stats.holds.bytes).sum(),
+        total_size: store.total().bytes,
+        total_objects: store.total().count,
+        total_blob_count: blobs,
+        total_uncompressed_size: plain,
+        whole: &store.whole,
+        delta: &store.delta,
+        duplicates: &store.duplicates,
+        pack_overhead: store.pack_overhead(),
+        objects: ObjectKind::ALL.iter().map(objects).collect(),
+    };
+    out.json("summary", &summary)
+}
