@@ -37,7 +37,13 @@ impl App {
 
     /// The store that the repository lies in.
     pub fn backend(&self) -> Result<Arc<dyn Backend>> {
-        Ok(Arc::from(self.location()?.open()?))
+        let opened = self.location()?.open().map_err(|error| match error.kind() {
+            Kind::NoRepository => {
+                error.hint("create one with `icecore init`, or check the place's name")
+            }
+            _ => error,
+        });
+        Ok(Arc::from(opened?))
     }
 
     /// The repository, open, and the secret that opened it.

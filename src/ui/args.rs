@@ -93,3 +93,15 @@ pub enum Verb {
     /// Show it all on an application made for the purpose
     Demo(demo::DemoArgs),
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    /// Every verb's arguments fit together, by clap's own account.
+    #[test]
+    fn arguments_fit_together() {
+        Cli::command().debug_assert();
+    }
+}

@@ -26,7 +26,7 @@ pub struct LsArgs {
 
     /// Folders to list, absolute; without any, everything
     #[arg(value_name = "PATH")]
-    pub paths: Vec<PathBuf>,
+    pub folders: Vec<PathBuf>,
 
     /// Show mode, owner, size and time, too
     #[arg(short, long)]
@@ -43,7 +43,7 @@ pub struct LsArgs {
 /// Lists entries.
 pub fn run(app: &App, args: &LsArgs) -> Result<Done> {
     let wanted = SnapshotPath::from(args.snapshot.as_bytes());
-    let named = args.paths.iter().map(|path| path.as_os_str().as_bytes().to_vec());
+    let named = args.folders.iter().map(|path| path.as_os_str().as_bytes().to_vec());
     let mut paths: Vec<Vec<u8>> = wanted.path.into_iter().chain(named).collect();
     let recursive = args.recursive || paths.is_empty();
     if paths.is_empty() {
