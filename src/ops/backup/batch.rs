@@ -1,7 +1,8 @@
 //! Items that wait to be read together: many small files in parallel, one large one streamed.
 
 use super::tell;
-use crate::error::{Error, Result};
+use super::watched::Watched;
+use crate::error::{Error, Kind, Result};
 use crate::format::list::{Content, TreeRef};
 use crate::format::node::{Node, NodeKind};
 use crate::format::snapshot::Summary;
@@ -101,7 +102,12 @@ impl Batch {
                     Some(written) => read_event(small.file, small.before, written, small.proof),
                     None => continue,
                 },
-                Opened::Large(large) => large.read(&mut writer)?,
+                Opened::Large(large) => {
+                    events.push(large.read(&mut writer, monitor)?);
+                    // Its bytes were counted while they were read.
+                    tell(monitor, 0);
+                    continue;
+                }
             };
             if let Event::Read(read) = &event {
                 tell(monitor, read.bytes_read);
@@ -175,13 +181,16 @@ impl Opened {
 }
 
 impl Large {
-    fn read(self, writer: &mut ContentWriter<'_, '_>) -> Result<Event> {
+    fn read(self, writer: &mut ContentWriter<'_, '_>, monitor: &dyn Monitor) -> Result<Event> {
         let mut stream = match (self.stream)() {
-            Ok(stream) => stream,
+            Ok(stream) => Box::new(Watched { stream, monitor }),
             Err(error) => return Ok(Event::Failed(error)),
         };
         let written = match writer.write_stream(&mut *stream, self.size, self.before.as_ref()) {
             Ok(written) => written,
+            Err(StreamError::Source(error)) if error.kind() == Kind::Interrupted => {
+                return Err(error);
+            }
             Err(StreamError::Source(error)) => return Ok(Event::Failed(error)),
             Err(StreamError::Repository(error)) => return Err(error),
         };

@@ -3,6 +3,7 @@
 mod batch;
 mod parent;
 mod part;
+mod watched;
 
 pub use crate::codec::Level;
 pub use parent::ParentChoice;

@@ -89,18 +89,18 @@ fn print(
     }
     let (blobs, plain) = store.unique();
     let total = store.total();
-    out.line(&format!("chunks:   {blobs}, {}", text::bytes(plain)))?;
-    out.line(&format!("whole:    {}", of(&store.whole)))?;
-    out.line(&format!("deltas:   {}", of(&store.delta)))?;
+    out.line(&format!("chunks:    {blobs}, {}", text::bytes(plain)))?;
+    out.line(&format!("whole:     {}", of(&store.whole)))?;
+    out.line(&format!("deltas:    {}", of(&store.delta)))?;
     for (kind, objects) in store.objects.iter().filter(|(_, objects)| objects.count > 0) {
         let (folder, bytes) = (format!("{}:", kind.folder()), text::bytes(objects.bytes));
-        out.line(&format!("{folder:<9} {} ({bytes})", objects.count))?;
+        out.line(&format!("{folder:<11}{} ({bytes})", objects.count))?;
     }
-    out.line(&format!("stored:   {} objects, {}", total.count, text::bytes(total.bytes)))?;
+    out.line(&format!("stored:    {} objects, {}", total.count, text::bytes(total.bytes)))?;
     let bytes: u64 = measured.iter().map(|stats| stats.holds.bytes).sum();
     match ratio(bytes, total.bytes) {
         Some(ratio) => out.line(&format!(
-            "in all:   {} in {}: {ratio:.1} times what is stored",
+            "in all:    {} in {}: {ratio:.1} times what is stored",
             text::bytes(bytes),
             text::count(measured.len() as u64, "snapshot")
         )),
