@@ -51,29 +51,35 @@ pub trait Random: Send + Sync {
 pub struct Env {
     clock: Arc<dyn Clock>,
     random: Arc<dyn Random>,
+    process: u32,
 }
 
 impl Env {
     /// The machine's clock and the operating system's randomness.
     pub fn real() -> Self {
-        Env { clock: Arc::new(SystemClock), random: Arc::new(SystemRandom) }
+        Self::new(Arc::new(SystemClock), Arc::new(SystemRandom))
     }
 
     /// Any clock and any randomness.
     pub fn new(clock: Arc<dyn Clock>, random: Arc<dyn Random>) -> Self {
-        Env { clock, random }
+        Env { clock, random, process: std::process::id() }
     }
 
-    /// Reproducible: randomness from `seed`, a clock that stands at `start` until moved.
+    /// Reproducible: randomness from `seed`, a clock that stands at `start` until moved, process 1.
     pub fn seeded(seed: u64, start: Time) -> (Self, Arc<ManualClock>) {
         let clock = Arc::new(ManualClock(AtomicI64::new(start.0)));
         let random = Arc::new(SeededRandom::new(seed));
-        (Env { clock: clock.clone(), random }, clock)
+        (Env { clock: clock.clone(), random, process: 1 }, clock)
     }
 
     /// The present moment.
     pub fn now(&self) -> Time {
         self.clock.now()
+    }
+
+    /// The number of this process, for records that say who wrote them.
+    pub fn process(&self) -> u32 {
+        self.process
     }
 
     /// `N` random bytes.

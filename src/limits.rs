@@ -88,7 +88,7 @@ pub const KDF_LANES_MAX: u32 = 64;
 /// Bytes that the pipeline reads ahead as one window.
 pub const WINDOW: usize = 4 * MIB;
 /// Plaintext of bases kept for the deltas that follow.
-pub const BASE_CACHE: usize = 16 * MIB;
+pub const BASE_CACHE: usize = 8 * MIB;
 
 /// Most bytes of pages in one frame from the child that reads an SQLite database.
 pub const SQLITE_FRAME_MAX: usize = MIB;

@@ -22,4 +22,5 @@ mod vectors;
 
 mod common;
 mod engine;
+mod old_repositories;
 mod readers;

@@ -120,7 +120,7 @@ impl Repository {
             started: self.env().now(),
             verb: options.verb.clone(),
             host: options.host.clone(),
-            process: std::process::id(),
+            process: self.env().process(),
             tool: options.tool.clone(),
             continues,
         };

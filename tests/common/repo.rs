@@ -75,8 +75,13 @@ impl TempRepo {
 
     /// The bytes of one file of a snapshot.
     pub fn read(&self, snapshot: &Snapshot, path: &str) -> Result<Vec<u8>> {
-        let index = self.repository.load_index()?;
-        let reader = Reader::new(&self.repository, &index);
+        Self::read_from(&self.repository, snapshot, path)
+    }
+
+    /// The same of any repository.
+    pub fn read_from(repository: &Repository, snapshot: &Snapshot, path: &str) -> Result<Vec<u8>> {
+        let index = repository.load_index()?;
+        let reader = Reader::new(repository, &index);
         let found = tree::find(&reader, snapshot, path.as_bytes())?;
         let Entry::Node(node) = found.entry else { panic!("{path} is no node") };
         let NodeKind::File { content, .. } = &node.kind else { panic!("{path} is no file") };
