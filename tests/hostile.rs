@@ -84,7 +84,7 @@ fn a_false_chunk_is_named() {
     let (mut repo, tree, before) = honest(1);
     repo.damaged = true;
     let forger = Forger::new(&repo);
-    let honest = Chance::new(1).noise(3000);
+    let honest = Chance::new(1001).noise(3000);
     let delta = [&honest[..], b"!"].concat();
     let id = id_of(&repo, &honest);
     let mut encoder = Encoder::new(Level::default());
