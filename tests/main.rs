@@ -11,6 +11,7 @@ mod damage;
 mod disk;
 mod files;
 mod format;
+mod hostile;
 mod hostile_restore;
 mod house;
 mod interrupted;

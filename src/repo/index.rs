@@ -13,7 +13,7 @@ use rayon::prelude::*;
 use std::collections::{HashMap, HashSet};
 
 /// Where one blob lies, and what it takes to read it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Place {
     /// The blob.
     pub id: ChunkId,
@@ -37,10 +37,8 @@ pub struct Place {
     pub bases: Vec<BaseId>,
 }
 
-/// What tells an entry by: pack and offset.
-pub(super) type Entry = (PackId, u32);
-/// Several entries.
-pub(super) type Entries = HashSet<Entry>;
+/// Entries, every field of which counts: one that lies hides no honest one of the same place.
+pub(super) type Entries = HashSet<Place>;
 
 /// All live segments, in memory.
 #[derive(Debug, Default)]
@@ -143,12 +141,12 @@ impl Index {
 
     /// Marks entries as damaged: they stop being usable.
     pub fn mark_damaged(&mut self, places: impl IntoIterator<Item = Place>) {
-        self.damaged.extend(places.into_iter().map(|place| (place.pack, place.offset)));
+        self.damaged.extend(places);
     }
 
     /// Whether an entry was marked.
     pub fn is_damaged(&self, place: &Place) -> bool {
-        self.damaged.contains(&(place.pack, place.offset))
+        self.damaged.contains(place)
     }
 
     /// Every entry, in no particular order.
@@ -246,7 +244,7 @@ impl Index {
     fn usable_within(&self, place: &Place, bad: &Entries, visits: &mut usize) -> bool {
         let Some(left) = visits.checked_sub(1) else { return false };
         *visits = left;
-        let damaged = self.is_damaged(place) || bad.contains(&(place.pack, place.offset));
+        let damaged = self.is_damaged(place) || bad.contains(place);
         if damaged || self.generations.is_condemned(&place.pack) {
             return false;
         }

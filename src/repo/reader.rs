@@ -1,6 +1,6 @@
 //! Blobs out by id: fetched in batches by pack, bases decoded once, results proved.
 
-use super::index::{Entries, Entry};
+use super::index::Entries;
 use super::{Index, Place, Repository};
 use crate::backend::Handle;
 use crate::codec;
@@ -78,7 +78,7 @@ impl<'r> Reader<'r> {
 
     /// One blob from exactly this entry, its id proved: what `check` wants.
     pub fn read_place(&self, place: &Place) -> Result<Plain> {
-        self.read_closure(place, &Entries::new()).map_err(|(_, error)| error)
+        self.read_closure(place, &Entries::new()).map_err(|failure| failure.1)
     }
 
     /// Opens one sealed blob (nonce, ciphertext, tag): its payload, before the codec.
@@ -111,7 +111,8 @@ impl<'r> Reader<'r> {
         while let Some(place) = self.index.find_without(id, &bad) {
             match self.read_closure(&place, &bad) {
                 Ok(plain) => return Ok(plain),
-                Err((failed, error)) => {
+                Err(failure) => {
+                    let (failed, error) = *failure;
                     first.get_or_insert(error);
                     if !bad.insert(failed) || bad.len() > TRIES_MAX {
                         break;
@@ -126,8 +127,8 @@ impl<'r> Reader<'r> {
     }
 
     /// One blob by this entry, every base proved on the way; or which entry failed, and how.
-    fn read_closure(&self, place: &Place, bad: &Entries) -> Result<Plain, (Entry, Error)> {
-        let failed = |place: &Place, error: Error| ((place.pack, place.offset), error);
+    fn read_closure(&self, place: &Place, bad: &Entries) -> Result<Plain, Box<(Place, Error)>> {
+        let failed = |place: &Place, error: Error| Box::new((place.clone(), error));
         let mut closure =
             self.index.closure_without(place, bad).map_err(|error| failed(place, error))?;
         closure.sort_by_key(|place| place.depth);
