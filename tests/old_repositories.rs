@@ -84,7 +84,7 @@ fn the_stored_repository_reads() {
     snapshots.reverse();
     let states = states();
     assert_eq!(snapshots.len(), states.len());
-    assert_eq!(snapshots[1].snapshot.summary.delta.blobs, 1, "a delta is among what is stored");
+    assert!(snapshots[1].snapshot.summary.delta.blobs > 0, "deltas are among what is stored");
     for (stored, tree) in snapshots.iter().zip(&states) {
         for path in tree.files.keys() {
             let inside = format!("/srv/app/{path}");
