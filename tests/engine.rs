@@ -161,3 +161,23 @@ fn unchanged_files_are_not_read() {
     assert_eq!((summary.files_new, summary.files_changed, summary.files_unchanged), (0, 1, 49));
     assert_eq!(summary.bytes_read, 6000);
 }
+
+/// A file whose bytes break off is left out and makes the backup incomplete; its neighbours, and
+/// the same file an hour later, are stored.
+#[test]
+fn a_file_that_breaks_off_is_left_out() {
+    let repo = TempRepo::new(6);
+    let mut tree = Tree::default();
+    tree.put("a", noise(1, 2 << 20));
+    tree.put("b", noise(2, 400_000));
+    tree.put("c", noise(3, 100));
+    let report = repo.backup(vec![tree.source_breaking_at("/data", "b", 300_000)]).unwrap();
+    assert!(report.incomplete);
+    assert!(repo.read(&report.snapshot, "/data/b").is_err());
+    for (path, bytes) in [("/data/a", noise(1, 2 << 20)), ("/data/c", noise(3, 100))] {
+        assert!(repo.read(&report.snapshot, path).unwrap() == bytes, "{path}");
+    }
+    let report = repo.backup(vec![tree.source("/data")]).unwrap();
+    assert!(!report.incomplete);
+    assert!(repo.read(&report.snapshot, "/data/b").unwrap() == noise(2, 400_000));
+}

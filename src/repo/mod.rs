@@ -1,6 +1,7 @@
 //! Chunks in and out by id: the repository over a backend. The phases are types: an open
 //! [`Repository`], an [`Index`] that was loaded, a [`Reader`] over it, a [`Session`] that writes.
 
+mod bases;
 mod generations;
 mod index;
 mod keys;
@@ -16,7 +17,7 @@ mod uploader;
 pub use generations::Generations;
 pub use index::{Index, Place};
 pub use keys::SlotInfo;
-pub use reader::Reader;
+pub use reader::{Plain, Reader};
 pub use session::{Candidate, Progress, Session, SessionOptions, Stored};
 pub use snapshots::{StoredSnapshot, newest_first};
 pub use trailers::PackContents;

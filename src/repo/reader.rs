@@ -17,11 +17,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 /// A blob's plaintext, shared.
 pub type Plain = Arc<Vec<u8>>;
 
+/// One opener for each kind and salt.
+type Openers = HashMap<(BlobKind, [u8; 32]), Arc<Opener>>;
+
 /// Reads blobs through one index.
 pub struct Reader<'r> {
     repository: &'r Repository,
     index: &'r Index,
-    openers: Mutex<HashMap<(BlobKind, [u8; 32]), Arc<Opener>>>,
+    openers: Mutex<Openers>,
     cache: Mutex<Cache>,
 }
 

@@ -1,25 +1,13 @@
 //! One blob from plaintext to sealed bytes: delta or whole, sealed, opened again, id proved.
 
-use super::reader::Plain;
-use super::{Place, Repository};
+use super::Repository;
+use super::bases::Bases;
 use crate::codec::{self, Encoded, Encoder};
 use crate::crypto::{Opener, Sealer};
 use crate::error::{Error, Result};
 use crate::format::pack::{BlobAad, PackEntry, Salt};
 use crate::format::{BlobKind, Codec, cursor};
-use crate::id::{BaseId, ChunkId};
-
-/// What a delta is encoded against.
-pub(super) struct Bases {
-    /// In the order of the prefix.
-    pub(super) ids: Vec<BaseId>,
-    /// Depth that the delta will have.
-    pub(super) depth: u8,
-    /// Their plaintexts, one after the other.
-    pub(super) prefix: Plain,
-    /// What the best of them took when stored whole, in parts of 256 of its plaintext.
-    pub(super) ratio: u32,
-}
+use crate::id::ChunkId;
 
 /// A blob ready for a pack.
 pub(super) struct SealedBlob {
@@ -135,9 +123,4 @@ fn encode<'p>(
     let (small, large) = (delta.bytes.len(), whole.bytes.len());
     let clear = small <= large / 2 || (small <= large / 4 * 3 && large - small >= CLEAR_SAVING);
     Ok(if clear { delta } else { whole })
-}
-
-/// What a blob took in its pack, in parts of 256 of its plaintext.
-pub(super) fn ratio(place: &Place) -> u32 {
-    (u64::from(place.stored) * 256 / u64::from(place.plain.max(1))).try_into().unwrap_or(256)
 }

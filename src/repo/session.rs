@@ -1,11 +1,11 @@
 //! A write session (chapter 11, W1-W5): register, read what collectors decided, store blobs,
 //! then packs, index and outcome in that order. Consumed by its end.
 
+use super::bases::{Bases, read_bases};
 use super::packer::Packer;
-use super::reader::Plain;
-use super::seal::{Bases, BlobSealer, SealedBlob, ratio};
+use super::seal::{BlobSealer, SealedBlob};
 use super::uploader::Uploader;
-use super::{Index, Place, Reader, Repository};
+use super::{Index, Repository};
 use crate::backend::{Handle, Put};
 use crate::codec::{Encoder, Level};
 use crate::env::Time;
@@ -15,10 +15,10 @@ use crate::format::index::SegmentBuilder;
 use crate::format::pack::Salt;
 use crate::format::snapshot::{Maintenance, Outcome, Partial, Snapshot, Summary};
 use crate::format::writer::{Heartbeat, Registration};
-use crate::id::{BaseId, ChunkId, PackId, SnapshotId};
-use crate::limits::{BASES_MAX, CLOSURE_MAX, DEPTH_MAX, INDEX_ENTRIES_MAX};
+use crate::id::{ChunkId, PackId, SnapshotId};
+use crate::limits::INDEX_ENTRIES_MAX;
 use rayon::prelude::*;
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 
 /// How a session writes.
@@ -202,7 +202,10 @@ impl<'r> Session<'r> {
 
     fn seal(&self, batch: &[Candidate<'_>], new: &[usize]) -> Result<Vec<SealedBlob>> {
         let candidates: Vec<&Candidate<'_>> = new.iter().filter_map(|at| batch.get(*at)).collect();
-        let bases = self.read_bases(&candidates);
+        let bases: Vec<Option<Bases>> = match self.options.deltas {
+            true => read_bases(self.repository, &self.index, &candidates),
+            false => candidates.iter().map(|_| None).collect(),
+        };
         let jobs: Vec<_> = candidates.into_iter().zip(&bases).collect();
         let part = jobs.len().div_ceil(4 * rayon::current_num_threads()).max(1);
         let sealed: Result<Vec<Vec<SealedBlob>>> = jobs
@@ -224,32 +227,6 @@ impl<'r> Session<'r> {
         let [data, meta] = &self.sealers;
         let sealer = if candidate.kind == BlobKind::Data { data } else { meta };
         sealer.seal(self.repository, encoder, &candidate.id, candidate.plain, bases.as_ref())
-    }
-
-    /// The bases of each candidate, decoded. A base that cannot be read is just not used: the
-    /// chunk is then stored whole, which heals what was lost.
-    fn read_bases(&self, candidates: &[&Candidate<'_>]) -> Vec<Option<Bases>> {
-        if !self.options.deltas {
-            return candidates.iter().map(|_| None).collect();
-        }
-        let chosen: Vec<Vec<Place>> = candidates
-            .par_iter()
-            .map(|candidate| choose_bases(&self.index, &candidate.bases))
-            .collect();
-        let ids: Vec<ChunkId> = chosen
-            .iter()
-            .flatten()
-            .map(|place| place.id)
-            .collect::<HashSet<_>>()
-            .into_iter()
-            .collect();
-        let reader = Reader::new(self.repository, &self.index);
-        let plains: HashMap<ChunkId, Plain> = ids
-            .iter()
-            .zip(reader.read_all(&ids))
-            .filter_map(|(id, plain)| Some((*id, plain.ok()?)))
-            .collect();
-        chosen.par_iter().map(|places| bases(places, &plains)).collect()
     }
 
     fn count(&mut self, blob: &SealedBlob) -> Stored {
@@ -401,57 +378,6 @@ impl<'r> Session<'r> {
         Ok(())
     }
 }
-
-/// The places of the bases to use: a base as deep as can be is replaced by the root that its
-/// best bases lead to, and what would make the closure too large is left out.
-fn choose_bases(index: &Index, wanted: &[ChunkId]) -> Vec<Place> {
-    let mut chosen: Vec<Place> = Vec::new();
-    let mut closure: HashSet<BaseId> = HashSet::new();
-    for id in wanted.iter().rev().take(BASES_MAX) {
-        let Some(place) = index.find(id).and_then(|place| shallow(index, place)) else { continue };
-        let Ok(needs) = index.closure(&place) else { continue };
-        let mut union = closure.clone();
-        union.extend(needs.iter().map(|place| place.id.base()));
-        if union.len() < CLOSURE_MAX && !chosen.iter().any(|known| known.id == place.id) {
-            closure = union;
-            chosen.push(place);
-        }
-    }
-    chosen.reverse();
-    chosen
-}
-
-/// The place itself, or the root of its chain if a delta against it would be too deep.
-fn shallow(index: &Index, mut place: Place) -> Option<Place> {
-    if place.depth < DEPTH_MAX {
-        return Some(place);
-    }
-    while let Some(best) = place.bases.last() {
-        let deeper = place.depth;
-        place = index.find_base(best).filter(|found| found.depth < deeper)?;
-    }
-    Some(place)
-}
-
-fn bases(places: &[Place], plains: &HashMap<ChunkId, Plain>) -> Option<Bases> {
-    let readable: Vec<(&Place, &Plain)> =
-        places.iter().filter_map(|place| Some((place, plains.get(&place.id)?))).collect();
-    let (best, plain) = readable.last()?;
-    let prefix = match readable.as_slice() {
-        [_] => Arc::clone(plain),
-        several => Arc::new(several.iter().flat_map(|(_, plain)| plain.iter().copied()).collect()),
-    };
-    Some(Bases {
-        ids: readable.iter().map(|(place, _)| place.id.base()).collect(),
-        depth: readable.iter().map(|(place, _)| place.depth).max().unwrap_or(0).saturating_add(1),
-        prefix,
-        ratio: if best.depth == 0 { ratio(best) } else { WHOLE_ESTIMATE },
-    })
-}
-
-/// A guess at the stored part (of 256) of a whole chunk whose base is a delta itself: about a
-/// third, as databases and text compress.
-const WHOLE_ESTIMATE: u32 = 85;
 
 /// A segment as several, none of more entries than one may hold.
 fn split(segment: SegmentBuilder) -> Result<Vec<SegmentBuilder>> {

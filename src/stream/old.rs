@@ -27,7 +27,7 @@ pub(super) struct OldPieces<'a> {
 /// Content-based bases, once position turns out to be of no help.
 enum Similar {
     Watching { tried: u32, whole: u32 },
-    Found(Sketches, Vec<ChunkId>),
+    Found(Box<Sketches>, Vec<ChunkId>),
     Useless,
 }
 
@@ -106,7 +106,7 @@ impl<'a> OldPieces<'a> {
             Similar::Watching { tried: 0, whole: 0 }
         } else {
             sketch(self.reader, content)
-                .map_or(Similar::Useless, |(sketches, ids)| Similar::Found(sketches, ids))
+                .map_or(Similar::Useless, |(sketches, ids)| Similar::Found(Box::new(sketches), ids))
         };
     }
 

@@ -6,7 +6,7 @@ use crate::format::BlobKind;
 use crate::format::list::TreeRef;
 use crate::id::ChunkId;
 use crate::limits::LEVELS_MAX;
-use crate::repo::{Candidate, Reader, Session};
+use crate::repo::{Candidate, Plain, Reader, Session};
 use std::marker::PhantomData;
 
 /// How one sort of tree encodes its nodes.
@@ -118,7 +118,7 @@ impl<S: Shape> TreeWriter<S> {
     fn close_leaf(&mut self, session: &mut Session<'_>) -> Result<()> {
         let id = self.store_leaf(session)?;
         let Some(end) = self.end.clone() else { return Ok(()) };
-        let start = std::mem::replace(&mut self.start, Some(end.clone()));
+        let start = self.start.replace(end.clone());
         self.add_child(session, 0, id, start, end)
     }
 
@@ -232,6 +232,9 @@ impl<S: Shape> ParentTree<S> {
     }
 }
 
+/// The id of a leaf, its bytes, and where it begins.
+pub(super) type Leaf<S> = (ChunkId, Plain, Option<<S as Shape>::End>);
+
 /// Reads the leaves of a tree in order, from any place on.
 pub(super) struct Leaves<'a, S: Shape> {
     reader: &'a Reader<'a>,
@@ -244,11 +247,8 @@ impl<'a, S: Shape> Leaves<'a, S> {
         Leaves { reader, stack: vec![(root.id, root.levels, None)] }
     }
 
-    /// The next leaf that ends after `from`: its id, its bytes, and where it begins.
-    pub(super) fn next_after(
-        &mut self,
-        from: Option<&S::End>,
-    ) -> Result<Option<(ChunkId, std::sync::Arc<Vec<u8>>, Option<S::End>)>> {
+    /// The next leaf that ends after `from`.
+    pub(super) fn next_after(&mut self, from: Option<&S::End>) -> Result<Option<Leaf<S>>> {
         while let Some((id, level, start)) = self.stack.pop() {
             let plain = self.reader.read(&id)?;
             if level == 0 {

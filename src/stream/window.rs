@@ -110,11 +110,7 @@ fn read(
             }
         }
         match stop {
-            Some(Got::Hole(length)) => {
-                if send.send(Segment::Hole(length)).is_err() {
-                    return Ok(());
-                }
-            }
+            Some(Got::Hole(length)) if send.send(Segment::Hole(length)).is_ok() => {}
             Some(_) => return Ok(()),
             None => {}
         }

@@ -1,6 +1,6 @@
 //! A source made of memory: any tree, any bytes, any trouble.
 
-use icecore::error::{Error, Result};
+use icecore::error::{Error, Kind, Result};
 use icecore::format::list::{Content, TreeRef};
 use icecore::format::node::{FileTime, Metadata, Node, NodeKind, Stamp};
 use icecore::format::snapshot::PartKind;
@@ -34,8 +34,26 @@ impl Tree {
     }
 
     pub fn source(&self, root: &str) -> Box<dyn Source> {
-        let mut items = VecDeque::new();
-        items.push_back(Item::Enter(folder(root.rsplit('/').next().unwrap())));
+        items(root, self.items(root))
+    }
+
+    /// The same tree, but one file's bytes break off with an error.
+    pub fn source_breaking_at(&self, root: &str, name: &str, left: usize) -> Box<dyn Source> {
+        let mut all = self.items(root);
+        for item in &mut all {
+            if let Item::File(file) = item
+                && file.node.name == name.as_bytes()
+            {
+                let error = Some(Error::new(Kind::Failed, "read", name).because("it broke off"));
+                file.open = Box::new(move || Ok(Box::new(Breaking { left, error }) as _));
+            }
+        }
+        items(root, all)
+    }
+
+    fn items(&self, root: &str) -> Vec<Item> {
+        let mut items = Vec::new();
+        items.push(Item::Enter(folder(root.rsplit('/').next().unwrap())));
         let mut paths: Vec<(Vec<&str>, &String)> =
             self.files.keys().map(|path| (path.split('/').collect(), path)).collect();
         paths.sort();
@@ -44,19 +62,19 @@ impl Tree {
             let (name, folders) = names.split_last().unwrap();
             let common = open.iter().zip(folders).take_while(|(a, b)| a == b).count();
             for _ in common..open.len() {
-                items.push_back(Item::Leave);
+                items.push(Item::Leave);
             }
             open.truncate(common);
             for new in &folders[common..] {
-                items.push_back(Item::Enter(folder(new)));
+                items.push(Item::Enter(folder(new)));
                 open.push(new);
             }
-            items.push_back(self.file(name, path));
+            items.push(self.file(name, path));
         }
         for _ in 0..=open.len() {
-            items.push_back(Item::Leave);
+            items.push(Item::Leave);
         }
-        Box::new(MemorySource { root: root.to_owned(), items })
+        items
     }
 
     fn file(&self, name: &str, path: &str) -> Item {
@@ -178,9 +196,9 @@ impl ByteStream for MemoryStream {
 }
 
 /// A stream that fails after so many bytes.
-pub struct Breaking {
-    pub left: usize,
-    pub error: Option<Error>,
+struct Breaking {
+    left: usize,
+    error: Option<Error>,
 }
 
 impl ByteStream for Breaking {

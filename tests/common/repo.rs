@@ -90,7 +90,9 @@ impl TempRepo {
             assert_eq!(at, bytes.len() as u64);
             match run {
                 Run::Bytes(more) => bytes.extend_from_slice(more),
-                Run::Hole(length) => bytes.resize(bytes.len() + length as usize, 0),
+                Run::Hole(length) => {
+                    bytes.resize(bytes.len() + usize::try_from(length).unwrap(), 0)
+                }
             }
             Ok(())
         })?;

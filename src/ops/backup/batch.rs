@@ -99,7 +99,7 @@ impl Batch {
             let event = match opened {
                 Opened::Event(event) => event,
                 Opened::Small(small) => match written.next() {
-                    Some(written) => read_event(small.file, small.before, written, small.proof),
+                    Some(written) => read_event(small.file, small.before, written, *small.proof),
                     None => continue,
                 },
                 Opened::Large(large) => {
@@ -126,15 +126,15 @@ struct Waiting {
 
 enum Opened {
     Event(Event),
-    Small(Small),
-    Large(Large),
+    Small(Box<Small>),
+    Large(Box<Large>),
 }
 
 struct Small {
     file: Waiting,
     before: Option<Content>,
     bytes: Vec<u8>,
-    proof: FileProof,
+    proof: Box<FileProof>,
 }
 
 struct Large {
@@ -156,17 +156,18 @@ impl Opened {
         });
         if length > SMALL {
             // Opened when its turn comes: a database must not be held while others are read.
-            return Opened::Large(Large { file: waiting, before, size: length, stream: open });
+            let stream = open;
+            return Opened::Large(Box::new(Large { file: waiting, before, size: length, stream }));
         }
         match open().and_then(|stream| read_whole(stream, length)) {
             Ok(Whole::Bytes(bytes, proof)) => {
-                Opened::Small(Small { file: waiting, before, bytes, proof })
+                Opened::Small(Box::new(Small { file: waiting, before, bytes, proof }))
             }
             Ok(Whole::TooLarge(front, then, stream)) => {
                 let stream: Box<dyn ByteStream> =
                     Box::new(Resumed { front: front.into(), then, stream });
                 let stream: Opener = Box::new(|| Ok(stream));
-                Opened::Large(Large { file: waiting, before, size: length, stream })
+                Opened::Large(Box::new(Large { file: waiting, before, size: length, stream }))
             }
             Err(error) => Opened::Event(Event::Failed(error)),
         }
@@ -222,7 +223,7 @@ fn size(file: &FileItem) -> u64 {
 }
 
 enum Whole {
-    Bytes(Vec<u8>, FileProof),
+    Bytes(Vec<u8>, Box<FileProof>),
     /// It went on past [`SMALL`], or it has a hole: what was read, and what stopped the reading.
     TooLarge(Vec<u8>, Option<Got>, Box<dyn ByteStream>),
 }
@@ -243,7 +244,7 @@ fn read_whole(mut stream: Box<dyn ByteStream>, expected: u64) -> Result<Whole> {
             Got::Data(read) => length += read,
             Got::End => {
                 bytes.truncate(length);
-                return Ok(Whole::Bytes(bytes, stream.finish()?));
+                return Ok(Whole::Bytes(bytes, Box::new(stream.finish()?)));
             }
             hole => {
                 bytes.truncate(length);

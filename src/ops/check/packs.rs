@@ -6,10 +6,9 @@ use crate::error::{Error, Kind, Result};
 use crate::format::ObjectKind;
 use crate::id::{BaseId, ChunkId, PackId};
 use crate::monitor::{Counter, Monitor, go_on};
-use crate::repo::{Index, PackContents, Place, Reader, Repository};
+use crate::repo::{Index, PackContents, Place, Plain, Reader, Repository};
 use rayon::prelude::*;
 use std::collections::{HashMap, HashSet};
-use std::sync::Arc;
 
 pub(super) fn check(
     repository: &Repository,
@@ -232,7 +231,7 @@ fn unreadable(
         .filter_map(|base| Some((*base, index.find_base(base)?.id)))
         .collect();
     let ids: Vec<ChunkId> = bases.values().copied().collect();
-    let plains: HashMap<BaseId, Arc<Vec<u8>>> = bases
+    let plains: HashMap<BaseId, Plain> = bases
         .keys()
         .zip(reader.read_all(&ids))
         .filter_map(|(base, plain)| Some((*base, plain.ok()?)))
@@ -247,7 +246,7 @@ fn read_blob(
     reader: &Reader<'_>,
     pack: &[u8],
     place: &Place,
-    plains: &HashMap<BaseId, Arc<Vec<u8>>>,
+    plains: &HashMap<BaseId, Plain>,
 ) -> Result<(), Trouble> {
     let short = || Error::damaged("read chunk", place.id, "its pack ends before it");
     let start = usize::try_from(place.offset).map_err(|_| short())?;

@@ -6,11 +6,10 @@ use crate::format::list::{Content, Piece};
 use crate::format::node::Node;
 use crate::limits::WINDOW;
 use crate::monitor::{Counter, Monitor, go_on};
-use crate::repo::Reader;
+use crate::repo::{Plain, Reader};
 use crate::stream::Pieces;
 use crate::target::files::FileSink;
 use rayon::prelude::*;
-use std::sync::Arc;
 
 /// Files that wait for their content.
 #[derive(Default)]
@@ -51,6 +50,7 @@ impl Contents {
 }
 
 type Pairs = Vec<(u64, Piece)>;
+type Plains = Vec<Result<Plain>>;
 
 fn write_small(reader: &Reader<'_>, files: Vec<File>, monitor: &dyn Monitor) -> Vec<Result<u64>> {
     let pieces: Vec<Result<Pairs>> =
@@ -89,7 +89,7 @@ fn all_pieces(reader: &Reader<'_>, content: &Content, path: &str) -> Result<Pair
 /// While one window is written, the next one is read.
 fn write_large(reader: &Reader<'_>, file: File, monitor: &dyn Monitor) -> Result<u64> {
     let mut pieces = Pieces::new(reader, &file.content, &file.path)?;
-    let mut read = || -> Result<(Pairs, Vec<Result<Arc<Vec<u8>>>>)> {
+    let mut read = || -> Result<(Pairs, Plains)> {
         let batch = next_batch(&mut pieces)?;
         let ids: Vec<_> = batch.iter().filter_map(|(_, piece)| piece.chunk()).collect();
         let plains = reader.read_all(&ids);
@@ -108,7 +108,7 @@ fn write_large(reader: &Reader<'_>, file: File, monitor: &dyn Monitor) -> Result
     finish(file)
 }
 
-fn write_batch(file: &File, batch: Pairs, plains: Vec<Result<Arc<Vec<u8>>>>) -> Result<()> {
+fn write_batch(file: &File, batch: Pairs, plains: Plains) -> Result<()> {
     let chunks = batch.into_iter().filter(|(_, piece)| piece.chunk().is_some());
     for ((at, piece), plain) in chunks.zip(plains) {
         let plain = plain.map_err(|error| error.within("restore", &file.path))?;

@@ -1,0 +1,95 @@
+//! What new chunks are encoded against: which bases serve, and their plaintexts.
+
+use super::{Candidate, Index, Place, Plain, Reader, Repository};
+use crate::id::{BaseId, ChunkId};
+use crate::limits::{BASES_MAX, CLOSURE_MAX, DEPTH_MAX};
+use rayon::prelude::*;
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+/// What a delta is encoded against.
+pub(super) struct Bases {
+    /// In the order of the prefix.
+    pub(super) ids: Vec<BaseId>,
+    /// Depth that the delta will have.
+    pub(super) depth: u8,
+    /// Their plaintexts, one after the other.
+    pub(super) prefix: Plain,
+    /// What the best of them took when stored whole, in parts of 256 of its plaintext.
+    pub(super) ratio: u32,
+}
+
+/// The bases of each candidate, decoded. A base that cannot be read is just not used: the chunk
+/// is then stored whole, which heals what was lost.
+pub(super) fn read_bases(
+    repository: &Repository,
+    index: &Index,
+    candidates: &[&Candidate<'_>],
+) -> Vec<Option<Bases>> {
+    let chosen: Vec<Vec<Place>> =
+        candidates.par_iter().map(|candidate| choose(index, &candidate.bases)).collect();
+    let ids: Vec<ChunkId> =
+        chosen.iter().flatten().map(|place| place.id).collect::<HashSet<_>>().into_iter().collect();
+    let plains: HashMap<ChunkId, Plain> = ids
+        .iter()
+        .zip(Reader::new(repository, index).read_all(&ids))
+        .filter_map(|(id, plain)| Some((*id, plain.ok()?)))
+        .collect();
+    chosen.par_iter().map(|places| joined(places, &plains)).collect()
+}
+
+/// The places of the bases to use: a base as deep as can be is replaced by the root that its
+/// best bases lead to, and what would make the closure too large is left out.
+fn choose(index: &Index, wanted: &[ChunkId]) -> Vec<Place> {
+    let mut chosen: Vec<Place> = Vec::new();
+    let mut closure: HashSet<BaseId> = HashSet::new();
+    for id in wanted.iter().rev().take(BASES_MAX) {
+        let Some(place) = index.find(id).and_then(|place| shallow(index, place)) else { continue };
+        let Ok(needs) = index.closure(&place) else { continue };
+        let mut union = closure.clone();
+        union.extend(needs.iter().map(|place| place.id.base()));
+        if union.len() < CLOSURE_MAX && !chosen.iter().any(|known| known.id == place.id) {
+            closure = union;
+            chosen.push(place);
+        }
+    }
+    chosen.reverse();
+    chosen
+}
+
+/// The place itself, or the root of its chain if a delta against it would be too deep.
+fn shallow(index: &Index, mut place: Place) -> Option<Place> {
+    if place.depth < DEPTH_MAX {
+        return Some(place);
+    }
+    while let Some(best) = place.bases.last() {
+        let deeper = place.depth;
+        place = index.find_base(best).filter(|found| found.depth < deeper)?;
+    }
+    Some(place)
+}
+
+fn joined(places: &[Place], plains: &HashMap<ChunkId, Plain>) -> Option<Bases> {
+    let readable: Vec<(&Place, &Plain)> =
+        places.iter().filter_map(|place| Some((place, plains.get(&place.id)?))).collect();
+    let (best, plain) = readable.last()?;
+    let prefix = match readable.as_slice() {
+        [_] => Arc::clone(plain),
+        several => Arc::new(several.iter().flat_map(|(_, plain)| plain.iter().copied()).collect()),
+    };
+    Some(Bases {
+        ids: readable.iter().map(|(place, _)| place.id.base()).collect(),
+        depth: readable.iter().map(|(place, _)| place.depth).max().unwrap_or(0).saturating_add(1),
+        prefix,
+        ratio: if best.depth == 0 { ratio(best) } else { WHOLE_ESTIMATE },
+    })
+}
+
+/// A guess at the stored part (of 256) of a whole chunk whose base is a delta itself: about a
+/// third, as databases and text compress.
+const WHOLE_ESTIMATE: u32 = 85;
+
+/// What a blob took in its pack, in parts of 256 of its plaintext.
+fn ratio(place: &Place) -> u32 {
+    (u64::from(place.stored) * 256 / u64::from(place.plain.max(1))).try_into().unwrap_or(256)
+}

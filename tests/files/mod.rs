@@ -1,0 +1,74 @@
+//! Files as a source and as a target.
+
+mod reading;
+mod restoring;
+mod walk;
+
+use icecore::error::Result;
+use icecore::format::node::Node;
+use icecore::source::files::{FilesOptions, FilesSource};
+use icecore::source::{FileItem, FileProof, Got, Item, Source};
+use std::collections::BTreeMap;
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+/// Data and holes of one file, and what its end proved.
+struct Captured {
+    data: Vec<(u64, Vec<u8>)>,
+    size: u64,
+    proof: FileProof,
+}
+
+fn capture(file: FileItem) -> Result<Captured> {
+    let mut stream = (file.open)()?;
+    let mut buffer = vec![0; 100_000];
+    let (mut data, mut size) = (Vec::new(), 0);
+    loop {
+        match stream.read(&mut buffer)? {
+            Got::Data(length) => {
+                data.push((size, buffer[..length].to_vec()));
+                size += length as u64;
+            }
+            Got::Hole(length) => size += length,
+            Got::End => break,
+        }
+    }
+    Ok(Captured { data, size, proof: stream.finish()? })
+}
+
+/// Everything that a walk gives: the nodes by path from the root, files with their items.
+struct Walked {
+    nodes: BTreeMap<PathBuf, Node>,
+    files: BTreeMap<PathBuf, FileItem>,
+    failed: Vec<String>,
+}
+
+fn walk(path: &Path, options: FilesOptions) -> Walked {
+    let mut source = FilesSource::new(path, options).unwrap();
+    let mut walked = Walked { nodes: BTreeMap::new(), files: BTreeMap::new(), failed: Vec::new() };
+    let mut here: Vec<PathBuf> = Vec::new();
+    while let Some(item) = source.next().unwrap() {
+        let place = |node: &Node| match here.last() {
+            Some(folder) => folder.join(OsStr::from_bytes(&node.name)),
+            None => PathBuf::new(),
+        };
+        match item {
+            Item::Enter(node) => {
+                let path = place(&node);
+                walked.nodes.insert(path.clone(), node);
+                here.push(path);
+            }
+            Item::Leave => drop(here.pop().unwrap()),
+            Item::File(file) => {
+                let path = place(&file.node);
+                walked.nodes.insert(path.clone(), file.node.clone());
+                walked.files.insert(path, file);
+            }
+            Item::Other(node) => drop(walked.nodes.insert(place(&node), node)),
+            Item::Failed(error) => walked.failed.push(error.to_string()),
+        }
+    }
+    assert!(here.is_empty(), "every directory entered was left");
+    walked
+}

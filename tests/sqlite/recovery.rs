@@ -1,0 +1,74 @@
+//! Databases that a crash left, and what a capture leaves beside a database.
+
+use super::{capture, capture_with, count, insert, make, open_image, reader_as_nobody};
+use std::fs::Permissions;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use tempfile::TempDir;
+
+/// A hot journal is rolled back in a private copy: the capture has what was committed before,
+/// and the database and its journal stay as they are.
+#[test]
+fn a_hot_journal_is_rolled_back_aside() {
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("a.db");
+    let database = make(&path, "delete", 4096, 5000);
+    let crashed = folder.path().join("crashed.db");
+    database
+        .execute_batch("PRAGMA cache_size = 10; BEGIN; UPDATE t SET body = 'torn' || body")
+        .unwrap();
+    std::fs::copy(&path, &crashed).unwrap();
+    std::fs::copy(folder.path().join("a.db-journal"), folder.path().join("crashed.db-journal"))
+        .unwrap();
+    let before = std::fs::read(&crashed).unwrap();
+    let (bytes, proof) = capture(&crashed);
+    assert_eq!(proof.sqlite.unwrap().method, "dbpage of a recovered copy");
+    let (_folder, image) = open_image(&bytes);
+    let torn: i64 = image
+        .query_row("SELECT count(*) FROM t WHERE body LIKE 'torn%'", [], |row| row.get(0))
+        .unwrap();
+    assert_eq!((count(&image, "t"), torn), (5000, 0));
+    assert!(before == std::fs::read(&crashed).unwrap());
+    assert!(folder.path().join("crashed.db-journal").exists());
+}
+
+/// A log that a crash left in a folder that takes no files is recovered in a private copy.
+#[test]
+fn a_log_in_a_read_only_folder_is_recovered_aside() {
+    let tools = TempDir::new().unwrap();
+    let Some(reader) = reader_as_nobody(tools.path()) else { return };
+    let live = TempDir::new().unwrap();
+    let database = make(&live.path().join("a.db"), "wal", 4096, 10);
+    database.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)").unwrap();
+    insert(&database, 300);
+    let folder = TempDir::new().unwrap();
+    for name in ["a.db", "a.db-wal"] {
+        std::fs::copy(live.path().join(name), folder.path().join(name)).unwrap();
+    }
+    std::fs::set_permissions(folder.path(), Permissions::from_mode(0o555)).unwrap();
+    let (bytes, _) = capture_with(&reader, &folder.path().join("a.db")).unwrap();
+    assert_eq!(count(&open_image(&bytes).1, "t"), 310);
+    assert!(!folder.path().join("a.db-shm").exists());
+}
+
+/// No reader leaves files beside a database that its owner could not write: a stranger leaves
+/// none, and those that root leaves are the owner's.
+#[test]
+fn no_foreign_files_are_left_behind() {
+    let tools = TempDir::new().unwrap();
+    let Some(stranger) = reader_as_nobody(tools.path()) else { return };
+    let folder = TempDir::new().unwrap();
+    std::fs::set_permissions(folder.path(), Permissions::from_mode(0o777)).unwrap();
+    let path = folder.path().join("a.db");
+    drop(make(&path, "wal", 4096, 50));
+    std::fs::set_permissions(&path, Permissions::from_mode(0o644)).unwrap();
+    let (bytes, _) = capture_with(&stranger, &path).unwrap();
+    assert_eq!(count(&open_image(&bytes).1, "t"), 50);
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+
+    std::os::unix::fs::chown(&path, Some(65534), Some(65534)).unwrap();
+    capture(&path);
+    for entry in std::fs::read_dir(folder.path()).unwrap() {
+        let entry = entry.unwrap();
+        assert_eq!(entry.metadata().unwrap().uid(), 65534, "{:?}", entry.path());
+    }
+}

@@ -1,0 +1,86 @@
+//! What cannot be captured, or only tainted.
+
+use super::{capture, capture_with, failure, make, reader_as_nobody, reader_with};
+use icecore::error::Kind;
+use icecore::source::sqlite::{SqliteOptions, SqliteReader, Verify};
+use std::fs::Permissions;
+use std::os::unix::fs::{FileExt, PermissionsExt};
+use tempfile::TempDir;
+
+/// A file that is no database despite its name, a folder, and nothing at all are clear errors
+/// that name the path.
+#[test]
+fn what_is_no_database_is_refused() {
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("no.db");
+    std::fs::write(&path, "just text, and long enough for a header ".repeat(20)).unwrap();
+    let error = failure(&path);
+    assert_eq!(error.kind(), Kind::InvalidInput, "{error}");
+    assert!(error.to_string().contains("no.db"), "{error}");
+    std::fs::write(&path, [&b"SQLite format 3\0"[..], &[7; 5000]].concat()).unwrap();
+    assert_eq!(failure(&path).kind(), Kind::InvalidInput);
+    assert_eq!(failure(folder.path()).kind(), Kind::InvalidInput);
+    assert_eq!(failure(&folder.path().join("none.db")).kind(), Kind::NotFound);
+}
+
+/// A database under an exclusive lock is an error of kind `Locked` that names it; an unreadable
+/// one is `Denied`.
+#[test]
+fn what_cannot_be_read_is_an_error() {
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("held.db");
+    let database = make(&path, "delete", 4096, 10);
+    database.execute_batch("BEGIN EXCLUSIVE").unwrap();
+    let error = failure(&path);
+    assert_eq!(error.kind(), Kind::Locked, "{error}");
+    assert!(error.to_string().contains("held.db"), "{error}");
+    drop(database);
+    let Some(stranger) = reader_as_nobody(folder.path()) else { return };
+    std::fs::set_permissions(&path, Permissions::from_mode(0o600)).unwrap();
+    let error = capture_with(&stranger, &path).unwrap_err();
+    assert_eq!(error.kind(), Kind::Denied, "{error}");
+}
+
+/// A damaged database is stored, and tainted when a check was asked for.
+#[test]
+fn damage_taints() {
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("a.db");
+    drop(make(&path, "delete", 4096, 5000));
+    let file = std::fs::OpenOptions::new().write(true).open(&path).unwrap();
+    file.write_all_at(&[0xaa; 4096], 20 * 4096).unwrap();
+    let (bytes, proof) = capture(&path);
+    assert_eq!(proof.taint, None);
+    assert!(bytes == std::fs::read(&path).unwrap());
+    for verify in [Verify::Quick, Verify::Full] {
+        let options = SqliteOptions { verify, ..SqliteOptions::default() };
+        let (bytes, proof) = capture_with(&reader_with(options), &path).unwrap();
+        assert!(bytes == std::fs::read(&path).unwrap());
+        assert!(proof.taint.is_some());
+        assert_eq!(proof.sqlite.unwrap().verified, None);
+    }
+}
+
+/// A child that dies, is cut off, or talks nonsense is an error, never a short database.
+#[test]
+fn a_dying_child_is_an_error() {
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("a.db");
+    drop(make(&path, "delete", 4096, 5000));
+    let icecore = env!("CARGO_BIN_EXE_icecore");
+    for body in [
+        "exit 0".to_owned(),
+        "kill -9 $$".to_owned(),
+        "echo nonsense".to_owned(),
+        format!("{icecore} \"$@\" | head -c 450000"),
+        format!("{icecore} \"$@\" | head -c 40"),
+        format!("{icecore} \"$@\"; exit 3"),
+    ] {
+        let script = folder.path().join("child");
+        std::fs::write(&script, format!("#!/bin/sh\n{body}\n")).unwrap();
+        std::fs::set_permissions(&script, Permissions::from_mode(0o755)).unwrap();
+        let reader = SqliteReader::new(script, SqliteOptions::default());
+        let error = capture_with(&reader, &path).expect_err(&body);
+        assert!(error.to_string().contains("a.db"), "{error}");
+    }
+}
