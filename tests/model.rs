@@ -16,13 +16,18 @@ const STEPS: usize = 30;
 #[test]
 fn every_snapshot_is_the_state_it_was_made_of() {
     for seed in 0..12 {
-        println!("seed {seed}");
-        let mut model = Model::new(seed);
-        for _ in 0..STEPS {
-            model.step();
-        }
-        model.compare_all();
+        // The thread's name stands in its panic.
+        let life = std::thread::Builder::new().name(format!("seed {seed}"));
+        life.spawn(move || live(seed)).unwrap().join().unwrap();
     }
+}
+
+fn live(seed: u64) {
+    let mut model = Model::new(seed);
+    for _ in 0..STEPS {
+        model.step();
+    }
+    model.compare_all();
 }
 
 /// A state that was backed up.

@@ -1,0 +1,99 @@
+//! What records of collections make of chunks, index segments and outcomes.
+
+use super::{file, honest, id_of, is_whole};
+use crate::common::forge::{Blob, Forger, snapshot};
+use icecore::backend::Handle;
+use icecore::error::Kind;
+use icecore::format::BlobKind;
+use icecore::format::gc::{Reason, Verdict};
+use icecore::format::list::{Content, Piece};
+use icecore::format::snapshot::Outcome;
+use icecore::id::SnapshotId;
+
+/// A condemned pack's chunks count as unknown and are stored again; rescued by the verdict they
+/// count once more; swept, everything committed since stays whole without them.
+#[test]
+fn condemned_chunks_are_stored_again() {
+    for rescued in [false, true] {
+        let (repo, tree, before) = honest(16);
+        let forger = Forger::new(&repo);
+        let packs: Vec<_> = repo.repository.load_index().unwrap().packs().into_keys().collect();
+        forger.condemn(1, &packs, Reason::Duplicate);
+        let index = repo.repository.load_index().unwrap();
+        assert_eq!(index.generation(), 1);
+        assert!(index.places().all(|place| !index.knows(&place.id)));
+        let after = repo.backup(vec![tree.source("/data")]).unwrap().snapshot;
+        assert_eq!((after.generation, after.summary.chunks_known), (1, 0));
+        forger.decide(&repo, 1, |verdict| {
+            let packs = packs.iter().copied().collect();
+            if rescued { verdict.rescued = packs } else { verdict.swept = packs }
+        });
+        let index = repo.repository.load_index().unwrap();
+        assert!(index.places().all(|place| index.knows(&place.id)));
+        if !rescued {
+            for pack in packs {
+                repo.backend.delete(&Handle::pack(pack)).unwrap();
+            }
+        }
+        for snapshot in [&before, &after] {
+            is_whole(&repo, snapshot, &tree);
+        }
+        let again = repo.backup(vec![tree.source("/data")]).unwrap().snapshot;
+        assert_eq!(again.summary.chunks_new, 0);
+    }
+}
+
+/// Names never come back: an index segment and an outcome that were written without having read
+/// the newest decided collection, and are not listed alive there, are dead, however late they
+/// appear; what is listed lives (fault 53).
+#[test]
+fn what_comes_after_a_verdict_is_dead() {
+    let (repo, tree, before) = honest(17);
+    let forger = Forger::new(&repo);
+    let late = b"written before the verdict, applied after it".repeat(50);
+    let id = id_of(&repo, &late);
+    let pack = forger.pack(BlobKind::Data, &[Blob::raw(id, &late)]);
+    forger.condemn(1, &[], Reason::Garbage);
+    forger.decide(&repo, 1, |_| {});
+    forger.index(0, std::slice::from_ref(&pack));
+    assert!(!repo.repository.load_index().unwrap().knows(&id));
+    let writer = SnapshotId([3; 16]);
+    let length = u32::try_from(late.len()).unwrap();
+    let content = Content::inline(1, &[Piece::Chunk { id, length }]);
+    let outcome = snapshot(writer, "/late", file("late", content), 1);
+    forger.record(&Handle::snapshot(writer), &Outcome::Snapshot(Box::new(outcome)));
+    let alive = repo.repository.snapshots(|error| panic!("{error}")).unwrap();
+    assert_eq!(alive.len(), 1);
+    assert_eq!(alive[0].snapshot, before);
+    let report = repo.check();
+    assert!(report.is_healthy(), "{:#?}", report.findings);
+    assert_eq!((report.snapshots, report.orphans), (1, 1));
+    is_whole(&repo, &before, &tree);
+    let after = repo.backup(vec![tree.source("/data")]).unwrap().snapshot;
+    assert_eq!((after.sequence, after.generation, after.summary.chunks_new), (2, 1, 0));
+    // Written in knowledge of the verdict, it would count.
+    forger.index(1, &[pack]);
+    assert!(repo.repository.load_index().unwrap().knows(&id));
+}
+
+/// A verdict that stands without its generation, or names another, is damage: nobody goes on as
+/// if there had been no collection.
+#[test]
+fn a_broken_chain_of_collections_stops_writers() {
+    for named in [1, 7] {
+        let (mut repo, tree, _) = honest(18);
+        repo.damaged = true;
+        let forger = Forger::new(&repo);
+        let verdict = Verdict {
+            generation: named,
+            swept: Default::default(),
+            rescued: Default::default(),
+            snapshots: Default::default(),
+            segments: Default::default(),
+            at: repo.env.now(),
+        };
+        forger.record(&Handle::verdict(1), &verdict);
+        let error = repo.backup(vec![tree.source("/data")]).unwrap_err();
+        assert_eq!(error.kind(), Kind::Damaged, "{error}");
+    }
+}

@@ -1,0 +1,130 @@
+//! Records that are malformed, or newer than this program.
+
+use super::{honest, is_whole};
+use crate::common::forge::Forger;
+use crate::common::repo::TempRepo;
+use icecore::backend::Handle;
+use icecore::crypto::config_mac;
+use icecore::error::Kind;
+use icecore::format::config::Config;
+use icecore::format::snapshot::{Outcome, Tombstone};
+use icecore::format::{ObjectKind, frame, record};
+use icecore::id::{IndexId, SnapshotId};
+
+/// Outcomes of malformed CBOR, of any length they claim and any depth, are reported one by one in
+/// bounded memory, and hide no honest snapshot (fault 33).
+#[test]
+fn malformed_snapshots_hide_nothing() {
+    let (mut repo, tree, before) = honest(8);
+    repo.damaged = true;
+    let forger = Forger::new(&repo);
+    let huge = |head: u8| [&[head][..], &[0xff; 8]].concat();
+    let mut twice = record::encode(&Outcome::Tombstone(Tombstone {
+        id: SnapshotId([0; 16]),
+        generation: 0,
+        at: icecore::env::Time(0),
+    }))
+    .unwrap();
+    twice[0] += 1;
+    twice.extend(b"\x64kind\x61x");
+    let bombs = [
+        huge(0x5b),
+        huge(0x7b),
+        huge(0x9b),
+        huge(0xbb),
+        [b"\xa1\x64kind".to_vec(), huge(0x7b)].concat(),
+        vec![0x81; 1_000_000],
+        vec![0xa1; 1_000_000],
+        [vec![0x9f; 1_000_000], vec![0xff; 1_000_000]].concat(),
+        vec![0xd8; 100_000],
+        twice,
+        Vec::new(),
+    ];
+    for (number, bomb) in bombs.iter().enumerate() {
+        let id = SnapshotId([u8::try_from(number).unwrap(); 16]);
+        forger.object(&Handle::snapshot(id), bomb);
+    }
+    let mut trouble = Vec::new();
+    let snapshots = repo.repository.snapshots(|error| trouble.push(error)).unwrap();
+    assert_eq!((snapshots.len(), trouble.len()), (1, bombs.len()), "{trouble:#?}");
+    assert!(trouble.iter().all(|error| error.kind() == Kind::Damaged), "{trouble:#?}");
+    is_whole(&repo, &before, &tree);
+    assert!(repo.check().errors >= bombs.len() as u64);
+    let after = repo.backup(vec![tree.source("/data")]).unwrap().snapshot;
+    assert_eq!(after.sequence, 2);
+}
+
+/// What a newer program wrote is "unsupported", whichever object it is, and nothing is deleted,
+/// whatever is tried (fault 47).
+#[test]
+fn newer_formats_are_unsupported_and_untouched() {
+    let unsupported = |repo: &TempRepo, what: &str| {
+        let error = repo.reopen().err().unwrap_or_else(|| panic!("{what}: it opens"));
+        assert_eq!(error.kind(), Kind::Unsupported, "{what}: {error}");
+        assert!(error.hint_text().is_some(), "{what}");
+    };
+    // The frame's version.
+    let (mut repo, ..) = honest(9);
+    repo.damaged = true;
+    let mut config = repo.backend.get(&Handle::config(0), None).unwrap();
+    config[4] = 2;
+    repo.backend.delete(&Handle::config(0)).unwrap();
+    repo.backend.put_new(&Handle::config(0), &config).unwrap();
+    unsupported(&repo, "version 2");
+
+    // A feature, under a right MAC, in a configuration that follows the first.
+    let (mut repo, ..) = honest(10);
+    repo.damaged = true;
+    let forger = Forger::new(&repo);
+    let first = repo.backend.get(&Handle::config(0), None).unwrap();
+    let config = Config {
+        previous: Some(blake3::hash(&first).as_bytes().to_vec()),
+        features: ["telepathy".to_owned()].into(),
+        ..repo.repository.config().clone()
+    };
+    let mut body = record::encode(&config).unwrap();
+    let mac = config_mac(&forger.keys, &body).unwrap();
+    body.extend(mac);
+    forger.put(&Handle::config(1), &frame::encode_open(ObjectKind::Config, &body));
+    unsupported(&repo, "an unknown feature");
+
+    // Outcomes of a later version, with a field more, or of another sort.
+    let (mut repo, tree, before) = honest(11);
+    repo.damaged = true;
+    let forger = Forger::new(&repo);
+    let outcome = Outcome::Snapshot(Box::new(before.clone()));
+    let known = record::encode(&outcome).unwrap();
+    let edits = [
+        ("later version", replaced(&known, b"\x67version\x01", b"\x67version\x02")),
+        ("another sort", replaced(&known, b"\x68snapshot", b"\x68snapshut")),
+        ("another field", replaced(&known, b"\x64user", b"\x64usor")),
+        ("another record", replaced(&known, b"\x67outcome", b"\x67outcame")),
+    ];
+    let mut objects = 0;
+    for (what, bytes) in &edits {
+        objects += 1;
+        let handle = Handle::snapshot(SnapshotId([objects; 16]));
+        forger.object(&handle, bytes);
+        let error = repo.repository.outcome(handle.snapshot_id().unwrap()).unwrap_err();
+        assert_eq!(error.kind(), Kind::Unsupported, "{what}: {error}");
+    }
+    assert_eq!(repo.check().errors, 4);
+    is_whole(&repo, &before, &tree);
+
+    // An index segment of a later version: reading and writing stop, since it may name anything.
+    let index = repo.backend.list(ObjectKind::Index).unwrap().remove(0).handle;
+    let mut bytes = repo.backend.get(&index, None).unwrap();
+    bytes[4] = 2;
+    forger.put(&Handle::index(IndexId(*blake3::hash(&bytes).as_bytes())), &bytes);
+    let error = repo.backup(vec![tree.source("/data")]).unwrap_err();
+    assert_eq!(error.kind(), Kind::Unsupported, "{error}");
+    assert_eq!(repo.repository.load_index().unwrap_err().kind(), Kind::Unsupported);
+    for number in 1..=objects {
+        assert!(repo.backend.size(&Handle::snapshot(SnapshotId([number; 16]))).is_ok());
+    }
+}
+
+fn replaced(bytes: &[u8], from: &[u8], to: &[u8]) -> Vec<u8> {
+    let at = bytes.windows(from.len()).position(|window| window == from).unwrap();
+    [&bytes[..at], to, &bytes[at + from.len()..]].concat()
+}

@@ -1,0 +1,106 @@
+//! Trees that lead outside, too deep, or to more paths than anybody can walk.
+
+use super::{bring_back, count, directory, file, meta, stored};
+use crate::common::forge::{commit, session};
+use crate::common::repo::TempRepo;
+use icecore::backend::Handle;
+use icecore::error::Kind;
+use icecore::format::list::{Content, ListNode, Piece, TreeRef};
+use icecore::format::node::DirectoryNode;
+
+/// Names that are no names, in directories and in the paths of parts, restore nothing outside the
+/// target and nothing under such a name (fault 35).
+#[test]
+fn bad_names_are_refused() {
+    let mut repo = TempRepo::new(5);
+    repo.damaged = true;
+    let plain = |names: &[&str]| {
+        let entries = names.iter().map(|name| file(name, Content::inline(1, &[]))).collect();
+        DirectoryNode::Leaf(entries).encode().unwrap()
+    };
+    let long = "x".repeat(5000);
+    for names in
+        [&[".."][..], &["."], &[""], &["a/b"], &["a\0b"], &[&long], &["b", "a"], &["a", "a"]]
+    {
+        let mut session = session(&repo);
+        let id = meta(&mut session, &plain(names));
+        let forged = commit(session, "/evil", directory("evil", id), 10);
+        let (report, heard, target) = bring_back(&repo, &forged);
+        assert_eq!(report.unwrap().failed, 1, "{names:?}");
+        assert_eq!(heard.len(), 1, "{names:?}");
+        assert_eq!(count(target.path()), 1, "{names:?}: only the folder itself");
+        let report = repo.check();
+        assert!(report.touched.iter().any(|touched| touched.snapshot == forged.id), "{names:?}");
+        repo.repository.forget(&stored(&repo, forged.id)).unwrap();
+    }
+    let deep = "/d".repeat(1_000_000);
+    for path in ["/../../evil", "/a/./b", "/a\0", &deep] {
+        let root = file("evil", Content::inline(1, &[]));
+        let forged = commit(session(&repo), path, root, 1);
+        let mut trouble = Vec::new();
+        repo.repository.snapshots(|error| trouble.push(error)).unwrap();
+        assert!(trouble.iter().any(|error| error.subject().contains(&forged.id.to_string())));
+        repo.backend.delete(&Handle::snapshot(forged.id)).unwrap();
+    }
+    let forged = commit(session(&repo), "/evil", file("../evil", Content::inline(1, &[])), 1);
+    let (report, _, target) = bring_back(&repo, &forged);
+    assert_eq!(report.unwrap().failed, 1);
+    assert_eq!(count(target.path()), 0);
+    assert!(!target.path().parent().unwrap().join("evil").exists());
+}
+
+/// Directories nested past the bound end in an error, for `check` and for `restore`, without
+/// exhausting the stack.
+#[test]
+fn bottomless_directories_are_refused() {
+    let mut repo = TempRepo::new(6);
+    repo.damaged = true;
+    let mut session = session(&repo);
+    let mut id = meta(&mut session, &DirectoryNode::Leaf(Vec::new()).encode().unwrap());
+    for _ in 0..1100 {
+        let leaf = DirectoryNode::Leaf(vec![directory("d", id)]).encode().unwrap();
+        id = meta(&mut session, &leaf);
+    }
+    let forged = commit(session, "/evil", directory("evil", id), 2000);
+    let report = repo.check();
+    let findings: Vec<String> = report.findings.iter().map(ToString::to_string).collect();
+    assert!(findings.iter().any(|text| text.contains("nested too deeply")), "{findings:?}");
+    let (report, heard, _target) = bring_back(&repo, &forged);
+    assert!(report.is_err() || !heard.is_empty());
+}
+
+/// A thousand million paths out of thirty small nodes: `check` looks at each node once, `restore`
+/// stops where the snapshot's own count ends. The same for lists of pieces (fault 34).
+#[test]
+fn countless_paths_from_a_few_nodes_are_bounded() {
+    let mut repo = TempRepo::new(7);
+    let mut session = session(&repo);
+    let mut id = meta(&mut session, &DirectoryNode::Leaf(Vec::new()).encode().unwrap());
+    for _ in 0..30 {
+        let entries = vec![directory("a", id), directory("b", id)];
+        id = meta(&mut session, &DirectoryNode::Leaf(entries).encode().unwrap());
+    }
+    let forged = commit(session, "/evil", directory("evil", id), 10);
+    let report = repo.check();
+    assert!(report.is_healthy(), "{:#?}", report.findings);
+    let (restored, _, target) = bring_back(&repo, &forged);
+    let error = restored.unwrap_err();
+    assert_eq!(error.kind(), Kind::Damaged);
+    assert!(error.to_string().contains("more entries than it says"), "{error}");
+    assert!(count(target.path()) < 1100);
+
+    let mut session = crate::common::forge::session(&repo);
+    let mut id = meta(&mut session, &ListNode::Leaf(vec![Piece::Hole { length: 1 }; 500]).encode());
+    let mut length = 500;
+    for level in 1..=5 {
+        id = meta(&mut session, &ListNode::Inner(level, vec![(id, length); 500]).encode());
+        length *= 500;
+    }
+    let list = Some(TreeRef { id, levels: 5 });
+    let content = Content { length, chunker: 1, pieces: Vec::new(), list };
+    commit(session, "/list", file("list", content), 1);
+    let report = repo.check();
+    assert!(report.is_healthy(), "{:#?}", report.findings);
+    // No honest repository looks like this, but nothing in it is damaged.
+    repo.damaged = true;
+}
