@@ -350,9 +350,9 @@ impl<'r> Session<'r> {
         Ok(())
     }
 
-    /// What was counted on so far is safe only as long as some writer that read its generation
-    /// has no outcome. So if a collection began before the next writer was registered, this
-    /// session is over; what it stored is not lost.
+    /// What was counted on so far is safe as long as each collection since waits for a writer
+    /// without an outcome. One that listed the writers before the next was registered may not:
+    /// then this session is over; what it stored is not lost.
     fn roll(&mut self, now: Time) -> Result<()> {
         self.flush()?;
         let partial = Outcome::Partial(Partial {
@@ -361,8 +361,9 @@ impl<'r> Session<'r> {
             packs: std::mem::take(&mut self.packs),
             at: now,
         });
+        let next = self.repository.register(&self.options, Some(self.id))?;
         self.put_outcome(&partial)?;
-        self.id = self.repository.register(&self.options, Some(self.id))?;
+        self.id = next;
         let index = self.repository.load_index()?;
         if index.generation() != self.index.generation() {
             return Err(Error::new(Kind::Fenced, "go on as writer", self.id)
