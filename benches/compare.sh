@@ -62,7 +62,7 @@ new_repository() { # TOOL NAME
   }
 }
 
-size_of() { find "$1" -type f -printf '%s\n' | awk '{sum += $1} END {printf "%d\n", sum}'; }
+size_of() { find "$1" -type f -printf '%s\n' | awk '{sum += $1} END {printf "%.0f\n", sum}'; }
 
 backup() { # TOOL JOB FOLDER LABEL; also records what was added
   local before
