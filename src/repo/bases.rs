@@ -38,8 +38,8 @@ pub(super) fn read_bases(
     chosen.par_iter().map(|places| joined(places, &plains)).collect()
 }
 
-/// The places of the bases to use: a base as deep as can be is replaced by the root that its
-/// best bases lead to, and what would make the closure too large is left out.
+/// The places of the bases to use: one as deep as can be is replaced by one further up
+/// its chain, and what would make the closure too large is left out.
 fn choose(index: &Index, wanted: &[ChunkId]) -> Vec<Place> {
     let mut chosen: Vec<Place> = Vec::new();
     let mut closure: HashSet<BaseId> = HashSet::new();
@@ -57,16 +57,37 @@ fn choose(index: &Index, wanted: &[ChunkId]) -> Vec<Place> {
     chosen
 }
 
-/// The place itself, or the root of its chain if a delta against it would be too deep.
-fn shallow(index: &Index, mut place: Place) -> Option<Place> {
+/// The place itself, or one further up its chain if a delta against it would be too deep.
+fn shallow(index: &Index, place: Place) -> Option<Place> {
     if place.depth < DEPTH_MAX {
         return Some(place);
     }
-    while let Some(best) = place.bases.last() {
-        let deeper = place.depth;
-        place = index.find_base(best).filter(|found| found.depth < deeper)?;
+    let mut chain = vec![place];
+    while let Some(best) = chain.last().and_then(|place| place.bases.last()) {
+        let deeper = chain.last().map_or(0, |place| place.depth);
+        chain.push(index.find_base(best).filter(|found| found.depth < deeper)?);
     }
-    Some(place)
+    Some(chain.swap_remove(cheapest(&chain)))
+}
+
+/// Which place of a chain, from its tip to its root, to go on from. A delta against an older one
+/// carries again all that changed since, but leaves room for more cheap deltas upon it: the one
+/// that costs least for each of these, as far as the stored sizes tell.
+fn cheapest(chain: &[Place]) -> usize {
+    let change = chain.iter().map(|place| place.stored).min().unwrap_or(0);
+    let (change, mut carried) = (f64::from(change), 0.0);
+    let mut best = (f64::INFINITY, 0);
+    for (at, place) in chain.iter().enumerate() {
+        let room = f64::from(DEPTH_MAX.saturating_sub(place.depth));
+        if room > 0.0 {
+            let each = (carried + room * change) / room;
+            if each <= best.0 {
+                best = (each, at);
+            }
+        }
+        carried += f64::from(place.stored);
+    }
+    best.1
 }
 
 fn joined(places: &[Place], plains: &HashMap<ChunkId, Plain>) -> Option<Bases> {

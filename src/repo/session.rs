@@ -80,6 +80,8 @@ pub struct Session<'r> {
     beats: u64,
 }
 
+/// New chunks whose bases are in memory together, if there are bases at all.
+const TOGETHER: usize = 32;
 /// A writer tells that it is alive this often.
 const BEAT: i64 = 10 * 60 * Time::SECOND;
 /// A writer that has run this long commits a partial and goes on as another.
@@ -200,13 +202,28 @@ impl<'r> Session<'r> {
         new
     }
 
+    /// Seals the new ones, so many at a time that their bases take little memory.
     fn seal(&self, batch: &[Candidate<'_>], new: &[usize]) -> Result<Vec<SealedBlob>> {
         let candidates: Vec<&Candidate<'_>> = new.iter().filter_map(|at| batch.get(*at)).collect();
-        let bases: Vec<Option<Bases>> = match self.options.deltas {
-            true => read_bases(self.repository, &self.index, &candidates),
-            false => candidates.iter().map(|_| None).collect(),
-        };
-        let jobs: Vec<_> = candidates.into_iter().zip(&bases).collect();
+        let mut sealed = Vec::with_capacity(candidates.len());
+        let delta = candidates.iter().any(|candidate| !candidate.bases.is_empty());
+        let together = if delta { TOGETHER } else { candidates.len().max(1) };
+        for part in candidates.chunks(together) {
+            let bases: Vec<Option<Bases>> = match self.options.deltas {
+                true => read_bases(self.repository, &self.index, part),
+                false => part.iter().map(|_| None).collect(),
+            };
+            sealed.extend(self.seal_part(part, &bases)?);
+        }
+        Ok(sealed)
+    }
+
+    fn seal_part(
+        &self,
+        candidates: &[&Candidate<'_>],
+        bases: &[Option<Bases>],
+    ) -> Result<Vec<SealedBlob>> {
+        let jobs: Vec<_> = candidates.iter().zip(bases).collect();
         let part = jobs.len().div_ceil(4 * rayon::current_num_threads()).max(1);
         let sealed: Result<Vec<Vec<SealedBlob>>> = jobs
             .par_chunks(part)

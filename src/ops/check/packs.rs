@@ -217,7 +217,7 @@ fn read_orphan(
 }
 
 /// Blobs that are decoded together.
-const BATCH: usize = 128;
+const BATCH: usize = 48;
 
 fn unreadable(
     reader: &Reader<'_>,
