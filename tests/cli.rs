@@ -388,7 +388,7 @@ fn check_names_what_is_damaged() {
     let pack = largest["pack"].as_str().unwrap();
     let path = desk.path(&format!("repo/packs/{}/{pack}", &pack[..2]));
     let mut bytes = fs::read(&path).unwrap();
-    bytes[largest["offset"].as_u64().unwrap() as usize + 30] ^= 1;
+    bytes[usize::try_from(largest["offset"].as_u64().unwrap()).unwrap() + 30] ^= 1;
     fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
     fs::write(&path, bytes).unwrap();
     let said = desk.run(&["check", "--read-data"]).code(1);

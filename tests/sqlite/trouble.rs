@@ -1,10 +1,11 @@
 //! What cannot be captured, or only tainted.
 
-use super::{capture, capture_with, failure, make, reader_as_nobody, reader_with};
+use super::{capture, capture_with, failure, make, reader, reader_as_nobody, reader_with};
 use icecore::error::Kind;
 use icecore::source::sqlite::{SqliteOptions, SqliteReader, Verify};
 use std::fs::Permissions;
 use std::os::unix::fs::{FileExt, PermissionsExt};
+use std::time::Duration;
 use tempfile::TempDir;
 
 /// A file that is no database despite its name, a folder, and nothing at all are clear errors
@@ -31,7 +32,8 @@ fn what_cannot_be_read_is_an_error() {
     let path = folder.path().join("held.db");
     let database = make(&path, "delete", 4096, 10);
     database.execute_batch("BEGIN EXCLUSIVE").unwrap();
-    let error = failure(&path);
+    let reader = reader().with_busy_wait(Duration::from_millis(200));
+    let error = capture_with(&reader, &path).unwrap_err();
     assert_eq!(error.kind(), Kind::Locked, "{error}");
     assert!(error.to_string().contains("held.db"), "{error}");
     drop(database);
@@ -82,5 +84,39 @@ fn a_dying_child_is_an_error() {
         let reader = SqliteReader::new(script, SqliteOptions::default());
         let error = capture_with(&reader, &path).expect_err(&body);
         assert!(error.to_string().contains("a.db"), "{error}");
+    }
+}
+
+/// A database whose schema SQLite cannot read is stored with every page as it is, and tainted:
+/// whatever is broken in it, and whatever else was asked for.
+#[test]
+fn a_broken_schema_is_stored_and_taints() {
+    let broken: [(&str, &[u8], u64); 5] = [
+        ("the type of the schema's first page", &[0xaa], 100),
+        ("all of the schema's first page", &[0xaa; 3996], 100),
+        ("the schema's format", &[0, 0, 0, 9], 44),
+        ("the encoding of text", &[0, 0, 0, 7], 56),
+        ("the statement of the table", b"CREATE TRIBLE", 0),
+    ];
+    for (what, bytes, at) in broken {
+        let folder = TempDir::new().unwrap();
+        let path = folder.path().join("a.db");
+        drop(make(&path, "delete", 4096, 2000));
+        let content = std::fs::read(&path).unwrap();
+        let statement = content.windows(12).position(|part| part == b"CREATE TABLE").unwrap();
+        let at = if at == 0 { statement as u64 } else { at };
+        let file = std::fs::OpenOptions::new().write(true).open(&path).unwrap();
+        file.write_all_at(bytes, at).unwrap();
+        for verify in [Verify::No, Verify::Full] {
+            let options = SqliteOptions { verify, row_counts: true, force: false };
+            let (bytes, proof) = capture_with(&reader_with(options), &path)
+                .unwrap_or_else(|error| panic!("{what}, {verify:?}: {error}"));
+            let facts = proof.sqlite.unwrap();
+            // The backup interface writes counters into the header of its copy.
+            let own = if facts.method == "backup" { 100 } else { 0 };
+            assert!(bytes[own..] == std::fs::read(&path).unwrap()[own..], "{what}");
+            assert!(proof.taint.is_some(), "{what}");
+            assert_eq!((facts.page_size, facts.verified), (4096, None), "{what}");
+        }
     }
 }

@@ -5,13 +5,14 @@ use super::database::{Database, has_dbpage};
 use super::facts::{Header, examine};
 use super::wire::{Begin, FrameWriter, Hold, Proof};
 use crate::error::{Attempt, Error, Kind, Result};
-use crate::limits::SQLITE_FRAME_MAX;
+use crate::limits::{SQLITE_BUSY_WAIT, SQLITE_FRAME_MAX};
 use rusqlite::backup::{Backup, StepResult};
 use rusqlite::{Connection, OpenFlags};
 use std::ffi::OsString;
 use std::fs::File;
 use std::io::{Read, Write};
 use std::path::PathBuf;
+use std::time::Duration;
 use tempfile::NamedTempFile;
 
 /// The first argument that makes a process a reading child.
@@ -38,6 +39,8 @@ pub(super) struct Request {
     pub force: bool,
     /// Where private copies go.
     pub scratch: PathBuf,
+    /// How long a busy database is waited for.
+    pub busy_wait: Duration,
     /// Never `sqlite_dbpage`, as in builds without it.
     pub backup: bool,
 }
@@ -64,6 +67,7 @@ fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Request> {
         row_counts: false,
         force: false,
         scratch: std::env::temp_dir(),
+        busy_wait: SQLITE_BUSY_WAIT,
         backup: false,
     };
     while let Some(arg) = args.next() {
@@ -77,6 +81,11 @@ fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Request> {
                 request.scratch =
                     args.next().ok_or_else(|| wrong("--scratch takes a folder"))?.into();
             }
+            Some("--busy-wait") => {
+                let value = args.next().and_then(|value| value.to_str()?.parse().ok());
+                let wrong = || wrong("--busy-wait takes milliseconds");
+                request.busy_wait = Duration::from_millis(value.ok_or_else(wrong)?);
+            }
             Some("--row-counts") => request.row_counts = true,
             Some("--force") => request.force = true,
             Some("--backup-api") => request.backup = true,
@@ -88,7 +97,9 @@ fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Request> {
 
 fn capture<W: Write>(request: &Request, frames: &mut FrameWriter<W>) -> Result<()> {
     let database = Database::open(request)?;
-    let dbpage = !request.backup && has_dbpage(&database.connection).attempt("query", "SQLite")?;
+    let dbpage = !request.backup
+        && database.tables
+        && has_dbpage(&database.connection).attempt("query", "SQLite")?;
     let proof = if dbpage {
         frames.begin(&Begin { hold: database.hold })?;
         let header = send_pages(&database.connection, frames)?;

@@ -7,14 +7,17 @@ use super::place::Place;
 use super::trouble::{needs_writing, primary};
 use super::wire::Hold;
 use crate::error::{Attempt, Error, Kind, Result};
-use crate::limits::SQLITE_BUSY_WAIT;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, ffi};
 use std::path::Path;
+use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 /// The first SQLite without the fault that could lose a reset of the write-ahead log.
 const VERSION_MIN: i32 = 3_051_003;
+
+/// How long before a busy database is tried again.
+const BUSY_STEP: Duration = Duration::from_millis(1);
 
 /// An open database with its read transaction begun.
 pub(super) struct Database {
@@ -22,6 +25,8 @@ pub(super) struct Database {
     pub connection: Connection,
     /// Who has to wait meanwhile.
     pub hold: Hold,
+    /// Whether its tables can be named: else the backup interface has to serve.
+    pub tables: bool,
     /// What was wrong with it although its pages can be read.
     pub taint: Option<String>,
     /// Where it was copied to, if it could not be opened in place.
@@ -36,10 +41,10 @@ impl Database {
         if place.would_leave_foreign_files() {
             return Database::open_copy(&place, request);
         }
-        match begin(&place.path, OpenFlags::SQLITE_OPEN_READ_ONLY) {
-            Ok((connection, taint)) => {
+        match begin(&place.path, OpenFlags::SQLITE_OPEN_READ_ONLY, request.busy_wait) {
+            Ok(begun) => {
                 let hold = if place.wal { Hold::Checkpoints } else { Hold::Writers };
-                Ok(Database { connection, hold, taint, private: None })
+                Ok(Database::new(begun, hold, None))
             }
             Err(cause) if needs_writing(&cause) => Database::open_copy(&place, request)
                 .map_err(|error| error.within("read", "it where it stands")),
@@ -49,9 +54,14 @@ impl Database {
 
     fn open_copy(place: &Place, request: &Request) -> Result<Self> {
         let (folder, path) = aside::copy(&place.path, &request.scratch)?;
-        let (connection, taint) =
-            begin(&path, OpenFlags::SQLITE_OPEN_READ_WRITE).attempt("recover a copy of", "it")?;
-        Ok(Database { connection, hold: Hold::Nobody, taint, private: Some(folder) })
+        let begun = begin(&path, OpenFlags::SQLITE_OPEN_READ_WRITE, request.busy_wait)
+            .attempt("recover a copy of", "it")?;
+        Ok(Database::new(begun, Hold::Nobody, Some(folder)))
+    }
+
+    fn new(begun: Begun, hold: Hold, private: Option<TempDir>) -> Self {
+        let Begun { connection, tables, taint } = begun;
+        Database { connection, hold, tables, taint, private }
     }
 
     /// Whether another file stands under the name by now.
@@ -86,36 +96,67 @@ fn check_version() -> Result<()> {
         .hint("build icecore with the bundled SQLite"))
 }
 
-/// A connection with its read transaction begun, and what is wrong with the schema, if anything
-/// is: then SQLite reads on when told that schemas may be broken.
-fn begin(path: &Path, flags: OpenFlags) -> rusqlite::Result<(Connection, Option<String>)> {
-    let connection = connect(path, flags)?;
-    let read = "BEGIN; SELECT count(*) FROM sqlite_schema";
-    match run(&connection, read) {
-        Ok(()) => Ok((connection, None)),
-        Err(cause) if primary(&cause) == ffi::SQLITE_CORRUPT && has_dbpage(&connection)? => {
-            drop(connection);
-            let connection = connect(path, flags)?;
-            let read = "PRAGMA writable_schema = ON; BEGIN; SELECT pgno FROM sqlite_dbpage LIMIT 1";
-            run(&connection, read)?;
-            Ok((connection, Some(format!("it does not open in SQLite: {cause}"))))
+/// A connection with its read transaction begun.
+struct Begun {
+    connection: Connection,
+    /// Whether tables can be named: else pages come through the backup interface alone.
+    tables: bool,
+    taint: Option<String>,
+}
+
+/// Statements that begin a read transaction, and whether tables can be named in it. Each asks
+/// less of the schema than the one before: nothing wrong with it; statements that do not parse;
+/// no page of it that could be read, which leaves the header.
+const WAYS: [(&str, &str, bool); 3] = [
+    ("BEGIN", "SELECT count(*) FROM sqlite_schema", true),
+    ("PRAGMA writable_schema = ON; BEGIN", "SELECT pgno FROM sqlite_dbpage LIMIT 1", true),
+    ("BEGIN", "PRAGMA schema_version", false),
+];
+
+/// Begins in the first way that works, tainted if it is not the first.
+fn begin(path: &Path, flags: OpenFlags, wait: Duration) -> rusqlite::Result<Begun> {
+    let mut first = None;
+    for (start, read, tables) in WAYS {
+        let connection = connect(path, flags)?;
+        match connection.execute_batch(start).and_then(|()| read_lock(&connection, read, wait)) {
+            Ok(()) => {
+                let taint = first.map(|cause| format!("it does not open in SQLite: {cause}"));
+                return Ok(Begun { connection, tables, taint });
+            }
+            Err(cause) if is_broken(&cause) => drop(first.get_or_insert(cause)),
+            Err(cause) => return Err(cause),
         }
-        Err(cause) => Err(cause),
+    }
+    Err(first.unwrap_or(rusqlite::Error::InvalidQuery))
+}
+
+/// Whether the schema, not the way to the file, is at fault: SQLite calls a format from the
+/// future a mere error.
+fn is_broken(cause: &rusqlite::Error) -> bool {
+    matches!(primary(cause), ffi::SQLITE_CORRUPT | ffi::SQLITE_ERROR)
+}
+
+/// Takes the read lock by the first read of a transaction. Tried again in short steps: SQLite's own
+/// waiting grows to 100 ms, in which busy writers of a rollback journal starve every reader.
+fn read_lock(connection: &Connection, read: &str, wait: Duration) -> rusqlite::Result<()> {
+    let end = Instant::now() + wait;
+    loop {
+        match connection.execute_batch(read) {
+            Err(cause) if primary(&cause) == ffi::SQLITE_BUSY && Instant::now() < end => {
+                std::thread::sleep(BUSY_STEP);
+            }
+            outcome => return outcome,
+        }
     }
 }
 
 fn connect(path: &Path, flags: OpenFlags) -> rusqlite::Result<Connection> {
     // Never SQLITE_OPEN_URI: the path is absolute and means itself, whatever it contains.
     let connection = Connection::open_with_flags(path, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
-    connection.busy_timeout(SQLITE_BUSY_WAIT)?;
+    connection.busy_timeout(Duration::ZERO)?;
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false)?;
     Ok(connection)
-}
-
-/// Runs all statements of `sql` to their ends.
-fn run(connection: &Connection, sql: &str) -> rusqlite::Result<()> {
-    connection.execute_batch(sql)
 }
 
 /// Whether this build can read pages as rows. A crate's user may build without the flag.

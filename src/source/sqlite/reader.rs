@@ -5,7 +5,7 @@ use super::child::{VERB, Verify};
 use super::spool::{Spool, SpoolLimits, Taken};
 use super::wire::{Frame, Hold, Proof, Remote, read_frame};
 use crate::error::{Attempt, Error, Kind, Result};
-use crate::limits::{SPOOL_FILE, SPOOL_MEMORY, SPOOL_PATIENCE, SQLITE_FRAME_MAX};
+use crate::limits::{SPOOL_FILE, SPOOL_MEMORY, SPOOL_PATIENCE, SQLITE_BUSY_WAIT, SQLITE_FRAME_MAX};
 use crate::source::{ByteStream, FileProof, Got};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Stdio};
@@ -30,6 +30,7 @@ pub struct SqliteReader {
     program: PathBuf,
     options: SqliteOptions,
     spool: SpoolLimits,
+    busy_wait: Duration,
     backup_api: bool,
 }
 
@@ -42,7 +43,7 @@ impl SqliteReader {
             patience: SPOOL_PATIENCE,
             folder: std::env::temp_dir(),
         };
-        SqliteReader { program, options, spool, backup_api: false }
+        SqliteReader { program, options, spool, busy_wait: SQLITE_BUSY_WAIT, backup_api: false }
     }
 
     /// A reader whose children run this very program, even after it was replaced on disk.
@@ -61,6 +62,12 @@ impl SqliteReader {
     /// The same with other bounds for what waits between child and repository.
     pub fn with_spool(mut self, spool: SpoolLimits) -> Self {
         self.spool = spool;
+        self
+    }
+
+    /// The same, but a busy database is waited for so long.
+    pub fn with_busy_wait(mut self, wait: Duration) -> Self {
+        self.busy_wait = wait;
         self
     }
 
@@ -108,6 +115,7 @@ impl SqliteReader {
         let path = std::path::absolute(path).attempt("find", path.display())?;
         let mut command = Command::new(&self.program);
         command.arg(VERB).arg(&path).arg("--scratch").arg(&self.spool.folder);
+        command.arg("--busy-wait").arg(self.busy_wait.as_millis().to_string());
         match self.options.verify {
             Verify::No => {}
             Verify::Quick => drop(command.args(["--verify", "quick"])),

@@ -10,7 +10,7 @@ impl<T> Attempt<T> for rusqlite::Result<T> {
             let error = Error::new(kind_of(&cause), attempted, subject);
             let error = match primary(&cause) {
                 ffi::SQLITE_BUSY | ffi::SQLITE_LOCKED => error
-                    .because("another process holds an exclusive lock on it")
+                    .because("other processes kept it locked all the while")
                     .hint("try again later, or end what locks it"),
                 ffi::SQLITE_NOTADB => {
                     error.because("it is no SQLite database, or an encrypted one")
