@@ -44,13 +44,18 @@ fn choose(index: &Index, wanted: &[ChunkId]) -> Vec<Place> {
     let mut chosen: Vec<Place> = Vec::new();
     let mut closure: HashSet<BaseId> = HashSet::new();
     for id in wanted.iter().rev().take(BASES_MAX) {
-        let Some(place) = index.find(id).and_then(|place| shallow(index, place)) else { continue };
-        let Ok(needs) = index.closure(&place) else { continue };
-        let mut union = closure.clone();
-        union.extend(needs.iter().map(|place| place.id.base()));
-        if union.len() < CLOSURE_MAX && !chosen.iter().any(|known| known.id == place.id) {
-            closure = union;
-            chosen.push(place);
+        let Some(place) = index.find(id) else { continue };
+        // The root of its chain where the whole chain would be too much: it has most of it.
+        let fitting = [shallow(index, place.clone()), root(index, place)].into_iter().flatten();
+        for place in fitting {
+            let Ok(needs) = index.closure(&place) else { continue };
+            let mut union = closure.clone();
+            union.extend(needs.iter().map(|place| place.id.base()));
+            if union.len() < CLOSURE_MAX && !chosen.iter().any(|known| known.id == place.id) {
+                closure = union;
+                chosen.push(place);
+                break;
+            }
         }
     }
     chosen.reverse();
@@ -62,12 +67,28 @@ fn shallow(index: &Index, place: Place) -> Option<Place> {
     if place.depth < DEPTH_MAX {
         return Some(place);
     }
-    let mut chain = vec![place];
-    while let Some(best) = chain.last().and_then(|place| place.bases.last()) {
-        let deeper = chain.last().map_or(0, |place| place.depth);
-        chain.push(index.find_base(best).filter(|found| found.depth < deeper)?);
+    let mut chain = chain(index, place);
+    let at = cheapest(&chain);
+    (at < chain.len()).then(|| chain.swap_remove(at))
+}
+
+fn root(index: &Index, place: Place) -> Option<Place> {
+    chain(index, place).pop().filter(|root| root.depth == 0)
+}
+
+/// The place and the best bases that it leads to, its root last.
+fn chain(index: &Index, place: Place) -> Vec<Place> {
+    let mut chain = Vec::new();
+    let mut next = Some(place);
+    while let Some(place) = next {
+        next = place
+            .bases
+            .last()
+            .and_then(|best| index.find_base(best))
+            .filter(|found| found.depth < place.depth);
+        chain.push(place);
     }
-    Some(chain.swap_remove(cheapest(&chain)))
+    chain
 }
 
 /// Which place of a chain, from its tip to its root, to go on from. A delta against an older one

@@ -96,15 +96,22 @@ impl Repository {
         Segment::decode(plain, &handle.to_string())
     }
 
-    /// Seals and creates a segment; its name and length.
-    pub(crate) fn put_segment(&self, segment: SegmentBuilder) -> Result<(IndexId, u64)> {
-        let payload = segment.encode()?;
-        // The name is a hash, so a fresh salt makes a fresh name: nothing can stand there.
-        let salt = self.env().random()?;
-        let repository = self.config().repository;
-        let (id, bytes) = object::seal_index(self.keys(), repository, &salt, 0, &payload)?;
-        super::create(&**self.backend(), &Handle::index(id), &bytes)?;
-        Ok((id, bytes.len() as u64))
+    /// Seals and creates segments of these entries, as many as it takes; bytes written.
+    pub(crate) fn put_segments(&self, segment: SegmentBuilder) -> Result<u64> {
+        let SegmentBuilder { generation, salts, packs, entries } = segment;
+        let mut written = 0;
+        for entries in entries.chunks(INDEX_ENTRIES_MAX) {
+            let (salts, packs) = (salts.clone(), packs.clone());
+            let part = SegmentBuilder { generation, salts, packs, entries: entries.to_vec() };
+            // The name is a hash, so a fresh salt makes a fresh name: nothing can stand there.
+            let salt = self.env().random()?;
+            let repository = self.config().repository;
+            let payload = part.encode()?;
+            let (id, bytes) = object::seal_index(self.keys(), repository, &salt, 0, &payload)?;
+            super::create(&**self.backend(), &Handle::index(id), &bytes)?;
+            written += bytes.len() as u64;
+        }
+        Ok(written)
     }
 }
 

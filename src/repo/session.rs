@@ -298,10 +298,7 @@ impl<'r> Session<'r> {
         self.uploader = Uploader::start(self.repository.backend().clone());
         let fresh = SegmentBuilder { generation: self.index.generation(), ..Default::default() };
         let segment = std::mem::replace(&mut self.segment, fresh);
-        for part in split(segment)? {
-            let (_, length) = self.repository.put_segment(part)?;
-            self.summary.written += length;
-        }
+        self.summary.written += self.repository.put_segments(segment)?;
         Ok(())
     }
 
@@ -395,19 +392,4 @@ impl<'r> Session<'r> {
         self.beats = 0;
         Ok(())
     }
-}
-
-/// A segment as several, none of more entries than one may hold.
-fn split(segment: SegmentBuilder) -> Result<Vec<SegmentBuilder>> {
-    if segment.entries.len() <= INDEX_ENTRIES_MAX {
-        return Ok(if segment.entries.is_empty() { Vec::new() } else { vec![segment] });
-    }
-    let SegmentBuilder { generation, salts, packs, entries } = segment;
-    let parts = entries.chunks(INDEX_ENTRIES_MAX).map(|entries| SegmentBuilder {
-        generation,
-        salts: salts.clone(),
-        packs: packs.clone(),
-        entries: entries.to_vec(),
-    });
-    Ok(parts.collect())
 }

@@ -40,7 +40,7 @@ const WATCHED: u32 = 48;
 /// A parent longer than this is not searched for similar chunks.
 const SEARCHED_MOST: u64 = 64 << 30;
 /// Bases found by content.
-const SIMILAR: usize = 4;
+const SIMILAR: usize = 6;
 /// Bases found by position, on each side of the best.
 const BESIDE: usize = 1;
 
