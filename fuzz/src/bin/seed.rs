@@ -13,7 +13,9 @@ fn main() {
     }
     for chapter in fs::read_dir(vectors).expect("vectors").flatten() {
         for file in fs::read_dir(chapter.path()).into_iter().flatten().flatten() {
-            seed(&file.path(), &corpus);
+            if file.path().extension().is_some_and(|extension| extension == "vec") {
+                seed(&file.path(), &corpus);
+            }
         }
     }
 }
