@@ -1,11 +1,14 @@
 //! The engine over memory: what goes in comes out, and costs what it changed.
 
 use crate::common::memory::{Run, Tree, stream};
-use crate::common::repo::TempRepo;
+use crate::common::repo::{TempRepo, options, secret};
+use icecore::backend::Memory;
+use icecore::backend::testing::{Fault, Faulty};
 use icecore::env::{Env, Time};
 use icecore::monitor::Silent;
+use icecore::ops::backup::{BackupOptions, backup};
 use icecore::ops::restore::{RestoreOptions, restore};
-use icecore::repo::Reader;
+use icecore::repo::{Reader, Repository};
 use std::sync::Arc;
 
 fn noise(seed: u64, length: usize) -> Vec<u8> {
@@ -180,4 +183,47 @@ fn a_file_that_breaks_off_is_left_out() {
     let report = repo.backup(vec![tree.source("/data")]).unwrap();
     assert!(!report.incomplete);
     assert!(repo.read(&report.snapshot, "/data/b").unwrap() == noise(2, 400_000));
+}
+
+/// Neighbours that both grow share their bases with each other hour after hour: the many paths
+/// that lead to the same few blobs must not make any state unreadable.
+#[test]
+fn shared_bases_stay_readable() {
+    for seed in 0..4 {
+        let repo = TempRepo::new(60 + seed);
+        let mut bytes = noise(70 + seed, 200_000);
+        let mut states = Vec::new();
+        for hour in 0..20_usize {
+            for place in [150_000, 90_000, 30_000] {
+                let more = noise(1000 + hour as u64, 40 + hour);
+                bytes.splice(place..place, more);
+            }
+            let report = repo.backup(vec![stream("/log", bytes.clone())]).unwrap();
+            states.push((report.snapshot, bytes.clone()));
+        }
+        for (snapshot, bytes) in &states {
+            let read = repo.read(snapshot, "/log").unwrap();
+            assert!(read == *bytes, "seed {seed}, {}", snapshot.sequence);
+        }
+    }
+}
+
+/// Told to keep going, a backup still ends where the repository fails, at whichever call: what
+/// it commits can be read, every byte of it.
+#[test]
+fn keeps_going_past_sources_alone() {
+    let mut committed = 0;
+    for call in 1..60 {
+        let store = Arc::new(Memory::new());
+        let repo = TempRepo::over(store.clone(), call);
+        let faulty = Arc::new(Faulty::new(store, call).once(call, Fault::Fails));
+        let Ok(repository) = Repository::open(faulty, repo.env.clone(), &secret()) else {
+            continue;
+        };
+        let sources =
+            vec![stream("/a", noise(call, 3 << 20)), stream("/b", noise(call + 100, 300_000))];
+        let options = BackupOptions { keep_going: true, ..options() };
+        committed += u32::from(backup(&repository, sources, &options, &Silent).is_ok());
+    }
+    assert!(committed > 0);
 }

@@ -56,6 +56,9 @@ pub struct Index {
 /// Smaller segments than this are merged in memory, so that few have to be searched.
 const SMALL: usize = INDEX_ENTRIES_MAX / 4;
 
+/// Salts of one merged segment: each writer brings its own.
+const SALTS_TOGETHER: usize = 1 << 12;
+
 /// Entries that are looked at before one is given up as unusable: a forged index may branch.
 const VISITS_MAX: usize = 16 * CLOSURE_MAX;
 
@@ -245,23 +248,35 @@ impl Index {
     /// An entry is usable if its pack is neither condemned nor damaged and every base has a
     /// usable entry of smaller depth. So no cycle can carry anything.
     fn is_usable(&self, place: &Place, bad: &Entries) -> bool {
-        self.usable_within(place, bad, &mut { VISITS_MAX })
+        self.usable_within(place, bad, &mut HashMap::new())
     }
 
-    fn usable_within(&self, place: &Place, bad: &Entries, visits: &mut usize) -> bool {
-        let Some(left) = visits.checked_sub(1) else { return false };
-        *visits = left;
+    /// Each entry is judged once, however many paths of shared bases lead to it.
+    fn usable_within(
+        &self,
+        place: &Place,
+        bad: &Entries,
+        judged: &mut HashMap<Place, bool>,
+    ) -> bool {
         let damaged = self.is_damaged(place) || bad.contains(place);
-        if damaged || self.generations.is_condemned(&place.pack) {
+        if damaged || place.depth > DEPTH_MAX || self.generations.is_condemned(&place.pack) {
             return false;
         }
-        place.depth <= DEPTH_MAX
-            && place.bases.iter().all(|base| {
-                let bases = self.candidates(base);
-                bases.iter().any(|found| {
-                    found.depth < place.depth && self.usable_within(found, bad, visits)
-                })
-            })
+        if place.bases.is_empty() {
+            return true;
+        }
+        if let Some(known) = judged.get(place) {
+            return *known;
+        }
+        if judged.len() >= VISITS_MAX {
+            return false;
+        }
+        let usable = place.bases.iter().all(|base| {
+            let mut bases = self.candidates(base).into_iter();
+            bases.any(|found| found.depth < place.depth && self.usable_within(&found, bad, judged))
+        });
+        judged.insert(place.clone(), usable);
+        usable
     }
 }
 
@@ -288,15 +303,19 @@ fn place(segment: &Segment, entry: &IndexEntry) -> Option<Place> {
 
 /// Small segments put together, in memory alone, as far as one segment holds them.
 fn merge_small(segments: Vec<Segment>) -> Result<Vec<Segment>> {
-    let (small, mut merged): (Vec<_>, Vec<_>) =
-        segments.into_iter().partition(|segment| segment.len() < SMALL);
+    let (small, mut merged): (Vec<_>, Vec<_>) = segments
+        .into_iter()
+        .partition(|segment| segment.len() < SMALL && segment.salts().len() <= SALTS_TOGETHER);
     if small.len() < 2 {
         merged.extend(small);
         return Ok(merged);
     }
     let mut builder = SegmentBuilder::default();
     for segment in &small {
-        if builder.entries.len() + segment.len() > INDEX_ENTRIES_MAX {
+        let full = builder.entries.len() + segment.len() > INDEX_ENTRIES_MAX
+            || builder.packs.len() + segment.packs().len() > INDEX_ENTRIES_MAX
+            || builder.salts.len() + segment.salts().len() > SALTS_TOGETHER;
+        if full && !builder.entries.is_empty() {
             merged.push(finish(std::mem::take(&mut builder))?);
         }
         append(&mut builder, segment)?;

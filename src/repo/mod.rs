@@ -2,6 +2,7 @@
 //! [`Repository`], an [`Index`] that was loaded, a [`Reader`] over it, a [`Session`] that writes.
 
 mod bases;
+mod candidate;
 mod generations;
 mod index;
 mod keys;
@@ -14,11 +15,12 @@ mod snapshots;
 mod trailers;
 mod uploader;
 
+pub use candidate::{Candidate, Stored};
 pub use generations::Generations;
 pub use index::{Index, Place};
 pub use keys::SlotInfo;
 pub use reader::{Plain, Reader};
-pub use session::{Candidate, Progress, Session, SessionOptions, Stored};
+pub use session::{Progress, Session, SessionOptions};
 pub use snapshots::{StoredSnapshot, newest_first};
 pub use trailers::PackContents;
 

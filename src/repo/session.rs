@@ -5,7 +5,7 @@ use super::bases::{Bases, read_bases};
 use super::packer::Packer;
 use super::seal::{BlobSealer, SealedBlob};
 use super::uploader::Uploader;
-use super::{Index, Repository};
+use super::{Candidate, Index, Repository, Stored};
 use crate::backend::{Handle, Put};
 use crate::codec::{Encoder, Level};
 use crate::env::Time;
@@ -36,29 +36,6 @@ pub struct SessionOptions {
     pub deltas: bool,
 }
 
-/// A piece of plaintext that wants to be stored.
-pub struct Candidate<'a> {
-    /// Data or metadata.
-    pub kind: BlobKind,
-    /// Its id.
-    pub id: ChunkId,
-    /// Its bytes.
-    pub plain: &'a [u8],
-    /// Chunks that may serve as bases, the best last.
-    pub bases: Vec<ChunkId>,
-}
-
-/// What became of a candidate.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Stored {
-    /// It was in the repository, or in this session, already.
-    Known,
-    /// It was stored whole, in so many bytes.
-    Whole(u32),
-    /// It was stored as a delta, in so many bytes.
-    Delta(u32),
-}
-
 /// What a session has written.
 pub type Progress = Summary;
 
@@ -74,6 +51,7 @@ pub struct Session<'r> {
     segment: SegmentBuilder,
     packs: BTreeSet<PackId>,
     fresh: HashSet<ChunkId>,
+    broken: bool,
     summary: Summary,
     registered: Time,
     last_beat: Time,
@@ -100,6 +78,7 @@ impl Repository {
             segment: SegmentBuilder { generation: index.generation(), ..Default::default() },
             packs: BTreeSet::new(),
             fresh: HashSet::new(),
+            broken: false,
             summary: Summary::default(),
             repository: self,
             options,
@@ -172,7 +151,30 @@ impl<'r> Session<'r> {
     }
 
     /// Stores what is not known yet; what became of each, in order.
+    ///
+    /// # Errors
+    /// After any, this session stores and commits nothing more: what was handed to it may be lost.
     pub fn store(&mut self, batch: &[Candidate<'_>]) -> Result<Vec<Stored>> {
+        self.refuse_broken()?;
+        let stored = self.store_new(batch);
+        self.broken |= stored.is_err();
+        stored
+    }
+
+    /// Whether an earlier write failed.
+    pub fn is_broken(&self) -> bool {
+        self.broken
+    }
+
+    fn refuse_broken(&self) -> Result<()> {
+        if self.broken {
+            return Err(Error::new(Kind::Failed, "go on as writer", self.id)
+                .because("an earlier write failed"));
+        }
+        Ok(())
+    }
+
+    fn store_new(&mut self, batch: &[Candidate<'_>]) -> Result<Vec<Stored>> {
         self.stay_alive()?;
         let new = self.select(batch);
         let sealed = self.seal(batch, &new)?;
@@ -310,6 +312,7 @@ impl<'r> Session<'r> {
         mut self,
         make: impl FnOnce(SnapshotId, Summary) -> Snapshot,
     ) -> Result<Snapshot> {
+        self.refuse_broken()?;
         self.flush()?;
         let snapshot = make(self.id, self.summary.clone());
         let outcome = Outcome::Snapshot(Box::new(snapshot));

@@ -127,7 +127,12 @@ fn capture(
                 add(&mut captured.counts, &built.counts);
                 captured.parts.push(built.part);
             }
-            Err(error) if options.keep_going && error.kind() != Kind::Interrupted => {
+            // A source's trouble costs its part; the repository's, everything.
+            Err(error)
+                if options.keep_going
+                    && !session.is_broken()
+                    && error.kind() != Kind::Interrupted =>
+            {
                 monitor.trouble(&error);
                 captured.warnings.push(format!("{name} is missing: {error}"));
                 captured.counts.failed += 1;

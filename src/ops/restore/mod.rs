@@ -116,13 +116,20 @@ impl Restoring<'_> {
         let root = found.path.clone();
         let monitor = self.monitor;
         let mut failed = 0;
-        tree::walk(reader, found, &mut |path, step| self.step(&root, path, step), &mut |error| {
-            monitor.trouble(&error);
-            failed += 1;
-            Ok(())
-        })?;
+        let walked = tree::walk(
+            reader,
+            found,
+            &mut |path, step| self.step(&root, path, step),
+            &mut |error| {
+                monitor.trouble(&error);
+                failed += 1;
+                Ok(())
+            },
+        );
         self.report.failed += failed;
-        self.flush()
+        // What was placed already gets its content, however the walk ended.
+        let flushed = self.flush();
+        walked.and(flushed)
     }
 
     fn step(&mut self, root: &[u8], path: &[u8], step: Step<'_>) -> Result<bool> {
