@@ -172,13 +172,6 @@ impl Index {
         rows.map(|pack| (pack.id, pack.size)).collect()
     }
 
-    /// The usable entries of a blob, least depth first; each can be read.
-    pub fn usable(&self, id: &ChunkId) -> Vec<Place> {
-        let mut places = self.candidates(&id.base());
-        places.retain(|place| place.id == *id && self.is_usable(place, &Entries::new()));
-        places
-    }
-
     /// The best usable entry of a blob.
     pub fn find(&self, id: &ChunkId) -> Option<Place> {
         self.find_without(id, &Entries::new())

@@ -79,11 +79,6 @@ impl<'r> Reader<'r> {
             .collect()
     }
 
-    /// One blob from exactly this entry, its id proved: what `check` wants.
-    pub fn read_place(&self, place: &Place) -> Result<Plain> {
-        self.read_closure(place, &Entries::new()).map_err(|failure| failure.1)
-    }
-
     /// Opens one sealed blob (nonce, ciphertext, tag): its payload, before the codec.
     pub fn open(&self, place: &Place, sealed: &[u8]) -> Result<Vec<u8>> {
         let aad = BlobAad {

@@ -1,6 +1,6 @@
 //! Snapshots: which there are, in which order, and giving them up.
 
-use super::{Generations, Repository};
+use super::Repository;
 use crate::backend::Handle;
 use crate::env::Time;
 use crate::error::{Error, Result};
@@ -122,11 +122,6 @@ impl Repository {
             }
         }
         Ok(marks)
-    }
-
-    /// The collection chain, for callers that judge liveness.
-    pub fn live_generations(&self) -> Result<Generations> {
-        self.generations()
     }
 }
 
