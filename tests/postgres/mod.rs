@@ -1,0 +1,3 @@
+//! PostgreSQL: its dumps stored and brought back, against real servers of two versions.
+
+mod rig;
