@@ -1,16 +1,10 @@
 //! Payloads back to plaintext, within bounds that the payload has no say in.
 
-use super::FRAME_START;
+use super::{FRAME_START, context};
 use crate::error::{Error, Result};
 use crate::format::Codec;
 use crate::limits::{BLOB_MAX, PREFIX_MAX};
-use std::cell::RefCell;
-use zstd_safe::{DCtx, find_frame_compressed_size, get_error_name, get_frame_content_size};
-
-thread_local! {
-    /// Whole frames share a context for each thread. Deltas cannot: it would borrow the prefix.
-    static CONTEXT: RefCell<DCtx<'static>> = RefCell::new(DCtx::create());
-}
+use zstd_safe::{find_frame_compressed_size, get_error_name, get_frame_content_size};
 
 /// The plaintext of `payload`, exactly `plain_len` bytes. `prefix` is what the delta was made
 /// with: the plaintexts of its bases one after another; other codecs ignore it.
@@ -30,13 +24,9 @@ pub fn decode(codec: Codec, payload: &[u8], prefix: &[u8], plain_len: usize) -> 
     }
     check_frame(payload, plain_len)?;
     let mut plain = Vec::with_capacity(plain_len);
-    let done = if codec == Codec::Delta {
-        let mut context = DCtx::create();
-        context.ref_prefix(prefix).and_then(|_| context.decompress(&mut plain, payload))
-    } else {
-        CONTEXT.with_borrow_mut(|context| context.decompress(&mut plain, payload))
-    };
-    done.map_err(|code| damaged(get_error_name(code)))?;
+    let prefix = if codec == Codec::Delta { prefix } else { &[] };
+    context::decompress(payload, prefix, &mut plain)
+        .map_err(|code| damaged(get_error_name(code)))?;
     if plain.len() != plain_len {
         return Err(damaged("its length is not the one recorded"));
     }

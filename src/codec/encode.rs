@@ -1,10 +1,10 @@
 //! Compression of chunks, whole or as deltas.
 
+use super::context;
 use crate::error::{Error, Kind, Result};
 use crate::format::Codec;
 use crate::limits::{BLOB_MAX, LEVEL_MAX, LEVEL_MIN, PREFIX_MAX};
-use std::fmt;
-use zstd_safe::{CCtx, CParameter, ResetDirective, compress_bound, get_error_name};
+use zstd_safe::{CParameter, compress_bound, get_error_name};
 
 /// A payload, and how it came from its plaintext.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,24 +47,17 @@ impl Default for Level {
     }
 }
 
-/// Compresses one chunk after another in one zstd context. `'p` is the lifetime of the prefixes
-/// handed to [`Encoder::delta`]: they must outlive the encoder.
-pub struct Encoder<'p> {
-    context: CCtx<'p>,
+/// Compresses one chunk after another.
+#[derive(Debug)]
+pub struct Encoder {
     level: Level,
     scratch: Vec<u8>,
 }
 
-impl fmt::Debug for Encoder<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Encoder").field("level", &self.level).finish_non_exhaustive()
-    }
-}
-
-impl<'p> Encoder<'p> {
+impl Encoder {
     /// An encoder for whole chunks at `level`; deltas are never made below level 3.
     pub fn new(level: Level) -> Self {
-        Encoder { context: CCtx::create(), level, scratch: Vec::new() }
+        Encoder { level, scratch: Vec::new() }
     }
 
     /// `plain` as a zstd frame, or raw where that would not shrink it clearly.
@@ -75,8 +68,8 @@ impl<'p> Encoder<'p> {
         check_length("plaintext", plain.len(), BLOB_MAX)?;
         let incompressible = looks_random(plain)
             && self.level > Level(1)
-            && !shrinks(plain, self.compress(plain, 0, Level(1))?);
-        if !incompressible && shrinks(plain, self.compress(plain, 0, self.level)?) {
+            && !shrinks(plain, self.compress(plain, &[], Level(1))?);
+        if !incompressible && shrinks(plain, self.compress(plain, &[], self.level)?) {
             return Ok(Encoded { codec: Codec::Zstd, bytes: self.scratch.clone() });
         }
         Ok(Encoded { codec: Codec::Raw, bytes: plain.to_vec() })
@@ -87,30 +80,20 @@ impl<'p> Encoder<'p> {
     ///
     /// # Errors
     /// `InvalidInput` above [`BLOB_MAX`] or [`PREFIX_MAX`], `Failed` if zstd runs out of memory.
-    pub fn delta(&mut self, plain: &[u8], prefix: &'p [u8]) -> Result<Encoded> {
+    pub fn delta(&mut self, plain: &[u8], prefix: &[u8]) -> Result<Encoded> {
         check_length("plaintext", plain.len(), BLOB_MAX)?;
         check_length("prefix", prefix.len(), PREFIX_MAX)?;
-        self.context.ref_prefix(prefix).map_err(failed)?;
-        self.compress(plain, prefix.len(), self.level.max(Level::DELTA))?;
+        self.compress(plain, prefix, self.level.max(Level::DELTA))?;
         Ok(Encoded { codec: Codec::Delta, bytes: self.scratch.clone() })
     }
 
     /// Compresses into the scratch buffer and returns the frame's length.
-    fn compress(&mut self, plain: &[u8], prefix: usize, level: Level) -> Result<usize> {
-        let bound = compress_bound(plain.len());
+    fn compress(&mut self, plain: &[u8], prefix: &[u8], level: Level) -> Result<usize> {
         self.scratch.clear();
-        self.scratch.reserve(bound);
-        let window = CParameter::WindowLog(window_log(plain.len() + prefix));
-        let context = &mut self.context;
-        let done = context
-            .set_parameter(CParameter::CompressionLevel(level.0))
-            .and_then(|_| context.set_parameter(window))
-            .and_then(|_| context.compress2(&mut self.scratch, plain));
-        if done.is_err() {
-            // Without this the prefix would be used by the next frame.
-            let _ = context.reset(ResetDirective::SessionOnly);
-        }
-        done.map_err(failed)
+        self.scratch.reserve(compress_bound(plain.len()));
+        let window = CParameter::WindowLog(window_log(plain.len() + prefix.len()));
+        let parameters = [CParameter::CompressionLevel(level.0), window];
+        context::compress(plain, prefix, parameters, &mut self.scratch).map_err(failed)
     }
 }
 

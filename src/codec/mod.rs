@@ -1,6 +1,7 @@
 //! Plaintext to payload and back: as it is, as a zstd frame, or as a delta, which is a zstd frame
 //! whose prefix is other plaintext (chapter 10 of the format).
 
+mod context;
 mod decode;
 mod encode;
 

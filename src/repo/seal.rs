@@ -49,13 +49,13 @@ impl BlobSealer {
     }
 
     /// Encodes, seals, and proves that the sealed bytes lead back to the id.
-    pub(super) fn seal<'p>(
+    pub(super) fn seal(
         &self,
         repository: &Repository,
-        encoder: &mut Encoder<'p>,
+        encoder: &mut Encoder,
         id: &ChunkId,
         plain: &[u8],
-        bases: Option<&'p Bases>,
+        bases: Option<&Bases>,
     ) -> Result<SealedBlob> {
         let encoded = encode(encoder, plain, bases)?;
         let bases = bases.filter(|_| encoded.codec == Codec::Delta);
@@ -108,11 +108,7 @@ impl BlobSealer {
 
 /// The delta if it is clearly smaller, else the whole. The whole is not compressed just to
 /// compare: the stored size of the base estimates it.
-fn encode<'p>(
-    encoder: &mut Encoder<'p>,
-    plain: &[u8],
-    bases: Option<&'p Bases>,
-) -> Result<Encoded> {
+fn encode(encoder: &mut Encoder, plain: &[u8], bases: Option<&Bases>) -> Result<Encoded> {
     let Some(bases) = bases else { return encoder.whole(plain) };
     let delta = encoder.delta(plain, &bases.prefix)?;
     let estimate = plain.len() * usize::try_from(bases.ratio).unwrap_or(256) / 256;

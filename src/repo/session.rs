@@ -237,11 +237,11 @@ impl<'r> Session<'r> {
         Ok(sealed?.into_iter().flatten().collect())
     }
 
-    fn seal_one<'p>(
+    fn seal_one(
         &self,
-        encoder: &mut Encoder<'p>,
+        encoder: &mut Encoder,
         candidate: &Candidate<'_>,
-        bases: &'p Option<Bases>,
+        bases: &Option<Bases>,
     ) -> Result<SealedBlob> {
         let [data, meta] = &self.sealers;
         let sealer = if candidate.kind == BlobKind::Data { data } else { meta };
