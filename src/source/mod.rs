@@ -8,6 +8,7 @@ pub mod stdin;
 use crate::error::{Error, Result};
 use crate::format::node::{Node, SqliteFacts, Stamp};
 use crate::format::snapshot::PartKind;
+use serde_bytes::ByteBuf;
 use std::collections::BTreeMap;
 
 /// One source of a snapshot.
@@ -16,6 +17,7 @@ pub trait Source: Send {
     fn describe(&self) -> Description;
 
     /// The next item: the root first, then depth first, entries of a directory sorted by name.
+    /// Asked for on a thread of its own, before the items given earlier are opened.
     ///
     /// # Errors
     /// Only what makes the whole part worthless; trouble with one item is [`Item::Failed`].
@@ -51,7 +53,8 @@ pub enum Item {
 
 /// A regular file, a database or a stream, not opened yet.
 pub struct FileItem {
-    /// The entry; its content and stamp are not known yet.
+    /// The entry; its content and stamp are not known yet. With a stamp, nor are its extended
+    /// attributes: they cannot change without it.
     pub node: Node,
     /// What `stat` said before anything was read.
     pub stamp: Option<Stamp>,
@@ -93,7 +96,14 @@ pub struct FileProof {
     pub sqlite: Option<SqliteFacts>,
     /// What is wrong with it, although it could be read.
     pub taint: Option<String>,
+    /// Its extended attributes, where they were left to be read with the content.
+    pub xattrs: Option<Xattrs>,
+    /// What the user should know.
+    pub warning: Option<String>,
 }
+
+/// Extended attributes by name.
+pub type Xattrs = BTreeMap<ByteBuf, ByteBuf>;
 
 /// What was found out about a whole part.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -1,5 +1,6 @@
 //! Files as a source and as a target.
 
+mod again;
 mod reading;
 mod restoring;
 mod walk;

@@ -35,8 +35,9 @@ fn copy(from: &Path, to: &Path, options: target::FilesOptions) -> target::Report
                 }
             }
             Item::File(file) => {
-                let node = file.node.clone();
+                let mut node = file.node.clone();
                 let captured = capture(file).unwrap();
+                node.meta.xattrs = captured.proof.xattrs.unwrap();
                 if let target::Placed::Write(sink) = target.file(&node, captured.size).unwrap() {
                     for (offset, bytes) in &captured.data {
                         sink.write_at(*offset, bytes).unwrap();

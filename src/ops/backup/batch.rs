@@ -35,6 +35,7 @@ pub(super) enum Event {
 pub(super) struct ReadFile {
     pub(super) node: Box<Node>,
     pub(super) changed: Option<String>,
+    pub(super) warning: Option<String>,
     before: Option<Content>,
     bytes_read: u64,
 }
@@ -203,15 +204,17 @@ impl Large {
 }
 
 fn read_event(file: Waiting, before: Option<Content>, written: Written, proof: FileProof) -> Event {
-    let FileProof { changed, sqlite, taint } = proof;
+    let FileProof { changed, sqlite, taint, xattrs, warning } = proof;
     let mut node = file.node;
     // A database's stamp proves nothing: commits may stand in its -wal alone.
     node.stamp = file.stamp.filter(|_| sqlite.is_none() && changed.is_none());
     node.kind = NodeKind::File { content: written.content, sqlite: sqlite.map(Box::new) };
     node.taint = taint;
+    node.meta.xattrs = xattrs.unwrap_or(node.meta.xattrs);
     Event::Read(Box::new(ReadFile {
         node: Box::new(node),
         changed,
+        warning,
         before,
         bytes_read: written.bytes,
     }))

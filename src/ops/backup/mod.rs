@@ -1,5 +1,6 @@
 //! `backup`: sources into one snapshot, one part for each.
 
+mod ahead;
 mod batch;
 mod parent;
 mod part;

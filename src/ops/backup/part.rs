@@ -1,13 +1,14 @@
 //! One source into one part: its items into directories, beside the parent's.
 
+use super::ahead::Ahead;
 use super::batch::{Batch, Event};
 use super::tell;
 use crate::env::Time;
 use crate::error::{Error, Kind, Result};
 use crate::format::list::TreeRef;
-use crate::format::node::{Node, NodeKind};
+use crate::format::node::{Metadata, Node, NodeKind};
 use crate::format::snapshot::{Part, Summary};
-use crate::limits::DIRECTORY_DEPTH_MAX;
+use crate::limits::{DIRECTORY_DEPTH_MAX, WARNINGS_MAX};
 use crate::monitor::{Monitor, go_on};
 use crate::repo::{Reader, Session};
 use crate::source::{FileItem, Item, PartProof, Source};
@@ -34,6 +35,7 @@ pub(super) struct PartBuilder<'b, 'r> {
     batch: Batch,
     root: Option<Node>,
     counts: Summary,
+    warnings: Vec<String>,
     tainted: bool,
     incomplete: bool,
 }
@@ -57,18 +59,23 @@ impl<'b, 'r> PartBuilder<'b, 'r> {
             batch: Batch::default(),
             root: None,
             counts: Summary::default(),
+            warnings: Vec::new(),
             tainted: false,
             incomplete: false,
         }
     }
 
-    pub(super) fn build(mut self, mut source: Box<dyn Source>) -> Result<BuiltPart> {
+    pub(super) fn build(mut self, source: Box<dyn Source>) -> Result<BuiltPart> {
         let description = source.describe();
         let started = self.session.repository().env().now();
-        while let Some(item) = source.next()? {
-            go_on(self.monitor, "back up")?;
-            self.take(item)?;
-        }
+        let source = std::thread::scope(|scope| {
+            let mut items = Ahead::start(scope, source);
+            while let Some(item) = items.next() {
+                go_on(self.monitor, "back up")?;
+                self.take(item)?;
+            }
+            items.finish()
+        })?;
         self.flush()?;
         let proof = source.finish()?;
         let root = self.root.take().ok_or_else(|| {
@@ -94,7 +101,9 @@ impl<'b, 'r> PartBuilder<'b, 'r> {
             tainted: self.tainted,
             incomplete: self.incomplete,
         };
-        BuiltPart { part, counts: self.counts, warnings: proof.warnings }
+        let mut warnings = self.warnings;
+        warnings.extend(proof.warnings);
+        BuiltPart { part, counts: self.counts, warnings }
     }
 
     fn take(&mut self, item: Item) -> Result<()> {
@@ -132,26 +141,22 @@ impl<'b, 'r> PartBuilder<'b, 'r> {
     fn file(&mut self, file: FileItem) -> Result<()> {
         let before = self.before_of(&file.node.name)?;
         self.counts.items += 1;
-        if let Some(node) = before.as_ref().and_then(|before| self.unchanged(&file, before)) {
-            self.counts.files_unchanged += 1;
-            self.counts.bytes += content_length(&node);
-            tell(self.monitor, content_length(&node));
-            self.batch.push(Event::Done(Box::new(node)));
-            return Ok(());
+        match before {
+            Some(before) if self.is_unchanged(&file, &before) => {
+                self.counts.files_unchanged += 1;
+                self.counts.bytes += content_length(&before);
+                tell(self.monitor, content_length(&before));
+                self.batch.push(Event::Done(Box::new(unchanged(file.node, before))));
+            }
+            before => self.batch.push_file(file, before),
         }
-        self.batch.push_file(file, before);
         Ok(())
     }
 
-    /// The parent's content, if the stamp proves that it is this file's and it is all there.
-    fn unchanged(&self, file: &FileItem, before: &Node) -> Option<Node> {
-        let NodeKind::File { content, sqlite: None } = &before.kind else { return None };
-        let stamp = file.stamp.filter(|stamp| before.stamp == Some(*stamp))?;
-        if !stored(self.reader, content) {
-            return None;
-        }
-        let kind = NodeKind::File { content: content.clone(), sqlite: None };
-        Some(Node { kind, stamp: Some(stamp), ..file.node.clone() })
+    /// Whether the stamp proves the parent's content to be this file's, and it is all there.
+    fn is_unchanged(&self, file: &FileItem, before: &Node) -> bool {
+        let NodeKind::File { content, sqlite: None } = &before.kind else { return false };
+        file.stamp.is_some() && file.stamp == before.stamp && stored(self.reader, content)
     }
 
     fn failed(&mut self, error: &Error) -> Result<()> {
@@ -186,6 +191,8 @@ impl<'b, 'r> PartBuilder<'b, 'r> {
                 Event::Done(node) => self.entry(*node)?,
                 Event::Read(read) => {
                     read.count(&mut self.counts);
+                    let room = self.warnings.len() < WARNINGS_MAX;
+                    self.warnings.extend(read.warning.clone().filter(|_| room));
                     self.tainted |= read.node.taint.is_some();
                     if let Some(how) = &read.changed {
                         let error = changed(&read.node, how);
@@ -216,6 +223,12 @@ impl<'b, 'r> PartBuilder<'b, 'r> {
             }
         }
     }
+}
+
+/// The entry as it is now, with what the stamp proves of the one before.
+fn unchanged(node: Node, before: Node) -> Node {
+    let meta = Metadata { xattrs: before.meta.xattrs, ..node.meta };
+    Node { kind: before.kind, stamp: before.stamp, meta, ..node }
 }
 
 fn changed(node: &Node, how: &str) -> Error {

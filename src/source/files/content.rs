@@ -1,10 +1,10 @@
 //! The bytes of one regular file: holes are told apart, and a change while it is read is noticed.
 
 use super::OpenDatabase;
-use super::metadata::{identity, size, stamp};
-use super::walk::Directory;
+use super::metadata::{XattrReader, identity, size, stamp};
+use super::walk::{Directory, xattrs_left_out};
 use crate::error::{Attempt, Error, Kind, Result};
-use crate::source::{ByteStream, FileProof, Got, sqlite};
+use crate::source::{ByteStream, FileProof, Got, Xattrs, sqlite};
 use rustix::fs::{Mode, OFlags, SeekFrom, Stat};
 use rustix::io::Errno;
 use rustix::process::geteuid;
@@ -37,18 +37,41 @@ impl Unopened {
             return Err(Error::new(Kind::SourceChanged, "read", path.display())
                 .because("another file took its place"));
         }
-        if let Some(open_database) = &self.sqlite
-            && begins_as_database(&fd)
-        {
-            // No descriptor of a database stays open here while SQLite reads it.
-            drop(fd);
-            return open_database(&path);
-        }
-        Ok(Box::new(FileStream::new(fd, before, path)))
+        let xattrs = XattrReader::new().read(self.directory.reach(), &self.name);
+        let xattrs = xattrs.map_err(|reason| xattrs_left_out(&path, &reason));
+        let stream: Box<dyn ByteStream> = match &self.sqlite {
+            Some(open_database) if begins_as_database(&fd) => {
+                // No descriptor of a database stays open here while SQLite reads it.
+                drop(fd);
+                open_database(&path)?
+            }
+            _ => Box::new(FileStream::new(fd, before, path)),
+        };
+        Ok(Box::new(WithXattrs { stream, xattrs }))
     }
 
     fn path(&self) -> PathBuf {
         self.directory.join(&self.name)
+    }
+}
+
+/// A file, and its extended attributes or why there are none.
+struct WithXattrs {
+    stream: Box<dyn ByteStream>,
+    xattrs: Result<Xattrs, String>,
+}
+
+impl ByteStream for WithXattrs {
+    fn read(&mut self, buffer: &mut [u8]) -> Result<Got> {
+        self.stream.read(buffer)
+    }
+
+    fn finish(self: Box<Self>) -> Result<FileProof> {
+        let (xattrs, warning) = match self.xattrs {
+            Ok(xattrs) => (Some(xattrs), None),
+            Err(warning) => (None, Some(warning)),
+        };
+        Ok(FileProof { xattrs, warning, ..self.stream.finish()? })
     }
 }
 

@@ -4,14 +4,11 @@ use super::owners::Owners;
 use crate::env::Time;
 use crate::format::node::{FileTime, Metadata, Stamp};
 use crate::limits::XATTRS_MAX;
+use crate::source::Xattrs;
 use rustix::fs::{Stat, lgetxattr, llistxattr};
 use rustix::io::Errno;
 use serde_bytes::ByteBuf;
-use std::collections::BTreeMap;
 use std::os::fd::BorrowedFd;
-
-/// Extended attributes by name.
-pub(super) type Xattrs = BTreeMap<ByteBuf, ByteBuf>;
 
 /// Where a file's identity lies: device and inode.
 pub(super) fn identity(stat: &Stat) -> (u64, u64) {
@@ -94,7 +91,7 @@ pub(super) struct XattrReader {
 
 impl XattrReader {
     pub(super) fn new() -> Self {
-        XattrReader { names: vec![0; 64 << 10], value: vec![0; 64 << 10], path: Vec::new() }
+        XattrReader { names: vec![0; 256], value: vec![0; 256], path: Vec::new() }
     }
 
     /// Those of `name` in the directory that `prefix` leads to; none where the file system

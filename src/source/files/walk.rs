@@ -4,7 +4,7 @@
 use super::FilesOptions;
 use super::content::{Unopened, is_database, open_quietly};
 use super::listing::Listing;
-use super::metadata::{XattrReader, Xattrs, identity, margin_of, metadata, settled, size, stamp};
+use super::metadata::{XattrReader, identity, margin_of, metadata, settled, size, stamp};
 use super::owners::Owners;
 use crate::env::Time;
 use crate::error::{Attempt, Error, Kind, Result};
@@ -13,7 +13,7 @@ use crate::format::node::{Node, NodeKind};
 use crate::id::ChunkId;
 use crate::limits::{DIRECTORY_DEPTH_MAX, WARNINGS_MAX};
 use crate::source::sqlite::sibling_of;
-use crate::source::{FileItem, Item};
+use crate::source::{FileItem, Item, Xattrs};
 use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, Stat, major, minor};
 use rustix::io::Errno;
 use std::collections::VecDeque;
@@ -43,6 +43,11 @@ impl Directory {
     fn new(fd: OwnedFd, path: PathBuf) -> Self {
         let reach = format!("/proc/self/fd/{}/", fd.as_raw_fd()).into_bytes();
         Directory { fd, path, reach }
+    }
+
+    /// What leads to the entry `name` for calls that take no descriptor of a directory.
+    pub(super) fn reach(&self) -> &[u8] {
+        &self.reach
     }
 
     /// Its descriptor.
@@ -210,12 +215,14 @@ impl Walk {
                 return self.ready.push_back(Item::Failed(error));
             }
         };
-        let xattrs = self.xattrs_of(&directory, real_name);
-        let meta = metadata(&stat, &self.owners, xattrs, false);
-        let node = Node { name, kind, meta, stamp: None, taint: None };
+        let meta = metadata(&stat, &self.owners, Xattrs::new(), false);
+        let mut node = Node { name, kind, meta, stamp: None, taint: None };
         let item = match node.kind {
             NodeKind::File { .. } => self.file(level, directory, real_name, stat, node),
-            _ => Item::Other(node),
+            _ => {
+                node.meta.xattrs = self.xattrs_of(&directory, real_name);
+                Item::Other(node)
+            }
         };
         self.ready.push_back(item);
     }
@@ -314,9 +321,7 @@ impl Walk {
     fn xattrs_of(&mut self, directory: &Directory, name: &[u8]) -> Xattrs {
         self.xattrs.read(&directory.reach, name).unwrap_or_else(|reason| {
             if self.warnings.len() < WARNINGS_MAX {
-                let path = directory.join(name);
-                let path = path.display();
-                self.warnings.push(format!("extended attributes of {path} are left out: {reason}"));
+                self.warnings.push(xattrs_left_out(&directory.join(name), &reason));
             }
             Xattrs::new()
         })
@@ -326,6 +331,11 @@ impl Walk {
         let failed: io::Result<()> = Err(cause.into());
         self.ready.extend(failed.attempt(attempted, path.display()).err().map(Item::Failed));
     }
+}
+
+/// What the user is told where extended attributes cannot be read.
+pub(super) fn xattrs_left_out(path: &Path, reason: &str) -> String {
+    format!("extended attributes of {} are left out: {reason}", path.display())
 }
 
 /// The directory above `below`, if it is still the one that was left.

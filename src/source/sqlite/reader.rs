@@ -227,7 +227,12 @@ impl ByteStream for Reading {
         if !status.success() {
             return Err(broken(&self.path, &format!("the process that read it: {status}")));
         }
-        Ok(FileProof { changed: proof.changed, sqlite: Some(proof.facts), taint: proof.taint })
+        Ok(FileProof {
+            changed: proof.changed,
+            sqlite: Some(proof.facts),
+            taint: proof.taint,
+            ..FileProof::default()
+        })
     }
 }
 
