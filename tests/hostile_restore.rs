@@ -2,6 +2,7 @@
 //! target, nothing outside the target changes (faults 35 to 38).
 
 use icecore::error::{Kind, Result};
+use icecore::format::database::DatabaseFacts;
 use icecore::format::list::{Content, TreeRef};
 use icecore::format::node::{FileTime, Metadata, Node, NodeKind};
 use icecore::id::ChunkId;
@@ -20,7 +21,7 @@ fn node(name: &[u8], kind: NodeKind) -> Node {
 }
 
 fn file(name: &[u8]) -> Node {
-    node(name, NodeKind::File { content: Content::default(), sqlite: None })
+    node(name, NodeKind::File { content: Content::default(), database: None })
 }
 
 fn directory(name: &[u8]) -> Node {
@@ -274,8 +275,8 @@ fn journals_of_another() {
     }
     fs::write(rig.target().join("app.db"), b"old database").unwrap();
     let mut target = rig.open(Overwrite::Always);
-    let sqlite = Some(Box::default());
-    let database = node(b"app.db", NodeKind::File { content: Content::default(), sqlite });
+    let database = Some(DatabaseFacts::Sqlite(Box::default()));
+    let database = node(b"app.db", NodeKind::File { content: Content::default(), database });
     write(&mut target, &database, b"restored").unwrap();
     target.finish().unwrap();
     assert_eq!(names(&rig.target()), ["app.db"]);

@@ -9,21 +9,28 @@ use std::path::{Path, PathBuf};
 const GROUND: [&str; 5] = ["error", "id", "limits", "env", "monitor"];
 
 /// Each room and the rooms that it may use besides the ground.
-const ROOMS: [(&str, &[&str]); 12] = [
+const ROOMS: [(&str, &[&str]); 13] = [
     ("format", &[]),
     ("chunk", &["format"]),
     ("codec", &["format"]),
     ("crypto", &["format"]),
     ("backend", &["format"]),
     ("repo", &["format", "chunk", "codec", "crypto", "backend"]),
-    ("source", &["format"]),
-    ("target", &["format"]),
+    ("postgres", &["format"]),
+    ("source", &["format", "postgres"]),
+    ("target", &["format", "postgres"]),
     ("stream", &["format", "chunk", "repo", "source"]),
     (
         "ops",
-        &["format", "chunk", "codec", "crypto", "backend", "repo", "source", "target", "stream"],
+        &[
+            "format", "chunk", "codec", "crypto", "backend", "postgres", "repo", "source",
+            "target", "stream",
+        ],
     ),
-    ("ui", &["format", "crypto", "backend", "repo", "source", "target", "stream", "ops"]),
+    (
+        "ui",
+        &["format", "crypto", "backend", "postgres", "repo", "source", "target", "stream", "ops"],
+    ),
     ("main", &["ui", "source"]),
 ];
 

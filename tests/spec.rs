@@ -48,7 +48,14 @@ fn record(name: &str) -> Option<(&'static str, &'static str)> {
         "node::Node" => ("07-tree/node-all-fields", ""),
         "node::Metadata" => ("07-tree/node-all-fields", "/meta"),
         "node::Stamp" => ("07-tree/node-all-fields", "/stamp"),
-        "node::SqliteFacts" => ("07-tree/directory-leaf", "/1/kind/file/sqlite"),
+        "database::SqliteFacts" => ("07-tree/directory-leaf", "/1/kind/file/database/sqlite"),
+        "database::PostgresFacts" => ("07-tree/directory-leaf", "/2/kind/file/database/postgres"),
+        "database::PostgresSetting" => {
+            ("07-tree/directory-leaf", "/2/kind/file/database/postgres/settings/0")
+        }
+        "database::PostgresTable" => {
+            ("07-tree/directory-leaf", "/2/kind/file/database/postgres/tables/0")
+        }
         "writer::Registration" => ("08-snapshot/writer", ""),
         "writer::Heartbeat" => ("01-conventions/record", ""),
         "snapshot::Snapshot" => ("08-snapshot/snapshot", "/snapshot"),

@@ -3,6 +3,7 @@
 
 pub mod config;
 pub mod cursor;
+pub mod database;
 pub mod frame;
 pub mod gc;
 mod handle;

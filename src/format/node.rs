@@ -1,6 +1,7 @@
 //! Directories: entries sorted by name, cut into nodes at entry boundaries (chapter 7).
 
 use super::cursor::{Reader, length32};
+use super::database::DatabaseFacts;
 use super::list::{Content, TreeRef};
 use super::record::{from_cbor, to_cbor};
 use crate::error::{Error, Kind, Result};
@@ -43,9 +44,9 @@ pub enum NodeKind {
     File {
         /// Its bytes.
         content: Content,
-        /// Set for an SQLite database, which was captured through SQLite.
+        /// Set for a database, which was captured through its own engine.
         #[serde(default, skip_serializing_if = "Option::is_none")]
-        sqlite: Option<Box<SqliteFacts>>,
+        database: Option<DatabaseFacts>,
     },
     /// A directory.
     Directory {
@@ -72,6 +73,16 @@ pub enum NodeKind {
         /// Major and minor number.
         device: (u32, u32),
     },
+}
+
+impl Node {
+    /// The database that it is, if it is one.
+    pub fn database(&self) -> Option<&DatabaseFacts> {
+        match &self.kind {
+            NodeKind::File { database, .. } => database.as_ref(),
+            _ => None,
+        }
+    }
 }
 
 /// Owner, mode, times and extended attributes.
@@ -118,38 +129,6 @@ pub struct Stamp {
     pub ctime: FileTime,
     /// Inode.
     pub inode: u64,
-}
-
-/// What was found out about an SQLite database, in the same read transaction as its pages.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct SqliteFacts {
-    /// Bytes of a page.
-    pub page_size: u32,
-    /// Pages.
-    pub page_count: u32,
-    /// File change counter, offset 24 of the header (SQLite file format 1.3.7).
-    pub change_counter: u32,
-    /// `wal`, `delete`, ...
-    pub journal_mode: String,
-    /// `UTF-8`, ...
-    pub encoding: String,
-    /// `PRAGMA user_version`.
-    pub user_version: i64,
-    /// `PRAGMA application_id`.
-    pub application_id: i64,
-    /// BLAKE3 over the SQL of the schema, in hex.
-    pub schema_hash: String,
-    /// Version of the SQLite that read it.
-    pub reader: String,
-    /// How the pages were read: `dbpage` or `backup`.
-    pub method: String,
-    /// `quick` or `full`, if a check of the source was asked for and passed.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub verified: Option<String>,
-    /// Rows of each table, if asked for.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub row_counts: Option<BTreeMap<String, u64>>,
 }
 
 /// Why a name cannot stand in a directory, if it cannot (fault 35).

@@ -93,7 +93,7 @@ pub struct Part {
 
 /// The kind of a source.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[serde(rename_all = "kebab-case")]
 pub enum PartKind {
     /// A file or folder.
     Files,
@@ -101,6 +101,8 @@ pub enum PartKind {
     Sqlite,
     /// Standard input, or the output of a command.
     Stdin,
+    /// Databases of a PostgreSQL server, as dumps.
+    PostgresDump,
 }
 
 /// What a snapshot cost.
@@ -117,7 +119,7 @@ pub struct Summary {
     pub files_unchanged: u64,
     /// Directories.
     pub directories: u64,
-    /// SQLite databases, also counted as files.
+    /// Databases, also counted as files.
     pub databases: u64,
     /// Items that could not be captured.
     pub failed: u64,

@@ -197,7 +197,7 @@ impl EntryKind {
     fn is(self, kind: &NodeKind) -> bool {
         match self {
             EntryKind::File => matches!(kind, NodeKind::File { .. }),
-            EntryKind::Database => matches!(kind, NodeKind::File { sqlite: Some(_), .. }),
+            EntryKind::Database => matches!(kind, NodeKind::File { database: Some(_), .. }),
             EntryKind::Directory => matches!(kind, NodeKind::Directory { .. }),
             EntryKind::Symlink => matches!(kind, NodeKind::Symlink { .. }),
             EntryKind::Special => matches!(

@@ -6,7 +6,8 @@ pub mod sqlite;
 pub mod stdin;
 
 use crate::error::{Error, Result};
-use crate::format::node::{Node, SqliteFacts, Stamp};
+use crate::format::database::DatabaseFacts;
+use crate::format::node::{Node, Stamp};
 use crate::format::snapshot::PartKind;
 use serde_bytes::ByteBuf;
 use std::collections::BTreeMap;
@@ -92,8 +93,8 @@ pub enum Got {
 pub struct FileProof {
     /// How it changed while it was read, if it did.
     pub changed: Option<String>,
-    /// Facts, if it was an SQLite database.
-    pub sqlite: Option<SqliteFacts>,
+    /// Facts, if it was a database.
+    pub database: Option<DatabaseFacts>,
     /// What is wrong with it, although it could be read.
     pub taint: Option<String>,
     /// Its extended attributes, where they were left to be read with the content.

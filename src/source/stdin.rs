@@ -62,7 +62,7 @@ impl StreamSource {
             mtime: file_time(env.now()),
             ..Metadata::default()
         };
-        let kind = NodeKind::File { content: Content::default(), sqlite: None };
+        let kind = NodeKind::File { content: Content::default(), database: None };
         let node = Node { name: name.to_vec(), kind, meta, stamp: None, taint: None };
         let item = Item::File(FileItem { node, stamp: None, settled: false, open });
         Ok(StreamSource { name: name.to_vec(), item: Some(item), facts })

@@ -83,7 +83,7 @@ impl Tree {
         let mtime = self.stamps.get(path).copied();
         let content = Content::default();
         Item::File(FileItem {
-            node: node(name, NodeKind::File { content, sqlite: None }),
+            node: node(name, NodeKind::File { content, database: None }),
             stamp: Some(Stamp {
                 size,
                 mtime: FileTime(mtime.unwrap_or(0), 0),
@@ -102,7 +102,7 @@ pub fn stream(path: &str, bytes: Vec<u8>) -> Box<dyn Source> {
     let name = path.rsplit('/').next().unwrap();
     let content = Content::default();
     let item = Item::File(FileItem {
-        node: node(name, NodeKind::File { content, sqlite: None }),
+        node: node(name, NodeKind::File { content, database: None }),
         stamp: None,
         settled: false,
         open: Box::new(move || Ok(Box::new(MemoryStream { runs: runs.into(), at: 0 }) as _)),

@@ -3,7 +3,8 @@
 use super::{Walked, capture, walk};
 use icecore::env::Env;
 use icecore::error::Result;
-use icecore::format::node::{Node, SqliteFacts};
+use icecore::format::database::DatabaseFacts;
+use icecore::format::node::Node;
 use icecore::source::files::{Excludes, FilesOptions, FilesSource};
 use icecore::source::{ByteStream, FileProof, Got, Item, Source};
 use std::fs;
@@ -117,7 +118,8 @@ impl ByteStream for Fake {
     }
 
     fn finish(self: Box<Self>) -> Result<FileProof> {
-        Ok(FileProof { sqlite: Some(SqliteFacts::default()), ..FileProof::default() })
+        let database = Some(DatabaseFacts::Sqlite(Box::default()));
+        Ok(FileProof { database, ..FileProof::default() })
     }
 }
 
@@ -142,9 +144,9 @@ fn databases() {
     assert!(walked.files[Path::new("other")].stamp.is_some());
     let captured = capture(walked.files.remove(Path::new("app.db")).unwrap()).unwrap();
     assert_eq!(captured.data[0].1, root.join("app.db").as_os_str().as_bytes());
-    assert!(captured.proof.sqlite.is_some());
+    assert!(captured.proof.database.is_some());
     let captured = capture(walked.files.remove(Path::new("text")).unwrap()).unwrap();
-    assert!(captured.proof.sqlite.is_none());
+    assert!(captured.proof.database.is_none());
 
     let plain = walk(root, FilesOptions::default());
     assert!(siblings.iter().all(|name| plain.files.contains_key(Path::new(name))));

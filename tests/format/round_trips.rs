@@ -1,11 +1,12 @@
 //! Any value survives being encoded and decoded.
 
 use super::{SALT, tree};
+use icecore::format::database::{
+    DatabaseFacts, PostgresFacts, PostgresSetting, PostgresTable, SqliteFacts,
+};
 use icecore::format::index::{IndexEntry, PackRow, Segment, SegmentBuilder};
 use icecore::format::list::{Content, ListNode, Piece};
-use icecore::format::node::{
-    self, DirectoryNode, FileTime, Metadata, Node, NodeKind, SqliteFacts, Stamp,
-};
+use icecore::format::node::{self, DirectoryNode, FileTime, Metadata, Node, NodeKind, Stamp};
 use icecore::format::pack::{self, PackEntry, PackHead, Salt, Trailer};
 use icecore::format::{BlobKind, Codec, ObjectKind, frame, record, snapshot};
 use icecore::id::{BaseId, ChunkId, PackId, SnapshotId};
@@ -83,6 +84,33 @@ fn node_kind() -> impl Strategy<Value = NodeKind> {
             ..SqliteFacts::default()
         },
     );
+    let postgres =
+        (any::<u64>(), any::<String>(), any::<bool>()).prop_map(|(number, text, optional)| {
+            PostgresFacts {
+                name: text.clone(),
+                size: number,
+                exact: optional,
+                selection: if optional { vec![text.clone()] } else { Vec::new() },
+                lsn: optional.then(|| text.clone()),
+                acl: optional.then(Vec::new),
+                settings: vec![PostgresSetting {
+                    role: optional.then(|| text.clone()),
+                    ..PostgresSetting::default()
+                }],
+                tables: optional.then(|| {
+                    vec![PostgresTable {
+                        schema: text,
+                        rows: Some(number),
+                        ..PostgresTable::default()
+                    }]
+                }),
+                ..PostgresFacts::default()
+            }
+        });
+    let database = prop_oneof![
+        sqlite.prop_map(|facts| DatabaseFacts::Sqlite(Box::new(facts))),
+        postgres.prop_map(|facts| DatabaseFacts::Postgres(Box::new(facts))),
+    ];
     let content = prop_oneof![
         vec(piece(), 0..8).prop_map(|pieces| Content::inline(1, &pieces)),
         (any::<u64>(), any::<u8>()).prop_map(|(length, levels)| Content {
@@ -93,8 +121,8 @@ fn node_kind() -> impl Strategy<Value = NodeKind> {
         }),
     ];
     prop_oneof![
-        (content, proptest::option::of(sqlite.prop_map(Box::new)))
-            .prop_map(|(content, sqlite)| NodeKind::File { content, sqlite }),
+        (content, proptest::option::of(database))
+            .prop_map(|(content, database)| NodeKind::File { content, database }),
         any::<u8>().prop_map(|levels| NodeKind::Directory { entries: tree(levels) }),
         vec(any::<u8>(), 0..50).prop_map(|target| NodeKind::Symlink { target }),
         Just(NodeKind::Fifo),

@@ -58,7 +58,7 @@ fn directory(name: &str, id: ChunkId) -> Node {
 }
 
 fn file(name: &str, content: Content) -> Node {
-    node(name, NodeKind::File { content, sqlite: None })
+    node(name, NodeKind::File { content, database: None })
 }
 
 fn bring_back(

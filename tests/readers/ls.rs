@@ -63,7 +63,7 @@ fn modes_are_shown_as_letters() {
         (0o1776, "-rwxrwxrwT"),
     ] {
         let content = icecore::format::list::Content::default();
-        let mut file = node("x", NodeKind::File { content, sqlite: None });
+        let mut file = node("x", NodeKind::File { content, database: None });
         file.meta.mode = mode;
         assert_eq!(mode_text(&file), expected, "{mode:o}");
     }

@@ -7,6 +7,7 @@ mod trouble;
 mod writers;
 
 use icecore::error::{Error, Result};
+use icecore::format::database::{DatabaseFacts, SqliteFacts};
 use icecore::source::sqlite::{SpoolLimits, SqliteOptions, SqliteReader};
 use icecore::source::{ByteStream, FileProof, Got};
 use rusqlite::Connection;
@@ -96,6 +97,13 @@ fn rest(mut stream: Box<dyn ByteStream>) -> (Vec<u8>, FileProof) {
         bytes.extend_from_slice(&buffer[..got]);
     }
     (bytes, stream.finish().unwrap())
+}
+
+fn facts_of(proof: &FileProof) -> SqliteFacts {
+    match &proof.database {
+        Some(DatabaseFacts::Sqlite(facts)) => (**facts).clone(),
+        other => panic!("{other:?}"),
+    }
 }
 
 /// Reads as the user nobody; only root can do that, so others have nothing to test here.

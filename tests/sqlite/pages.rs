@@ -1,6 +1,8 @@
 //! What a capture holds: every page, in its place, and the facts.
 
-use super::{capture, capture_with, count, insert, make, open_image, reader, reader_with};
+use super::{
+    capture, capture_with, count, facts_of, insert, make, open_image, reader, reader_with,
+};
 use icecore::source::sqlite::{SqliteOptions, SqliteSource, Verify};
 use icecore::source::{Got, Item, Source};
 use std::os::unix::fs::FileExt;
@@ -16,7 +18,7 @@ fn every_mode_and_page_size_comes_whole() {
             let path = folder.path().join("a.db");
             let database = make(&path, mode, page_size, 2000);
             let (bytes, proof) = capture(&path);
-            let facts = proof.sqlite.unwrap();
+            let facts = facts_of(&proof);
             assert_eq!((proof.changed, proof.taint), (None, None));
             assert_eq!((facts.page_size, facts.journal_mode.as_str()), (page_size, mode));
             assert_eq!(u64::from(facts.page_count) * u64::from(page_size), bytes.len() as u64);
@@ -60,7 +62,7 @@ fn the_source_gives_one_database() {
     let mut stream = (file.open)().unwrap();
     let mut buffer = vec![0; 1 << 20];
     while stream.read(&mut buffer).unwrap() != Got::End {}
-    let facts = stream.finish().unwrap().sqlite.unwrap();
+    let facts = facts_of(&stream.finish().unwrap());
     assert_eq!(facts.verified.as_deref(), Some("full"));
     assert_eq!(facts.row_counts.unwrap()["t"], 10);
     assert!(source.next().unwrap().is_none());
@@ -83,7 +85,7 @@ fn a_database_past_the_lock_byte_page_comes_whole() {
     file.write_all_at(&[8; 65536], (1 << 30) + page).unwrap();
     let (bytes, proof) = capture(&path);
     assert_eq!(bytes.len() as u64, pages * page);
-    assert_eq!(u64::from(proof.sqlite.unwrap().page_count), pages);
+    assert_eq!(u64::from(facts_of(&proof).page_count), pages);
     let lock = 1usize << 30;
     assert!(bytes[lock..lock + 65536].iter().all(|byte| *byte == 0));
     assert!(bytes[lock + 65536..lock + 2 * 65536].iter().all(|byte| *byte == 8));
@@ -100,7 +102,7 @@ fn the_backup_interface_serves_as_well() {
         let path = folder.path().join("a.db");
         let _database = make(&path, mode, 8192, 3000);
         let (bytes, proof) = capture_with(&reader().with_backup_api(), &path).unwrap();
-        let facts = proof.sqlite.unwrap();
+        let facts = facts_of(&proof);
         assert_eq!((facts.method.as_str(), facts.journal_mode.as_str()), ("backup", mode));
         assert_eq!(count(&open_image(&bytes).1, "t"), 3000);
         let (direct, _) = capture(&path);

@@ -1,6 +1,6 @@
 //! Databases that a crash left, and what a capture leaves beside a database.
 
-use super::{capture, capture_with, count, insert, make, open_image, reader_as_nobody};
+use super::{capture, capture_with, count, facts_of, insert, make, open_image, reader_as_nobody};
 use std::fs::Permissions;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use tempfile::TempDir;
@@ -21,7 +21,7 @@ fn a_hot_journal_is_rolled_back_aside() {
         .unwrap();
     let before = std::fs::read(&crashed).unwrap();
     let (bytes, proof) = capture(&crashed);
-    assert_eq!(proof.sqlite.unwrap().method, "dbpage of a recovered copy");
+    assert_eq!(facts_of(&proof).method, "dbpage of a recovered copy");
     let (_folder, image) = open_image(&bytes);
     let torn: i64 = image
         .query_row("SELECT count(*) FROM t WHERE body LIKE 'torn%'", [], |row| row.get(0))

@@ -1,6 +1,8 @@
 //! What cannot be captured, or only tainted.
 
-use super::{capture, capture_with, failure, make, reader, reader_as_nobody, reader_with};
+use super::{
+    capture, capture_with, facts_of, failure, make, reader, reader_as_nobody, reader_with,
+};
 use icecore::error::Kind;
 use icecore::source::sqlite::{SqliteOptions, SqliteReader, Verify};
 use std::fs::Permissions;
@@ -59,7 +61,7 @@ fn damage_taints() {
         let (bytes, proof) = capture_with(&reader_with(options), &path).unwrap();
         assert!(bytes == std::fs::read(&path).unwrap());
         assert!(proof.taint.is_some());
-        assert_eq!(proof.sqlite.unwrap().verified, None);
+        assert_eq!(facts_of(&proof).verified, None);
     }
 }
 
@@ -111,7 +113,7 @@ fn a_broken_schema_is_stored_and_taints() {
             let options = SqliteOptions { verify, row_counts: true, force: false };
             let (bytes, proof) = capture_with(&reader_with(options), &path)
                 .unwrap_or_else(|error| panic!("{what}, {verify:?}: {error}"));
-            let facts = proof.sqlite.unwrap();
+            let facts = facts_of(&proof);
             // The backup interface writes counters into the header of its copy.
             let own = if facts.method == "backup" { 100 } else { 0 };
             assert!(bytes[own..] == std::fs::read(&path).unwrap()[own..], "{what}");

@@ -42,13 +42,13 @@ pub(super) struct ReadFile {
 
 impl ReadFile {
     pub(super) fn count(&self, counts: &mut Summary) {
-        let NodeKind::File { content, sqlite } = &self.node.kind else { return };
+        let NodeKind::File { content, database } = &self.node.kind else { return };
         match &self.before {
             None => counts.files_new += 1,
             Some(before) if before == content => counts.files_unchanged += 1,
             Some(_) => counts.files_changed += 1,
         }
-        counts.databases += u64::from(sqlite.is_some());
+        counts.databases += u64::from(database.is_some());
         counts.bytes += content.length;
         counts.bytes_read += self.bytes_read;
     }
@@ -204,11 +204,11 @@ impl Large {
 }
 
 fn read_event(file: Waiting, before: Option<Content>, written: Written, proof: FileProof) -> Event {
-    let FileProof { changed, sqlite, taint, xattrs, warning } = proof;
+    let FileProof { changed, database, taint, xattrs, warning } = proof;
     let mut node = file.node;
     // A database's stamp proves nothing: commits may stand in its -wal alone.
-    node.stamp = file.stamp.filter(|_| sqlite.is_none() && changed.is_none());
-    node.kind = NodeKind::File { content: written.content, sqlite: sqlite.map(Box::new) };
+    node.stamp = file.stamp.filter(|_| database.is_none() && changed.is_none());
+    node.kind = NodeKind::File { content: written.content, database };
     node.taint = taint;
     node.meta.xattrs = xattrs.unwrap_or(node.meta.xattrs);
     Event::Read(Box::new(ReadFile {

@@ -155,7 +155,7 @@ impl<'b, 'r> PartBuilder<'b, 'r> {
 
     /// Whether the stamp proves the parent's content to be this file's, and it is all there.
     fn is_unchanged(&self, file: &FileItem, before: &Node) -> bool {
-        let NodeKind::File { content, sqlite: None } = &before.kind else { return false };
+        let NodeKind::File { content, database: None } = &before.kind else { return false };
         file.stamp.is_some() && file.stamp == before.stamp && stored(self.reader, content)
     }
 

@@ -230,15 +230,13 @@ impl<'d> Diff<'d> {
 /// What a user sees of two nodes besides content. Device and inode number of a hard link may
 /// change with every mount; the stamp and, with it, the inode are no user's business.
 fn same_metadata(before: &Node, after: &Node) -> bool {
-    let facts = |node: &Node| match &node.kind {
-        NodeKind::File { sqlite, .. } => sqlite.clone(),
-        _ => None,
-    };
     let seen = |node: &Node| Metadata {
         hard_link: node.meta.hard_link.map(|_| (0, 0)),
         ..node.meta.clone()
     };
-    seen(before) == seen(after) && before.taint == after.taint && facts(before) == facts(after)
+    seen(before) == seen(after)
+        && before.taint == after.taint
+        && before.database() == after.database()
 }
 
 /// The entries of a folder, in order of names.

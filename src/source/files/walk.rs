@@ -199,7 +199,7 @@ impl Walk {
         let Some(directory) = level.directory.clone() else { return };
         let device = (major(stat.st_rdev), minor(stat.st_rdev));
         let kind = match FileType::from_raw_mode(stat.st_mode) {
-            FileType::RegularFile => NodeKind::File { content: Content::default(), sqlite: None },
+            FileType::RegularFile => NodeKind::File { content: Content::default(), database: None },
             FileType::Symlink => match rustix::fs::readlinkat(directory.fd(), real_name, []) {
                 Ok(target) => NodeKind::Symlink { target: target.into_bytes() },
                 Err(cause) => return self.fail("read", &directory.join(real_name), cause),

@@ -3,7 +3,7 @@
 use super::child::{Request, Verify};
 use super::trouble::primary;
 use crate::error::{Attempt, Result};
-use crate::format::node::SqliteFacts;
+use crate::format::database::SqliteFacts;
 use crate::format::record::to_cbor;
 use crate::limits::SQLITE_FACTS_MAX;
 use rusqlite::{Connection, ffi};

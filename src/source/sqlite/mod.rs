@@ -117,7 +117,7 @@ impl Source for SqliteSource {
                 .file_name()
                 .map_or_else(OsString::new, OsString::from)
                 .into_encoded_bytes(),
-            kind: NodeKind::File { content: Content::default(), sqlite: None },
+            kind: NodeKind::File { content: Content::default(), database: None },
             meta: metadata(&self.path)?,
             stamp: None,
             taint: None,

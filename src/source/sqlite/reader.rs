@@ -5,6 +5,7 @@ use super::child::{VERB, Verify};
 use super::spool::{Spool, SpoolLimits, Taken};
 use super::wire::{Frame, Hold, Proof, Remote, read_frame};
 use crate::error::{Attempt, Error, Kind, Result};
+use crate::format::database::DatabaseFacts;
 use crate::limits::{SPOOL_FILE, SPOOL_MEMORY, SPOOL_PATIENCE, SQLITE_BUSY_WAIT, SQLITE_FRAME_MAX};
 use crate::source::{ByteStream, FileProof, Got};
 use std::path::{Path, PathBuf};
@@ -229,7 +230,7 @@ impl ByteStream for Reading {
         }
         Ok(FileProof {
             changed: proof.changed,
-            sqlite: Some(proof.facts),
+            database: Some(DatabaseFacts::Sqlite(Box::new(proof.facts))),
             taint: proof.taint,
             ..FileProof::default()
         })

@@ -2,7 +2,7 @@
 //! a `u32` LE length, and so many bytes; no length is believed beyond its bound.
 
 use crate::error::{Attempt, Error, Kind, Result};
-use crate::format::node::SqliteFacts;
+use crate::format::database::SqliteFacts;
 use crate::format::record::{from_cbor, to_cbor};
 use crate::limits::{SQLITE_CONTROL_MAX, SQLITE_FRAME_MAX};
 use serde::de::DeserializeOwned;

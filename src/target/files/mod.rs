@@ -11,6 +11,7 @@ pub use report::Report;
 pub use sink::FileSink;
 
 use crate::error::{Attempt, Error, Kind, Result};
+use crate::format::database::DatabaseFacts;
 use crate::format::node::{FileTime, Node, NodeKind};
 use crate::limits::DIRECTORY_DEPTH_MAX;
 use folder::{Folder, Found};
@@ -199,7 +200,7 @@ impl FilesTarget {
         let FileTime(seconds, nanoseconds) = node.meta.mtime;
         let wanted = (seconds, nanoseconds);
         // What a database holds may stand in its -wal: its own size and time say little.
-        let database = matches!(node.kind, NodeKind::File { sqlite: Some(_), .. });
+        let database = node.database().is_some_and(DatabaseFacts::is_sqlite);
         match self.options.overwrite {
             Overwrite::Never | Overwrite::Always => false,
             Overwrite::IfChanged if database => false,

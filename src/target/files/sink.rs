@@ -5,7 +5,8 @@ use super::folder::{Folder, Identity};
 use super::links::Links;
 use super::metadata::{Rights, Thing, apply};
 use crate::error::{Attempt, Error, Kind, Result};
-use crate::format::node::{Node, NodeKind};
+use crate::format::database::DatabaseFacts;
+use crate::format::node::Node;
 use rustix::fs::{Mode, OFlags};
 use std::fs::File;
 use std::io;
@@ -74,7 +75,7 @@ impl FileSink {
         let reporter = self.folder.reporter();
         apply(fd, Thing::File, &node.meta, self.rights, &self.path, reporter);
         let identity = (stat.st_dev, stat.st_ino);
-        let database = matches!(node.kind, NodeKind::File { sqlite: Some(_), .. });
+        let database = node.database().is_some_and(DatabaseFacts::is_sqlite);
         if database {
             self.file.sync_all().attempt("sync", self.path.display())?;
         }

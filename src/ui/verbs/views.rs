@@ -1,7 +1,8 @@
 //! Snapshots and their entries as JSON shows them.
 
 use crate::env::Time;
-use crate::format::node::{FileTime, Node, NodeKind, SqliteFacts};
+use crate::format::database::DatabaseFacts;
+use crate::format::node::{FileTime, Node, NodeKind};
 use crate::format::snapshot::{Part, PartKind, Snapshot, Summary};
 use crate::ops::ls::{mode_text, size};
 use crate::ui::text;
@@ -94,8 +95,8 @@ pub struct NodeView<'n> {
     mtime: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     linktarget: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    sqlite: Option<&'n SqliteFacts>,
+    #[serde(flatten)]
+    database: Option<&'n DatabaseFacts>,
     #[serde(skip_serializing_if = "Option::is_none")]
     taint: Option<&'n str>,
 }
@@ -103,9 +104,9 @@ pub struct NodeView<'n> {
 impl<'n> NodeView<'n> {
     /// The entry at `path`.
     pub fn new(path: &[u8], node: &'n Node) -> Self {
-        let (size, sqlite) = match &node.kind {
-            NodeKind::File { content, sqlite } => (Some(content.length), sqlite.as_deref()),
-            _ => (None, None),
+        let size = match &node.kind {
+            NodeKind::File { content, .. } => Some(content.length),
+            _ => None,
         };
         let linktarget = match &node.kind {
             NodeKind::Symlink { target } => Some(text::path(target)),
@@ -124,7 +125,7 @@ impl<'n> NodeView<'n> {
             permissions: mode_text(node),
             mtime: text::rfc3339(mtime(node)),
             linktarget,
-            sqlite,
+            database: node.database(),
             taint: node.taint.as_deref(),
         }
     }

@@ -30,6 +30,7 @@ pub fn outcomes(m: &mut Maker) {
             part("files", Json::Null, true),
             part("sqlite", json!({"engine": "3.51.3"}), false),
             part("stdin", Json::Null, false),
+            part("postgres-dump", json!({"server": "15.18"}), false),
         ],
         "warnings": ["/srv/app/x changed while it was read"],
         "summary": {

@@ -78,17 +78,32 @@ pub fn directories(m: &mut Maker) {
     m.good("07-tree/node-all-fields", "node", "a file with every optional field", file.clone());
     let database = json!({"file": {
         "content": {"length": 8192, "chunker": 1, "list": {"id": m.id::<32>(), "levels": 0}},
-        "sqlite": {
+        "database": {"sqlite": {
             "page_size": 4096, "page_count": 2, "change_counter": 9, "journal_mode": "wal",
             "encoding": "UTF-8", "user_version": 3, "application_id": -1,
             "schema_hash": "00", "reader": "3.51.3", "method": "dbpage", "verified": "quick",
             "row_counts": {"t": 5},
-        },
+        }},
+    }});
+    let dump = json!({"file": {
+        "content": {"length": 9000, "chunker": 1, "list": {"id": m.id::<32>(), "levels": 0}},
+        "database": {"postgres": {
+            "name": "app", "server": 180_001, "pg_dump": 180_001, "format": "custom",
+            "selection": ["--schema=public"], "exact": true, "lsn": "0/16B3748",
+            "size": 7_900_000, "owner": "app", "encoding": "UTF8", "provider": "icu",
+            "collate": "C", "ctype": "C", "locale": "de", "icu_rules": "& a < b",
+            "tablespace": "fast", "connection_limit": 10, "comment": "the application",
+            "acl": ["=Tc/app", "app=CTc/app"],
+            "settings": [{"role": "app", "name": "work_mem", "value": "64MB"}],
+            "extensions": {"pg_trgm": "1.6"}, "objects": {"table": 1},
+            "tables": [{"schema": "public", "name": "t", "estimate": 4, "rows": 5}],
+        }},
     }});
     let directory = json!({"directory": {"entries": {"id": m.id::<32>(), "levels": 1}}});
     let entries = json!([
         file,
         plain("h'62'", database),
+        plain("h'6264'", dump),
         plain("h'63'", directory),
         plain("h'64'", json!({"symlink": {"target": "h'2e2e2f78'"}})),
         plain("h'65'", "fifo".into()),

@@ -1,0 +1,153 @@
+//! What is known of a captured database, beside its bytes (chapter 7).
+
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// Facts of a database, by its engine.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum DatabaseFacts {
+    /// An SQLite database: the content is its file.
+    Sqlite(Box<SqliteFacts>),
+    /// A PostgreSQL database: the content is a dump.
+    Postgres(Box<PostgresFacts>),
+}
+
+impl DatabaseFacts {
+    /// Whether the content is an SQLite database file.
+    pub fn is_sqlite(&self) -> bool {
+        matches!(self, DatabaseFacts::Sqlite(_))
+    }
+
+    /// The facts of a PostgreSQL dump, if it is one.
+    pub fn postgres(&self) -> Option<&PostgresFacts> {
+        match self {
+            DatabaseFacts::Postgres(facts) => Some(facts),
+            DatabaseFacts::Sqlite(_) => None,
+        }
+    }
+}
+
+/// What was found out about an SQLite database, in the same read transaction as its pages.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SqliteFacts {
+    /// Bytes of a page.
+    pub page_size: u32,
+    /// Pages.
+    pub page_count: u32,
+    /// File change counter, offset 24 of the header (SQLite file format 1.3.7).
+    pub change_counter: u32,
+    /// `wal`, `delete`, ...
+    pub journal_mode: String,
+    /// `UTF-8`, ...
+    pub encoding: String,
+    /// `PRAGMA user_version`.
+    pub user_version: i64,
+    /// `PRAGMA application_id`.
+    pub application_id: i64,
+    /// BLAKE3 over the SQL of the schema, in hex.
+    pub schema_hash: String,
+    /// Version of the SQLite that read it.
+    pub reader: String,
+    /// How the pages were read: `dbpage` or `backup`.
+    pub method: String,
+    /// `quick` or `full`, if a check of the source was asked for and passed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub verified: Option<String>,
+    /// Rows of each table, if asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub row_counts: Option<BTreeMap<String, u64>>,
+}
+
+/// What was found out about a PostgreSQL database that was dumped.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PostgresFacts {
+    /// Its name, which the entry's name may have to escape.
+    pub name: String,
+    /// `server_version_num`: 150018 is 15.18.
+    pub server: u32,
+    /// Version of the `pg_dump` that wrote the content, in the same form.
+    pub pg_dump: u32,
+    /// `custom` or `plain`.
+    pub format: String,
+    /// What was dumped of it, as arguments of `pg_dump`; all of it if there are none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub selection: Vec<String>,
+    /// Whether the other facts, sizes apart, are of the very moment of the dump.
+    pub exact: bool,
+    /// The write-ahead log's place when the facts were gathered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lsn: Option<String>,
+    /// Bytes that it takes on the server.
+    pub size: u64,
+    /// Its owner.
+    pub owner: String,
+    /// Its encoding: `UTF8`, ...
+    pub encoding: String,
+    /// `libc`, `icu` or `builtin`.
+    pub provider: String,
+    /// `LC_COLLATE`.
+    pub collate: String,
+    /// `LC_CTYPE`.
+    pub ctype: String,
+    /// The locale of other providers than `libc`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub locale: Option<String>,
+    /// Tailored rules of an `icu` locale.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub icu_rules: Option<String>,
+    /// Its tablespace, unless that is the default one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tablespace: Option<String>,
+    /// Its connection limit, unless there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub connection_limit: Option<u32>,
+    /// Its comment.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub comment: Option<String>,
+    /// Its rights, as `aclitem`s; absent while they are the default ones.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub acl: Option<Vec<String>>,
+    /// What `ALTER DATABASE` and `ALTER ROLE .. IN DATABASE` have set, in their order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub settings: Vec<PostgresSetting>,
+    /// Extensions and their versions.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub extensions: BTreeMap<String, String>,
+    /// How many objects it has, by kind; those of extensions and of the system are not counted.
+    pub objects: BTreeMap<String, u64>,
+    /// Its tables; absent if there are too many to be listed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tables: Option<Vec<PostgresTable>>,
+}
+
+/// A setting of a PostgreSQL database.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PostgresSetting {
+    /// The role that it is for, if it is for one only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub role: Option<String>,
+    /// The parameter's name.
+    pub name: String,
+    /// Its value.
+    pub value: String,
+}
+
+/// A table with rows of its own, or a materialized view.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PostgresTable {
+    /// Its schema.
+    pub schema: String,
+    /// Its name.
+    pub name: String,
+    /// The server's estimate of its rows; absent if it has none yet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub estimate: Option<u64>,
+    /// Its rows, counted, if asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rows: Option<u64>,
+}
