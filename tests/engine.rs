@@ -1,14 +1,16 @@
 //! The engine over memory: what goes in comes out, and costs what it changed.
 
-use crate::common::memory::{Run, Tree, stream};
+use crate::common::memory::{Run, Tree, items, stream};
 use crate::common::repo::{TempRepo, options, secret};
 use icecore::backend::Memory;
 use icecore::backend::testing::{Fault, Faulty};
 use icecore::env::{Env, Time};
+use icecore::format::node::NodeKind;
 use icecore::monitor::Silent;
 use icecore::ops::backup::{BackupOptions, backup};
 use icecore::ops::restore::{RestoreOptions, restore};
 use icecore::repo::{Reader, Repository};
+use icecore::source::Item;
 use std::sync::Arc;
 
 fn noise(seed: u64, length: usize) -> Vec<u8> {
@@ -226,4 +228,25 @@ fn keeps_going_past_sources_alone() {
         committed += u32::from(backup(&repository, sources, &options, &Silent).is_ok());
     }
     assert!(committed > 0);
+}
+
+/// A stream is cut by the length that is expected of it, and its parent's chunker stays while that is
+/// near the bound.
+#[test]
+fn chunkers_go_by_the_expected_length() {
+    let repo = TempRepo::new(34);
+    let bytes = noise(34, 3 << 20);
+    let chunker = |length: u64| {
+        let mut source = stream("/dump", bytes.clone());
+        let Some(Item::File(mut file)) = source.next().unwrap() else { panic!("no file") };
+        file.length = Some(length);
+        let snapshot = repo.backup(vec![items("/dump", vec![Item::File(file)])]).unwrap().snapshot;
+        assert_eq!(repo.read(&snapshot, "/dump").unwrap(), bytes);
+        match &snapshot.parts[0].root.kind {
+            NodeKind::File { content, .. } => content.chunker,
+            _ => panic!("no file"),
+        }
+    };
+    let lengths = [64, 65, 127, 129, 65, 33, 31, 63].map(|gib| gib << 30);
+    assert_eq!(lengths.map(chunker), [1, 1, 1, 2, 2, 2, 1, 1]);
 }

@@ -57,6 +57,8 @@ pub struct FileItem {
     /// The entry; its content and stamp are not known yet. With a stamp, nor are its extended
     /// attributes: they cannot change without it.
     pub node: Node,
+    /// About how many bytes will be read, if that is known.
+    pub length: Option<u64>,
     /// What `stat` said before anything was read.
     pub stamp: Option<Stamp>,
     /// Whether the stamp is old enough, by the file system's clock, to prove anything later.

@@ -26,8 +26,15 @@ impl Cutter {
         Ok(Cutter { ordinary: Chunker::ordinary(&key), coarse: Chunker::coarse(&key) })
     }
 
-    fn chunker(&self, length: u64) -> &Chunker {
-        if length > COARSE_STREAM { &self.coarse } else { &self.ordinary }
+    /// For a stream of about `length` bytes. The parent's chunker stays while the length is near
+    /// the bound, since another one shares no chunk with it.
+    fn chunker(&self, length: u64, before: Option<&Content>) -> &Chunker {
+        let bound = match before.map(|content| content.chunker) {
+            Some(id) if id == self.coarse.id() => COARSE_STREAM / 2,
+            Some(_) => 2 * COARSE_STREAM,
+            None => COARSE_STREAM,
+        };
+        if length > bound { &self.coarse } else { &self.ordinary }
     }
 }
 
@@ -92,7 +99,7 @@ impl<'b, 'r> ContentWriter<'b, 'r> {
         size: u64,
         before: Option<&Content>,
     ) -> Result<Written, StreamError> {
-        let chunker = self.cutter.chunker(size);
+        let chunker = self.cutter.chunker(size, before);
         let list = ListWriter::new(self.reader, chunker.id(), before);
         let old = OldPieces::new(self.reader, before, chunker.id());
         let mut run = StreamRun {

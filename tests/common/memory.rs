@@ -83,6 +83,7 @@ impl Tree {
         let mtime = self.stamps.get(path).copied();
         let content = Content::default();
         Item::File(FileItem {
+            length: Some(size),
             node: node(name, NodeKind::File { content, database: None }),
             stamp: Some(Stamp {
                 size,
@@ -102,6 +103,7 @@ pub fn stream(path: &str, bytes: Vec<u8>) -> Box<dyn Source> {
     let name = path.rsplit('/').next().unwrap();
     let content = Content::default();
     let item = Item::File(FileItem {
+        length: None,
         node: node(name, NodeKind::File { content, database: None }),
         stamp: None,
         settled: false,

@@ -72,6 +72,7 @@ fn slowly(
     for (number, path) in tree.files.keys().enumerate() {
         let (bytes, before) = (tree.bytes(path), before.clone());
         all.push(Item::File(FileItem {
+            length: None,
             node: file(path, Content::default()),
             stamp: None,
             settled: false,

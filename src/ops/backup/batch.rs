@@ -65,6 +65,8 @@ pub(super) struct Batch {
 const EVENTS_MOST: usize = 1024;
 /// ... or when its files come to this many bytes.
 const BYTES_MOST: u64 = WINDOW as u64;
+/// What a file counts at least: some say that they are empty and are not.
+const LEAST: u64 = 4096;
 /// A file up to this length is read whole.
 const SMALL: u64 = 256 << 10;
 
@@ -74,7 +76,7 @@ impl Batch {
     }
 
     pub(super) fn push_file(&mut self, file: FileItem, before: Option<Node>) {
-        self.bytes = self.bytes.saturating_add(size(&file));
+        self.bytes = self.bytes.saturating_add(file.length.unwrap_or(0).max(LEAST));
         self.events.push(Event::File(Box::new(file), before.map(Box::new)));
     }
 
@@ -148,13 +150,14 @@ struct Large {
 impl Opened {
     fn new(event: Event) -> Self {
         let Event::File(file, before) = event else { return Opened::Event(event) };
-        let length = size(&file);
-        let FileItem { node, stamp, settled, open } = *file;
+        let FileItem { node, length, stamp, settled, open } = *file;
         let waiting = Waiting { node, stamp: stamp.filter(|_| settled) };
         let before = before.and_then(|node| match node.kind {
             NodeKind::File { content, .. } => Some(content),
             _ => None,
         });
+        let expected = before.as_ref().map(|content| content.length);
+        let length = length.or(expected).unwrap_or(0);
         if length > SMALL {
             // Opened when its turn comes: a database must not be held while others are read.
             let stream = open;
@@ -218,11 +221,6 @@ fn read_event(file: Waiting, before: Option<Content>, written: Written, proof: F
         before,
         bytes_read: written.bytes,
     }))
-}
-
-/// What `stat` said, or nothing is known: then it may be any length.
-fn size(file: &FileItem) -> u64 {
-    file.stamp.map_or(0, |stamp| stamp.size)
 }
 
 enum Whole {

@@ -245,7 +245,8 @@ impl Walk {
         let stamp = (!journaled).then(|| stamp(&stat));
         let settled = stamp.is_some_and(|stamp| settled(&stamp, level.now, level.margin));
         let unopened = Unopened { directory, name: name.to_vec(), stat, sqlite };
-        Item::File(FileItem { node, stamp, settled, open: Box::new(move || unopened.open()) })
+        let open = Box::new(move || unopened.open());
+        Item::File(FileItem { node, length: Some(size(&stat)), stamp, settled, open })
     }
 
     /// Goes down into the directory `fd`, whose stored name is `name`.

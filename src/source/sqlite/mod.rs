@@ -122,10 +122,11 @@ impl Source for SqliteSource {
             stamp: None,
             taint: None,
         };
+        let length = self.path.metadata().ok().map(|found| found.len());
         let (path, reader) = (self.path.clone(), self.reader.clone());
         let open = Box::new(move || reader.open(&path));
         // No stamp: what was committed may stand in the log alone, the file unchanged.
-        Ok(Some(Item::File(FileItem { node, stamp: None, settled: false, open })))
+        Ok(Some(Item::File(FileItem { node, length, stamp: None, settled: false, open })))
     }
 
     fn finish(self: Box<Self>) -> Result<PartProof> {
