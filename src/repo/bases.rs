@@ -117,7 +117,10 @@ fn joined(places: &[Place], plains: &HashMap<ChunkId, Plain>) -> Option<Bases> {
     let (best, plain) = readable.last()?;
     let prefix = match readable.as_slice() {
         [_] => Arc::clone(plain),
-        several => Arc::new(several.iter().flat_map(|(_, plain)| plain.iter().copied()).collect()),
+        several => {
+            let plains: Vec<&[u8]> = several.iter().map(|(_, plain)| plain.as_slice()).collect();
+            Arc::new(plains.concat())
+        }
     };
     Some(Bases {
         ids: readable.iter().map(|(place, _)| place.id.base()).collect(),

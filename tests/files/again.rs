@@ -55,7 +55,7 @@ fn unchanged_files_keep_what_is_not_read_again() {
     set(b"red");
     let (third, meta) = backup();
     assert_eq!((third, meta.xattrs), ([0, 0, 1, 7], colour(b"red").into()));
-    let mode = fs::Permissions::from(std::os::unix::fs::PermissionsExt::from_mode(0o600));
+    let mode = std::os::unix::fs::PermissionsExt::from_mode(0o600);
     fs::set_permissions(&file, mode).unwrap();
     let (fourth, meta) = backup();
     assert_eq!((fourth[2], meta.mode, meta.xattrs), (1, 0o600, colour(b"red").into()));

@@ -1,13 +1,14 @@
-//! The parent's side: starts the child that reads a database, drains its pipe into the spool, and
-//! gives the bytes on. A child is always reaped, and killed first if it is given up.
+//! The parent's side: starts the child that reads a database, and gives on what comes through its
+//! pipe. A child is always reaped, and killed first if it is given up.
 
 use super::child::{VERB, Verify};
-use super::spool::{Spool, SpoolLimits, Taken};
+use super::spool::{Intake, Spool, SpoolLimits, Taken};
 use super::wire::{Frame, Hold, Proof, Remote, read_frame};
 use crate::error::{Attempt, Error, Kind, Result};
 use crate::format::database::DatabaseFacts;
 use crate::limits::{SPOOL_FILE, SPOOL_MEMORY, SPOOL_PATIENCE, SQLITE_BUSY_WAIT, SQLITE_FRAME_MAX};
 use crate::source::{ByteStream, FileProof, Got};
+use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::sync::Arc;
@@ -93,23 +94,24 @@ impl SqliteReader {
         let mut pipe = child.0.stdout.take().ok_or_else(|| broken(path, "it has no output"))?;
         // Larger steps for both sides; without the right to it the pipe stays small.
         let _ = rustix::pipe::fcntl_setpipe_size(&pipe, SQLITE_FRAME_MAX);
-        let hold = match read_frame(&mut pipe, &mut Vec::new()) {
+        let hold = match read_frame(&mut pipe) {
             Ok(Frame::Begin(begin)) => begin.hold,
             Ok(Frame::Failure(remote)) => return Err(remote_error(path, remote)),
             Ok(Frame::Nothing) => return Err(child.death(path)),
             Ok(_) => return Err(broken(path, "it does not begin at the beginning")),
             Err(error) => return Err(error.within("capture", path.display())),
         };
-        let spool = Arc::new(Spool::new(self.limits_for(hold)));
-        let drain = {
+        let pages = Pages { pipe, left: 0, bytes: 0 };
+        let spool = Arc::new(Spool::new(pages, self.limits_for(hold)));
+        let stand_in = {
             let spool = spool.clone();
             std::thread::Builder::new()
                 .name("sqlite spool".to_owned())
-                .spawn(move || spool.end(drain(&mut pipe, &spool)))
+                .spawn(move || spool.stand_in(SQLITE_FRAME_MAX))
                 .attempt("start a thread for", path.display())?
         };
         let path = path.to_owned();
-        Ok(Box::new(Reading { path, child, spool, drain: Some(drain), proof: None }))
+        Ok(Box::new(Reading { path, child, spool, stand_in: Some(stand_in), proof: None }))
     }
 
     fn spawn(&self, path: &Path) -> Result<Child> {
@@ -157,33 +159,58 @@ enum End {
     Cut,
     /// Not understood.
     Garbled(Error),
-    /// The consumer went away.
-    Abandoned,
 }
 
-/// Moves all frames of a child into the spool.
-fn drain(pipe: &mut ChildStdout, spool: &Spool<End>) -> End {
-    let mut bytes = 0;
-    loop {
-        let mut pages = spool.buffer();
-        match read_frame(pipe, &mut pages) {
-            Ok(Frame::Data) => {
-                bytes += u64::try_from(pages.len()).unwrap_or(u64::MAX);
-                if !spool.put(pages) {
-                    return End::Abandoned;
+/// The pages that a child sends.
+struct Pages {
+    pipe: ChildStdout,
+    /// Bytes left of the present frame.
+    left: usize,
+    /// Bytes that came in all.
+    bytes: u64,
+}
+
+impl Intake for Pages {
+    type Outcome = End;
+
+    fn read(&mut self, to: &mut [u8]) -> Taken<End> {
+        while self.left == 0 {
+            match read_frame(&mut self.pipe) {
+                Ok(Frame::Data(length)) => self.left = length,
+                other => return Taken::End(self.end(other)),
+            }
+        }
+        let length = self.left.min(to.len());
+        loop {
+            match self.pipe.read(to.get_mut(..length).unwrap_or_default()) {
+                Ok(0) => return Taken::End(End::Cut),
+                Ok(got) => {
+                    self.left -= got;
+                    self.bytes += u64::try_from(got).unwrap_or(u64::MAX);
+                    return Taken::Bytes(got);
+                }
+                Err(cause) if cause.kind() == ErrorKind::Interrupted => {}
+                Err(cause) => {
+                    let error = Error::new(Kind::Failed, "read", "the pipe").caused_by(cause);
+                    return Taken::End(End::Garbled(error));
                 }
             }
-            Ok(Frame::Proof(proof)) if proof.bytes == bytes => return End::Proof(proof),
-            Ok(Frame::Failure(remote)) => return End::Failure(remote),
-            Ok(Frame::Nothing) => return End::Cut,
-            Ok(Frame::Begin(_) | Frame::Proof(_)) => {
-                return End::Garbled(Error::damaged(
-                    "understand",
-                    "the reading process",
-                    "its frames do not add up",
-                ));
-            }
-            Err(error) => return End::Garbled(error),
+        }
+    }
+}
+
+impl Pages {
+    fn end(&self, frame: Result<Frame>) -> End {
+        match frame {
+            Ok(Frame::Proof(proof)) if proof.bytes == self.bytes => End::Proof(proof),
+            Ok(Frame::Failure(remote)) => End::Failure(remote),
+            Ok(Frame::Nothing) => End::Cut,
+            Ok(_) => End::Garbled(Error::damaged(
+                "understand",
+                "the reading process",
+                "its frames do not add up",
+            )),
+            Err(error) => End::Garbled(error),
         }
     }
 }
@@ -192,8 +219,8 @@ fn drain(pipe: &mut ChildStdout, spool: &Spool<End>) -> End {
 struct Reading {
     path: PathBuf,
     child: Guarded,
-    spool: Arc<Spool<End>>,
-    drain: Option<JoinHandle<()>>,
+    spool: Arc<Spool<Pages>>,
+    stand_in: Option<JoinHandle<()>>,
     proof: Option<Box<Proof>>,
 }
 
@@ -215,7 +242,7 @@ impl ByteStream for Reading {
                 Ok(Got::End)
             }
             End::Failure(remote) => Err(remote_error(&self.path, remote)),
-            End::Cut | End::Abandoned => Err(self.child.death(&self.path)),
+            End::Cut => Err(self.child.death(&self.path)),
             End::Garbled(error) => Err(error.within("capture", self.path.display())),
         }
     }
@@ -241,9 +268,9 @@ impl Drop for Reading {
     fn drop(&mut self) {
         self.spool.abandon();
         self.child.end();
-        if let Some(drain) = self.drain.take() {
+        if let Some(stand_in) = self.stand_in.take() {
             // It cannot wait any longer; a panic in it was reported where it happened.
-            let _ = drain.join();
+            let _ = stand_in.join();
         }
     }
 }

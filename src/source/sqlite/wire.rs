@@ -56,8 +56,8 @@ struct Failure {
 /// One frame, as the parent meets it.
 pub(super) enum Frame {
     Begin(Begin),
-    /// Pages stand in the buffer that was handed in.
-    Data,
+    /// So many bytes of pages come next.
+    Data(usize),
     Proof(Box<Proof>),
     /// What stopped the child; its subject is the parent's to name.
     Failure(Remote),
@@ -147,11 +147,11 @@ fn head(tag: u8, length: usize) -> Result<[u8; HEAD]> {
     Ok([tag, a, b, c, d])
 }
 
-/// Reads the next frame; pages replace what stands in `pages`.
+/// Reads the next frame, but for pages, which are the caller's to read.
 ///
 /// # Errors
 /// `Damaged` for anything but whole frames of known tags within their bounds.
-pub(super) fn read_frame(from: &mut impl Read, pages: &mut Vec<u8>) -> Result<Frame> {
+pub(super) fn read_frame(from: &mut impl Read) -> Result<Frame> {
     let Some([tag, a, b, c, d]) = read_head(from)? else {
         return Ok(Frame::Nothing);
     };
@@ -162,11 +162,10 @@ pub(super) fn read_frame(from: &mut impl Read, pages: &mut Vec<u8>) -> Result<Fr
         _ => return Err(garbled(format!("a frame of {declared} bytes"))),
     };
     if tag == DATA {
-        read_body(from, pages, length)?;
-        return Ok(Frame::Data);
+        return Ok(Frame::Data(length));
     }
-    let mut body = Vec::new();
-    read_body(from, &mut body, length)?;
+    let mut body = vec![0; length];
+    from.read_exact(&mut body).attempt("read", "the rest of a frame")?;
     match tag {
         BEGIN => control(&body).map(Frame::Begin),
         PROOF => control(&body).map(|proof| Frame::Proof(Box::new(proof))),
@@ -195,11 +194,6 @@ fn read_head(from: &mut impl Read) -> Result<Option<[u8; HEAD]>> {
     }
     from.read_exact(rest).attempt("read", "the head of a frame")?;
     Ok(Some(head))
-}
-
-fn read_body(from: &mut impl Read, body: &mut Vec<u8>, length: usize) -> Result<()> {
-    body.resize(length, 0);
-    from.read_exact(body).attempt("read", "the rest of a frame")
 }
 
 fn control<T: Serialize + DeserializeOwned>(body: &[u8]) -> Result<T> {
@@ -256,26 +250,25 @@ mod tests {
         writer.failure(&Error::new(Kind::Locked, "read", "it").hint("wait")).unwrap();
 
         let mut from = wire.as_slice();
-        let mut pages = Vec::new();
-        let Frame::Begin(begin) = read_frame(&mut from, &mut pages).unwrap() else { panic!() };
+        let Frame::Begin(begin) = read_frame(&mut from).unwrap() else { panic!() };
         assert_eq!(begin.hold, Hold::Checkpoints);
-        assert!(matches!(read_frame(&mut from, &mut pages).unwrap(), Frame::Data));
-        assert_eq!(pages.len(), 16 * 65536);
-        assert!(matches!(read_frame(&mut from, &mut pages).unwrap(), Frame::Data));
-        assert_eq!(pages, page);
-        let Frame::Proof(found) = read_frame(&mut from, &mut pages).unwrap() else { panic!() };
+        for pages in [16, 1] {
+            let Frame::Data(length) = read_frame(&mut from).unwrap() else { panic!() };
+            assert_eq!(from.split_off(..length).unwrap(), page.repeat(pages));
+        }
+        let Frame::Proof(found) = read_frame(&mut from).unwrap() else { panic!() };
         assert_eq!((found.bytes, found.facts), (17 * 65536, proof.facts));
-        let Frame::Failure(remote) = read_frame(&mut from, &mut pages).unwrap() else { panic!() };
+        let Frame::Failure(remote) = read_frame(&mut from).unwrap() else { panic!() };
         assert_eq!((remote.kind, remote.hint.as_deref()), (Kind::Locked, Some("wait")));
-        assert!(matches!(read_frame(&mut from, &mut pages).unwrap(), Frame::Nothing));
+        assert!(matches!(read_frame(&mut from).unwrap(), Frame::Nothing));
     }
 
     /// Cut, oversized and unknown frames are errors, and the length is not believed.
     #[test]
     fn broken_frames_are_refused() {
-        let refused = |bytes: &[u8]| read_frame(&mut &*bytes, &mut Vec::new()).is_err();
+        let refused = |bytes: &[u8]| read_frame(&mut &*bytes).is_err();
         assert!(refused(&[DATA, 1, 0]));
-        assert!(refused(&[DATA, 4, 0, 0, 0, 1, 2, 3]));
+        assert!(refused(&[PROOF, 4, 0, 0, 0, 1, 2, 3]));
         assert!(refused(&[DATA, 0xff, 0xff, 0xff, 0xff]));
         assert!(refused(&[PROOF, 0xff, 0xff, 0xff, 0x7f]));
         assert!(refused(&[PROOF, 1, 0, 0, 0, 0xff]));
