@@ -11,6 +11,7 @@ pub mod id;
 pub mod limits;
 pub mod monitor;
 pub mod ops;
+pub mod postgres;
 pub mod repo;
 pub mod source;
 pub mod stream;

@@ -105,6 +105,17 @@ pub const SPOOL_FILE: u64 = 64 << 30;
 /// How long, in all, a read transaction may wait for whoever stores its pages.
 pub const SPOOL_PATIENCE: Duration = Duration::from_secs(2);
 
+/// Largest service or password file of PostgreSQL that is read.
+pub const POSTGRES_FILE_MAX: u64 = 1 << 20;
+/// How long a PostgreSQL server may take to let one in, unless `connect_timeout` says otherwise.
+pub const POSTGRES_CONNECT_WAIT: Duration = Duration::from_secs(30);
+/// How long a session may be silent before the network is asked whether the server is there.
+pub const POSTGRES_KEEPALIVE: Duration = Duration::from_secs(60);
+/// Bytes kept of what a tool of PostgreSQL says on standard error: the last ones.
+pub const POSTGRES_SAID_MAX: usize = 16 * KIB;
+/// Largest encoded facts of a dumped database; its tables are left out where they would pass it.
+pub const POSTGRES_FACTS_MAX: usize = 512 * KIB;
+
 const KIB: usize = 1 << 10;
 const MIB: usize = 1 << 20;
 
@@ -117,6 +128,7 @@ const _: () = {
     assert!(INDEX_ENTRIES_MAX * 200 <= INDEX_MAX);
     assert!(WINDOW >= 2 * COARSE_MAX, "a window holds a cut and its look-ahead");
     assert!(2 * SQLITE_FACTS_MAX <= SQLITE_CONTROL_MAX && 2 * SQLITE_FACTS_MAX <= NODE_MAX);
+    assert!(2 * POSTGRES_FACTS_MAX <= NODE_MAX, "an entry has room for the facts");
     assert!(2 * SQLITE_FRAME_MAX <= SPOOL_MEMORY);
     assert!(DEPTH_MAX as usize <= CLOSURE_MAX);
 };

@@ -1,0 +1,309 @@
+//! A small client that waits: one session, statements one after another, rows as text.
+
+use super::settings::{Host, SessionAttributes, Settings, SslMode};
+use super::{Secret, tls, trouble};
+use crate::error::{Error, Kind, Result};
+use crate::limits::{POSTGRES_CONNECT_WAIT, POSTGRES_KEEPALIVE};
+use std::future::Future;
+use std::net::IpAddr;
+use tokio::runtime::{Builder, Runtime};
+use tokio_postgres::config::{ChannelBinding, SslMode as WireMode};
+use tokio_postgres::{Config, NoTls, SimpleQueryMessage, SimpleQueryRow};
+
+/// A session of a server. It ends when this is dropped.
+pub struct Client {
+    runtime: Runtime,
+    client: tokio_postgres::Client,
+    /// Where it was reached, so that a tool can be sent to the very same place.
+    settings: Settings,
+    host: Host,
+    version: u32,
+}
+
+impl Client {
+    /// Connects to the database of `settings`, at the first of its places that will do. The
+    /// session is set up so that names mean what they say and that it may wait.
+    ///
+    /// # Errors
+    /// `NotFound` where no server or no such database is, `Denied` where it refuses the role or
+    /// the password, `Unsupported` before version 13.
+    pub fn connect(settings: &Settings) -> Result<Self> {
+        let attributes = settings.session_attributes()?;
+        let mut last = None;
+        let rounds = match attributes {
+            SessionAttributes::PreferStandby => {
+                vec![SessionAttributes::Standby, SessionAttributes::Any]
+            }
+            attributes => vec![attributes],
+        };
+        for wanted in rounds {
+            for host in settings.hosts()? {
+                match Client::connect_to(settings, &host).and_then(|client| client.suits(wanted)) {
+                    Ok(client) => return Ok(client),
+                    // Another place would say the same of a role, a password or a name.
+                    Err(error) if error.kind() == Kind::Denied => return Err(error),
+                    Err(error) => last = Some(error),
+                }
+            }
+        }
+        Err(last.unwrap_or_else(|| Error::new(Kind::InvalidInput, "connect to", "no host")))
+    }
+
+    fn connect_to(settings: &Settings, host: &Host) -> Result<Self> {
+        let modes: &[WireMode] = match settings.ssl_mode()? {
+            _ if host.is_socket() => &[WireMode::Disable],
+            SslMode::Disable => &[WireMode::Disable],
+            SslMode::Allow => &[WireMode::Disable, WireMode::Require],
+            SslMode::Prefer => &[WireMode::Prefer, WireMode::Disable],
+            SslMode::Require | SslMode::VerifyCa | SslMode::VerifyFull => &[WireMode::Require],
+        };
+        let mut outcome = None;
+        for mode in modes {
+            match Client::attempt(settings, host, *mode) {
+                Ok(client) => return Ok(client),
+                Err(failure) => {
+                    // Only what the other mode may change is tried again; the first reason counts.
+                    let again = failure.is_about_encryption;
+                    outcome = outcome.or(Some(failure.error));
+                    if !again {
+                        break;
+                    }
+                }
+            }
+        }
+        Err(outcome.unwrap_or_else(|| Error::new(Kind::Failed, "connect to", host)))
+    }
+
+    fn attempt(settings: &Settings, host: &Host, mode: WireMode) -> Result<Self, Failure> {
+        let plain = |error| Failure { error, is_about_encryption: false };
+        let runtime = Builder::new_current_thread().enable_all().build().map_err(|cause| {
+            plain(Error::new(Kind::Failed, "start", "a PostgreSQL client").caused_by(cause))
+        })?;
+        let (password, unread) = match settings.password(host) {
+            Ok(password) => (password, None),
+            // As in libpq, the file is passed over; what is said of it matters only if that fails.
+            Err(error) => (None, Some(error)),
+        };
+        let config = configure(settings, host, mode, password).map_err(plain)?;
+        let wait = settings.connect_timeout().map_err(plain)?.unwrap_or(POSTGRES_CONNECT_WAIT);
+        let connector = match mode {
+            WireMode::Disable => None,
+            _ => Some(tls::connector(settings).map_err(plain)?),
+        };
+        let connected = runtime.block_on(async {
+            let connecting = async {
+                match connector {
+                    None => {
+                        let (client, connection) = config.connect(NoTls).await?;
+                        Ok((client, Background::spawn(connection)))
+                    }
+                    Some(tls) => {
+                        let (client, connection) = config.connect(tls).await?;
+                        Ok((client, Background::spawn(connection)))
+                    }
+                }
+            };
+            tokio::time::timeout(wait, connecting).await
+        });
+        let client = match connected {
+            Ok(Ok((client, Background))) => client,
+            Ok(Err(cause)) => {
+                let is_about_encryption = trouble::is_about_encryption(&cause);
+                let mut error = trouble::connecting(settings, host, &cause);
+                if let (Kind::Denied, Some(unread)) = (error.kind(), unread) {
+                    error = error.hint(unread.to_string());
+                }
+                return Err(Failure { error, is_about_encryption });
+            }
+            Err(_) => {
+                return Err(plain(
+                    Error::new(Kind::NotFound, "connect to PostgreSQL at", host)
+                        .because(format!("no answer within {} s", wait.as_secs())),
+                ));
+            }
+        };
+        let settings = settings.at_host(host);
+        let mut client = Client { runtime, client, settings, host: host.clone(), version: 0 };
+        client.set_up().map_err(plain)?;
+        Ok(client)
+    }
+
+    /// What `pg_dump` does, too: no foreign schema in the way, no time limit on waiting.
+    fn set_up(&mut self) -> Result<()> {
+        self.execute(
+            "SELECT pg_catalog.set_config('search_path', '', false);
+             SET datestyle = ISO; SET extra_float_digits = 3; SET statement_timeout = 0;
+             SET idle_in_transaction_session_timeout = 0; SET row_security = off",
+        )?;
+        self.version = self.number("SHOW server_version_num")?;
+        if self.version < 130_000 {
+            return Err(Error::new(Kind::Unsupported, "work with PostgreSQL at", &self.host)
+                .because(format!("it is of version {}", super::version_text(self.version)))
+                .hint("version 13 is the oldest that is supported"));
+        }
+        if self.version >= 170_000 {
+            self.execute("SET transaction_timeout = 0")?;
+        }
+        Ok(())
+    }
+
+    fn suits(mut self, wanted: SessionAttributes) -> Result<Self> {
+        let question = match wanted {
+            SessionAttributes::Any | SessionAttributes::PreferStandby => return Ok(self),
+            SessionAttributes::Standby => "SELECT pg_catalog.pg_is_in_recovery()",
+            SessionAttributes::Primary => "SELECT NOT pg_catalog.pg_is_in_recovery()",
+            SessionAttributes::ReadOnly => {
+                "SELECT pg_catalog.current_setting('default_transaction_read_only') = 'on'
+                 OR pg_catalog.pg_is_in_recovery()"
+            }
+            SessionAttributes::ReadWrite => {
+                "SELECT pg_catalog.current_setting('default_transaction_read_only') = 'off'
+                 AND NOT pg_catalog.pg_is_in_recovery()"
+            }
+        };
+        if self.text(question)? == "t" {
+            return Ok(self);
+        }
+        Err(Error::new(Kind::NotFound, "use PostgreSQL at", &self.host)
+            .because("it is not what target_session_attrs asks for"))
+    }
+
+    /// `server_version_num`: 150018 is 15.18.
+    pub fn version(&self) -> u32 {
+        self.version
+    }
+
+    /// The settings that lead to this very server and database.
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// Where it was reached.
+    pub fn host(&self) -> &Host {
+        &self.host
+    }
+
+    /// Runs statements and passes over what they yield.
+    pub fn execute(&mut self, statements: &str) -> Result<()> {
+        let done = self.runtime.block_on(self.client.batch_execute(statements));
+        done.map_err(|cause| self.trouble(&cause))
+    }
+
+    /// The rows of a query.
+    pub fn query(&mut self, query: &str) -> Result<Vec<Row>> {
+        let answer = self.runtime.block_on(self.client.simple_query(query));
+        let messages = answer.map_err(|cause| self.trouble(&cause))?;
+        let row = |message| match message {
+            SimpleQueryMessage::Row(row) => Some(Row(row)),
+            _ => None,
+        };
+        Ok(messages.into_iter().filter_map(row).collect())
+    }
+
+    /// The first column of the first row, empty for NULL.
+    ///
+    /// # Errors
+    /// A query without a row, too.
+    pub fn text(&mut self, query: &str) -> Result<String> {
+        let rows = self.query(query)?;
+        let row = rows.first().ok_or_else(|| self.surprise("a query yields no row"))?;
+        Ok(row.text(0).to_owned())
+    }
+
+    /// The same as a number.
+    pub fn number<T: std::str::FromStr>(&mut self, query: &str) -> Result<T> {
+        let text = self.text(query)?;
+        text.parse().map_err(|_| self.surprise(&format!("{text:?} is no number")))
+    }
+
+    fn surprise(&self, reason: &str) -> Error {
+        Error::new(Kind::Failed, "understand PostgreSQL at", &self.host).because(reason)
+    }
+
+    fn trouble(&self, cause: &tokio_postgres::Error) -> Error {
+        trouble::asking(&self.settings, &self.host, cause)
+    }
+}
+
+impl std::fmt::Debug for Client {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Client({} at {})", self.settings.database(), self.host)
+    }
+}
+
+/// A row; every column as the text that the server shows.
+#[derive(Debug)]
+pub struct Row(SimpleQueryRow);
+
+impl Row {
+    /// A column, empty for NULL.
+    pub fn text(&self, column: usize) -> &str {
+        self.get(column).unwrap_or_default()
+    }
+
+    /// A column, if it is not NULL.
+    pub fn get(&self, column: usize) -> Option<&str> {
+        self.0.try_get(column).ok().flatten()
+    }
+
+    /// Whether a boolean column is true.
+    pub fn is_true(&self, column: usize) -> bool {
+        self.text(column) == "t"
+    }
+}
+
+struct Failure {
+    error: Error,
+    is_about_encryption: bool,
+}
+
+/// The connection, which runs whenever its client waits for it.
+struct Background;
+
+impl Background {
+    fn spawn<T, E>(connection: impl Future<Output = Result<T, E>> + Send + 'static) -> Self
+    where
+        T: Send + 'static,
+        E: Send + 'static,
+    {
+        // What becomes of it, the client is told by its next statement.
+        drop(tokio::spawn(connection));
+        Background
+    }
+}
+
+fn configure(
+    settings: &Settings,
+    host: &Host,
+    mode: WireMode,
+    password: Option<Secret>,
+) -> Result<Config> {
+    let mut config = Config::new();
+    config
+        .user(settings.user())
+        .dbname(settings.database())
+        .application_name(settings.application_name())
+        .port(host.port)
+        .ssl_mode(mode)
+        .keepalives_idle(POSTGRES_KEEPALIVE);
+    match host.is_socket() {
+        true => config.host_path(&host.name),
+        false => config.host(&host.name),
+    };
+    if let Some(address) = &host.address {
+        let parsed: IpAddr = address.parse().map_err(|_| {
+            Error::new(Kind::InvalidInput, "use the hostaddr", format!("{address:?}"))
+        })?;
+        config.hostaddr(parsed);
+    }
+    if let Some(options) = settings.options() {
+        config.options(options);
+    }
+    if settings.requires_channel_binding() {
+        config.channel_binding(ChannelBinding::Require);
+    }
+    if let Some(password) = password {
+        config.password(password.reveal());
+    }
+    Ok(config)
+}
