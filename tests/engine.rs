@@ -1,6 +1,10 @@
 //! The engine over memory: what goes in comes out, and costs what it changed.
 
+<<<<<<< HEAD
 use crate::common::memory::{Run, Tree, items, stream};
+=======
+use crate::common::memory::{Run, Tree, stream, stream_of_size};
+>>>>>>> bd57f8b (repo: a pack's entries are proved with its blobs before it leaves; threads that cannot start are an error, not a panic)
 use crate::common::repo::{TempRepo, options, secret};
 use icecore::backend::Memory;
 use icecore::backend::testing::{Fault, Faulty};
@@ -230,6 +234,7 @@ fn keeps_going_past_sources_alone() {
     assert!(committed > 0);
 }
 
+<<<<<<< HEAD
 /// A stream is cut by the length that is expected of it, and its parent's chunker stays while that is
 /// near the bound.
 #[test]
@@ -249,4 +254,26 @@ fn chunkers_go_by_the_expected_length() {
     };
     let lengths = [64, 65, 127, 129, 65, 33, 31, 63].map(|gib| gib << 30);
     assert_eq!(lengths.map(chunker), [1, 1, 1, 2, 2, 2, 1, 1]);
+=======
+/// A stream that is said to be very long is cut coarsely, beside a parent that was not, and the
+/// other way round: each time as if there had been no parent, and all is read back.
+#[test]
+fn chunkers_do_not_mix() {
+    let repo = TempRepo::new(61);
+    let bytes = noise(7, 5 << 20);
+    let content_of = |path: &str, size: u64| {
+        let source = stream_of_size(path, bytes.clone(), size);
+        let snapshot = repo.backup(vec![source]).unwrap().snapshot;
+        assert!(repo.read(&snapshot, path).unwrap() == bytes, "{path} {size}");
+        let NodeKind::File { content, .. } = &snapshot.parts[0].root.kind else { panic!() };
+        content.clone()
+    };
+    let small = bytes.len() as u64;
+    let [fine, coarse] = [small, 65 << 30].map(|size| content_of(&format!("/{size}"), size));
+    assert_eq!((fine.chunker, coarse.chunker), (1, 2));
+    assert!(fine.list != coarse.list && coarse.list.is_some());
+    for (size, expected) in [(small, &fine), (65 << 30, &coarse), (small, &fine)] {
+        assert_eq!(content_of("/one", size), *expected);
+    }
+>>>>>>> bd57f8b (repo: a pack's entries are proved with its blobs before it leaves; threads that cannot start are an error, not a panic)
 }

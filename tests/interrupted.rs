@@ -13,6 +13,7 @@ use icecore::format::snapshot::Snapshot;
 use icecore::monitor::Silent;
 use icecore::ops::backup::backup;
 use icecore::repo::Repository;
+use std::collections::BTreeSet;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -266,4 +267,67 @@ fn a_full_disk_fails_and_harms_nothing() {
         room += 7001;
     }
     assert!(room > 90_000, "the disk was never full: {room}");
+}
+
+/// Other bytes that stand under the name of a pack are not taken for the pack: the backup fails
+/// as damage, nothing of it is committed, and once they are gone it goes through.
+#[test]
+fn other_bytes_under_a_name_are_noticed() {
+    let base = base();
+    let probe = Arc::new(Memory::new());
+    copy(&*base, &*probe);
+    command(probe.clone(), 9).unwrap();
+    let names = |store: &Memory| -> BTreeSet<Handle> {
+        store.list(ObjectKind::Pack).unwrap().into_iter().map(|object| object.handle).collect()
+    };
+    let packs: Vec<Handle> = names(&probe).difference(&names(&base)).cloned().collect();
+    assert_eq!(packs.len(), 2);
+    for pack in packs {
+        let store = Arc::new(Memory::new());
+        copy(&*base, &*store);
+        let mut other = probe.get(&pack, None).unwrap();
+        other[100] ^= 1;
+        store.put_new(&pack, &other).unwrap();
+        let error = command(store.clone(), 9).unwrap_err();
+        assert_eq!(error.kind(), Kind::Damaged, "{error}");
+        store.delete(&pack).unwrap();
+        let store: Arc<dyn Backend> = store;
+        survives(&store, None, "other bytes");
+    }
+}
+
+/// Wherever the store fails a snapshot that is given up: it stands, or its mark tells that it was
+/// given up; and giving it up again goes through.
+#[test]
+fn forgetting_at_any_call_is_safe() {
+    let base = base();
+    for fault in [Fault::Fails, Fault::DoneButFails] {
+        for call in 0.. {
+            let store = Arc::new(Memory::new());
+            copy(&*base, &*store);
+            let listed = |backend: Arc<dyn Backend>| {
+                let repository = open(backend, call).unwrap();
+                let stored = repository.snapshots(|error| panic!("{error}")).unwrap();
+                (repository, stored)
+            };
+            let calm = Arc::new(Faulty::new(store.clone(), call));
+            listed(calm.clone());
+            let first = calm.calls() + call;
+            let faulty = Arc::new(Faulty::new(store.clone(), call).from(first, fault));
+            let (repository, stored) = listed(faulty.clone());
+            let done = repository.forget(&stored[1]);
+            let what = format!("{fault:?} from call {call} on");
+            let object = store.get(&Handle::snapshot(stored[1].snapshot.id), None);
+            let mark = store.get(&Handle::forgotten(stored[1].snapshot.id), None);
+            assert!(object.is_ok() || mark.is_ok(), "{what}: it is gone without a mark");
+            assert!(mark.is_ok() || done.is_err(), "{what}: it was not given up");
+            let (again, _) = listed(store.clone());
+            assert!(again.forget(&stored[1]).unwrap(), "{what}");
+            assert_eq!(listed(store).1, stored[..1], "{what}");
+            if faulty.calls() <= first {
+                assert!(call > 2, "only {call} calls");
+                break;
+            }
+        }
+    }
 }

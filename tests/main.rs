@@ -31,5 +31,6 @@ mod vectors;
 
 mod common;
 mod engine;
+mod faults;
 mod old_repositories;
 mod readers;

@@ -1,7 +1,7 @@
 //! An open pack: sealed blobs go in; out comes a finished file, read back before it leaves.
 
 use super::Repository;
-use super::seal::{BlobSealer, SealedBlob};
+use super::seal::{BlobSealer, SealedBlob, proof_of};
 use crate::crypto::Purpose;
 use crate::error::{Error, Result};
 use crate::format::BlobKind;
@@ -97,7 +97,8 @@ impl Packer {
         trailer.encode()
     }
 
-    /// The pack must hold, byte for byte, the blobs that were proved, and a trailer that says so.
+    /// The pack must hold, byte for byte, the blobs that were proved, and a trailer that says of
+    /// them what was proved.
     fn read_back(
         &self,
         head: &[u8],
@@ -113,7 +114,7 @@ impl Packer {
         for (entry, proof) in written.entries.iter().zip(&self.proofs) {
             let length = usize::try_from(entry.stored).unwrap_or(usize::MAX);
             let (blob, after) = rest.split_at_checked(length).ok_or_else(faulty)?;
-            if blake3::hash(blob).as_bytes() != proof {
+            if proof_of(entry, blob) != *proof {
                 return Err(faulty());
             }
             rest = after;

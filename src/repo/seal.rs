@@ -13,8 +13,20 @@ use crate::id::ChunkId;
 pub(super) struct SealedBlob {
     pub(super) entry: PackEntry,
     pub(super) bytes: Vec<u8>,
-    /// BLAKE3 of `bytes`, taken when they were proved.
+    /// [`proof_of`] both, taken when they were proved.
     pub(super) proof: [u8; 32],
+}
+
+/// BLAKE3 of a blob's sealed bytes and of all that its pack and the index will say of it.
+pub(super) fn proof_of(entry: &PackEntry, bytes: &[u8]) -> [u8; 32] {
+    let mut hasher = blake3::Hasher::new();
+    hasher.update(&entry.id.0).update(&entry.stored.to_le_bytes());
+    hasher.update(&entry.plain.to_le_bytes());
+    hasher.update(&[entry.codec.number(), entry.depth, entry.salt]);
+    for base in &entry.bases {
+        hasher.update(&base.0);
+    }
+    *hasher.update(bytes).finalize().as_bytes()
 }
 
 /// Seals blobs of one writer.
@@ -58,6 +70,18 @@ impl BlobSealer {
         bases: Option<&Bases>,
     ) -> Result<SealedBlob> {
         let encoded = encode(encoder, plain, bases)?;
+        self.seal_encoded(repository, id, plain.len(), &encoded, bases)
+    }
+
+    /// The same for what an encoder made of it, whom nobody believes.
+    fn seal_encoded(
+        &self,
+        repository: &Repository,
+        id: &ChunkId,
+        length: usize,
+        encoded: &Encoded,
+        bases: Option<&Bases>,
+    ) -> Result<SealedBlob> {
         let bases = bases.filter(|_| encoded.codec == Codec::Delta);
         let ids = bases.map_or(&[][..], |bases| &bases.ids);
         let aad = BlobAad {
@@ -65,7 +89,7 @@ impl BlobSealer {
             salt: &self.salt,
             kind: self.kind,
             id,
-            plain: cursor::length32(plain.len(), "a chunk")?,
+            plain: cursor::length32(length, "a chunk")?,
             codec: encoded.codec,
             bases: ids,
         };
@@ -82,7 +106,7 @@ impl BlobSealer {
         };
         let prefix = bases.map_or(&[][..], |bases| &bases.prefix[..]);
         self.prove(repository, &entry, &associated, &bytes, prefix)?;
-        let proof = *blake3::hash(&bytes).as_bytes();
+        let proof = proof_of(&entry, &bytes);
         Ok(SealedBlob { entry, bytes, proof })
     }
 
@@ -119,4 +143,123 @@ fn encode(encoder: &mut Encoder, plain: &[u8], bases: Option<&Bases>) -> Result<
     let (small, large) = (delta.bytes.len(), whole.bytes.len());
     let clear = small <= large / 2 || (small <= large / 4 * 3 && large - small >= CLEAR_SAVING);
     Ok(if clear { delta } else { whole })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::packer::Packer;
+    use super::super::{InitOptions, Repository};
+    use super::*;
+    use crate::backend::Memory;
+    use crate::codec::Level;
+    use crate::crypto::Secret;
+    use crate::env::{Env, Time};
+    use crate::error::Kind;
+    use crate::id::BaseId;
+    use std::sync::Arc;
+    use zeroize::Zeroizing;
+
+    fn repository() -> Repository {
+        let secret = Secret::KeyFile(Zeroizing::new([9; 32]));
+        let (env, _) = Env::seeded(1, Time(0));
+        Repository::init(Arc::new(Memory::new()), env, &secret, &InitOptions::default()).unwrap()
+    }
+
+    /// Like no other text, but for a few words.
+    fn text(number: usize) -> Vec<u8> {
+        let word = |at: usize| blake3::hash(&[number + 1, at].map(usize::to_le_bytes).concat());
+        (0..200).flat_map(|at| format!("row {at} says {};", word(at)).into_bytes()).collect()
+    }
+
+    fn bases(plain: &[u8]) -> Bases {
+        Bases { ids: vec![BaseId([7; 16])], depth: 1, prefix: Arc::new(plain.to_vec()), ratio: 256 }
+    }
+
+    /// An encoder that writes a wrong frame, whole, raw or delta, and one that takes the wrong
+    /// base, seal nothing; what the right one writes is sealed (fault 10).
+    #[test]
+    fn a_wrong_frame_is_not_sealed() {
+        let repository = repository();
+        let sealer =
+            BlobSealer::new(&repository, BlobKind::Data, Salt { epoch: 0, bytes: [3; 32] });
+        let sealer = sealer.unwrap();
+        let (plain, mut other) = (text(1), text(1));
+        other[3000..3040].fill(b'x');
+        let id = repository.ids().of(BlobKind::Data, &plain);
+        let (right, wrong) = (bases(&other), bases(&text(3)));
+        let seal = |encoded: &Encoded, bases| {
+            sealer.seal_encoded(&repository, &id, plain.len(), encoded, Some(bases))
+        };
+        let delta = Encoder::new(Level::default()).delta(&plain, &right.prefix).unwrap();
+        let whole = Encoder::new(Level::default()).whole(&plain).unwrap();
+        let raw = Encoded { codec: Codec::Raw, bytes: plain.clone() };
+        let mut harmless_bits = 0;
+        for encoded in [&delta, &whole, &raw] {
+            let sealed = seal(encoded, &right).unwrap();
+            assert_eq!(sealed.entry.bases.len(), usize::from(encoded.codec == Codec::Delta));
+            for at in 0..encoded.bytes.len().min(500) {
+                let mut bytes = encoded.bytes.clone();
+                bytes[at] ^= 1 << (at % 8);
+                // A bit that means nothing may flip.
+                let harmless = codec::decode(encoded.codec, &bytes, &right.prefix, plain.len())
+                    .is_ok_and(|decoded| decoded == plain);
+                let flipped = seal(&Encoded { codec: encoded.codec, bytes }, &right);
+                assert_eq!(flipped.is_ok(), harmless, "{:?}, byte {at}", encoded.codec);
+                harmless_bits += u32::from(harmless);
+            }
+            for codec in [Codec::Raw, Codec::Zstd, Codec::Delta] {
+                // Where it refers to nothing of its base, a frame is right as either.
+                let wrong = codec != encoded.codec && [codec, encoded.codec].contains(&Codec::Raw);
+                let sealed = seal(&Encoded { codec, bytes: encoded.bytes.clone() }, &right);
+                assert!(sealed.is_err() || !wrong, "{:?} for {codec:?}", encoded.codec);
+            }
+        }
+        assert!(harmless_bits < 50, "{harmless_bits}");
+        assert!(seal(&delta, &wrong).is_err(), "a delta against another base");
+        let frame = Encoder::new(Level::default()).whole(&other).unwrap();
+        let error = seal(&frame, &right).err().unwrap();
+        assert_eq!(error.kind(), Kind::Damaged);
+        assert!(error.hint_text().unwrap().contains("memory"), "{error}");
+    }
+
+    /// A bit that flips in a pack before it leaves, in a blob or in what is said of one, stops
+    /// it; untouched it reads back (fault 9).
+    #[test]
+    fn a_flipped_bit_stops_the_pack() {
+        let repository = repository();
+        let sealer =
+            BlobSealer::new(&repository, BlobKind::Data, Salt { epoch: 0, bytes: [3; 32] });
+        let sealer = sealer.unwrap();
+        let finish = |spoil: &dyn Fn(&mut SealedBlob)| {
+            let mut packer = Packer::new(BlobKind::Data);
+            for number in 0..3 {
+                let plain = text(number);
+                let old = bases(&[&plain[50..], b"and more"].concat());
+                let id = repository.ids().of(BlobKind::Data, &plain);
+                let mut encoder = Encoder::new(Level::default());
+                let delta = (number == 1).then_some(&old);
+                let mut blob = sealer.seal(&repository, &mut encoder, &id, &plain, delta).unwrap();
+                if number == 1 {
+                    assert_eq!(blob.entry.codec, Codec::Delta);
+                    spoil(&mut blob);
+                }
+                packer.add(&sealer, blob).unwrap();
+            }
+            packer.finish(&repository, &sealer)
+        };
+        finish(&|_| {}).unwrap();
+        let spoils: [&dyn Fn(&mut SealedBlob); 8] = [
+            &|blob| blob.bytes[0] ^= 1,
+            &|blob| *blob.bytes.last_mut().unwrap() ^= 0x80,
+            &|blob| blob.proof[5] ^= 1,
+            &|blob| blob.entry.id.0[31] ^= 4,
+            &|blob| blob.entry.stored ^= 1,
+            &|blob| blob.entry.plain ^= 0x100,
+            &|blob| blob.entry.depth ^= 2,
+            &|blob| blob.entry.bases[0].0[0] ^= 1,
+        ];
+        for (number, spoil) in spoils.iter().enumerate() {
+            assert!(finish(spoil).is_err(), "spoil {number}");
+        }
+    }
 }

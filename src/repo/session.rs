@@ -74,7 +74,7 @@ impl Repository {
         Ok(Session {
             sealers: self.sealers()?,
             packers: packers(),
-            uploader: Uploader::start(self.backend().clone()),
+            uploader: Uploader::start(self.backend().clone())?,
             segment: SegmentBuilder { generation: index.generation(), ..Default::default() },
             packs: BTreeSet::new(),
             fresh: HashSet::new(),
@@ -297,7 +297,7 @@ impl<'r> Session<'r> {
         self.close_pack(BlobKind::Data)?;
         self.close_pack(BlobKind::Meta)?;
         self.uploader.finish()?;
-        self.uploader = Uploader::start(self.repository.backend().clone());
+        self.uploader = Uploader::start(self.repository.backend().clone())?;
         let fresh = SegmentBuilder { generation: self.index.generation(), ..Default::default() };
         let segment = std::mem::replace(&mut self.segment, fresh);
         self.summary.written += self.repository.put_segments(segment)?;

@@ -1,11 +1,11 @@
 //! Sends finished packs while the next ones are being put together: one at a time, in order.
 
 use crate::backend::{Backend, Handle, Put};
-use crate::error::{Error, Kind, Result};
+use crate::error::{Attempt, Error, Kind, Result};
 use crate::id::PackId;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
-use std::thread::JoinHandle;
+use std::thread::{Builder, JoinHandle};
 
 /// A thread that uploads. After an error it takes nothing more: the session is poisoned.
 pub(super) struct Uploader {
@@ -14,11 +14,12 @@ pub(super) struct Uploader {
 }
 
 impl Uploader {
-    pub(super) fn start(backend: Arc<dyn Backend>) -> Self {
+    pub(super) fn start(backend: Arc<dyn Backend>) -> Result<Self> {
         // Nothing waits in the queue: at most one pack is on its way and one waits for it.
         let (queue, packs) = sync_channel(0);
-        let thread = std::thread::spawn(move || upload_all(&*backend, &packs));
-        Uploader { queue: Some(queue), thread: Some(thread) }
+        let upload = move || upload_all(&*backend, &packs);
+        let thread = Builder::new().spawn(upload).attempt("start a thread for", "uploads")?;
+        Ok(Uploader { queue: Some(queue), thread: Some(thread) })
     }
 
     /// Hands a pack over; waits while an earlier one is on its way.

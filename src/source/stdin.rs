@@ -12,7 +12,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::ffi::OsString;
 use std::io::{self, Read};
 use std::process::{Child, ChildStderr, ChildStdout, Command, ExitStatus, Stdio};
-use std::thread::JoinHandle;
+use std::thread::{Builder, JoinHandle};
 
 /// Bytes kept of what a command says on standard error: the last ones.
 const STDERR_KEPT: usize = 4 << 10;
@@ -130,7 +130,9 @@ impl CommandStream {
         let (Some(output), Some(errors)) = (child.stdout.take(), child.stderr.take()) else {
             return Err(Error::new(Kind::Failed, "run", &what).because("it has no output"));
         };
-        let complaints = std::thread::spawn(move || last_words(errors));
+        let complaints = Builder::new()
+            .spawn(move || last_words(errors))
+            .attempt("start a thread for", &what)?;
         Ok(CommandStream { what, child: Running(Some(child)), output, complaints })
     }
 }

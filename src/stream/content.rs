@@ -108,7 +108,8 @@ impl<'b, 'r> ContentWriter<'b, 'r> {
             cutting: Cutting { chunker, old, at: 0, repository: self.session.repository() },
         };
         std::thread::scope(|scope| {
-            let mut feed = Feed::start(scope, stream, chunker.max());
+            let feed = Feed::start(scope, stream, chunker.max());
+            let mut feed = feed.map_err(StreamError::Repository)?;
             run.all(self.session, &mut feed)?;
             feed.finish().map_err(StreamError::Source)
         })?;

@@ -1,10 +1,10 @@
 //! A stream's bytes as windows, filled by a thread of their own while others are being cut.
 
-use crate::error::{Error, Kind, Result};
+use crate::error::{Attempt, Error, Kind, Result};
 use crate::limits::WINDOW;
 use crate::source::{ByteStream, Got};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
-use std::thread::{Scope, ScopedJoinHandle};
+use std::thread::{Builder, Scope, ScopedJoinHandle};
 
 /// A run of a stream's bytes. Room before them takes what the window before left over.
 pub(super) struct Window {
@@ -47,12 +47,14 @@ impl<'scope> Feed<'scope> {
         scope: &'scope Scope<'scope, 'env>,
         stream: &'scope mut dyn ByteStream,
         room: usize,
-    ) -> Self {
+    ) -> Result<Self> {
         let (send, filled) = sync_channel(1);
         let (empty, take) = sync_channel(4);
         let room = room.saturating_add(1);
-        let thread = scope.spawn(move || read(stream, room, &send, &take));
-        Feed { filled, empty, rest: Vec::new(), thread }
+        let thread = Builder::new()
+            .spawn_scoped(scope, move || read(stream, room, &send, &take))
+            .attempt("start a thread for", "a stream")?;
+        Ok(Feed { filled, empty, rest: Vec::new(), thread })
     }
 
     /// The next part; none at the end, and none after an error.

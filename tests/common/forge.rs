@@ -81,6 +81,16 @@ impl Forger {
 
     /// Stores a pack of these blobs.
     pub fn pack(&self, kind: BlobKind, blobs: &[Blob]) -> Forged {
+        self.pack_with(kind, blobs, |_| {})
+    }
+
+    /// The same with a trailer that says something else.
+    pub fn pack_with(
+        &self,
+        kind: BlobKind,
+        blobs: &[Blob],
+        edit: impl FnOnce(&mut Trailer),
+    ) -> Forged {
         let purpose = match kind {
             BlobKind::Data => icecore::crypto::Purpose::SealData,
             BlobKind::Meta => icecore::crypto::Purpose::SealMeta,
@@ -112,6 +122,7 @@ impl Forger {
             });
             trailer.entries.push(PackEntry { id, stored, plain, codec, depth, salt: 0, bases });
         }
+        edit(&mut trailer);
         let aad = trailer_aad(&head, self.repository);
         let sealed = sealer.seal(0, &aad, &trailer.encode().unwrap()).unwrap();
         bytes.extend(&sealed);

@@ -112,6 +112,18 @@ pub fn stream(path: &str, bytes: Vec<u8>) -> Box<dyn Source> {
     Box::new(MemorySource { root: path.to_owned(), items: VecDeque::from([item]) })
 }
 
+/// The same, said to be of another length.
+pub fn stream_of_size(path: &str, bytes: Vec<u8>, size: u64) -> Box<dyn Source> {
+    let mut tree = Tree::default();
+    let name = path.rsplit('/').next().unwrap();
+    tree.put(name, bytes);
+    let mut item = tree.file(name, name);
+    if let Item::File(file) = &mut item {
+        file.stamp = file.stamp.map(|stamp| Stamp { size, ..stamp });
+    }
+    items(path, vec![item])
+}
+
 /// A source that gives these items.
 pub fn items(root: &str, items: Vec<Item>) -> Box<dyn Source> {
     Box::new(MemorySource { root: root.to_owned(), items: items.into() })

@@ -1,6 +1,7 @@
 //! Trees there and back: every kind of entry, existing files, holes.
 
 use super::capture;
+use crate::common::chance::Chance;
 use icecore::source::files::{FilesOptions, FilesSource};
 use icecore::source::{Item, Source};
 use icecore::target::files as target;
@@ -254,4 +255,30 @@ fn zeros_become_holes() {
     let restored = to.path().join("file");
     assert_eq!(fs::read(&restored).unwrap(), content);
     assert!(fs::metadata(&restored).unwrap().blocks() * 512 < 1 << 20);
+}
+
+/// Whatever runs of zeros a file has, whole blocks of them or not, it is restored to the byte, as
+/// holes or written out.
+#[test]
+fn runs_of_zeros_come_back() {
+    let lengths = [1, 7, 100, 4095, 4096, 4097, 8192, 12_000, 70_000];
+    let mut chance = Chance::new(37);
+    for _ in 0..30 {
+        let (from, to) = (TempDir::new().unwrap(), TempDir::new().unwrap());
+        let mut content = Vec::new();
+        for run in 0..20_u8 {
+            let length = lengths[chance.below(lengths.len())];
+            content.resize(content.len() + length, if run % 2 == 0 { 0 } else { 200 + run });
+        }
+        fs::write(from.path().join("file"), &content).unwrap();
+        for sparse in [true, false] {
+            let options = target::FilesOptions {
+                sparse,
+                overwrite: target::Overwrite::Always,
+                ..Default::default()
+            };
+            copy(from.path(), to.path(), options);
+            assert!(fs::read(to.path().join("file")).unwrap() == content, "sparse: {sparse}");
+        }
+    }
 }

@@ -71,6 +71,8 @@ fn what_comes_after_a_verdict_is_dead() {
     is_whole(&repo, &before, &tree);
     let after = repo.backup(vec![tree.source("/data")]).unwrap().snapshot;
     assert_eq!((after.sequence, after.generation, after.summary.chunks_new), (2, 1, 0));
+    let alive = repo.repository.snapshots(|error| panic!("{error}")).unwrap();
+    assert_eq!(alive.len(), 2, "what was written in knowledge of the verdict lives");
     // Written in knowledge of the verdict, it would count.
     forger.index(1, &[pack]);
     assert!(repo.repository.load_index().unwrap().knows(&id));
@@ -96,4 +98,47 @@ fn a_broken_chain_of_collections_stops_writers() {
         let error = repo.backup(vec![tree.source("/data")]).unwrap_err();
         assert_eq!(error.kind(), Kind::Damaged, "{error}");
     }
+}
+
+/// What a verdict rescued counts again at once: nothing of it is stored a second time.
+#[test]
+fn what_was_rescued_counts() {
+    let (repo, tree, _) = honest(21);
+    let forger = Forger::new(&repo);
+    let packs: Vec<_> = repo.repository.load_index().unwrap().packs().into_keys().collect();
+    forger.condemn(1, &packs, Reason::Garbage);
+    forger.decide(&repo, 1, |verdict| verdict.rescued = packs.iter().copied().collect());
+    let index = repo.repository.load_index().unwrap();
+    assert!(index.places().all(|place| index.knows(&place.id)));
+    let after = repo.backup(vec![tree.source("/data")]).unwrap().snapshot;
+    assert_eq!((after.generation, after.summary.chunks_new), (1, 0));
+    is_whole(&repo, &after, &tree);
+}
+
+/// A file whose stamp stands is read all the same where what is stored of it was condemned: the
+/// snapshot is whole when that is swept.
+#[test]
+fn unchanged_files_are_read_again_where_they_are_lost() {
+    let (repo, mut tree, _) = honest(22);
+    for path in ["a/file", "db"] {
+        tree.stamps.insert(path.into(), 1);
+    }
+    let backup = || repo.backup(vec![tree.source("/data")]).unwrap().snapshot;
+    backup();
+    assert_eq!(backup().summary.files_unchanged, 2);
+    let packs: Vec<_> = repo.repository.load_index().unwrap().packs().into_keys().collect();
+    let forger = Forger::new(&repo);
+    forger.condemn(1, &packs, Reason::Damaged);
+    let old = repo.repository.snapshots(|error| panic!("{error}")).unwrap();
+    let after = backup();
+    assert_eq!(after.summary.bytes_read, after.summary.bytes);
+    // All that only they needed goes with them.
+    for stored in old {
+        repo.repository.forget(&stored).unwrap();
+    }
+    forger.decide(&repo, 1, |verdict| verdict.swept = packs.iter().copied().collect());
+    for pack in packs {
+        repo.backend.delete(&Handle::pack(pack)).unwrap();
+    }
+    is_whole(&repo, &after, &tree);
 }

@@ -1,15 +1,19 @@
 //! Records that are malformed, or newer than this program.
 
-use super::{honest, is_whole};
-use crate::common::forge::Forger;
+use super::{file, honest, id_of, is_whole, meta};
+use crate::common::forge::{Blob, Forger, commit, session};
 use crate::common::repo::TempRepo;
 use icecore::backend::Handle;
 use icecore::crypto::config_mac;
 use icecore::error::Kind;
 use icecore::format::config::Config;
+use icecore::format::list::{Content, ListNode, Piece, TreeRef};
+use icecore::format::pack::Trailer;
 use icecore::format::snapshot::{Outcome, Tombstone};
-use icecore::format::{ObjectKind, frame, record};
+use icecore::format::{BlobKind, ObjectKind, frame, record};
 use icecore::id::{IndexId, SnapshotId};
+use icecore::ops::dump::{Run, each_run};
+use icecore::repo::{Candidate, Reader};
 
 /// Outcomes of malformed CBOR, of any length they claim and any depth, are reported one by one in
 /// bounded memory, and hide no honest snapshot (fault 33).
@@ -127,4 +131,102 @@ fn newer_formats_are_unsupported_and_untouched() {
 fn replaced(bytes: &[u8], from: &[u8], to: &[u8]) -> Vec<u8> {
     let at = bytes.windows(from.len()).position(|window| window == from).unwrap();
     [&bytes[..at], to, &bytes[at + from.len()..]].concat()
+}
+
+/// An outcome that names another writer than it stands under is damage, and no second snapshot.
+#[test]
+fn an_outcome_stands_under_its_own_name() {
+    let (mut repo, _, before) = honest(23);
+    repo.damaged = true;
+    let elsewhere = SnapshotId([6; 16]);
+    let outcome = Outcome::Snapshot(Box::new(before.clone()));
+    Forger::new(&repo).record(&Handle::snapshot(elsewhere), &outcome);
+    assert_eq!(repo.repository.outcome(elsewhere).unwrap_err().kind(), Kind::Damaged);
+    let mut trouble = Vec::new();
+    let snapshots = repo.repository.snapshots(|error| trouble.push(error)).unwrap();
+    assert_eq!((snapshots.len(), trouble.len()), (1, 1), "{trouble:?}");
+    assert_eq!(snapshots[0].snapshot, before);
+}
+
+/// A configuration that does not follow the one before it, or is of another repository, opens
+/// nothing, although its MAC is right; one that follows does.
+#[test]
+fn configurations_are_a_chain() {
+    let (mut repo, ..) = honest(24);
+    repo.damaged = true;
+    let forger = Forger::new(&repo);
+    let first = repo.backend.get(&Handle::config(0), None).unwrap();
+    let follows = Some(blake3::hash(&first).as_bytes().to_vec());
+    let right = Config { previous: follows, ..repo.repository.config().clone() };
+    let not_following = Config { previous: Some(vec![0; 32]), ..right.clone() };
+    let first_again = Config { previous: None, ..right.clone() };
+    let foreign = Config { repository: icecore::id::RepoId([1; 16]), ..right.clone() };
+    let younger = Config { created: icecore::env::Time(5), ..right.clone() };
+    for config in [not_following, first_again, foreign, younger, right.clone()] {
+        let mut body = record::encode(&config).unwrap();
+        body.extend(config_mac(&forger.keys, &body).unwrap());
+        forger.put(&Handle::config(1), &frame::encode_open(ObjectKind::Config, &body));
+        match repo.reopen() {
+            Ok(repository) => assert_eq!((repository.config(), &config), (&right, &right)),
+            Err(error) => {
+                assert_ne!(config, right, "{error}");
+                assert_eq!(error.kind(), Kind::Damaged, "{error}");
+            }
+        }
+        repo.backend.delete(&Handle::config(1)).unwrap();
+    }
+}
+
+/// A pack whose blobs do not fill it, or reach into its trailer, is damaged and named.
+#[test]
+fn a_pack_is_what_its_trailer_adds_up_to() {
+    let (mut repo, ..) = honest(25);
+    repo.damaged = true;
+    let forger = Forger::new(&repo);
+    let blob = Blob::raw(id_of(&repo, b"some bytes"), b"some bytes");
+    let blobs = std::slice::from_ref(&blob);
+    let good = forger.pack(BlobKind::Data, blobs);
+    assert_eq!(repo.repository.pack_contents(good.row.id).unwrap().places.len(), 1);
+    let edits: [fn(&mut Trailer); 3] = [
+        |trailer| trailer.filler = 7,
+        |trailer| trailer.entries[0].stored += 1,
+        |trailer| trailer.entries.push(trailer.entries[0].clone()),
+    ];
+    for (number, edit) in edits.into_iter().enumerate() {
+        let pack = forger.pack_with(BlobKind::Data, blobs, edit).row.id;
+        let error = repo.repository.pack_contents(pack).expect_err(&format!("edit {number}"));
+        assert_eq!(error.kind(), Kind::Damaged, "{error}");
+    }
+}
+
+/// A list whose pieces are more or fewer bytes than the file says is damage when it is read,
+/// never a shorter file or one filled up with zeros.
+#[test]
+fn lists_are_as_long_as_their_files() {
+    let (repo, ..) = honest(26);
+    let mut session = session(&repo);
+    let chunks: Vec<Vec<u8>> = (0..9).map(|number| vec![number; 100]).collect();
+    let mut pieces = Vec::new();
+    for plain in &chunks {
+        let id = id_of(&repo, plain);
+        session.store(&[Candidate { kind: BlobKind::Data, id, plain, bases: Vec::new() }]).unwrap();
+        pieces.push(Piece::Chunk { id, length: 100 });
+    }
+    let id = meta(&mut session, &ListNode::Leaf(pieces).encode());
+    let list = Some(TreeRef { id, levels: 0 });
+    let content = |length| Content { length, chunker: 1, pieces: Vec::new(), list };
+    let snapshot = commit(session, "/x", file("x", content(900)), 1);
+    assert!(repo.read(&snapshot, "/x").unwrap() == chunks.concat());
+    let index = repo.repository.load_index().unwrap();
+    let reader = Reader::new(&repo.repository, &index);
+    for length in [1, 899, 901, 1000, u64::MAX] {
+        let mut bytes = 0;
+        let read = each_run(&reader, &content(length), "x", &mut |_, run| {
+            let Run::Bytes(more) = run else { panic!("a hole") };
+            bytes += more.len();
+            Ok(())
+        });
+        assert_eq!(read.unwrap_err().kind(), Kind::Damaged, "{length}");
+        assert!(bytes <= 900, "{length}: {bytes} bytes");
+    }
 }

@@ -4,8 +4,9 @@ use super::{file, honest, id_of, is_whole, stored};
 use crate::common::chance::Chance;
 use crate::common::forge::{Forger, session, snapshot};
 use crate::common::memory::{Tree, folder, items, node};
+use crate::common::recorder::Recorder;
 use crate::common::repo::TempRepo;
-use icecore::backend::Handle;
+use icecore::backend::{Handle, Memory};
 use icecore::error::{Kind, Result};
 use icecore::format::gc::Reason;
 use icecore::format::list::Content;
@@ -182,4 +183,30 @@ fn writers_side_by_side() {
         let report = repo.check();
         assert!(report.is_healthy(), "{:#?}", report.findings);
     }
+}
+
+/// A writer that goes on as another is never without one that has no outcome yet: the next is
+/// registered before the partial stands, so that no collection believes that nobody writes. In
+/// between, heartbeats tell that it is alive.
+#[test]
+fn a_long_backup_is_always_registered() {
+    let store = Arc::new(Recorder::new(Memory::new()));
+    let repo = TempRepo::over(store.clone(), 27);
+    let (tree, clock) = (four_files(27), repo.clock.clone());
+    repo.backup(slowly(&tree, move |_| clock.advance(1900))).unwrap();
+    let newest = repo.repository.snapshots(|error| panic!("{error}")).unwrap()[0].snapshot.id;
+    let (mut writers, mut beats, mut outcomes) = (0, 0, 0);
+    for (handle, _) in store.all() {
+        match (handle.kind(), handle.number()) {
+            (ObjectKind::Writer, None) => writers += 1,
+            (ObjectKind::Writer, Some(_)) => beats += 1,
+            (ObjectKind::Snapshot, _) => {
+                outcomes += 1;
+                let last = handle.snapshot_id() == Some(newest);
+                assert_eq!(writers, outcomes + i32::from(!last), "outcome {outcomes}");
+            }
+            _ => {}
+        }
+    }
+    assert!(outcomes >= 2 && beats >= 2, "{outcomes} outcomes, {beats} heartbeats");
 }

@@ -72,3 +72,28 @@ fn no_foreign_files_are_left_behind() {
         assert_eq!(entry.metadata().unwrap().uid(), 65534, "{:?}", entry.path());
     }
 }
+
+/// A database in use that a stranger cannot read in place is not copied from under its writer:
+/// it is locked, and the error says what to do.
+#[test]
+fn a_database_in_use_is_not_copied_aside() {
+    let tools = TempDir::new().unwrap();
+    let Some(stranger) = reader_as_nobody(tools.path()) else { return };
+    let folder = TempDir::new().unwrap();
+    std::fs::set_permissions(folder.path(), Permissions::from_mode(0o755)).unwrap();
+    let path = folder.path().join("a.db");
+    let database = make(&path, "wal", 4096, 50);
+    insert(&database, 50);
+    for name in ["a.db", "a.db-wal"] {
+        let mode = Permissions::from_mode(0o644);
+        std::fs::set_permissions(folder.path().join(name), mode).unwrap();
+    }
+    let index = folder.path().join("a.db-shm");
+    std::fs::set_permissions(index, Permissions::from_mode(0o600)).unwrap();
+    let error = capture_with(&stranger, &path).unwrap_err();
+    assert_eq!(error.kind(), icecore::error::Kind::Locked, "{error}");
+    assert!(error.hint_text().unwrap().contains("owner"), "{error}");
+    drop(database);
+    let (bytes, _) = capture_with(&stranger, &path).unwrap();
+    assert_eq!(count(&open_image(&bytes).1, "t"), 100);
+}

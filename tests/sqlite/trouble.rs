@@ -122,3 +122,43 @@ fn a_broken_schema_is_stored_and_taints() {
         }
     }
 }
+
+/// Pages that get lost between child and parent, at the front, in the middle or at the end, are an
+/// error although the child's proof arrives.
+#[test]
+fn lost_pages_are_noticed() {
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("a.db");
+    drop(make(&path, "delete", 4096, 50_000));
+    let child = std::process::Command::new(env!("CARGO_BIN_EXE_icecore"))
+        .arg("sqlite-read")
+        .arg(&path)
+        .output()
+        .unwrap();
+    let mut frames: Vec<&[u8]> = Vec::new();
+    let mut rest = child.stdout.as_slice();
+    while let [_, length @ .., _] = rest
+        && let Some(length) = length.first_chunk::<4>()
+    {
+        let (frame, after) = rest.split_at(5 + u32::from_le_bytes(*length) as usize);
+        frames.push(frame);
+        rest = after;
+    }
+    assert!(frames.len() > 5, "{} frames", frames.len());
+    let script = folder.path().join("child");
+    let said = folder.path().join("said");
+    let text = format!("#!/bin/sh\nexec cat {}\n", said.display());
+    std::fs::write(&script, text).unwrap();
+    std::fs::set_permissions(&script, Permissions::from_mode(0o755)).unwrap();
+    let reader = SqliteReader::new(script, SqliteOptions::default());
+    std::fs::write(&said, frames.concat()).unwrap();
+    assert!(capture_with(&reader, &path).unwrap().0 == capture(&path).0);
+    // The first frame begins, the last one proves.
+    for lost in [1, 2, frames.len() - 2] {
+        let mut left = frames.clone();
+        left.remove(lost);
+        std::fs::write(&said, left.concat()).unwrap();
+        let error = capture_with(&reader, &path).expect_err(&format!("frame {lost}"));
+        assert!(error.to_string().contains("a.db"), "{error}");
+    }
+}

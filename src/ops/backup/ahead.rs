@@ -1,9 +1,9 @@
 //! A source walked on a thread of its own, some items ahead of whoever stores them.
 
-use crate::error::{Error, Kind, Result};
+use crate::error::{Attempt, Error, Kind, Result};
 use crate::source::{Item, Source};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
-use std::thread::{Scope, ScopedJoinHandle};
+use std::thread::{Builder, Scope, ScopedJoinHandle};
 
 /// Items that travel together.
 const TOGETHER: usize = 128;
@@ -19,10 +19,15 @@ pub(super) struct Ahead<'scope> {
 
 impl<'scope> Ahead<'scope> {
     /// Begins to walk; an end before the last item is noticed by the walk.
-    pub(super) fn start<'env>(scope: &'scope Scope<'scope, 'env>, source: Box<dyn Source>) -> Self {
+    pub(super) fn start<'env>(
+        scope: &'scope Scope<'scope, 'env>,
+        source: Box<dyn Source>,
+    ) -> Result<Self> {
         let (send, loads) = sync_channel(LOADS);
-        let thread = scope.spawn(move || walk(source, &send));
-        Ahead { loads, load: Vec::new().into_iter(), thread }
+        let thread = Builder::new()
+            .spawn_scoped(scope, move || walk(source, &send))
+            .attempt("start a thread for", "a source")?;
+        Ok(Ahead { loads, load: Vec::new().into_iter(), thread })
     }
 
     /// The next item; none after the last, nor after an error.

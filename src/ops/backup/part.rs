@@ -69,7 +69,7 @@ impl<'b, 'r> PartBuilder<'b, 'r> {
         let description = source.describe();
         let started = self.session.repository().env().now();
         let source = std::thread::scope(|scope| {
-            let mut items = Ahead::start(scope, source);
+            let mut items = Ahead::start(scope, source)?;
             while let Some(item) = items.next() {
                 go_on(self.monitor, "back up")?;
                 self.take(item)?;

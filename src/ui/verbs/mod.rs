@@ -23,10 +23,11 @@ mod views;
 use super::app::App;
 use super::args::Verb;
 use super::exit::Done;
-use crate::error::Result;
+use crate::error::{Error, Kind, Result};
 
 /// Does what the command line asks for.
 pub fn run(app: &App, verb: &Verb) -> Result<Done> {
+    start_threads()?;
     match verb {
         Verb::Init(args) => init::run(app, args),
         Verb::Backup(args) => backup::run(app, args),
@@ -44,4 +45,14 @@ pub fn run(app: &App, verb: &Verb) -> Result<Done> {
         Verb::Completions(args) => completions::run(args),
         Verb::Demo(args) => demo::run(args),
     }
+}
+
+/// Starts the threads that all work is shared among. Left to their first use, a machine that
+/// gives none would make that panic.
+fn start_threads() -> Result<()> {
+    rayon::ThreadPoolBuilder::new().build_global().map_err(|cause| {
+        Error::new(Kind::Failed, "start", "threads")
+            .because(cause.to_string())
+            .hint("give the program more memory or processes, or set RAYON_NUM_THREADS=1")
+    })
 }
