@@ -119,7 +119,7 @@ pub fn stream_of_size(path: &str, bytes: Vec<u8>, size: u64) -> Box<dyn Source> 
     tree.put(name, bytes);
     let mut item = tree.file(name, name);
     if let Item::File(file) = &mut item {
-        file.stamp = file.stamp.map(|stamp| Stamp { size, ..stamp });
+        file.length = Some(size);
     }
     items(path, vec![item])
 }
