@@ -113,6 +113,8 @@ pub const POSTGRES_CONNECT_WAIT: Duration = Duration::from_secs(30);
 pub const POSTGRES_KEEPALIVE: Duration = Duration::from_secs(60);
 /// Bytes kept of what a tool of PostgreSQL says on standard error: the last ones.
 pub const POSTGRES_SAID_MAX: usize = 16 * KIB;
+/// Most bytes of a server's roles and tablespaces.
+pub const POSTGRES_GLOBALS_MAX: u64 = 64 << 20;
 /// Largest encoded facts of a dumped database; its tables are left out where they would pass it.
 pub const POSTGRES_FACTS_MAX: usize = 512 * KIB;
 

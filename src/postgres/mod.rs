@@ -1,5 +1,6 @@
 //! PostgreSQL servers: where they are, a session on one, and the tools that dump and restore.
 
+pub mod census;
 mod client;
 mod secret;
 pub mod settings;

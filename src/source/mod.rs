@@ -2,6 +2,7 @@
 //! finishes with a proof of consistency.
 
 pub mod files;
+pub mod postgres;
 pub mod sqlite;
 pub mod stdin;
 
@@ -16,6 +17,12 @@ use std::collections::BTreeMap;
 pub trait Source: Send {
     /// What it is and where it stands in the snapshot.
     fn describe(&self) -> Description;
+
+    /// Whether the part is worthless unless every one of its items was captured: then trouble
+    /// with one is trouble with all, unless the user wants to keep what there is.
+    fn all_or_nothing(&self) -> bool {
+        false
+    }
 
     /// The next item: the root first, then depth first, entries of a directory sorted by name.
     /// Asked for on a thread of its own, before the items given earlier are opened.

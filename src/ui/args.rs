@@ -63,7 +63,7 @@ pub enum Verb {
     /// Create a repository
     Init(init::InitArgs),
     /// Save files, databases and streams as one snapshot
-    Backup(backup::BackupArgs),
+    Backup(Box<backup::BackupArgs>),
     /// Restore a snapshot, or a part of it, into a folder
     Restore(restore::RestoreArgs),
     /// List snapshots

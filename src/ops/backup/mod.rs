@@ -122,7 +122,7 @@ fn capture(
         let name = String::from_utf8_lossy(&description.path).into_owned();
         let before = parent.and_then(|stored| parent::part_of(&stored.snapshot, &description));
         let builder = PartBuilder::new(session, &reader, &cutter, monitor, before);
-        match builder.build(source) {
+        match builder.build(source, options.keep_going) {
             Ok(built) => {
                 captured.warnings.extend(built.warnings);
                 add(&mut captured.counts, &built.counts);

@@ -38,6 +38,7 @@ pub(super) struct PartBuilder<'b, 'r> {
     warnings: Vec<String>,
     tainted: bool,
     incomplete: bool,
+    all_or_nothing: bool,
 }
 
 impl<'b, 'r> PartBuilder<'b, 'r> {
@@ -62,10 +63,14 @@ impl<'b, 'r> PartBuilder<'b, 'r> {
             warnings: Vec::new(),
             tainted: false,
             incomplete: false,
+            all_or_nothing: false,
         }
     }
 
-    pub(super) fn build(mut self, source: Box<dyn Source>) -> Result<BuiltPart> {
+    /// Reads the source to its end; `keep_going` keeps what there is of one that is worth
+    /// something as a whole only.
+    pub(super) fn build(mut self, source: Box<dyn Source>, keep_going: bool) -> Result<BuiltPart> {
+        self.all_or_nothing = source.all_or_nothing() && !keep_going;
         let description = source.describe();
         let started = self.session.repository().env().now();
         let source = std::thread::scope(|scope| {
@@ -132,7 +137,7 @@ impl<'b, 'r> PartBuilder<'b, 'r> {
                 tell(self.monitor, 0);
                 self.batch.push(Event::Done(Box::new(node)));
             }
-            Item::Failed(error) => self.failed(&error)?,
+            Item::Failed(error) => self.failed(error)?,
         }
         if self.batch.is_full() { self.flush() } else { Ok(()) }
     }
@@ -159,13 +164,16 @@ impl<'b, 'r> PartBuilder<'b, 'r> {
         file.stamp.is_some() && file.stamp == before.stamp && stored(self.reader, content)
     }
 
-    fn failed(&mut self, error: &Error) -> Result<()> {
+    fn failed(&mut self, error: Error) -> Result<()> {
+        if self.all_or_nothing {
+            return Err(error);
+        }
         if self.open.is_empty() && self.beside.is_empty() {
             return Err(
                 Error::new(error.kind(), "capture", "the source").because(error.to_string())
             );
         }
-        self.monitor.trouble(error);
+        self.monitor.trouble(&error);
         self.counts.failed += 1;
         self.incomplete = true;
         Ok(())
@@ -201,7 +209,7 @@ impl<'b, 'r> PartBuilder<'b, 'r> {
                     }
                     self.entry(*read.node)?;
                 }
-                Event::Failed(error) => self.failed(&error)?,
+                Event::Failed(error) => self.failed(error)?,
                 Event::File(..) => {}
             }
         }

@@ -1,5 +1,6 @@
 //! The sources that a command line names, and how they are captured.
 
+use super::postgres::{DumpArgs, ToolArgs};
 use crate::env::Env;
 use crate::error::{Error, Kind, Result};
 use crate::source::Source;
@@ -15,8 +16,8 @@ use std::sync::Arc;
 /// What is to be captured.
 #[derive(Debug, Args)]
 pub struct SourceArgs {
-    /// Files and folders; `sqlite:PATH` for a database alone; with --stdin-from-command, after
-    /// `--`, the command and its arguments
+    /// Files and folders; `sqlite:PATH` for a database alone; `postgres-dump:URL` for databases of
+    /// a PostgreSQL server; with --stdin-from-command, after `--`, the command and its arguments
     #[arg(value_name = "SOURCE")]
     pub sources: Vec<OsString>,
 
@@ -67,6 +68,12 @@ pub struct SourceArgs {
     /// Save databases like any other file: wrong if one is written to meanwhile
     #[arg(long, help_heading = "Databases")]
     pub no_sqlite: bool,
+
+    #[command(flatten)]
+    pub dump: DumpArgs,
+
+    #[command(flatten)]
+    pub tools: ToolArgs,
 }
 
 /// How much a database is checked while it is read.
@@ -104,13 +111,14 @@ impl SourceArgs {
     }
 
     fn source(&self, source: &OsStr, env: &Env) -> Result<Box<dyn Source>> {
-        match source.as_bytes().strip_prefix(b"sqlite:") {
-            Some(path) => {
-                let path = Path::new(OsStr::from_bytes(path));
-                Ok(Box::new(SqliteSource::new(path, self.reader()?)?))
-            }
-            None => Ok(Box::new(FilesSource::new(Path::new(source), self.files(env)?)?)),
+        if let Some(path) = source.as_bytes().strip_prefix(b"sqlite:") {
+            let path = Path::new(OsStr::from_bytes(path));
+            return Ok(Box::new(SqliteSource::new(path, self.reader()?)?));
         }
+        if let Some(url) = source.as_bytes().strip_prefix(b"postgres-dump:") {
+            return self.dump.source(url, &self.tools, self.row_counts, env);
+        }
+        Ok(Box::new(FilesSource::new(Path::new(source), self.files(env)?)?))
     }
 
     fn reader(&self) -> Result<SqliteReader> {

@@ -1,0 +1,160 @@
+//! Which databases of a server are dumped.
+
+use crate::error::{Error, Kind, Result};
+use crate::postgres::{Client, Row, Settings};
+
+/// The choice of databases.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct DatabaseChoice {
+    /// Names or patterns with `*` and `?`; if there are none, the database that the connection
+    /// string names, or else all but templates.
+    pub include: Vec<String>,
+    /// Names or patterns of those that are left out.
+    pub exclude: Vec<String>,
+    /// All, whatever the connection string names.
+    pub all: bool,
+}
+
+/// A database that is to be dumped.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Database {
+    pub(super) name: String,
+    /// Bytes on the server: about as long as the dump will be.
+    pub(super) size: u64,
+}
+
+/// What was chosen.
+pub(super) struct Chosen {
+    pub(super) databases: Vec<Database>,
+    pub(super) warnings: Vec<String>,
+}
+
+/// Databases that nearly every server has, to ask for the others from.
+const USUAL: [&str; 2] = ["postgres", "template1"];
+
+/// A session of the server, in the database that is named anywhere or else a usual one.
+pub(super) fn connect(settings: &Settings) -> Result<Client> {
+    if settings.has_database() {
+        return Client::connect(settings);
+    }
+    let mut first = None;
+    for name in USUAL {
+        match Client::connect(&settings.with_database(name)) {
+            Ok(client) => return Ok(client),
+            Err(error) => first = first.or(Some(error)),
+        }
+    }
+    // Like its user, as libpq would have it.
+    Client::connect(settings).map_err(|error| first.unwrap_or(error))
+}
+
+/// The databases of the choice.
+///
+/// # Errors
+/// A name or pattern that stands for none, and a choice of nothing.
+pub(super) fn choose(
+    client: &mut Client,
+    settings: &Settings,
+    choice: &DatabaseChoice,
+) -> Result<Chosen> {
+    let listed = list(client)?;
+    let named: Vec<&str> = match settings.named_database() {
+        Some(name) if choice.include.is_empty() && !choice.all => vec![name],
+        _ => Vec::new(),
+    };
+    for pattern in &choice.include {
+        if !listed.iter().any(|database| fits(pattern, &database.name)) {
+            let names: Vec<&str> = listed.iter().map(|known| known.name.as_str()).collect();
+            return Err(Error::new(Kind::NotFound, "find the database", format!("{pattern:?}"))
+                .because(format!("{} has no such one", settings.server_name()))
+                .hint(format!("it has {}", names.join(", "))));
+        }
+    }
+    let wanted = |database: &&Listed| {
+        let name = &database.name;
+        let included = if !named.is_empty() {
+            named.contains(&name.as_str())
+        } else if choice.include.is_empty() {
+            database.is_ordinary
+        } else {
+            // A template has to be named in full.
+            let plain = |pattern: &String| pattern == name;
+            choice.include.iter().any(plain)
+                || (database.is_ordinary && choice.include.iter().any(|it| fits(it, name)))
+        };
+        included && !choice.exclude.iter().any(|pattern| fits(pattern, name))
+    };
+    let chosen: Vec<&Listed> = listed.iter().filter(wanted).collect();
+    if chosen.is_empty() {
+        return Err(Error::new(Kind::InvalidInput, "back up", settings.server_name())
+            .because("no database is left of the choice"));
+    }
+    let broken = listed.iter().filter(|database| database.is_broken);
+    let warning = |database: &Listed| {
+        format!("database {:?} is the rest of a broken DROP DATABASE and left out", database.name)
+    };
+    Ok(Chosen {
+        warnings: broken.map(warning).collect(),
+        databases: chosen.into_iter().map(Listed::chosen).collect(),
+    })
+}
+
+struct Listed {
+    name: String,
+    size: u64,
+    /// No template, and open to sessions.
+    is_ordinary: bool,
+    is_broken: bool,
+}
+
+impl Listed {
+    fn chosen(&self) -> Database {
+        Database { name: self.name.clone(), size: self.size }
+    }
+}
+
+fn list(client: &mut Client) -> Result<Vec<Listed>> {
+    let rows = client.query(
+        "SELECT datname, NOT datistemplate AND datallowconn AND datconnlimit <> -2,
+         datconnlimit = -2,
+         CASE WHEN has_database_privilege(oid, 'CONNECT') THEN pg_database_size(oid) END
+         FROM pg_database ORDER BY datname COLLATE \"C\"",
+    )?;
+    let listed = |row: &Row| Listed {
+        name: row.text(0).to_owned(),
+        is_ordinary: row.is_true(1),
+        is_broken: row.is_true(2),
+        size: row.text(3).parse().unwrap_or(0),
+    };
+    Ok(rows.iter().map(listed).collect())
+}
+
+/// Whether a name fits a pattern: `*` stands for any letters, `?` for one.
+fn fits(pattern: &str, name: &str) -> bool {
+    let Some(first) = pattern.chars().next() else { return name.is_empty() };
+    let rest = pattern.get(first.len_utf8()..).unwrap_or_default();
+    let mut letters = name.chars();
+    match first {
+        '*' => fits(rest, name) || (letters.next().is_some() && fits(pattern, letters.as_str())),
+        '?' => letters.next().is_some() && fits(rest, letters.as_str()),
+        _ => letters.next() == Some(first) && fits(rest, letters.as_str()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Patterns stand for names as in a shell, letter by letter.
+    #[test]
+    fn patterns_fit() {
+        for (pattern, name) in
+            [("app", "app"), ("a*", "a"), ("*_x?", "ab_xy"), ("\u{e4}?", "\u{e4}b")]
+        {
+            assert!(fits(pattern, name), "{pattern} {name}");
+        }
+        for (pattern, name) in [("app", "apps"), ("a?", "a"), ("*x", "xy"), ("", "a")] {
+            assert!(!fits(pattern, name), "{pattern} {name}");
+        }
+    }
+}

@@ -1,0 +1,203 @@
+//! The databases of a PostgreSQL server as dumps: each a stream from `pg_dump`, described at the
+//! very moment that the dump is of; and what belongs to no database, from `pg_dumpall`.
+
+mod databases;
+mod dump;
+mod facts;
+mod globals;
+mod session;
+
+use super::{Description, FileItem, Item, Opener, PartProof, Source};
+use crate::env::{Env, Time};
+use crate::error::{Error, Kind, Result};
+use crate::format::list::{Content, TreeRef};
+use crate::format::node::{FileTime, Metadata, Node, NodeKind, bad_name};
+use crate::format::snapshot::PartKind;
+use crate::id::ChunkId;
+use crate::postgres::{Client, Settings, ToolOptions, Tools, version_text};
+use databases::Database;
+pub use databases::DatabaseChoice;
+pub use dump::DumpFormat;
+use rustix::process::{getegid, geteuid};
+use std::collections::{BTreeMap, VecDeque};
+
+/// What is dumped of a server, and how.
+#[derive(Clone, Debug, Default)]
+pub struct PostgresOptions {
+    /// Which databases.
+    pub databases: DatabaseChoice,
+    /// What of each, as arguments of `pg_dump`: `--schema=..`, `--exclude-table=..`.
+    pub selection: Vec<String>,
+    /// The form of the dumps.
+    pub format: DumpFormat,
+    /// Whether roles and tablespaces are left out.
+    pub without_globals: bool,
+    /// Whether rows are counted, in the same moment.
+    pub row_counts: bool,
+    /// Whether each dump and its facts are left to be of two moments, as with a pooler between.
+    pub without_snapshot: bool,
+    /// The programs.
+    pub tools: ToolOptions,
+    /// What the server is called in the snapshot, instead of its host and port.
+    pub name: Option<String>,
+}
+
+/// A part: databases of one server.
+pub struct PostgresSource {
+    settings: Settings,
+    options: PostgresOptions,
+    path: Vec<u8>,
+    now: Time,
+    items: Option<VecDeque<Item>>,
+    proof: PartProof,
+}
+
+impl PostgresSource {
+    /// The databases that `settings` and `options` choose; the server is not asked yet.
+    pub fn new(settings: Settings, options: PostgresOptions, env: &Env) -> Result<Self> {
+        let name = options.name.clone().unwrap_or_else(|| settings.server_name());
+        if let Some(reason) = bad_name(name.as_bytes()) {
+            return Err(Error::new(Kind::InvalidInput, "name a server", format!("{name:?}"))
+                .because(reason));
+        }
+        let path = format!("/postgres/{name}").into_bytes();
+        let proof = PartProof::default();
+        Ok(PostgresSource { settings, options, path, now: env.now(), items: None, proof })
+    }
+
+    /// Asks the server what there is, and finds the programs for its version.
+    fn look(&mut self) -> Result<VecDeque<Item>> {
+        let mut client = databases::connect(&self.settings)?;
+        let tools = Tools::find(&self.options.tools, client.version())?;
+        let found = databases::choose(&mut client, &self.settings, &self.options.databases)?;
+        self.proof.warnings = found.warnings;
+        self.proof.facts = server_facts(&mut client, &tools, &found.databases)?;
+        let root = self.path.rsplit(|byte| *byte == b'/').next().unwrap_or_default();
+        let mut items = VecDeque::from([
+            Item::Enter(self.folder(root)),
+            Item::Enter(self.folder(b"databases")),
+        ]);
+        // A session leads to the very server that was asked, where several may be named.
+        let settings = client.settings();
+        let mut files: Vec<FileItem> =
+            found.databases.iter().map(|database| self.dump(database, settings, &tools)).collect();
+        files.sort_by(|a, b| a.node.name.cmp(&b.node.name));
+        items.extend(files.into_iter().map(Item::File));
+        items.push_back(Item::Leave);
+        if !self.options.without_globals {
+            let settings = settings.clone();
+            let open: Opener = Box::new(move || globals::open(&tools, &settings));
+            items.push_back(Item::File(self.file(b"globals.sql".to_vec(), None, open)));
+        }
+        items.push_back(Item::Leave);
+        Ok(items)
+    }
+
+    fn dump(&self, database: &Database, settings: &Settings, tools: &Tools) -> FileItem {
+        let job = dump::Job {
+            name: database.name.clone(),
+            settings: settings.with_database(&database.name),
+            tools: tools.clone(),
+            format: self.options.format,
+            selection: self.options.selection.clone(),
+            row_counts: self.options.row_counts,
+            without_snapshot: self.options.without_snapshot,
+        };
+        let name = entry_name(&database.name, self.options.format.suffix());
+        self.file(name, Some(database.size), Box::new(move || job.open()))
+    }
+
+    fn folder(&self, name: &[u8]) -> Node {
+        let entries = TreeRef { id: ChunkId([0; 32]), levels: 0 };
+        self.node(name.to_vec(), NodeKind::Directory { entries }, 0o700)
+    }
+
+    fn file(&self, name: Vec<u8>, length: Option<u64>, open: Opener) -> FileItem {
+        let kind = NodeKind::File { content: Content::default(), database: None };
+        let node = self.node(name, kind, 0o600);
+        FileItem { node, length, stamp: None, settled: false, open }
+    }
+
+    fn node(&self, name: Vec<u8>, kind: NodeKind, mode: u32) -> Node {
+        let nanoseconds = u32::try_from(self.now.0.rem_euclid(Time::SECOND)).unwrap_or(0);
+        let meta = Metadata {
+            mode,
+            uid: geteuid().as_raw(),
+            gid: getegid().as_raw(),
+            mtime: FileTime(self.now.0.div_euclid(Time::SECOND), nanoseconds),
+            ..Metadata::default()
+        };
+        Node { name, kind, meta, stamp: None, taint: None }
+    }
+}
+
+impl Source for PostgresSource {
+    fn describe(&self) -> Description {
+        Description { kind: PartKind::PostgresDump, path: self.path.clone() }
+    }
+
+    /// A server without one of its databases is not what was asked for.
+    fn all_or_nothing(&self) -> bool {
+        true
+    }
+
+    fn next(&mut self) -> Result<Option<Item>> {
+        if self.items.is_none() {
+            self.items = Some(self.look()?);
+        }
+        Ok(self.items.as_mut().and_then(VecDeque::pop_front))
+    }
+
+    fn finish(self: Box<Self>) -> Result<PartProof> {
+        Ok(self.proof)
+    }
+}
+
+/// What is recorded of the server itself.
+fn server_facts(
+    client: &mut Client,
+    tools: &Tools,
+    databases: &[Database],
+) -> Result<BTreeMap<String, String>> {
+    let names: Vec<&str> = databases.iter().map(|database| database.name.as_str()).collect();
+    let mut facts = BTreeMap::from([
+        ("server".to_owned(), client.text("SHOW server_version")?),
+        ("pg_dump".to_owned(), version_text(tools.version())),
+        ("databases".to_owned(), names.join(", ")),
+    ]);
+    // Some managed servers keep it to themselves.
+    if let Ok(identifier) = client.text("SELECT system_identifier FROM pg_control_system()") {
+        facts.insert("system_identifier".to_owned(), identifier);
+    }
+    Ok(facts)
+}
+
+/// The entry of a database: its name with `%`, `/`, a leading `.` and control bytes escaped as in
+/// URLs, and the suffix of the dump's form.
+fn entry_name(database: &str, suffix: &str) -> Vec<u8> {
+    let mut name = String::new();
+    for (at, letter) in database.chars().enumerate() {
+        if matches!(letter, '%' | '/') || letter.is_ascii_control() || (at == 0 && letter == '.') {
+            name.push_str(&format!("%{:02X}", u32::from(letter)));
+        } else {
+            name.push(letter);
+        }
+    }
+    name.push_str(suffix);
+    name.into_bytes()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Any database's name becomes a name that a directory can hold, and no two the same.
+    #[test]
+    fn entries_are_named() {
+        let name = |text| String::from_utf8(entry_name(text, ".dump")).unwrap();
+        assert_eq!(name("app"), "app.dump");
+        assert_eq!(name("a/b%c\n"), "a%2Fb%25c%0A.dump");
+        assert_eq!(name(".."), "%2E..dump");
+        assert_eq!(name("My \"App\" \u{e4}"), "My \"App\" \u{e4}.dump");
+    }
+}
