@@ -50,8 +50,13 @@ pub const SKETCHES_MAX: usize = 7 << 17;
 pub const BASES_MAX: usize = 8;
 /// Deepest delta: a blob of this depth needs a chain of so many others.
 pub const DEPTH_MAX: u8 = 8;
-/// Most blobs that reading one blob may touch, itself included.
+/// Most blobs that reading one blob may touch, itself included, by the index that its writer knew.
 pub const CLOSURE_MAX: usize = 16;
+/// Most that a reader takes: each of them may be provided by the entry of another writer at work
+/// at the same time, which brings as many of its own.
+pub const CLOSURE_READ_MAX: usize = CLOSURE_MAX * CLOSURE_MAX;
+/// ... and most bytes of their plaintexts together.
+pub const CLOSURE_BYTES: usize = CLOSURE_MAX * BLOB_MAX;
 
 /// Largest record object (config, key, writer, snapshot, note), sealed.
 pub const RECORD_MAX: usize = 16 * MIB;

@@ -9,6 +9,7 @@
 )]
 
 mod backends;
+mod begun;
 mod chunk;
 mod cli;
 mod codec;
@@ -33,4 +34,5 @@ mod common;
 mod engine;
 mod faults;
 mod old_repositories;
+mod parts;
 mod readers;

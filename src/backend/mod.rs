@@ -19,7 +19,7 @@ pub use dry_run::DryRun;
 pub use local::Local;
 pub use location::Location;
 pub use memory::Memory;
-pub use probe::probe;
+pub use probe::{is_of_probe, probe};
 
 use crate::error::Result;
 use crate::format::ObjectKind;

@@ -1,9 +1,10 @@
 //! Tries out, before a repository is made, what a store says of itself: creators race for one
 //! name, and each result must be listed at once (chapter 11, what a store must provide).
 
-use super::{Backend, Handle, Put, Traits};
+use super::{Backend, Handle, Listed, Put, Traits};
 use crate::env::Env;
 use crate::error::{Error, Kind, Result};
+use crate::format::ObjectKind;
 use crate::id::SnapshotId;
 use std::sync::Barrier;
 use std::thread;
@@ -63,8 +64,20 @@ fn winners_of(backend: &dyn Backend, handle: &Handle) -> Result<Vec<u8>> {
     Ok(puts.into_iter().filter(|(_, put)| *put == Put::Created).map(|(who, _)| who).collect())
 }
 
+/// What every object of a probe begins with.
+const MARK: &[u8] = b"icecore probe ";
+
 fn bytes_of(creator: u8) -> Vec<u8> {
-    [b"icecore probe ".as_slice(), &[b'a'.saturating_add(creator)]].concat()
+    [MARK, &[b'a'.saturating_add(creator)]].concat()
+}
+
+/// Whether an object was left by a probe: one that was stopped, or could not delete it.
+pub fn is_of_probe(backend: &dyn Backend, object: &Listed) -> Result<bool> {
+    let heartbeat = object.handle.kind() == ObjectKind::Writer && object.handle.number().is_some();
+    if !heartbeat || object.size != bytes_of(0).len() as u64 {
+        return Ok(false);
+    }
+    Ok(backend.get(&object.handle, None)?.starts_with(MARK))
 }
 
 fn lost(backend: &dyn Backend) -> Error {

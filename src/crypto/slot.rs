@@ -28,9 +28,39 @@ pub fn wrap(
     repository: RepoId,
     env: &Env,
 ) -> Result<(SlotId, Vec<u8>)> {
+    wrap_as(SlotId(env.random()?), keyring, secret, cost, label, repository, env)
+}
+
+/// The slot that a new repository begins with: their ids are the same, so that the slot alone
+/// tells which repository it is of.
+pub fn wrap_first(
+    keyring: &Keyring,
+    secret: &Secret,
+    cost: KdfCost,
+    label: &str,
+    env: &Env,
+) -> Result<(SlotId, Vec<u8>)> {
+    let id = SlotId(env.random()?);
+    wrap_as(id, keyring, secret, cost, label, repository_of_first(id), env)
+}
+
+/// The repository that a slot is the first of, if it is the first of any.
+pub fn repository_of_first(slot: SlotId) -> RepoId {
+    RepoId(slot.0)
+}
+
+fn wrap_as(
+    id: SlotId,
+    keyring: &Keyring,
+    secret: &Secret,
+    cost: KdfCost,
+    label: &str,
+    repository: RepoId,
+    env: &Env,
+) -> Result<(SlotId, Vec<u8>)> {
     check_input(secret, label)?;
     let mut slot = Slot {
-        id: SlotId(env.random()?),
+        id,
         kdf: kdf_of(secret, cost),
         salt: env.random()?,
         commitment: [0; 32],

@@ -18,6 +18,8 @@ pub const PACK_ROW: usize = 32 + 4 + 4;
 pub const ENTRY: usize = 56;
 /// Bytes of a row of the table of bases: half a chunk's id.
 pub const BASE_ROW: usize = 16;
+/// Where in an entry the row of its pack stands.
+const PACK: usize = 32;
 /// Where in an entry the row of its first base stands.
 const FIRST_BASE: usize = 32 + 4 * 4;
 
@@ -229,6 +231,23 @@ impl Segment {
         let (depth, count) = (packed >> 4, usize::from(packed & 15));
         let bases = self.bases_at(usize::try_from(first).ok()?, count)?;
         Some(IndexEntry { id, pack, offset, stored, plain, salt, codec, depth, bases })
+    }
+
+    /// The id of the entry in `row`, if there is one.
+    pub fn id(&self, row: usize) -> Option<ChunkId> {
+        self.row(row)?.first_chunk().copied().map(ChunkId)
+    }
+
+    /// Where the pack of the entry in `row` stands in the table of packs, and the offset there.
+    pub fn pack_row_of(&self, row: usize) -> Option<(usize, u32)> {
+        let mut reader = Reader::new(self.row(row)?.get(PACK..)?, "");
+        let (pack, offset) = (reader.u32().ok()?, reader.u32().ok()?);
+        Some((usize::try_from(pack).ok()?, offset))
+    }
+
+    /// The pack of the entry in `row`.
+    pub fn pack_of(&self, row: usize) -> Option<&PackRow> {
+        self.packs.get(self.pack_row_of(row)?.0)
     }
 
     fn bases_at(&self, first: usize, count: usize) -> Option<Vec<BaseId>> {

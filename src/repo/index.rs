@@ -8,7 +8,7 @@ use crate::format::index::{IndexEntry, Segment, SegmentBuilder};
 use crate::format::pack::Salt;
 use crate::format::{BlobKind, Codec, ObjectKind};
 use crate::id::{BaseId, ChunkId, IndexId, PackId};
-use crate::limits::{CLOSURE_MAX, DEPTH_MAX, INDEX_ENTRIES_MAX};
+use crate::limits::{CLOSURE_READ_MAX, DEPTH_MAX, INDEX_ENTRIES_MAX};
 use rayon::prelude::*;
 use std::collections::{HashMap, HashSet};
 
@@ -49,6 +49,8 @@ pub struct Index {
     generations: Generations,
     /// Entries found damaged.
     damaged: Entries,
+    /// Packs found lost altogether.
+    lost: HashSet<PackId>,
     /// Why segments are missing.
     troubles: Vec<Error>,
 }
@@ -59,13 +61,29 @@ const SMALL: usize = INDEX_ENTRIES_MAX / 4;
 /// Salts of one merged segment: each writer brings its own.
 const SALTS_TOGETHER: usize = 1 << 12;
 
+/// How often the index is read anew before a segment that is listed and not there is an error.
+const LOADS_MOST: usize = 8;
+
 /// Entries that are looked at before one is given up as unusable: a forged index may branch.
-const VISITS_MAX: usize = 16 * CLOSURE_MAX;
+const VISITS_MAX: usize = 4 * CLOSURE_READ_MAX;
 
 impl Repository {
     /// Reads the collection chain and then every live index segment (chapter 11, W2). What a
     /// damaged segment named is just not known; [`Index::take_troubles`] tells of it.
+    ///
+    /// A segment that is gone when its turn comes was replaced by a collector: then everything is
+    /// read again, a few times.
     pub fn load_index(&self) -> Result<Index> {
+        let mut tries = 1;
+        loop {
+            match self.try_load_index() {
+                Err(error) if error.kind() == Kind::NotFound && tries < LOADS_MOST => tries += 1,
+                loaded => return loaded,
+            }
+        }
+    }
+
+    fn try_load_index(&self) -> Result<Index> {
         let generations = self.generations()?;
         let listed = self.backend().list(ObjectKind::Index)?;
         let listed: HashSet<IndexId> =
@@ -86,7 +104,7 @@ impl Repository {
             }
         }
         let segments = merge_small(segments)?;
-        Ok(Index { segments, names, generations, damaged: HashSet::new(), troubles })
+        Ok(Index { segments, names, generations, troubles, ..Index::default() })
     }
 
     /// One segment, as it is stored.
@@ -154,9 +172,14 @@ impl Index {
         self.damaged.extend(places);
     }
 
+    /// Marks all entries in a pack as damaged.
+    pub fn mark_lost(&mut self, pack: PackId) {
+        self.lost.insert(pack);
+    }
+
     /// Whether an entry was marked.
     pub fn is_damaged(&self, place: &Place) -> bool {
-        self.damaged.contains(place)
+        self.lost.contains(&place.pack) || self.damaged.contains(place)
     }
 
     /// Every entry, in no particular order.
@@ -164,6 +187,19 @@ impl Index {
         self.segments.iter().flat_map(|segment| {
             (0..segment.len()).filter_map(move |row| place(segment, &segment.entry(row)?))
         })
+    }
+
+    pub(super) fn segments(&self) -> &[Segment] {
+        &self.segments
+    }
+
+    pub(super) fn place(&self, segment: usize, row: usize) -> Option<Place> {
+        let segment = self.segments.get(segment)?;
+        place(segment, &segment.entry(row)?)
+    }
+
+    pub(super) fn id_of(&self, segment: usize, row: usize) -> Option<ChunkId> {
+        self.segments.get(segment)?.id(row)
     }
 
     /// Every pack that entries name, and its length.
@@ -194,39 +230,7 @@ impl Index {
         self.find(id).is_some()
     }
 
-    /// All blobs that reading `place` touches, itself first. Bounded by [`CLOSURE_MAX`].
-    ///
-    /// # Errors
-    /// `Damaged` if a base is missing or the closure is too large: checked before decoding.
-    pub fn closure(&self, place: &Place) -> Result<Vec<Place>> {
-        self.closure_without(place, &Entries::new())
-    }
-
-    /// The same, where the entries in `bad` do not count.
-    pub(super) fn closure_without(&self, place: &Place, bad: &Entries) -> Result<Vec<Place>> {
-        let mut closure = vec![place.clone()];
-        let mut seen: HashSet<BaseId> = HashSet::from([place.id.base()]);
-        let mut next = 0;
-        while let Some(of) = closure.get(next).cloned() {
-            for base in &of.bases {
-                if !seen.insert(*base) {
-                    continue;
-                }
-                let found = self
-                    .candidates(base)
-                    .into_iter()
-                    .find(|found| found.depth < of.depth && self.is_usable(found, bad));
-                closure.push(found.ok_or_else(|| missing_base(&of, base))?);
-                if closure.len() > CLOSURE_MAX {
-                    return Err(Error::damaged("read chunk", place.id, "it needs too many bases"));
-                }
-            }
-            next += 1;
-        }
-        Ok(closure)
-    }
-
-    fn candidates(&self, base: &BaseId) -> Vec<Place> {
+    pub(super) fn candidates(&self, base: &BaseId) -> Vec<Place> {
         let mut places: Vec<Place> = self
             .segments
             .iter()
@@ -240,7 +244,7 @@ impl Index {
 
     /// An entry is usable if its pack is neither condemned nor damaged and every base has a
     /// usable entry of smaller depth. So no cycle can carry anything.
-    fn is_usable(&self, place: &Place, bad: &Entries) -> bool {
+    pub(super) fn is_usable(&self, place: &Place, bad: &Entries) -> bool {
         self.usable_within(place, bad, &mut HashMap::new())
     }
 
@@ -271,11 +275,6 @@ impl Index {
         judged.insert(place.clone(), usable);
         usable
     }
-}
-
-fn missing_base(of: &Place, base: &BaseId) -> Error {
-    Error::new(Kind::Damaged, "read chunk", of.id)
-        .because(format!("its base {base} has no usable entry"))
 }
 
 fn place(segment: &Segment, entry: &IndexEntry) -> Option<Place> {

@@ -3,12 +3,15 @@
 
 mod bases;
 mod candidate;
+mod closure;
 mod generations;
 mod index;
+mod init;
 mod keys;
 mod objects;
 mod packer;
 mod reader;
+mod rows;
 mod seal;
 mod session;
 mod snapshots;
@@ -18,20 +21,20 @@ mod uploader;
 pub use candidate::{Candidate, Stored};
 pub use generations::Generations;
 pub use index::{Index, Place};
+pub use init::{InitOptions, refuse_occupied};
 pub use keys::SlotInfo;
 pub use reader::{Plain, Reader};
+pub use rows::{BlobSet, Row};
 pub use session::{Progress, Session, SessionOptions};
 pub use snapshots::{StoredSnapshot, newest_first};
 pub use trailers::PackContents;
 
 use crate::backend::{Backend, Handle, Put};
-use crate::crypto::{Ids, Keyring, Secret, config_mac, open_config};
+use crate::crypto::{Ids, Keyring, Secret, open_config};
 use crate::env::Env;
 use crate::error::{Error, Kind, Result};
 use crate::format::config::{Config, FEATURES};
 use crate::format::{ObjectKind, frame, record};
-use crate::id::RepoId;
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// An open repository: where it is, what it is, and its keys.
@@ -43,54 +46,7 @@ pub struct Repository {
     ids: Ids,
 }
 
-/// What `init` is asked for.
-#[derive(Clone, Debug, Default)]
-pub struct InitOptions {
-    /// Cost of the passphrase's derivation.
-    pub cost: crate::crypto::KdfCost,
-    /// Name of the first key slot.
-    pub label: String,
-    /// Whether the store cannot create exclusively, so that one writer at a time is all it bears.
-    pub single_writer: bool,
-}
-
 impl Repository {
-    /// Creates a repository where none is.
-    ///
-    /// # Errors
-    /// `AlreadyExists` if there is a repository, or anything that looks like one.
-    pub fn init(
-        backend: Arc<dyn Backend>,
-        env: Env,
-        secret: &Secret,
-        options: &InitOptions,
-    ) -> Result<Self> {
-        refuse_occupied(&*backend)?;
-        let keys = Keyring::generate(&env)?;
-        let config = Config {
-            repository: RepoId(env.random()?),
-            created: env.now(),
-            previous: None,
-            features: BTreeSet::new(),
-            single_writer: options.single_writer,
-        };
-        let (slot, bytes) = crate::crypto::slot::wrap(
-            &keys,
-            secret,
-            options.cost,
-            &options.label,
-            config.repository,
-            &env,
-        )?;
-        create(&*backend, &Handle::key(slot), &bytes)?;
-        let mut body = record::encode(&config)?;
-        let mac = config_mac(&keys, &body)?;
-        body.extend_from_slice(&mac);
-        create(&*backend, &Handle::config(0), &frame::encode_open(ObjectKind::Config, &body))?;
-        let ids = Ids::new(&keys)?;
-        Ok(Repository { backend, env, config, keys, ids })
-    }
-
     /// Opens the repository with the secret of any of its slots.
     ///
     /// # Errors
@@ -154,22 +110,6 @@ fn create(backend: &dyn Backend, handle: &Handle, bytes: &[u8]) -> Result<()> {
         Put::Exists => Err(Error::new(Kind::AlreadyExists, "create", handle)
             .because("something else stands there already")),
     }
-}
-
-/// Refuses a store that holds a repository, or anything that looks like one.
-pub fn refuse_occupied(backend: &dyn Backend) -> Result<()> {
-    for kind in ObjectKind::ALL {
-        if !backend.list(kind)?.is_empty() {
-            return Err(Error::new(
-                Kind::AlreadyExists,
-                "create a repository in",
-                backend.describe(),
-            )
-            .because(format!("there are {} already", kind.folder()))
-            .hint("name an empty place, or use the repository that is there"));
-        }
-    }
-    Ok(())
 }
 
 /// The newest configuration's handle and body, its chain of hashes proved.

@@ -9,7 +9,7 @@ use crate::error::{Error, Kind, Result};
 use crate::format::BlobKind;
 use crate::format::pack::{BlobAad, Salt};
 use crate::id::{BaseId, ChunkId, PackId};
-use crate::limits::{BASE_CACHE, CLOSURE_MAX};
+use crate::limits::{BASE_CACHE, CLOSURE_BYTES, CLOSURE_MAX};
 use rayon::prelude::*;
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -26,6 +26,8 @@ pub struct Reader<'r> {
     index: &'r Index,
     openers: Mutex<Openers>,
     cache: Mutex<Cache>,
+    /// Held by whoever goes the slow way: one closure in memory at a time.
+    slow: Mutex<()>,
 }
 
 /// Ranges of one pack closer than this are fetched as one.
@@ -38,7 +40,13 @@ const FETCH_MAX: u32 = 4 << 20;
 impl<'r> Reader<'r> {
     /// A reader over `index`.
     pub fn new(repository: &'r Repository, index: &'r Index) -> Self {
-        Reader { repository, index, openers: Mutex::default(), cache: Mutex::new(Cache::default()) }
+        Reader {
+            repository,
+            index,
+            openers: Mutex::default(),
+            cache: Mutex::default(),
+            slow: Mutex::default(),
+        }
     }
 
     /// The index that this reads through.
@@ -104,6 +112,7 @@ impl<'r> Reader<'r> {
 
     /// The slow way: entry after entry, of the blob and of its bases; then the error of the first.
     fn read_any(&self, id: &ChunkId) -> Result<Plain> {
+        let _alone = self.slow.lock().unwrap_or_else(PoisonError::into_inner);
         let mut bad = Entries::new();
         let mut first = None;
         while let Some(place) = self.index.find_without(id, &bad) {
@@ -127,8 +136,7 @@ impl<'r> Reader<'r> {
     /// One blob by this entry, every base proved on the way; or which entry failed, and how.
     fn read_closure(&self, place: &Place, bad: &Entries) -> Result<Plain, Box<(Place, Error)>> {
         let failed = |place: &Place, error: Error| Box::new((place.clone(), error));
-        let mut closure =
-            self.index.closure_without(place, bad).map_err(|error| failed(place, error))?;
+        let mut closure = self.index.closure_without(place, bad)?;
         closure.sort_by_key(|place| place.depth);
         let mut plains: HashMap<BaseId, Plain> = HashMap::new();
         for of in &closure {
@@ -174,7 +182,8 @@ impl<'r> Reader<'r> {
         plains
     }
 
-    /// What the cache has, and the places that have to be fetched.
+    /// What the cache has, and the places that have to be fetched. Closures that are wider than any
+    /// writer makes them, and more bytes of bases than [`CLOSURE_BYTES`], are left to the slow way.
     fn plan<'p>(
         &self,
         wanted: impl Iterator<Item = &'p Place>,
@@ -183,11 +192,18 @@ impl<'r> Reader<'r> {
         let mut plains = HashMap::new();
         let mut needed = Vec::new();
         let mut seen = HashSet::new();
+        let mut room = CLOSURE_BYTES as u64;
         for place in wanted {
             let closure = match place.bases.is_empty() {
                 true => vec![place.clone()],
                 false => self.index.closure(place).unwrap_or_default(),
             };
+            let bases = closure.iter().skip(1).filter(|place| !seen.contains(&place.id.base()));
+            let bytes: u64 = bases.map(|place| u64::from(place.plain)).sum();
+            if closure.len() > CLOSURE_MAX || bytes > room {
+                continue;
+            }
+            room -= bytes;
             for place in closure {
                 let base = place.id.base();
                 if let Some(plain) = cache.get(&base) {

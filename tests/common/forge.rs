@@ -147,6 +147,11 @@ impl Forger {
         id
     }
 
+    /// Stores the segment that `sealed` holds once more, under another name.
+    pub fn reseal_index(&self, handle: &Handle, sealed: &[u8]) -> IndexId {
+        self.segment(&object::open_object(&self.keys, handle, self.repository, sealed).unwrap())
+    }
+
     /// A collection condemns packs.
     pub fn condemn(&self, generation: u64, packs: &[PackId], reason: Reason) {
         let packs = packs.iter().map(|pack| (*pack, reason)).collect();
@@ -221,6 +226,7 @@ pub fn snapshot(id: SnapshotId, path: &str, root: Node, items: u64) -> Snapshot 
         labels: Default::default(),
         tool: "test".into(),
         parts: vec![part],
+        missing: Vec::new(),
         warnings: Vec::new(),
         summary: Summary { items, ..Default::default() },
     }

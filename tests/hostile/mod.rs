@@ -2,6 +2,7 @@
 //! may be read, what is refused, and who is named (faults 12, 13, 17, 19, 32 to 35, 46, 47, 52, 53).
 
 mod chunks;
+mod closures;
 mod collections;
 mod records;
 mod trees;

@@ -4,6 +4,7 @@ mod damage;
 mod diff;
 mod find;
 mod ls;
+mod rows;
 mod stats;
 
 use crate::common::memory::Tree;

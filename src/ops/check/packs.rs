@@ -6,7 +6,7 @@ use crate::error::{Error, Kind, Result};
 use crate::format::ObjectKind;
 use crate::id::{BaseId, ChunkId, PackId};
 use crate::monitor::{Counter, Monitor, go_on};
-use crate::repo::{Index, PackContents, Place, Plain, Reader, Repository};
+use crate::repo::{Index, PackContents, Place, Plain, Reader, Repository, Row};
 use rayon::prelude::*;
 use std::collections::{HashMap, HashSet};
 
@@ -18,72 +18,78 @@ pub(super) fn check(
     report: &mut CheckReport,
 ) -> Result<()> {
     let stored = stored_packs(repository)?;
-    let expected = places_by_pack(index);
+    let named = index.entries_by_pack();
     let orphans: Vec<PackId> = stored
         .keys()
-        .filter(|pack| !expected.contains_key(*pack) && !index.generations().is_condemned(pack))
+        .filter(|pack| !named.contains_key(*pack) && !index.generations().is_condemned(pack))
         .copied()
         .collect();
     report.orphans = orphans.len() as u64;
     let chosen = choose(repository, &stored, read_data)?;
     let total = chosen.iter().filter_map(|pack| stored.get(pack)).sum();
     monitor.begin("check packs", Some((Counter::Bytes, total)));
-    let mut bad: Vec<Place> = Vec::new();
-    let mut by_base: Vec<(Place, Error)> = Vec::new();
-    for (pack, places) in &expected {
+    let mut found = Found::default();
+    index.each_pack(&mut |pack, rows| {
+        // Condemned packs may be gone, or damaged, and known to be.
+        if index.generations().is_condemned(&pack) {
+            return Ok(());
+        }
         go_on(monitor, "check")?;
         report.packs += 1;
-        let Some(size) = stored.get(pack) else {
-            let error = Error::damaged("find", Handle::pack(*pack), "the index names it");
+        let Some(size) = stored.get(&pack) else {
+            let error = Error::damaged("find", Handle::pack(pack), "the index names it");
             report.found(monitor, error);
-            bad.extend(places.iter().cloned());
-            continue;
+            found.lost.push(pack);
+            return Ok(());
         };
-        if chosen.contains(pack) {
-            report.packs_read += 1;
-            report.bytes_read += size;
-            let read = read_pack(repository, index, *pack, places, monitor, report);
-            bad.extend(read.bad);
-            by_base.extend(read.by_base);
+        let mut checking =
+            Checking { repository, index, pack, rows, monitor, report, found: &mut found };
+        if chosen.contains(&pack) {
+            checking.report.packs_read += 1;
+            checking.report.bytes_read += size;
+            checking.read();
             monitor.count(Counter::Bytes, *size);
         } else {
-            let contents = repository.pack_contents(*pack);
-            bad.extend(compare(*pack, contents, places, monitor, report));
+            checking.compare(repository.pack_contents(pack));
         }
-    }
+        Ok(())
+    })?;
     for pack in orphans.iter().filter(|pack| chosen.contains(pack)) {
         go_on(monitor, "check")?;
         read_orphan(repository, *pack, monitor, report);
     }
     monitor.end();
-    index.mark_damaged(bad);
+    let Found { lost, bad, by_base } = found;
+    lost.into_iter().for_each(|pack| index.mark_lost(pack));
+    for row in bad {
+        let place = index.at(row);
+        index.mark_damaged(place);
+    }
     unusable(index, monitor, report);
     // Bases that were not read themselves, and turned out to be unreadable by what rests on them.
-    for (place, error) in by_base {
-        if index.knows(&place.id) {
-            report.found(monitor, error);
-            index.mark_damaged([place]);
-        }
+    for (row, base) in by_base {
+        let Some(place) = index.at(row).filter(|place| index.knows(&place.id)) else { continue };
+        let reason = format!("its base {base} cannot be read");
+        report.found(monitor, Error::damaged("read chunk", place.id, reason));
+        index.mark_damaged([place]);
     }
     Ok(())
+}
+
+/// What was found wrong, in few bytes each: half a repository may be gone.
+#[derive(Default)]
+struct Found {
+    /// Packs that are not there, or cannot be read at all.
+    lost: Vec<PackId>,
+    /// Entries that cannot be read.
+    bad: Vec<Row>,
+    /// Entries that are well, but rest on what cannot be read.
+    by_base: Vec<(Row, BaseId)>,
 }
 
 fn stored_packs(repository: &Repository) -> Result<HashMap<PackId, u64>> {
     let listed = repository.backend().list(ObjectKind::Pack)?;
     Ok(listed.iter().filter_map(|object| Some((object.handle.pack_id()?, object.size))).collect())
-}
-
-/// What the index names, but for condemned packs: those may be gone, or damaged, and known to be.
-fn places_by_pack(index: &Index) -> HashMap<PackId, Vec<Place>> {
-    let mut packs: HashMap<PackId, Vec<Place>> = HashMap::new();
-    for place in index.places().filter(|place| !index.generations().is_condemned(&place.pack)) {
-        packs.entry(place.pack).or_default().push(place);
-    }
-    for places in packs.values_mut() {
-        places.sort_by_key(|place| place.offset);
-        places.dedup();
-    }
-    packs
 }
 
 fn choose(
@@ -133,61 +139,86 @@ fn shuffle(repository: &Repository, packs: &mut [PackId]) -> Result<()> {
     Ok(())
 }
 
-/// What reading a pack found.
-#[derive(Default)]
-struct ReadPack {
-    /// Entries that cannot be read.
-    bad: Vec<Place>,
-    /// Entries that are well, but rest on what cannot be read.
-    by_base: Vec<(Place, Error)>,
+/// One pack that is being checked.
+struct Checking<'c> {
+    repository: &'c Repository,
+    index: &'c Index,
+    pack: PackId,
+    /// What the index names in it.
+    rows: &'c [Row],
+    monitor: &'c dyn Monitor,
+    report: &'c mut CheckReport,
+    found: &'c mut Found,
 }
 
-/// Reads a pack whole.
-fn read_pack(
-    repository: &Repository,
-    index: &Index,
-    pack: PackId,
-    places: &[Place],
-    monitor: &dyn Monitor,
-    report: &mut CheckReport,
-) -> ReadPack {
-    let handle = Handle::pack(pack);
-    let mut read = ReadPack::default();
-    let bytes = match repository.backend().get(&handle, None) {
-        Ok(bytes) => bytes,
-        Err(error) => {
-            report.found(monitor, error.within("check", handle));
-            read.bad = places.to_vec();
-            return read;
+impl Checking<'_> {
+    /// Reads the pack whole.
+    fn read(&mut self) {
+        let handle = Handle::pack(self.pack);
+        let bytes = match self.repository.backend().get(&handle, None) {
+            Ok(bytes) => bytes,
+            Err(error) => {
+                self.report.found(self.monitor, error.within("check", handle));
+                self.found.lost.push(self.pack);
+                return;
+            }
+        };
+        if blake3::hash(&bytes).as_bytes() != &self.pack.0 {
+            let reason = "its content is not what its name says";
+            self.report.found(self.monitor, Error::damaged("check", &handle, reason));
         }
-    };
-    if blake3::hash(&bytes).as_bytes() != &pack.0 {
-        report.found(
-            monitor,
-            Error::damaged("check", &handle, "its content is not what its name says"),
-        );
-    }
-    let contents = repository.pack_contents_of(pack, &bytes);
-    read.bad = compare(pack, contents, places, monitor, report);
-    let reader = Reader::new(repository, index);
-    for places in places.chunks(BATCH) {
-        for (place, trouble) in unreadable(&reader, index, &bytes, places) {
-            match trouble {
-                Trouble::Own(error) => {
-                    report.found(monitor, error);
-                    read.bad.push(place);
+        self.compare(self.repository.pack_contents_of(self.pack, &bytes));
+        let reader = Reader::new(self.repository, self.index);
+        for rows in self.rows.chunks(BATCH) {
+            let places: Vec<(Row, Place)> =
+                rows.iter().filter_map(|row| Some((*row, self.index.at(*row)?))).collect();
+            for (row, trouble) in unreadable(&reader, self.index, &bytes, &places) {
+                match trouble {
+                    Trouble::Own(error) => {
+                        self.report.found(self.monitor, error);
+                        self.found.bad.push(row);
+                    }
+                    Trouble::Base(base) => self.found.by_base.push((row, base)),
                 }
-                Trouble::Base(error) => read.by_base.push((place, error)),
             }
         }
     }
-    read
+
+    /// The pack's own account against the index's.
+    fn compare(&mut self, contents: Result<PackContents>) {
+        let handle = Handle::pack(self.pack);
+        let contents = match contents {
+            Ok(contents) => contents,
+            // The blobs may be whole all the same: the index knows where they are.
+            Err(error) => return self.report.found(self.monitor, error.within("check", handle)),
+        };
+        let known: HashMap<u32, &Place> =
+            contents.places.iter().map(|place| (place.offset, place)).collect();
+        let mut named = 0;
+        let mut last = None;
+        for row in self.rows {
+            let Some(place) = self.index.at(*row) else { continue };
+            if known.get(&place.offset) != Some(&&place) {
+                let reason = format!("{handle} does not hold it where the index says");
+                let error = Error::damaged("check chunk", place.id, reason);
+                self.report.found(self.monitor, error);
+                self.found.bad.push(*row);
+            }
+            // Two segments may name the same.
+            named += usize::from(last.as_ref() != Some(&place));
+            last = Some(place);
+        }
+        if contents.places.len() > named {
+            let reason = "the index does not name everything that it holds";
+            self.report.found(self.monitor, Error::damaged("check", handle, reason));
+        }
+    }
 }
 
-/// Why a blob cannot be read.
+/// Why a blob cannot be read: it is wrong itself, or its base is.
 enum Trouble {
     Own(Error),
-    Base(Error),
+    Base(BaseId),
 }
 
 impl From<Error> for Trouble {
@@ -223,11 +254,11 @@ fn unreadable(
     reader: &Reader<'_>,
     index: &Index,
     pack: &[u8],
-    places: &[Place],
-) -> Vec<(Place, Trouble)> {
+    places: &[(Row, Place)],
+) -> Vec<(Row, Trouble)> {
     let bases: HashMap<BaseId, ChunkId> = places
         .iter()
-        .flat_map(|place| &place.bases)
+        .flat_map(|(_, place)| &place.bases)
         .filter_map(|base| Some((*base, index.find_base(base)?.id)))
         .collect();
     let ids: Vec<ChunkId> = bases.values().copied().collect();
@@ -238,7 +269,7 @@ fn unreadable(
         .collect();
     places
         .par_iter()
-        .filter_map(|place| Some((place.clone(), read_blob(reader, pack, place, &plains).err()?)))
+        .filter_map(|(row, place)| Some((*row, read_blob(reader, pack, place, &plains).err()?)))
         .collect()
 }
 
@@ -256,64 +287,20 @@ fn read_blob(
     let payload = reader.open(place, sealed)?;
     let mut prefix = Vec::new();
     for base in &place.bases {
-        let plain = plains.get(base).ok_or_else(|| {
-            let reason = format!("its base {base} cannot be read");
-            Trouble::Base(Error::damaged("read chunk", place.id, reason))
-        })?;
+        let plain = plains.get(base).ok_or(Trouble::Base(*base))?;
         prefix.extend_from_slice(plain);
     }
     reader.decode_proved(place, &payload, &prefix)?;
     Ok(())
 }
 
-/// A pack's own account against the index's; the places that are not as the pack says.
-fn compare(
-    pack: PackId,
-    contents: Result<PackContents>,
-    places: &[Place],
-    monitor: &dyn Monitor,
-    report: &mut CheckReport,
-) -> Vec<Place> {
-    let handle = Handle::pack(pack);
-    match contents {
-        Err(error) => {
-            report.found(monitor, error.within("check", handle));
-            // The blobs may be whole all the same: the index knows where they are.
-            Vec::new()
-        }
-        Ok(contents) => {
-            let known: HashMap<u32, &Place> =
-                contents.places.iter().map(|place| (place.offset, place)).collect();
-            let wrong: Vec<Place> = places
-                .iter()
-                .filter(|place| known.get(&place.offset) != Some(place))
-                .cloned()
-                .collect();
-            for place in &wrong {
-                let reason = format!("{handle} does not hold it where the index says");
-                report.found(monitor, Error::damaged("check chunk", place.id, reason));
-            }
-            if contents.places.len() > places.len() {
-                let reason = "the index does not name everything that it holds";
-                report.found(monitor, Error::damaged("check", handle, reason));
-            }
-            wrong
-        }
-    }
-}
-
 /// Entries whose bases are gone: nothing is wrong with them but that they cannot be read.
 fn unusable(index: &Index, monitor: &dyn Monitor, report: &mut CheckReport) {
-    let lost: Vec<ChunkId> = index
-        .places()
-        .filter(|place| !index.generations().is_condemned(&place.pack))
-        .filter(|place| !index.is_damaged(place) && !index.knows(&place.id))
-        .map(|place| place.id)
-        .collect();
-    for id in lost {
-        report.found(
-            monitor,
-            Error::damaged("read chunk", id, "a chunk that it is a delta of is lost"),
-        );
+    let counted = |place: &Place| !index.generations().is_condemned(&place.pack);
+    for place in index.places().filter(counted) {
+        if !index.is_damaged(&place) && !index.knows(&place.id) {
+            let reason = "a chunk that it is a delta of is lost";
+            report.found(monitor, Error::damaged("read chunk", place.id, reason));
+        }
     }
 }

@@ -5,10 +5,10 @@ use crate::error::{Error, Result};
 use crate::format::list::{Content, ListNode, Piece, TreeRef};
 use crate::format::node::{DirectoryNode, Node, NodeKind};
 use crate::format::snapshot::Stored;
-use crate::id::{BaseId, ChunkId};
+use crate::id::ChunkId;
 use crate::limits::{DIRECTORY_DEPTH_MAX, LEVELS_MAX};
-use crate::repo::{Place, Reader, StoredSnapshot};
-use std::collections::{HashMap, HashSet};
+use crate::repo::{BlobSet, Place, Reader, StoredSnapshot};
+use std::collections::HashMap;
 
 /// One snapshot, measured.
 #[derive(Clone, Debug)]
@@ -74,7 +74,7 @@ impl Totals {
 
 /// Measures `snapshots`, which are sorted newest first as [`Repository::snapshots`] gives them;
 /// the answer has the oldest first. Bases of deltas count as needed. Every metadata node is read
-/// once, no data; kept are 16 bytes a blob and the totals of each directory node.
+/// once, no data; kept are two bits a blob and the totals of each directory node.
 ///
 /// # Errors
 /// Those that `trouble` returns; it is handed each node that cannot be read, and the rest is
@@ -89,8 +89,8 @@ pub fn measure<'s>(
     let mut measure = Measure {
         reader,
         trouble,
-        needed: HashSet::new(),
-        lists: HashSet::new(),
+        needed: BlobSet::new(reader.index()),
+        lists: BlobSet::new(reader.index()),
         directories: HashMap::new(),
         growth: Growth::default(),
     };
@@ -112,9 +112,9 @@ struct Measure<'m> {
     reader: &'m Reader<'m>,
     trouble: &'m mut dyn FnMut(Error) -> Result<()>,
     /// Blobs that were counted.
-    needed: HashSet<BaseId>,
+    needed: BlobSet<'m>,
     /// List nodes that were read: one that is needed as a base may not be.
-    lists: HashSet<BaseId>,
+    lists: BlobSet<'m>,
     /// Directory nodes that were read, and what lies beneath each.
     directories: HashMap<ChunkId, Totals>,
     growth: Growth,
@@ -215,7 +215,7 @@ impl Measure<'_> {
 
     fn need_node(&mut self, waiting: &mut Vec<TreeRef>, node: TreeRef) {
         self.need(&node.id);
-        if self.lists.insert(node.id.base()) {
+        if self.lists.insert(&node.id.base()) {
             waiting.push(node);
         }
     }
@@ -226,7 +226,7 @@ impl Measure<'_> {
 
     /// Counts a blob and its bases, unless they are counted.
     fn need(&mut self, id: &ChunkId) {
-        if !self.needed.insert(id.base()) {
+        if !self.needed.insert(&id.base()) {
             return;
         }
         let Some(place) = self.reader.index().find(id) else {
@@ -236,7 +236,7 @@ impl Measure<'_> {
         self.growth.add(&place);
         let closure = self.reader.index().closure(&place).unwrap_or_default();
         for base in closure.iter().skip(1) {
-            if self.needed.insert(base.id.base()) {
+            if self.needed.insert(&base.id.base()) {
                 self.growth.add(base);
             }
         }

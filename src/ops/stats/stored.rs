@@ -4,9 +4,8 @@ use super::count;
 use crate::error::Result;
 use crate::format::snapshot::Stored;
 use crate::format::{BlobKind, ObjectKind};
-use crate::id::BaseId;
 use crate::repo::{Index, Repository};
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
 
 /// Objects of one kind.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -61,7 +60,7 @@ impl StoredStats {
     }
 }
 
-/// Counts every object of the store and every entry of the index. Keeps 16 bytes for each blob.
+/// Counts every object of the store and every entry of the index.
 ///
 /// # Errors
 /// Those of listing.
@@ -72,14 +71,14 @@ pub fn stored(repository: &Repository, index: &Index) -> Result<StoredStats> {
         let bytes = listed.iter().map(|object| object.size).sum();
         stats.objects.insert(kind, Objects { count: listed.len() as u64, bytes });
     }
-    let mut seen: HashSet<BaseId> = HashSet::new();
-    for place in index.places() {
+    let mut last = None;
+    for place in index.in_order() {
         count(if place.depth == 0 { &mut stats.whole } else { &mut stats.delta }, &place);
         match place.kind {
             BlobKind::Data => count(&mut stats.data, &place),
             BlobKind::Meta => count(&mut stats.meta, &place),
         }
-        if !seen.insert(place.id.base()) {
+        if last.replace(place.id) == Some(place.id) {
             count(&mut stats.duplicates, &place);
         }
     }

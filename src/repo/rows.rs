@@ -1,0 +1,168 @@
+//! Entries of the index by their rows, eight bytes each: for whoever goes through all of them.
+
+use super::index::{Index, Place};
+use crate::error::Result;
+use crate::id::{BaseId, PackId};
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BinaryHeap, HashSet};
+use std::ops::Range;
+
+/// An entry of an index: its segment there, and its row. It means nothing to another index.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Row {
+    segment: u32,
+    row: u32,
+}
+
+/// Rows that are held at once, unless a single pack has more.
+const ROWS_MOST: usize = 1 << 20;
+
+impl Index {
+    /// The entry in a row.
+    pub fn at(&self, row: Row) -> Option<Place> {
+        self.place(usize::try_from(row.segment).ok()?, usize::try_from(row.row).ok()?)
+    }
+
+    /// Every pack that has entries, and how many.
+    pub fn entries_by_pack(&self) -> BTreeMap<PackId, usize> {
+        let mut packs = BTreeMap::new();
+        for segment in self.segments() {
+            let rows = (0..segment.len()).filter_map(|row| segment.pack_of(row));
+            rows.for_each(|pack| *packs.entry(pack.id).or_default() += 1);
+        }
+        packs
+    }
+
+    /// Goes through all entries pack by pack, those of one pack in the order of their offsets.
+    /// Held is a bounded number of rows, and the index is gone through once for each such part.
+    ///
+    /// # Errors
+    /// Those of `visit`.
+    pub fn each_pack(&self, visit: &mut dyn FnMut(PackId, &[Row]) -> Result<()>) -> Result<()> {
+        let packs: Vec<(PackId, usize)> = self.entries_by_pack().into_iter().collect();
+        for part in parts(&packs, ROWS_MOST) {
+            let part = packs.get(part).unwrap_or_default();
+            let rows = self.rows_of(part);
+            for of_pack in rows.chunk_by(|(one, ..), (other, ..)| one == other) {
+                let Some((pack, _)) = of_pack.first().and_then(|(at, ..)| part.get(*at as usize))
+                else {
+                    continue;
+                };
+                let rows: Vec<Row> = of_pack.iter().map(|(.., row)| *row).collect();
+                visit(*pack, &rows)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Rows of these packs, which are sorted: place in the slice, offset, row; in that order.
+    fn rows_of(&self, packs: &[(PackId, usize)]) -> Vec<(u32, u32, Row)> {
+        let mut rows = Vec::with_capacity(packs.iter().map(|(_, entries)| entries).sum());
+        for (number, segment) in (0..).zip(self.segments()) {
+            let wanted = |pack: &PackId| packs.binary_search_by_key(pack, |(id, _)| *id).ok();
+            let at: Vec<Option<u32>> = segment
+                .packs()
+                .iter()
+                .map(|pack| wanted(&pack.id).and_then(|at| u32::try_from(at).ok()))
+                .collect();
+            for (row, number_of_row) in (0..segment.len()).zip(0..) {
+                let Some((pack, offset)) = segment.pack_row_of(row) else { continue };
+                if let Some(Some(at)) = at.get(pack) {
+                    rows.push((*at, offset, Row { segment: number, row: number_of_row }));
+                }
+            }
+        }
+        rows.sort_unstable();
+        rows
+    }
+
+    /// Every entry, in the order of ids.
+    pub fn in_order(&self) -> impl Iterator<Item = Place> + '_ {
+        let head =
+            |segment: usize, row: usize| Some(Reverse((self.id_of(segment, row)?, segment, row)));
+        let mut heads: BinaryHeap<_> =
+            (0..self.segments().len()).filter_map(|segment| head(segment, 0)).collect();
+        std::iter::from_fn(move || {
+            loop {
+                let Reverse((_, segment, row)) = heads.pop()?;
+                heads.extend(head(segment, row + 1));
+                if let Some(place) = self.place(segment, row) {
+                    return Some(place);
+                }
+            }
+        })
+    }
+}
+
+/// Runs of packs that have no more than `most` entries together, or are a single one.
+fn parts(packs: &[(PackId, usize)], most: usize) -> Vec<Range<usize>> {
+    let mut parts: Vec<Range<usize>> = Vec::new();
+    let mut room = 0;
+    for (at, (_, entries)) in packs.iter().enumerate() {
+        match parts.last_mut() {
+            Some(part) if *entries <= room => part.end = at + 1,
+            _ => {
+                parts.push(at..at + 1);
+                room = most;
+            }
+        }
+        room = room.saturating_sub(*entries);
+    }
+    parts
+}
+
+/// A set of blobs: a bit for each entry of an index, and 16 bytes for each blob that has none.
+pub struct BlobSet<'i> {
+    index: &'i Index,
+    /// The number of entries before each segment.
+    before: Vec<usize>,
+    bits: Vec<u64>,
+    others: HashSet<BaseId>,
+}
+
+impl<'i> BlobSet<'i> {
+    /// The empty set.
+    pub fn new(index: &'i Index) -> Self {
+        let mut entries = 0;
+        let before = index.segments().iter().map(|segment| {
+            entries += segment.len();
+            entries - segment.len()
+        });
+        let before = before.collect();
+        BlobSet { index, before, bits: vec![0; entries.div_ceil(64)], others: HashSet::new() }
+    }
+
+    /// Adds a blob; whether it is new.
+    pub fn insert(&mut self, blob: &BaseId) -> bool {
+        let segments = self.index.segments().iter().zip(&self.before);
+        let found = segments
+            .filter_map(|(segment, before)| {
+                let rows = segment.find(blob);
+                (!rows.is_empty()).then(|| before + rows.start)
+            })
+            .next();
+        match found.and_then(|at| Some((self.bits.get_mut(at / 64)?, 1 << (at % 64)))) {
+            None => self.others.insert(*blob),
+            Some((bits, bit)) => {
+                let new = *bits & bit == 0;
+                *bits |= bit;
+                new
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Parts cover all packs in order, hold no more than they may, and a pack that alone has
+    /// more is a part of its own.
+    #[test]
+    fn parts_are_bounded() {
+        let packs: Vec<(PackId, usize)> =
+            [3, 4, 3, 1, 25, 1, 9, 10].map(|entries| (PackId([0; 32]), entries)).into();
+        assert_eq!(parts(&packs, 10), [0..3, 3..4, 4..5, 5..7, 7..8]);
+        assert!(parts(&[], 10).is_empty());
+    }
+}

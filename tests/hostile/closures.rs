@@ -1,0 +1,110 @@
+//! Closures: what a reader makes of bases that several writers stored in several ways, and of
+//! more bases than anybody honest needs (faults 32, 52).
+
+use super::{id_of, read};
+use crate::common::forge::{Blob, Forger};
+use crate::common::repo::TempRepo;
+use icecore::codec::{Encoder, Level};
+use icecore::error::Kind;
+use icecore::format::BlobKind;
+
+/// Content number `number`, and its entries.
+struct Chunks<'r> {
+    repo: &'r TempRepo,
+    blobs: Vec<Blob>,
+}
+
+impl Chunks<'_> {
+    fn plain(number: u32) -> Vec<u8> {
+        format!("this is the content of chunk number {number}").into_bytes()
+    }
+
+    fn whole(&mut self, number: u32) -> u32 {
+        let plain = Self::plain(number);
+        self.blobs.push(Blob::raw(id_of(self.repo, &plain), &plain));
+        number
+    }
+
+    fn delta(&mut self, number: u32, depth: u8, bases: &[u32]) -> u32 {
+        let plain = Self::plain(number);
+        let prefix: Vec<u8> = bases.iter().flat_map(|base| Self::plain(*base)).collect();
+        let encoded = Encoder::new(Level::default()).delta(&plain, &prefix).unwrap();
+        self.blobs.push(Blob {
+            id: id_of(self.repo, &plain),
+            plain: u32::try_from(plain.len()).unwrap(),
+            codec: encoded.codec,
+            payload: encoded.bytes,
+            depth,
+            bases: bases.iter().map(|base| id_of(self.repo, &Self::plain(*base)).base()).collect(),
+        });
+        number
+    }
+
+    /// Stores what was made so far as one writer does.
+    fn store(&mut self, forger: &Forger) {
+        let pack = forger.pack(BlobKind::Data, &std::mem::take(&mut self.blobs));
+        forger.index(0, &[pack]);
+    }
+}
+
+/// One writer stores eight bases and a chunk upon them, and all that it knows is within its
+/// bound. Others store the same bases at the same time, flatter but far wider. The chunk is read
+/// all the same: with their entries as far as these are few, else with the writer's own.
+#[test]
+fn bases_of_other_writers_do_not_hide_a_chunk() {
+    for (seed, levels) in [(71, 1), (72, 2)] {
+        let repo = TempRepo::new(seed);
+        let forger = Forger::new(&repo);
+        let mut chunks = Chunks { repo: &repo, blobs: Vec::new() };
+        let mut chain = chunks.whole(1);
+        for depth in 1..=3_u8 {
+            chain = chunks.delta(1 + u32::from(depth), depth, &[chain]);
+        }
+        let bases: Vec<u32> = (10..18).map(|base| chunks.delta(base, 4, &[chain])).collect();
+        let top = chunks.delta(9, 5, &bases);
+        let id = id_of(&repo, &Chunks::plain(top));
+        chunks.store(&forger);
+        let index = repo.repository.load_index().unwrap();
+        assert_eq!(index.closure(&index.find(&id).unwrap()).unwrap().len(), 1 + 8 + 4);
+
+        let mut next = 100..;
+        for base in &bases {
+            let mut below = Vec::new();
+            for number in next.by_ref().take(8).collect::<Vec<u32>>() {
+                let whole: Vec<u32> = next.by_ref().take(8).map(|at| chunks.whole(at)).collect();
+                below.push(match levels {
+                    1 => whole[0],
+                    _ => chunks.delta(number, 1, &whole),
+                });
+            }
+            chunks.delta(*base, levels, &below);
+        }
+        chunks.store(&forger);
+        let index = repo.repository.load_index().unwrap();
+        let found = index.closure(&index.find(&id).unwrap());
+        match levels {
+            1 => assert_eq!(found.unwrap().len(), 1 + 8 + 64),
+            _ => assert!(found.is_err(), "1 + 8 + 64 + 512 blobs"),
+        }
+        assert!(read(&repo, id).unwrap() == Chunks::plain(top));
+    }
+}
+
+/// A chunk that needs more bases than a reader takes, whichever entries are chosen, is refused
+/// before anything is decoded.
+#[test]
+fn a_forest_of_bases_is_refused() {
+    let repo = TempRepo::new(79);
+    let forger = Forger::new(&repo);
+    let mut chunks = Chunks { repo: &repo, blobs: Vec::new() };
+    let mut below: Vec<u32> = (1000..1512).map(|number| chunks.whole(number)).collect();
+    for depth in 1..=3_u8 {
+        let first = 10_000 * u32::from(depth);
+        let nodes = below.chunks(8).zip(first..);
+        below = nodes.map(|(bases, number)| chunks.delta(number, depth, bases)).collect();
+    }
+    chunks.store(&forger);
+    let error = read(&repo, id_of(&repo, &Chunks::plain(below[0]))).unwrap_err();
+    assert_eq!(error.kind(), Kind::Damaged);
+    assert!(error.to_string().contains("too many bases"), "{error}");
+}
