@@ -59,6 +59,7 @@ fn record(name: &str) -> Option<(&'static str, &'static str)> {
         "writer::Registration" => ("08-snapshot/writer", ""),
         "writer::Heartbeat" => ("01-conventions/record", ""),
         "snapshot::Snapshot" => ("08-snapshot/snapshot", "/snapshot"),
+        "snapshot::Missing" => ("08-snapshot/snapshot", "/snapshot/missing/0"),
         "snapshot::Part" => ("08-snapshot/snapshot", "/snapshot/parts/1"),
         "snapshot::Summary" => ("08-snapshot/snapshot", "/snapshot/summary"),
         "snapshot::Stored" => ("08-snapshot/snapshot", "/snapshot/summary/whole"),

@@ -58,10 +58,40 @@ pub struct Snapshot {
     pub tool: String,
     /// What was captured, in the order of the command line.
     pub parts: Vec<Part>,
+    /// What was asked for as well, and could not be captured.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub missing: Vec<Missing>,
     /// What the user was warned of.
     pub warnings: Vec<String>,
     /// Counts.
     pub summary: Summary,
+}
+
+impl Snapshot {
+    /// The sources that were asked for: those of one machine make a series.
+    pub fn sources(&self) -> BTreeSet<(PartKind, &[u8])> {
+        let parts = self.parts.iter().map(|part| (part.kind, part.path.as_slice()));
+        let missing = self.missing.iter().map(|missing| (missing.kind, missing.path.as_slice()));
+        parts.chain(missing).collect()
+    }
+
+    /// Whether something that was asked for is not in it, or changed while it was captured.
+    pub fn is_incomplete(&self) -> bool {
+        !self.missing.is_empty() || self.parts.iter().any(|part| part.incomplete)
+    }
+}
+
+/// A source that was asked for and could not be captured at all.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Missing {
+    /// What kind of source it is.
+    pub kind: PartKind,
+    /// Where it stands: as [`Part::path`].
+    #[serde(with = "serde_bytes")]
+    pub path: Vec<u8>,
+    /// Why, in words.
+    pub reason: String,
 }
 
 /// One source of a snapshot.

@@ -11,14 +11,14 @@ pub use parent::ParentChoice;
 
 use crate::env::Time;
 use crate::error::{Error, Kind, Result};
-use crate::format::snapshot::{Part, Snapshot, Summary};
+use crate::format::snapshot::{Missing, Part, Snapshot, Summary};
 use crate::id::SeriesId;
 use crate::monitor::{Counter, Monitor};
-use crate::repo::{Reader, Repository, Session, SessionOptions, StoredSnapshot};
+use crate::repo::{Reader, Repository, Session, SessionOptions};
 use crate::source::{Description, Source};
 use crate::stream::Cutter;
 use parent::Series;
-use part::PartBuilder;
+use part::{BuiltPart, PartBuilder};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What a backup is asked for.
@@ -78,7 +78,7 @@ pub fn backup(
     })?;
     let series = Series::find(repository, &options.host, &descriptions, &options.parent)?;
     monitor.begin("back up", None);
-    let captured = capture(&mut session, sources, series.parent(), options, monitor);
+    let captured = capture(&mut session, sources, &series, options, monitor);
     monitor.end();
     let captured = match captured {
         Ok(captured) => captured,
@@ -88,19 +88,14 @@ pub fn backup(
             return Err(error);
         }
     };
-    if captured.counts.bytes == 0 && !options.allow_empty && series.parent_had_bytes() {
-        drop(session.abandon());
-        return Err(Error::new(Kind::Refused, "commit", "the snapshot")
-            .because("nothing was captured, and the snapshot before it was not empty")
-            .hint("is the source mounted? `--allow-empty` commits it all the same"));
-    }
-    let incomplete = captured.parts.iter().any(|part| part.incomplete);
     let snapshot = commit(session, captured, &series, started, options)?;
-    Ok(BackupReport { snapshot, incomplete })
+    Ok(BackupReport { incomplete: snapshot.is_incomplete(), snapshot })
 }
 
+#[derive(Default)]
 struct Captured {
     parts: Vec<Part>,
+    missing: Vec<Missing>,
     warnings: Vec<String>,
     counts: Summary,
 }
@@ -108,21 +103,24 @@ struct Captured {
 fn capture(
     session: &mut Session<'_>,
     sources: Vec<Box<dyn Source>>,
-    parent: Option<&StoredSnapshot>,
+    series: &Series,
     options: &BackupOptions,
     monitor: &dyn Monitor,
 ) -> Result<Captured> {
     let index = session.index().clone();
     let reader = Reader::new(session.repository(), &index);
     let cutter = Cutter::new(session.repository())?;
-    let mut captured =
-        Captured { parts: Vec::new(), warnings: Vec::new(), counts: Summary::default() };
+    let mut captured = Captured::default();
+    let mut first_error = None;
     for source in sources {
-        let description = source.describe();
-        let name = String::from_utf8_lossy(&description.path).into_owned();
-        let before = parent.and_then(|stored| parent::part_of(&stored.snapshot, &description));
+        let Description { kind, path } = source.describe();
+        let before = series.part_of(&source.describe());
         let builder = PartBuilder::new(session, &reader, &cutter, monitor, before);
-        match builder.build(source, options.keep_going) {
+        let built = builder.build(source, options.keep_going).and_then(|built| {
+            refuse_empty(&reader, &built, before, options)?;
+            Ok(built)
+        });
+        match built {
             Ok(built) => {
                 captured.warnings.extend(built.warnings);
                 add(&mut captured.counts, &built.counts);
@@ -135,20 +133,42 @@ fn capture(
                     && error.kind() != Kind::Interrupted =>
             {
                 monitor.trouble(&error);
-                captured.warnings.push(format!("{name} is missing: {error}"));
+                captured.missing.push(Missing { kind, path, reason: error.to_string() });
                 captured.counts.failed += 1;
+                first_error.get_or_insert(error);
             }
-            Err(error) => return Err(error.within("capture", name)),
+            Err(error) => return Err(of_source(error, &path)),
         }
     }
-    if captured.parts.is_empty() {
-        return Err(Error::new(Kind::SourceChanged, "capture", "any of the sources"));
+    match first_error {
+        Some(error) if captured.parts.is_empty() => {
+            Err(error.within("capture", "any of the sources"))
+        }
+        _ => Ok(captured),
     }
-    if captured.counts.failed > 0 {
-        // A part that is missing altogether makes the others incomplete as a set.
-        captured.parts.iter_mut().take(1).for_each(|part| part.incomplete = true);
+}
+
+/// The error, with the source's name if it does not name it itself.
+fn of_source(error: Error, path: &[u8]) -> Error {
+    let name = String::from_utf8_lossy(path);
+    if error.subject() == name { error } else { error.within("capture", name) }
+}
+
+/// An empty part must not take the place of one that was not, unless that is wanted.
+fn refuse_empty(
+    reader: &Reader<'_>,
+    built: &BuiltPart,
+    before: Option<&Part>,
+    options: &BackupOptions,
+) -> Result<()> {
+    let emptied = |before| built.counts.bytes == 0 && parent::has_bytes(reader, before);
+    if options.allow_empty || !before.is_some_and(emptied) {
+        return Ok(());
     }
-    Ok(captured)
+    let name = String::from_utf8_lossy(&built.part.path);
+    Err(Error::new(Kind::Refused, "capture", name)
+        .because("nothing is in it, and in the snapshot before there was")
+        .hint("is it mounted? `--allow-empty` saves it all the same"))
 }
 
 fn commit(
@@ -179,6 +199,7 @@ fn commit(
         labels: options.labels.clone(),
         tool: options.tool.clone(),
         parts: captured.parts,
+        missing: captured.missing,
         warnings: captured.warnings,
         summary: Summary {
             chunks_new: written.chunks_new,

@@ -1,11 +1,16 @@
 //! The series that a snapshot continues, and the parent that it leans on.
 
 use crate::error::{Error, Kind, Result};
+use crate::format::list::TreeRef;
+use crate::format::node::{Node, NodeKind};
 use crate::format::snapshot::{Part, PartKind, Snapshot};
 use crate::id::{SeriesId, SnapshotId};
-use crate::repo::{Repository, StoredSnapshot};
+use crate::limits::DIRECTORY_DEPTH_MAX;
+use crate::repo::{Reader, Repository, StoredSnapshot};
 use crate::source::Description;
-use std::collections::BTreeSet;
+use crate::stream::DirectoryEntries;
+use std::cmp::Reverse;
+use std::collections::{BTreeSet, HashSet};
 
 /// Where deltas and unchanged files are looked for.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -23,6 +28,8 @@ pub enum ParentChoice {
 pub(super) struct Series {
     newest: Option<(SeriesId, u64, [u8; 32])>,
     parent: Option<StoredSnapshot>,
+    /// Parts that the parent misses, as an earlier snapshot of its series has them.
+    older: Vec<Part>,
 }
 
 impl Series {
@@ -35,11 +42,11 @@ impl Series {
         let wanted: BTreeSet<(PartKind, &[u8])> =
             sources.iter().map(|source| (source.kind, source.path.as_slice())).collect();
         let mut trouble = None;
-        let mut all = repository.snapshots(|error| remember(&mut trouble, error))?;
+        let all = repository.snapshots(|error| remember(&mut trouble, error))?;
         refuse(trouble)?;
         let of_series = |stored: &StoredSnapshot| {
             let snapshot = &stored.snapshot;
-            snapshot.host == host && parts(snapshot) == wanted
+            snapshot.host == host && snapshot.sources() == wanted
         };
         let newest = all
             .iter()
@@ -50,14 +57,14 @@ impl Series {
             ParentChoice::Auto => newest.clone(),
             ParentChoice::None => None,
             ParentChoice::Snapshot(id) => {
-                let at = all.iter().position(|stored| stored.snapshot.id == *id);
-                let at = at.ok_or_else(|| Error::new(Kind::NotFound, "find the parent", id))?;
-                Some(all.swap_remove(at))
+                let found = all.iter().find(|stored| stored.snapshot.id == *id).cloned();
+                Some(found.ok_or_else(|| Error::new(Kind::NotFound, "find the parent", id))?)
             }
         };
+        let older = parent.as_ref().map_or_else(Vec::new, |stored| older(&stored.snapshot, &all));
         let newest =
             newest.map(|stored| (stored.snapshot.series, stored.snapshot.sequence, stored.hash));
-        Ok(Series { newest: after_forgotten(repository, newest)?, parent })
+        Ok(Series { newest: after_forgotten(repository, newest)?, parent, older })
     }
 
     pub(super) fn id(&self) -> Option<SeriesId> {
@@ -76,8 +83,55 @@ impl Series {
         self.parent.as_ref()
     }
 
-    pub(super) fn parent_had_bytes(&self) -> bool {
-        self.parent.as_ref().is_some_and(|stored| stored.snapshot.summary.bytes > 0)
+    /// The part to compare a source with: the parent's at the same place, or an earlier one.
+    pub(super) fn part_of(&self, source: &Description) -> Option<&Part> {
+        let parts = self.parent.iter().flat_map(|stored| &stored.snapshot.parts);
+        parts.chain(&self.older).find(|part| part.path == source.path)
+    }
+}
+
+/// Of each part that a snapshot misses, the last one before it in its series.
+fn older(parent: &Snapshot, all: &[StoredSnapshot]) -> Vec<Part> {
+    let earlier = |snapshot: &Snapshot| {
+        snapshot.series == parent.series && snapshot.sequence < parent.sequence
+    };
+    let mut earlier: Vec<&Snapshot> =
+        all.iter().map(|stored| &stored.snapshot).filter(|snapshot| earlier(snapshot)).collect();
+    earlier.sort_by_key(|snapshot| Reverse(snapshot.sequence));
+    let part_at = |path: &[u8]| {
+        earlier.iter().flat_map(|snapshot| &snapshot.parts).find(|part| part.path == path).cloned()
+    };
+    parent.missing.iter().filter_map(|missing| part_at(&missing.path)).collect()
+}
+
+/// Whether there is any content in a part. One that cannot be read to its end counts: nobody
+/// knows what it held.
+pub(super) fn has_bytes(reader: &Reader<'_>, part: &Part) -> bool {
+    node_has_bytes(reader, &part.root, 0, &mut HashSet::new())
+}
+
+fn node_has_bytes(
+    reader: &Reader<'_>,
+    node: &Node,
+    depth: usize,
+    seen: &mut HashSet<TreeRef>,
+) -> bool {
+    let entries = match &node.kind {
+        NodeKind::File { content, .. } => return content.length > 0,
+        NodeKind::Directory { entries } if depth <= DIRECTORY_DEPTH_MAX => *entries,
+        _ => return false,
+    };
+    if !seen.insert(entries) {
+        return false;
+    }
+    let mut entries = DirectoryEntries::new(reader, entries);
+    loop {
+        match entries.next_entry() {
+            Ok(Some(node)) if node_has_bytes(reader, &node, depth + 1, seen) => return true,
+            Ok(Some(_)) => {}
+            Ok(None) => return false,
+            Err(_) => return true,
+        }
     }
 }
 
@@ -107,13 +161,4 @@ fn remember(trouble: &mut Option<Error>, error: Error) {
 
 fn refuse(trouble: Option<Error>) -> Result<()> {
     trouble.map_or(Ok(()), |error| Err(error.within("find", "the snapshot to go on from")))
-}
-
-fn parts(snapshot: &Snapshot) -> BTreeSet<(PartKind, &[u8])> {
-    snapshot.parts.iter().map(|part| (part.kind, part.path.as_slice())).collect()
-}
-
-/// The part of a snapshot that stands at the same place.
-pub(super) fn part_of<'s>(snapshot: &'s Snapshot, source: &Description) -> Option<&'s Part> {
-    snapshot.parts.iter().find(|part| part.path == source.path)
 }

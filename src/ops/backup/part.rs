@@ -169,9 +169,7 @@ impl<'b, 'r> PartBuilder<'b, 'r> {
             return Err(error);
         }
         if self.open.is_empty() && self.beside.is_empty() {
-            return Err(
-                Error::new(error.kind(), "capture", "the source").because(error.to_string())
-            );
+            return Err(error);
         }
         self.monitor.trouble(&error);
         self.counts.failed += 1;

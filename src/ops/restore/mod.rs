@@ -74,6 +74,7 @@ pub fn restore(
         target: files,
         contents: Contents::default(),
         waiting: Vec::new(),
+        blocked: false,
         entered: 0,
         inside: 0,
         options,
@@ -99,6 +100,8 @@ struct Restoring<'a> {
     contents: Contents,
     /// Directories on the way that nothing needed yet.
     waiting: Vec<Node>,
+    /// Whether the first of those could not be made: then nothing beneath it can be restored.
+    blocked: bool,
     /// Directories made and entered.
     entered: usize,
     /// How many of the innermost directories lie in one that was included.
@@ -143,7 +146,7 @@ impl Restoring<'_> {
 
     fn enter(&mut self, root: &[u8], path: &[u8], node: &Node) -> Result<bool> {
         self.spend(path)?;
-        if self.options.exclude.leave_out(path) {
+        if self.blocked || self.options.exclude.leave_out(path) {
             return Ok(false);
         }
         let included = self.inside > 0 || self.included(path);
@@ -155,11 +158,14 @@ impl Restoring<'_> {
             }
             return Ok(true);
         }
-        self.inside += usize::from(included);
         self.waiting.push(node.clone());
-        if included {
-            return self.reach();
+        if included && !self.reach()? {
+            // Not entered, so it will not be left.
+            self.waiting.pop();
+            self.blocked = !self.waiting.is_empty();
+            return Ok(false);
         }
+        self.inside += usize::from(included);
         Ok(true)
     }
 
@@ -168,7 +174,9 @@ impl Restoring<'_> {
         if path == root {
             return Ok(true);
         }
-        if self.waiting.pop().is_none() {
+        if self.waiting.pop().is_some() {
+            self.blocked &= !self.waiting.is_empty();
+        } else {
             self.flush()?;
             self.entered = self.entered.saturating_sub(1);
             if let Some(target) = &mut self.target {
@@ -232,11 +240,20 @@ impl Restoring<'_> {
         Ok(())
     }
 
-    /// Makes the directories on the way; false if one cannot be made.
+    /// Makes the directories on the way; false if one cannot be made, which is told once.
     fn reach(&mut self) -> Result<bool> {
-        for node in std::mem::take(&mut self.waiting) {
-            if let Some(target) = &mut self.target {
-                target.enter(&node)?;
+        if self.blocked {
+            return Ok(false);
+        }
+        let mut waiting = std::mem::take(&mut self.waiting).into_iter();
+        while let Some(node) = waiting.next() {
+            let entered = self.target.as_mut().map_or(Ok(()), |target| target.enter(&node));
+            if let Err(error) = entered {
+                self.waiting.push(node);
+                self.waiting.extend(waiting);
+                self.blocked = true;
+                self.fail(error)?;
+                return Ok(false);
             }
             self.entered += 1;
             self.done(0);

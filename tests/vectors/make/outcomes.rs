@@ -32,6 +32,7 @@ pub fn outcomes(m: &mut Maker) {
             part("stdin", Json::Null, false),
             part("postgres-dump", json!({"server": "15.18"}), false),
         ],
+        "missing": [{"kind": "files", "path": "h'2f737276'", "reason": "it is away"}],
         "warnings": ["/srv/app/x changed while it was read"],
         "summary": {
             "items": 13, "files_new": 1, "files_changed": 2, "files_unchanged": 3, "directories": 4,

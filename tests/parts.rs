@@ -1,0 +1,133 @@
+//! Snapshots of several parts: one that is missing or empty, and the series that goes on; a
+//! restore that meets a folder which cannot be made.
+
+use crate::common::memory::{Tree, items, node};
+use crate::common::repo::{TempRepo, options};
+use icecore::error::{Error, Kind, Result};
+use icecore::format::node::NodeKind;
+use icecore::monitor::{Recording, Silent};
+use icecore::ops::backup::{BackupOptions, BackupReport, backup};
+use icecore::ops::restore::{RestoreOptions, restore};
+use icecore::repo::Reader;
+use icecore::source::files::Excludes;
+use icecore::source::{Item, Source};
+
+fn tree(byte: u8) -> Tree {
+    let mut tree = Tree::default();
+    tree.put("a/one", vec![byte; 70_000]);
+    tree.put("two", vec![byte + 1; 300]);
+    tree.stamps.insert("a/one".to_owned(), 7);
+    tree.stamps.insert("two".to_owned(), 7);
+    tree
+}
+
+fn out_of_reach(path: &str) -> Box<dyn Source> {
+    let error = Error::new(Kind::Denied, "open", path).because("it is out of reach");
+    items(path, vec![Item::Failed(error)])
+}
+
+fn take(
+    repo: &TempRepo,
+    sources: Vec<Box<dyn Source>>,
+    edit: impl FnOnce(&mut BackupOptions),
+) -> Result<BackupReport> {
+    repo.clock.advance(3600);
+    let mut options = options();
+    edit(&mut options);
+    backup(&repo.repository, sources, &options, &Silent)
+}
+
+/// A snapshot that misses a source belongs to the series of the whole ones, says what it misses,
+/// and the next whole one finds that part unchanged in the one before.
+#[test]
+fn a_missing_part_keeps_its_place() {
+    let repo = TempRepo::new(90);
+    let both = || vec![tree(1).source("/a"), tree(5).source("/b")];
+    let first = take(&repo, both(), |_| {}).unwrap();
+    assert!(!first.incomplete && first.snapshot.missing.is_empty());
+
+    let sources = vec![tree(1).source("/a"), out_of_reach("/b")];
+    let error = take(&repo, sources, |_| {}).unwrap_err();
+    assert_eq!(error.to_string(), "cannot open /b: it is out of reach");
+    let sources = vec![tree(1).source("/a"), out_of_reach("/b")];
+    let second = take(&repo, sources, |options| options.keep_going = true).unwrap();
+    assert!(second.incomplete && second.snapshot.is_incomplete());
+    assert!(!second.snapshot.parts[0].incomplete, "nothing is wrong with what is there");
+    let missing = &second.snapshot.missing[0];
+    assert_eq!(missing.path, b"/b");
+    assert!(missing.reason.contains("out of reach"), "{}", missing.reason);
+
+    let third = take(&repo, both(), |_| {}).unwrap();
+    assert!(!third.incomplete);
+    for (report, number) in [(&second, 2), (&third, 3)] {
+        assert_eq!(report.snapshot.series, first.snapshot.series);
+        assert_eq!(report.snapshot.sequence, number);
+    }
+    assert_eq!(third.snapshot.parent, Some(second.snapshot.id));
+    assert_eq!(third.snapshot.summary.files_unchanged, 4);
+    assert_eq!(third.snapshot.summary.chunks_new, 0);
+
+    let sources = vec![out_of_reach("/a"), out_of_reach("/b")];
+    let error = take(&repo, sources, |options| options.keep_going = true).unwrap_err();
+    assert_eq!(error.kind(), Kind::Denied, "{error}");
+}
+
+/// A part that is empty and was not before is refused, however much the others hold; to keep
+/// going leaves it out, and only the user's word commits it (fault 45).
+#[test]
+fn an_emptied_part_is_refused() {
+    let repo = TempRepo::new(91);
+    let emptied = || vec![tree(1).source("/a"), Tree::default().source("/b")];
+    let fresh = take(&repo, emptied(), |_| {}).unwrap();
+    assert!(!fresh.incomplete, "there was nothing before it");
+    take(&repo, vec![tree(1).source("/a"), tree(5).source("/b")], |_| {}).unwrap();
+
+    let error = take(&repo, emptied(), |_| {}).unwrap_err();
+    assert_eq!((error.kind(), error.subject()), (Kind::Refused, "/b"), "{error}");
+    assert!(error.hint_text().unwrap().contains("--allow-empty"));
+    let kept = take(&repo, emptied(), |options| options.keep_going = true).unwrap();
+    assert!(kept.incomplete);
+    assert_eq!((kept.snapshot.parts.len(), kept.snapshot.missing.len()), (1, 1));
+    // The last whole one counts, not the one that misses it.
+    assert_eq!(take(&repo, emptied(), |_| {}).unwrap_err().kind(), Kind::Refused);
+    let empty = take(&repo, emptied(), |options| options.allow_empty = true).unwrap();
+    assert_eq!(empty.snapshot.parts.len(), 2);
+    take(&repo, emptied(), |_| {}).unwrap();
+}
+
+/// A folder that cannot be made is named once and costs what is beneath it, nothing else; also
+/// where only files beneath it were asked for.
+#[test]
+fn a_folder_that_cannot_be_made_costs_itself_alone() {
+    let repo = TempRepo::new(92);
+    let long = "n".repeat(300);
+    let mut tree = Tree::default();
+    for path in ["a/x", "z/y", "z/z/z"] {
+        tree.put(path, path.as_bytes().to_vec());
+    }
+    for path in ["x", "deep/x", "deep/er/x"] {
+        tree.put(&format!("m/{long}/{path}"), vec![1; 100]);
+    }
+    let fifo = node("pipe", NodeKind::Fifo);
+    let snapshot = repo.backup(vec![tree.source("/data"), items("/pipe", vec![Item::Other(fifo)])]);
+    let snapshot = snapshot.unwrap().snapshot;
+    let index = repo.repository.load_index().unwrap();
+    let reader = Reader::new(&repo.repository, &index);
+    for include in [vec![], vec!["x".to_owned(), "/data/z".to_owned()], vec!["er".to_owned()]] {
+        let target = tempfile::tempdir().unwrap();
+        let heard = Recording::default();
+        let mut wanted = RestoreOptions {
+            include: Excludes::new(&include).unwrap(),
+            ..RestoreOptions::default()
+        };
+        let report = restore(&reader, &snapshot, None, target.path(), &mut wanted, &heard).unwrap();
+        assert_eq!(report.failed, 1, "{:?}", heard.heard());
+        let told: Vec<String> = heard.heard();
+        assert_eq!(told.iter().filter(|line| line.contains(&long)).count(), 1, "{told:?}");
+        let there = |path: &str| target.path().join(path).exists();
+        let all = include.is_empty();
+        assert_eq!(there("data/a/x"), include != ["er"]);
+        assert_eq!(there("data/z/z/z"), include != ["er"]);
+        assert_eq!(there("pipe"), all);
+    }
+}
