@@ -17,7 +17,7 @@ pub struct Config {
     pub created: Time,
     /// BLAKE3 of the object `config/<n-1>`; absent in the first.
     #[serde(with = "serde_bytes")]
-    pub previous: Option<Vec<u8>>,
+    pub previous: Option<[u8; 32]>,
     /// Features that a reader must know; any unknown one means "unsupported".
     pub features: BTreeSet<String>,
     /// Whether only one writer may be active, because the store cannot create exclusively.

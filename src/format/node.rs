@@ -115,7 +115,19 @@ pub struct Metadata {
 #[derive(
     Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
 )]
+#[serde(try_from = "(i64, u32)")]
 pub struct FileTime(pub i64, pub u32);
+
+impl TryFrom<(i64, u32)> for FileTime {
+    type Error = &'static str;
+
+    fn try_from((seconds, nanoseconds): (i64, u32)) -> Result<Self, Self::Error> {
+        match nanoseconds {
+            0..1_000_000_000 => Ok(FileTime(seconds, nanoseconds)),
+            _ => Err("a second has fewer nanoseconds"),
+        }
+    }
+}
 
 /// What `stat` says of an unchanged file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -37,7 +37,7 @@ pub struct Snapshot {
     pub sequence: u64,
     /// BLAKE3 of the object of the series' previous snapshot.
     #[serde(with = "serde_bytes")]
-    pub previous: Option<Vec<u8>>,
+    pub previous: Option<[u8; 32]>,
     /// The snapshot that deltas and unchanged files were found in.
     pub parent: Option<SnapshotId>,
     /// The newest collection that the writer had read; 0 for none.

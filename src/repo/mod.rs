@@ -125,7 +125,7 @@ fn read_config(backend: &dyn Backend) -> Result<(Handle, Vec<u8>)> {
     };
     let newest =
         listed.iter().filter_map(|object| object.handle.number()).max().ok_or_else(none)?;
-    let mut previous: Option<Vec<u8>> = None;
+    let mut previous: Option<[u8; 32]> = None;
     let (mut first, mut last) = (None, None);
     for number in 0..=newest {
         let handle = Handle::config(number);
@@ -137,7 +137,7 @@ fn read_config(backend: &dyn Backend) -> Result<(Handle, Vec<u8>)> {
         if record.previous != previous || *same != (record.repository, record.created) {
             return Err(Error::damaged("open", &subject, "it does not follow the one before it"));
         }
-        previous = Some(blake3::hash(&bytes).as_bytes().to_vec());
+        previous = Some(*blake3::hash(&bytes).as_bytes());
         last = Some((handle, body));
     }
     last.ok_or_else(none)

@@ -1,6 +1,6 @@
 //! Directories: entries in order of their names, written streaming, read in order or by name.
 
-use super::tree::{Leaves, ParentTree, Shape, TreeWriter};
+use super::tree::{Leaf, Leaves, ParentTree, Shape, TreeWriter, misplaced};
 use crate::error::{Error, Result};
 use crate::format::list::TreeRef;
 use crate::format::node::{DirectoryNode, Node, encode_entry};
@@ -79,7 +79,6 @@ impl DirectoryWriter {
 pub struct DirectoryEntries<'a> {
     leaves: Leaves<'a, DirectoryShape>,
     ready: VecDeque<Node>,
-    last: Option<Vec<u8>>,
     nodes: Vec<ChunkId>,
 }
 
@@ -89,7 +88,6 @@ impl<'a> DirectoryEntries<'a> {
         DirectoryEntries {
             leaves: Leaves::new(reader, root),
             ready: VecDeque::new(),
-            last: None,
             nodes: Vec::new(),
         }
     }
@@ -100,14 +98,9 @@ impl<'a> DirectoryEntries<'a> {
             if let Some(node) = self.ready.pop_front() {
                 return Ok(Some(node));
             }
-            let Some((id, plain, _)) = self.leaves.next_after(None)? else { return Ok(None) };
-            let entries = leaf(&plain, id)?;
-            let first = entries.first().map(|node| node.name.clone());
-            if self.last.is_some() && first <= self.last {
-                return Err(Error::damaged("read", format!("node {id}"), "names are not in order"));
-            }
-            self.last = entries.last().map(|node| node.name.clone());
-            self.nodes.push(id);
+            let Some(leaf) = self.leaves.next_after(None)? else { return Ok(None) };
+            let entries = entries_of(&leaf)?;
+            self.nodes.push(leaf.id);
             self.ready = entries.into();
         }
     }
@@ -123,8 +116,8 @@ pub fn find_entry(reader: &Reader<'_>, root: TreeRef, name: &[u8]) -> Result<Opt
     // `next_after` skips what ends at or before a place: the greatest name below this one.
     let mut leaves: Leaves<'_, DirectoryShape> = Leaves::new(reader, root);
     let below = just_below(name);
-    let Some((id, plain, _)) = leaves.next_after(below.as_ref())? else { return Ok(None) };
-    Ok(leaf(&plain, id)?.into_iter().find(|node| node.name == name))
+    let Some(leaf) = leaves.next_after(below.as_ref())? else { return Ok(None) };
+    Ok(entries_of(&leaf)?.into_iter().find(|node| node.name == name))
 }
 
 /// A byte string that sorts before `name` and after every shorter-sorting name of an entry.
@@ -138,11 +131,15 @@ fn just_below(name: &[u8]) -> Option<Vec<u8>> {
     Some(below)
 }
 
-fn leaf(plain: &[u8], id: ChunkId) -> Result<Vec<Node>> {
-    match DirectoryNode::decode(plain, 0, &format!("node {id}"))? {
-        DirectoryNode::Leaf(entries) => Ok(entries),
-        DirectoryNode::Inner(..) => {
-            Err(Error::damaged("read", format!("node {id}"), "an inner node where a leaf belongs"))
-        }
-    }
+/// A leaf's entries, which must lie where its parents say.
+fn entries_of(leaf: &Leaf<DirectoryShape>) -> Result<Vec<Node>> {
+    let subject = format!("node {}", leaf.id);
+    let DirectoryNode::Leaf(entries) = DirectoryNode::decode(&leaf.plain, 0, &subject)? else {
+        return Err(Error::damaged("read", subject, "an inner node where a leaf belongs"));
+    };
+    let (first, last) = (entries.first(), entries.last());
+    let begins =
+        leaf.start.as_ref().is_none_or(|start| first.is_some_and(|node| node.name > *start));
+    let ends = leaf.end.as_ref().is_none_or(|end| last.is_some_and(|node| node.name == *end));
+    if begins && ends { Ok(entries) } else { Err(misplaced(leaf.id)) }
 }

@@ -1,6 +1,6 @@
 //! Lists of pieces: written streaming, read from any offset.
 
-use super::tree::{Leaves, ParentTree, Shape, TreeWriter};
+use super::tree::{Leaf, Leaves, ParentTree, Shape, TreeWriter, misplaced};
 use crate::error::{Error, Result};
 use crate::format::list::{Content, ListNode, Piece};
 use crate::id::ChunkId;
@@ -174,7 +174,7 @@ impl<'a> Pieces<'a> {
 
     fn next_leaf(&mut self) -> Result<bool> {
         let Some(leaves) = &mut self.leaves else { return Ok(false) };
-        let Some((id, plain, start)) = leaves.next_after(Some(&self.from))? else {
+        let Some(Leaf { id, plain, start, end }) = leaves.next_after(Some(&self.from))? else {
             return Ok(false);
         };
         let ListNode::Leaf(pieces) = ListNode::decode(&plain, 0, &format!("node {id}"))? else {
@@ -185,6 +185,11 @@ impl<'a> Pieces<'a> {
         }
         self.nodes.push(id);
         self.position = start.unwrap_or(0);
+        // The sum was checked when the node was decoded.
+        let length = pieces.iter().map(Piece::length).sum();
+        if end.is_some_and(|end| self.position.checked_add(length) != Some(end)) {
+            return Err(misplaced(id));
+        }
         self.ready = pieces.into();
         Ok(true)
     }

@@ -232,39 +232,70 @@ impl<S: Shape> ParentTree<S> {
     }
 }
 
-/// The id of a leaf, its bytes, and where it begins.
-pub(super) type Leaf<S> = (ChunkId, Plain, Option<<S as Shape>::End>);
+/// A leaf as its parents describe it.
+pub(super) struct Leaf<S: Shape> {
+    pub(super) id: ChunkId,
+    pub(super) plain: Plain,
+    /// Where it begins: the end of what stands before it.
+    pub(super) start: Option<S::End>,
+    /// Where it must end, if it has a parent.
+    pub(super) end: Option<S::End>,
+}
+
+/// A node that was not visited yet, as its parents describe it.
+struct Unread<S: Shape> {
+    id: ChunkId,
+    level: u8,
+    start: Option<S::End>,
+    end: Option<S::End>,
+}
+
+/// A node that does not hold what its parent says.
+pub(super) fn misplaced(id: ChunkId) -> Error {
+    Error::damaged("read", format!("node {id}"), "it ends elsewhere than its parent says")
+}
 
 /// Reads the leaves of a tree in order, from any place on.
 pub(super) struct Leaves<'a, S: Shape> {
     reader: &'a Reader<'a>,
-    /// Nodes still to visit, the next last: id, level, where it begins.
-    stack: Vec<(ChunkId, u8, Option<S::End>)>,
+    /// Nodes still to visit, the next last.
+    stack: Vec<Unread<S>>,
 }
 
 impl<'a, S: Shape> Leaves<'a, S> {
     pub(super) fn new(reader: &'a Reader<'a>, root: TreeRef) -> Self {
-        Leaves { reader, stack: vec![(root.id, root.levels, None)] }
+        Leaves {
+            reader,
+            stack: vec![Unread { id: root.id, level: root.levels, start: None, end: None }],
+        }
     }
 
     /// The next leaf that ends after `from`.
     pub(super) fn next_after(&mut self, from: Option<&S::End>) -> Result<Option<Leaf<S>>> {
-        while let Some((id, level, start)) = self.stack.pop() {
+        while let Some(Unread { id, level, start, end }) = self.stack.pop() {
             let plain = self.reader.read(&id)?;
             if level == 0 {
-                return Ok(Some((id, plain, start)));
+                return Ok(Some(Leaf { id, plain, start, end }));
             }
             if level > LEVELS_MAX {
                 return Err(Error::damaged("read", format!("node {id}"), "too many levels"));
             }
             let children = S::decode_inner(&plain, level, start.as_ref(), &format!("node {id}"))?;
+            let fits = |first: &S::End, last: &S::End| {
+                start.as_ref().is_none_or(|start| start < first)
+                    && end.as_ref().is_none_or(|end| end == last)
+            };
+            match (children.first(), children.last()) {
+                (Some((_, first)), Some((_, last))) if fits(first, last) => {}
+                _ => return Err(misplaced(id)),
+            }
             let mut begins = start;
             let mut wanted = Vec::new();
             for (child, end) in children {
                 let skip = from.is_some_and(|from| end <= *from);
-                let start = begins.replace(end);
+                let start = begins.replace(end.clone());
                 if !skip {
-                    wanted.push((child, level - 1, start));
+                    wanted.push(Unread { id: child, level: level - 1, start, end: Some(end) });
                 }
             }
             self.stack.extend(wanted.into_iter().rev());

@@ -82,7 +82,7 @@ fn newer_formats_are_unsupported_and_untouched() {
     let forger = Forger::new(&repo);
     let first = repo.backend.get(&Handle::config(0), None).unwrap();
     let config = Config {
-        previous: Some(blake3::hash(&first).as_bytes().to_vec()),
+        previous: Some(*blake3::hash(&first).as_bytes()),
         features: ["telepathy".to_owned()].into(),
         ..repo.repository.config().clone()
     };
@@ -156,9 +156,9 @@ fn configurations_are_a_chain() {
     repo.damaged = true;
     let forger = Forger::new(&repo);
     let first = repo.backend.get(&Handle::config(0), None).unwrap();
-    let follows = Some(blake3::hash(&first).as_bytes().to_vec());
+    let follows = Some(*blake3::hash(&first).as_bytes());
     let right = Config { previous: follows, ..repo.repository.config().clone() };
-    let not_following = Config { previous: Some(vec![0; 32]), ..right.clone() };
+    let not_following = Config { previous: Some([0; 32]), ..right.clone() };
     let first_again = Config { previous: None, ..right.clone() };
     let foreign = Config { repository: icecore::id::RepoId([1; 16]), ..right.clone() };
     let younger = Config { created: icecore::env::Time(5), ..right.clone() };

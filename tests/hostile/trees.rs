@@ -2,11 +2,14 @@
 
 use super::{bring_back, count, directory, file, meta, stored};
 use crate::common::forge::{commit, session};
+use crate::common::memory::node;
 use crate::common::repo::TempRepo;
 use icecore::backend::Handle;
 use icecore::error::Kind;
 use icecore::format::list::{Content, ListNode, Piece, TreeRef};
-use icecore::format::node::DirectoryNode;
+use icecore::format::node::{DirectoryNode, NodeKind};
+use icecore::repo::{Reader, Session};
+use icecore::stream::{Pieces, find_entry};
 
 /// Names that are no names, in directories and in the paths of parts, restore nothing outside the
 /// target and nothing under such a name (fault 35).
@@ -47,6 +50,56 @@ fn bad_names_are_refused() {
     assert_eq!(report.unwrap().failed, 1);
     assert_eq!(count(target.path()), 0);
     assert!(!target.path().parent().unwrap().join("evil").exists());
+}
+
+/// Inner nodes that say of their children what is not so are refused, whether a directory is read
+/// from its beginning or one name in it is looked for, and a list from any offset on.
+#[test]
+fn inner_nodes_that_lie_are_refused() {
+    let mut repo = TempRepo::new(9);
+    repo.damaged = true;
+    let leaf = |session: &mut Session<'_>, names: &str| {
+        let name = |name: char| file(&name.to_string(), Content::inline(1, &[]));
+        meta(session, &DirectoryNode::Leaf(names.chars().map(name).collect()).encode().unwrap())
+    };
+    let cases = [("ab", "cd", true), ("ac", "cd", false), ("ab", "bd", false), ("ab", "ce", false)];
+    for (first, second, honest) in cases {
+        let mut session = session(&repo);
+        let children = vec![
+            (leaf(&mut session, first), b"b".to_vec()),
+            (leaf(&mut session, second), b"d".to_vec()),
+        ];
+        let id = meta(&mut session, &DirectoryNode::Inner(1, children).encode().unwrap());
+        let entries = TreeRef { id, levels: 1 };
+        let forged = commit(session, "/evil", node("evil", NodeKind::Directory { entries }), 10);
+        let (report, heard, _) = bring_back(&repo, &forged);
+        assert_eq!(report.unwrap().failed, u64::from(!honest), "{first} {second}: {heard:?}");
+        let index = repo.repository.load_index().unwrap();
+        let reader = Reader::new(&repo.repository, &index);
+        let whole: Vec<_> =
+            "abcd".bytes().map(|name| find_entry(&reader, entries, &[name])).collect();
+        assert_eq!(whole.iter().all(|found| matches!(found, Ok(Some(_)))), honest);
+        assert!(whole.iter().all(|found| !matches!(found, Ok(None))), "{first} {second}");
+        assert_eq!(repo.check().touched.iter().any(|at| at.snapshot == forged.id), !honest);
+    }
+    for (lengths, says, honest) in [([10, 20], [10, 20], true), ([20, 10], [10, 20], false)] {
+        let mut session = session(&repo);
+        let leaves = lengths.map(|length| {
+            meta(&mut session, &ListNode::Leaf(vec![Piece::Hole { length }]).encode())
+        });
+        let children = leaves.into_iter().zip(says).collect();
+        let id = meta(&mut session, &ListNode::Inner(1, children).encode());
+        session.abandon().unwrap();
+        let list = Some(TreeRef { id, levels: 1 });
+        let content = Content { length: 30, chunker: 1, pieces: Vec::new(), list };
+        let index = repo.repository.load_index().unwrap();
+        let reader = Reader::new(&repo.repository, &index);
+        let mut pieces = Pieces::from_offset(&reader, &content, 15, "the list").unwrap();
+        match pieces.next_piece() {
+            Ok(found) => assert!(honest && found == Some((10, Piece::Hole { length: 20 }))),
+            Err(error) => assert!(!honest && error.kind() == Kind::Damaged, "{error}"),
+        }
+    }
 }
 
 /// Directories nested past the bound end in an error, for `check` and for `restore`, without

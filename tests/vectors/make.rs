@@ -90,6 +90,15 @@ fn and(bytes: &[u8], more: &[u8]) -> Vec<u8> {
     [bytes, more].concat()
 }
 
+/// `bytes` with the hash in its field `previous` a byte shorter.
+fn short_previous(bytes: &[u8]) -> Vec<u8> {
+    let field = b"previous\x58\x20";
+    let at = bytes.windows(field.len()).position(|window| window == field).unwrap();
+    let mut short = with(bytes, at + field.len() - 1, &[31]);
+    short.remove(at + field.len());
+    short
+}
+
 /// `bytes` with the one place where `old` stands replaced by `new`.
 fn edit(bytes: &[u8], old: &[u8], new: &[u8]) -> Vec<u8> {
     let places = bytes.windows(old.len()).enumerate().filter(|(_, window)| *window == old);

@@ -75,8 +75,8 @@ impl Series {
         self.newest.map_or(1, |(_, sequence, _)| sequence.saturating_add(1))
     }
 
-    pub(super) fn previous_hash(&self) -> Option<Vec<u8>> {
-        self.newest.map(|(.., hash)| hash.to_vec())
+    pub(super) fn previous_hash(&self) -> Option<[u8; 32]> {
+        self.newest.map(|(.., hash)| hash)
     }
 
     pub(super) fn parent(&self) -> Option<&StoredSnapshot> {

@@ -108,7 +108,7 @@ type Members<'s> = BTreeMap<u64, Vec<([u8; 32], Option<&'s Snapshot>)>>;
 fn gaps(series: SeriesId, members: &Members<'_>) -> Vec<Error> {
     let mut errors = Vec::new();
     let mut last = 0;
-    let mut before: Vec<&[u8]> = Vec::new();
+    let mut before: Vec<[u8; 32]> = Vec::new();
     for (sequence, of_number) in members {
         if *sequence != last + 1 {
             let reason = format!("nothing stands between numbers {last} and {sequence}");
@@ -118,7 +118,7 @@ fn gaps(series: SeriesId, members: &Members<'_>) -> Vec<Error> {
             );
         } else {
             let follows = |snapshot: &Snapshot| match &snapshot.previous {
-                Some(previous) => before.contains(&previous.as_slice()),
+                Some(previous) => before.contains(previous),
                 None => before.is_empty(),
             };
             let strays = of_number.iter().filter_map(|(_, snapshot)| *snapshot);
@@ -128,7 +128,7 @@ fn gaps(series: SeriesId, members: &Members<'_>) -> Vec<Error> {
             }));
         }
         last = *sequence;
-        before = of_number.iter().map(|(hash, _)| hash.as_slice()).collect();
+        before = of_number.iter().map(|(hash, _)| *hash).collect();
     }
     errors
 }

@@ -1,6 +1,6 @@
 //! Chapters 1 to 4: records, the configuration, keys, frames.
 
-use super::{Maker, NOW, and, cut, edit, with};
+use super::{Maker, NOW, and, cut, edit, short_previous, with};
 use serde_json::json;
 
 /// Chapter 1: how records refuse what is not canonical, shown on a heartbeat.
@@ -73,6 +73,8 @@ pub fn repository(m: &mut Maker) {
     second["single_writer"] = true.into();
     let comment = "a later one, with features that no program knows yet";
     let ok = m.good("02-repository/config-later", "config", comment, second);
+    let comment = "a hash of 31 bytes";
+    m.bad("02-repository/config-previous", "config", "bad-record", comment, short_previous(&ok));
     let comment = "features out of order";
     let swapped = edit(&ok, b"fcoloureshape", b"eshapefcolour");
     m.bad("02-repository/config-order", "config", "bad-record", comment, swapped);

@@ -1,6 +1,6 @@
 //! Chapter 8: outcomes, writers, notes, collection.
 
-use super::{Maker, NOW, cut, edit};
+use super::{Maker, NOW, cut, edit, short_previous};
 use serde_json::{Value as Json, json};
 
 /// Chapter 8: outcomes, notes, writers.
@@ -41,6 +41,8 @@ pub fn outcomes(m: &mut Maker) {
         },
     }});
     let ok = m.good("08-snapshot/snapshot", "outcome", "with a part of each kind", snapshot);
+    let comment = "a hash of 31 bytes";
+    m.bad("08-snapshot/previous", "outcome", "bad-record", comment, short_previous(&ok));
     let comment = "a part of a kind that this version does not have";
     let other = edit(&ok, b"fsqlite", b"foracle");
     m.bad("08-snapshot/part-kind", "outcome", "unknown-version", comment, other);

@@ -121,6 +121,9 @@ pub fn directories(m: &mut Maker) {
         let name = format!("07-tree/directory-{name}");
         m.bad(&name, "directory-leaf", "bad-record", comment, bytes);
     };
+    let most = b"dsize\x00emtime\x82\x20\x1a\x3b\x9a\xc9\xff";
+    let more = b"dsize\x00emtime\x82\x20\x1a\x3b\x9a\xca\x00";
+    bad("nanoseconds", "10^9 nanoseconds within a second", edit(&ok, most, more));
     bad("slash", "a name with a slash", edit(&ok, b"\x45a.txt", b"\x45a/txt"));
     bad("dot-dot", "the parent's name", edit(&ok, b"\x42\xff\x80", b"\x42.."));
     bad("order", "a name that comes too late", edit(&ok, b"\x41d", b"\x41b"));
