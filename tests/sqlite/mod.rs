@@ -1,5 +1,6 @@
 //! SQLite databases, captured with the real SQLite at work on them.
 
+mod alone;
 mod pages;
 mod placing;
 mod recovery;

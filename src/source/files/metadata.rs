@@ -1,7 +1,9 @@
 //! What the file system knows of an entry, as the format keeps it.
 
 use super::owners::Owners;
+use super::walk::xattrs_left_out;
 use crate::env::Time;
+use crate::error::{Attempt, Result};
 use crate::format::node::{FileTime, Metadata, Stamp};
 use crate::limits::XATTRS_MAX;
 use crate::source::Xattrs;
@@ -9,6 +11,8 @@ use rustix::fs::{Stat, lgetxattr, llistxattr};
 use rustix::io::Errno;
 use serde_bytes::ByteBuf;
 use std::os::fd::BorrowedFd;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
 
 /// Where a file's identity lies: device and inode.
 pub(super) fn identity(stat: &Stat) -> (u64, u64) {
@@ -39,12 +43,31 @@ pub(super) fn metadata(stat: &Stat, owners: &Owners, xattrs: Xattrs, directory: 
     }
 }
 
+/// The same of one file that is named by itself, and why its attributes cannot be had, if so.
+pub(crate) fn metadata_of(path: &Path) -> Result<(Metadata, Option<String>)> {
+    // The attributes must be those of the file, not of a link that leads to it.
+    let path = path.canonicalize().attempt("find", path.display())?;
+    let stat = rustix::fs::stat(&path).map_err(std::io::Error::from);
+    let stat = stat.attempt("examine", path.display())?;
+    let (xattrs, warning) = match XattrReader::new().read(b"", path.as_os_str().as_bytes()) {
+        Ok(xattrs) => (xattrs, None),
+        Err(reason) => (Xattrs::new(), Some(xattrs_left_out(&path, &reason))),
+    };
+    Ok((metadata(&stat, &Owners::of_this_machine(), xattrs, false), warning))
+}
+
 fn mtime(stat: &Stat) -> FileTime {
-    FileTime(stat.st_mtime, u32::try_from(stat.st_mtime_nsec).unwrap_or(0))
+    time(stat.st_mtime, stat.st_mtime_nsec)
 }
 
 fn ctime(stat: &Stat) -> FileTime {
-    FileTime(stat.st_ctime, u32::try_from(stat.st_ctime_nsec).unwrap_or(0))
+    time(stat.st_ctime, stat.st_ctime_nsec)
+}
+
+/// No file system says more nanoseconds than a second has; if one does, it says nothing.
+fn time(seconds: i64, nanoseconds: impl TryInto<u32>) -> FileTime {
+    let nanoseconds = nanoseconds.try_into().unwrap_or(0);
+    FileTime::try_from((seconds, nanoseconds)).unwrap_or(FileTime(seconds, 0))
 }
 
 /// Whether a stamp is old enough at `now` for any later change to show in it. Times that lie

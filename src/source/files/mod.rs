@@ -10,6 +10,7 @@ mod walk;
 
 pub use excludes::Excludes;
 pub(crate) use excludes::glob;
+pub(crate) use metadata::metadata_of;
 
 use super::{ByteStream, Description, Item, PartProof, Source};
 use crate::env::Env;

@@ -18,15 +18,15 @@ pub use spool::SpoolLimits;
 
 use crate::error::{Attempt, Result};
 use crate::format::list::Content;
-use crate::format::node::{FileTime, Metadata, Node, NodeKind};
+use crate::format::node::{Node, NodeKind};
 use crate::format::snapshot::PartKind;
+use crate::source::files::metadata_of;
 use crate::source::{Description, FileItem, Item, PartProof, Source};
 use std::ffi::OsString;
 use std::fs::File;
 use std::io::Read;
 use std::os::fd::AsFd;
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -87,6 +87,7 @@ pub struct SqliteSource {
     path: PathBuf,
     reader: SqliteReader,
     given: bool,
+    warnings: Vec<String>,
 }
 
 impl SqliteSource {
@@ -97,7 +98,7 @@ impl SqliteSource {
     pub fn new(path: &Path, reader: SqliteReader) -> Result<Self> {
         let path = std::path::absolute(path).attempt("find", path.display())?;
         path.metadata().attempt("find", path.display())?;
-        Ok(SqliteSource { path, reader, given: false })
+        Ok(SqliteSource { path, reader, given: false, warnings: Vec::new() })
     }
 }
 
@@ -111,6 +112,8 @@ impl Source for SqliteSource {
         if std::mem::replace(&mut self.given, true) {
             return Ok(None);
         }
+        let (meta, warning) = metadata_of(&self.path)?;
+        self.warnings.extend(warning);
         let node = Node {
             name: self
                 .path
@@ -118,7 +121,7 @@ impl Source for SqliteSource {
                 .map_or_else(OsString::new, OsString::from)
                 .into_encoded_bytes(),
             kind: NodeKind::File { content: Content::default(), database: None },
-            meta: metadata(&self.path)?,
+            meta,
             stamp: None,
             taint: None,
         };
@@ -130,19 +133,8 @@ impl Source for SqliteSource {
     }
 
     fn finish(self: Box<Self>) -> Result<PartProof> {
-        Ok(PartProof::default())
+        Ok(PartProof { warnings: self.warnings, ..PartProof::default() })
     }
-}
-
-fn metadata(path: &Path) -> Result<Metadata> {
-    let found = path.metadata().attempt("examine", path.display())?;
-    Ok(Metadata {
-        mode: found.mode() & 0o7777,
-        uid: found.uid(),
-        gid: found.gid(),
-        mtime: FileTime(found.mtime(), u32::try_from(found.mtime_nsec()).unwrap_or(0)),
-        ..Metadata::default()
-    })
 }
 
 #[cfg(test)]
