@@ -105,6 +105,24 @@ impl Error {
         outer
     }
 
+    /// The same failure as something else was attempted, or of something else: for errors from
+    /// below that know neither.
+    pub fn retold(mut self, attempted: impl Into<String>, subject: impl fmt::Display) -> Self {
+        self.0.attempted = attempted.into();
+        self.0.subject = subject.to_string();
+        self
+    }
+
+    /// Why it failed, without what was attempted; empty if nothing is known.
+    pub fn why(&self) -> String {
+        let source = self.0.source.as_ref().map(ToString::to_string).unwrap_or_default();
+        match (self.0.reason.is_empty(), source.is_empty()) {
+            (true, _) => source,
+            (_, true) => self.0.reason.clone(),
+            _ => format!("{}: {source}", self.0.reason),
+        }
+    }
+
     /// What sort of failure this is.
     pub fn kind(&self) -> Kind {
         self.0.kind

@@ -16,6 +16,15 @@ pub enum Counter {
     Stored,
 }
 
+/// How a file differs from the one that stood in its place in the snapshot before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FileChange {
+    /// There was none.
+    New,
+    /// Its content is another.
+    Changed,
+}
+
 /// Listens to a running operation. Called from several threads.
 pub trait Monitor: Send + Sync {
     /// A task starts: its name ("back up", "check packs"), and its size where it is known.
@@ -26,6 +35,8 @@ pub trait Monitor: Send + Sync {
     fn trouble(&self, error: &Error);
     /// Something that the user should know and that is no error.
     fn note(&self, text: &str);
+    /// The file at `path` was captured, and is not as it was before; so many bytes are in it.
+    fn file(&self, _change: FileChange, _path: &[u8], _bytes: u64) {}
     /// The task named last is over.
     fn end(&self);
     /// Whether the user wants to stop.

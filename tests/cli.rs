@@ -1,7 +1,6 @@
 //! The program as a black box: every verb, its JSON, its exit codes.
 
-use assert_cmd::Command;
-use assert_cmd::assert::Assert;
+use crate::common::desk::{Desk, lines, stderr, stdout};
 use rustix::process::Signal;
 use serde_json::Value;
 use std::fs;
@@ -9,84 +8,6 @@ use std::io::{BufRead, BufReader};
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::process::Stdio;
-use tempfile::TempDir;
-
-/// A folder with a repository, its key file, and a few sources.
-struct Desk {
-    dir: TempDir,
-}
-
-impl Desk {
-    /// An empty folder with `src/a`, `src/sub/b` and `src/link`.
-    fn bare() -> Self {
-        let dir = tempfile::tempdir().unwrap();
-        let desk = Desk { dir };
-        fs::create_dir_all(desk.path("src/sub")).unwrap();
-        fs::write(desk.path("src/a"), b"hello\n".repeat(50_000)).unwrap();
-        fs::write(desk.path("src/sub/b"), b"deep\n").unwrap();
-        std::os::unix::fs::symlink("a", desk.path("src/link")).unwrap();
-        desk
-    }
-
-    /// The same with a repository.
-    fn new() -> Self {
-        let desk = Desk::bare();
-        desk.command().args(["init", "--new-key-file"]).arg(desk.path("key")).assert().success();
-        desk
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.dir.path().join(name)
-    }
-
-    fn text(&self, name: &str) -> String {
-        self.path(name).to_str().unwrap().to_owned()
-    }
-
-    /// The program in that folder, without any secret.
-    fn command(&self) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_icecore"));
-        for name in ["KEY_FILE", "PASSWORD", "PASSWORD_FILE", "PASSWORD_COMMAND"] {
-            command.env_remove(format!("ICECORE_{name}"));
-        }
-        command.env("ICECORE_REPOSITORY", self.path("repo"));
-        command.env("TZ", "UTC").current_dir(self.dir.path());
-        command
-    }
-
-    /// Runs it with the key file.
-    fn run(&self, args: &[&str]) -> Assert {
-        self.command().arg("--key-file").arg(self.path("key")).args(args).assert()
-    }
-
-    /// What it prints on standard output when all goes well.
-    fn says(&self, args: &[&str]) -> String {
-        stdout(&self.run(args).success())
-    }
-
-    /// Its JSON lines.
-    fn json(&self, args: &[&str]) -> Vec<Value> {
-        lines(&self.says(&[&["--json"], args].concat()))
-    }
-
-    /// Backs up `src`; the snapshot's id.
-    fn backup(&self) -> String {
-        let said = self.json(&["backup", "src"]);
-        said.last().unwrap()["snapshot_id"].as_str().unwrap().to_owned()
-    }
-}
-
-fn stdout(assert: &Assert) -> String {
-    String::from_utf8(assert.get_output().stdout.clone()).unwrap()
-}
-
-fn stderr(assert: &Assert) -> String {
-    String::from_utf8(assert.get_output().stderr.clone()).unwrap()
-}
-
-fn lines(text: &str) -> Vec<Value> {
-    text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
-}
 
 /// What is backed up is listed, found, dumped, restored and checked, and differs where it was
 /// changed.
@@ -268,7 +189,7 @@ fn an_interrupt_ends_a_backup() {
     let mut child = std::process::Command::new(env!("CARGO_BIN_EXE_icecore"))
         .args(["--json", "--key-file", "key", "-r", "repo", "backup"])
         .args(["--stdin-from-command", "--", "cat", "/dev/zero"])
-        .current_dir(desk.dir.path())
+        .current_dir(desk.folder())
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
         .spawn()

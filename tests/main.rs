@@ -28,6 +28,7 @@ mod postgres;
 mod similar;
 mod spec;
 mod sqlite;
+mod talk;
 mod vectors;
 
 mod common;

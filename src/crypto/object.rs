@@ -75,7 +75,7 @@ pub fn open_object(
     let salt = Salt { epoch: head.epoch, bytes: head.salt };
     let inner = Opener::new(keyring, purpose, &salt)
         .and_then(|opener| opener.open(&aad(&head, repository, place), sealed))
-        .map_err(|error| error.within("open", &path))?;
+        .map_err(|error| error.retold("open", &path))?;
     decode_inner(&inner, &path)
 }
 

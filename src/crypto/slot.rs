@@ -92,7 +92,7 @@ pub fn unwrap(bytes: &[u8], id: SlotId, secret: &Secret, repository: RepoId) -> 
     }
     let keys = Cipher::new(&derived.wrap)
         .open(&aad(&slot, repository), &slot.wrapped)
-        .map_err(|error| error.within("open", &subject))?;
+        .map_err(|error| error.retold("open", &subject))?;
     Keyring::decode(&Zeroizing::new(keys), &subject)
 }
 

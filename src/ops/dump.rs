@@ -32,9 +32,16 @@ pub fn dump(
     let found = tree::find(reader, snapshot, &path)?;
     let Entry::Node(node) = found.entry else { return Err(no_file(&subject)) };
     let NodeKind::File { content, .. } = &node.kind else { return Err(no_file(&subject)) };
-    each_run(reader, content, &subject, &mut |_, run| match run {
+    let read = each_run(reader, content, &subject, &mut |_, run| match run {
         Run::Bytes(bytes) => out.write_all(bytes).attempt("write", &subject),
         Run::Hole(length) => write_zeros(out, length).attempt("write", &subject),
+    });
+    // Whoever reads the output and goes away is no trouble of the file's.
+    read.map_err(|error| match error.kind() {
+        Kind::Damaged | Kind::NotFound if error.subject() != subject => {
+            error.within("dump", &subject)
+        }
+        _ => error,
     })?;
     out.flush().attempt("write", &subject)?;
     Ok(content.length)

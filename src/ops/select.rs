@@ -2,7 +2,9 @@
 
 use crate::error::{Error, Kind, Result};
 use crate::format::snapshot::Snapshot;
+use crate::id::SnapshotId;
 use crate::repo::{Repository, StoredSnapshot};
+use std::collections::HashSet;
 
 /// Which snapshots are meant. Empty filters let everything pass.
 #[derive(Clone, Debug, Default)]
@@ -54,28 +56,50 @@ impl From<&[u8]> for SnapshotPath {
     }
 }
 
-/// The snapshot that `name` means among those that pass the filter.
+/// The snapshot that `name` means among those that pass the filter. Any that cannot be read
+/// goes to `trouble`: it may be the one that was meant.
 ///
 /// # Errors
 /// `NotFound` if there is none, `InvalidInput` if a prefix is ambiguous.
-pub fn find(repository: &Repository, name: &str, filter: &Filter) -> Result<StoredSnapshot> {
-    let mut unreadable = None;
-    let mut snapshots = repository.snapshots(|error| unreadable = Some(error))?;
+pub fn find(
+    repository: &Repository,
+    name: &str,
+    filter: &Filter,
+    trouble: impl FnMut(Error),
+) -> Result<StoredSnapshot> {
+    let mut snapshots = repository.snapshots(trouble)?;
     snapshots.retain(|stored| filter.passes(&stored.snapshot));
-    let found = choose(&snapshots, name).cloned();
-    match (found, unreadable) {
-        (Err(error), Some(damage)) if error.kind() == Kind::NotFound => {
-            Err(error.caused_by(damage))
-        }
-        (found, _) => found,
-    }
+    choose(&snapshots, name).cloned()
+}
+
+/// All snapshots that pass the filter, newest first; of these, those that `names` mean, if it
+/// names any. What cannot be read goes to `trouble`.
+///
+/// # Errors
+/// As for [`find`].
+pub fn find_all(
+    repository: &Repository,
+    names: &[String],
+    filter: &Filter,
+    trouble: impl FnMut(Error),
+) -> Result<Vec<StoredSnapshot>> {
+    let mut snapshots = repository.snapshots(trouble)?;
+    snapshots.retain(|stored| filter.passes(&stored.snapshot));
+    let chosen: Result<HashSet<SnapshotId>> =
+        names.iter().map(|name| Ok(choose(&snapshots, name)?.snapshot.id)).collect();
+    let chosen = chosen?;
+    snapshots.retain(|stored| names.is_empty() || chosen.contains(&stored.snapshot.id));
+    Ok(snapshots)
 }
 
 /// The snapshot that `name` means; `snapshots` are sorted newest first.
 pub fn choose<'s>(snapshots: &'s [StoredSnapshot], name: &str) -> Result<&'s StoredSnapshot> {
     let none = || {
         Error::new(Kind::NotFound, "find the snapshot", name)
-            .because(format!("none of {} snapshots is meant by that", snapshots.len()))
+            .because(match snapshots.len() {
+                0 => "there is none to choose from".to_owned(),
+                some => format!("none of {some} is meant by that"),
+            })
             .hint("`icecore snapshots` lists them")
     };
     if let Some(rest) = name.strip_prefix("latest") {

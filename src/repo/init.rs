@@ -107,7 +107,7 @@ pub fn refuse_occupied(backend: &dyn Backend) -> Result<()> {
             }
             let place = backend.describe();
             return Err(Error::new(Kind::AlreadyExists, "create a repository in", place)
-                .because(format!("there are {} already", kind.folder()))
+                .because(format!("its folder `{}` is not empty", kind.folder()))
                 .hint("name an empty place, or use the repository that is there"));
         }
     }

@@ -47,6 +47,9 @@ pub(super) fn unlock(
         return Err(Error::damaged("open", backend.describe(), "it has no key slot")
             .hint("restore the folder `keys` from a copy; without it nothing can be read"));
     }
+    let damaged = damaged.map(|error| {
+        error.hint("use the secret of another slot, or restore this one from a copy of `keys`")
+    });
     Err(damaged.unwrap_or_else(|| {
         Error::new(Kind::WrongKey, "open", backend.describe())
             .because("the password or key file opens none of its key slots")

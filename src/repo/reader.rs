@@ -99,7 +99,7 @@ impl<'r> Reader<'r> {
             bases: &place.bases,
         };
         self.opener(place.kind, &place.salt)?.open(&aad.encode(), sealed).map_err(|error| {
-            error.within("open chunk", format!("{} in pack {}", place.id, place.pack))
+            error.retold("open chunk", format!("{} in pack {}", place.id, place.pack))
         })
     }
 
@@ -273,7 +273,7 @@ pub(super) fn blob_purpose(kind: BlobKind) -> Purpose {
 fn decode(place: &Place, payload: &[u8], prefix: &[u8]) -> Result<Vec<u8>> {
     let length = usize::try_from(place.plain).unwrap_or(usize::MAX);
     codec::decode(place.codec, payload, prefix, length).map_err(|error| {
-        error.within("decode chunk", format!("{} in pack {}", place.id, place.pack))
+        error.retold("decode chunk", format!("{} in pack {}", place.id, place.pack))
     })
 }
 

@@ -60,7 +60,7 @@ impl Repository {
         let opener = Opener::new(self.keys(), blob_purpose(head.kind), salt)?;
         let plain = opener
             .open(&aad, &read(start..end)?)
-            .map_err(|error| error.within("open the trailer of", &subject))?;
+            .map_err(|error| error.retold("open the trailer of", &subject))?;
         let trailer = Trailer::decode(&plain, &subject)?;
         let (places, blobs_end) = locate(id, &head, &trailer, encoded.len() as u64)
             .ok_or_else(|| damaged("its trailer does not fit its head"))?;

@@ -4,7 +4,7 @@ use super::verbs::{
     backup, cat, check, completions, demo, diff, dump, find, forget, init, key, ls, restore,
     snapshots, stats,
 };
-use clap::{ArgAction, Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
 
 /// Deduplicating, encrypted, delta-coded backups made for databases
@@ -47,10 +47,6 @@ pub struct Global {
     /// Print nothing but what was asked for, and errors
     #[arg(short, long, global = true)]
     pub quiet: bool,
-
-    /// Print more
-    #[arg(short, long, global = true, action = ArgAction::Count)]
-    pub verbose: u8,
 
     /// Show no progress on a terminal
     #[arg(long, global = true)]

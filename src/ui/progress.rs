@@ -1,10 +1,10 @@
 //! The voice of a running operation: a bar on a terminal, status lines in JSON, troubles at once.
 
 use super::args::Global;
-use super::{exit, out};
+use super::{exit, out, text};
 use crate::env::{Env, Time};
 use crate::error::{Attempt, Error, Result};
-use crate::monitor::{Counter, Monitor};
+use crate::monitor::{Counter, FileChange, Monitor};
 use indicatif::{ProgressBar, ProgressState, ProgressStyle};
 use serde::Serialize;
 use std::fmt;
@@ -23,6 +23,7 @@ pub struct Progress {
     show: Show,
     json: bool,
     quiet: bool,
+    names_files: bool,
     env: Env,
     started: Time,
     counts: Arc<Counts>,
@@ -67,6 +68,7 @@ impl Progress {
             show,
             json: global.json,
             quiet: global.quiet,
+            names_files: false,
             env,
             started,
             counts: Arc::default(),
@@ -74,6 +76,12 @@ impl Progress {
             last_status: AtomicI64::new(started.0),
             stop: stop_at_interrupt()?,
         })
+    }
+
+    /// The same, which names files that are new or changed, or does not.
+    pub fn naming_files(mut self, names_files: bool) -> Self {
+        self.names_files = names_files;
+        self
     }
 
     /// Seconds since the operation began.
@@ -192,6 +200,26 @@ impl Monitor for Progress {
         }
     }
 
+    fn file(&self, change: FileChange, path: &[u8], bytes: u64) {
+        if !self.names_files || self.quiet {
+            return;
+        }
+        let action = match change {
+            FileChange::New => "new",
+            FileChange::Changed => "modified",
+        };
+        let item = text::path(path);
+        let line = match self.json {
+            true => {
+                let view = FileView { action, item: &item, data_size: bytes };
+                out::json_line("verbose_status", &view).unwrap_or_default()
+            }
+            false => format!("{action:<9}{item} ({})\n", text::bytes(bytes)).into_bytes(),
+        };
+        // Whoever does not read it loses nothing.
+        self.aside(|| drop(io::stdout().lock().write_all(&line)));
+    }
+
     fn end(&self) {
         if let Some(bar) = self.task().bar.take() {
             bar.finish_and_clear();
@@ -207,6 +235,14 @@ impl Drop for Progress {
     fn drop(&mut self) {
         self.end();
     }
+}
+
+/// restic's names.
+#[derive(Serialize)]
+struct FileView<'f> {
+    action: &'f str,
+    item: &'f str,
+    data_size: u64,
 }
 
 #[derive(Serialize)]

@@ -2,6 +2,7 @@
 //! stores that keep a record, real servers, and seeded chance.
 
 pub mod chance;
+pub mod desk;
 pub mod forge;
 pub mod memory;
 pub mod postgres;

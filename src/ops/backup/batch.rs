@@ -7,7 +7,7 @@ use crate::format::list::{Content, TreeRef};
 use crate::format::node::{Node, NodeKind};
 use crate::format::snapshot::Summary;
 use crate::limits::WINDOW;
-use crate::monitor::Monitor;
+use crate::monitor::{FileChange, Monitor};
 use crate::repo::{Reader, Session};
 use crate::source::{ByteStream, FileItem, FileProof, Got, Opener};
 use crate::stream::{ContentWriter, Cutter, StreamError, Written};
@@ -41,12 +41,21 @@ pub(super) struct ReadFile {
 }
 
 impl ReadFile {
+    /// How it differs from the file before, if it does.
+    pub(super) fn change(&self) -> Option<FileChange> {
+        let NodeKind::File { content, .. } = &self.node.kind else { return None };
+        match &self.before {
+            None => Some(FileChange::New),
+            Some(before) => (before != content).then_some(FileChange::Changed),
+        }
+    }
+
     pub(super) fn count(&self, counts: &mut Summary) {
         let NodeKind::File { content, database } = &self.node.kind else { return };
-        match &self.before {
-            None => counts.files_new += 1,
-            Some(before) if before == content => counts.files_unchanged += 1,
-            Some(_) => counts.files_changed += 1,
+        match self.change() {
+            Some(FileChange::New) => counts.files_new += 1,
+            Some(FileChange::Changed) => counts.files_changed += 1,
+            None => counts.files_unchanged += 1,
         }
         counts.databases += u64::from(database.is_some());
         counts.bytes += content.length;

@@ -28,6 +28,8 @@ pub(super) struct PartBuilder<'b, 'r> {
     cutter: &'b Cutter,
     monitor: &'b dyn Monitor,
     before: Option<&'b Part>,
+    /// Where the source stands.
+    path: Vec<u8>,
     /// The parent's directories beside those that were entered, the innermost last.
     beside: Vec<Beside<'b>>,
     /// Directories being written, the innermost last.
@@ -55,6 +57,7 @@ impl<'b, 'r> PartBuilder<'b, 'r> {
             cutter,
             monitor,
             before,
+            path: Vec::new(),
             beside: Vec::new(),
             open: Vec::new(),
             batch: Batch::default(),
@@ -72,6 +75,7 @@ impl<'b, 'r> PartBuilder<'b, 'r> {
     pub(super) fn build(mut self, source: Box<dyn Source>, keep_going: bool) -> Result<BuiltPart> {
         self.all_or_nothing = source.all_or_nothing() && !keep_going;
         let description = source.describe();
+        self.path.clone_from(&description.path);
         let started = self.session.repository().env().now();
         let source = std::thread::scope(|scope| {
             let mut items = Ahead::start(scope, source)?;
@@ -197,11 +201,15 @@ impl<'b, 'r> PartBuilder<'b, 'r> {
                 Event::Done(node) => self.entry(*node)?,
                 Event::Read(read) => {
                     read.count(&mut self.counts);
+                    let path = self.path_of(&read.node.name);
+                    if let Some(change) = read.change() {
+                        self.monitor.file(change, &path, content_length(&read.node));
+                    }
                     let room = self.warnings.len() < WARNINGS_MAX;
                     self.warnings.extend(read.warning.clone().filter(|_| room));
                     self.tainted |= read.node.taint.is_some();
                     if let Some(how) = &read.changed {
-                        let error = changed(&read.node, how);
+                        let error = changed(&path, how);
                         self.monitor.trouble(&error);
                         self.incomplete = true;
                     }
@@ -212,6 +220,16 @@ impl<'b, 'r> PartBuilder<'b, 'r> {
             }
         }
         Ok(())
+    }
+
+    /// The path of an entry in the directory that is being written, or of the root.
+    fn path_of(&self, name: &[u8]) -> Vec<u8> {
+        let mut path = self.path.clone();
+        let beneath = self.open.iter().skip(1).map(|(node, _)| node.name.as_slice());
+        for name in beneath.chain((!self.open.is_empty()).then_some(name)) {
+            crate::ops::tree::push(&mut path, name);
+        }
+        path
     }
 
     fn leave(&mut self) -> Result<()> {
@@ -237,9 +255,9 @@ fn unchanged(node: Node, before: Node) -> Node {
     Node { kind: before.kind, stamp: before.stamp, meta, ..node }
 }
 
-fn changed(node: &Node, how: &str) -> Error {
-    let name = String::from_utf8_lossy(&node.name).into_owned();
-    Error::new(Kind::SourceChanged, "capture one state of", name).because(how)
+fn changed(path: &[u8], how: &str) -> Error {
+    let path = String::from_utf8_lossy(path);
+    Error::new(Kind::SourceChanged, "capture one state of", path).because(how)
 }
 
 fn directory(node: &Node) -> Option<TreeRef> {

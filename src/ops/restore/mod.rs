@@ -42,6 +42,8 @@ pub struct RestoreReport {
     pub kept: u64,
     /// Entries that could not be restored.
     pub failed: u64,
+    /// Those of them of which something in the repository is damaged or lost.
+    pub damaged: u64,
     /// Files that were read back and are right.
     pub verified: u64,
     /// What could not be brought back of entries that were.
@@ -118,7 +120,7 @@ impl Restoring<'_> {
         let reader = self.reader;
         let root = found.path.clone();
         let monitor = self.monitor;
-        let mut failed = 0;
+        let (mut failed, mut damaged) = (0, 0);
         let walked = tree::walk(
             reader,
             found,
@@ -126,10 +128,12 @@ impl Restoring<'_> {
             &mut |error| {
                 monitor.trouble(&error);
                 failed += 1;
+                damaged += u64::from(is_damage(&error));
                 Ok(())
             },
         );
         self.report.failed += failed;
+        self.report.damaged += damaged;
         // What was placed already gets its content, however the walk ended.
         let flushed = self.flush();
         walked.and(flushed)
@@ -289,8 +293,14 @@ impl Restoring<'_> {
         }
         self.monitor.trouble(&error);
         self.report.failed += 1;
+        self.report.damaged += u64::from(is_damage(&error));
         Ok(())
     }
+}
+
+/// Whether something in the repository is not as it must be, or not there.
+fn is_damage(error: &Error) -> bool {
+    matches!(error.kind(), Kind::Damaged | Kind::NotFound)
 }
 
 /// The single node at a place, if it is no folder.

@@ -109,7 +109,7 @@ impl<W: Write> FrameWriter<W> {
     pub(super) fn failure(&mut self, error: &Error) -> Result<()> {
         let failure = Failure {
             kind: name_of(error.kind()).to_owned(),
-            reason: error.to_string().chars().take(4096).collect(),
+            reason: reason_of(error).chars().take(4096).collect(),
             hint: error.hint_text().map(str::to_owned),
         };
         self.control(FAILURE, &to_cbor(&failure, "the error")?)
@@ -223,6 +223,12 @@ fn name_of(kind: Kind) -> &'static str {
 
 fn kind_of(name: &str) -> Kind {
     KINDS.iter().find(|(_, known)| *known == name).map_or(Kind::Failed, |(kind, _)| *kind)
+}
+
+/// What is wrong with the database; who names it need not say again what was attempted.
+fn reason_of(error: &Error) -> String {
+    let why = error.why();
+    if error.subject() == "it" && !why.is_empty() { why } else { error.to_string() }
 }
 
 #[cfg(test)]

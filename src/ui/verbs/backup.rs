@@ -1,12 +1,12 @@
 //! `backup`: sources into one snapshot.
 
+use super::filter::FilterArgs;
 use super::sources::{SourceArgs, hostname, username};
 use crate::backend::DryRun;
 use crate::error::{Error, Kind, Result};
 use crate::format::snapshot::{Snapshot, Stored};
 use crate::monitor::Monitor;
 use crate::ops::backup::{BackupOptions, BackupReport, Level, ParentChoice, backup};
-use crate::ops::select::{self, Filter};
 use crate::repo::Repository;
 use crate::ui::app::App;
 use crate::ui::exit::Done;
@@ -59,6 +59,10 @@ pub struct BackupArgs {
     #[arg(long)]
     pub allow_empty: bool,
 
+    /// Name every file that is new or changed
+    #[arg(short, long)]
+    pub verbose: bool,
+
     /// Do everything but write
     #[arg(short = 'n', long)]
     pub dry_run: bool,
@@ -68,8 +72,8 @@ pub struct BackupArgs {
 pub fn run(app: &App, args: &BackupArgs) -> Result<Done> {
     let sources = args.source.open(&app.env)?;
     let repository = open(app, args.dry_run)?;
-    let options = options(&repository, args)?;
-    let voice = app.progress()?;
+    let voice = app.progress()?.naming_files(args.verbose);
+    let options = options(&repository, args, &voice)?;
     let report = match backup(&repository, sources, &options, &voice) {
         Err(error) if error.kind() == Kind::Fenced && args.source.can_be_read_again() => {
             voice.note("a collector gave this backup up; it starts again");
@@ -98,12 +102,12 @@ fn open(app: &App, dry_run: bool) -> Result<Repository> {
     Repository::open(backend, app.env.clone(), &passwords::existing(&app.global)?)
 }
 
-fn options(repository: &Repository, args: &BackupArgs) -> Result<BackupOptions> {
+fn options(repository: &Repository, args: &BackupArgs, voice: &Progress) -> Result<BackupOptions> {
     let parent = match &args.parent {
         _ if args.force => ParentChoice::None,
         None => ParentChoice::Auto,
         Some(name) => {
-            let stored = select::find(repository, name, &Filter::default())?;
+            let stored = FilterArgs::default().one(repository, name, voice)?;
             ParentChoice::Snapshot(stored.snapshot.id)
         }
     };

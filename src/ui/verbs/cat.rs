@@ -1,9 +1,11 @@
 //! `cat`: an object of the repository, opened and printed as JSON.
 
+use super::filter::FilterArgs;
 use crate::backend::Handle;
 use crate::error::{Attempt, Error, Kind, Result};
 use crate::format::index::{IndexEntry, Segment};
 use crate::format::slot::Kdf;
+use crate::format::snapshot::Outcome;
 use crate::format::writer::Registration;
 use crate::format::{Codec, ObjectKind, record};
 use crate::id::{BaseId, IndexId, PackId, SnapshotId};
@@ -25,7 +27,7 @@ pub enum CatVerb {
     Config,
     /// The outcome of a writer: a snapshot, complete or partial, or a tombstone
     Snapshot {
-        /// The beginning of its id
+        /// The beginning of its id; of complete ones also `latest`, or `latest~N`
         id: String,
     },
     /// A writer's registration
@@ -56,6 +58,10 @@ pub fn run(app: &App, verb: &CatVerb) -> Result<Done> {
     let mut out = Out::new();
     match verb {
         CatVerb::Config => show(&mut out, repository.config())?,
+        CatVerb::Snapshot { id } if id.starts_with("latest") => {
+            let stored = FilterArgs::default().one(&repository, id, &app.progress()?)?;
+            show(&mut out, &Outcome::Snapshot(Box::new(stored.snapshot)))?;
+        }
         CatVerb::Snapshot { id } => {
             let id: SnapshotId = name(&repository, ObjectKind::Snapshot, id)?.parse()?;
             show(&mut out, &repository.outcome(id)?.0)?;

@@ -1,9 +1,10 @@
 //! `diff`: what differs between two snapshots.
 
+use super::filter::FilterArgs;
 use crate::error::{Error, Result};
 use crate::monitor::Monitor;
 use crate::ops::diff::{Change, Difference, diff};
-use crate::ops::select::{self, Filter, SnapshotPath};
+use crate::ops::select::SnapshotPath;
 use crate::ops::tree;
 use crate::repo::Reader;
 use crate::ui::app::App;
@@ -56,10 +57,10 @@ pub fn run(app: &App, args: &DiffArgs) -> Result<Done> {
     let (before, after) =
         (SnapshotPath::from(args.before.as_bytes()), SnapshotPath::from(args.after.as_bytes()));
     let repository = app.repository()?;
-    let everything = Filter::default();
-    let old = select::find(&repository, &before.snapshot, &everything)?;
-    let new = select::find(&repository, &after.snapshot, &everything)?;
     let voice = app.progress()?;
+    let everything = FilterArgs::default();
+    let old = everything.one(&repository, &before.snapshot, &voice)?;
+    let new = everything.one(&repository, &after.snapshot, &voice)?;
     let index = app.index(&repository, &voice)?;
     let reader = Reader::new(&repository, &index);
     let path = |wanted: &SnapshotPath| wanted.path.clone().unwrap_or_else(|| b"/".to_vec());

@@ -3,7 +3,7 @@
 use super::filter::FilterArgs;
 use crate::error::{Attempt, Error, Kind, Result};
 use crate::ops::dump::dump;
-use crate::ops::select::{self, SnapshotPath};
+use crate::ops::select::SnapshotPath;
 use crate::repo::Reader;
 use crate::ui::app::App;
 use crate::ui::exit::Done;
@@ -51,8 +51,9 @@ pub fn run(app: &App, args: &DumpArgs) -> Result<Done> {
             .hint("redirect the output, or use --target FILE"));
     }
     let repository = app.repository()?;
-    let stored = select::find(&repository, &wanted.snapshot, &args.filter.filter()?)?;
-    let index = app.index(&repository, &app.progress()?)?;
+    let voice = app.progress()?;
+    let stored = args.filter.one(&repository, &wanted.snapshot, &voice)?;
+    let index = app.index(&repository, &voice)?;
     let reader = Reader::new(&repository, &index);
     match &args.target {
         None => dump(&reader, &stored.snapshot, &wanted, &mut Out::new())?,

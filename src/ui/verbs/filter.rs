@@ -1,7 +1,10 @@
 //! The flags that choose snapshots: by host, tag and path.
 
 use crate::error::{Attempt, Result};
-use crate::ops::select::Filter;
+use crate::monitor::Monitor;
+use crate::ops::select::{self, Filter};
+use crate::repo::{Repository, StoredSnapshot};
+use crate::ui::progress::Progress;
 use clap::Args;
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
@@ -24,6 +27,32 @@ pub struct FilterArgs {
 }
 
 impl FilterArgs {
+    /// The one snapshot that `name` means; those that cannot be read are told.
+    pub fn one(
+        &self,
+        repository: &Repository,
+        name: &str,
+        voice: &Progress,
+    ) -> Result<StoredSnapshot> {
+        select::find(repository, name, &self.filter()?, |error| voice.trouble(&error))
+    }
+
+    /// The snapshots that `names` mean, or all, newest first; and whether any could not be read,
+    /// which is told.
+    pub fn all(
+        &self,
+        repository: &Repository,
+        names: &[String],
+        voice: &Progress,
+    ) -> Result<(Vec<StoredSnapshot>, bool)> {
+        let mut unreadable = false;
+        let snapshots = select::find_all(repository, names, &self.filter()?, |error| {
+            unreadable = true;
+            voice.trouble(&error);
+        })?;
+        Ok((snapshots, unreadable))
+    }
+
     /// The filter; paths are taken from the current folder on.
     pub fn filter(&self) -> Result<Filter> {
         let absolute = |path: &PathBuf| {

@@ -7,7 +7,6 @@ use crate::env::Time;
 use crate::error::{Error, Kind, Result};
 use crate::monitor::Monitor;
 use crate::ops::find::{EntryKind, FindOptions, Hit, find};
-use crate::ops::select::choose;
 use crate::repo::{Reader, StoredSnapshot};
 use crate::ui::app::App;
 use crate::ui::exit::Done;
@@ -82,18 +81,7 @@ pub enum KindArg {
 pub fn run(app: &App, args: &FindArgs) -> Result<Done> {
     let repository = app.repository()?;
     let voice = app.progress()?;
-    let mut incomplete = false;
-    let mut snapshots = repository.snapshots(|error| {
-        incomplete = true;
-        voice.trouble(&error);
-    })?;
-    let filter = args.filter.filter()?;
-    snapshots.retain(|stored| filter.passes(&stored.snapshot));
-    if !args.snapshots.is_empty() {
-        let chosen: Result<Vec<StoredSnapshot>> =
-            args.snapshots.iter().map(|name| choose(&snapshots, name).cloned()).collect();
-        snapshots = chosen?;
-    }
+    let (snapshots, mut incomplete) = args.filter.all(&repository, &args.snapshots, &voice)?;
     let index = app.index(&repository, &voice)?;
     let reader = Reader::new(&repository, &index);
     let mut out = Out::new();

@@ -6,7 +6,7 @@ use crate::error::{Error, Result};
 use crate::format::node::Node;
 use crate::monitor::Monitor;
 use crate::ops::ls::ls;
-use crate::ops::select::{self, SnapshotPath};
+use crate::ops::select::SnapshotPath;
 use crate::repo::Reader;
 use crate::ui::app::App;
 use crate::ui::exit::Done;
@@ -50,8 +50,8 @@ pub fn run(app: &App, args: &LsArgs) -> Result<Done> {
         paths.push(b"/".to_vec());
     }
     let repository = app.repository()?;
-    let stored = select::find(&repository, &wanted.snapshot, &args.filter.filter()?)?;
     let voice = app.progress()?;
+    let stored = args.filter.one(&repository, &wanted.snapshot, &voice)?;
     let index = app.index(&repository, &voice)?;
     let reader = Reader::new(&repository, &index);
     let mut out = Out::new();

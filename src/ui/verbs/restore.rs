@@ -4,7 +4,7 @@ use super::filter::FilterArgs;
 use crate::error::Result;
 use crate::monitor::Monitor;
 use crate::ops::restore::{RestoreOptions, RestoreReport, restore};
-use crate::ops::select::{self, SnapshotPath};
+use crate::ops::select::SnapshotPath;
 use crate::repo::Reader;
 use crate::source::files::Excludes;
 use crate::target::files::{FilesOptions, Overwrite, Report};
@@ -80,8 +80,8 @@ pub fn run(app: &App, args: &RestoreArgs) -> Result<Done> {
     let wanted = SnapshotPath::from(args.snapshot.as_bytes());
     let mut options = options(args)?;
     let repository = app.repository()?;
-    let stored = select::find(&repository, &wanted.snapshot, &args.filter.filter()?)?;
     let voice = app.progress()?;
+    let stored = args.filter.one(&repository, &wanted.snapshot, &voice)?;
     let index = app.index(&repository, &voice)?;
     let reader = Reader::new(&repository, &index);
     let path = wanted.path.as_deref();
@@ -140,6 +140,12 @@ fn print(
     }
     if report.failed > 0 {
         out.line(&format!("{} could not be restored", text::count(report.failed, "item")))?;
+    }
+    if report.damaged > 0 {
+        out.line(
+            "the repository is damaged: `icecore check --read-data` names every file that is",
+        )?;
+        out.line("lost, in every snapshot; another snapshot may have what is missing here")?;
     }
     Ok(())
 }

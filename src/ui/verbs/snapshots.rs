@@ -4,8 +4,6 @@ use super::filter::FilterArgs;
 use super::views::SnapshotView;
 use crate::error::Result;
 use crate::format::snapshot::Snapshot;
-use crate::monitor::Monitor;
-use crate::ops::select::choose;
 use crate::repo::StoredSnapshot;
 use crate::ui::app::App;
 use crate::ui::exit::Done;
@@ -28,22 +26,12 @@ pub struct SnapshotsArgs {
 pub fn run(app: &App, args: &SnapshotsArgs) -> Result<Done> {
     let repository = app.repository()?;
     let voice = app.progress()?;
-    let mut unreadable = false;
-    let mut snapshots = repository.snapshots(|error| {
-        unreadable = true;
-        voice.trouble(&error);
-    })?;
-    let filter = args.filter.filter()?;
-    snapshots.retain(|stored| filter.passes(&stored.snapshot));
-    let mut shown: Vec<&StoredSnapshot> = match args.names.as_slice() {
-        [] => snapshots.iter().collect(),
-        names => names.iter().map(|name| choose(&snapshots, name)).collect::<Result<_>>()?,
-    };
+    let (mut shown, unreadable) = args.filter.all(&repository, &args.names, &voice)?;
     shown.reverse();
     let mut out = Out::new();
     match app.global.json {
         true => {
-            for stored in shown {
+            for stored in &shown {
                 out.json("snapshot", &SnapshotView::from(&stored.snapshot))?;
             }
         }
@@ -53,7 +41,7 @@ pub fn run(app: &App, args: &SnapshotsArgs) -> Result<Done> {
     Ok(Done::incomplete_if(unreadable))
 }
 
-fn print(shown: &[&StoredSnapshot], out: &mut Out) -> Result<()> {
+fn print(shown: &[StoredSnapshot], out: &mut Out) -> Result<()> {
     let head = ["ID", "Time", "Host", "Tags", "Size", "Stored", "Paths"];
     let mut table = Columns::new(&head, &[4, 5]);
     for stored in shown {

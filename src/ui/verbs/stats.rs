@@ -5,7 +5,6 @@ use crate::error::{Error, Result};
 use crate::format::ObjectKind;
 use crate::format::snapshot::Stored;
 use crate::monitor::Monitor;
-use crate::ops::select::choose;
 use crate::ops::stats::{SnapshotStats, StoredStats, measure, ratio, stored};
 use crate::repo::{Reader, StoredSnapshot};
 use crate::ui::app::App;
@@ -30,20 +29,7 @@ pub struct StatsArgs {
 pub fn run(app: &App, args: &StatsArgs) -> Result<Done> {
     let repository = app.repository()?;
     let voice = app.progress()?;
-    let mut incomplete = false;
-    let mut snapshots = repository.snapshots(|error| {
-        incomplete = true;
-        voice.trouble(&error);
-    })?;
-    let filter = args.filter.filter()?;
-    snapshots.retain(|stored| filter.passes(&stored.snapshot));
-    let mut chosen = Vec::new();
-    for name in &args.names {
-        chosen.push(choose(&snapshots, name)?.snapshot.id);
-    }
-    if !chosen.is_empty() {
-        snapshots.retain(|stored| chosen.contains(&stored.snapshot.id));
-    }
+    let (snapshots, mut incomplete) = args.filter.all(&repository, &args.names, &voice)?;
     let index = app.index(&repository, &voice)?;
     let reader = Reader::new(&repository, &index);
     let mut trouble = |error: Error| {
