@@ -76,7 +76,7 @@ pub fn open_object(
     let inner = Opener::new(keyring, purpose, &salt)
         .and_then(|opener| opener.open(&aad(&head, repository, place), sealed))
         .map_err(|error| error.retold("open", &path))?;
-    decode_inner(&inner, &path)
+    decode_inner(inner, &path)
 }
 
 fn seal(
@@ -116,8 +116,9 @@ fn encode_inner(payload: &[u8], bound: usize) -> Result<Zeroizing<Vec<u8>>> {
     Ok(inner)
 }
 
-fn decode_inner(bytes: &[u8], subject: &str) -> Result<Vec<u8>> {
-    let mut reader = Reader::new(bytes, subject);
+/// The payload, in the memory of what held it: an index segment has megabytes.
+fn decode_inner(mut bytes: Vec<u8>, subject: &str) -> Result<Vec<u8>> {
+    let mut reader = Reader::new(&bytes, subject);
     let length = reader.bounded(bytes.len(), "the payload's length")?;
     let plain = reader.bounded(bytes.len(), "the plaintext's length")?;
     let [codec, zeros @ ..] = reader.array::<4>()?;
@@ -129,9 +130,12 @@ fn decode_inner(bytes: &[u8], subject: &str) -> Result<Vec<u8>> {
     if plain != length || zeros != [0; 3] {
         return Err(reader.damaged("the head of its payload contradicts itself"));
     }
-    let payload = reader.bytes(length)?.to_vec();
+    let head = bytes.len() - reader.rest().len();
+    reader.bytes(length)?;
     reader.zero_to_end()?;
-    Ok(payload)
+    bytes.truncate(head + length);
+    bytes.drain(..head);
+    Ok(bytes)
 }
 
 /// What the seal covers besides the payload: head, repository and place.
