@@ -116,16 +116,16 @@ fn snapshots_are_chosen_alike() {
         ids.filter(|id| seen.insert((*id).to_owned())).map(str::to_owned).collect()
     };
     for (name, id) in [("latest", &last), ("latest~2", &first), (&other[..10], &other)] {
-        assert_eq!(ids(&["snapshots", name], "id"), [id.clone()]);
-        assert_eq!(ids(&["find", "b", "-s", name], "snapshot"), [id.clone()]);
-        assert_eq!(ids(&["stats", name], "id"), [id.clone()]);
+        assert_eq!(ids(&["snapshots", name], "id"), vec![id.clone()]);
+        assert_eq!(ids(&["find", "b", "-s", name], "snapshot"), vec![id.clone()]);
+        assert_eq!(ids(&["stats", name], "id"), vec![id.clone()]);
         let shown = &lines(&desk.says(&["cat", "snapshot", name]))[0]["snapshot"];
         assert_eq!(shown["id"], id.as_str());
     }
     let of_other = ["--host", "other"];
-    assert_eq!(ids(&[&["snapshots", "latest"], &of_other[..]].concat(), "id"), [other.clone()]);
-    assert_eq!(ids(&[&["find", "b"], &of_other[..]].concat(), "snapshot"), [other.clone()]);
-    assert_eq!(ids(&[&["stats"], &of_other[..]].concat(), "id"), [other]);
+    assert_eq!(ids(&[&["snapshots", "latest"], &of_other[..]].concat(), "id"), vec![other.clone()]);
+    assert_eq!(ids(&[&["find", "b"], &of_other[..]].concat(), "snapshot"), vec![other.clone()]);
+    assert_eq!(ids(&[&["stats"], &of_other[..]].concat(), "id"), vec![other]);
     for args in [&["snapshots", "nope"][..], &["stats", "nope"], &["find", "b", "-s", "nope"]] {
         let said = stderr(&desk.run(args).code(1));
         assert!(said.contains("none of 3 is meant by that"), "{said}");
