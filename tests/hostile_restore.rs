@@ -7,7 +7,9 @@ use icecore::format::list::{Content, TreeRef};
 use icecore::format::node::{FileTime, Metadata, Node, NodeKind};
 use icecore::id::ChunkId;
 use icecore::target::files::{FilesOptions, FilesTarget, Overwrite, Placed};
+use std::ffi::OsStr;
 use std::fs;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
 use std::process::Command;
@@ -340,4 +342,46 @@ fn as_a_user_child() {
     assert_eq!(mode("locked") & 0o7777, 0o555);
     fs::set_permissions(rig.target().join("locked"), fs::Permissions::from_mode(0o755)).unwrap();
     rig.nothing_outside_changed("as a user");
+}
+
+/// Two names that the file system takes for one, by case or by normalisation: the second entry is
+/// refused whatever it is, and the first keeps its content. A second link to the first stands in
+/// for the second name, since that is all that such a file system shows of it (fault 37).
+#[test]
+fn names_that_fold_into_one() {
+    let database = Some(DatabaseFacts::Sqlite(Box::default()));
+    let sqlite = NodeKind::File { content: Content::default(), database };
+    let pairs: [(&[u8], &[u8]); 3] =
+        [(b"Readme", b"README"), ("\u{e9}".as_bytes(), "e\u{301}".as_bytes()), (b"x", b"X")];
+    for overwrite in [Overwrite::Never, Overwrite::Always, Overwrite::IfChanged] {
+        for (first, second) in pairs {
+            for kind in 0..5 {
+                let rig = Rig::new();
+                let at = |name: &[u8]| rig.target().join(OsStr::from_bytes(name));
+                let mut target = rig.open(overwrite);
+                // This one is begun before the first is in place.
+                let Placed::Write(early) = target.file(&file(second), 5).unwrap() else { panic!() };
+                write(&mut target, &file(first), b"first").unwrap();
+                fs::hard_link(at(first), at(second)).unwrap();
+                let refused = match kind {
+                    0 => write(&mut target, &file(second), b"other"),
+                    1 => write(&mut target, &node(second, sqlite.clone()), b"other"),
+                    2 => target.other(&link(second, b"elsewhere")),
+                    3 => target.other(&node(second, NodeKind::Fifo)),
+                    _ => target.enter(&directory(second)).map(drop),
+                };
+                let what = format!("{overwrite:?}, kind {kind}");
+                let error = refused.expect_err(&what);
+                assert_eq!(error.kind(), Kind::AlreadyExists, "{what}: {error}");
+                assert!(error.hint_text().unwrap().contains("both names"), "{what}: {error}");
+                early.write_at(0, b"early").unwrap();
+                let error = early.finish(&file(second)).expect_err(&what);
+                assert_eq!(error.kind(), Kind::AlreadyExists, "{what}: {error}");
+                target.finish().unwrap();
+                assert_eq!(fs::read(at(first)).unwrap(), b"first", "{what}");
+                assert_eq!(names(&rig.target()).len(), 2, "{what}: something was left");
+                rig.nothing_outside_changed(&what);
+            }
+        }
+    }
 }

@@ -4,6 +4,7 @@ mod alone;
 mod pages;
 mod placing;
 mod recovery;
+mod seeds;
 mod trouble;
 mod writers;
 

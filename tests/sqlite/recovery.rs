@@ -3,6 +3,7 @@
 use super::{capture, capture_with, count, facts_of, insert, make, open_image, reader_as_nobody};
 use std::fs::Permissions;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::time::Duration;
 use tempfile::TempDir;
 
 /// A hot journal is rolled back in a private copy: the capture has what was committed before,
@@ -90,7 +91,8 @@ fn a_database_in_use_is_not_copied_aside() {
     }
     let index = folder.path().join("a.db-shm");
     std::fs::set_permissions(index, Permissions::from_mode(0o600)).unwrap();
-    let error = capture_with(&stranger, &path).unwrap_err();
+    let hasty = stranger.clone().with_busy_wait(Duration::from_millis(100));
+    let error = capture_with(&hasty, &path).unwrap_err();
     assert_eq!(error.kind(), icecore::error::Kind::Locked, "{error}");
     assert!(error.hint_text().unwrap().contains("owner"), "{error}");
     drop(database);

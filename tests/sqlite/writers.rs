@@ -1,6 +1,8 @@
 //! Captures while others write, replace and rebuild the database.
 
-use super::{capture, capture_with, count, make, open_image, reader, rest, stubborn_reader};
+use super::{
+    capture, capture_with, count, insert, make, open_image, reader, rest, stubborn_reader,
+};
 use rusqlite::Connection;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -126,4 +128,42 @@ fn a_slow_repository_does_not_hold_writers_up() {
     database.busy_timeout(Duration::from_secs(60)).unwrap();
     database.execute("INSERT INTO t (body) VALUES ('later')", []).unwrap();
     assert_eq!(count(&open_image(&rest(stream).0).1, "t"), 200_000);
+}
+
+/// A database that is replaced all the time by others that keep a log: no capture mixes the pages of
+/// one with the log of another, which SQLite finds by its name alone.
+#[test]
+fn replaced_databases_are_not_mixed() {
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("a.db");
+    let template = folder.path().join("template");
+    drop(make(&template, "delete", 1024, 300));
+    std::fs::copy(&template, &path).unwrap();
+    let stop = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            let new = folder.path().join("new.db");
+            while !stop.load(Ordering::Relaxed) {
+                std::fs::copy(&template, &new).unwrap();
+                std::fs::rename(&new, &path).unwrap();
+                let database = Connection::open(&path).unwrap();
+                database.busy_timeout(Duration::from_secs(10)).unwrap();
+                let journal = |mode: &str| -> rusqlite::Result<String> {
+                    database.query_row(&format!("PRAGMA journal_mode = {mode}"), [], |r| r.get(0))
+                };
+                journal("wal").unwrap();
+                database.execute_batch("DELETE FROM t; PRAGMA user_version = 1").unwrap();
+                insert(&database, 77);
+                while journal("delete").is_ok_and(|mode| mode != "delete") {}
+            }
+        });
+        let captures: Vec<_> = (0..40).map(|_| capture_with(&reader(), &path)).collect();
+        stop.store(true, Ordering::Relaxed);
+        for result in captures {
+            let (bytes, _) = result.unwrap();
+            let (_folder, image) = open_image(&bytes);
+            let rows = count(&image, "t");
+            assert!([300, 0, 77].contains(&rows), "{rows} rows");
+        }
+    });
 }

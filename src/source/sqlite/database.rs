@@ -16,6 +16,9 @@ use tempfile::TempDir;
 /// The first SQLite without the fault that could lose a reset of the write-ahead log.
 const VERSION_MIN: i32 = 3_051_003;
 
+/// Openings that may find the database replaced meanwhile.
+const OPENINGS: u32 = 20;
+
 /// How long before a busy database is tried again.
 const BUSY_STEP: Duration = Duration::from_millis(1);
 
@@ -37,6 +40,26 @@ impl Database {
     /// Opens what `request` names.
     pub(super) fn open(request: &Request) -> Result<Self> {
         check_version()?;
+        let end = Instant::now() + request.busy_wait;
+        for opening in 1.. {
+            match Database::open_once(request) {
+                // SQLite looks for -wal and -journal by name when the transaction begins. Where
+                // another file has the name by then, they may be that one's. What the name comes
+                // to mean later does not matter.
+                Ok(database) if database.private.is_some() || !database.has_moved()? => {
+                    return Ok(database);
+                }
+                Ok(_) if opening < OPENINGS => {}
+                Ok(_) => break,
+                Err(error) if !is_passing(&error) || Instant::now() >= end => return Err(error),
+                Err(_) => std::thread::sleep(BUSY_STEP),
+            }
+        }
+        Err(Error::new(Kind::SourceChanged, "read", "it")
+            .because("other files took its name again and again"))
+    }
+
+    fn open_once(request: &Request) -> Result<Self> {
         let place = Place::examine(&request.path, request.force)?;
         if place.would_leave_foreign_files() {
             return Database::open_copy(&place, request);
@@ -85,6 +108,11 @@ impl Database {
         }
         Ok(moved != 0)
     }
+}
+
+/// Whether it may go away by itself: somebody has the database, or it changed while it was copied.
+fn is_passing(error: &Error) -> bool {
+    matches!(error.kind(), Kind::Locked | Kind::SourceChanged)
 }
 
 fn check_version() -> Result<()> {
