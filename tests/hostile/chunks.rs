@@ -221,3 +221,37 @@ fn crossed_deltas_carry_each_other_never() {
     healing.abandon().unwrap();
     assert!(both(&repo));
 }
+
+/// As many blobs as a closure may have, two at each depth, each with both of those below as its
+/// bases: hundreds of paths lead down, and all are usable and read.
+#[test]
+fn many_paths_to_few_bases_are_usable() {
+    let repo = TempRepo::new(28);
+    let forger = Forger::new(&repo);
+    let mut chance = Chance::new(28);
+    let mut below = vec![chance.noise(4000)];
+    let mut blobs = vec![Blob::raw(id_of(&repo, &below[0]), &below[0])];
+    for depth in 1..=8 {
+        let prefix = below.concat();
+        let bases: Vec<_> = below.iter().map(|plain| id_of(&repo, plain).base()).collect();
+        let layer: Vec<Vec<u8>> = (0..if depth == 8 { 1 } else { 2 })
+            .map(|_| [&below[0][..], &chance.noise(20)].concat())
+            .collect();
+        for plain in &layer {
+            let encoded = Encoder::new(Level::default()).delta(plain, &prefix).unwrap();
+            let mut blob = Blob::raw(id_of(&repo, plain), &encoded.bytes);
+            blob.plain = u32::try_from(plain.len()).unwrap();
+            (blob.codec, blob.depth, blob.bases) = (Codec::Delta, depth, bases.clone());
+            blobs.push(blob);
+        }
+        below = layer;
+    }
+    assert_eq!(blobs.len(), icecore::limits::CLOSURE_MAX);
+    let pack = forger.pack(BlobKind::Data, &blobs);
+    forger.index(0, &[pack]);
+    let index = repo.repository.load_index().unwrap();
+    for blob in &blobs {
+        assert!(index.knows(&blob.id), "depth {}", blob.depth);
+    }
+    assert!(read(&repo, blobs[15].id).unwrap() == below[0]);
+}
