@@ -123,7 +123,7 @@ fn write(
     database.execute(
         "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?1)
          INSERT INTO log (body, mark) SELECT randomblob(1 + (?2 + i * 7919) % ?3), 0 FROM n",
-        (rows as i64, seed, most as i64),
+        (i64::try_from(rows).unwrap(), seed, i64::try_from(most).unwrap()),
     )?;
     finish(database)
 }
