@@ -122,6 +122,12 @@ pub const POSTGRES_SAID_MAX: usize = 16 * KIB;
 pub const POSTGRES_GLOBALS_MAX: u64 = 64 << 20;
 /// Largest encoded facts of a dumped database; its tables are left out where they would pass it.
 pub const POSTGRES_FACTS_MAX: usize = 512 * KIB;
+/// Longest table of contents of a dump that is read.
+pub const DUMP_TOC_MAX: usize = 256 * MIB;
+/// Most entries of it.
+pub const DUMP_TOC_ENTRIES_MAX: usize = 1 << 22;
+/// Longest script of roles and tablespaces.
+pub const DUMP_SCRIPT_MAX: u64 = 64 << 20;
 
 const KIB: usize = 1 << 10;
 const MIB: usize = 1 << 20;

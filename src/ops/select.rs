@@ -92,7 +92,12 @@ pub fn find_all(
     Ok(snapshots)
 }
 
-/// The snapshot that `name` means; `snapshots` are sorted newest first.
+/// Tag of a snapshot that was taken only because something was about to be replaced.
+pub const SAFETY_TAG: &str = "before-restore";
+
+/// The snapshot that `name` means; `snapshots` are sorted newest first. `latest` is none that was
+/// taken before a restore, unless there are no others: whoever restores `latest` again after a
+/// mishap does not mean what the mishap left.
 pub fn choose<'s>(snapshots: &'s [StoredSnapshot], name: &str) -> Result<&'s StoredSnapshot> {
     let none = || {
         Error::new(Kind::NotFound, "find the snapshot", name)
@@ -109,7 +114,13 @@ pub fn choose<'s>(snapshots: &'s [StoredSnapshot], name: &str) -> Result<&'s Sto
             Some(number) => number.parse::<usize>().ok(),
         };
         if let Some(back) = back {
-            return snapshots.get(back).ok_or_else(none);
+            let is_ordinary = |stored: &&StoredSnapshot| !stored.snapshot.tags.contains(SAFETY_TAG);
+            let mut ordinary = snapshots.iter().filter(is_ordinary).peekable();
+            return match ordinary.peek() {
+                Some(_) => ordinary.nth(back),
+                None => snapshots.get(back),
+            }
+            .ok_or_else(none);
         }
     }
     let mut matches = snapshots

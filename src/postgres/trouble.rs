@@ -13,7 +13,7 @@ pub(super) fn connecting(settings: &Settings, host: &Host, cause: &tokio_postgre
         if hint.is_empty() { error } else { error.hint(hint) }
     };
     let Some(state) = cause.code() else {
-        return match cause.to_string() {
+        return match reason(cause) {
             text if text.contains("password missing") => error(
                 Kind::Denied,
                 format!(

@@ -283,7 +283,7 @@ pub fn clean(mut command: Command) -> Command {
             command.env_remove(name);
         }
     }
-    command.env("PGPASSFILE", "/dev/null").env("PGSERVICEFILE", "/dev/null").env("LC_ALL", "C");
+    command.env("PGPASSFILE", "/nowhere").env("PGSERVICEFILE", "/nowhere").env("LC_ALL", "C");
     command
 }
 

@@ -1,3 +1,8 @@
 //! PostgreSQL: its dumps stored and brought back, against real servers of two versions.
 
+mod desk;
+mod failing;
+mod restoring;
 mod rig;
+mod whole;
+mod within;

@@ -1,6 +1,7 @@
 //! `restore`: a snapshot, or what stands at a path of it, into a folder.
 
 mod content;
+pub mod into;
 mod verify;
 
 use super::tree::{self, Entry, Step};

@@ -17,6 +17,7 @@ pub mod snapshots;
 pub mod stats;
 
 mod filter;
+mod into;
 mod postgres;
 mod sources;
 mod views;

@@ -1,7 +1,8 @@
 //! `restore`: a snapshot, or what stands at a path of it, into a folder.
 
 use super::filter::FilterArgs;
-use crate::error::Result;
+use super::into::{self, IntoArgs};
+use crate::error::{Error, Kind, Result};
 use crate::monitor::Monitor;
 use crate::ops::restore::{RestoreOptions, RestoreReport, restore};
 use crate::ops::select::SnapshotPath;
@@ -17,7 +18,7 @@ use clap::{Args, ValueEnum};
 use serde::Serialize;
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStrExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// What `restore` takes.
 #[derive(Debug, Args)]
@@ -27,8 +28,8 @@ pub struct RestoreArgs {
     pub snapshot: OsString,
 
     /// The folder to restore into; made if it is not there
-    #[arg(short, long, value_name = "FOLDER")]
-    pub target: PathBuf,
+    #[arg(short, long, value_name = "FOLDER", required_unless_present = "into")]
+    pub target: Option<PathBuf>,
 
     /// Restore only what matches this pattern; may be given several times
     #[arg(short, long, value_name = "PATTERN")]
@@ -60,6 +61,9 @@ pub struct RestoreArgs {
 
     #[command(flatten)]
     pub filter: FilterArgs,
+
+    #[command(flatten)]
+    pub into: IntoArgs,
 }
 
 /// What happens to what stands there.
@@ -77,6 +81,21 @@ pub enum OverwriteWhen {
 
 /// Restores.
 pub fn run(app: &App, args: &RestoreArgs) -> Result<Done> {
+    match (&args.into.into, &args.target) {
+        (Some(url), _) => into::run(app, args, url),
+        (None, Some(target)) if !args.into.is_used() => into_folder(app, args, target),
+        (None, Some(target)) => {
+            Err(Error::new(Kind::InvalidInput, "restore into", target.display())
+                .because("some of the flags are for a PostgreSQL server only")
+                .hint("use --into URL instead of --target FOLDER, or leave those flags out"))
+        }
+        (None, None) => Err(Error::new(Kind::InvalidInput, "restore", "a snapshot")
+            .because("no place was named")
+            .hint("use --target FOLDER, or --into URL for PostgreSQL")),
+    }
+}
+
+fn into_folder(app: &App, args: &RestoreArgs, target: &Path) -> Result<Done> {
     let wanted = SnapshotPath::from(args.snapshot.as_bytes());
     let mut options = options(args)?;
     let repository = app.repository()?;
@@ -85,7 +104,7 @@ pub fn run(app: &App, args: &RestoreArgs) -> Result<Done> {
     let index = app.index(&repository, &voice)?;
     let reader = Reader::new(&repository, &index);
     let path = wanted.path.as_deref();
-    let report = restore(&reader, &stored.snapshot, path, &args.target, &mut options, &voice)?;
+    let report = restore(&reader, &stored.snapshot, path, target, &mut options, &voice)?;
     for line in &report.left_out.lines {
         voice.note(&format!("icecore: {line}"));
     }

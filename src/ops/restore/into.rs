@@ -1,0 +1,249 @@
+//! `restore --into`: the dumps of a snapshot back into a PostgreSQL server.
+
+mod contents;
+
+use super::super::tree::{self, Step};
+use crate::error::{Attempt, Error, Kind, Result};
+use crate::format::database::PostgresFacts;
+use crate::format::list::Content;
+use crate::format::node::{Node, NodeKind};
+use crate::format::snapshot::{Part, PartKind, Snapshot};
+use crate::limits::DUMP_SCRIPT_MAX;
+use crate::monitor::{Counter, Monitor};
+use crate::ops::select::within;
+use crate::repo::Reader;
+use crate::target::postgres::{
+    self as target, Done, Dump, Form, Globals, How, Keep, Link, Plan, Request, Wanted, Way,
+};
+use contents::Contents;
+use globset::Glob;
+use std::collections::BTreeSet;
+
+/// What a restore into a server is asked for.
+#[derive(Clone, Debug, Default)]
+pub struct IntoOptions {
+    /// Patterns of the databases that are restored; none means all.
+    pub databases: Vec<String>,
+    /// Which schemas and tables of them.
+    pub wanted: Wanted,
+    /// The name that one single database comes back under.
+    pub into: Option<String>,
+    /// Whether what is there may be replaced.
+    pub replace: bool,
+    /// Whether a replaced database stays, under another name.
+    pub keep_old: bool,
+    /// Whether roles and tablespaces are restored first.
+    pub globals: bool,
+    /// Whether owners are left out.
+    pub no_owner: bool,
+    /// Whether rights are left out.
+    pub no_privileges: bool,
+    /// Connections that `pg_restore` uses at once.
+    pub jobs: usize,
+}
+
+/// A restore that is ready to be done: what it will do, and what it will do it with.
+pub struct Prepared<'r> {
+    /// What it will do.
+    pub plan: Plan,
+    /// What it will do to roles and tablespaces, if that is asked for.
+    pub globals: Option<Globals>,
+    /// The dumps.
+    pub dumps: Vec<Dump>,
+    contents: Contents<'r>,
+    how: How,
+}
+
+/// A dump as it stands in a snapshot.
+struct Stored {
+    path: String,
+    database: String,
+    content: Content,
+    facts: Option<PostgresFacts>,
+}
+
+/// Finds the dumps, looks at the server, and decides; changes nothing.
+///
+/// # Errors
+/// If the snapshot has no such dump, the server cannot be reached, or the plan is not possible.
+pub fn prepare<'r>(
+    reader: &'r Reader<'r>,
+    snapshot: &Snapshot,
+    path: Option<&[u8]>,
+    link: &Link,
+    options: &IntoOptions,
+    mark: &str,
+) -> Result<Prepared<'r>> {
+    let part = part(snapshot, path)?;
+    let stored = stored(reader, snapshot, part, path, &options.databases)?;
+    let contents = Contents::new(reader, stored);
+    let dumps = contents.dumps()?;
+    let names = dumps.iter().map(|dump| dump.database.clone());
+    let into: BTreeSet<String> = names.chain(options.into.clone()).collect();
+    let server = target::look(link, &into)?;
+    let request = Request {
+        into: options.into.clone(),
+        replace: options.replace,
+        keep_old: options.keep_old,
+        globals: options.globals,
+        wanted: options.wanted.clone(),
+    };
+    let plan = target::plan(&dumps, server, &request, mark)?;
+    if !link.sees_files() && needs_files(&plan, &dumps, options) {
+        return Err(Error::new(Kind::Unsupported, "restore into", link.name())
+            .because("a part of a dump, or several jobs, need files that a command cannot see")
+            .hint("use the tools of this machine, without --pg-command"));
+    }
+    let globals = match options.globals {
+        true => Some(target::missing(&script(reader, snapshot, part)?, &target::known(link)?)),
+        false => None,
+    };
+    let keep = Keep { owner: !options.no_owner, rights: !options.no_privileges };
+    let how = How { jobs: options.jobs, wanted: options.wanted.clone(), keep };
+    Ok(Prepared { plan, globals, dumps, contents, how })
+}
+
+impl Prepared<'_> {
+    /// Does it. `save` puts a database into the repository before anything within it is
+    /// replaced.
+    ///
+    /// # Errors
+    /// What made it fail; then each database is as it was.
+    pub fn carry_out(
+        &self,
+        link: &Link,
+        save: &mut dyn FnMut(&str) -> Result<()>,
+        monitor: &dyn Monitor,
+    ) -> Result<Done> {
+        for step in self.plan.within() {
+            save(&step.database)
+                .map_err(|error| error.within("save before replacing", &step.database))?;
+        }
+        if let Some(globals) = &self.globals {
+            target::apply(link, globals)?;
+        }
+        let bytes = self.dumps.iter().map(|dump| dump.bytes).sum();
+        monitor.begin("restore", Some((Counter::Bytes, bytes)));
+        let contents = self.contents.watched(monitor);
+        let done = target::carry_out(link, &self.plan, &self.dumps, &contents, &self.how, monitor);
+        monitor.end();
+        done
+    }
+}
+
+/// Whether the tools read more than their standard input.
+fn needs_files(plan: &Plan, dumps: &[Dump], options: &IntoOptions) -> bool {
+    plan.steps.iter().any(|step| {
+        let is_custom = dumps.get(step.dump).is_some_and(|dump| dump.form != Form::Plain);
+        let is_within = matches!(step.way, Way::Within { .. });
+        is_custom && (is_within || step.partial || options.jobs > 1)
+    })
+}
+
+/// The one part with dumps that is meant.
+fn part<'s>(snapshot: &'s Snapshot, path: Option<&[u8]>) -> Result<&'s Part> {
+    let has_dumps = |part: &&Part| part.kind == PartKind::PostgresDump;
+    let is_meant =
+        |part: &&Part| path.is_none_or(|path| within(path, &part.path) || within(&part.path, path));
+    let mut parts = snapshot.parts.iter().filter(has_dumps).filter(is_meant);
+    let subject = path.map_or_else(|| snapshot.id.short(), shown);
+    match (parts.next(), parts.next()) {
+        (Some(part), None) => Ok(part),
+        (None, _) => Err(Error::new(Kind::NotFound, "find a PostgreSQL dump in", subject)
+            .because("no part of the snapshot is one")
+            .hint("`icecore ls SNAPSHOT` lists its paths; `icecore dump` writes any file out")),
+        (Some(one), Some(_)) => {
+            let path = shown(&one.path);
+            Err(Error::new(Kind::InvalidInput, "restore the dumps of", subject)
+                .because("it has those of several servers")
+                .hint(format!("name one of them: {}:{path}", snapshot.id.short())))
+        }
+    }
+}
+
+/// The dumps at or below the path that match one of the patterns.
+fn stored(
+    reader: &Reader<'_>,
+    snapshot: &Snapshot,
+    part: &Part,
+    path: Option<&[u8]>,
+    patterns: &[String],
+) -> Result<Vec<Stored>> {
+    let path = path.filter(|path| within(path, &part.path)).unwrap_or(&part.path);
+    let found = tree::find(reader, snapshot, path)?;
+    let databases = [part.path.as_slice(), b"/databases/"].concat();
+    let mut all = Vec::new();
+    tree::walk(
+        reader,
+        &found,
+        &mut |path, step| {
+            let Step::Node(node) = step else { return Ok(true) };
+            if path.starts_with(&databases) {
+                all.extend(one(path, node));
+            }
+            Ok(true)
+        },
+        &mut Err,
+    )?;
+    let mut chosen = BTreeSet::new();
+    for pattern in patterns {
+        let matcher = Glob::new(pattern).map_err(|error| {
+            Error::new(Kind::InvalidInput, "understand the pattern", pattern).caused_by(error)
+        })?;
+        let matcher = matcher.compile_matcher();
+        let before = chosen.len();
+        chosen.extend(
+            (0..)
+                .zip(&all)
+                .filter(|(_, dump)| matcher.is_match(&dump.database))
+                .map(|(number, _): (usize, _)| number),
+        );
+        if chosen.len() == before {
+            return Err(none(snapshot, pattern));
+        }
+    }
+    if all.is_empty() {
+        return Err(none(snapshot, &shown(path)));
+    }
+    let is_chosen = |number: &usize| patterns.is_empty() || chosen.contains(number);
+    Ok((0..).zip(all).filter(|(number, _)| is_chosen(number)).map(|(_, dump)| dump).collect())
+}
+
+fn one(path: &[u8], node: &Node) -> Option<Stored> {
+    let NodeKind::File { content, .. } = &node.kind else { return None };
+    let facts = node.database().and_then(|facts| facts.postgres()).cloned();
+    let name = String::from_utf8_lossy(&node.name);
+    let stem = name.strip_suffix(".dump").or_else(|| name.strip_suffix(".sql")).unwrap_or(&name);
+    let database = facts.as_ref().map_or_else(|| stem.to_owned(), |facts| facts.name.clone());
+    Some(Stored { path: shown(path), database, content: content.clone(), facts })
+}
+
+fn none(snapshot: &Snapshot, what: &str) -> Error {
+    Error::new(Kind::NotFound, "find a dump of", what)
+        .because(format!("snapshot {} has none", snapshot.id.short()))
+        .hint("`icecore ls -l SNAPSHOT` lists what it has")
+}
+
+/// The script of roles and tablespaces beside the dumps.
+fn script(reader: &Reader<'_>, snapshot: &Snapshot, part: &Part) -> Result<String> {
+    let path = [part.path.as_slice(), b"/globals.sql"].concat();
+    let found = tree::find(reader, snapshot, &path)?;
+    let subject = shown(&path);
+    let content = match &found.entry {
+        tree::Entry::Node(node) => match &node.kind {
+            NodeKind::File { content, .. } => Some(content),
+            _ => None,
+        },
+        tree::Entry::Leading(_) => None,
+    };
+    let content = content.filter(|content| content.length <= DUMP_SCRIPT_MAX);
+    let content = content
+        .ok_or_else(|| Error::damaged("read", &subject, "it is no script of a sensible length"))?;
+    let mut bytes = Vec::new();
+    contents::write_all(reader, content, &subject, &mut bytes, &mut |_| Ok(()))?;
+    String::from_utf8(bytes).map_err(std::io::Error::other).attempt("read as UTF-8", &subject)
+}
+
+fn shown(path: &[u8]) -> String {
+    String::from_utf8_lossy(path).into_owned()
+}

@@ -1,0 +1,160 @@
+//! A restore that fails leaves the old database as it was, and nothing beside it.
+
+use super::desk::{Desk, Ran, dump};
+use super::restoring::small;
+use crate::common::postgres::{PASSWORD, SUPERUSER, Server, VERSIONS, Version, server, unique};
+use rustix::process::{Pid, Signal, kill_process};
+use std::fs;
+use std::process::{Child, Stdio};
+use std::thread::sleep;
+use std::time::Duration;
+
+/// A script that makes a table, stays where it is for a long time, and makes another.
+const SLOW: &str = "create table first (id int); select pg_sleep(600); create table last (id int);";
+
+/// What a database is, and what else begins with its name.
+fn state(server: &Server, name: &str) -> (String, Vec<String>) {
+    let beside = server.databases().into_iter().filter(|other| other.starts_with(name)).collect();
+    (server.plain_dump(name), beside)
+}
+
+/// Broken dumps, and a disk that is full, are errors that say what is wrong.
+#[test]
+fn broken_dumps_change_nothing() {
+    for version in VERSIONS {
+        let server = server(version);
+        let name = unique("kept");
+        small(server, &name);
+        let before = state(server, &name);
+        let good = dump(server, &name, &["-Fc", "-Z0"]);
+        let mut bad_rows = good.clone();
+        let at = bad_rows.windows(4).rposition(|window| window == b"999\t").unwrap();
+        bad_rows[at] = b'x';
+        let wrong = "create table t (id int);\nselect 1/0;\ncreate table u (id int);".as_bytes();
+        let full = "do $$ begin raise exception using errcode = '53100', message = \
+                    'could not extend file: No space left on device'; end $$;";
+        let desk = Desk::new();
+        for (path, bytes, words) in [
+            ("databases/x.dump", &good[..good.len() - 200], "pg_restore"),
+            ("databases/x.dump", &good[..good.len() / 2], "pg_restore"),
+            ("databases/x.dump", &good[..100], "table of contents"),
+            ("databases/x.dump", &bad_rows[..], "invalid input syntax"),
+            ("databases/x.sql", wrong, "division by zero"),
+            ("databases/x.sql", full.as_bytes(), "No space left"),
+        ] {
+            desk.store(&[(path, bytes)]);
+            for jobs in ["1", "2"] {
+                let args = ["--yes", "--replace", "-j", jobs];
+                desk.restore(server, &server.url(&name), &args).failed(words);
+                assert!(state(server, &name) == before, "{version:?}: {words}, {jobs} jobs");
+            }
+        }
+    }
+}
+
+/// A role that is missing is named, with what helps; what helps, helps.
+#[test]
+fn missing_roles_are_named() {
+    let server = server(Version::Fifteen);
+    let [name, role, copy] = [unique("rich"), unique("gone"), unique("copy")];
+    small(server, &name);
+    server.sql(&name, &format!("create role {role}; alter table other owner to {role}"));
+    let desk = Desk::new();
+    desk.store_database(server, &name);
+    server.sql(&name, &format!("drop owned by {role}; drop role {role}"));
+    let ran = desk.restore(server, &server.url(&copy), &["--yes"]).failed(&role);
+    assert!(ran.err.contains("hint: --globals"), "{}", ran.err);
+    assert!(!server.has(&copy) && !server.has(&format!("{copy}_icecore")));
+    desk.restore(server, &server.url(&copy), &["--yes", "--no-owner"]).succeeded();
+    assert_eq!(server.sql(&copy, "select count(*) from other"), "1");
+    let copy = unique("copy");
+    let ran = desk.restore(server, &server.url(&copy), &["--yes", "--globals"]).succeeded();
+    assert!(ran.out.contains(&format!("roles made: {role}")), "{}", ran.out);
+}
+
+/// A restore in the middle of a slow script, into `name`.
+fn halfway(desk: &Desk, server: &Server, name: &str) -> Child {
+    desk.store(&[("databases/x.sql", SLOW.as_bytes())]);
+    let bin = server.bin();
+    let url = server.url(name);
+    let bin = bin.to_str().unwrap();
+    let args = ["restore", "latest", "--pg-bin", bin, "--into", &url, "--yes", "--replace"];
+    let mut command = desk.command(&args);
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let child = command.spawn().unwrap();
+    let asleep = "select count(*) from pg_stat_activity where query like '%pg_sleep(600)%' \
+                  and pid <> pg_backend_pid() and datname like ";
+    while server.sql(SUPERUSER, &format!("{asleep} '{name}\\_icecore\\_%'")) == "0" {
+        sleep(Duration::from_millis(10));
+    }
+    child
+}
+
+/// The tool, its session or the program itself may end in the middle.
+#[test]
+fn an_end_in_the_middle_changes_nothing() {
+    for version in VERSIONS {
+        let server = server(version);
+        let name = unique("kept");
+        small(server, &name);
+        let before = state(server, &name);
+        let desk = Desk::new();
+
+        let child = halfway(&desk, server, &name);
+        let tools = fs::read_to_string(format!("/proc/{0}/task/{0}/children", child.id()));
+        let tool: i32 = tools.unwrap().trim().parse().unwrap();
+        kill_process(Pid::from_raw(tool).unwrap(), Signal::KILL).unwrap();
+        Ran::of(child).failed("psql");
+        assert!(state(server, &name) == before, "{version:?}: the tool was killed");
+
+        let child = halfway(&desk, server, &name);
+        let end = "select pg_terminate_backend(pid) from pg_stat_activity where datname like ";
+        server.sql(SUPERUSER, &format!("{end} '{name}\\_icecore\\_%'"));
+        Ran::of(child).failed("psql");
+        assert!(state(server, &name) == before, "{version:?}: the session was ended");
+
+        let child = halfway(&desk, server, &name);
+        let pid = i32::try_from(child.id()).unwrap();
+        kill_process(Pid::from_raw(pid).unwrap(), Signal::TERM).unwrap();
+        let ran = Ran::of(child);
+        assert_eq!(ran.code, 130, "{}", ran.err);
+        assert!(state(server, &name) == before, "{version:?}: the program was asked to stop");
+    }
+}
+
+/// A server that goes away in the middle is an error, soon.
+#[test]
+fn a_server_may_die_in_the_middle() {
+    let server = Server::start(Version::Fifteen, &[]);
+    let desk = Desk::new();
+    let child = halfway(&desk, &server, "x");
+    drop(server);
+    Ran::of(child).failed("psql");
+}
+
+/// What is wrong with the server, the password or the request is said before anything is done.
+#[test]
+fn wrong_requests_are_refused() {
+    let server = server(Version::Fifteen);
+    let [name, poor] = [unique("app"), unique("poor")];
+    small(server, &name);
+    let desk = Desk::new();
+    desk.store_database(server, &name);
+    server.sql(SUPERUSER, &format!("create role {poor} login password 'p'"));
+    for (url, words) in [
+        (server.url_of(SUPERUSER, "wrong", ""), "password"),
+        (format!("postgres://{SUPERUSER}@127.0.0.1:1/"), "127.0.0.1"),
+        (server.url_of(&poor, "p", "new"), "CREATEDB"),
+        (server.url("template1"), "template"),
+    ] {
+        let ran = desk.restore(server, &url, &["--yes", "--replace"]).failed(words);
+        assert!(!ran.err.contains(PASSWORD) && !ran.err.contains("wrong"), "{}", ran.err);
+    }
+    let empty = Desk::new();
+    std::fs::write(empty.path("file"), "x").unwrap();
+    empty.run(&["backup", "file"]).succeeded();
+    empty.restore(server, &server.url(""), &["--yes"]).failed("no part of the snapshot");
+    for flags in [&["--replace", "-t", "x"][..], &["--replace"], &["--into", "x", "-t", "x"]] {
+        desk.run(&[&["restore", "latest"], flags].concat()).failed("--target");
+    }
+}
