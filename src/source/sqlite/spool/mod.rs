@@ -206,9 +206,7 @@ impl<I: Intake> Spool<I> {
             match self.way(bytes.len()) {
                 Way::Nowhere => return false,
                 Way::Memory => {
-                    let mut state = self.lock();
-                    state.held += bytes.len();
-                    state.memory.push_back(bytes);
+                    self.lock().keep(bytes);
                     return true;
                 }
                 Way::File => match self.spill(&bytes) {
@@ -296,6 +294,19 @@ impl<I: Intake> State<I> {
     fn patience(&self, limits: &SpoolLimits) -> Duration {
         let away = self.away.map_or(Duration::ZERO, |since| since.elapsed());
         limits.patience.saturating_sub(self.waited).saturating_sub(away)
+    }
+
+    /// Adds bytes behind those in memory. What a pipe gives may be far less than a buffer has
+    /// room for: then they share one.
+    fn keep(&mut self, bytes: Vec<u8>) {
+        self.held += bytes.len();
+        match self.memory.back_mut() {
+            Some(last) if bytes.len() <= last.capacity() - last.len() => {
+                last.extend_from_slice(&bytes);
+                self.reuse(bytes);
+            }
+            _ => self.memory.push_back(bytes),
+        }
     }
 
     /// Moves what fits from the buffers in memory.

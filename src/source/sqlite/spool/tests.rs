@@ -68,6 +68,17 @@ fn without_patience_the_file_takes_what_memory_cannot() {
     assert_eq!(take_all(&spool, 777, Duration::ZERO), (bytes(0, 100_000), "done"));
 }
 
+/// Reads that bring little share a buffer: memory is bounded by the room that is taken up, not by
+/// the bytes in it alone.
+#[test]
+fn small_reads_share_a_buffer() {
+    let spool = Spool::new(Counted::of(100_000), limits(Duration::ZERO, u64::MAX));
+    spool.stand_in(50_000);
+    let room: usize = spool.lock().memory.iter().map(Vec::capacity).sum();
+    assert_eq!(room, 50_000);
+    assert_eq!(take_all(&spool, 777, Duration::ZERO), (bytes(0, 100_000), "done"));
+}
+
 /// Who takes in time reads everything itself; nothing touches memory or file.
 #[test]
 fn the_fast_path_goes_past_the_spool() {
