@@ -1,12 +1,15 @@
 //! The same tree backed up again: what a stamp proves, and what it does not.
 
+use crate::common::memory::{folder, items, node};
 use crate::common::repo::TempRepo;
-use icecore::format::node::Node;
+use icecore::error::Result;
+use icecore::format::list::Content;
+use icecore::format::node::{FileTime, Node, NodeKind, Stamp};
 use icecore::format::snapshot::{Snapshot, Summary};
 use icecore::ops::tree::{self, Entry};
 use icecore::repo::Reader;
-use icecore::source::Source;
 use icecore::source::files::{FilesOptions, FilesSource};
+use icecore::source::{ByteStream, FileItem, FileProof, Got, Item, Source, Xattrs};
 use rustix::fs::XattrFlags;
 use serde_bytes::ByteBuf;
 use std::fs;
@@ -59,4 +62,49 @@ fn unchanged_files_keep_what_is_not_read_again() {
     fs::set_permissions(&file, mode).unwrap();
     let (fourth, meta) = backup();
     assert_eq!((fourth[2], meta.mode, meta.xattrs), (1, 0o600, colour(b"red").into()));
+}
+
+/// One byte, and extended attributes that can be read or not.
+struct Attributed {
+    rest: usize,
+    xattrs: Option<Xattrs>,
+}
+
+impl ByteStream for Attributed {
+    fn read(&mut self, buffer: &mut [u8]) -> Result<Got> {
+        let rest = std::mem::take(&mut self.rest);
+        buffer[..rest].fill(1);
+        Ok(if rest > 0 { Got::Data(rest) } else { Got::End })
+    }
+
+    fn finish(self: Box<Self>) -> Result<FileProof> {
+        let warning = self.xattrs.is_none().then(|| "they are left out".to_owned());
+        Ok(FileProof { xattrs: self.xattrs, warning, ..FileProof::default() })
+    }
+}
+
+/// A file whose extended attributes could not be read does not count as unchanged: once they can
+/// be read they are captured, and until then the user is warned each time.
+#[test]
+fn attributes_out_of_reach_are_tried_again() {
+    let repo = TempRepo::new(72);
+    let backup = |xattrs: Option<&Xattrs>| {
+        let (time, xattrs) = (FileTime(0, 0), xattrs.cloned());
+        let file = Item::File(FileItem {
+            node: node("file", NodeKind::File { content: Content::default(), database: None }),
+            length: Some(1),
+            stamp: Some(Stamp { size: 1, mtime: time, ctime: time, inode: 1 }),
+            settled: true,
+            open: Box::new(|| Ok(Box::new(Attributed { rest: 1, xattrs }))),
+        });
+        let all = vec![Item::Enter(folder("data")), file, Item::Leave];
+        let snapshot = repo.backup(vec![items("/data", all)]).unwrap().snapshot;
+        let node = node_of(&repo, &snapshot, Path::new("/data/file"));
+        (snapshot.warnings.len(), snapshot.summary.bytes_read, node.meta.xattrs)
+    };
+    let red = Xattrs::from([(ByteBuf::from(*b"user.colour"), ByteBuf::from(*b"red"))]);
+    assert_eq!(backup(None), (1, 1, Xattrs::new()));
+    assert_eq!(backup(None), (1, 1, Xattrs::new()));
+    assert_eq!(backup(Some(&red)), (0, 1, red.clone()));
+    assert_eq!(backup(None), (0, 0, red));
 }

@@ -218,8 +218,10 @@ impl Large {
 fn read_event(file: Waiting, before: Option<Content>, written: Written, proof: FileProof) -> Event {
     let FileProof { changed, database, taint, xattrs, warning } = proof;
     let mut node = file.node;
-    // A database's stamp proves nothing: commits may stand in its -wal alone.
-    node.stamp = file.stamp.filter(|_| database.is_none() && changed.is_none());
+    // A database's stamp proves nothing: commits may stand in its -wal alone. Nor does that of a
+    // file which is not all here: its extended attributes may be within reach next time.
+    let whole = changed.is_none() && warning.is_none();
+    node.stamp = file.stamp.filter(|_| database.is_none() && whole);
     node.kind = NodeKind::File { content: written.content, database };
     node.taint = taint;
     node.meta.xattrs = xattrs.unwrap_or(node.meta.xattrs);
