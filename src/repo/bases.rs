@@ -32,7 +32,7 @@ pub(super) fn read_bases(
         chosen.iter().flatten().map(|place| place.id).collect::<HashSet<_>>().into_iter().collect();
     let plains: HashMap<ChunkId, Plain> = ids
         .iter()
-        .zip(Reader::new(repository, index).read_all(&ids))
+        .zip(Reader::new(repository, index).read_best(&ids))
         .filter_map(|(id, plain)| Some((*id, plain.ok()?)))
         .collect();
     chosen.par_iter().map(|places| joined(places, &plains)).collect()

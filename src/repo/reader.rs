@@ -72,6 +72,25 @@ impl<'r> Reader<'r> {
 
     /// Several blobs, in order, each with its own result. The caller bounds their number.
     pub fn read_all(&self, ids: &[ChunkId]) -> Vec<Result<Plain>> {
+        self.read_each(ids, |id, _| self.read_any(id))
+    }
+
+    /// The same by the best entry of each alone: whoever makes deltas of them counts on its depth,
+    /// and a deeper entry that stands in for a rotten one would be of no use to a reader of these.
+    pub(super) fn read_best(&self, ids: &[ChunkId]) -> Vec<Result<Plain>> {
+        self.read_each(ids, |id, place| {
+            let _alone = self.slow.lock().unwrap_or_else(PoisonError::into_inner);
+            let place = place.ok_or_else(|| Error::new(Kind::NotFound, "read chunk", id))?;
+            self.read_closure(place, &Entries::new()).map_err(|failure| failure.1)
+        })
+    }
+
+    /// All of them together, and those for which that fails `slowly`.
+    fn read_each(
+        &self,
+        ids: &[ChunkId],
+        slowly: impl Fn(&ChunkId, Option<&Place>) -> Result<Plain> + Sync,
+    ) -> Vec<Result<Plain>> {
         let places: HashMap<ChunkId, Place> = ids
             .iter()
             .collect::<HashSet<_>>()
@@ -80,9 +99,12 @@ impl<'r> Reader<'r> {
             .collect();
         let plains = self.decode(places.values());
         ids.par_iter()
-            .map(|id| match places.get(id).and_then(|place| plains.get(&place.id.base())) {
-                Some(plain) if self.proves(places.get(id), plain) => Ok(plain.clone()),
-                _ => self.read_any(id),
+            .map(|id| {
+                let place = places.get(id);
+                match place.and_then(|place| plains.get(&place.id.base())) {
+                    Some(plain) if self.proves(place, plain) => Ok(plain.clone()),
+                    _ => slowly(id, place),
+                }
             })
             .collect()
     }

@@ -2,11 +2,15 @@
 //! more bases than anybody honest needs (faults 32, 52).
 
 use super::{id_of, read};
-use crate::common::forge::{Blob, Forger};
+use crate::common::chance::Chance;
+use crate::common::forge::{Blob, Forger, commit, session};
+use crate::common::memory::node;
 use crate::common::repo::TempRepo;
 use icecore::codec::{Encoder, Level};
 use icecore::error::Kind;
 use icecore::format::BlobKind;
+use icecore::format::node::NodeKind;
+use icecore::repo::Candidate;
 
 /// Content number `number`, and its entries.
 struct Chunks<'r> {
@@ -107,4 +111,42 @@ fn a_forest_of_bases_is_refused() {
     let error = read(&repo, id_of(&repo, &Chunks::plain(below[0]))).unwrap_err();
     assert_eq!(error.kind(), Kind::Damaged);
     assert!(error.to_string().contains("too many bases"), "{error}");
+}
+
+/// Of a base's two entries the flat one is rotten and the deeper one is well: the base itself is
+/// still read, but nobody makes a delta of it that only the flat one could carry (fault 51).
+#[test]
+fn no_delta_rests_on_a_rotten_entry() {
+    let mut repo = TempRepo::new(80);
+    repo.damaged = true;
+    let forger = Forger::new(&repo);
+    let mut chance = Chance::new(80);
+    let root = chance.noise(20_000);
+    let edited = |plain: &[u8], at: usize| {
+        let mut plain = plain.to_vec();
+        plain[at] ^= 1;
+        plain
+    };
+    let (base, new) = (edited(&root, 5000), edited(&root, 9000));
+    let encoded = Encoder::new(Level::default()).delta(&base, &root).unwrap();
+    let delta = Blob {
+        id: id_of(&repo, &base),
+        plain: 20_000,
+        codec: encoded.codec,
+        payload: encoded.bytes,
+        depth: 1,
+        bases: vec![id_of(&repo, &root).base()],
+    };
+    let rotten = Blob::raw(delta.id, &chance.noise(20_000));
+    for blobs in [vec![Blob::raw(id_of(&repo, &root), &root), delta], vec![rotten]] {
+        let pack = forger.pack(BlobKind::Data, &blobs);
+        forger.index(0, &[pack]);
+    }
+    assert!(read(&repo, id_of(&repo, &base)).unwrap() == base);
+
+    let mut session = session(&repo);
+    let (kind, id, bases) = (BlobKind::Data, id_of(&repo, &new), vec![id_of(&repo, &base)]);
+    session.store(&[Candidate { kind, id, plain: &new, bases }]).unwrap();
+    commit(session, "/pipe", node("pipe", NodeKind::Fifo), 1);
+    assert!(read(&repo, id).unwrap() == new);
 }
