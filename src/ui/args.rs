@@ -60,7 +60,7 @@ pub enum Verb {
     Init(init::InitArgs),
     /// Save files, databases and streams as one snapshot
     Backup(Box<backup::BackupArgs>),
-    /// Restore a snapshot, or a part of it, into a folder
+    /// Restore a snapshot, or a part of it, into a folder or a PostgreSQL server
     Restore(restore::RestoreArgs),
     /// List snapshots
     Snapshots(snapshots::SnapshotsArgs),

@@ -16,6 +16,15 @@ pub enum Run {
     Hole(u64),
 }
 
+impl Run {
+    fn length(&self) -> u64 {
+        match self {
+            Run::Bytes(bytes) => bytes.len() as u64,
+            Run::Hole(length) => *length,
+        }
+    }
+}
+
 /// A tree by paths relative to its root; folders follow from the paths.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Tree {
@@ -79,7 +88,7 @@ impl Tree {
 
     fn file(&self, name: &str, path: &str) -> Item {
         let runs = self.files[path].clone();
-        let size = flat(&runs).len() as u64;
+        let size = runs.iter().map(Run::length).sum();
         let mtime = self.stamps.get(path).copied();
         let content = Content::default();
         Item::File(FileItem {

@@ -21,7 +21,7 @@ use tempfile::TempDir;
 use zeroize::Zeroizing;
 
 /// Where the dumps of a test stand in its snapshots.
-const PART: &str = "/postgres/db:5432";
+pub const PART: &str = "/postgres/db:5432";
 
 pub struct Desk {
     dir: TempDir,
@@ -116,12 +116,16 @@ impl Desk {
         for (path, bytes) in files {
             tree.put(path, bytes.to_vec());
         }
+        self.store_source(tree.source(PART));
+    }
+
+    /// The same of any source.
+    pub fn store_source(&self, source: Box<dyn Source>) {
         let key: [u8; 32] = std::fs::read(self.path("key")).unwrap().try_into().unwrap();
         let secret = Secret::KeyFile(Zeroizing::new(key));
         let backend = Arc::new(Local::open(self.path("repo")).unwrap());
         let repository = Repository::open(backend, Env::real(), &secret).unwrap();
-        let source = Box::new(Dumps(tree.source(PART)));
-        backup(&repository, vec![source], &options(), &Silent).unwrap();
+        backup(&repository, vec![Box::new(Dumps(source))], &options(), &Silent).unwrap();
     }
 
     /// Stores the dump of one database, in the custom format, and the server's roles.

@@ -1,11 +1,18 @@
 //! A restore that fails leaves the old database as it was, and nothing beside it.
 
-use super::desk::{Desk, Ran, dump};
+use super::desk::{Desk, PART, Ran, dump};
 use super::restoring::small;
+use crate::common::memory::{Run, Tree, folder, items, node};
 use crate::common::postgres::{PASSWORD, SUPERUSER, Server, VERSIONS, Version, server, unique};
+use icecore::error::Result;
+use icecore::format::database::{DatabaseFacts, PostgresFacts, PostgresTable};
+use icecore::format::list::Content;
+use icecore::format::node::NodeKind;
+use icecore::source::{ByteStream, FileItem, FileProof, Got, Item, Source};
 use rustix::process::{Pid, Signal, kill_process};
 use std::fs;
 use std::process::{Child, Stdio};
+use std::sync::Arc;
 use std::thread::sleep;
 use std::time::Duration;
 
@@ -50,6 +57,83 @@ fn broken_dumps_change_nothing() {
             }
         }
     }
+}
+
+/// A copy for several connections needs room, which is found out before any of it is written.
+#[test]
+fn a_spool_needs_room() {
+    let server = server(Version::Eighteen);
+    let name = unique("kept");
+    small(server, &name);
+    let before = state(server, &name);
+    let mut tree = Tree::default();
+    let bytes = Arc::new(dump(server, &name, &["-Fc"]));
+    // More than any disk holds.
+    let runs = vec![Run::Bytes(bytes), Run::Hole(1 << 55)];
+    tree.files.insert("databases/x.dump".to_owned(), runs);
+    let desk = Desk::new();
+    desk.store_source(tree.source(PART));
+    let ran = desk.restore(server, &server.url(&name), &["--yes", "--replace", "-j", "2"]);
+    assert!(ran.failed("are free").err.contains("hint: set TMPDIR"));
+    assert!(state(server, &name) == before);
+}
+
+/// A dump that brings back other rows than were counted, or lacks a table, is not put in place.
+#[test]
+fn what_is_not_as_dumped_is_not_put_in_place() {
+    let server = server(Version::Fifteen);
+    let name = unique("kept");
+    small(server, &name);
+    let before = state(server, &name);
+    let bytes = dump(server, &name, &["-Fc"]);
+    let facts = |table: &str, rows| {
+        let (schema, name) = ("s".to_owned(), table.to_owned());
+        let table = PostgresTable { schema, name, estimate: None, rows: Some(rows) };
+        let tables = Some(vec![table]);
+        PostgresFacts { name: "x".into(), exact: true, tables, ..PostgresFacts::default() }
+    };
+    let desk = Desk::new();
+    for (facts, words) in
+        [(facts("lines", 999), "has 1000 rows, and had 999"), (facts("gone", 1), "does not exist")]
+    {
+        desk.store_source(counted(&bytes, facts));
+        let args = ["--yes", "--replace"];
+        desk.restore(server, &server.url(&name), &args).failed(words);
+        assert!(state(server, &name) == before, "{words}");
+    }
+    desk.store_source(counted(&bytes, facts("lines", 1000)));
+    let ran = desk.restore(server, &server.url(&name), &["--yes", "--replace"]).succeeded();
+    assert!(ran.out.contains("the rows of 1 table were counted"), "{}", ran.out);
+}
+
+/// A dump with facts that a test has chosen.
+fn counted(bytes: &[u8], facts: PostgresFacts) -> Box<dyn Source> {
+    struct Counted(Vec<u8>, usize, PostgresFacts);
+    impl ByteStream for Counted {
+        fn read(&mut self, buffer: &mut [u8]) -> Result<Got> {
+            let left = &self.0[self.1..];
+            let length = left.len().min(buffer.len());
+            buffer[..length].copy_from_slice(&left[..length]);
+            self.1 += length;
+            Ok(if length == 0 { Got::End } else { Got::Data(length) })
+        }
+
+        fn finish(self: Box<Self>) -> Result<FileProof> {
+            let database = Some(DatabaseFacts::Postgres(Box::new(self.2)));
+            Ok(FileProof { database, ..FileProof::default() })
+        }
+    }
+    let stream = Counted(bytes.to_vec(), 0, facts);
+    let file = FileItem {
+        node: node("x.dump", NodeKind::File { content: Content::default(), database: None }),
+        stamp: None,
+        settled: false,
+        length: None,
+        open: Box::new(|| Ok(Box::new(stream) as _)),
+    };
+    let folders = [Item::Enter(folder("db:5432")), Item::Enter(folder("databases"))];
+    let rest = [Item::File(file), Item::Leave, Item::Leave];
+    items(PART, folders.into_iter().chain(rest).collect())
 }
 
 /// A role that is missing is named, with what helps; what helps, helps.

@@ -120,9 +120,12 @@ impl Toc {
             return Err(missing("schema", name, &self.database));
         }
         let of_database: BTreeSet<i64> = self.of_the_database().map(|entry| entry.id).collect();
+        if wanted.is_all() {
+            let all = self.entries.iter().map(|entry| entry.id);
+            return Ok(all.filter(|id| !of_database.contains(id)).collect());
+        }
         let is_wanted = |entry: &&Entry| {
-            wanted.is_all()
-                || wanted.schemas.contains(&entry.schema)
+            wanted.schemas.contains(&entry.schema)
                 || (entry.kind == "SCHEMA" && wanted.schemas.contains(&entry.tag))
         };
         let mut chosen: BTreeSet<i64> =
@@ -132,10 +135,11 @@ impl Toc {
         self.add_partitions(&mut whole);
         chosen.extend(&whole);
         self.add_parts(&mut chosen);
-        if complete && !wanted.is_all() {
+        if complete {
             self.without_dangling_keys(&mut chosen);
-            let published = self.entries.iter().filter(|entry| entry.kind == PUBLISHED);
-            chosen.retain(|id| !published.clone().any(|entry| entry.id == *id));
+            for entry in self.entries.iter().filter(|entry| entry.kind == PUBLISHED) {
+                chosen.remove(&entry.id);
+            }
             self.add_needs(&mut chosen);
         }
         Ok(chosen.difference(&of_database).copied().collect())
@@ -167,19 +171,21 @@ impl Toc {
 
     /// Adds what is a part of something chosen; entries stand after what they need.
     fn add_parts(&self, chosen: &mut BTreeSet<i64>) {
-        let names: Vec<(&str, String)> = self
+        let names: BTreeSet<(&str, &str)> = self
             .entries
             .iter()
             .filter(|entry| chosen.contains(&entry.id))
-            .map(|entry| (entry.schema.as_str(), format!("{} ", entry.tag)))
+            .map(|entry| (entry.schema.as_str(), entry.tag.as_str()))
             .collect();
         for entry in &self.entries {
             let is_part = PARTS.contains(&entry.kind.as_str())
                 && entry.needs.iter().any(|need| chosen.contains(need));
             // Another table's foreign key or default may need this one, and goes with the other.
             let is_named = || {
-                let tag = format!("{} ", entry.tag);
-                names.iter().any(|(schema, name)| *schema == entry.schema && tag.starts_with(name))
+                let tag = entry.tag.as_str();
+                let ends = tag.match_indices(' ').map(|(at, _)| at).chain([tag.len()]);
+                let mut beginnings = ends.filter_map(|end| tag.get(..end));
+                beginnings.any(|name| names.contains(&(entry.schema.as_str(), name)))
             };
             if is_part && (!BEAR_A_TABLES_NAME.contains(&entry.kind.as_str()) || is_named()) {
                 chosen.insert(entry.id);
@@ -204,13 +210,12 @@ impl Toc {
     fn add_needs(&self, chosen: &mut BTreeSet<i64>) {
         let by_id: BTreeMap<i64, &Entry> =
             self.entries.iter().map(|entry| (entry.id, entry)).collect();
+        let schemas = self.entries.iter().filter(|entry| entry.kind == "SCHEMA");
+        let schemas: BTreeMap<&str, i64> =
+            schemas.map(|entry| (entry.tag.as_str(), entry.id)).collect();
         let mut waiting: Vec<i64> = chosen.iter().copied().collect();
         while let Some(entry) = waiting.pop().and_then(|id| by_id.get(&id)) {
-            let schema = self
-                .entries
-                .iter()
-                .find(|other| other.kind == "SCHEMA" && other.tag == entry.schema)
-                .map(|schema| schema.id);
+            let schema = schemas.get(entry.schema.as_str()).copied();
             let present = |id: &i64| by_id.contains_key(id);
             for need in entry.needs.iter().copied().filter(present).chain(schema) {
                 if chosen.insert(need) {

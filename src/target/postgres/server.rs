@@ -37,7 +37,7 @@ pub fn look(link: &Link, into: &BTreeSet<String>) -> Result<Server> {
     let text = |column| rows.first().map_or("", |row| row.text(column)).to_owned();
     let mut server = Server {
         name: link.name().to_owned(),
-        version: text(0),
+        version: text(0).split(' ').next().unwrap_or_default().to_owned(),
         role: text(1),
         may_create: text(2) == "t",
         databases: BTreeMap::new(),

@@ -1,4 +1,4 @@
-//! `restore`: a snapshot, or what stands at a path of it, into a folder.
+//! `restore`: a snapshot, or what stands at a path of it, into a folder; [`into`] a server is apart.
 
 use super::filter::FilterArgs;
 use super::into::{self, IntoArgs};
