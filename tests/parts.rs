@@ -1,16 +1,19 @@
 //! Snapshots of several parts: one that is missing or empty, and the series that goes on; a
 //! restore that meets a folder which cannot be made.
 
-use crate::common::memory::{Tree, items, node};
+use crate::common::memory::{Tree, folder, items, node};
 use crate::common::repo::{TempRepo, options};
 use icecore::error::{Error, Kind, Result};
+use icecore::format::list::Content;
 use icecore::format::node::NodeKind;
-use icecore::monitor::{Recording, Silent};
+use icecore::monitor::{Counter, Monitor, Recording, Silent};
 use icecore::ops::backup::{BackupOptions, BackupReport, backup};
 use icecore::ops::restore::{RestoreOptions, restore};
 use icecore::repo::Reader;
 use icecore::source::files::Excludes;
-use icecore::source::{Item, Source};
+use icecore::source::{FileItem, Item, Source};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 fn tree(byte: u8) -> Tree {
     let mut tree = Tree::default();
@@ -93,6 +96,48 @@ fn an_emptied_part_is_refused() {
     let empty = take(&repo, emptied(), |options| options.allow_empty = true).unwrap();
     assert_eq!(empty.snapshot.parts.len(), 2);
     take(&repo, emptied(), |_| {}).unwrap();
+}
+
+/// Somebody who wants to stop once the flag is set.
+struct Stopper(Arc<AtomicBool>);
+
+impl Monitor for Stopper {
+    fn begin(&self, _: &str, _: Option<(Counter, u64)>) {}
+    fn count(&self, _: Counter, _: u64) {}
+    fn trouble(&self, _: &Error) {}
+    fn note(&self, _: &str) {}
+    fn end(&self) {}
+    fn stop_requested(&self) -> bool {
+        self.0.load(Ordering::SeqCst)
+    }
+}
+
+/// Ctrl-C ends children that read as well: a backup whose last file is lost by that is
+/// interrupted, and commits nothing that misses it.
+#[test]
+fn a_reader_that_is_stopped_too_is_no_trouble_of_the_source() {
+    let repo = TempRepo::new(93);
+    for keep_going in [false, true] {
+        let stop = Arc::new(AtomicBool::new(false));
+        let asked = stop.clone();
+        let last = Item::File(FileItem {
+            node: node("db", NodeKind::File { content: Content::default(), database: None }),
+            length: Some(1 << 20),
+            stamp: None,
+            settled: false,
+            open: Box::new(move || {
+                asked.store(true, Ordering::SeqCst);
+                Err(Error::new(Kind::Failed, "capture", "db").because("signal: 2"))
+            }),
+        });
+        let alone = items("/b", vec![Item::Enter(folder("b")), last, Item::Leave]);
+        let sources = vec![tree(1).source("/a"), alone];
+        let options = BackupOptions { keep_going, ..options() };
+        let error = backup(&repo.repository, sources, &options, &Stopper(stop)).unwrap_err();
+        assert_eq!(error.kind(), Kind::Interrupted, "{error}");
+        let all = repo.repository.snapshots(|error| panic!("{error}")).unwrap();
+        assert!(all.is_empty());
+    }
 }
 
 /// A folder that cannot be made is named once and costs what is beneath it, nothing else; also

@@ -13,7 +13,7 @@ use crate::env::Time;
 use crate::error::{Error, Kind, Result};
 use crate::format::snapshot::{Missing, Part, Snapshot, Summary};
 use crate::id::SeriesId;
-use crate::monitor::{Counter, Monitor};
+use crate::monitor::{Counter, Monitor, go_on};
 use crate::repo::{Reader, Repository, Session, SessionOptions};
 use crate::source::{Description, Source};
 use crate::stream::Cutter;
@@ -80,7 +80,8 @@ pub fn backup(
     monitor.begin("back up", None);
     let captured = capture(&mut session, sources, &series, options, monitor);
     monitor.end();
-    let captured = match captured {
+    // Ctrl-C reaches children that read, too: one may be gone before anybody here is asked.
+    let captured = match go_on(monitor, "back up").and(captured) {
         Ok(captured) => captured,
         Err(error) => {
             // The error is what matters; an outcome only spares the collector a wait.
