@@ -15,7 +15,7 @@ pub(super) struct Bases {
     pub(super) depth: u8,
     /// Their plaintexts, one after the other.
     pub(super) prefix: Plain,
-    /// What the best of them took when stored whole, in parts of 256 of its plaintext.
+    /// What the root of the best of them took, in parts of 256 of its plaintext.
     pub(super) ratio: u32,
 }
 
@@ -35,7 +35,7 @@ pub(super) fn read_bases(
         .zip(Reader::new(repository, index).read_best(&ids))
         .filter_map(|(id, plain)| Some((*id, plain.ok()?)))
         .collect();
-    chosen.par_iter().map(|places| joined(places, &plains)).collect()
+    chosen.par_iter().map(|places| joined(index, places, &plains)).collect()
 }
 
 /// The places of the bases to use: one as deep as can be is replaced by one further up
@@ -111,7 +111,7 @@ fn cheapest(chain: &[Place]) -> usize {
     best.1
 }
 
-fn joined(places: &[Place], plains: &HashMap<ChunkId, Plain>) -> Option<Bases> {
+fn joined(index: &Index, places: &[Place], plains: &HashMap<ChunkId, Plain>) -> Option<Bases> {
     let readable: Vec<(&Place, &Plain)> =
         places.iter().filter_map(|place| Some((place, plains.get(&place.id)?))).collect();
     let (best, plain) = readable.last()?;
@@ -126,12 +126,12 @@ fn joined(places: &[Place], plains: &HashMap<ChunkId, Plain>) -> Option<Bases> {
         ids: readable.iter().map(|(place, _)| place.id.base()).collect(),
         depth: readable.iter().map(|(place, _)| place.depth).max().unwrap_or(0).saturating_add(1),
         prefix,
-        ratio: if best.depth == 0 { ratio(best) } else { WHOLE_ESTIMATE },
+        ratio: root(index, (*best).clone()).map_or(WHOLE_ESTIMATE, |root| ratio(&root)),
     })
 }
 
-/// A guess at the stored part (of 256) of a whole chunk whose base is a delta itself: about a
-/// third, as databases and text compress.
+/// A guess at the stored part (of 256) of a whole chunk whose root is not known: about a third, as
+/// databases and text compress.
 const WHOLE_ESTIMATE: u32 = 85;
 
 /// What a blob took in its pack, in parts of 256 of its plaintext.

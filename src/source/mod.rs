@@ -79,6 +79,12 @@ pub type Opener = Box<dyn FnOnce() -> Result<Box<dyn ByteStream>> + Send>;
 
 /// The bytes of one file, in order.
 pub trait ByteStream: Send {
+    /// Whether a little of it changes everywhere from one time to the next, as in dumps: large
+    /// chunks then cost least.
+    fn changes_everywhere(&self) -> bool {
+        false
+    }
+
     /// Fills the front of `buffer` (never empty) as far as one read goes.
     fn read(&mut self, buffer: &mut [u8]) -> Result<Got>;
 

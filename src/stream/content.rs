@@ -28,7 +28,10 @@ impl Cutter {
 
     /// For a stream of about `length` bytes. The parent's chunker stays while the length is near
     /// the bound, since another one shares no chunk with it.
-    fn chunker(&self, length: u64, before: Option<&Content>) -> &Chunker {
+    fn chunker(&self, coarse: bool, length: u64, before: Option<&Content>) -> &Chunker {
+        if coarse {
+            return &self.coarse;
+        }
         let bound = match before.map(|content| content.chunker) {
             Some(id) if id == self.coarse.id() => COARSE_STREAM / 2,
             Some(_) => 2 * COARSE_STREAM,
@@ -99,7 +102,7 @@ impl<'b, 'r> ContentWriter<'b, 'r> {
         size: u64,
         before: Option<&Content>,
     ) -> Result<Written, StreamError> {
-        let chunker = self.cutter.chunker(size, before);
+        let chunker = self.cutter.chunker(stream.changes_everywhere(), size, before);
         let list = ListWriter::new(self.reader, chunker.id(), before);
         let old = OldPieces::new(self.reader, before, chunker.id());
         let mut run = StreamRun {
@@ -190,12 +193,12 @@ impl Cutting<'_> {
             }
             Segment::Window(window) => {
                 let bytes = window.bytes();
-                let old = self.old.at(self.at, bytes.len());
-                let cuts =
-                    cut(self.repository, self.chunker, self.at, bytes, window.is_last(), old);
+                let at = self.at;
+                let old = self.old.at(at, bytes.len());
+                let cuts = cut(self.repository, self.chunker, at, bytes, window.is_last(), old);
                 self.at += cuts.consumed as u64;
                 feed.keep(bytes.get(cuts.consumed..).unwrap_or_default());
-                let bases = self.old.bases(bytes, &cuts.cuts, window.is_last());
+                let bases = self.old.bases(at, bytes, &cuts.cuts, window.is_last());
                 let cuts = cuts.cuts.into_iter().zip(bases).collect();
                 Some(CutSegment::Window { window, cuts })
             }
@@ -222,7 +225,7 @@ fn cut_whole(
     old: &mut OldPieces<'_>,
 ) -> Vec<(Cut, Vec<ChunkId>)> {
     let cuts = cut(repository, chunker, 0, bytes, true, old.at(0, bytes.len())).cuts;
-    let bases = old.bases(bytes, &cuts, true);
+    let bases = old.bases(0, bytes, &cuts, true);
     cuts.into_iter().zip(bases).collect()
 }
 

@@ -19,6 +19,9 @@ pub(super) struct OldPieces<'a> {
     ahead: Vec<Old>,
     /// Where in `ahead` the new stream stands, by content rather than by offset.
     aligned: usize,
+    /// How much further on than the new stream the parent's was at the last chunk that had a
+    /// counterpart there.
+    shift: i64,
     /// Whether the parent was cut by the same chunker.
     comparable: bool,
     similar: Similar,
@@ -41,6 +44,8 @@ const WATCHED: u32 = 48;
 const SEARCHED_MOST: u64 = 64 << 30;
 /// Bases found by content.
 const SIMILAR: usize = 6;
+/// Lengths are near if they differ by so small a part.
+const NEAR: u64 = 64;
 /// Bases found by position, on each side of the best.
 const BESIDE: usize = 1;
 
@@ -53,6 +58,7 @@ impl<'a> OldPieces<'a> {
             pieces: content.and_then(|content| Pieces::new(reader, content, "the parent").ok()),
             ahead: Vec::new(),
             aligned: 0,
+            shift: 0,
             comparable: content.is_some_and(|content| content.chunker == chunker),
             similar: Similar::Watching { tried: 0, whole: 0 },
         }
@@ -69,8 +75,19 @@ impl<'a> OldPieces<'a> {
         self.ahead.get(first..).unwrap_or_default()
     }
 
-    /// For each cut, the chunks that may serve as bases, best last.
-    pub(super) fn bases(&mut self, bytes: &[u8], cuts: &[Cut], last: bool) -> Vec<Vec<ChunkId>> {
+    /// For each cut of a window that begins at `at`, the chunks that may serve as bases, best last.
+    pub(super) fn bases(
+        &mut self,
+        at: u64,
+        bytes: &[u8],
+        cuts: &[Cut],
+        last: bool,
+    ) -> Vec<Vec<ChunkId>> {
+        // Where no chunk is as before for long, counting bytes keeps the place.
+        let beside = at.saturating_add_signed(self.shift);
+        self.read_to(beside);
+        self.aligned =
+            self.ahead.partition_point(|piece| piece.at + u64::from(piece.length) <= beside);
         let length: usize = cuts.iter().map(|cut| cut.range.len()).sum();
         let until = self.ahead.get(self.aligned).map_or(0, |old| old.at);
         self.read_to(until.saturating_add(length as u64).saturating_add(SLACK));
@@ -81,12 +98,18 @@ impl<'a> OldPieces<'a> {
         let places = align::align(&new, &pieces, !last);
         let mut bases = Vec::with_capacity(cuts.len());
         for (cut, place) in cuts.iter().zip(&places) {
+            let place = counterpart(old, place, cut.range.len());
+            if let Some(beside) = old.get(place.best).filter(|old| is_near(old, cut.range.len())) {
+                let here = at.saturating_add(cut.range.end as u64);
+                let there = beside.at.saturating_add(beside.length.into());
+                self.shift = there.wrapping_sub(here).cast_signed();
+            }
             if old.get(place.best).is_some_and(|old| old.id == cut.id) {
                 bases.push(Vec::new());
                 continue;
             }
             let plain = bytes.get(cut.range.clone()).unwrap_or_default();
-            bases.push(self.similar.bases(plain, in_place(old, place)));
+            bases.push(self.similar.bases(plain, in_place(old, &place)));
         }
         if let Some(last) = places.last() {
             self.aligned += last.best.min(old.len().saturating_sub(1));
@@ -144,6 +167,23 @@ impl Similar {
             votes.iter().filter_map(|number| ids.get(*number as usize).copied()).collect();
         if similar.is_empty() { in_place } else { similar }
     }
+}
+
+/// The one chunk at the middle of the place, or next to it, that has nearly the same length, or
+/// else the place as it is: where little was changed, the cuts around are the same. Then what
+/// stands beside is of no use, and would only make the closure large.
+fn counterpart(old: &[Old], place: &Place, length: usize) -> Place {
+    let near = |at: &usize| old.get(*at).is_some_and(|old| is_near(old, length));
+    let best = place.best;
+    match [best, best.saturating_add(1), best.wrapping_sub(1)].into_iter().find(near) {
+        Some(best) => Place { range: best..best.saturating_add(1), best },
+        None => place.clone(),
+    }
+}
+
+fn is_near(old: &Old, length: usize) -> bool {
+    let length = length as u64;
+    u64::from(old.length).abs_diff(length) <= length / NEAR
 }
 
 /// The chunks in a place, the one over against its middle last.

@@ -12,6 +12,10 @@ pub(super) struct Watched<'m> {
 }
 
 impl ByteStream for Watched<'_> {
+    fn changes_everywhere(&self) -> bool {
+        self.stream.changes_everywhere()
+    }
+
     fn read(&mut self, buffer: &mut [u8]) -> Result<Got> {
         go_on(self.monitor, "back up")?;
         let got = self.stream.read(buffer)?;
