@@ -200,6 +200,16 @@ impl Client {
         Ok(messages.into_iter().filter_map(row).collect())
     }
 
+    /// The rows of a query about what all databases of a server share. Each name stands there in
+    /// the encoding of the database that it was given in, which this one may be unable to convert:
+    /// so such columns are asked for by [`unconverted`].
+    pub fn query_unconverted(&mut self, query: &str) -> Result<Vec<Row>> {
+        self.execute("SET client_encoding = 'SQL_ASCII'")?;
+        let rows = self.query(query)?;
+        self.execute("SET client_encoding = 'UTF8'")?;
+        Ok(rows)
+    }
+
     /// The first column of the first row, empty for NULL.
     ///
     /// # Errors
@@ -246,10 +256,27 @@ impl Row {
         self.0.try_get(column).ok().flatten()
     }
 
+    /// A column that was asked for by [`unconverted`].
+    pub fn unconverted(&self, column: usize) -> Option<String> {
+        let digits = self.get(column)?.as_bytes();
+        let byte = |pair: &[u8]| {
+            let digit = |at: usize| char::from(*pair.get(at)?).to_digit(16);
+            u8::try_from(digit(0)? * 16 + digit(1)?).ok()
+        };
+        let bytes: Vec<u8> = digits.chunks(2).filter_map(byte).collect();
+        Some(String::from_utf8_lossy(&bytes).into_owned())
+    }
+
     /// Whether a boolean column is true.
     pub fn is_true(&self, column: usize) -> bool {
         self.text(column) == "t"
     }
+}
+
+/// SQL for the bytes of a text in what all databases of a server share, for
+/// [`Client::query_unconverted`].
+pub fn unconverted(text: &str) -> String {
+    format!("encode(textsend({text}), 'hex')")
 }
 
 struct Failure {

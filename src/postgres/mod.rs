@@ -8,7 +8,7 @@ mod tls;
 mod tools;
 mod trouble;
 
-pub use client::{Client, Row};
+pub use client::{Client, Row, unconverted};
 pub use secret::Secret;
 pub use settings::{Host, Settings, Surroundings};
 pub use tools::{Running, ToolOptions, Tools, words};

@@ -66,10 +66,7 @@ pub(super) fn asking(settings: &Settings, host: &Host, cause: &tokio_postgres::E
 pub(super) fn is_about_encryption(cause: &tokio_postgres::Error) -> bool {
     match cause.code() {
         Some(state) => *state == SqlState::INVALID_AUTHORIZATION_SPECIFICATION,
-        None => {
-            let text = cause.to_string();
-            text.contains("TLS")
-        }
+        None => reason(cause).contains("TLS"),
     }
 }
 

@@ -2,8 +2,14 @@
 
 mod archives;
 mod desk;
+mod dumps;
 mod failing;
+mod refused;
 mod restoring;
 mod rig;
+mod secrets;
+mod settings;
+mod store;
+mod tls;
 mod whole;
 mod within;

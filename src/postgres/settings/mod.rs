@@ -20,6 +20,8 @@ pub struct Settings {
     given: Given,
     /// Whether the database was named by the connection string itself.
     names_database: bool,
+    /// Whether the password stood in it.
+    shows_password: bool,
     socket_folder: String,
     home: Option<PathBuf>,
     user: String,
@@ -76,6 +78,7 @@ impl Settings {
     pub fn new(text: &str, around: &Surroundings) -> Result<Self> {
         let mut given = conninfo::parse(text)?;
         let names_database = given.values.contains_key("dbname");
+        let shows_password = given.password.is_some();
         let service = given.values.get("service").map(String::as_str);
         if let Some(service) = service.or(around.variable("PGSERVICE")) {
             let more = files::service(service, around)?;
@@ -91,6 +94,7 @@ impl Settings {
         let settings = Settings {
             given,
             names_database,
+            shows_password,
             socket_folder: around.socket_folder(),
             home: around.at_home(""),
             user: around.user.clone(),
@@ -111,6 +115,11 @@ impl Settings {
     /// The database that the connection string names, if it does.
     pub fn named_database(&self) -> Option<&str> {
         self.value("dbname").filter(|_| self.names_database)
+    }
+
+    /// Whether the password stands in the connection string, where others may see it.
+    pub fn shows_password(&self) -> bool {
+        self.shows_password
     }
 
     /// The database that is connected to: as named somewhere, or else like the user.

@@ -1,7 +1,7 @@
 //! Which databases of a server are dumped.
 
 use crate::error::{Error, Kind, Result};
-use crate::postgres::{Client, Row, Settings};
+use crate::postgres::{Client, Row, Settings, unconverted};
 
 /// The choice of databases.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -114,14 +114,15 @@ impl Listed {
 }
 
 fn list(client: &mut Client) -> Result<Vec<Listed>> {
-    let rows = client.query(
-        "SELECT datname, NOT datistemplate AND datallowconn AND datconnlimit <> -2,
+    let rows = client.query_unconverted(&format!(
+        "SELECT {}, NOT datistemplate AND datallowconn AND datconnlimit <> -2,
          datconnlimit = -2,
          CASE WHEN has_database_privilege(oid, 'CONNECT') THEN pg_database_size(oid) END
          FROM pg_database ORDER BY datname COLLATE \"C\"",
-    )?;
+        unconverted("datname::text")
+    ))?;
     let listed = |row: &Row| Listed {
-        name: row.text(0).to_owned(),
+        name: row.unconverted(0).unwrap_or_default(),
         is_ordinary: row.is_true(1),
         is_broken: row.is_true(2),
         size: row.text(3).parse().unwrap_or(0),

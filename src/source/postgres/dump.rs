@@ -84,6 +84,11 @@ struct Dump {
 }
 
 impl ByteStream for Dump {
+    /// A row that is updated moves to another place.
+    fn changes_everywhere(&self) -> bool {
+        true
+    }
+
     fn read(&mut self, buffer: &mut [u8]) -> Result<Got> {
         loop {
             match self.output.read(buffer) {
@@ -109,8 +114,14 @@ impl Dump {
     fn conclude(self) -> Result<FileProof> {
         let Dump { job, output, running, held, ends } = self;
         drop(output);
-        let mut warnings = running.finish()?;
-        let facts = held.finish()?;
+        let (ended, described) = (running.finish(), held.finish());
+        let (mut warnings, facts) = match (ended, described) {
+            // Whose transaction failed had no snapshot to lend any more: that is the reason.
+            (Err(error), Err(reason)) if error.to_string().contains("snapshot") => {
+                return Err(reason);
+            }
+            (ended, described) => (ended?, described?),
+        };
         ends.check(&job, &facts)?;
         if job.row_counts && facts.tables.is_none() {
             warnings.push("too many tables for their rows to be recorded".to_owned());

@@ -4,7 +4,7 @@ use crate::error::Result;
 use crate::format::database::{PostgresFacts, PostgresSetting, PostgresTable};
 use crate::format::record::to_cbor;
 use crate::limits::POSTGRES_FACTS_MAX;
-use crate::postgres::{Client, Row, census};
+use crate::postgres::{Client, Row, census, unconverted};
 use std::collections::BTreeMap;
 
 /// Everything but what only the dump knows.
@@ -30,21 +30,25 @@ fn database(client: &mut Client) -> Result<PostgresFacts> {
         16 => ("daticulocale", "daticurules"),
         _ => ("datlocale", "daticurules"),
     };
-    let rows = client.query(&format!(
-        "SELECT datname, pg_get_userbyid(datdba), pg_encoding_to_char(encoding), {provider},
-         datcollate, datctype, {locale}, {rules}, nullif(spcname, 'pg_default'),
-         nullif(datconnlimit, -1), shobj_description(d.oid, 'pg_database'),
+    let rows = client.query_unconverted(&format!(
+        "SELECT {}, {}, pg_encoding_to_char(encoding), {provider},
+         datcollate, datctype, {locale}, {rules}, {}, nullif(datconnlimit, -1), {},
          pg_database_size(d.oid)
          FROM pg_database d JOIN pg_tablespace t ON t.oid = dattablespace
-         WHERE datname = current_database()"
+         WHERE datname = current_database()",
+        unconverted("datname::text"),
+        unconverted("pg_get_userbyid(datdba)::text"),
+        unconverted("nullif(spcname, 'pg_default')::text"),
+        unconverted("shobj_description(d.oid, 'pg_database')"),
     ))?;
     let Some(row) = rows.first() else { return Ok(PostgresFacts::default()) };
     let text = |column| row.text(column).to_owned();
     let optional = |column| row.get(column).map(str::to_owned);
+    let shared = |column| row.unconverted(column);
     Ok(PostgresFacts {
-        name: text(0),
+        name: shared(0).unwrap_or_default(),
         server,
-        owner: text(1),
+        owner: shared(1).unwrap_or_default(),
         encoding: text(2),
         provider: match row.text(3) {
             "i" => "icu",
@@ -56,9 +60,9 @@ fn database(client: &mut Client) -> Result<PostgresFacts> {
         ctype: text(5),
         locale: optional(6),
         icu_rules: optional(7),
-        tablespace: optional(8),
+        tablespace: shared(8),
         connection_limit: row.get(9).and_then(|text| text.parse().ok()),
-        comment: optional(10),
+        comment: shared(10),
         size: row.text(11).parse().unwrap_or(0),
         ..PostgresFacts::default()
     })
@@ -70,20 +74,25 @@ fn acl(client: &mut Client) -> Result<Option<Vec<String>>> {
     if client.text(&format!("SELECT datacl IS NULL {own}"))? == "t" {
         return Ok(None);
     }
-    let rows = client.query(&format!("SELECT unnest(datacl)::text {own}"))?;
-    Ok(Some(rows.iter().map(|row| row.text(0).to_owned()).collect()))
+    let item = unconverted("item::text");
+    let rows =
+        client.query(&format!("SELECT {item} FROM (SELECT unnest(datacl) AS item {own}) i"))?;
+    Ok(Some(rows.iter().filter_map(|row| row.unconverted(0)).collect()))
 }
 
 fn settings(client: &mut Client) -> Result<Vec<PostgresSetting>> {
-    let rows = client.query(
-        "SELECT rolname, setting FROM pg_db_role_setting
+    let rows = client.query_unconverted(&format!(
+        "SELECT {}, {} FROM pg_db_role_setting
          JOIN pg_database d ON d.oid = setdatabase LEFT JOIN pg_roles r ON r.oid = setrole,
          unnest(setconfig) WITH ORDINALITY AS s(setting, place)
          WHERE datname = current_database() ORDER BY setrole <> 0, rolname, place",
-    )?;
+        unconverted("rolname::text"),
+        unconverted("setting"),
+    ))?;
     let setting = |row: &Row| {
-        let (name, value) = row.text(1).split_once('=').unwrap_or((row.text(1), ""));
-        let role = row.get(0).map(str::to_owned);
+        let setting = row.unconverted(1).unwrap_or_default();
+        let (name, value) = setting.split_once('=').unwrap_or((&setting, ""));
+        let role = row.unconverted(0);
         PostgresSetting { role, name: name.to_owned(), value: value.to_owned() }
     };
     Ok(rows.iter().map(setting).collect())

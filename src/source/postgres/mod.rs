@@ -21,6 +21,10 @@ pub use dump::DumpFormat;
 use rustix::process::{getegid, geteuid};
 use std::collections::{BTreeMap, VecDeque};
 
+/// What a password on the command line earns.
+const SHOWN: &str = "the password stands in the connection string, which other users of this \
+                     machine can see: ~/.pgpass, PGPASSFILE or PGPASSWORD keep it to yourself";
+
 /// What is dumped of a server, and how.
 #[derive(Clone, Debug, Default)]
 pub struct PostgresOptions {
@@ -61,7 +65,10 @@ impl PostgresSource {
                 .because(reason));
         }
         let path = format!("/postgres/{name}").into_bytes();
-        let proof = PartProof::default();
+        let mut proof = PartProof::default();
+        if settings.shows_password() {
+            proof.warnings.push(SHOWN.to_owned());
+        }
         Ok(PostgresSource { settings, options, path, now: env.now(), items: None, proof })
     }
 
@@ -70,7 +77,7 @@ impl PostgresSource {
         let mut client = databases::connect(&self.settings)?;
         let tools = Tools::find(&self.options.tools, client.version())?;
         let found = databases::choose(&mut client, &self.settings, &self.options.databases)?;
-        self.proof.warnings = found.warnings;
+        self.proof.warnings.extend(found.warnings);
         self.proof.facts = server_facts(&mut client, &tools, &found.databases)?;
         let root = self.path.rsplit(|byte| *byte == b'/').next().unwrap_or_default();
         let mut items = VecDeque::from([
