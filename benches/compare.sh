@@ -3,7 +3,7 @@
 #
 # usage: compare.sh [--scale 1] [--hours 24] [--rounds 3] [--files 200000] [--mib 512]
 #                   [--tools "icecore restic rustic borg bupstash"] [--peers target/peers]
-#                   [--work target/compare] [--jobs "sqlite postgres files large"]
+#                   [--work target/compare] [--jobs "sqlite postgres dumps files large"]
 #
 # Every job runs on every tool before the next begins, the tools in turning order. All tools
 # compress with zstd level 3 or what they call their default of it; each keeps its cache. Sizes count
@@ -13,7 +13,7 @@ cd "$(dirname "$0")/.."
 
 scale=1 hours=24 rounds=3 files=200000 mib=512
 tools="icecore restic rustic borg bupstash" peers=target/peers work=target/compare
-jobs="sqlite postgres files large"
+jobs="sqlite postgres dumps files large"
 while [ $# -gt 0 ]; do
   case $1 in
   --scale | --hours | --rounds | --files | --mib | --tools | --peers | --work | --jobs)
@@ -31,6 +31,7 @@ target=$(realpath -m "${CARGO_TARGET_DIR:-target}")
 PATH=$target/release:$peers/bin:$PATH
 
 . benches/tools.sh
+. benches/dumps.sh
 
 # --- one measured run ------------------------------------------------------------------------------
 
@@ -146,27 +147,19 @@ patch() { # JOB
 # The relation files of a PostgreSQL cluster, read while the server is stopped, so that every tool
 # sees the same state.
 job_postgres() {
-  local cluster=$work/cluster hour tool bin size
-  bin=$(ls -d /usr/lib/postgresql/*/bin 2>/dev/null | sort -V | tail -n 1)
-  [ -x "$bin/initdb" ] || { say "no PostgreSQL server here, left out: postgres"; return 0; }
-  size=$(awk -v scale="$scale" 'BEGIN {size = int(40 * scale); print (size ? size : 1)}')
-  say "postgres: pgbench scale $size, $hours hours"
-  rm -rf "$cluster"
-  mkdir -p "$cluster"
-  [ "$(id -u)" != 0 ] || chown postgres "$cluster"
-  as_postgres "$bin/initdb" -k -A trust -D "$cluster"
-  printf '%s\n' "listen_addresses=''" "unix_socket_directories='$cluster'" fsync=off \
-    shared_buffers=512MB max_wal_size=4GB >>"$cluster/postgresql.conf"
+  local hour tool
+  start_cluster "$work/cluster" || return 0
+  say "postgres: pgbench scale $pgbench_scale, $hours hours"
   for hour in $(seq 0 "$hours"); do
-    as_postgres "$bin/pg_ctl" -D "$cluster" -w -l "$cluster/log" start
-    trap "as_postgres '$bin/pg_ctl' -D '$cluster' -m immediate stop" EXIT
+    [ "$hour" = 0 ] || as_postgres "$bin/pg_ctl" -D "$cluster" -w -l "$cluster/log" start
+    trap stop_cluster EXIT
     if [ "$hour" = 0 ]; then
       as_postgres "$bin/createdb" -h "$cluster" app
-      as_postgres "$bin/pgbench" -q -h "$cluster" -i -s "$size" app
+      as_postgres "$bin/pgbench" -q -h "$cluster" -i -s "$pgbench_scale" app
     else
       as_postgres "$bin/pgbench" -h "$cluster" -c 2 -t 2500 app
     fi
-    as_postgres "$bin/pg_ctl" -D "$cluster" -m fast -w stop
+    stop_cluster
     trap - EXIT
     for tool in $(turned "$hour"); do
       if [ "$hour" = 0 ]; then
@@ -180,11 +173,29 @@ job_postgres() {
   done
 }
 
+# usage: start_cluster FOLDER; a new one, started, on a socket in its folder; sets `bin`, `cluster`,
+# `server_user`, `pgbench_scale`; fails where there is no server
+start_cluster() {
+  cluster=$1 server_user=postgres
+  bin=$(ls -d /usr/lib/postgresql/*/bin 2>/dev/null | sort -V | tail -n 1)
+  [ -x "$bin/initdb" ] || { say "no PostgreSQL server here, left out: $cluster"; return 1; }
+  pgbench_scale=$(awk -v scale="$scale" 'BEGIN {size = int(40 * scale); print (size ? size : 1)}')
+  rm -rf "$cluster"
+  mkdir -p "$cluster"
+  [ "$(id -u)" != 0 ] || chown postgres "$cluster"
+  as_postgres "$bin/initdb" -k -A trust -U postgres -D "$cluster"
+  printf '%s\n' "listen_addresses=''" "unix_socket_directories='$cluster'" fsync=off \
+    shared_buffers=512MB max_wal_size=4GB >>"$cluster/postgresql.conf"
+  as_postgres "$bin/pg_ctl" -D "$cluster" -w -l "$cluster/log" start
+}
+
+stop_cluster() { as_postgres "$bin/pg_ctl" -D "$cluster" -m fast -w stop; }
+
 # Runs a program as the server's user, silently.
 as_postgres() {
   local as=()
   [ "$(id -u)" != 0 ] || as=(runuser -u postgres --)
-  (cd / && "${as[@]}" "$@") >>"$work/log/postgres" 2>&1 || {
+  (cd / && PGUSER=postgres "${as[@]}" "$@") >>"$work/log/postgres" 2>&1 || {
     say "FAILED $* (see $work/log/postgres)"
     exit 1
   }
@@ -247,4 +258,4 @@ keep_present
 print_machine | tee "$work/machine"
 for job in $jobs; do "job_$job"; done
 echo
-awk -F '\t' -v tools="$tools zstd-patch" -f benches/table.awk "$work/results.tsv"
+awk -F '\t' -v tools="$tools zstd-patch pg_dump" -f benches/table.awk "$work/results.tsv"
