@@ -144,6 +144,33 @@ fn a_database_is_replaced_only_when_asked() {
     }
 }
 
+/// A dump that newer tools have made of an older server goes back into that server, by these
+/// tools; its own are told to be too old.
+#[test]
+fn newer_tools_serve_an_older_server() {
+    let (old, new) = (server(Version::Fifteen), server(Version::Eighteen));
+    let name = unique("full");
+    full(old, &name);
+    let before = old.plain_dump(&name);
+    let mut pg_dump = new.tool("pg_dump", &name);
+    pg_dump.env("PGHOST", old.socket()).env("PGPORT", old.port.to_string());
+    let plain = pg_dump.output().unwrap().stdout;
+    let custom = pg_dump.arg("-Fc").output().unwrap().stdout;
+    let desk = Desk::new();
+    for (path, bytes) in [("databases/x.dump", &custom), ("databases/x.sql", &plain)] {
+        desk.store(&[(path, bytes)]);
+        let copy = unique("copy");
+        desk.restore(new, &old.url(&copy), &["--yes", "-j", "2"]).succeeded();
+        assert_same(&old.plain_dump(&copy), &before, path);
+    }
+    desk.store(&[("databases/x.dump", &custom)]);
+    let args = ["--yes", "--replace", "--table", "app.toasted"];
+    old.sql(&name, "truncate app.toasted");
+    desk.restore(old, &old.url(&name), &args).failed("pg_dump of version 18 made the dump");
+    desk.restore(new, &old.url(&name), &args).succeeded();
+    assert_same(&old.plain_dump(&name), &before, "in place");
+}
+
 fn sessions(database: &str) -> String {
     format!("select count(*) from pg_stat_activity where datname = '{database}'")
 }

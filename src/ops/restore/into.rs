@@ -70,7 +70,7 @@ pub fn prepare<'r>(
     reader: &'r Reader<'r>,
     snapshot: &Snapshot,
     path: Option<&[u8]>,
-    link: &Link,
+    link: &mut Link,
     options: &IntoOptions,
     mark: &str,
 ) -> Result<Prepared<'r>> {
@@ -78,6 +78,11 @@ pub fn prepare<'r>(
     let stored = stored(reader, snapshot, part, path, &options.databases)?;
     let contents = Contents::new(reader, stored);
     let dumps = contents.dumps()?;
+    let dumped_by = dumps.iter().map(|dump| match &dump.form {
+        Form::Custom(toc) => toc.tool_number(),
+        Form::Plain => 0,
+    });
+    link.suit(dumped_by.max().unwrap_or_default())?;
     let names = dumps.iter().map(|dump| dump.database.clone());
     let into: BTreeSet<String> = names.chain(options.into.clone()).collect();
     let server = target::look(link, &into)?;

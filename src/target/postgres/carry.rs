@@ -4,9 +4,10 @@
 
 use super::feed::{run, run_fed, run_read};
 use super::make::{Keep, create, properties};
+use super::older::Older;
 use super::plan::{Dump, Form, Old, Plan, Step, Way};
 use super::toc::Toc;
-use super::within::{self, COMMIT, Part};
+use super::within::{self, Part};
 use super::{Link, Wanted};
 use crate::error::{Attempt, Error, Kind, Result};
 use crate::format::database::PostgresFacts;
@@ -149,18 +150,26 @@ impl Work<'_> {
 
     fn fill(&self, step: &Step, database: &str) -> Result<()> {
         let going_on = || go_on(self.monitor, "restore");
-        let mut feed = |out: &mut dyn Write| self.from.feed(step.dump, out);
         let Some(dump) = self.dumps.get(step.dump) else { return Ok(()) };
         let Form::Custom(toc) = &dump.form else {
+            let mut feed = |out: &mut dyn Write| self.plain(step, out);
             return run_fed(self.psql(database)?, "psql", &mut feed, &going_on);
         };
         let folder = private_folder()?;
+        let list = match step.partial {
+            true => Some(list(folder.path(), toc, &toc.chosen(&self.how.wanted, true)?)?),
+            false => None,
+        };
+        if self.link.needs_older_scripts() {
+            let mut feed = |out: &mut dyn Write| self.script(step, list.as_deref(), out);
+            return run_fed(self.psql(database)?, "psql", &mut feed, &going_on);
+        }
         let mut command = self.pg_restore(self.link.tool("pg_restore", database)?);
         command.arg("--exit-on-error");
-        if step.partial {
-            let chosen = toc.chosen(&self.how.wanted, true)?;
-            command.arg("--use-list").arg(list(folder.path(), toc, &chosen)?);
+        if let Some(list) = &list {
+            command.arg("--use-list").arg(list);
         }
+        let mut feed = |out: &mut dyn Write| self.from.feed(step.dump, out);
         match self.how.jobs {
             0 | 1 => run_fed(command, "pg_restore", &mut feed, &going_on),
             jobs => {
@@ -181,8 +190,8 @@ impl Work<'_> {
                 let mut feed = |out: &mut dyn Write| {
                     let opening = within::opening(&step.way, false);
                     out.write_all(opening.as_bytes()).attempt("write to", "psql")?;
-                    self.from.feed(step.dump, out)?;
-                    out.write_all(COMMIT.as_bytes()).attempt("write to", "psql")
+                    self.plain(step, out)?;
+                    out.write_all(within::closing(&step.way).as_bytes()).attempt("write to", "psql")
                 };
                 run_fed(psql, "psql", &mut feed, &|| go_on(self.monitor, "restore"))?;
             }
@@ -197,18 +206,34 @@ impl Work<'_> {
 
     fn replace(&self, step: &Step, psql: Command, toc: &Toc, part: &Part) -> Result<()> {
         let folder = private_folder()?;
-        let spool = self.from.spool(step.dump)?;
         let list = list(folder.path(), toc, &part.chosen)?;
         let mut feed = |out: &mut dyn Write| {
             let opening = within::opening(&step.way, part.large_objects);
             out.write_all(opening.as_bytes()).attempt("write to", "psql")?;
-            let mut script = self.pg_restore(self.link.tool_alone("pg_restore"));
-            script.arg("--use-list").arg(&list).args(["--file", "-"]).arg(&spool);
             // If it fails, psql never reads that what it has got shall hold.
-            run_read(script, "pg_restore", &mut |read| self.pass_on(read, out))?;
-            out.write_all(COMMIT.as_bytes()).attempt("write to", "psql")
+            self.script(step, Some(&list), out)?;
+            out.write_all(within::closing(&step.way).as_bytes()).attempt("write to", "psql")
         };
         run_fed(psql, "psql", &mut feed, &|| go_on(self.monitor, "restore"))
+    }
+
+    /// A plain dump as a script for this server.
+    fn plain(&self, step: &Step, out: &mut dyn Write) -> Result<()> {
+        let mut older = Older::new(out, self.link.version());
+        self.from.feed(step.dump, &mut older)?;
+        older.finish().attempt("write to", "psql")
+    }
+
+    /// An archive as a script for this server.
+    fn script(&self, step: &Step, list: Option<&Path>, out: &mut dyn Write) -> Result<()> {
+        let mut command = self.pg_restore(self.link.tool_alone("pg_restore"));
+        if let Some(list) = list {
+            command.arg("--use-list").arg(list);
+        }
+        command.args(["--file", "-"]).arg(self.from.spool(step.dump)?);
+        let mut older = Older::new(out, self.link.version());
+        run_read(command, "pg_restore", &mut |read| self.pass_on(read, &mut older))?;
+        older.finish().attempt("write to", "psql")
     }
 
     fn pass_on(&self, read: &mut dyn Read, out: &mut dyn Write) -> Result<()> {

@@ -1,8 +1,9 @@
 //! How the server is reached: sessions on its databases, and the tools that fill them.
 
+use super::older;
 use super::plan::Plan;
 use crate::error::{Error, Kind, Result};
-use crate::postgres::{Client, Settings, ToolOptions, Tools};
+use crate::postgres::{Client, Settings, ToolOptions, Tools, version_text};
 use std::process::Command;
 
 /// Databases that servers have for those who look for a place to connect to.
@@ -15,6 +16,7 @@ pub struct Link {
     name: String,
     version: u32,
     tools: Tools,
+    options: ToolOptions,
     /// Whether the tools see this machine's files.
     sees_files: bool,
 }
@@ -33,8 +35,34 @@ impl Link {
             name: settings.server_name(),
             version,
             tools: Tools::find(options, version)?,
+            options: options.clone(),
             sees_files: options.prefix.is_empty(),
         })
+    }
+
+    /// Takes tools that read what `pg_dump` of this version (150018 is 15.18) wrote.
+    ///
+    /// # Errors
+    /// `Unsupported` if there are none.
+    pub fn suit(&mut self, dumped_by: u32) -> Result<()> {
+        if self.tools.version() / 10_000 >= dumped_by / 10_000 {
+            return Ok(());
+        }
+        self.tools = Tools::find(&self.options, dumped_by).map_err(|error| {
+            let major = dumped_by / 10_000;
+            let ours = version_text(self.tools.version());
+            Error::new(error.kind(), "restore with", format!("the tools of version {ours}"))
+                .because(format!("pg_dump of version {major} made the dump"))
+                .hint(format!(
+                    "install postgresql-client-{major} or newer, or name its folder with --pg-bin"
+                ))
+        })?;
+        Ok(())
+    }
+
+    /// Whether the tools say to a server what only newer ones understand.
+    pub fn needs_older_scripts(&self) -> bool {
+        self.version < older::SINCE && self.tools.version() >= older::SINCE
     }
 
     /// How people call the server.

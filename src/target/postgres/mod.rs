@@ -7,6 +7,7 @@ mod feed;
 mod globals;
 mod link;
 mod make;
+mod older;
 mod plan;
 mod server;
 mod sql;

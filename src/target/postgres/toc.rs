@@ -45,6 +45,15 @@ pub struct Entry {
 }
 
 impl Toc {
+    /// The version of `pg_dump` as a number, as far as its text tells: 150000 is 15.
+    pub fn tool_number(&self) -> u32 {
+        let end = self.tool_version.find(|letter: char| !letter.is_ascii_digit());
+        let major = end.map_or(self.tool_version.as_str(), |end| {
+            self.tool_version.get(..end).unwrap_or_default()
+        });
+        major.parse::<u32>().unwrap_or_default().saturating_mul(10_000)
+    }
+
     /// Whether these bytes begin an archive.
     pub fn begins(bytes: &[u8]) -> bool {
         bytes.starts_with(MAGIC)

@@ -8,11 +8,11 @@ use crate::error::Result;
 use crate::postgres::{literal, quoted};
 use std::collections::BTreeSet;
 
-/// What opens the transaction; without [`COMMIT`] at the end nothing of it holds.
+/// What opens the transaction; without `COMMIT` at the end nothing of it holds.
 const BEGIN: &str = "BEGIN;\nSET LOCAL client_min_messages = warning;\n";
 
 /// What makes it hold.
-pub const COMMIT: &str = "\nCOMMIT;\n";
+const COMMIT: &str = "\nCOMMIT;\n";
 
 /// Kinds without a schema that come with the schemas they are about.
 const OF_SCHEMAS: [&str; 2] = ["SCHEMA", "EXTENSION"];
@@ -72,6 +72,11 @@ pub fn opening(way: &Way, large_objects: bool) -> String {
         let names: Vec<String> = schemas.iter().map(|name| literal(name)).collect();
         script.push_str(&EMPTY_SCHEMAS.replace("{schemas}", &names.join(", ")));
     }
+    if !tables.is_empty() {
+        let names: BTreeSet<String> = tables.iter().map(|(schema, _)| literal(schema)).collect();
+        let names: Vec<String> = names.into_iter().collect();
+        script.push_str(&WITHOUT_DEFAULT_RIGHTS.replace("{schemas}", &names.join(", ")));
+    }
     for (schema, table) in tables {
         let place = format!("{}.{}", quoted(schema), quoted(table));
         script.push_str(&DROP_RELATION.replace("{relation}", &literal(&place)));
@@ -83,6 +88,55 @@ pub fn opening(way: &Way, large_objects: bool) -> String {
     }
     script
 }
+
+/// The last lines of the script.
+pub fn closing(way: &Way) -> String {
+    let restores = matches!(way, Way::Within { tables, .. } if !tables.is_empty());
+    let first = if restores { WITH_DEFAULT_RIGHTS } else { "" };
+    format!("{first}{COMMIT}")
+}
+
+/// Sets aside what is granted by default in these schemas: it would be granted on the tables that
+/// come back, too.
+const WITHOUT_DEFAULT_RIGHTS: &str = r"
+DO $icecore$
+DECLARE
+  again text := '';
+  granted record;
+BEGIN
+  FOR granted IN
+    SELECT x.privilege_type AS rights, x.is_grantable,
+      pg_catalog.format('FOR ROLE %I IN SCHEMA %I',
+        pg_catalog.pg_get_userbyid(a.defaclrole), n.nspname) AS place,
+      CASE a.defaclobjtype WHEN 'r' THEN 'TABLES' ELSE 'SEQUENCES' END AS kind,
+      CASE x.grantee WHEN 0 THEN 'PUBLIC'
+        ELSE pg_catalog.quote_ident(pg_catalog.pg_get_userbyid(x.grantee)) END AS grantee
+    FROM pg_catalog.pg_default_acl a
+    JOIN pg_catalog.pg_namespace n ON n.oid = a.defaclnamespace,
+      pg_catalog.aclexplode(a.defaclacl) x
+    WHERE n.nspname IN ({schemas}) AND a.defaclobjtype IN ('r', 'S')
+      AND pg_catalog.pg_has_role(a.defaclrole, 'USAGE')
+  LOOP
+    again := again || pg_catalog.format(
+      'ALTER DEFAULT PRIVILEGES %s GRANT %s ON %s TO %s%s;',
+      granted.place, granted.rights, granted.kind, granted.grantee,
+      CASE WHEN granted.is_grantable THEN ' WITH GRANT OPTION' ELSE '' END);
+    EXECUTE pg_catalog.format('ALTER DEFAULT PRIVILEGES %s REVOKE %s ON %s FROM %s',
+      granted.place, granted.rights, granted.kind, granted.grantee);
+  END LOOP;
+  PERFORM pg_catalog.set_config('icecore.default_rights', again, true);
+END $icecore$;
+";
+
+/// Grants it by default again.
+const WITH_DEFAULT_RIGHTS: &str = r"
+DO $icecore$
+BEGIN
+  IF pg_catalog.current_setting('icecore.default_rights') <> '' THEN
+    EXECUTE pg_catalog.current_setting('icecore.default_rights');
+  END IF;
+END $icecore$;
+";
 
 /// Drops what lies in the schemas, save what belongs to extensions; the schemas stay.
 const EMPTY_SCHEMAS: &str = r"

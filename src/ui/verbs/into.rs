@@ -113,11 +113,11 @@ pub fn run(app: &App, args: &RestoreArgs, url: &str) -> Result<Done> {
     let index = app.index(&repository, &voice)?;
     let reader = Reader::new(&repository, &index);
     let settings = settings(url.as_bytes())?;
-    let link = Link::new(&settings, &args.into.tools.options()?)?;
+    let mut link = Link::new(&settings, &args.into.tools.options()?)?;
     let options = args.into.options(link.named_database());
     let mark = mark(&app.env)?;
     let path = wanted.path.as_deref();
-    let prepared = prepare(&reader, &stored.snapshot, path, &link, &options, &mark)?;
+    let prepared = prepare(&reader, &stored.snapshot, path, &mut link, &options, &mark)?;
     show(app, &prepared, args.dry_run || !args.into.yes)?;
     if args.dry_run {
         return Ok(Done::All);
