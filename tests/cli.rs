@@ -112,10 +112,15 @@ fn databases_and_streams() {
     command.args(["--key-file", "key", "backup", "--stdin", "--stdin-filename", "dump.sql"]);
     command.write_stdin("from a pipe").assert().success();
     assert_eq!(desk.says(&["dump", "latest"]), "from a pipe");
+    let mut command = desk.command();
+    command.args(["--key-file", "key", "backup", &alone, "--stdin"]);
+    command.write_stdin("more").assert().success();
+    assert_eq!(desk.says(&["dump", "latest:/stdin"]), "more");
+    desk.run(&["dump", &format!("latest:{}", path.display())]).success();
     desk.run(&["backup", "--stdin-from-command", "--", "printf", "%s-%s", "a", "b"]).success();
     assert_eq!(desk.says(&["dump", "latest:/stdin"]), "a-b");
     desk.run(&["backup", "--stdin-from-command", "--", "false"]).code(1);
-    assert_eq!(desk.json(&["snapshots"]).len(), 4);
+    assert_eq!(desk.json(&["snapshots"]).len(), 5);
 }
 
 /// Each failure has its exit code, its reason, and where it can be helped, a hint.
@@ -278,6 +283,8 @@ fn cat_shows_objects() {
     let slot = desk.says(&["cat", "key", &slot]);
     assert!(slot.contains("key-file") && !slot.contains("wrapped"), "{slot}");
     desk.run(&["cat", "snapshot", "0000"]).code(1);
+    desk.run(&["forget", &id, "--force"]).success();
+    assert!(desk.says(&["cat", "forgotten", &id]).contains("\"series\""));
 }
 
 /// Secrets are no arguments, and help and completions come without a repository.

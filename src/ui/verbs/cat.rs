@@ -3,11 +3,12 @@
 use super::filter::FilterArgs;
 use crate::backend::Handle;
 use crate::error::{Attempt, Error, Kind, Result};
+use crate::format::gc::Forgotten;
 use crate::format::index::{IndexEntry, Segment};
 use crate::format::slot::Kdf;
 use crate::format::snapshot::Outcome;
 use crate::format::writer::Registration;
-use crate::format::{Codec, ObjectKind, record};
+use crate::format::{Codec, ObjectKind};
 use crate::id::{BaseId, IndexId, PackId, SnapshotId};
 use crate::repo::{Place, Repository};
 use crate::ui::app::App;
@@ -28,6 +29,11 @@ pub enum CatVerb {
     /// The outcome of a writer: a snapshot, complete or partial, or a tombstone
     Snapshot {
         /// The beginning of its id; of complete ones also `latest`, or `latest~N`
+        id: String,
+    },
+    /// The mark of a snapshot that was given up
+    Forgotten {
+        /// The beginning of its id
         id: String,
     },
     /// A writer's registration
@@ -66,11 +72,15 @@ pub fn run(app: &App, verb: &CatVerb) -> Result<Done> {
             let id: SnapshotId = name(&repository, ObjectKind::Snapshot, id)?.parse()?;
             show(&mut out, &repository.outcome(id)?.0)?;
         }
+        CatVerb::Forgotten { id } => {
+            let name = name(&repository, ObjectKind::Forgotten, id)?;
+            let handle = Handle::forgotten(name.parse()?);
+            show(&mut out, &repository.get_record::<Forgotten>(&handle)?.0)?;
+        }
         CatVerb::Writer { id } => {
             let name = name(&repository, ObjectKind::Writer, id)?;
             let handle = Handle::writer(name.parse()?);
-            let (plain, _) = repository.open_object(&handle)?;
-            show(&mut out, &record::decode::<Registration>(&plain, &handle.to_string())?)?;
+            show(&mut out, &repository.get_record::<Registration>(&handle)?.0)?;
         }
         CatVerb::Key { id } => {
             let name = name(&repository, ObjectKind::Key, id)?;

@@ -21,8 +21,8 @@ pub struct SourceArgs {
     #[arg(value_name = "SOURCE")]
     pub sources: Vec<OsString>,
 
-    /// Save standard input
-    #[arg(long, conflicts_with_all = ["sources", "stdin_from_command"])]
+    /// Save standard input, alone or beside other sources
+    #[arg(long, conflicts_with = "stdin_from_command")]
     pub stdin: bool,
 
     /// Save the output of a command, which must end well
@@ -96,10 +96,7 @@ impl SourceArgs {
     /// The sources, none of them read yet.
     pub fn open(&self, env: &Env) -> Result<Vec<Box<dyn Source>>> {
         let name = self.stdin_filename.as_bytes();
-        if self.stdin {
-            return Ok(vec![Box::new(StreamSource::stdin(name, env)?)]);
-        }
-        if self.sources.is_empty() {
+        if self.sources.is_empty() && !self.stdin {
             return Err(Error::new(Kind::InvalidInput, "back up", "nothing")
                 .because("no source was named")
                 .hint("name files or folders, or use --stdin"));
@@ -107,7 +104,15 @@ impl SourceArgs {
         if self.stdin_from_command {
             return Ok(vec![Box::new(StreamSource::command(name, &self.sources, env)?)]);
         }
-        self.sources.iter().map(|source| self.source(source, env)).collect()
+        let mut sources = self
+            .sources
+            .iter()
+            .map(|source| self.source(source, env))
+            .collect::<Result<Vec<_>>>()?;
+        if self.stdin {
+            sources.push(Box::new(StreamSource::stdin(name, env)?));
+        }
+        Ok(sources)
     }
 
     fn source(&self, source: &OsStr, env: &Env) -> Result<Box<dyn Source>> {
