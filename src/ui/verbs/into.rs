@@ -113,6 +113,12 @@ pub fn run(app: &App, args: &RestoreArgs, url: &str) -> Result<Done> {
     let index = app.index(&repository, &voice)?;
     let reader = Reader::new(&repository, &index);
     let settings = settings(url.as_bytes())?;
+    if settings.shows_password() {
+        voice.note(
+            "icecore: the password stands in the URL, which other users of this machine can see: \
+             ~/.pgpass, PGPASSFILE or PGPASSWORD keep it to yourself",
+        );
+    }
     let mut link = Link::new(&settings, &args.into.tools.options()?)?;
     let options = args.into.options(link.named_database());
     let mark = mark(&app.env)?;
