@@ -302,11 +302,15 @@ impl Work<'_> {
             return Ok(());
         }
         let names: Vec<String> = databases.iter().map(|name| literal(name)).collect();
-        self.session.execute(&format!(
+        let ended = self.session.execute(&format!(
             "SELECT pg_catalog.pg_terminate_backend(pid) FROM pg_catalog.pg_stat_activity \
              WHERE datname IN ({}) AND pid <> pg_catalog.pg_backend_pid()",
             names.join(", ")
-        ))
+        ));
+        ended.map_err(|error| {
+            let hint = "close them, or restore as a role that may end them: pg_signal_backend";
+            error.within("end the sessions on", databases.join(", ")).hint(hint)
+        })
     }
 
     /// What was replaced goes, or stays if it shall; what cannot go is told.
