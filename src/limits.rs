@@ -101,6 +101,8 @@ pub const SQLITE_FRAME_MAX: usize = MIB;
 pub const SQLITE_CONTROL_MAX: usize = MIB;
 /// Largest encoded facts of a database; row counts are left out where they would pass it.
 pub const SQLITE_FACTS_MAX: usize = 256 * KIB;
+/// A database in rollback mode is remarked on from this many bytes on: its writers wait for the scan.
+pub const SQLITE_ROLLBACK_LARGE: u64 = 1 << 30;
 /// How long a busy database is waited for.
 pub const SQLITE_BUSY_WAIT: Duration = Duration::from_secs(10);
 /// Pages of a database read ahead of whoever stores them, in memory.

@@ -26,7 +26,7 @@ use std::fmt;
 pub const MAGIC: [u8; 4] = *b"icec";
 
 /// Version of the format that this program writes, and the only one that it reads.
-pub const VERSION: u16 = 1;
+pub const VERSION: u16 = 2;
 
 /// The kinds of object in a repository (chapter 2); the number stands in each frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -11,6 +11,7 @@ mod text;
 mod verbs;
 
 use clap::Parser;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::process::ExitCode;
 
 /// The program: understands its arguments, does what they ask for, and says what became of it.
@@ -19,7 +20,16 @@ pub fn run() -> ExitCode {
         Ok(cli) => cli,
         Err(message) => return exit::usage(&message),
     };
+    open_as_many_files_as_allowed();
     let app = app::App::new(cli.global);
     let done = verbs::run(&app, &cli.verb);
     exit::report(&app, done)
+}
+
+/// A walk keeps the folders open whose files wait to be read; the limit that a shell sets is low for
+/// the sake of programs that cannot count further.
+fn open_as_many_files_as_allowed() {
+    let limit = getrlimit(Resource::Nofile);
+    // Without it the limit stays, and what cannot be opened is named.
+    let _ = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit });
 }

@@ -130,6 +130,22 @@ fn a_slow_repository_does_not_hold_writers_up() {
     assert_eq!(count(&open_image(&rest(stream).0).1, "t"), 200_000);
 }
 
+/// Whoever keeps a large database in rollback mode is told that its writers had to wait; in WAL mode
+/// nobody waits.
+#[test]
+fn waiting_writers_are_remarked_on() {
+    for (mode, large, expected) in
+        [("delete", 1 << 16, true), ("delete", 1 << 30, false), ("wal", 1 << 16, false)]
+    {
+        let folder = TempDir::new().unwrap();
+        let path = folder.path().join("a.db");
+        let _database = make(&path, mode, 4096, 9000);
+        let reader = reader().with_rollback_large(large);
+        let warning = capture_with(&reader, &path).unwrap().1.warning;
+        assert_eq!(warning.is_some_and(|text| text.contains("had to wait")), expected, "{mode}");
+    }
+}
+
 /// A database that is replaced all the time by others that keep a log: no capture mixes the pages of
 /// one with the log of another, which SQLite finds by its name alone.
 #[test]

@@ -6,7 +6,10 @@ use super::spool::{Intake, Spool, SpoolLimits, Taken};
 use super::wire::{Frame, Hold, Proof, Remote, read_frame};
 use crate::error::{Attempt, Error, Kind, Result};
 use crate::format::database::DatabaseFacts;
-use crate::limits::{SPOOL_FILE, SPOOL_MEMORY, SPOOL_PATIENCE, SQLITE_BUSY_WAIT, SQLITE_FRAME_MAX};
+use crate::limits::{
+    SPOOL_FILE, SPOOL_MEMORY, SPOOL_PATIENCE, SQLITE_BUSY_WAIT, SQLITE_FRAME_MAX,
+    SQLITE_ROLLBACK_LARGE,
+};
 use crate::source::{ByteStream, FileProof, Got};
 use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
@@ -33,6 +36,7 @@ pub struct SqliteReader {
     options: SqliteOptions,
     spool: SpoolLimits,
     busy_wait: Duration,
+    rollback_large: u64,
     backup_api: bool,
 }
 
@@ -45,7 +49,14 @@ impl SqliteReader {
             patience: SPOOL_PATIENCE,
             folder: std::env::temp_dir(),
         };
-        SqliteReader { program, options, spool, busy_wait: SQLITE_BUSY_WAIT, backup_api: false }
+        SqliteReader {
+            program,
+            options,
+            spool,
+            busy_wait: SQLITE_BUSY_WAIT,
+            rollback_large: SQLITE_ROLLBACK_LARGE,
+            backup_api: false,
+        }
     }
 
     /// A reader whose children run this very program, even after it was replaced on disk.
@@ -70,6 +81,12 @@ impl SqliteReader {
     /// The same, but a busy database is waited for so long.
     pub fn with_busy_wait(mut self, wait: Duration) -> Self {
         self.busy_wait = wait;
+        self
+    }
+
+    /// The same, but databases in rollback mode are remarked on from so many bytes on.
+    pub fn with_rollback_large(mut self, bytes: u64) -> Self {
+        self.rollback_large = bytes;
         self
     }
 
@@ -111,7 +128,15 @@ impl SqliteReader {
                 .attempt("start a thread for", path.display())?
         };
         let path = path.to_owned();
-        Ok(Box::new(Reading { path, child, spool, stand_in: Some(stand_in), proof: None }))
+        let remarked = (hold == Hold::Writers).then_some(self.rollback_large);
+        Ok(Box::new(Reading {
+            path,
+            child,
+            spool,
+            stand_in: Some(stand_in),
+            remarked,
+            proof: None,
+        }))
     }
 
     fn spawn(&self, path: &Path) -> Result<Child> {
@@ -221,6 +246,8 @@ struct Reading {
     child: Guarded,
     spool: Arc<Spool<Pages>>,
     stand_in: Option<JoinHandle<()>>,
+    /// From how many bytes on it is worth a remark that its writers had to wait.
+    remarked: Option<u64>,
     proof: Option<Box<Proof>>,
 }
 
@@ -255,7 +282,9 @@ impl ByteStream for Reading {
         if !status.success() {
             return Err(broken(&self.path, &format!("the process that read it: {status}")));
         }
+        let large = self.remarked.is_some_and(|bytes| proof.bytes >= bytes);
         Ok(FileProof {
+            warning: large.then(|| writers_waited(&self.path)),
             changed: proof.changed,
             database: Some(DatabaseFacts::Sqlite(Box::new(proof.facts))),
             taint: proof.taint,
@@ -298,6 +327,13 @@ impl Drop for Guarded {
     fn drop(&mut self) {
         self.end();
     }
+}
+
+fn writers_waited(path: &Path) -> String {
+    format!(
+        "writers of {} had to wait while it was read; in WAL mode (PRAGMA journal_mode=WAL) they go on",
+        path.display()
+    )
 }
 
 fn broken(path: &Path, reason: &str) -> Error {

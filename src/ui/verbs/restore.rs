@@ -194,6 +194,7 @@ struct SummaryView {
     files_verified: u64,
     items_restored: u64,
     items_failed: u64,
+    items_damaged: u64,
     bytes_restored: u64,
     seconds_elapsed: f64,
     left_out: LeftOut,
@@ -220,6 +221,7 @@ impl SummaryView {
             files_verified: report.verified,
             items_restored: report.items,
             items_failed: report.failed,
+            items_damaged: report.damaged,
             bytes_restored: report.bytes,
             seconds_elapsed: voice.seconds(),
             left_out: LeftOut {

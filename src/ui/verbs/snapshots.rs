@@ -3,7 +3,7 @@
 use super::filter::FilterArgs;
 use super::views::SnapshotView;
 use crate::error::Result;
-use crate::format::snapshot::Snapshot;
+use crate::format::snapshot::{Part, Snapshot};
 use crate::repo::StoredSnapshot;
 use crate::ui::app::App;
 use crate::ui::exit::Done;
@@ -56,7 +56,9 @@ fn print(shown: &[StoredSnapshot], out: &mut Out) -> Result<()> {
 }
 
 fn row(snapshot: &Snapshot) -> [String; 7] {
-    let paths: Vec<String> = snapshot.parts.iter().map(|part| text::path(&part.path)).collect();
+    let parts = snapshot.parts.iter().map(|part| marked(&part.path, remark(part)));
+    let missing = snapshot.missing.iter().map(|part| marked(&part.path, Some("missing")));
+    let paths: Vec<String> = parts.chain(missing).collect();
     let tags: Vec<&str> = snapshot.tags.iter().map(String::as_str).collect();
     [
         snapshot.id.short(),
@@ -67,4 +69,19 @@ fn row(snapshot: &Snapshot) -> [String; 7] {
         text::bytes(snapshot.summary.written),
         paths.join("\n"),
     ]
+}
+
+/// What of a part is not as it should be.
+fn remark(part: &Part) -> Option<&'static str> {
+    match (part.incomplete, part.tainted) {
+        (true, true) => Some("incomplete, damaged at its source"),
+        (true, false) => Some("incomplete"),
+        (false, true) => Some("damaged at its source"),
+        (false, false) => None,
+    }
+}
+
+fn marked(path: &[u8], remark: Option<&str>) -> String {
+    let path = text::path(path);
+    remark.map_or(path.clone(), |remark| format!("{path} ({remark})"))
 }

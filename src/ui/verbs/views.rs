@@ -3,7 +3,7 @@
 use crate::env::Time;
 use crate::format::database::DatabaseFacts;
 use crate::format::node::{FileTime, Node, NodeKind};
-use crate::format::snapshot::{Part, PartKind, Snapshot, Summary};
+use crate::format::snapshot::{Missing, Part, PartKind, Snapshot, Summary};
 use crate::ops::ls::{mode_text, size};
 use crate::ui::text;
 use serde::Serialize;
@@ -25,6 +25,8 @@ pub struct SnapshotView<'s> {
     series: String,
     sequence: u64,
     parts: Vec<PartView<'s>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    missing: Vec<MissingView<'s>>,
     warnings: &'s [String],
     summary: &'s Summary,
     id: String,
@@ -46,11 +48,26 @@ impl<'s> From<&'s Snapshot> for SnapshotView<'s> {
             series: snapshot.series.to_string(),
             sequence: snapshot.sequence,
             parts: snapshot.parts.iter().map(PartView::from).collect(),
+            missing: snapshot.missing.iter().map(MissingView::from).collect(),
             warnings: &snapshot.warnings,
             summary: &snapshot.summary,
             id: snapshot.id.to_string(),
             short_id: snapshot.id.short(),
         }
+    }
+}
+
+/// A source that a snapshot was to have and has not.
+#[derive(Serialize)]
+struct MissingView<'s> {
+    kind: PartKind,
+    path: String,
+    reason: &'s str,
+}
+
+impl<'s> From<&'s Missing> for MissingView<'s> {
+    fn from(missing: &'s Missing) -> Self {
+        MissingView { kind: missing.kind, path: text::path(&missing.path), reason: &missing.reason }
     }
 }
 

@@ -121,7 +121,7 @@ pub fn envelope(m: &mut Maker) {
         m.bad(&format!("04-envelope/open-{name}"), "open-object", class, comment, bytes);
     };
     bad("magic", "bad-frame", "another magic number", with(&ok, 0, b"X"));
-    bad("version", "unknown-version", "format version 2", with(&ok, 4, &[2]));
+    bad("version", "unknown-version", "format version 3", with(&ok, 4, &[3]));
     bad("kind", "bad-frame", "a key slot where a config belongs", with(&ok, 6, &[2]));
     bad("checksum", "bad-frame", "one bit of the body flipped", with(&ok, 8, b"c"));
     bad("short", "bad-frame", "shorter than head and checksum", ok[..39].to_vec());
