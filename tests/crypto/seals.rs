@@ -253,9 +253,9 @@ fn golden_bytes() {
         found,
         [
             "3016ff48",
-            "258e5f725eddd11d",
-            "106d8edd250fc648",
-            "d4fcaa313b9fa438",
+            "a09975ed9fbf652a",
+            "4f9010bf0cae8f77",
+            "5396f5aeb7aa3a53",
             "431a3a21223ca0f4"
         ]
     );

@@ -115,7 +115,8 @@ fn sweep(limits: impl IntoIterator<Item = String>, abort: bool) -> (u32, u32) {
         let what = format!("{limit}: {}", said(&output));
         let code = output.status.code();
         let aborted = abort && (output.status.signal() == Some(6) || code == Some(134));
-        assert!(!what.contains("panicked"), "{what}");
+        // Where memory is gone before a thread runs at all, the standard library panics, and aborts.
+        assert!(aborted || !what.contains("panicked"), "{what}");
         assert!(matches!(code, Some(0 | 1 | 3)) || aborted, "{what}");
         assert_eq!(
             bench.snapshots(),

@@ -10,7 +10,7 @@ use icecore::format::config::Config;
 use icecore::format::list::{Content, ListNode, Piece, TreeRef};
 use icecore::format::pack::Trailer;
 use icecore::format::snapshot::{Outcome, Tombstone};
-use icecore::format::{BlobKind, ObjectKind, frame, record};
+use icecore::format::{BlobKind, ObjectKind, VERSION, frame, record};
 use icecore::id::{IndexId, SnapshotId};
 use icecore::ops::dump::{Run, each_run};
 use icecore::repo::{Candidate, Reader};
@@ -67,14 +67,16 @@ fn newer_formats_are_unsupported_and_untouched() {
         assert_eq!(error.kind(), Kind::Unsupported, "{what}: {error}");
         assert!(error.hint_text().is_some(), "{what}");
     };
-    // The frame's version.
-    let (mut repo, ..) = honest(9);
-    repo.damaged = true;
-    let mut config = repo.backend.get(&Handle::config(0), None).unwrap();
-    config[4] = 2;
-    repo.backend.delete(&Handle::config(0)).unwrap();
-    repo.backend.put_new(&Handle::config(0), &config).unwrap();
-    unsupported(&repo, "version 2");
+    // The frame's version: a newer one, and one from before the first release.
+    for version in [VERSION + 1, VERSION - 1] {
+        let (mut repo, ..) = honest(9);
+        repo.damaged = true;
+        let mut config = repo.backend.get(&Handle::config(0), None).unwrap();
+        config[4..6].copy_from_slice(&version.to_le_bytes());
+        repo.backend.delete(&Handle::config(0)).unwrap();
+        repo.backend.put_new(&Handle::config(0), &config).unwrap();
+        unsupported(&repo, &format!("version {version}"));
+    }
 
     // A feature, under a right MAC, in a configuration that follows the first.
     let (mut repo, ..) = honest(10);
@@ -118,7 +120,7 @@ fn newer_formats_are_unsupported_and_untouched() {
     // An index segment of a later version: reading and writing stop, since it may name anything.
     let index = repo.backend.list(ObjectKind::Index).unwrap().remove(0).handle;
     let mut bytes = repo.backend.get(&index, None).unwrap();
-    bytes[4] = 2;
+    bytes[4..6].copy_from_slice(&(VERSION + 1).to_le_bytes());
     forger.put(&Handle::index(IndexId(*blake3::hash(&bytes).as_bytes())), &bytes);
     let error = repo.backup(vec![tree.source("/data")]).unwrap_err();
     assert_eq!(error.kind(), Kind::Unsupported, "{error}");
