@@ -72,6 +72,8 @@ pub const NODE_MAX: usize = 2 * MIB;
 pub const XATTRS_MAX: usize = MIB;
 /// Most warnings that one source or target keeps; more of them say nothing new.
 pub const WARNINGS_MAX: usize = 100;
+/// Most damaged entries that a part of a snapshot names.
+pub const TAINTS_MAX: usize = 100;
 /// Content of up to this many pieces stands in its directory entry.
 pub const INLINE_PIECES_MAX: usize = 8;
 

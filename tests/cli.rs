@@ -57,7 +57,7 @@ fn json_lines_say_what_they_are() {
     let listed = desk.json(&["snapshots"]);
     assert_eq!(listed.len(), 2);
     assert_eq!(
-        (&listed[0]["id"], &listed[1]["parent"]),
+        (&listed[0]["id"], &listed[1]["parts"][0]["parents"][0]),
         (&first.as_str().into(), &first.as_str().into())
     );
     assert_eq!(listed[1]["tags"][0], "t");

@@ -4,7 +4,7 @@
 use icecore::error::{Kind, Result};
 use icecore::format::database::DatabaseFacts;
 use icecore::format::list::{Content, TreeRef};
-use icecore::format::node::{FileTime, Metadata, Node, NodeKind};
+use icecore::format::node::{FileTime, LinkGroup, Metadata, Node, NodeKind};
 use icecore::id::ChunkId;
 use icecore::target::files::{FilesOptions, FilesTarget, Overwrite, Placed};
 use std::ffi::OsStr;
@@ -167,7 +167,7 @@ fn hard_links() {
     let rig = Rig::new();
     let mut target = rig.open(Overwrite::Always);
     let mut first = file(b"first");
-    first.meta.hard_link = Some((1, 2));
+    first.meta.link_group = Some(LinkGroup { device: 1, inode: 2, born: None });
     write(&mut target, &first, b"content").unwrap();
     fs::remove_file(rig.target().join("first")).unwrap();
     fs::hard_link(rig.outside().join("precious"), rig.target().join("first")).unwrap();
@@ -186,7 +186,7 @@ fn link_to_a_file_given_up() {
     let rig = Rig::new();
     let mut target = rig.open(Overwrite::Never);
     let mut first = file(b"first");
-    first.meta.hard_link = Some((1, 2));
+    first.meta.link_group = Some(LinkGroup { device: 1, inode: 2, born: None });
     let Placed::Write(sink) = target.file(&first, 7).unwrap() else { panic!("not placed") };
     let mut second = first.clone();
     second.name = b"second".to_vec();

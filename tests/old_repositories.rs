@@ -23,7 +23,7 @@ fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("format-spec/vectors/repositories")
 }
 
-/// The states that the healthy repository of format 2 holds, oldest first.
+/// The states that the healthy repository of format 3 holds, oldest first.
 fn states() -> Vec<Tree> {
     let mut tree = Tree::default();
     let mut database = noise(1, 40_000);
@@ -65,7 +65,7 @@ fn files(root: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
 /// The stored repository opens, is sound in every byte, and gives back each of its states.
 #[test]
 fn the_stored_repository_reads() {
-    let path = folder().join("2/healthy");
+    let path = folder().join("3/healthy");
     if std::env::var_os("ICECORE_WRITE_VECTORS").is_some() {
         drop(std::fs::remove_dir_all(&path));
         write(&path);
@@ -99,7 +99,7 @@ fn the_stored_repository_reads() {
 fn the_stored_repository_is_what_is_written() {
     let fresh = tempfile::tempdir().unwrap();
     write(&fresh.path().join("again"));
-    let (stored, again) = (files(&folder().join("2/healthy")), files(&fresh.path().join("again")));
+    let (stored, again) = (files(&folder().join("3/healthy")), files(&fresh.path().join("again")));
     assert_eq!(stored.keys().collect::<Vec<_>>(), again.keys().collect::<Vec<_>>());
     for (name, bytes) in &stored {
         assert!(again[name] == *bytes, "{} differs", name.display());

@@ -66,7 +66,7 @@ fn a_missing_part_keeps_its_place() {
         assert_eq!(report.snapshot.series, first.snapshot.series);
         assert_eq!(report.snapshot.sequence, number);
     }
-    assert_eq!(third.snapshot.parent, Some(second.snapshot.id));
+    assert_eq!(third.snapshot.parts[0].parents, [second.snapshot.id].into());
     assert_eq!(third.snapshot.summary.files_unchanged, 4);
     assert_eq!(third.snapshot.summary.chunks_new, 0);
 

@@ -2,7 +2,7 @@
 
 use super::record::Record;
 use crate::env::Time;
-use crate::id::RepoId;
+use crate::id::{RepoId, SlotId};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 
@@ -18,6 +18,8 @@ pub struct Config {
     /// BLAKE3 of the object `config/<n-1>`; absent in the first.
     #[serde(with = "serde_bytes")]
     pub previous: Option<[u8; 32]>,
+    /// The key slots that count: any other object among the keys is ignored.
+    pub slots: BTreeSet<SlotId>,
     /// Features that a reader must know; any unknown one means "unsupported".
     pub features: BTreeSet<String>,
     /// Whether only one writer may be active, because the store cannot create exclusively.

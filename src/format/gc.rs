@@ -12,15 +12,24 @@ use std::collections::BTreeSet;
 pub struct Forgotten {
     /// The snapshot.
     pub id: SnapshotId,
-    /// Its series, and its number there.
-    pub series: SeriesId,
-    /// See `series`.
-    pub sequence: u64,
-    /// BLAKE3 of the object `snapshots/<S>`.
-    #[serde(with = "serde_bytes")]
-    pub hash: [u8; 32],
+    /// Where it stood; absent for one that could not be read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub position: Option<Position>,
     /// When it was given up.
     pub at: Time,
+}
+
+/// A place in a series.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Position {
+    /// The series.
+    pub series: SeriesId,
+    /// The number there.
+    pub sequence: u64,
+    /// BLAKE3 of the object `snapshots/<S>`; absent where nobody knows it any more.
+    #[serde(default, with = "serde_bytes", skip_serializing_if = "Option::is_none")]
+    pub hash: Option<[u8; 32]>,
 }
 
 impl Record for Forgotten {

@@ -10,6 +10,7 @@ mod handle;
 pub mod index;
 pub mod list;
 pub mod node;
+pub mod note;
 pub mod pack;
 pub mod padme;
 pub mod record;
@@ -26,7 +27,7 @@ use std::fmt;
 pub const MAGIC: [u8; 4] = *b"icec";
 
 /// Version of the format that this program writes, and the only one that it reads.
-pub const VERSION: u16 = 2;
+pub const VERSION: u16 = 3;
 
 /// The kinds of object in a repository (chapter 2); the number stands in each frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -4,6 +4,7 @@ use super::cursor::{Reader, length32};
 use super::database::DatabaseFacts;
 use super::list::{Content, TreeRef};
 use super::record::{from_cbor, to_cbor};
+use crate::env::Time;
 use crate::error::{Error, Kind, Result};
 use crate::id::ChunkId;
 use crate::limits::{LEVELS_MAX, NAME_MAX, NODE_MAX};
@@ -33,7 +34,17 @@ pub struct Node {
     pub stamp: Option<Stamp>,
     /// Set where the entry was captured although something was wrong with it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub taint: Option<String>,
+    pub taint: Option<Taint>,
+}
+
+/// What is wrong with an entry at its source.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Taint {
+    /// The first finding, in words.
+    pub finding: String,
+    /// When it was first found. A taint stays until a verification passes.
+    pub since: Time,
 }
 
 /// What a directory entry is.
@@ -106,9 +117,23 @@ pub struct Metadata {
     /// Extended attributes, ACLs among them, sorted by name.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub xattrs: BTreeMap<ByteBuf, ByteBuf>,
-    /// Device and inode, where several names lead to the same file.
+    /// Where several names lead to the same file, what tells it from all others. Names of one
+    /// snapshot with the same group and the same content are one file.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub hard_link: Option<(u64, u64)>,
+    pub link_group: Option<LinkGroup>,
+}
+
+/// What tells a file from all others on a machine, as long as its inode is not used again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LinkGroup {
+    /// Device.
+    pub device: u64,
+    /// Inode.
+    pub inode: u64,
+    /// When the inode was made, where the file system tells.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub born: Option<FileTime>,
 }
 
 /// A file system's time: seconds since 1970, and nanoseconds below a second.

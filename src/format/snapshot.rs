@@ -1,9 +1,9 @@
 //! Outcomes of writers (chapter 8): `snapshots/<S>`, sealed records; and notes.
 
-use super::node::Node;
+use super::node::{Node, Taint};
 use super::record::Record;
 use crate::env::Time;
-use crate::id::{NoteId, PackId, SeriesId, SnapshotId};
+use crate::id::{PackId, SeriesId, SnapshotId};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -38,8 +38,6 @@ pub struct Snapshot {
     /// BLAKE3 of the object of the series' previous snapshot.
     #[serde(with = "serde_bytes")]
     pub previous: Option<[u8; 32]>,
-    /// The snapshot that deltas and unchanged files were found in.
-    pub parent: Option<SnapshotId>,
     /// The newest collection that the writer had read; 0 for none.
     pub generation: u64,
     /// When the command began, by its own clock.
@@ -68,7 +66,7 @@ pub struct Snapshot {
 }
 
 impl Snapshot {
-    /// The sources that were asked for: those of one machine make a series.
+    /// The sources that were asked for.
     pub fn sources(&self) -> BTreeSet<(PartKind, &[u8])> {
         let parts = self.parts.iter().map(|part| (part.kind, part.path.as_slice()));
         let missing = self.missing.iter().map(|missing| (missing.kind, missing.path.as_slice()));
@@ -90,6 +88,9 @@ pub struct Missing {
     /// Where it stands: as [`Part::path`].
     #[serde(with = "serde_bytes")]
     pub path: Vec<u8>,
+    /// As [`Part::selection`].
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub selection: BTreeSet<String>,
     /// Why, in words.
     pub reason: String,
 }
@@ -104,6 +105,13 @@ pub struct Part {
     /// stands within the snapshot.
     #[serde(with = "serde_bytes")]
     pub path: Vec<u8>,
+    /// What of the source was asked for, in the words of its kind; empty for all of it. Sources
+    /// of one path and different selections are different sources.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub selection: BTreeSet<String>,
+    /// The snapshots that its deltas and unchanged files were looked for in.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub parents: BTreeSet<SnapshotId>,
     /// Its root; the node's name is the last component of `path`.
     pub root: Node,
     /// When its capture began.
@@ -113,12 +121,26 @@ pub struct Part {
     /// Facts of the source kind.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub facts: BTreeMap<String, String>,
-    /// Whether something in it was captured although it was damaged.
+    /// Entries in it that were captured although they were damaged at their source.
     #[serde(default)]
-    pub tainted: bool,
+    pub tainted: u64,
+    /// The first of them, at most [`crate::limits::TAINTS_MAX`].
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub taints: Vec<TaintedEntry>,
     /// Whether something in it could not be captured, or changed meanwhile.
     #[serde(default)]
     pub incomplete: bool,
+}
+
+/// An entry that is damaged at its source.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TaintedEntry {
+    /// Its path in the snapshot.
+    #[serde(with = "serde_bytes")]
+    pub path: Vec<u8>,
+    /// What is wrong with it, and since when that is known.
+    pub taint: Taint,
 }
 
 /// The kind of a source.
@@ -221,24 +243,4 @@ pub struct Tombstone {
     pub generation: u64,
     /// When.
     pub at: Time,
-}
-
-/// `notes/<id>`: something learnt later about a snapshot, which itself never changes.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Note {
-    /// Its own id.
-    pub id: NoteId,
-    /// The snapshot.
-    pub snapshot: SnapshotId,
-    /// When.
-    pub at: Time,
-    /// What: `verified`, `tainted`, `held`, ...
-    pub topic: String,
-    /// In words.
-    pub text: String,
-}
-
-impl Record for Note {
-    const KIND: &'static str = "note";
 }

@@ -7,7 +7,7 @@ use crate::env::Env;
 use crate::error::{Error, Kind, Result};
 use crate::format::config::Config;
 use crate::format::{ObjectKind, frame, record};
-use crate::id::{RepoId, SlotId};
+use crate::id::SlotId;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -36,14 +36,16 @@ impl Repository {
         options: &InitOptions,
     ) -> Result<Self> {
         refuse_occupied(&*backend)?;
-        let (repository, keys) = match begun(&*backend, secret)? {
+        let (slot, keys) = match begun(&*backend, secret)? {
             Some(found) => found,
             None => begin(&*backend, &env, secret, options)?,
         };
+        let repository = slot::repository_of_first(slot);
         let config = Config {
             repository,
             created: env.now(),
             previous: None,
+            slots: [slot].into(),
             features: BTreeSet::new(),
             single_writer: options.single_writer,
         };
@@ -56,23 +58,23 @@ impl Repository {
     }
 }
 
-/// New keys, in the first slot.
+/// New keys, and the first slot, which holds them.
 fn begin(
     backend: &dyn Backend,
     env: &Env,
     secret: &Secret,
     options: &InitOptions,
-) -> Result<(RepoId, Keyring)> {
+) -> Result<(SlotId, Keyring)> {
     let keys = Keyring::generate(env)?;
     let (id, bytes) = slot::wrap_first(&keys, secret, options.cost, &options.label, env)?;
     create(backend, &Handle::key(id), &bytes)?;
-    Ok((slot::repository_of_first(id), keys))
+    Ok((id, keys))
 }
 
 /// The keys that stand in the slot of an `init` that was stopped. They may as well be all that is
 /// within reach of a repository, so nobody makes another beside them: whoever opens them goes on
 /// with the same repository.
-fn begun(backend: &dyn Backend, secret: &Secret) -> Result<Option<(RepoId, Keyring)>> {
+fn begun(backend: &dyn Backend, secret: &Secret) -> Result<Option<(SlotId, Keyring)>> {
     let slots: Vec<SlotId> = backend
         .list(ObjectKind::Key)?
         .iter()
@@ -85,7 +87,7 @@ fn begun(backend: &dyn Backend, secret: &Secret) -> Result<Option<(RepoId, Keyri
             .get(&Handle::key(id), None)
             .and_then(|bytes| slot::unwrap(&bytes, id, secret, repository));
         match opened {
-            Ok(keys) => return Ok(Some((repository, keys))),
+            Ok(keys) => return Ok(Some((id, keys))),
             Err(error) if error.kind() == Kind::WrongKey => trouble = Some(error),
             Err(error) => trouble = trouble.or(Some(error)),
         }

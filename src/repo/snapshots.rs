@@ -5,7 +5,7 @@ use crate::backend::Handle;
 use crate::env::Time;
 use crate::error::{Error, Result};
 use crate::format::ObjectKind;
-use crate::format::gc::Forgotten;
+use crate::format::gc::{Forgotten, Position};
 use crate::format::node::bad_name;
 use crate::format::snapshot::{Outcome, Snapshot};
 use crate::id::{SeriesId, SnapshotId};
@@ -99,9 +99,11 @@ impl Repository {
         let snapshot = &stored.snapshot;
         let mark = Forgotten {
             id: snapshot.id,
-            series: snapshot.series,
-            sequence: snapshot.sequence,
-            hash: stored.hash,
+            position: Some(Position {
+                series: snapshot.series,
+                sequence: snapshot.sequence,
+                hash: Some(stored.hash),
+            }),
             at: self.env().now(),
         };
         let handle = Handle::forgotten(snapshot.id);

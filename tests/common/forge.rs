@@ -208,7 +208,10 @@ pub fn snapshot(id: SnapshotId, path: &str, root: Node, items: u64) -> Snapshot 
         started: Time(0),
         finished: Time(0),
         facts: Default::default(),
-        tainted: false,
+        selection: Default::default(),
+        parents: Default::default(),
+        tainted: 0,
+        taints: Vec::new(),
         incomplete: false,
     };
     Snapshot {
@@ -216,7 +219,6 @@ pub fn snapshot(id: SnapshotId, path: &str, root: Node, items: u64) -> Snapshot 
         series: SeriesId(id.0),
         sequence: 1,
         previous: None,
-        parent: None,
         generation: 0,
         started: Time(0),
         finished: Time(0),

@@ -253,9 +253,9 @@ fn golden_bytes() {
         found,
         [
             "3016ff48",
-            "a09975ed9fbf652a",
-            "4f9010bf0cae8f77",
-            "5396f5aeb7aa3a53",
+            "ef3c902228d348f9",
+            "22ab9c695d753fae",
+            "eac2e04048e03572",
             "431a3a21223ca0f4"
         ]
     );

@@ -1,12 +1,15 @@
 //! Any value survives being encoded and decoded.
 
 use super::{SALT, tree};
+use icecore::env::Time;
 use icecore::format::database::{
     DatabaseFacts, PostgresFacts, PostgresSetting, PostgresTable, SqliteFacts,
 };
 use icecore::format::index::{IndexEntry, PackRow, Segment, SegmentBuilder};
 use icecore::format::list::{Content, ListNode, Piece};
-use icecore::format::node::{self, DirectoryNode, FileTime, Metadata, Node, NodeKind, Stamp};
+use icecore::format::node::{
+    self, DirectoryNode, FileTime, LinkGroup, Metadata, Node, NodeKind, Stamp, Taint,
+};
 use icecore::format::pack::{self, PackEntry, PackHead, Salt, Trailer};
 use icecore::format::{BlobKind, Codec, ObjectKind, frame, record, snapshot};
 use icecore::id::{BaseId, ChunkId, PackId, SnapshotId};
@@ -61,7 +64,7 @@ fn metadata() -> impl Strategy<Value = Metadata> {
         (any::<Option<String>>(), any::<Option<String>>(), any::<Option<(u64, u64)>>()),
         btree_map(bytes(), bytes(), 0..4),
     )
-        .prop_map(|((mode, uid, gid, mtime), (user, group, hard_link), xattrs)| Metadata {
+        .prop_map(|((mode, uid, gid, mtime), (user, group, link), xattrs)| Metadata {
             mode,
             uid,
             gid,
@@ -69,7 +72,7 @@ fn metadata() -> impl Strategy<Value = Metadata> {
             group,
             mtime,
             xattrs,
-            hard_link,
+            link_group: link.map(|(device, inode)| LinkGroup { device, inode, born: None }),
         })
 }
 
@@ -136,7 +139,13 @@ fn any_node() -> impl Strategy<Value = Node> {
     let stamp = (any::<u64>(), file_time(), file_time(), any::<u64>())
         .prop_map(|(size, mtime, ctime, inode)| Stamp { size, mtime, ctime, inode });
     (name(), node_kind(), metadata(), proptest::option::of(stamp), any::<Option<String>>())
-        .prop_map(|(name, kind, meta, stamp, taint)| Node { name, kind, meta, stamp, taint })
+        .prop_map(|(name, kind, meta, stamp, finding)| Node {
+            name,
+            kind,
+            meta,
+            stamp,
+            taint: finding.map(|finding: String| Taint { finding, since: Time(7) }),
+        })
 }
 
 proptest! {

@@ -3,7 +3,7 @@
 use super::{no_trouble, noise, small, text};
 use crate::common::memory::{folder, items, node, stream};
 use crate::common::repo::TempRepo;
-use icecore::format::node::{FileTime, NodeKind, Stamp};
+use icecore::format::node::{FileTime, LinkGroup, NodeKind, Stamp};
 use icecore::format::snapshot::Snapshot;
 use icecore::ops::diff::{Change, diff};
 use icecore::ops::tree;
@@ -105,11 +105,11 @@ fn ids(reader: &Reader<'_>, snapshot: &Snapshot) -> Vec<(icecore::id::ChunkId, u
 #[test]
 fn diff_knows_metadata() {
     let repo = TempRepo::new(6);
-    let capture = |mode, hard_link, inode| {
+    let capture = |mode, link: Option<(u64, u64)>, inode| {
         let mut pipe = node("pipe", NodeKind::Fifo);
         let mut root = folder("data");
         (pipe.meta.mode, root.meta.mode) = (mode, mode);
-        pipe.meta.hard_link = hard_link;
+        pipe.meta.link_group = link.map(|(device, inode)| LinkGroup { device, inode, born: None });
         let time = FileTime(1, 0);
         pipe.stamp = Some(Stamp { size: 0, mtime: time, ctime: time, inode });
         let listing = vec![Item::Enter(root), Item::Other(pipe), Item::Leave];

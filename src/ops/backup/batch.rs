@@ -2,9 +2,10 @@
 
 use super::tell;
 use super::watched::Watched;
+use crate::env::Time;
 use crate::error::{Error, Kind, Result};
 use crate::format::list::{Content, TreeRef};
-use crate::format::node::{Node, NodeKind};
+use crate::format::node::{Node, NodeKind, Taint};
 use crate::format::snapshot::Summary;
 use crate::limits::WINDOW;
 use crate::monitor::{FileChange, Monitor};
@@ -102,6 +103,7 @@ impl Batch {
         monitor: &dyn Monitor,
     ) -> Result<Vec<Event>> {
         let opened: Vec<Opened> = self.events.into_par_iter().map(Opened::new).collect();
+        let now = session.repository().env().now();
         let mut writer = ContentWriter::new(session, reader, cutter);
         let small = opened.iter().filter_map(Opened::small).collect::<Vec<_>>();
         let mut written = writer.write_small(&small)?.into_iter();
@@ -111,11 +113,13 @@ impl Batch {
             let event = match opened {
                 Opened::Event(event) => event,
                 Opened::Small(small) => match written.next() {
-                    Some(written) => read_event(small.file, small.before, written, *small.proof),
+                    Some(written) => {
+                        read_event(small.file, small.before, written, *small.proof, now)
+                    }
                     None => continue,
                 },
                 Opened::Large(large) => {
-                    events.push(large.read(&mut writer, monitor)?);
+                    events.push(large.read(&mut writer, monitor, now)?);
                     // Its bytes were counted while they were read.
                     tell(monitor, 0);
                     continue;
@@ -195,7 +199,12 @@ impl Opened {
 }
 
 impl Large {
-    fn read(self, writer: &mut ContentWriter<'_, '_>, monitor: &dyn Monitor) -> Result<Event> {
+    fn read(
+        self,
+        writer: &mut ContentWriter<'_, '_>,
+        monitor: &dyn Monitor,
+        now: Time,
+    ) -> Result<Event> {
         let mut stream = match (self.stream)() {
             Ok(stream) => Box::new(Watched { stream, monitor }),
             Err(error) => return Ok(Event::Failed(error)),
@@ -209,13 +218,19 @@ impl Large {
             Err(StreamError::Repository(error)) => return Err(error),
         };
         match stream.finish() {
-            Ok(proof) => Ok(read_event(self.file, self.before, written, proof)),
+            Ok(proof) => Ok(read_event(self.file, self.before, written, proof, now)),
             Err(error) => Ok(Event::Failed(error)),
         }
     }
 }
 
-fn read_event(file: Waiting, before: Option<Content>, written: Written, proof: FileProof) -> Event {
+fn read_event(
+    file: Waiting,
+    before: Option<Content>,
+    written: Written,
+    proof: FileProof,
+    since: Time,
+) -> Event {
     let FileProof { changed, database, taint, xattrs, warning } = proof;
     let mut node = file.node;
     // A database's stamp proves nothing: commits may stand in its -wal alone. Nor does that of a
@@ -223,7 +238,7 @@ fn read_event(file: Waiting, before: Option<Content>, written: Written, proof: F
     let whole = changed.is_none() && warning.is_none();
     node.stamp = file.stamp.filter(|_| database.is_none() && whole);
     node.kind = NodeKind::File { content: written.content, database };
-    node.taint = taint;
+    node.taint = taint.map(|finding| Taint { finding, since });
     node.meta.xattrs = xattrs.unwrap_or(node.meta.xattrs);
     Event::Read(Box::new(ReadFile {
         node: Box::new(node),

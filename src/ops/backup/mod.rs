@@ -115,6 +115,7 @@ fn capture(
     let mut first_error = None;
     for source in sources {
         let Description { kind, path } = source.describe();
+        let selection = BTreeSet::new();
         let before = series.part_of(&source.describe());
         let builder = PartBuilder::new(session, &reader, &cutter, monitor, before);
         let built = builder.build(source, options.keep_going).and_then(|built| {
@@ -122,7 +123,8 @@ fn capture(
             Ok(built)
         });
         match built {
-            Ok(built) => {
+            Ok(mut built) => {
+                built.part.parents.extend(series.parent().map(|stored| stored.snapshot.id));
                 captured.warnings.extend(built.warnings);
                 add(&mut captured.counts, &built.counts);
                 captured.parts.push(built.part);
@@ -134,7 +136,7 @@ fn capture(
                     && error.kind() != Kind::Interrupted =>
             {
                 monitor.trouble(&error);
-                captured.missing.push(Missing { kind, path, reason: error.to_string() });
+                captured.missing.push(Missing { kind, path, selection, reason: error.to_string() });
                 captured.counts.failed += 1;
                 first_error.get_or_insert(error);
             }
@@ -190,7 +192,6 @@ fn commit(
         series: series_id,
         sequence: series.next_sequence(),
         previous: series.previous_hash(),
-        parent: series.parent().map(|stored| stored.snapshot.id),
         generation,
         started,
         finished: env.now(),

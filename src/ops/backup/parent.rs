@@ -26,7 +26,7 @@ pub enum ParentChoice {
 
 /// What is known of the series, and the parent.
 pub(super) struct Series {
-    newest: Option<(SeriesId, u64, [u8; 32])>,
+    newest: Option<(SeriesId, u64, Option<[u8; 32]>)>,
     parent: Option<StoredSnapshot>,
     /// Parts that the parent misses, as an earlier snapshot of its series has them.
     older: Vec<Part>,
@@ -76,7 +76,7 @@ impl Series {
     }
 
     pub(super) fn previous_hash(&self) -> Option<[u8; 32]> {
-        self.newest.map(|(.., hash)| hash)
+        self.newest.and_then(|(.., hash)| hash)
     }
 
     pub(super) fn parent(&self) -> Option<&StoredSnapshot> {
@@ -139,16 +139,17 @@ fn node_has_bytes(
 fn after_forgotten(
     repository: &Repository,
     newest: Option<(SeriesId, u64, [u8; 32])>,
-) -> Result<Option<(SeriesId, u64, [u8; 32])>> {
+) -> Result<Option<(SeriesId, u64, Option<[u8; 32]>)>> {
     let Some((series, sequence, hash)) = newest else { return Ok(None) };
     let mut trouble = None;
     let forgotten = repository.forgotten(|error| remember(&mut trouble, error))?;
     refuse(trouble)?;
     let last = forgotten
         .iter()
-        .filter(|mark| mark.series == series && mark.sequence > sequence)
-        .max_by_key(|mark| mark.sequence);
-    Ok(Some(last.map_or((series, sequence, hash), |mark| (series, mark.sequence, mark.hash))))
+        .filter_map(|mark| mark.position)
+        .filter(|position| position.series == series && position.sequence > sequence)
+        .max_by_key(|position| position.sequence);
+    Ok(Some(last.map_or((series, sequence, Some(hash)), |last| (series, last.sequence, last.hash))))
 }
 
 /// What is damaged, newer than this program or just being deleted can be no parent, and `check`

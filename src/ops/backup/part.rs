@@ -7,12 +7,13 @@ use crate::env::Time;
 use crate::error::{Error, Kind, Result};
 use crate::format::list::TreeRef;
 use crate::format::node::{Metadata, Node, NodeKind};
-use crate::format::snapshot::{Part, Summary};
-use crate::limits::{DIRECTORY_DEPTH_MAX, WARNINGS_MAX};
+use crate::format::snapshot::{Part, Summary, TaintedEntry};
+use crate::limits::{DIRECTORY_DEPTH_MAX, TAINTS_MAX, WARNINGS_MAX};
 use crate::monitor::{Monitor, go_on};
 use crate::repo::{Reader, Session};
 use crate::source::{FileItem, Item, PartProof, Source};
 use crate::stream::{Cutter, DirectoryEntries, DirectoryWriter, Pieces};
+use std::collections::BTreeSet;
 
 /// A part, and what it cost.
 pub(super) struct BuiltPart {
@@ -38,7 +39,8 @@ pub(super) struct PartBuilder<'b, 'r> {
     root: Option<Node>,
     counts: Summary,
     warnings: Vec<String>,
-    tainted: bool,
+    tainted: u64,
+    taints: Vec<TaintedEntry>,
     incomplete: bool,
     all_or_nothing: bool,
 }
@@ -64,7 +66,8 @@ impl<'b, 'r> PartBuilder<'b, 'r> {
             root: None,
             counts: Summary::default(),
             warnings: Vec::new(),
-            tainted: false,
+            tainted: 0,
+            taints: Vec::new(),
             incomplete: false,
             all_or_nothing: false,
         }
@@ -107,7 +110,10 @@ impl<'b, 'r> PartBuilder<'b, 'r> {
             started,
             finished: self.session.repository().env().now(),
             facts: proof.facts,
+            selection: BTreeSet::new(),
+            parents: BTreeSet::new(),
             tainted: self.tainted,
+            taints: self.taints,
             incomplete: self.incomplete,
         };
         let mut warnings = self.warnings;
@@ -207,7 +213,7 @@ impl<'b, 'r> PartBuilder<'b, 'r> {
                     }
                     let room = self.warnings.len() < WARNINGS_MAX;
                     self.warnings.extend(read.warning.clone().filter(|_| room));
-                    self.tainted |= read.node.taint.is_some();
+                    self.note_taint(&path, &read.node);
                     if let Some(how) = &read.changed {
                         let error = changed(&path, how);
                         self.monitor.trouble(&error);
@@ -220,6 +226,14 @@ impl<'b, 'r> PartBuilder<'b, 'r> {
             }
         }
         Ok(())
+    }
+
+    fn note_taint(&mut self, path: &[u8], node: &Node) {
+        let Some(taint) = &node.taint else { return };
+        self.tainted += 1;
+        if self.taints.len() < TAINTS_MAX {
+            self.taints.push(TaintedEntry { path: path.to_vec(), taint: taint.clone() });
+        }
     }
 
     /// The path of an entry in the directory that is being written, or of the root.

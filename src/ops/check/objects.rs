@@ -6,8 +6,9 @@ use crate::crypto::slot;
 use crate::error::{Error, Result};
 use crate::format::ObjectKind;
 use crate::format::gc::{Condemned, Forgotten, Verdict};
+use crate::format::note::Note;
 use crate::format::record::{self, Record};
-use crate::format::snapshot::{Note, Outcome, Snapshot};
+use crate::format::snapshot::{Outcome, Snapshot};
 use crate::format::writer::{Heartbeat, Registration};
 use crate::id::{SeriesId, SnapshotId};
 use crate::monitor::Monitor;
@@ -86,13 +87,14 @@ fn series(
     let mut all: HashMap<SeriesId, Members<'_>> = HashMap::new();
     // Marks that cannot be read were found above.
     for mark in repository.forgotten(|_| {})? {
-        let members = all.entry(mark.series).or_default();
-        members.entry(mark.sequence).or_default().push((mark.hash, None));
+        let Some(position) = mark.position else { continue };
+        let members = all.entry(position.series).or_default();
+        members.entry(position.sequence).or_default().push((position.hash, None));
     }
     for stored in snapshots {
         let members = all.entry(stored.snapshot.series).or_default();
         let of_number = members.entry(stored.snapshot.sequence).or_default();
-        of_number.push((stored.hash, Some(&stored.snapshot)));
+        of_number.push((Some(stored.hash), Some(&stored.snapshot)));
     }
     for (series, members) in all {
         for error in gaps(series, &members) {
@@ -102,13 +104,13 @@ fn series(
     Ok(())
 }
 
-/// By number: the hash of each member, and the snapshot unless it was given up.
-type Members<'s> = BTreeMap<u64, Vec<([u8; 32], Option<&'s Snapshot>)>>;
+/// By number: the hash of each member, if it is known, and the snapshot unless it was given up.
+type Members<'s> = BTreeMap<u64, Vec<(Option<[u8; 32]>, Option<&'s Snapshot>)>>;
 
 fn gaps(series: SeriesId, members: &Members<'_>) -> Vec<Error> {
     let mut errors = Vec::new();
     let mut last = 0;
-    let mut before: Vec<[u8; 32]> = Vec::new();
+    let mut before: Vec<Option<[u8; 32]>> = Vec::new();
     for (sequence, of_number) in members {
         if *sequence != last + 1 {
             let reason = format!("nothing stands between numbers {last} and {sequence}");
@@ -118,7 +120,7 @@ fn gaps(series: SeriesId, members: &Members<'_>) -> Vec<Error> {
             );
         } else {
             let follows = |snapshot: &Snapshot| match &snapshot.previous {
-                Some(previous) => before.contains(previous),
+                Some(previous) => before.contains(&Some(*previous)) || before.contains(&None),
                 None => before.is_empty(),
             };
             let strays = of_number.iter().filter_map(|(_, snapshot)| *snapshot);

@@ -6,7 +6,7 @@ use super::ls;
 use super::tree::{self, Entry, Found, Step};
 use crate::error::{Error, Result};
 use crate::format::list::TreeRef;
-use crate::format::node::{Metadata, Node, NodeKind};
+use crate::format::node::{LinkGroup, Metadata, Node, NodeKind};
 use crate::limits::DIRECTORY_DEPTH_MAX;
 use crate::repo::Reader;
 use crate::stream::DirectoryEntries;
@@ -231,11 +231,11 @@ impl<'d> Diff<'d> {
 /// change with every mount; the stamp and, with it, the inode are no user's business.
 fn same_metadata(before: &Node, after: &Node) -> bool {
     let seen = |node: &Node| Metadata {
-        hard_link: node.meta.hard_link.map(|_| (0, 0)),
+        link_group: node.meta.link_group.map(|_| LinkGroup { device: 0, inode: 0, born: None }),
         ..node.meta.clone()
     };
     seen(before) == seen(after)
-        && before.taint == after.taint
+        && before.taint.is_some() == after.taint.is_some()
         && before.database() == after.database()
 }
 

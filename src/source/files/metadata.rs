@@ -4,7 +4,7 @@ use super::owners::Owners;
 use super::walk::xattrs_left_out;
 use crate::env::Time;
 use crate::error::{Attempt, Result};
-use crate::format::node::{FileTime, Metadata, Stamp};
+use crate::format::node::{FileTime, LinkGroup, Metadata, Stamp};
 use crate::limits::XATTRS_MAX;
 use crate::source::Xattrs;
 use rustix::fs::{Stat, lgetxattr, llistxattr};
@@ -39,7 +39,7 @@ pub(super) fn metadata(stat: &Stat, owners: &Owners, xattrs: Xattrs, directory: 
         group: owners.group(stat.st_gid),
         mtime: mtime(stat),
         xattrs,
-        hard_link: (!directory && stat.st_nlink > 1).then(|| identity(stat)),
+        link_group: (!directory && stat.st_nlink > 1).then(|| link_group(stat)),
     }
 }
 
@@ -168,4 +168,10 @@ impl XattrReader {
 
 fn double(buffer: &mut Vec<u8>) {
     buffer.resize(buffer.len() * 2, 0);
+}
+
+/// What the names of one file have in common.
+fn link_group(stat: &Stat) -> LinkGroup {
+    let (device, inode) = identity(stat);
+    LinkGroup { device, inode, born: None }
 }

@@ -4,6 +4,7 @@
 use super::folder::{Folder, Identity};
 use super::report::Reporter;
 use crate::error::{Error, Kind, Result};
+use crate::format::node::LinkGroup;
 use rustix::fs::{AtFlags, Mode, OFlags, ResolveFlags};
 use rustix::io::Errno;
 use std::collections::HashMap;
@@ -16,7 +17,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 pub(super) struct Links {
     root: Arc<Folder>,
     reporter: Arc<Reporter>,
-    files: Mutex<HashMap<Identity, Link>>,
+    files: Mutex<HashMap<LinkGroup, Link>>,
 }
 
 enum Link {
@@ -41,7 +42,7 @@ impl Links {
 
     /// Whether the caller has to make the content of `link` as `name` in `folder`; if not, the
     /// name is linked now, or as soon as the content is in place.
-    pub(super) fn claim(&self, link: Identity, folder: &Arc<Folder>, name: &[u8]) -> Result<bool> {
+    pub(super) fn claim(&self, link: LinkGroup, folder: &Arc<Folder>, name: &[u8]) -> Result<bool> {
         let place = match self.files().get_mut(&link) {
             Some(Link::Writing(waiting)) => {
                 waiting.push((folder.clone(), name.to_vec()));
@@ -58,7 +59,7 @@ impl Links {
     }
 
     /// The content of `link` is in place: `name` in `folder`.
-    pub(super) fn finished(&self, link: Identity, folder: &Folder, name: &[u8], is: Identity) {
+    pub(super) fn finished(&self, link: LinkGroup, folder: &Folder, name: &[u8], is: Identity) {
         let folder = folder.beneath().to_owned();
         let place = Place { folder, name: name.to_vec(), identity: is };
         let before = self.files().insert(link, Link::Made(place.clone()));
@@ -72,7 +73,7 @@ impl Links {
     }
 
     /// There will be no content of `link` under the name that was claimed.
-    pub(super) fn failed(&self, link: Identity) {
+    pub(super) fn failed(&self, link: LinkGroup) {
         let before = self.files().remove(&link);
         if let Some(Link::Writing(waiting)) = before {
             for (folder, name) in waiting {
@@ -131,7 +132,7 @@ impl Links {
         }
     }
 
-    fn files(&self) -> MutexGuard<'_, HashMap<Identity, Link>> {
+    fn files(&self) -> MutexGuard<'_, HashMap<LinkGroup, Link>> {
         self.files.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

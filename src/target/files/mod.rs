@@ -137,12 +137,12 @@ impl FilesTarget {
             here.made(&found);
             return Ok(Placed::Kept);
         }
-        if let Some(link) = node.meta.hard_link
+        if let Some(link) = node.meta.link_group
             && !self.links.claim(link, &here, &node.name)?
         {
             return Ok(Placed::Linked);
         }
-        let links = node.meta.hard_link.map(|link| (link, self.links.clone()));
+        let links = node.meta.link_group.map(|link| (link, self.links.clone()));
         FileSink::create(here, node, size, self.options.sparse, self.rights, links)
             .map(Placed::Write)
     }
@@ -166,7 +166,7 @@ impl FilesTarget {
             _ => {}
         }
         here.look(&node.name)?;
-        match node.meta.hard_link {
+        match node.meta.link_group {
             Some(link) if !self.links.claim(link, &here, &node.name)? => Ok(()),
             Some(link) => match here.make_other(node) {
                 Ok(identity) => {

@@ -1,12 +1,12 @@
 //! One file being written: under a temporary name, from several threads, and renamed into
 //! place when it is whole.
 
-use super::folder::{Folder, Identity};
+use super::folder::Folder;
 use super::links::Links;
 use super::metadata::{Rights, Thing, apply};
 use crate::error::{Attempt, Error, Kind, Result};
 use crate::format::database::DatabaseFacts;
-use crate::format::node::Node;
+use crate::format::node::{LinkGroup, Node};
 use rustix::fs::{Mode, OFlags};
 use std::fs::File;
 use std::io;
@@ -30,7 +30,7 @@ pub struct FileSink {
     sparse: bool,
     rights: Rights,
     /// Its key among the files of several names, until it is in place.
-    link: Option<(Identity, Arc<Links>)>,
+    link: Option<(LinkGroup, Arc<Links>)>,
 }
 
 impl FileSink {
@@ -40,7 +40,7 @@ impl FileSink {
         size: u64,
         sparse: bool,
         rights: Rights,
-        link: Option<(Identity, Arc<Links>)>,
+        link: Option<(LinkGroup, Arc<Links>)>,
     ) -> Result<Self> {
         let created = create_file(&folder, node, size);
         if let (Err(_), Some((key, links))) = (&created, &link) {

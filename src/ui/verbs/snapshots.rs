@@ -73,7 +73,7 @@ fn row(snapshot: &Snapshot) -> [String; 7] {
 
 /// What of a part is not as it should be.
 fn remark(part: &Part) -> Option<&'static str> {
-    match (part.incomplete, part.tainted) {
+    match (part.incomplete, part.tainted > 0) {
         (true, true) => Some("incomplete, damaged at its source"),
         (true, false) => Some("incomplete"),
         (false, true) => Some("damaged at its source"),

@@ -14,8 +14,6 @@ use std::collections::{BTreeMap, BTreeSet};
 pub struct SnapshotView<'s> {
     time: String,
     finished: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    parent: Option<String>,
     paths: Vec<String>,
     hostname: &'s str,
     username: &'s str,
@@ -38,7 +36,6 @@ impl<'s> From<&'s Snapshot> for SnapshotView<'s> {
         SnapshotView {
             time: text::rfc3339(snapshot.started),
             finished: text::rfc3339(snapshot.finished),
-            parent: snapshot.parent.map(|id| id.to_string()),
             paths: snapshot.parts.iter().map(|part| text::path(&part.path)).collect(),
             hostname: &snapshot.host,
             username: &snapshot.user,
@@ -76,8 +73,11 @@ impl<'s> From<&'s Missing> for MissingView<'s> {
 struct PartView<'s> {
     kind: PartKind,
     path: String,
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    selection: &'s BTreeSet<String>,
+    parents: Vec<String>,
     facts: &'s BTreeMap<String, String>,
-    tainted: bool,
+    tainted: u64,
     incomplete: bool,
 }
 
@@ -86,6 +86,8 @@ impl<'s> From<&'s Part> for PartView<'s> {
         PartView {
             kind: part.kind,
             path: text::path(&part.path),
+            selection: &part.selection,
+            parents: part.parents.iter().map(ToString::to_string).collect(),
             facts: &part.facts,
             tainted: part.tainted,
             incomplete: part.incomplete,
@@ -143,7 +145,7 @@ impl<'n> NodeView<'n> {
             mtime: text::rfc3339(mtime(node)),
             linktarget,
             database: node.database(),
-            taint: node.taint.as_deref(),
+            taint: node.taint.as_ref().map(|taint| taint.finding.as_str()),
         }
     }
 }

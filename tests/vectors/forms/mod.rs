@@ -9,7 +9,7 @@ pub mod trees;
 use icecore::error::{Error, Kind, Result};
 use icecore::format::frame::{self, SealedHead};
 use icecore::format::record::{self, Record};
-use icecore::format::{ObjectKind, config, gc, slot, snapshot, writer};
+use icecore::format::{ObjectKind, config, gc, note, slot, snapshot, writer};
 use icecore::id::hex;
 use packs::SaltForm;
 use serde::de::DeserializeOwned;
@@ -35,7 +35,7 @@ pub const FORMS: [Form; 24] = [
     of_record::<slot::Slot>("key-slot"),
     of_record::<slot::KeyringRecord>("keyring"),
     of_record::<snapshot::Outcome>("outcome"),
-    of_record::<snapshot::Note>("note"),
+    of_record::<note::Note>("note"),
     of_record::<writer::Registration>("writer"),
     of_record::<writer::Heartbeat>("heartbeat"),
     of_record::<gc::Forgotten>("forgotten"),

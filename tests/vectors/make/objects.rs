@@ -63,7 +63,8 @@ pub fn conventions(m: &mut Maker) {
 /// Chapter 2: the configuration.
 pub fn repository(m: &mut Maker) {
     let first = json!({
-        "repository": m.id::<16>(), "created": NOW, "previous": null, "features": [],
+        "repository": m.id::<16>(), "created": NOW, "previous": null,
+        "slots": [m.id::<16>()], "features": [],
         "single_writer": false,
     });
     m.good("02-repository/config-first", "config", "config/0, without its MAC", first.clone());
@@ -121,7 +122,7 @@ pub fn envelope(m: &mut Maker) {
         m.bad(&format!("04-envelope/open-{name}"), "open-object", class, comment, bytes);
     };
     bad("magic", "bad-frame", "another magic number", with(&ok, 0, b"X"));
-    bad("version", "unknown-version", "format version 3", with(&ok, 4, &[3]));
+    bad("version", "unknown-version", "format version 4", with(&ok, 4, &[4]));
     bad("kind", "bad-frame", "a key slot where a config belongs", with(&ok, 6, &[2]));
     bad("checksum", "bad-frame", "one bit of the body flipped", with(&ok, 8, b"c"));
     bad("short", "bad-frame", "shorter than head and checksum", ok[..39].to_vec());

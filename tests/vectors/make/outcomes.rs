@@ -13,9 +13,17 @@ pub fn outcomes(m: &mut Maker) {
     let part = |kind: &str, facts: Json, tainted: bool| {
         let mut part = json!({
             "kind": kind, "path": "h'2f7372762f617070'", "root": root, "started": NOW,
-            "finished": NOW + 2, "tainted": tainted, "incomplete": !tainted,
+            "finished": NOW + 2, "tainted": u64::from(tainted), "incomplete": !tainted,
         });
+        if tainted {
+            part["taints"] = json!([{
+                "path": "h'2f7372762f6170702f61'",
+                "taint": {"finding": "page 7 is on two lists", "since": NOW},
+            }]);
+        }
         if !facts.is_null() {
+            part["selection"] = json!(["database=shop"]);
+            part["parents"] = json!([format!("h'{}'", "07".repeat(16))]);
             part["facts"] = facts;
         }
         part
@@ -23,16 +31,19 @@ pub fn outcomes(m: &mut Maker) {
     let stored = json!({"blobs": 3, "plain": 200_000, "stored": 90_000});
     let snapshot = json!({"snapshot": {
         "id": m.id::<16>(), "series": m.id::<16>(), "sequence": 2, "previous": m.id::<32>(),
-        "parent": m.id::<16>(), "generation": 4, "started": NOW, "finished": NOW + 1_000_000_000,
+        "generation": 4, "started": NOW, "finished": NOW + 1_000_000_000,
         "host": "db1", "user": "backup", "tags": ["daily", "hourly"], "labels": {"app": "1.2"},
         "tool": "icecore 0.1.0",
         "parts": [
-            part("files", Json::Null, true),
-            part("sqlite", json!({"engine": "3.51.3"}), false),
+            part("files", Json::Null, false),
+            part("sqlite", json!({"engine": "3.51.3"}), true),
             part("stdin", Json::Null, false),
             part("postgres-dump", json!({"server": "15.18"}), false),
         ],
-        "missing": [{"kind": "files", "path": "h'2f737276'", "reason": "it is away"}],
+        "missing": [{
+            "kind": "postgres-dump", "path": "h'2f737276'", "selection": ["database=crm"],
+            "reason": "it is away",
+        }],
         "warnings": ["/srv/app/x changed while it was read"],
         "summary": {
             "items": 13, "files_new": 1, "files_changed": 2, "files_unchanged": 3, "directories": 4,
@@ -80,10 +91,27 @@ pub fn outcomes(m: &mut Maker) {
         "note",
         "a verification",
         json!({
-            "id": m.id::<16>(), "snapshot": m.id::<16>(), "at": NOW, "topic": "verified",
-            "text": "all data read",
+            "id": m.id::<16>(), "at": NOW, "about": {"snapshot": {
+                "snapshot": m.id::<16>(), "topic": "verified", "text": "all data read",
+            }},
         }),
     );
+    for (name, comment, about) in [
+        (
+            "note-tags",
+            "other tags",
+            json!({"tags": {"snapshot": m.id::<16>(), "remove": ["hourly"], "add": ["kept"]}}),
+        ),
+        (
+            "note-damage",
+            "a pack and a blob that were found damaged",
+            json!({"damage": {"packs": [m.id::<32>()], "blobs": [[m.id::<32>(), 77]]}}),
+        ),
+        ("note-withdrawal", "it is well again", json!({"withdrawal": {"notes": [m.id::<16>()]}})),
+    ] {
+        let value = json!({"id": m.id::<16>(), "at": NOW, "about": about});
+        m.good(&format!("08-snapshot/{name}"), "note", comment, value);
+    }
     m.bad("08-snapshot/note-short", "note", "bad-record", "cut", cut(&ok, 1));
     let mut writer = json!({
         "id": m.id::<16>(), "started": NOW, "verb": "backup", "host": "db1", "process": 4242,
@@ -102,9 +130,16 @@ pub fn collection(m: &mut Maker) {
         "forgotten",
         "a snapshot given up",
         json!({
-            "id": m.id::<16>(), "series": m.id::<16>(), "sequence": 17, "hash": m.id::<32>(),
-            "at": NOW,
+            "id": m.id::<16>(), "at": NOW, "position": {
+                "series": m.id::<16>(), "sequence": 17, "hash": m.id::<32>(),
+            },
         }),
+    );
+    m.good(
+        "08-snapshot/forgotten-unread",
+        "forgotten",
+        "one that could not be read",
+        json!({"id": m.id::<16>(), "at": NOW}),
     );
     m.bad("08-snapshot/forgotten-short", "forgotten", "bad-record", "cut", cut(&ok, 1));
     let ok = m.good(

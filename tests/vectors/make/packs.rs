@@ -25,7 +25,7 @@ pub fn pack(m: &mut Maker) {
     bad("salts", "too-large", "2^31 salts", with(&ok, 8, &[0, 0, 0, 0x80]));
     bad("blob-kind", "bad-frame", "neither data nor metadata", with(&ok, 7, &[2]));
     bad("salt-type", "bad-frame", "a salt of another type", with(&ok, 12, &[2]));
-    bad("version", "unknown-version", "format version 3", with(&ok, 4, &[3]));
+    bad("version", "unknown-version", "format version 4", with(&ok, 4, &[4]));
 
     let entries = [blob(m, 1040, 1000, 0, 0, 0), blob(m, 540, 65536, 1, 0, 0)];
     let mut delta = blob(m, 96, 65536, 2, 2, 2);

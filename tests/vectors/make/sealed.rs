@@ -52,7 +52,7 @@ pub fn with_keys(m: &mut Maker) {
     bad("short", "bad-tag", "the last byte is missing", cut(&ok, 1));
     bad("salt", "bad-tag", "another salt", with(&ok, 12, &[0]));
     bad("epoch", "bad-tag", "a key epoch that does not exist", with(&ok, 8, &[1]));
-    bad("version", "unknown-version", "format version 3", with(&ok, 4, &[3]));
+    bad("version", "unknown-version", "format version 4", with(&ok, 4, &[4]));
 
     let value = json!({"generation": 1, "salts": [], "packs": [], "entries": []});
     let comment = "a whole index object; its name is its BLAKE3 hash";

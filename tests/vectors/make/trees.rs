@@ -67,13 +67,14 @@ pub fn directories(m: &mut Maker) {
         "kind": {"file": {"content": content}},
         "meta": {
             "mode": 33188 & 0o7777, "uid": 0, "gid": 0, "user": "root", "group": "wheel",
-            "mtime": [-1, 999_999_999], "hard_link": [64769, 1234],
+            "mtime": [-1, 999_999_999],
+            "link_group": {"device": 64769, "inode": 1234, "born": [1_795_219_000, 1]},
             "xattrs": {"h'757365722e61'": "h'00ff'", "h'757365722e62'": "h''"},
         },
         "stamp": {
             "size": 0, "mtime": [-1, 999_999_999], "ctime": [1_795_219_000, 0], "inode": 1234,
         },
-        "taint": "it changed while it was read",
+        "taint": {"finding": "page 7 is on two lists", "since": super::NOW},
     });
     m.good("07-tree/node-all-fields", "node", "a file with every optional field", file.clone());
     let database = json!({"file": {
