@@ -1,6 +1,7 @@
 //! The series that a snapshot continues, and the parent that it leans on.
 
 use crate::error::{Error, Kind, Result};
+use crate::format::gc::Position;
 use crate::format::list::TreeRef;
 use crate::format::node::{Node, NodeKind};
 use crate::format::snapshot::{Part, PartKind, Snapshot};
@@ -26,7 +27,7 @@ pub enum ParentChoice {
 
 /// What is known of the series, and the parent.
 pub(super) struct Series {
-    newest: Option<(SeriesId, u64, Option<[u8; 32]>)>,
+    newest: Option<Position>,
     parent: Option<StoredSnapshot>,
     /// Parts that the parent misses, as an earlier snapshot of its series has them.
     older: Vec<Part>,
@@ -62,21 +63,24 @@ impl Series {
             }
         };
         let older = parent.as_ref().map_or_else(Vec::new, |stored| older(&stored.snapshot, &all));
-        let newest =
-            newest.map(|stored| (stored.snapshot.series, stored.snapshot.sequence, stored.hash));
+        let newest = newest.map(|stored| Position {
+            series: stored.snapshot.series,
+            sequence: stored.snapshot.sequence,
+            hash: Some(stored.hash),
+        });
         Ok(Series { newest: after_forgotten(repository, newest)?, parent, older })
     }
 
     pub(super) fn id(&self) -> Option<SeriesId> {
-        self.newest.map(|(series, ..)| series)
+        self.newest.map(|newest| newest.series)
     }
 
     pub(super) fn next_sequence(&self) -> u64 {
-        self.newest.map_or(1, |(_, sequence, _)| sequence.saturating_add(1))
+        self.newest.map_or(1, |newest| newest.sequence.saturating_add(1))
     }
 
     pub(super) fn previous_hash(&self) -> Option<[u8; 32]> {
-        self.newest.and_then(|(.., hash)| hash)
+        self.newest.and_then(|newest| newest.hash)
     }
 
     pub(super) fn parent(&self) -> Option<&StoredSnapshot> {
@@ -136,20 +140,17 @@ fn node_has_bytes(
 }
 
 /// The series goes on after its last member, also where that one was given up.
-fn after_forgotten(
-    repository: &Repository,
-    newest: Option<(SeriesId, u64, [u8; 32])>,
-) -> Result<Option<(SeriesId, u64, Option<[u8; 32]>)>> {
-    let Some((series, sequence, hash)) = newest else { return Ok(None) };
+fn after_forgotten(repository: &Repository, newest: Option<Position>) -> Result<Option<Position>> {
+    let Some(newest) = newest else { return Ok(None) };
     let mut trouble = None;
     let forgotten = repository.forgotten(|error| remember(&mut trouble, error))?;
     refuse(trouble)?;
-    let last = forgotten
+    let later = forgotten
         .iter()
         .filter_map(|mark| mark.position)
-        .filter(|position| position.series == series && position.sequence > sequence)
+        .filter(|position| position.series == newest.series && position.sequence > newest.sequence)
         .max_by_key(|position| position.sequence);
-    Ok(Some(last.map_or((series, sequence, Some(hash)), |last| (series, last.sequence, last.hash))))
+    Ok(Some(later.unwrap_or(newest)))
 }
 
 /// What is damaged, newer than this program or just being deleted can be no parent, and `check`
