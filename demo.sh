@@ -1,18 +1,16 @@
 #!/usr/bin/env bash
 # The demonstration: a live SQLite database under load, hourly snapshots, a restore that is
-# proved, and a flipped bit that is found. Needs a Rust toolchain; installs a C compiler if none.
+# proved, and a flipped bit that is found. Compiles icecore first, which takes minutes. Needs a Rust
+# toolchain; a missing C compiler is installed, if run as root or with sudo.
 #
 # usage: demo.sh [FOLDER]        default: a new temporary folder
 set -euo pipefail
+folder=${1:+$(realpath -m "$1")}
 cd "$(dirname "$0")"
-if ! command -v cc >/dev/null; then
-  root=()
-  [ "$(id -u)" = 0 ] || root=(sudo)
-  "${root[@]}" apt-get update -q
-  "${root[@]}" env DEBIAN_FRONTEND=noninteractive \
-    apt-get install -yq --no-install-recommends gcc libc6-dev
-fi
-cargo build --release --locked
-target=$(cargo metadata --format-version 1 --no-deps --locked |
-  sed 's/.*"target_directory":"\([^"]*\)".*/\1/')
-exec "$target/release/icecore" demo "${1:-$(mktemp -d)/icecore-demo}"
+. scripts/prepare.sh
+
+need_rust
+need_to_compile
+install_packages
+build_release
+exec "$binary" demo "${folder:-$(mktemp -d)/icecore-demo}"

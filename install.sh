@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Build icecore for release and install it.
+# Build icecore for release and install it without its symbols, which stay in the folder of the
+# build for debuggers and backtraces. Needs what demo.sh needs.
 #
 # usage: install.sh [FOLDER]        default ~/.local/bin
 #
@@ -8,18 +9,20 @@
 set -euo pipefail
 folder=$(realpath -m "${1:-$HOME/.local/bin}")
 cd "$(dirname "$0")"
+. scripts/prepare.sh
 
-cargo build --release --locked
-target=$(cargo metadata --format-version 1 --no-deps --locked |
-  sed 's/.*"target_directory":"\([^"]*\)".*/\1/')
-binary=$target/release/icecore
-grep -qaF ENABLE_DBPAGE_VTAB "$binary" || {
-  echo "install.sh: SQLite was built without sqlite_dbpage; is .cargo/config.toml in place?" >&2
-  exit 1
-}
+need_rust
+need_to_compile
+need binutils command -v objcopy
+install_packages
+build_release
+
+objcopy --only-keep-debug "$binary" "$binary.debug"
+objcopy --strip-all --add-gnu-debuglink="$binary.debug" "$binary" "$binary.stripped"
 mkdir -p "$folder"
-install -m 755 "$binary" "$folder/icecore"
-echo "installed $folder/icecore"
+install -m 755 "$binary.stripped" "$folder/icecore"
+rm "$binary.stripped"
+echo "installed $folder/icecore ($(du -h "$folder/icecore" | cut -f 1)); its symbols: $binary.debug"
 case ":$PATH:" in
 *":$folder:"*) ;;
 *) echo "note: $folder is not in PATH" ;;

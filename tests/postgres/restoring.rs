@@ -20,12 +20,14 @@ fn fuller(server: &Server, name: &str) {
         match server.version {
             Version::Fifteen => {
                 "alter table app.types add x xml; update app.types set x = '<a b=\"1\">x</a>';
-                 create collation app.german (provider = icu, locale = 'de-u-kn-true');
-                 create table app.sorted (t text collate app.german primary key)"
+                 create collation app.unicode (locale = 'C.utf8');
+                 create table app.sorted (t text collate app.unicode primary key)"
             }
             Version::Eighteen => {
                 "alter table app.made add thrice integer generated always as (b * 3) virtual;
-                 create table app.named (id int constraint has_id not null)"
+                 create table app.named (id int constraint has_id not null);
+                 create collation app.unicode (provider = builtin, locale = 'C.UTF-8');
+                 create table app.sorted (t text collate app.unicode primary key)"
             }
         },
     );
