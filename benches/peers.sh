@@ -7,18 +7,18 @@
 # For Debian, as root or with sudo; a quarter of an hour on two cores. What cannot be had is named,
 # and the comparison runs without it.
 set -uo pipefail
-cd "$(dirname "$0")/.."
+cd "$(dirname "$0")/.." || exit
+. scripts/prepare.sh
+need_rust
 folder=$(realpath -m "${1:-target/peers}")
 bin=$folder/bin
 mkdir -p "$bin"
-root=()
-[ "$(id -u)" = 0 ] || root=(sudo)
 
 lacking() { echo "peers.sh: no $1: $2" >&2; }
 
 install_libraries() {
-  "${root[@]}" apt-get update -q
-  "${root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -yq --no-install-recommends \
+  as_root apt-get update -q
+  as_root env DEBIAN_FRONTEND=noninteractive apt-get install -yq --no-install-recommends \
     gcc g++ libc6-dev pkg-config zstd libsodium-dev libssl-dev liblz4-dev libacl1-dev libxxhash-dev \
     libzstd-dev python3-dev python3-venv postgresql
 }
@@ -39,7 +39,7 @@ install_restic() {
     dpkg-deb -x "$apt"/restic_*.deb "$folder/restic" && ln -sf ../restic/usr/bin/restic "$bin/restic"
   else
     lacking "recent restic" "the stable suite's is taken"
-    "${root[@]}" apt-get install -yq restic && ln -sf "$(command -v restic)" "$bin/restic"
+    as_root apt-get install -yq restic && ln -sf "$(command -v restic)" "$bin/restic"
   fi
 }
 
@@ -49,7 +49,7 @@ install_borg() {
     ln -sf ../borg/bin/borg "$bin/borg"
   else
     lacking "recent borg" "the stable suite's is taken"
-    "${root[@]}" apt-get install -yq borgbackup && ln -sf "$(command -v borg)" "$bin/borg"
+    as_root apt-get install -yq borgbackup && ln -sf "$(command -v borg)" "$bin/borg"
   fi
 }
 

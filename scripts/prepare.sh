@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # What a machine needs before anything of this project is built, and how it gets there. Sourced by
 # the project's scripts, in the project's folder.
 
@@ -34,7 +35,7 @@ packages=()
 
 # usage: need PACKAGE TEST...; notes the package if the test fails
 need() {
-  "${@:2}" >/dev/null 2>&1 || packages+=("$1")
+  "${@:2}" >/dev/null 2>&1 || [[ " ${packages[*]} " == *" $1 "* ]] || packages+=("$1")
 }
 
 # usage: library NAME; whether the dynamic linker knows it
@@ -47,20 +48,26 @@ need_to_compile() {
   need ca-certificates test -e /etc/ssl/certs/ca-certificates.crt
 }
 
-# Installs what is missing. Whoever may not do that is told at once what to ask for.
-install_packages() {
+# Stops, saying what to ask for, where packages are missing and this user may not install them.
+need_right_to_install() {
   [ ${#packages[@]} -gt 0 ] || return 0
-  local line="apt-get install --no-install-recommends ${packages[*]}"
   if ! command -v apt-get >/dev/null; then
     stop "missing here (by the names of Debian's packages): ${packages[*]}"
   elif [ "$(id -u)" != 0 ] && ! sudo -n true 2>/dev/null; then
-    stop "packages are missing: ${packages[*]}. As root, or with sudo, run this first:
+    stop "packages are missing. Run this first, as root or with sudo:
 
-  apt-get update && $line"
+  apt-get update && apt-get install --no-install-recommends ${packages[*]}"
   fi
+}
+
+# Installs what is missing.
+install_packages() {
+  need_right_to_install
+  [ ${#packages[@]} -gt 0 ] || return 0
   echo "installing by apt-get: ${packages[*]}"
   as_root apt-get update -q
-  as_root env DEBIAN_FRONTEND=noninteractive $line -yq
+  as_root env DEBIAN_FRONTEND=noninteractive \
+    apt-get install -yq --no-install-recommends "${packages[@]}"
   packages=()
 }
 

@@ -58,7 +58,7 @@ Every check of icecore, about half an hour on two idle cores the first time:
   tests         15 min
   fuzzing       7 min  nearly all of it building; then $fuzz_seconds s
 
-By apt-get will be installed: ${packages[*]:-nothing, all of it is here}.
+To be installed by apt-get: ${packages[*]:-nothing, all of it is here}.
 EOF
 }
 
@@ -210,6 +210,7 @@ if [ "${1:-}" = servers ]; then
 fi
 need_to_compile
 need_for_checks
+need_right_to_install
 plan
 trap conclude EXIT
 for step in "${steps[@]}"; do
