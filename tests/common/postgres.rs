@@ -314,14 +314,15 @@ fn servant() -> Option<(u32, u32)> {
 }
 
 /// A command run by that user.
-fn as_user(mut command: Command) -> Command {
+pub fn as_user(mut command: Command) -> Command {
     if let Some((user, group)) = servant() {
         command.uid(user).gid(group).current_dir("/");
     }
     clean(command)
 }
 
-fn give(path: &Path) {
+/// Gives that user a folder or file, for all to read.
+pub fn give(path: &Path) {
     if let Some((user, group)) = servant() {
         chown(path, Some(user), Some(group)).unwrap();
         fs::set_permissions(path, Permissions::from_mode(0o755)).unwrap();
@@ -330,7 +331,7 @@ fn give(path: &Path) {
 
 /// The programs, or a copy of them and their libraries in `dir` if the user may not reach where they
 /// are, as in a project below root's home.
-fn reachable(bin: PathBuf, dir: &Path) -> PathBuf {
+pub fn reachable(bin: PathBuf, dir: &Path) -> PathBuf {
     let runs = as_user(Command::new(bin.join("postgres"))).arg("--version").output();
     if runs.is_ok_and(|output| output.status.success()) {
         return bin;

@@ -1,6 +1,8 @@
 //! The servers of the tests themselves.
 
-use crate::common::postgres::{SUPERUSER, Server, VERSIONS, clean, server, unique};
+use crate::common::postgres::{
+    SUPERUSER, Server, VERSIONS, as_user, clean, give, reachable, server, unique,
+};
 use std::process::Command;
 
 /// Two versions run side by side, each reached by its socket without a password and by the
@@ -37,6 +39,26 @@ fn a_server_leaves_nothing() {
         drop(server);
         assert!(!dir.exists());
         assert!(std::net::TcpStream::connect(("127.0.0.1", port)).is_err());
+    }
+}
+
+/// Programs that the servers' user may not reach, as below a private home, run from a copy, which
+/// has the libraries of clients and servers.
+#[test]
+fn programs_in_a_private_home_run() {
+    for version in VERSIONS {
+        let [home, dir] = [(); 2].map(|()| tempfile::tempdir().unwrap());
+        give(dir.path());
+        let private = home.path().join("postgresql");
+        let mut copy = Command::new("cp");
+        copy.arg("-r").arg(version.bin().parent().unwrap()).arg(&private);
+        assert!(copy.status().unwrap().success());
+        let bin = reachable(private.join("bin"), dir.path());
+        for program in ["postgres", "psql", "pg_dump"] {
+            let output =
+                as_user(Command::new(bin.join(program))).arg("--version").output().unwrap();
+            assert!(output.status.success(), "{program}: {output:?}");
+        }
     }
 }
 
