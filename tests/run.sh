@@ -152,6 +152,7 @@ install_cargo_deny() {
       return
     fi
   done
+  echo "building cargo-deny $deny_version"
   # Without optimisation: it builds in two minutes and runs in seconds.
   cargo install --quiet --locked --debug --root target/tools --target-dir target/tools/build \
     "cargo-deny@$deny_version"
