@@ -151,7 +151,9 @@ pub fn flat(runs: &[Run]) -> Vec<u8> {
 
 pub fn folder(name: &str) -> Node {
     let entries = TreeRef { id: ChunkId([0; 32]), levels: 0 };
-    node(name, NodeKind::Directory { entries })
+    let mut folder = node(name, NodeKind::Directory { entries });
+    folder.meta.mode = 0o755;
+    folder
 }
 
 pub fn node(name: &str, kind: NodeKind) -> Node {

@@ -169,7 +169,9 @@ fn every_kind(root: &Path) {
         set_xattr(&root.join("a.b"), "security.capability", &capability);
     }
     fs::set_permissions(root.join("a/b"), fs::Permissions::from_mode(0o555)).unwrap();
-    fs::set_permissions(root.join("a/empty"), fs::Permissions::from_mode(0o000)).unwrap();
+    // What is closed to its owner only root can read.
+    let closed = if root_here() { 0o000 } else { 0o400 };
+    fs::set_permissions(root.join("a/empty"), fs::Permissions::from_mode(closed)).unwrap();
     let long_ago = std::time::UNIX_EPOCH + std::time::Duration::new(1_000_000_000, 123_456_789);
     for path in ["a/file", "a", "."] {
         File::open(root.join(path)).unwrap().set_modified(long_ago).unwrap();
