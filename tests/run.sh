@@ -55,7 +55,7 @@ Every check of icecore, about half an hour on two idle cores the first time:
   format        1 s
   lints         2 min
   dependencies  10 s   advisories, licenses, bans, sources
-  tests         15 min
+  tests         10 min  half of it building
   fuzzing       7 min  nearly all of it building; then $fuzz_seconds s
 
 To be installed by apt-get: ${packages[*]:-nothing, all of it is here}.
@@ -67,7 +67,7 @@ ran=() not_run=() current=""
 # usage: run STEP, the name of a function
 run() {
   current=$1
-  printf '\n== %s\n' "$current"
+  printf '\n== %s (after %s min)\n' "$current" $((SECONDS / 60))
   "$current"
   ran+=("$current")
   current=""
@@ -81,7 +81,7 @@ leave_out() {
 
 # The last line, also after a failure.
 conclude() {
-  local step verdict="all checks passed"
+  local step verdict="all checks passed in $((SECONDS / 60)) min"
   for step in "${steps[@]:${#ran[@]}}"; do
     [ "$step" = "$current" ] || not_run+=("$step")
   done
