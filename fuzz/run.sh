@@ -16,7 +16,7 @@ export RUSTFLAGS
 export CARGO_TARGET_DIR="$PWD/target"
 
 # A target of its own, so that build scripts and macros are not instrumented.
-[ -d "$CARGO_TARGET_DIR" ] || echo "building the fuzz targets: about 6 minutes on two idle cores"
+echo "building the fuzz targets: the first time about 6 minutes on two idle cores"
 cargo build --quiet --target "$host" --bins
 built="$CARGO_TARGET_DIR/$host/debug"
 "$built/seed"

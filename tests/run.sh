@@ -139,7 +139,8 @@ install_server() {
 install_components() {
   local component
   for component in fmt:rustfmt clippy:clippy; do
-    cargo "${component%:*}" --version >/dev/null 2>&1 || rustup component add "${component#*:}"
+    cargo "${component%:*}" --version >/dev/null 2>&1 || rustup component add "${component#*:}" ||
+      stop "cargo ${component%:*} is missing, and rustup cannot bring it"
   done
 }
 
