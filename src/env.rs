@@ -1,4 +1,9 @@
-//! The only entrance for the clock and for randomness, so that tests and vectors can pin both.
+//! The only entrance for the clock and for randomness, so that tests and vectors can pin both; and
+//! what this machine has to give.
+
+mod memory;
+
+pub use memory::memory_limit;
 
 use crate::error::{Error, Kind, Result};
 use serde::{Deserialize, Serialize};

@@ -81,7 +81,12 @@ pub const INLINE_PIECES_MAX: usize = 8;
 pub const KEYRING_KEYS_MAX: usize = 1024;
 /// Longest label of a key slot, in bytes.
 pub const SLOT_LABEL_MAX: usize = 256;
-/// Least and most memory of a passphrase's derivation, in KiB; half of the machine's is a bound too.
+/// Most key slots that count.
+pub const KEY_SLOTS_MAX: usize = 64;
+/// Largest object of a key slot.
+pub const SLOT_MAX: usize = 256 * KIB;
+/// Least and most memory of a passphrase's derivation, in KiB; half of what this process may use
+/// is a bound too.
 pub const KDF_MEMORY_MIN_KIB: u32 = 19 << 10;
 /// See [`KDF_MEMORY_MIN_KIB`].
 pub const KDF_MEMORY_MAX_KIB: u32 = 4 << 20;
@@ -91,6 +96,10 @@ pub const KDF_PASSES_MIN: u32 = 2;
 pub const KDF_PASSES_MAX: u32 = 64;
 /// Most lanes of it.
 pub const KDF_LANES_MAX: u32 = 64;
+/// Most work of it: its memory in KiB, times its passes.
+pub const KDF_WORK_MAX: u64 = 8 << 20;
+/// Most work of all derivations that are tried to open a repository.
+pub const KDF_TRIES_MAX: u64 = 16 << 20;
 
 /// Bytes that the pipeline reads ahead as one window.
 pub const WINDOW: usize = 4 * MIB;
@@ -148,4 +157,5 @@ const _: () = {
     assert!(2 * POSTGRES_FACTS_MAX <= NODE_MAX, "an entry has room for the facts");
     assert!(2 * SQLITE_FRAME_MAX <= SPOOL_MEMORY);
     assert!(DEPTH_MAX as usize <= CLOSURE_MAX);
+    assert!(KEYRING_KEYS_MAX * 128 <= SLOT_MAX);
 };

@@ -23,6 +23,7 @@ mod hostile;
 mod hostile_restore;
 mod house;
 mod interrupted;
+mod keys;
 mod model;
 mod postgres;
 mod similar;

@@ -171,7 +171,7 @@ fn fence(desk: &Desk) -> SnapshotId {
     let key = fs::read(desk.path("key")).unwrap().try_into().unwrap();
     let secret = Secret::KeyFile(Zeroizing::new(key));
     let repository = Repository::open(backend.clone(), Env::real(), &secret).unwrap();
-    let id = repository.slot_of(&secret).unwrap();
+    let id = repository.slot();
     let bytes = backend.get(&Handle::key(id), None).unwrap();
     let keys = slot::unwrap(&bytes, id, &secret, repository.config().repository).unwrap();
     let writers = backend.list(ObjectKind::Writer).unwrap();

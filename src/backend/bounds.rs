@@ -3,7 +3,7 @@
 use super::Handle;
 use crate::error::{Error, Kind, Result};
 use crate::format::ObjectKind;
-use crate::limits::{INDEX_MAX, PACK_MAX, RECORD_MAX};
+use crate::limits::{INDEX_MAX, PACK_MAX, RECORD_MAX, SLOT_MAX};
 use std::ops::Range;
 
 /// The most bytes that an object of this kind has.
@@ -11,6 +11,7 @@ pub(super) fn largest(kind: ObjectKind) -> usize {
     match kind {
         ObjectKind::Pack => PACK_MAX,
         ObjectKind::Index => INDEX_MAX,
+        ObjectKind::Key => SLOT_MAX,
         _ => RECORD_MAX,
     }
 }

@@ -221,11 +221,7 @@ impl<D: Disk> Backend for Local<D> {
     }
 
     fn traits(&self) -> Traits {
-        Traits {
-            exclusive_create: self.placing() != Placing::Rename,
-            listing_after_write: true,
-            local: true,
-        }
+        Traits { exclusive_create: self.placing() != Placing::Rename, listing_after_write: true }
     }
 
     fn put_new(&self, handle: &Handle, bytes: &[u8]) -> Result<Put> {

@@ -32,7 +32,7 @@ impl Backend for Memory {
     }
 
     fn traits(&self) -> Traits {
-        Traits { exclusive_create: true, listing_after_write: true, local: true }
+        Traits::default()
     }
 
     fn put_new(&self, handle: &Handle, bytes: &[u8]) -> Result<Put> {

@@ -42,8 +42,13 @@ pub struct Traits {
     pub exclusive_create: bool,
     /// A listing shows every object whose creation had returned before it began.
     pub listing_after_write: bool,
-    /// Reads cost no network round trip.
-    pub local: bool,
+}
+
+impl Default for Traits {
+    /// With all that the format wants of a store.
+    fn default() -> Self {
+        Traits { exclusive_create: true, listing_after_write: true }
+    }
 }
 
 /// A store of objects. Calls block; implementations are shared between threads.

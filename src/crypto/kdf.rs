@@ -1,10 +1,12 @@
 //! Secrets of people and machines, and how they become keys (chapter 3).
 
 use super::keyring::Key;
+use crate::env::memory_limit;
 use crate::error::{Error, Kind, Result};
 use crate::format::slot::Kdf;
 use crate::limits::{
     KDF_LANES_MAX, KDF_MEMORY_MAX_KIB, KDF_MEMORY_MIN_KIB, KDF_PASSES_MAX, KDF_PASSES_MIN,
+    KDF_WORK_MAX,
 };
 use argon2::{Algorithm, Argon2, Block, Params, Version};
 use std::fmt;
@@ -67,11 +69,19 @@ impl KdfCost {
                 "above {KDF_MEMORY_MAX_KIB} KiB, {KDF_PASSES_MAX} passes or {KDF_LANES_MAX} lanes"
             ));
         }
-        let half = physical_memory_kib() / 2;
+        if self.work() > KDF_WORK_MAX {
+            return refuse(format!("memory times passes is above {KDF_WORK_MAX} KiB"));
+        }
+        let half = memory_limit() / 1024 / 2;
         if u64::from(memory_kib) > half {
             return refuse(format!("more than the {half} KiB that are half of the memory here"));
         }
         Ok(())
+    }
+
+    /// How long it takes, in KiB of memory that are passed over.
+    pub fn work(self) -> u64 {
+        u64::from(self.memory_kib).saturating_mul(u64::from(self.passes))
     }
 }
 
@@ -87,6 +97,16 @@ pub(super) struct Derived {
     pub wrap: Key,
     /// Tells the right secret from a wrong one before anything is decrypted.
     pub commitment: Key,
+}
+
+/// How long it takes to try a secret on a slot; nothing where it is of another sort.
+pub fn work_of(secret: &Secret, kdf: Kdf) -> u64 {
+    match (secret, kdf) {
+        (Secret::Passphrase(_), Kdf::Argon2id { memory_kib, passes, lanes }) => {
+            KdfCost { memory_kib, passes, lanes }.work()
+        }
+        _ => 0,
+    }
 }
 
 /// Derives the two keys of a slot.
@@ -137,17 +157,4 @@ fn argon2id(phrase: &[u8], cost: KdfCost, salt: &[u8; 32], output: &mut [u8; 64]
     let done = argon2.hash_password_into_with_memory(phrase, salt, output, &mut memory);
     memory.iter_mut().for_each(Zeroize::zeroize);
     done.map_err(failed)
-}
-
-#[cfg(target_os = "linux")]
-fn physical_memory_kib() -> u64 {
-    let info = rustix::system::sysinfo();
-    #[allow(clippy::useless_conversion, reason = "the field is narrower on 32-bit machines")]
-    let total = u64::from(info.totalram);
-    total.saturating_mul(u64::from(info.mem_unit)) / 1024
-}
-
-#[cfg(not(target_os = "linux"))]
-fn physical_memory_kib() -> u64 {
-    2 * u64::from(KDF_MEMORY_MAX_KIB)
 }

@@ -11,6 +11,6 @@ pub mod slot;
 
 pub use config::{config_mac, open_config};
 pub use ids::Ids;
-pub use kdf::{KdfCost, Secret};
+pub use kdf::{KdfCost, Secret, work_of};
 pub use keyring::{Key, Keyring, Purpose};
 pub use seal::{Opener, Sealer};

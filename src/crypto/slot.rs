@@ -58,7 +58,8 @@ fn wrap_as(
     repository: RepoId,
     env: &Env,
 ) -> Result<(SlotId, Vec<u8>)> {
-    check_input(secret, label)?;
+    check_label(label)?;
+    check_secret(secret)?;
     let mut slot = Slot {
         id,
         kdf: kdf_of(secret, cost),
@@ -111,18 +112,30 @@ pub fn read(bytes: &[u8], id: SlotId) -> Result<Slot> {
     Ok(slot)
 }
 
-fn subject(id: SlotId) -> String {
+/// A slot's name in messages.
+pub fn subject(id: SlotId) -> String {
     format!("the key slot {id}")
 }
 
-fn check_input(secret: &Secret, label: &str) -> Result<()> {
-    let refuse =
-        |reason| Err(Error::new(Kind::InvalidInput, "make", "the key slot").because(reason));
+/// Refuses a label that no slot takes.
+pub fn check_label(label: &str) -> Result<()> {
+    if label.len() > SLOT_LABEL_MAX {
+        return Err(senseless("the label is too long"));
+    }
+    Ok(())
+}
+
+fn check_secret(secret: &Secret) -> Result<()> {
     match secret {
-        Secret::Passphrase(phrase) if phrase.is_empty() => refuse("the passphrase is empty"),
-        _ if label.len() > SLOT_LABEL_MAX => refuse("the label is too long"),
+        Secret::Passphrase(phrase) if phrase.is_empty() => {
+            Err(senseless("the passphrase is empty"))
+        }
         _ => Ok(()),
     }
+}
+
+fn senseless(reason: &str) -> Error {
+    Error::new(Kind::InvalidInput, "make", "the key slot").because(reason)
 }
 
 fn kdf_of(secret: &Secret, cost: KdfCost) -> Kdf {

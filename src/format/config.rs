@@ -24,6 +24,9 @@ pub struct Config {
     pub features: BTreeSet<String>,
     /// Whether only one writer may be active, because the store cannot create exclusively.
     pub single_writer: bool,
+    /// Whether a listing shows every object that was created before it: otherwise what it does
+    /// not show may be there all the same.
+    pub listing_after_write: bool,
 }
 
 impl Record for Config {

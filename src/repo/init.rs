@@ -1,12 +1,12 @@
 //! Making a repository: a key slot, then the configuration, which is what makes it one.
 
-use super::{Repository, create};
-use crate::backend::{Backend, Handle, is_of_probe};
-use crate::crypto::{Ids, KdfCost, Keyring, Secret, config_mac, slot};
+use super::{Repository, config, create, keys};
+use crate::backend::{Backend, Handle, Traits, is_of_probe};
+use crate::crypto::{Ids, KdfCost, Keyring, Secret, slot};
 use crate::env::Env;
 use crate::error::{Error, Kind, Result};
+use crate::format::ObjectKind;
 use crate::format::config::Config;
-use crate::format::{ObjectKind, frame, record};
 use crate::id::SlotId;
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -18,8 +18,8 @@ pub struct InitOptions {
     pub cost: KdfCost,
     /// Name of the first key slot.
     pub label: String,
-    /// Whether the store cannot create exclusively, so that one writer at a time is all it bears.
-    pub single_writer: bool,
+    /// What the store can be trusted with, as it was tried out.
+    pub traits: Traits,
 }
 
 impl Repository {
@@ -47,14 +47,12 @@ impl Repository {
             previous: None,
             slots: [slot].into(),
             features: BTreeSet::new(),
-            single_writer: options.single_writer,
+            single_writer: !options.traits.exclusive_create,
+            listing_after_write: options.traits.listing_after_write,
         };
-        let mut body = record::encode(&config)?;
-        let mac = config_mac(&keys, &body)?;
-        body.extend_from_slice(&mac);
-        create(&*backend, &Handle::config(0), &frame::encode_open(ObjectKind::Config, &body))?;
+        create(&*backend, &Handle::config(0), &config::encode(&config, &keys)?)?;
         let ids = Ids::new(&keys)?;
-        Ok(Repository { backend, env, config, keys, ids })
+        Ok(Repository { backend, env, config, slot, keys, ids })
     }
 }
 
@@ -75,29 +73,31 @@ fn begin(
 /// within reach of a repository, so nobody makes another beside them: whoever opens them goes on
 /// with the same repository.
 fn begun(backend: &dyn Backend, secret: &Secret) -> Result<Option<(SlotId, Keyring)>> {
-    let slots: Vec<SlotId> = backend
-        .list(ObjectKind::Key)?
-        .iter()
-        .filter_map(|object| object.handle.slot_id())
-        .collect();
-    let mut trouble = None;
-    for id in slots {
-        let repository = slot::repository_of_first(id);
-        let opened = backend
-            .get(&Handle::key(id), None)
-            .and_then(|bytes| slot::unwrap(&bytes, id, secret, repository));
-        match opened {
-            Ok(keys) => return Ok(Some((id, keys))),
-            Err(error) if error.kind() == Kind::WrongKey => trouble = Some(error),
-            Err(error) => trouble = trouble.or(Some(error)),
-        }
-    }
-    let Some(error) = trouble else { return Ok(None) };
-    Err(error.within("create a repository beside the key slots in", backend.describe()).hint(
-        "an `init` that was stopped left them, or all else is out of reach: give the password or \
-         key file that they were made with, or name an empty place",
-    ))
+    let slots = stored(backend)?;
+    keys::open_any(backend, &slots, slot::repository_of_first, secret)
+        .map_err(|error| error.within(BESIDE, backend.describe()).hint(BEGUN))
 }
+
+/// Refuses a store that holds key slots, which a secret that was just made cannot open.
+///
+/// # Errors
+/// `WrongKey` if there are any.
+pub fn refuse_begun(backend: &dyn Backend) -> Result<()> {
+    if stored(backend)?.is_empty() {
+        return Ok(());
+    }
+    Err(Error::new(Kind::WrongKey, BESIDE, backend.describe()).hint(BEGUN))
+}
+
+fn stored(backend: &dyn Backend) -> Result<BTreeSet<SlotId>> {
+    let listed = backend.list(ObjectKind::Key)?;
+    Ok(listed.iter().filter_map(|object| object.handle.slot_id()).collect())
+}
+
+const BESIDE: &str = "create a repository beside the key slots in";
+const BEGUN: &str = "an `init` that was stopped left them, or all else is out of reach: give the \
+                     password (`--password-file`) or key file (`--key-file`) that they were made \
+                     with, or name an empty place";
 
 /// Refuses a store that holds a repository, or anything that looks like one. Key slots alone, and
 /// what trying out a store leaves, are no repository yet.

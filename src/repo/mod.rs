@@ -4,6 +4,7 @@
 mod bases;
 mod candidate;
 mod closure;
+mod config;
 mod generations;
 mod index;
 mod init;
@@ -21,7 +22,7 @@ mod uploader;
 pub use candidate::{Candidate, Stored};
 pub use generations::Generations;
 pub use index::{Index, Place};
-pub use init::{InitOptions, refuse_occupied};
+pub use init::{InitOptions, refuse_begun, refuse_occupied};
 pub use keys::SlotInfo;
 pub use reader::{Plain, Reader};
 pub use rows::{BlobSet, Row};
@@ -30,11 +31,11 @@ pub use snapshots::{StoredSnapshot, newest_first};
 pub use trailers::PackContents;
 
 use crate::backend::{Backend, Handle, Put};
-use crate::crypto::{Ids, Keyring, Secret, open_config};
+use crate::crypto::{Ids, Keyring, Secret};
 use crate::env::Env;
 use crate::error::{Error, Kind, Result};
-use crate::format::config::{Config, FEATURES};
-use crate::format::{ObjectKind, frame, record};
+use crate::format::config::Config;
+use crate::id::SlotId;
 use std::sync::Arc;
 
 /// An open repository: where it is, what it is, and its keys.
@@ -42,6 +43,7 @@ pub struct Repository {
     backend: Arc<dyn Backend>,
     env: Env,
     config: Config,
+    slot: SlotId,
     keys: Keyring,
     ids: Ids,
 }
@@ -52,23 +54,10 @@ impl Repository {
     /// # Errors
     /// `NoRepository`, `WrongKey`, `Damaged`, or `Unsupported` for a newer format.
     pub fn open(backend: Arc<dyn Backend>, env: Env, secret: &Secret) -> Result<Self> {
-        let (handle, body) = read_config(&*backend)?;
-        let subject = handle.to_string();
-        let text = record_of(&body, &subject)?;
-        let config: Config = record::decode(text, &subject)?;
-        if let Some(unknown) =
-            config.features.iter().find(|name| !FEATURES.contains(&name.as_str()))
-        {
-            return Err(Error::new(Kind::Unsupported, "open", backend.describe())
-                .because(format!(
-                    "it uses the feature {unknown:?}, which this program does not know"
-                ))
-                .hint("use a newer icecore"));
-        }
-        let keys = keys::unlock(&*backend, config.repository, secret)?;
-        open_config(&keys, &body, &subject)?;
-        let ids = Ids::new(&keys)?;
-        Ok(Repository { backend, env, config, keys, ids })
+        let unlocked = keys::unlock(&*backend, secret)?;
+        let ids = Ids::new(&unlocked.keys)?;
+        let keys::Unlocked { newest, slot, keys } = unlocked;
+        Ok(Repository { backend, env, config: newest.config, slot, keys, ids })
     }
 
     /// The store beneath.
@@ -81,7 +70,7 @@ impl Repository {
         &self.env
     }
 
-    /// The configuration.
+    /// The configuration, as it was when the repository was opened.
     pub fn config(&self) -> &Config {
         &self.config
     }
@@ -110,43 +99,4 @@ fn create(backend: &dyn Backend, handle: &Handle, bytes: &[u8]) -> Result<()> {
         Put::Exists => Err(Error::new(Kind::AlreadyExists, "create", handle)
             .because("something else stands there already")),
     }
-}
-
-/// The newest configuration's handle and body, its chain of hashes proved.
-fn read_config(backend: &dyn Backend) -> Result<(Handle, Vec<u8>)> {
-    let none = || {
-        Error::new(Kind::NoRepository, "open", backend.describe())
-            .because("there is no repository")
-            .hint("create one with `icecore init`, or check the place's name")
-    };
-    let listed = match backend.list(ObjectKind::Config) {
-        Err(error) if error.kind() == Kind::NotFound => return Err(none()),
-        listed => listed?,
-    };
-    let newest =
-        listed.iter().filter_map(|object| object.handle.number()).max().ok_or_else(none)?;
-    let mut previous: Option<[u8; 32]> = None;
-    let (mut first, mut last) = (None, None);
-    for number in 0..=newest {
-        let handle = Handle::config(number);
-        let subject = handle.to_string();
-        let bytes = backend.get(&handle, None)?;
-        let body = frame::decode_open(&bytes, ObjectKind::Config, &subject)?.to_vec();
-        let record: Config = record::decode(record_of(&body, &subject)?, &subject)?;
-        let same = first.get_or_insert((record.repository, record.created));
-        if record.previous != previous || *same != (record.repository, record.created) {
-            return Err(Error::damaged("open", &subject, "it does not follow the one before it"));
-        }
-        previous = Some(*blake3::hash(&bytes).as_bytes());
-        last = Some((handle, body));
-    }
-    last.ok_or_else(none)
-}
-
-/// The record in a configuration's body, its MAC not proved yet: it says which keys to ask for.
-fn record_of<'a>(body: &'a [u8], subject: &str) -> Result<&'a [u8]> {
-    let split = body.split_last_chunk::<32>();
-    split
-        .map(|(record, _)| record)
-        .ok_or_else(|| Error::damaged("read", subject, "it is too short"))
 }

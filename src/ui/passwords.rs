@@ -11,10 +11,10 @@ use std::io::{self, IsTerminal, Read, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use zeroize::{Zeroize, Zeroizing};
+use zeroize::Zeroizing;
 
 /// Longest password that is read.
-const PASSWORD_MAX: u64 = 64 << 10;
+const PASSWORD_MAX: usize = 64 << 10;
 
 /// Where a new secret comes from; without these, from the terminal.
 #[derive(Debug, Args)]
@@ -60,6 +60,11 @@ impl NewSecretArgs {
     fn is_empty(&self) -> bool {
         self.new_password_file.is_none() && self.new_key_file.is_none()
     }
+
+    /// Whether the secret is one that nothing can have been encrypted for yet.
+    pub fn makes_key_file(&self) -> bool {
+        self.new_key_file.is_some()
+    }
 }
 
 /// A secret, and the key file that was made for it.
@@ -70,11 +75,18 @@ pub struct NewSecret {
 }
 
 impl NewSecret {
-    /// Uses the secret; a key file that was made for it goes again if that fails.
+    /// Uses the secret. A key file that was made for it stays whatever happens: once a slot was
+    /// to be created nobody can be sure that there is none.
     pub fn put_to_use<T>(self, with: impl FnOnce(&Secret) -> Result<T>) -> Result<T> {
-        with(&self.secret).inspect_err(|_| {
-            // The failure is what matters; the file is of no use to anybody.
-            self.made.as_ref().map(std::fs::remove_file);
+        with(&self.secret).map_err(|error| match (&self.made, error.hint_text()) {
+            (None, _) => error,
+            (Some(path), hint) => {
+                let path = path.display();
+                let stays =
+                    format!("{path} stays: there may be a key slot for it (`--key-file {path}`)");
+                let hint = hint.map_or(stays.clone(), |hint| format!("{hint}; {stays}"));
+                error.hint(hint)
+            }
         })
     }
 }
@@ -112,7 +124,9 @@ impl Source {
             Source::KeyFile(path) => key_file(&path),
             Source::PasswordFile(path) => password_file(&path),
             Source::Command(line) => password_of(&line),
-            Source::Text(text) => from_bytes(text.into_encoded_bytes(), "ICECORE_PASSWORD"),
+            Source::Text(text) => {
+                from_bytes(&Zeroizing::new(text.into_encoded_bytes()), "ICECORE_PASSWORD")
+            }
         }
     }
 }
@@ -133,8 +147,7 @@ fn several(what: &str) -> Error {
 
 fn key_file(path: &Path) -> Result<Secret> {
     let file = File::open(path).attempt("open the key file", path.display())?;
-    let mut bytes = Zeroizing::new(Vec::with_capacity(33));
-    file.take(33).read_to_end(&mut bytes).attempt("read the key file", path.display())?;
+    let bytes = read_bounded(file, 32).attempt("read the key file", path.display())?;
     match <[u8; 32]>::try_from(bytes.as_slice()) {
         Ok(key) => Ok(Secret::KeyFile(Zeroizing::new(key))),
         Err(_) => Err(Error::new(Kind::InvalidInput, "use the key file", path.display())
@@ -148,11 +161,39 @@ fn make_key_file(path: &Path, env: &Env) -> Result<NewSecret> {
     let subject = path.display();
     let mut options = OpenOptions::new();
     let file = options.write(true).create_new(true).mode(0o600).open(path);
-    let mut file = file.attempt("create the key file", subject)?;
+    let mut file =
+        file.attempt("create the key file", &subject).map_err(|error| match error.kind() {
+            Kind::AlreadyExists => error.hint(format!(
+                "name another; or give this one with `--key-file {subject}` if a command that was \
+                 stopped made it"
+            )),
+            _ => error,
+        })?;
     let written = file.write_all(&*key).and_then(|()| file.sync_all());
-    let made = NewSecret { secret: Secret::KeyFile(key), made: Some(path.to_owned()) };
-    made.put_to_use(|_| written.attempt("write the key file", path.display()))?;
+    let durable = written.and_then(|()| sync_folder_of(path));
+    durable.attempt("write the key file", subject).inspect_err(|_| {
+        // The failure is what matters; nothing was encrypted for this file yet.
+        let _ = std::fs::remove_file(path);
+    })?;
     Ok(NewSecret { secret: key_file(path)?, made: Some(path.to_owned()) })
+}
+
+/// Makes the name of a new file durable.
+fn sync_folder_of(path: &Path) -> io::Result<()> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    match File::open(folder.unwrap_or(Path::new(".")))?.sync_all() {
+        // Some network file systems know no such call.
+        Err(error) if error.kind() == io::ErrorKind::InvalidInput => Ok(()),
+        result => result,
+    }
+}
+
+/// Reads all, and one byte more than `most` if there is more: then the rest is left alone. Nothing
+/// of it stays in memory that was given back.
+fn read_bounded(from: impl Read, most: usize) -> io::Result<Zeroizing<Vec<u8>>> {
+    let mut bytes = Zeroizing::new(Vec::with_capacity(most + 1));
+    from.take(most as u64 + 1).read_to_end(&mut bytes)?;
+    Ok(bytes)
 }
 
 /// The password in a file: its bytes, without one line end after them.
@@ -162,40 +203,47 @@ fn password_file(path: &Path) -> Result<Secret> {
     if found.is_file() && found.mode() & 0o077 != 0 {
         super::out::say(&format!("icecore: others can read {}", path.display()));
     }
-    let mut bytes = Vec::new();
-    file.take(PASSWORD_MAX + 1)
-        .read_to_end(&mut bytes)
-        .attempt("read the password file", path.display())?;
-    from_bytes(bytes, &path.display().to_string())
+    let bytes =
+        read_bounded(file, PASSWORD_MAX).attempt("read the password file", path.display())?;
+    from_bytes(&bytes, &path.display().to_string())
 }
 
-/// The password that a command prints. It may ask on the terminal.
+/// The password that a command prints. It may ask on the terminal. One that prints without end
+/// is ended.
 fn password_of(line: &OsString) -> Result<Secret> {
     let what = "the password command";
-    let output = Command::new("/bin/sh")
+    let mut child = Command::new("/bin/sh")
         .arg("-c")
         .arg(line)
         .stdin(Stdio::inherit())
+        .stdout(Stdio::piped())
         .stderr(Stdio::inherit())
-        .output()
+        .spawn()
         .attempt("run", what)?;
-    let mut bytes = output.stdout;
-    if !output.status.success() {
-        bytes.zeroize();
-        return Err(Error::new(Kind::Failed, "run", what)
-            .because(format!("it ended with {}", output.status)));
+    let read = child.stdout.take().map(|output| read_bounded(output, PASSWORD_MAX));
+    let bytes = read.unwrap_or_else(|| Ok(Zeroizing::default()));
+    let endless = bytes.as_ref().map_or(true, |bytes| bytes.len() > PASSWORD_MAX);
+    if endless {
+        // Its pipe is closed already; this is for one that does not mind.
+        child.kill().attempt("end", what)?;
     }
-    from_bytes(bytes, what)
+    let status = child.wait().attempt("run", what)?;
+    let bytes = bytes.attempt("read from", what)?;
+    if !endless && !status.success() {
+        return Err(
+            Error::new(Kind::Failed, "run", what).because(format!("it ended with {status}"))
+        );
+    }
+    from_bytes(&bytes, what)
 }
 
-fn from_bytes(bytes: Vec<u8>, from: &str) -> Result<Secret> {
-    let bytes = Zeroizing::new(bytes);
+fn from_bytes(bytes: &[u8], from: &str) -> Result<Secret> {
     let wrong =
         |reason: &str| Error::new(Kind::InvalidInput, "read a password from", from).because(reason);
-    if bytes.len() as u64 > PASSWORD_MAX {
+    if bytes.len() > PASSWORD_MAX {
         return Err(wrong("it is too long"));
     }
-    let text = std::str::from_utf8(&bytes).map_err(|_| wrong("it is not UTF-8"))?;
+    let text = std::str::from_utf8(bytes).map_err(|_| wrong("it is not UTF-8"))?;
     let text = text.strip_suffix('\n').unwrap_or(text);
     let text = text.strip_suffix('\r').unwrap_or(text);
     passphrase(Zeroizing::new(text.to_owned()))

@@ -54,7 +54,7 @@ impl Blob {
 
 impl Forger {
     pub fn new(repo: &TempRepo) -> Self {
-        let id = repo.repository.slot_of(&secret()).unwrap();
+        let id = repo.repository.slot();
         let bytes = repo.backend.get(&Handle::key(id), None).unwrap();
         let repository = repo.repository.config().repository;
         let keys = slot::unwrap(&bytes, id, &secret(), repository).unwrap();

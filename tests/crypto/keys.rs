@@ -127,6 +127,9 @@ fn costs_out_of_bounds_are_refused() {
         cost(64 << 10, u32::MAX, 4),
         cost(64 << 10, 3, 0),
         cost(64 << 10, 3, 65),
+        cost(4 << 20, 64, 1),
+        cost(4 << 20, 3, 4),
+        cost((128 << 10) + 1, 64, 1),
         cost(u32::MAX, u32::MAX, u32::MAX),
     ];
     let (keyring, secret, env) = (keyring(), passphrase("x"), env());

@@ -59,9 +59,6 @@ enum Expected {
 
 fn expected(class: Class, how: How) -> Expected {
     match (class, how) {
-        (Class::Config, How::Removed) => Expected::Refused(Kind::NoRepository),
-        // The other slot is whole, and this key does not open it.
-        (Class::Key, How::Removed) => Expected::Refused(Kind::WrongKey),
         (Class::Config | Class::Key, _) => Expected::Refused(Kind::Damaged),
         // Nothing refers to these.
         (Class::Writer | Class::Heartbeat | Class::NewestSnapshot, How::Removed) => {

@@ -101,7 +101,7 @@ impl Scene {
 
     fn first_slot(&self) -> Handle {
         let repository = open(self.store.clone()).unwrap();
-        Handle::key(repository.slot_of(&secret()).unwrap())
+        Handle::key(repository.slot())
     }
 
     /// The largest pack is that of the first backup; the others hold deltas.

@@ -2,7 +2,6 @@
 
 use super::CheckReport;
 use crate::backend::{Handle, is_of_probe};
-use crate::crypto::slot;
 use crate::error::{Error, Result};
 use crate::format::ObjectKind;
 use crate::format::gc::{Condemned, Forgotten, Verdict};
@@ -15,8 +14,8 @@ use crate::monitor::Monitor;
 use crate::repo::{Generations, Repository, StoredSnapshot};
 use std::collections::{BTreeMap, HashMap};
 
-const SMALL: [ObjectKind; 5] =
-    [ObjectKind::Key, ObjectKind::Writer, ObjectKind::Forgotten, ObjectKind::Note, ObjectKind::Gc];
+const SMALL: [ObjectKind; 4] =
+    [ObjectKind::Writer, ObjectKind::Forgotten, ObjectKind::Note, ObjectKind::Gc];
 
 /// A writer's outcome, its object's hash and length; or why it cannot be read.
 type ReadOutcome = (SnapshotId, Result<(Outcome, [u8; 32], u64)>);
@@ -39,6 +38,11 @@ pub(super) fn check(
             }
         }
     }
+    for slot in repository.slots()?.into_iter().filter(|slot| slot.counts) {
+        if let Err(error) = slot.slot {
+            report.found(monitor, error.within("check", Handle::key(slot.id)));
+        }
+    }
     let mut snapshots = Vec::new();
     for (id, outcome) in outcomes {
         match outcome {
@@ -57,9 +61,6 @@ pub(super) fn check(
 }
 
 fn opens(repository: &Repository, handle: &Handle) -> Result<()> {
-    if let (ObjectKind::Key, Some(id)) = (handle.kind(), handle.slot_id()) {
-        return slot::read(&repository.backend().get(handle, None)?, id).map(drop);
-    }
     let (plain, _) = repository.open_object(handle)?;
     let subject = handle.to_string();
     match handle.kind() {

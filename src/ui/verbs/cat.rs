@@ -2,6 +2,7 @@
 
 use super::filter::FilterArgs;
 use crate::backend::Handle;
+use crate::crypto::slot;
 use crate::error::{Attempt, Error, Kind, Result};
 use crate::format::gc::Forgotten;
 use crate::format::index::{IndexEntry, Segment};
@@ -84,12 +85,10 @@ pub fn run(app: &App, verb: &CatVerb) -> Result<Done> {
         }
         CatVerb::Key { id } => {
             let name = name(&repository, ObjectKind::Key, id)?;
-            let slots = repository.slots()?;
-            for slot in slots.iter().filter(|slot| slot.id.to_string() == name) {
-                let created = text::rfc3339(slot.created);
-                let view = SlotView { id: &name, label: &slot.label, kdf: slot.kdf, created };
-                show(&mut out, &view)?;
-            }
+            let id = name.parse()?;
+            let slot = slot::read(&repository.backend().get(&Handle::key(id), None)?, id)?;
+            let created = text::rfc3339(slot.created);
+            show(&mut out, &SlotView { id: &name, label: &slot.label, kdf: slot.kdf, created })?;
         }
         CatVerb::Pack { id } => {
             let id: PackId = name(&repository, ObjectKind::Pack, id)?.parse()?;

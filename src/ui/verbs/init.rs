@@ -2,7 +2,7 @@
 
 use crate::backend::probe;
 use crate::error::Result;
-use crate::repo::{InitOptions, Repository, refuse_occupied};
+use crate::repo::{InitOptions, Repository, refuse_begun, refuse_occupied};
 use crate::ui::app::App;
 use crate::ui::exit::Done;
 use crate::ui::out::{self, Out};
@@ -27,19 +27,19 @@ struct Initialized {
     id: String,
     repository: String,
     single_writer: bool,
+    listing_after_write: bool,
 }
 
 /// Creates a repository.
 pub fn run(app: &App, args: &InitArgs) -> Result<Done> {
     let backend = Arc::from(app.location()?.create()?);
     refuse_occupied(&*backend)?;
+    if args.secret.makes_key_file() {
+        refuse_begun(&*backend)?;
+    }
     let traits = probe(&*backend, &app.env)?;
     let secret = passwords::first(&app.global, &args.secret, &app.env)?;
-    let options = InitOptions {
-        label: args.label.clone(),
-        single_writer: !traits.exclusive_create,
-        ..InitOptions::default()
-    };
+    let options = InitOptions { label: args.label.clone(), traits, ..InitOptions::default() };
     let repository =
         secret.put_to_use(|secret| Repository::init(backend, app.env.clone(), secret, &options))?;
     let config = repository.config();
@@ -47,14 +47,21 @@ pub fn run(app: &App, args: &InitArgs) -> Result<Done> {
     let mut out = Out::new();
     if app.global.json {
         let id = config.repository.to_string();
-        let single_writer = config.single_writer;
-        out.json("initialized", &Initialized { id, repository: place, single_writer })?;
+        let (single_writer, listing_after_write) =
+            (config.single_writer, config.listing_after_write);
+        out.json(
+            "initialized",
+            &Initialized { id, repository: place, single_writer, listing_after_write },
+        )?;
     } else if app.talks() {
         out.line(&format!("created repository {} at {place}", config.repository.short()))?;
         out.line("Without its password or key file nobody can read it: keep a copy elsewhere.")?;
     }
     if config.single_writer {
-        out::say("icecore: this store cannot create exclusively: use one writer at a time");
+        out::say("icecore: this store cannot create exclusively: it takes one writer at a time");
+    }
+    if !config.listing_after_write {
+        out::say("icecore: this store lists late: nothing can be collected in it");
     }
     out.finish()?;
     Ok(Done::All)

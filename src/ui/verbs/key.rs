@@ -1,13 +1,13 @@
 //! `key`: the secrets that open the repository.
 
-use crate::crypto::KdfCost;
+use crate::crypto::{KdfCost, slot};
 use crate::error::{Error, Kind, Result};
 use crate::format::slot::Kdf;
 use crate::id::SlotId;
-use crate::repo::{Repository, SlotInfo};
+use crate::repo::SlotInfo;
 use crate::ui::app::App;
-use crate::ui::exit::Done;
-use crate::ui::out::Out;
+use crate::ui::exit::{self, Done};
+use crate::ui::out::{self, Out};
 use crate::ui::passwords::{self, NewSecretArgs};
 use crate::ui::text::{self, Columns};
 use clap::{Args, Subcommand};
@@ -20,7 +20,7 @@ pub enum KeyVerb {
     List,
     /// Add a password or a key file
     Add(NewKeyArgs),
-    /// Remove a password or key file
+    /// Remove a password or key file, or what stands among the slots without counting
     Remove {
         /// The slot: the beginning of its id
         #[arg(value_name = "ID")]
@@ -42,52 +42,43 @@ pub struct NewKeyArgs {
 }
 
 #[derive(Serialize)]
-struct SlotView {
+struct SlotView<'s> {
     id: String,
-    label: String,
+    label: &'s str,
     kind: &'static str,
     created: String,
     current: bool,
+    state: &'static str,
 }
 
 /// Does what is asked with keys.
 pub fn run(app: &App, verb: &KeyVerb) -> Result<Done> {
     match verb {
-        KeyVerb::List => list(app)?,
-        KeyVerb::Add(args) => {
-            let repository = app.repository()?;
-            let id = add(app, &repository, args)?;
-            tell(app, "key_added", "added key", id)?;
-        }
-        KeyVerb::Remove { slot } => remove(app, slot)?,
-        KeyVerb::Passwd(args) => {
-            let (repository, secret) = app.unlock()?;
-            let old = repository.slot_of(&secret)?;
-            let id = add(app, &repository, args)?;
-            repository.remove_slot(old)?;
-            tell(app, "key_changed", "the key is now", id)?;
-        }
+        KeyVerb::List => list(app),
+        KeyVerb::Add(args) => add(app, args),
+        KeyVerb::Remove { slot } => remove(app, slot),
+        KeyVerb::Passwd(args) => replace(app, args),
     }
-    Ok(Done::All)
 }
 
-fn list(app: &App) -> Result<()> {
-    let (repository, secret) = app.unlock()?;
-    let current = repository.slot_of(&secret)?;
+fn list(app: &App) -> Result<Done> {
+    let repository = app.repository()?;
+    let slots = repository.slots()?;
     let mut out = Out::new();
-    let mut table = Columns::new(&["ID", "Kind", "Created", "Label"], &[]);
-    for slot in repository.slots()? {
-        let view = view(&slot, current);
+    let mut table = Columns::new(&["ID", "Kind", "Created", "State", "Label"], &[]);
+    for slot in &slots {
+        let view = view(slot, repository.slot());
         if app.global.json {
             out.json("key", &view)?;
         }
         let mark = if view.current { "*" } else { " " };
-        let label = text::plain(&slot.label);
+        let created = slot.slot.as_ref().map(|slot| text::local(slot.created));
         table.row([
             format!("{mark}{}", slot.id.short()),
             view.kind.to_owned(),
-            text::local(slot.created),
-            label,
+            created.unwrap_or_default(),
+            view.state.to_owned(),
+            text::plain(view.label),
         ]);
     }
     if !app.global.json {
@@ -95,62 +86,103 @@ fn list(app: &App) -> Result<()> {
             out.line(&line)?;
         }
     }
-    out.finish()
+    out.finish()?;
+    let mut incomplete = false;
+    for error in slots.iter().filter(|slot| slot.counts).filter_map(|slot| slot.slot.as_ref().err())
+    {
+        exit::say(error);
+        incomplete = true;
+    }
+    Ok(Done::incomplete_if(incomplete))
 }
 
-fn view(slot: &SlotInfo, current: SlotId) -> SlotView {
+fn view(info: &SlotInfo, current: SlotId) -> SlotView<'_> {
+    let slot = info.slot.as_ref();
     SlotView {
-        id: slot.id.to_string(),
-        label: slot.label.clone(),
-        kind: match slot.kdf {
-            Kdf::Argon2id { .. } => "password",
-            Kdf::KeyFile => "key file",
+        id: info.id.to_string(),
+        label: slot.map_or("", |slot| &slot.label),
+        kind: match slot.map(|slot| slot.kdf) {
+            Ok(Kdf::Argon2id { .. }) => "password",
+            Ok(Kdf::KeyFile) => "key file",
+            Err(_) => "unknown",
         },
-        created: text::rfc3339(slot.created),
-        current: slot.id == current,
+        created: slot.map_or_else(|_| String::new(), |slot| text::rfc3339(slot.created)),
+        current: info.id == current,
+        state: match slot {
+            _ if !info.counts => "does not count",
+            Ok(_) => "counts",
+            Err(error) if error.kind() == Kind::NotFound => "missing",
+            Err(_) => "unreadable",
+        },
     }
 }
 
-fn add(app: &App, repository: &Repository, args: &NewKeyArgs) -> Result<SlotId> {
+fn add(app: &App, args: &NewKeyArgs) -> Result<Done> {
+    let repository = app.repository()?;
+    slot::check_label(&args.label)?;
     let secret = passwords::another(&args.secret, &app.env)?;
-    secret.put_to_use(|secret| repository.add_slot(secret, KdfCost::default(), &args.label))
+    let id =
+        secret.put_to_use(|secret| repository.add_slot(secret, KdfCost::default(), &args.label))?;
+    tell(app, "key_added", "added key", id, None)
 }
 
-fn remove(app: &App, name: &str) -> Result<()> {
-    let (repository, secret) = app.unlock()?;
-    let slots = repository.slots()?;
+fn replace(app: &App, args: &NewKeyArgs) -> Result<Done> {
+    let repository = app.repository()?;
+    slot::check_label(&args.label)?;
+    let secret = passwords::another(&args.secret, &app.env)?;
+    let (id, deleted) = secret
+        .put_to_use(|secret| repository.replace_slot(secret, KdfCost::default(), &args.label))?;
+    tell(app, "key_changed", "the key is now", id, Some(deleted))
+}
+
+fn remove(app: &App, name: &str) -> Result<Done> {
+    let repository = app.repository()?;
+    let id = find(&repository.slots()?, name)?;
+    let deleted = repository.remove_slot(id)?;
+    tell(app, "key_removed", "removed key", id, Some(deleted))
+}
+
+fn find(slots: &[SlotInfo], name: &str) -> Result<SlotId> {
     let mut found = slots.iter().filter(|slot| slot.id.to_string().starts_with(name));
-    let id = match (found.next(), found.next()) {
-        (Some(slot), None) if !name.is_empty() => slot.id,
-        (None, _) => {
-            return Err(Error::new(Kind::NotFound, "find the key slot", name)
-                .hint("`icecore key list` shows the slots"));
-        }
-        _ => {
-            return Err(Error::new(Kind::InvalidInput, "find the key slot", name)
-                .because("several ids begin like that")
-                .hint("give more digits"));
-        }
-    };
-    if slots.len() > 1 && repository.slot_of(&secret)? == id {
-        return Err(Error::new(Kind::Refused, "remove the key slot", id)
-            .because("it is the one that is used right now")
-            .hint("open the repository with another key, or use `icecore key passwd`"));
+    match (found.next(), found.next()) {
+        (Some(slot), None) if !name.is_empty() => Ok(slot.id),
+        (None, _) => Err(Error::new(Kind::NotFound, "find the key slot", name)
+            .hint("`icecore key list` shows the slots")),
+        _ => Err(Error::new(Kind::InvalidInput, "find the key slot", name)
+            .because("several ids begin like that")
+            .hint("give more digits")),
     }
-    repository.remove_slot(id)?;
-    tell(app, "key_removed", "removed key", id)
 }
 
-fn tell(app: &App, message_type: &str, said: &str, id: SlotId) -> Result<()> {
+/// What was done to a slot; `deleted` says of one that counts no longer whether it is gone.
+fn tell(
+    app: &App,
+    message_type: &str,
+    said: &str,
+    id: SlotId,
+    deleted: Option<bool>,
+) -> Result<Done> {
     #[derive(Serialize)]
     struct Key {
         id: String,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        retained_by_store: Option<bool>,
     }
     let mut out = Out::new();
     if app.global.json {
-        out.json(message_type, &Key { id: id.to_string() })?;
+        let retained_by_store = deleted.map(|deleted| !deleted);
+        out.json(message_type, &Key { id: id.to_string(), retained_by_store })?;
     } else if app.talks() {
         out.line(&format!("{said} {}", id.short()))?;
+        if deleted.is_some() {
+            out.line("Whoever kept a copy of the old slot, and its secret, can read on: the keys are the same.")?;
+        }
     }
-    out.finish()
+    if deleted == Some(false) {
+        out::say(
+            "icecore: the store keeps the old slot; it counts no longer, but it holds the keys",
+        );
+    }
+    out.finish()?;
+    Ok(Done::All)
 }

@@ -65,7 +65,7 @@ pub fn repository(m: &mut Maker) {
     let first = json!({
         "repository": m.id::<16>(), "created": NOW, "previous": null,
         "slots": [m.id::<16>()], "features": [],
-        "single_writer": false,
+        "single_writer": false, "listing_after_write": true,
     });
     m.good("02-repository/config-first", "config", "config/0, without its MAC", first.clone());
     let mut second = first;

@@ -1,0 +1,114 @@
+//! The configuration (chapter 2): a chain of objects, each of which names the one before. The
+//! greatest is in force, and to change it is to win the next number.
+
+use super::Repository;
+use crate::backend::{Backend, Handle, Put};
+use crate::crypto::{Keyring, config_mac, open_config};
+use crate::error::{Error, Kind, Result};
+use crate::format::config::{Config, FEATURES};
+use crate::format::{ObjectKind, frame, record};
+use crate::id::SlotId;
+use std::collections::BTreeSet;
+
+/// The configuration in force. Nothing that it says is proved before [`Newest::prove`].
+pub(super) struct Newest {
+    pub(super) config: Config,
+    number: u64,
+    hash: [u8; 32],
+    body: Vec<u8>,
+}
+
+impl Newest {
+    /// Proves the MAC, and with it, by their hashes, all configurations before.
+    pub(super) fn prove(&self, keys: &Keyring) -> Result<()> {
+        open_config(keys, &self.body, &Handle::config(self.number).to_string()).map(drop)
+    }
+
+    /// Whether a later one is in force than `earlier`.
+    pub(super) fn follows(&self, earlier: &Newest) -> bool {
+        self.number > earlier.number
+    }
+}
+
+/// The object of a configuration.
+pub(super) fn encode(config: &Config, keys: &Keyring) -> Result<Vec<u8>> {
+    let mut body = record::encode(config)?;
+    let mac = config_mac(keys, &body)?;
+    body.extend_from_slice(&mac);
+    Ok(frame::encode_open(ObjectKind::Config, &body))
+}
+
+/// The newest configuration, its chain of hashes followed from the first.
+///
+/// # Errors
+/// `NoRepository` if there is none; `Unsupported` if it asks for what this program does not know.
+pub(super) fn newest(backend: &dyn Backend) -> Result<Newest> {
+    let none = || {
+        Error::new(Kind::NoRepository, "open", backend.describe())
+            .because("there is no repository")
+            .hint("create one with `icecore init`, or check the place's name")
+    };
+    let listed = match backend.list(ObjectKind::Config) {
+        Err(error) if error.kind() == Kind::NotFound => return Err(none()),
+        listed => listed?,
+    };
+    let last = listed.iter().filter_map(|object| object.handle.number()).max().ok_or_else(none)?;
+    let mut newest = read(backend, 0, None)?;
+    for number in 1..=last {
+        newest = read(backend, number, Some(&newest))?;
+    }
+    refuse_unknown_features(backend, &newest.config)?;
+    Ok(newest)
+}
+
+fn read(backend: &dyn Backend, number: u64, before: Option<&Newest>) -> Result<Newest> {
+    let handle = Handle::config(number);
+    let subject = handle.to_string();
+    let bytes = backend.get(&handle, None).map_err(|error| match error.kind() {
+        Kind::NotFound => Error::damaged("open", &subject, "it is missing").caused_by(error),
+        _ => error,
+    })?;
+    let body = frame::decode_open(&bytes, ObjectKind::Config, &subject)?.to_vec();
+    let (text, _) = body
+        .split_last_chunk::<32>()
+        .ok_or_else(|| Error::damaged("read", &subject, "it is too short"))?;
+    let config: Config = record::decode(text, &subject)?;
+    let same = |before: &Newest| {
+        before.config.repository == config.repository && before.config.created == config.created
+    };
+    if config.previous != before.map(|before| before.hash) || !before.is_none_or(same) {
+        return Err(Error::damaged("open", &subject, "it does not follow the one before it"));
+    }
+    Ok(Newest { config, number, hash: *blake3::hash(&bytes).as_bytes(), body })
+}
+
+fn refuse_unknown_features(backend: &dyn Backend, config: &Config) -> Result<()> {
+    let known = |name: &&String| FEATURES.contains(&name.as_str());
+    match config.features.iter().find(|name| !known(name)) {
+        None => Ok(()),
+        Some(unknown) => Err(Error::new(Kind::Unsupported, "open", backend.describe())
+            .because(format!("it uses the feature {unknown:?}, which this program does not know"))
+            .hint("use a newer icecore")),
+    }
+}
+
+impl Repository {
+    /// The configuration in force now, proved: since this repository was opened it may have changed.
+    pub(super) fn newest_config(&self) -> Result<Newest> {
+        let newest = newest(&**self.backend())?;
+        newest.prove(self.keys())?;
+        Ok(newest)
+    }
+
+    /// Lets these slots count from now on; false if somebody else has followed `base` already.
+    pub(super) fn put_slots(&self, base: &Newest, slots: BTreeSet<SlotId>) -> Result<bool> {
+        let config = Config { previous: Some(base.hash), slots, ..base.config.clone() };
+        let bytes = encode(&config, self.keys())?;
+        let handle = Handle::config(base.number.saturating_add(1));
+        match self.backend().put_new(&handle, &bytes)? {
+            Put::Created => Ok(true),
+            // The answer to an attempt of ours may have been lost.
+            Put::Exists => Ok(self.backend().get(&handle, None)? == bytes),
+        }
+    }
+}

@@ -1,0 +1,107 @@
+//! Secrets as the program is given them: files, commands, and key files that it makes.
+
+use crate::common::desk::{Desk, stderr};
+use std::fs;
+use std::os::unix::fs::symlink;
+
+/// A password command that prints without end, a password file without end, and a key file of any
+/// other length are refused, with little memory.
+#[test]
+fn endless_secrets_are_refused() {
+    let desk = Desk::new();
+    let endless = |args: &[&str]| {
+        let mut command = std::process::Command::new("sh");
+        // The program's code and SQLite's take room as well; what matters is that there is a bound.
+        command.arg("-c").arg("ulimit -v 2000000; exec \"$@\"").arg("sh");
+        command.arg(env!("CARGO_BIN_EXE_icecore")).args(args).arg("snapshots");
+        command.env("ICECORE_REPOSITORY", desk.path("repo"));
+        let output = command.output().unwrap();
+        assert_eq!(output.status.code(), Some(1), "{args:?}");
+        String::from_utf8(output.stderr).unwrap()
+    };
+    for command in ["yes", "trap '' PIPE; while :; do echo yes; done", "cat /dev/zero"] {
+        let said = endless(&["--password-command", command]);
+        assert!(said.contains("it is too long"), "{command}: {said}");
+    }
+    assert!(endless(&["--password-file", "/dev/zero"]).contains("it is too long"));
+    assert!(endless(&["--key-file", "/dev/zero"]).contains("exactly 32 bytes"));
+    let said = endless(&["--password-command", "echo right; exit 3"]);
+    assert!(said.contains("it ended with"), "{said}");
+}
+
+/// A password of the greatest length is taken, one byte more is not.
+#[test]
+fn the_longest_password_is_taken() {
+    let desk = Desk::bare();
+    for (length, code) in [(64 << 10, 0), ((64 << 10) + 1, 1)] {
+        fs::write(desk.path("password"), "x".repeat(length)).unwrap();
+        let mut command = desk.command();
+        let place = format!("repo{length}");
+        command.args(["-r", &place, "--password-command", "cat password", "init"]);
+        command.assert().code(code);
+    }
+}
+
+/// An `init` whose configuration cannot be written leaves the key file beside the slot that it
+/// opens; the next one with it finishes, and a new key file for that place is not made.
+#[test]
+fn a_key_file_stays_while_its_slot_may_exist() {
+    let desk = Desk::bare();
+    let repo = desk.path("repo");
+    fs::create_dir(&repo).unwrap();
+    symlink("/proc/self/nowhere/at/all", repo.join("config")).unwrap();
+    let said = stderr(&desk.command().args(["init", "--new-key-file", "key"]).assert().code(1));
+    assert!(said.contains("key stays"), "{said}");
+    assert_eq!(fs::read_dir(repo.join("keys")).unwrap().count(), 1);
+    fs::remove_file(repo.join("config")).unwrap();
+
+    let said = stderr(&desk.command().args(["init", "--new-key-file", "other"]).assert().code(12));
+    assert!(!desk.path("other").exists() && said.contains("--key-file"), "{said}");
+    desk.run(&["init"]).success();
+    let said = stderr(&desk.run(&["key", "add", "--new-key-file", "key"]).code(1));
+    assert!(said.contains("--key-file key"), "{said}");
+    desk.run(&["check"]).success();
+}
+
+/// The same of `key add`: what fails before a slot can exist leaves no key file, what fails later
+/// leaves it.
+#[test]
+fn a_key_file_of_a_failed_addition_stays() {
+    let desk = Desk::new();
+    let label = "x".repeat(300);
+    desk.run(&["key", "add", "--new-key-file", "second", "--label", &label]).code(1);
+    assert!(!desk.path("second").exists());
+    fs::rename(desk.path("repo/config"), desk.path("repo/aside")).unwrap();
+    desk.run(&["key", "add", "--new-key-file", "second"]).code(10);
+    assert!(!desk.path("second").exists());
+    fs::rename(desk.path("repo/aside"), desk.path("repo/config")).unwrap();
+    fs::create_dir(desk.path("repo/config/1")).unwrap();
+    desk.run(&["key", "add", "--new-key-file", "second"]).code(1);
+    assert!(desk.path("second").exists());
+    fs::remove_dir(desk.path("repo/config/1")).unwrap();
+    desk.command().args(["--key-file", "second", "snapshots"]).assert().code(12);
+    let slots = desk.json(&["key", "list"]);
+    let stray = slots.iter().find(|slot| slot["state"] == "does not count").unwrap();
+    desk.run(&["key", "remove", stray["id"].as_str().unwrap()]).success();
+    assert_eq!(desk.json(&["key", "list"]).len(), 1);
+}
+
+/// One slot that cannot be read is named by `key list`, which shows the others, and `key remove`
+/// gives it up.
+#[test]
+fn an_unreadable_slot_is_named_and_given_up() {
+    let desk = Desk::new();
+    desk.run(&["key", "add", "--new-key-file", "second"]).success();
+    let slots = desk.json(&["key", "list"]);
+    let other = slots.iter().find(|slot| slot["current"] == false).unwrap();
+    let id = other["id"].as_str().unwrap();
+    fs::write(desk.path(&format!("repo/keys/{id}")), b"rot").unwrap();
+    let listed = desk.run(&["key", "list"]).code(3);
+    assert!(stderr(&listed).contains(id));
+    let listed = crate::common::desk::stdout(&listed);
+    assert!(listed.contains("unreadable") && listed.contains("counts"), "{listed}");
+    let said = desk.says(&["key", "remove", &id[..8]]);
+    assert!(said.contains("Whoever kept a copy"), "{said}");
+    desk.run(&["key", "list"]).success();
+    desk.run(&["check"]).success();
+}
