@@ -38,3 +38,4 @@ mod faults;
 mod old_repositories;
 mod parts;
 mod readers;
+mod room;

@@ -2,10 +2,11 @@
 //! stand in for them; and how to make them in full.
 
 use rustix::fs::{AtFlags, CWD, Mode, OFlags, RenameFlags};
-use std::fs::{self, File};
+use std::fs::{self, DirBuilder, File, Permissions};
 use std::io::{self, Write};
-use std::os::unix::fs::{FileExt, MetadataExt};
+use std::os::unix::fs::{DirBuilderExt, FileExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::PathBuf;
+use std::sync::OnceLock;
 
 /// Interruptions of one system call that are taken in patience.
 const INTERRUPTIONS: u32 = 1000;
@@ -70,20 +71,39 @@ pub struct DiskEntry {
     pub modified: i64,
 }
 
-/// The operating system's own.
+/// The operating system's own. What it makes is for its owner alone, whatever the umask says; and
+/// for the root's group, with the rights that it has there, if the root was made to be shared:
+/// setgid, or writable by the group.
 #[derive(Debug)]
 pub struct Os {
     root: PathBuf,
+    shared: OnceLock<Option<u32>>,
 }
+
+/// What the root of a shared repository may pass on to its folders, and to its files.
+const SHARED_FOLDER: u32 = 0o2070;
+const SHARED_FILE: u32 = 0o040;
 
 impl Os {
     /// Calls that act below `root`.
     pub fn new(root: impl Into<PathBuf>) -> Self {
-        Os { root: root.into() }
+        Os { root: root.into(), shared: OnceLock::new() }
     }
 
     fn at(&self, path: &str) -> PathBuf {
         if path.is_empty() { self.root.clone() } else { self.root.join(path) }
+    }
+
+    /// Lets the group in, if the root is shared. A file system that knows no modes has its own ways.
+    fn share(&self, path: &str, mine: u32, passed_on: u32) {
+        let shared = self.shared.get_or_init(|| {
+            let mode = fs::metadata(&self.root).ok()?.mode();
+            (mode & 0o2020 != 0).then_some(mode)
+        });
+        if let Some(root) = shared {
+            let mode = Permissions::from_mode(mine | root & passed_on);
+            let _ = fs::set_permissions(self.at(path), mode);
+        }
     }
 }
 
@@ -95,7 +115,9 @@ impl Disk for Os {
     }
 
     fn create(&self, path: &str) -> io::Result<File> {
-        File::options().write(true).create_new(true).open(self.at(path))
+        let file = File::options().write(true).create_new(true).mode(0o600).open(self.at(path))?;
+        self.share(path, 0o600, SHARED_FILE);
+        Ok(file)
     }
 
     fn write(&self, file: &mut File, bytes: &[u8]) -> io::Result<usize> {
@@ -143,7 +165,9 @@ impl Disk for Os {
     }
 
     fn make_dir(&self, path: &str) -> io::Result<()> {
-        fs::create_dir(self.at(path))
+        DirBuilder::new().mode(0o700).create(self.at(path))?;
+        self.share(path, 0o700, SHARED_FOLDER);
+        Ok(())
     }
 
     fn sync_dir(&self, path: &str) -> io::Result<()> {

@@ -3,6 +3,7 @@
 
 use super::bounds::{readable, storable};
 use super::disk::{Disk, DiskEntry, Os, patiently, place, read_all};
+use super::reserve::Reserve;
 use super::temp::Temps;
 use super::{Backend, Handle, Listed, Put, Traits};
 use crate::error::{Attempt, Error, Kind, Result};
@@ -22,6 +23,7 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 pub struct Local<D: Disk = Os> {
     disk: D,
     temps: Temps,
+    reserve: Reserve,
     /// Directories whose own names are known to be durable.
     durable: Mutex<BTreeSet<String>>,
     placing: OnceLock<Placing>,
@@ -64,7 +66,8 @@ impl Local {
     }
 
     /// The directory at `root`, made durably with all its parents where it is missing. Whom it
-    /// lets in besides its owner is decided by the mode of the root alone, which is 0700 at first.
+    /// lets in besides its owner is decided by the mode of the root alone, which is 0700 at first:
+    /// see [`Os`].
     pub fn create(root: impl AsRef<Path>) -> Result<Self> {
         let root = root.as_ref();
         let absolute = std::path::absolute(root).attempt("find", root.display())?;
@@ -88,6 +91,7 @@ impl<D: Disk> Local<D> {
         Ok(Local {
             disk,
             temps: Temps::new()?,
+            reserve: Reserve::default(),
             durable: Mutex::default(),
             placing: OnceLock::new(),
             doubtful: AtomicBool::new(false),
@@ -117,10 +121,28 @@ impl<D: Disk> Local<D> {
         self.durable.lock().unwrap_or_else(PoisonError::into_inner).contains(folder)
     }
 
+    /// Creates an object: all of it durably, or nothing.
+    fn put(&self, handle: &Handle, bytes: &[u8]) -> Result<Put> {
+        let path = handle.path();
+        let folder = parent_of(&path);
+        self.make_folder(folder)?;
+        let temp = self.temps.write(&self.disk, bytes)?;
+        let placed = self.place_new(&temp, &path).attempt("create", self.place(&path));
+        self.temps.discard(&self.disk, &temp);
+        let put = placed?;
+        // For an object that stood there already too: its creator may not have come so far.
+        self.sync_folder(folder)?;
+        Ok(put)
+    }
+
     /// Gives the temporary file its name, unless something has it.
     fn place_new(&self, temp: &str, path: &str) -> io::Result<Put> {
         let placed = match self.placing() {
-            Placing::Link => patiently(|| self.disk.link(temp, path)),
+            Placing::Link => match patiently(|| self.disk.link(temp, path)) {
+                // Where a second name takes room of its own, as on tmpfs, a new one may not.
+                Err(error) if is_full(&error) => patiently(|| self.disk.rename_new(temp, path)),
+                linked => linked,
+            },
             Placing::RenameNew => patiently(|| self.disk.rename_new(temp, path)),
             Placing::Rename => match patiently(|| self.disk.open(path)) {
                 Ok(_) => return Ok(Put::Exists),
@@ -227,15 +249,18 @@ impl<D: Disk> Backend for Local<D> {
     fn put_new(&self, handle: &Handle, bytes: &[u8]) -> Result<Put> {
         storable(handle, bytes)?;
         self.check_trust("create", handle)?;
-        let path = handle.path();
-        let folder = parent_of(&path);
-        self.make_folder(folder)?;
-        let temp = self.temps.write(&self.disk, bytes)?;
-        let placed = self.place_new(&temp, &path).attempt("create", self.place(&path));
-        self.temps.discard(&self.disk, &temp);
-        let put = placed?;
-        // For an object that stood there already too: its creator may not have come so far.
-        self.sync_folder(folder)?;
+        let put = match self.put(handle, bytes) {
+            Err(error)
+                if error.kind() == Kind::NoSpace
+                    && Reserve::is_for(handle.kind())
+                    && self.reserve.give_up(&self.disk) =>
+            {
+                self.check_trust("create", handle)?;
+                self.put(handle, bytes)?
+            }
+            put => put?,
+        };
+        self.reserve.keep(&self.disk);
         Ok(put)
     }
 
@@ -280,7 +305,9 @@ impl<D: Disk> Backend for Local<D> {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
             result => {
                 result.attempt("delete", self.place(&path))?;
-                self.sync_folder(parent_of(&path))
+                self.sync_folder(parent_of(&path))?;
+                self.reserve.keep(&self.disk);
+                Ok(())
             }
         }
     }
@@ -290,6 +317,10 @@ impl<D: Disk> Backend for Local<D> {
 fn is_unsupported(error: &io::Error) -> bool {
     use io::ErrorKind::{InvalidInput, PermissionDenied, Unsupported};
     matches!(error.kind(), InvalidInput | PermissionDenied | Unsupported)
+}
+
+fn is_full(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
 }
 
 fn parent_of(path: &str) -> &str {

@@ -9,6 +9,7 @@ mod local;
 mod location;
 mod memory;
 mod probe;
+mod reserve;
 mod shared;
 mod temp;
 pub mod testing;

@@ -9,7 +9,9 @@ use std::sync::Once;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// The folder that holds them, below the root.
-const FOLDER: &str = "tmp";
+pub(super) const FOLDER: &str = "tmp";
+/// One of them that stays.
+pub(super) const RESERVE: &str = "tmp/reserve";
 /// Names tried for one file.
 const NAMES: u32 = 64;
 /// Seconds after which a file has surely been left by a crash. Should it not have been, its
@@ -77,9 +79,9 @@ impl Temps {
         let is_stray = |entry: &&DiskEntry| {
             entry.size.is_some() && entry.modified.saturating_add(STRAY_AGE) < now.modified
         };
-        for stray in entries.iter().filter(is_stray) {
-            self.discard(disk, &format!("{FOLDER}/{}", stray.name));
-        }
+        let strays =
+            entries.iter().filter(is_stray).map(|stray| format!("{FOLDER}/{}", stray.name));
+        strays.filter(|path| path != RESERVE).for_each(|path| self.discard(disk, &path));
     }
 }
 

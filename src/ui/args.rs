@@ -57,6 +57,9 @@ pub struct Global {
 #[derive(Debug, Subcommand)]
 pub enum Verb {
     /// Create a repository
+    ///
+    /// Everything in it is for its owner alone, except in a folder that was made to be shared (setgid,
+    /// or writable by its group): there the group has the rights that it has to that folder.
     Init(init::InitArgs),
     /// Save files, databases and streams as one snapshot
     Backup(Box<backup::BackupArgs>),
