@@ -60,6 +60,16 @@ pub const CLOSURE_BYTES: usize = CLOSURE_MAX * BLOB_MAX;
 
 /// Largest record object (config, key, writer, snapshot, note), sealed.
 pub const RECORD_MAX: usize = 16 * MIB;
+/// Largest outcome, sealed: many of them are held at once.
+pub const OUTCOME_MAX: usize = 4 * MIB;
+/// Most tags, labels, parts and other elements of one snapshot.
+pub const SNAPSHOT_ELEMENTS_MAX: usize = 1 << 16;
+/// A writer that has made so many packs commits a partial, which names them.
+pub const PARTIAL_PACKS_MAX: usize = 1 << 16;
+/// Most damaged blobs of one pack that notes name one by one; of more, they name the pack.
+pub const NOTED_BLOBS_MAX: usize = 256;
+/// Most packs or blobs that one note of damage names.
+pub const NOTE_DAMAGE_MAX: usize = 1 << 16;
 /// Deepest tree of list or directory nodes.
 pub const LEVELS_MAX: u8 = 8;
 /// Deepest nesting of directories.
@@ -158,4 +168,6 @@ const _: () = {
     assert!(2 * SQLITE_FRAME_MAX <= SPOOL_MEMORY);
     assert!(DEPTH_MAX as usize <= CLOSURE_MAX);
     assert!(KEYRING_KEYS_MAX * 128 <= SLOT_MAX);
+    assert!(PARTIAL_PACKS_MAX * 40 <= OUTCOME_MAX, "a partial names all its packs");
+    assert!(NOTE_DAMAGE_MAX * 64 <= RECORD_MAX, "a note of damage is a record");
 };

@@ -2,23 +2,11 @@
 
 use super::Handle;
 use crate::error::{Error, Kind, Result};
-use crate::format::ObjectKind;
-use crate::limits::{INDEX_MAX, PACK_MAX, RECORD_MAX, SLOT_MAX};
 use std::ops::Range;
-
-/// The most bytes that an object of this kind has.
-pub(super) fn largest(kind: ObjectKind) -> usize {
-    match kind {
-        ObjectKind::Pack => PACK_MAX,
-        ObjectKind::Index => INDEX_MAX,
-        ObjectKind::Key => SLOT_MAX,
-        _ => RECORD_MAX,
-    }
-}
 
 /// Refuses to store what no reader would accept.
 pub(super) fn storable(handle: &Handle, bytes: &[u8]) -> Result<()> {
-    let most = largest(handle.kind());
+    let most = handle.kind().largest();
     if bytes.len() > most {
         return Err(Error::new(Kind::InvalidInput, "store", handle)
             .because(format!("it has {} bytes, and at most {most} are allowed", bytes.len())));
@@ -44,7 +32,7 @@ pub(super) fn readable(
             format!("it ends at byte {size}, inside the range {} to {}", range.start, range.end),
         ));
     }
-    let most = largest(handle.kind());
+    let most = handle.kind().largest();
     match usize::try_from(length) {
         Ok(length) if length <= most => Ok((range.start, length)),
         _ => Err(Error::damaged(

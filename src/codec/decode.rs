@@ -1,7 +1,7 @@
 //! Payloads back to plaintext, within bounds that the payload has no say in.
 
 use super::{FRAME_START, context};
-use crate::error::{Error, Result};
+use crate::error::{Error, Kind, Result};
 use crate::format::Codec;
 use crate::limits::{BLOB_MAX, PREFIX_MAX};
 use zstd_safe::{find_frame_compressed_size, get_error_name, get_frame_content_size};
@@ -26,7 +26,7 @@ pub fn decode(codec: Codec, payload: &[u8], prefix: &[u8], plain_len: usize) -> 
     let mut plain = Vec::with_capacity(plain_len);
     let prefix = if codec == Codec::Delta { prefix } else { &[] };
     context::decompress(payload, prefix, &mut plain)
-        .map_err(|code| damaged(get_error_name(code)))?;
+        .map_err(|code| failed(get_error_name(code)))?;
     if plain.len() != plain_len {
         return Err(damaged("its length is not the one recorded"));
     }
@@ -50,6 +50,14 @@ fn check_frame(payload: &[u8], plain_len: usize) -> Result<()> {
         return Err(damaged("its frame does not end where it ends"));
     }
     Ok(())
+}
+
+/// Want of memory says nothing about what was decoded.
+fn failed(reason: &str) -> Error {
+    match reason.contains("not enough memory") {
+        true => Error::new(Kind::Failed, "decode", "a chunk").because(reason),
+        false => damaged(reason),
+    }
 }
 
 fn damaged(reason: &str) -> Error {

@@ -8,7 +8,6 @@ use crate::format::frame::{INNER_HEAD, SALT, SEAL, SEALED_HEAD, SealedHead};
 use crate::format::pack::Salt;
 use crate::format::{Codec, Handle, ObjectKind, padme};
 use crate::id::{IndexId, RepoId};
-use crate::limits::{INDEX_MAX, RECORD_MAX};
 use zeroize::Zeroizing;
 
 /// Bytes of an object's associated data, without its place.
@@ -61,7 +60,7 @@ pub fn open_object(
     let kind = handle.kind();
     let purpose = purpose(kind)?;
     let path = handle.path();
-    if bytes.len() > bound(kind) {
+    if bytes.len() > kind.largest() {
         return Err(Error::damaged("open", path, format!("{} bytes are too many", bytes.len())));
     }
     let place = match handle.index_id() {
@@ -89,7 +88,7 @@ fn seal(
     payload: &[u8],
 ) -> Result<Vec<u8>> {
     let purpose = purpose(kind)?;
-    let inner = encode_inner(payload, bound(kind))?;
+    let inner = encode_inner(payload, kind.largest())?;
     let head = SealedHead { kind, epoch: keyring.epoch(purpose)?, salt: *salt };
     let sealer = Sealer::new(keyring, purpose, Salt { epoch: head.epoch, bytes: *salt })?;
     let mut bytes = head.encode().to_vec();
@@ -158,11 +157,6 @@ fn purpose(kind: ObjectKind) -> Result<Purpose> {
         ObjectKind::Gc => Ok(Purpose::SealGc),
         ObjectKind::Config | ObjectKind::Key | ObjectKind::Pack => Err(not_sealed(kind)),
     }
-}
-
-/// The most bytes that an object of a kind may have.
-fn bound(kind: ObjectKind) -> usize {
-    if kind == ObjectKind::Index { INDEX_MAX } else { RECORD_MAX }
 }
 
 fn not_sealed(kind: ObjectKind) -> Error {

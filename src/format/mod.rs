@@ -20,6 +20,7 @@ pub mod writer;
 
 pub use handle::Handle;
 
+use crate::limits::{INDEX_MAX, OUTCOME_MAX, PACK_MAX, RECORD_MAX, SLOT_MAX};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -75,6 +76,17 @@ impl ObjectKind {
     /// The kind of this number.
     pub fn from_number(number: u8) -> Option<Self> {
         Self::ALL.into_iter().find(|kind| kind.number() == number)
+    }
+
+    /// The most bytes that an object of this kind has.
+    pub fn largest(self) -> usize {
+        match self {
+            ObjectKind::Pack => PACK_MAX,
+            ObjectKind::Index => INDEX_MAX,
+            ObjectKind::Snapshot => OUTCOME_MAX,
+            ObjectKind::Key => SLOT_MAX,
+            _ => RECORD_MAX,
+        }
     }
 
     /// The folder that holds the objects of this kind.

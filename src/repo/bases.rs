@@ -27,7 +27,7 @@ pub(super) fn read_bases(
     candidates: &[&Candidate<'_>],
 ) -> Vec<Option<Bases>> {
     let chosen: Vec<Vec<Place>> =
-        candidates.par_iter().map(|candidate| choose(index, &candidate.bases)).collect();
+        candidates.par_iter().map(|candidate| choose(index, candidate)).collect();
     let ids: Vec<ChunkId> =
         chosen.iter().flatten().map(|place| place.id).collect::<HashSet<_>>().into_iter().collect();
     let plains: HashMap<ChunkId, Plain> = ids
@@ -39,11 +39,15 @@ pub(super) fn read_bases(
 }
 
 /// The places of the bases to use: one as deep as can be is replaced by one further up
-/// its chain, and what would make the closure too large is left out.
-fn choose(index: &Index, wanted: &[ChunkId]) -> Vec<Place> {
+/// its chain, and what would make the closure too large is left out. A chunk that was stored once
+/// and does not count any more has none: stored whole, it serves all that rested on it again.
+fn choose(index: &Index, candidate: &Candidate<'_>) -> Vec<Place> {
+    if index.names_blob(&candidate.id) {
+        return Vec::new();
+    }
     let mut chosen: Vec<Place> = Vec::new();
     let mut closure: HashSet<BaseId> = HashSet::new();
-    for id in wanted.iter().rev().take(BASES_MAX) {
+    for id in candidate.bases.iter().rev().take(BASES_MAX) {
         let Some(place) = index.find(id) else { continue };
         // The root of its chain where the whole chain would be too much: it has most of it.
         let fitting = [shallow(index, place.clone()), root(index, place)].into_iter().flatten();

@@ -1,10 +1,12 @@
 //! The index: where each blob lies, over all segments, and which entries are usable.
 
+use super::standing::Standing;
 use super::{Generations, Repository};
 use crate::backend::Handle;
 use crate::crypto::object;
 use crate::error::{Error, Kind, Result};
-use crate::format::index::{IndexEntry, Segment, SegmentBuilder};
+use crate::format::index::{IndexEntry, PackRow, Segment, SegmentBuilder};
+use crate::format::note::Damage;
 use crate::format::pack::Salt;
 use crate::format::{BlobKind, Codec, ObjectKind};
 use crate::id::{BaseId, ChunkId, IndexId, PackId};
@@ -47,11 +49,8 @@ pub struct Index {
     /// Which segments were read, by name.
     names: Vec<IndexId>,
     generations: Generations,
-    /// Entries found damaged.
-    damaged: Entries,
-    /// Packs found lost altogether.
-    lost: HashSet<PackId>,
-    /// Why segments are missing.
+    standing: Standing,
+    /// Why segments or notes are missing.
     troubles: Vec<Error>,
 }
 
@@ -68,8 +67,9 @@ const LOADS_MOST: usize = 8;
 const VISITS_MAX: usize = 4 * CLOSURE_READ_MAX;
 
 impl Repository {
-    /// Reads the collection chain and then every live index segment (chapter 11, W2). What a
-    /// damaged segment named is just not known; [`Index::take_troubles`] tells of it.
+    /// Reads the collection chain and then every live index segment, for whoever reads: entries of
+    /// packs that are gone or damaged are in it, too. What a damaged segment named is just not
+    /// known; [`Index::take_troubles`] tells of it.
     ///
     /// A segment that is gone when its turn comes was replaced by a collector: then everything is
     /// read again, a few times.
@@ -81,6 +81,24 @@ impl Repository {
                 loaded => return loaded,
             }
         }
+    }
+
+    /// The same for whoever writes (chapter 11, W2): what counts is only what lies in packs that
+    /// are listed with their length, and is not noted as damaged. What a store whose listings lag
+    /// does not show yet is not counted on either.
+    pub(super) fn load_index_to_write(&self) -> Result<Index> {
+        let mut index = self.load_index()?;
+        let listed = self.backend().list(ObjectKind::Pack)?;
+        let sizes: HashMap<PackId, u64> = listed
+            .into_iter()
+            .filter_map(|object| Some((object.handle.pack_id()?, object.size)))
+            .collect();
+        let is_there = |pack: &PackRow| sizes.get(&pack.id) == Some(&u64::from(pack.size));
+        index.standing.bar(&index.segments, is_there);
+        let mut noted = self.noted_damage()?;
+        index.troubles.append(&mut noted.troubles);
+        index.distrust(&noted.all());
+        Ok(index)
     }
 
     fn try_load_index(&self) -> Result<Index> {
@@ -104,7 +122,9 @@ impl Repository {
             }
         }
         let segments = merge_small(segments)?;
-        Ok(Index { segments, names, generations, troubles, ..Index::default() })
+        let mut standing = Standing::of(&segments);
+        standing.bar(&segments, |pack| !generations.is_condemned(&pack.id));
+        Ok(Index { segments, names, generations, standing, troubles })
     }
 
     /// One segment, as it is stored.
@@ -162,31 +182,54 @@ impl Index {
         self.len() == 0
     }
 
-    /// Segments that could not be read, told once.
+    /// Segments and notes that could not be read, told once.
     pub fn take_troubles(&mut self) -> Vec<Error> {
         std::mem::take(&mut self.troubles)
     }
 
-    /// Marks entries as damaged: they stop being usable.
-    pub fn mark_damaged(&mut self, places: impl IntoIterator<Item = Place>) {
-        self.damaged.extend(places);
+    /// An entry was read and is wrong: it stops being usable, and is to be noted.
+    pub fn meet_damage(&self, place: Place) {
+        self.standing.meet(place);
     }
 
-    /// Marks all entries in a pack as damaged.
-    pub fn mark_lost(&mut self, pack: PackId) {
-        self.lost.insert(pack);
+    /// Entries that were read and are wrong.
+    pub fn met_damage(&self) -> Vec<Place> {
+        self.standing.met()
     }
 
-    /// Whether an entry was marked.
-    pub fn is_damaged(&self, place: &Place) -> bool {
-        self.lost.contains(&place.pack) || self.damaged.contains(place)
+    /// Entries stop being usable, for whatever reason.
+    pub fn discount(&mut self, places: impl IntoIterator<Item = Place>) {
+        self.standing.discount(places);
+    }
+
+    /// What is noted as damaged stops being usable.
+    pub fn distrust(&mut self, damage: &Damage) {
+        self.standing.note(&self.segments, damage);
+    }
+
+    /// What reads through another index have met, and will meet, counts no more here.
+    pub(super) fn share_damage(&mut self, other: &Index) {
+        self.standing.share(&other.standing);
     }
 
     /// Every entry, in no particular order.
     pub fn places(&self) -> impl Iterator<Item = Place> + '_ {
         self.segments.iter().flat_map(|segment| {
-            (0..segment.len()).filter_map(move |row| place(segment, &segment.entry(row)?))
+            (0..segment.len()).filter_map(move |row| place_of(segment, &segment.entry(row)?))
         })
+    }
+
+    /// The entries that count, though their bases may not.
+    pub fn counting(&self) -> impl Iterator<Item = Place> + '_ {
+        (0..).zip(&self.segments).flat_map(move |(at, segment)| {
+            (0..segment.len()).filter_map(move |row| self.counted(at, segment, row))
+        })
+    }
+
+    fn counted(&self, at: usize, segment: &Segment, row: usize) -> Option<Place> {
+        let (pack, _) = segment.pack_row_of(row)?;
+        let place = self.standing.pack_counts(at, pack).then(|| segment.entry(row))??;
+        place_of(segment, &place).filter(|place| self.standing.counts(place))
     }
 
     pub(super) fn segments(&self) -> &[Segment] {
@@ -195,7 +238,7 @@ impl Index {
 
     pub(super) fn place(&self, segment: usize, row: usize) -> Option<Place> {
         let segment = self.segments.get(segment)?;
-        place(segment, &segment.entry(row)?)
+        place_of(segment, &segment.entry(row)?)
     }
 
     pub(super) fn id_of(&self, segment: usize, row: usize) -> Option<ChunkId> {
@@ -230,33 +273,39 @@ impl Index {
         self.find(id).is_some()
     }
 
-    pub(super) fn candidates(&self, base: &BaseId) -> Vec<Place> {
-        let mut places: Vec<Place> = self
-            .segments
+    /// Whether there is any entry of the blob, usable or not.
+    pub(super) fn names_blob(&self, id: &ChunkId) -> bool {
+        self.segments
             .iter()
-            .flat_map(|segment| {
-                segment.find(base).filter_map(move |row| place(segment, &segment.entry(row)?))
-            })
-            .collect();
+            .any(|segment| segment.find(&id.base()).any(|row| segment.id(row).as_ref() == Some(id)))
+    }
+
+    /// The entries of a blob that count, the least depth first.
+    pub(super) fn candidates(&self, base: &BaseId) -> Vec<Place> {
+        let of_segment = |(at, segment): (usize, &Segment)| {
+            let found = segment.find(base);
+            found.filter_map(|row| self.counted(at, segment, row)).collect::<Vec<_>>()
+        };
+        let mut places: Vec<Place> = (0..).zip(&self.segments).flat_map(of_segment).collect();
         places.sort_by_key(|place| place.depth);
         places
     }
 
-    /// An entry is usable if its pack is neither condemned nor damaged and every base has a
-    /// usable entry of smaller depth. So no cycle can carry anything.
+    /// An entry is usable if it counts and every base has a usable entry of smaller depth. So no
+    /// cycle can carry anything.
     pub(super) fn is_usable(&self, place: &Place, bad: &Entries) -> bool {
         self.usable_within(place, bad, &mut HashMap::new())
     }
 
-    /// Each entry is judged once, however many paths of shared bases lead to it.
+    /// Each entry is judged once, however many paths of shared bases lead to it. All of them are
+    /// [`Index::candidates`], so that their packs count.
     fn usable_within(
         &self,
         place: &Place,
         bad: &Entries,
         judged: &mut HashMap<Place, bool>,
     ) -> bool {
-        let damaged = self.is_damaged(place) || bad.contains(place);
-        if damaged || place.depth > DEPTH_MAX || self.generations.is_condemned(&place.pack) {
+        if bad.contains(place) || place.depth > DEPTH_MAX {
             return false;
         }
         if place.bases.is_empty() {
@@ -277,7 +326,7 @@ impl Index {
     }
 }
 
-fn place(segment: &Segment, entry: &IndexEntry) -> Option<Place> {
+fn place_of(segment: &Segment, entry: &IndexEntry) -> Option<Place> {
     let pack = segment.packs().get(usize::try_from(entry.pack).ok()?)?;
     Some(Place {
         id: entry.id,

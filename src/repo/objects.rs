@@ -5,7 +5,6 @@ use crate::backend::{Handle, Put};
 use crate::crypto::object;
 use crate::error::{Error, Kind, Result};
 use crate::format::record::{self, Record};
-use crate::limits::RECORD_MAX;
 
 impl Repository {
     /// Seals a record for `handle` under a fresh salt.
@@ -36,8 +35,7 @@ impl Repository {
     /// The plaintext of a sealed object, and the object's own hash.
     pub fn open_object(&self, handle: &Handle) -> Result<(Vec<u8>, [u8; 32])> {
         let size = self.backend().size(handle)?;
-        let bound = if handle.index_id().is_some() { crate::limits::INDEX_MAX } else { RECORD_MAX };
-        if size > bound as u64 {
+        if size > handle.kind().largest() as u64 {
             return Err(Error::damaged("read", handle, format!("{size} bytes are too many")));
         }
         let bytes = self.backend().get(handle, None)?;

@@ -49,6 +49,11 @@ impl<'r> Reader<'r> {
         }
     }
 
+    /// The repository that this reads from.
+    pub fn repository(&self) -> &'r Repository {
+        self.repository
+    }
+
     /// The index that this reads through.
     pub fn index(&self) -> &'r Index {
         self.index
@@ -170,9 +175,15 @@ impl<'r> Reader<'r> {
             .ok_or_else(|| failed(place, Error::new(Kind::Failed, "read chunk", place.id)))
     }
 
+    /// Bytes that are there and wrong are remembered; what could not be had is not.
     fn read_one(&self, place: &Place, plains: &HashMap<BaseId, Plain>) -> Result<Plain> {
-        let payload = self.open(place, &self.fetch_one(place)?)?;
-        self.decode_proved(place, &payload, &prefix(place, plains)?)
+        let (sealed, prefix) = (self.fetch_one(place)?, prefix(place, plains)?);
+        let opened = self.open(place, &sealed);
+        let read = opened.and_then(|payload| self.decode_proved(place, &payload, &prefix));
+        if read.as_ref().is_err_and(|error| error.kind() == Kind::Damaged) {
+            self.index.meet_damage(place.clone());
+        }
+        read
     }
 
     fn fetch_one(&self, place: &Place) -> Result<Vec<u8>> {

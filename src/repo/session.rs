@@ -4,6 +4,7 @@
 use super::bases::{Bases, read_bases};
 use super::packer::Packer;
 use super::seal::{BlobSealer, SealedBlob};
+use super::snapshots::elements;
 use super::uploader::Uploader;
 use super::{Candidate, Index, Repository, Stored};
 use crate::backend::{Handle, Put};
@@ -14,9 +15,9 @@ use crate::format::BlobKind;
 use crate::format::index::SegmentBuilder;
 use crate::format::pack::Salt;
 use crate::format::snapshot::{Maintenance, Outcome, Partial, Snapshot, Summary};
-use crate::format::writer::{Heartbeat, Registration};
+use crate::format::writer::Heartbeat;
 use crate::id::{ChunkId, PackId, SnapshotId};
-use crate::limits::INDEX_ENTRIES_MAX;
+use crate::limits::{INDEX_ENTRIES_MAX, PARTIAL_PACKS_MAX, SNAPSHOT_ELEMENTS_MAX};
 use rayon::prelude::*;
 use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
@@ -45,6 +46,7 @@ pub struct Session<'r> {
     options: SessionOptions,
     id: SnapshotId,
     index: Arc<Index>,
+    troubles: Vec<Error>,
     sealers: [BlobSealer; 2],
     packers: [Packer; 2],
     uploader: Uploader,
@@ -69,7 +71,9 @@ impl Repository {
     /// W1 and W2: registers a writer, only then reads verdicts, condemned packs and the index.
     pub fn begin(&self, options: SessionOptions) -> Result<Session<'_>> {
         let id = self.register(&options, None)?;
-        let index = Arc::new(self.load_index()?);
+        let mut index = self.load_index_to_write()?;
+        let troubles = index.take_troubles();
+        let index = Arc::new(index);
         let now = self.env().now();
         Ok(Session {
             sealers: self.sealers()?,
@@ -84,29 +88,11 @@ impl Repository {
             options,
             id,
             index,
+            troubles,
             registered: now,
             last_beat: now,
             beats: 0,
         })
-    }
-
-    fn register(
-        &self,
-        options: &SessionOptions,
-        continues: Option<SnapshotId>,
-    ) -> Result<SnapshotId> {
-        let id = SnapshotId(self.env().random()?);
-        let registration = Registration {
-            id,
-            started: self.env().now(),
-            verb: options.verb.clone(),
-            host: options.host.clone(),
-            process: self.env().process(),
-            tool: options.tool.clone(),
-            continues,
-        };
-        self.put_record(&Handle::writer(id), &registration)?;
-        Ok(id)
     }
 
     /// Sealers for data and metadata under one fresh salt.
@@ -138,6 +124,11 @@ impl<'r> Session<'r> {
     /// The index as it was when the session began.
     pub fn index(&self) -> &Arc<Index> {
         &self.index
+    }
+
+    /// Why some of the index or of the notes could not be read, told once.
+    pub fn take_troubles(&mut self) -> Vec<Error> {
+        std::mem::take(&mut self.troubles)
     }
 
     /// Counts so far; bytes written only after packs were closed.
@@ -315,6 +306,11 @@ impl<'r> Session<'r> {
         self.refuse_broken()?;
         self.flush()?;
         let snapshot = make(self.id, self.summary.clone());
+        if elements(&snapshot) > SNAPSHOT_ELEMENTS_MAX {
+            return Err(Error::new(Kind::InvalidInput, "commit", self.id)
+                .because("it has too many elements")
+                .hint("name fewer sources, or give it fewer tags and labels"));
+        }
         let outcome = Outcome::Snapshot(Box::new(snapshot));
         self.put_outcome(&outcome)?;
         match outcome {
@@ -351,7 +347,8 @@ impl<'r> Session<'r> {
     /// from a fence, and the session goes on as a new writer.
     fn stay_alive(&mut self) -> Result<()> {
         let now = self.repository.env().now();
-        if now.0.saturating_sub(self.registered.0) >= PARTIAL {
+        let long = now.0.saturating_sub(self.registered.0) >= PARTIAL;
+        if long || self.packs.len() >= PARTIAL_PACKS_MAX {
             return self.roll(now);
         }
         if now.0.saturating_sub(self.last_beat.0) >= BEAT {
@@ -381,7 +378,8 @@ impl<'r> Session<'r> {
         let next = self.repository.register(&self.options, Some(self.id))?;
         self.put_outcome(&partial)?;
         self.id = next;
-        let index = self.repository.load_index()?;
+        let mut index = self.repository.load_index_to_write()?;
+        index.share_damage(&self.index);
         if index.generation() != self.index.generation() {
             return Err(Error::new(Kind::Fenced, "go on as writer", self.id)
                 .because("a collection began meanwhile")

@@ -3,15 +3,15 @@
 use super::Repository;
 use crate::backend::Handle;
 use crate::env::Time;
-use crate::error::{Error, Result};
+use crate::error::{Error, Kind, Result};
 use crate::format::ObjectKind;
 use crate::format::gc::{Forgotten, Position};
 use crate::format::node::bad_name;
 use crate::format::snapshot::{Outcome, Snapshot};
 use crate::id::{SeriesId, SnapshotId};
-use crate::limits::DIRECTORY_DEPTH_MAX;
+use crate::limits::{DIRECTORY_DEPTH_MAX, OUTCOME_MAX, SNAPSHOT_ELEMENTS_MAX};
 use rayon::prelude::*;
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 /// A snapshot, and the hash of its object.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,15 +24,19 @@ pub struct StoredSnapshot {
     pub size: u64,
 }
 
+/// What became of a writer, the hash of its object, and its length.
+pub type StoredOutcome = (Outcome, [u8; 32], u64);
+
 impl Repository {
-    /// Every live snapshot that was not given up, newest first.
+    /// Every live snapshot that was not given up, newest first. All are held: whoever needs but one
+    /// at a time takes [`Repository::each_outcome`].
     ///
     /// # Errors
     /// What cannot be read is handed to `trouble` and left out; listing errors end it.
     pub fn snapshots(&self, mut trouble: impl FnMut(Error)) -> Result<Vec<StoredSnapshot>> {
         let generations = self.generations()?;
         let mut snapshots = Vec::new();
-        for (_, outcome) in self.outcomes()? {
+        self.each_outcome(&mut |_, outcome| {
             match outcome {
                 Ok((Outcome::Snapshot(snapshot), hash, size))
                     if generations.outcome_lives(&snapshot.id, snapshot.generation) =>
@@ -42,34 +46,59 @@ impl Repository {
                 Ok(_) => {}
                 Err(error) => trouble(error),
             }
-        }
+            Ok(())
+        })?;
         newest_first(&mut snapshots);
         Ok(snapshots)
     }
 
-    /// Every outcome that was not given up, readable or not, with hash and length.
-    #[expect(clippy::type_complexity, reason = "one use, spelt out where it is read")]
-    pub fn outcomes(&self) -> Result<Vec<(SnapshotId, Result<(Outcome, [u8; 32], u64)>)>> {
-        let forgotten: HashSet<SnapshotId> = self
-            .backend()
-            .list(ObjectKind::Forgotten)?
-            .iter()
-            .filter_map(|object| object.handle.snapshot_id())
-            .collect();
-        let listed: HashSet<(SnapshotId, u64)> = self
-            .backend()
-            .list(ObjectKind::Snapshot)?
+    /// Hands out every outcome that was not given up, readable or not, with hash and length.
+    /// Those in memory at once come to [`OUTCOME_MAX`] bytes of objects.
+    ///
+    /// # Errors
+    /// Those of listing and of `visit`.
+    pub fn each_outcome(
+        &self,
+        visit: &mut dyn FnMut(SnapshotId, Result<StoredOutcome>) -> Result<()>,
+    ) -> Result<()> {
+        // Snapshots before marks: whoever gives one up while we look puts its mark first.
+        let listed = self.backend().list(ObjectKind::Snapshot)?;
+        let mut listed: BTreeMap<SnapshotId, u64> = listed
             .iter()
             .filter_map(|object| Some((object.handle.snapshot_id()?, object.size)))
-            .filter(|(id, _)| !forgotten.contains(id))
             .collect();
-        Ok(listed
-            .into_par_iter()
-            .map(|(id, size)| {
-                let outcome = self.outcome(id).map(|(outcome, hash)| (outcome, hash, size));
-                (id, outcome)
-            })
-            .collect())
+        let forgotten = self.forgotten_ids()?;
+        listed.retain(|id, _| !forgotten.contains(id));
+        let listed: Vec<(SnapshotId, u64)> = listed.into_iter().collect();
+        let mut rest = listed.as_slice();
+        while let Some((batch, after)) = rest.split_at_checked(fitting(rest)) {
+            rest = after;
+            if batch.is_empty() {
+                break;
+            }
+            let read: Vec<_> = batch.par_iter().map(|(id, _)| (*id, self.outcome(*id))).collect();
+            for ((id, outcome), (_, size)) in read.into_iter().zip(batch) {
+                let gone = matches!(&outcome, Err(error) if error.kind() == Kind::NotFound);
+                if gone && self.is_forgotten(id)? {
+                    continue;
+                }
+                visit(id, outcome.map(|(outcome, hash)| (outcome, hash, *size)))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn forgotten_ids(&self) -> Result<HashSet<SnapshotId>> {
+        let listed = self.backend().list(ObjectKind::Forgotten)?;
+        Ok(listed.iter().filter_map(|object| object.handle.snapshot_id()).collect())
+    }
+
+    fn is_forgotten(&self, id: SnapshotId) -> Result<bool> {
+        match self.backend().size(&Handle::forgotten(id)) {
+            Ok(_) => Ok(true),
+            Err(error) if error.kind() == Kind::NotFound => Ok(false),
+            Err(error) => Err(error),
+        }
     }
 
     /// The outcome of one writer, which must name itself.
@@ -86,7 +115,7 @@ impl Repository {
             return Err(Error::damaged("read", &handle, "it names another writer"));
         }
         if let Outcome::Snapshot(snapshot) = &outcome
-            && let Some(reason) = snapshot.parts.iter().find_map(|part| bad_path(&part.path))
+            && let Some(reason) = fault_of(snapshot)
         {
             return Err(Error::damaged("read", &handle, reason));
         }
@@ -125,6 +154,34 @@ impl Repository {
         }
         Ok(marks)
     }
+}
+
+/// How many of the first ones come to no more than the bound of one together; at least one.
+fn fitting(listed: &[(SnapshotId, u64)]) -> usize {
+    let mut bytes: u64 = 0;
+    let fits = |(_, size): &&(SnapshotId, u64)| {
+        bytes = bytes.saturating_add(*size);
+        bytes <= OUTCOME_MAX as u64
+    };
+    listed.iter().take_while(fits).count().max(1).min(listed.len())
+}
+
+/// Why no writer makes such a snapshot, if so.
+fn fault_of(snapshot: &Snapshot) -> Option<&'static str> {
+    if elements(snapshot) > SNAPSHOT_ELEMENTS_MAX {
+        return Some("it has too many elements");
+    }
+    snapshot.parts.iter().find_map(|part| bad_path(&part.path))
+}
+
+/// Whatever takes more memory than its bytes.
+pub(super) fn elements(snapshot: &Snapshot) -> usize {
+    let in_parts = snapshot.parts.iter().map(|part| {
+        part.selection.len() + part.parents.len() + part.facts.len() + part.taints.len() + 1
+    });
+    let missing = snapshot.missing.iter().map(|missing| missing.selection.len() + 1);
+    let others = snapshot.tags.len() + snapshot.labels.len() + snapshot.warnings.len();
+    in_parts.chain(missing).sum::<usize>() + others
 }
 
 /// Why a part cannot stand at a path, if it cannot: the folders that lead there are made by name.

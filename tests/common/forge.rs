@@ -3,7 +3,7 @@
 
 use super::repo::{TempRepo, secret};
 use icecore::backend::{Backend, Handle, Put};
-use icecore::crypto::{Keyring, Sealer, object, slot};
+use icecore::crypto::{Keyring, Sealer, Secret, object, slot};
 use icecore::env::{Env, Time};
 use icecore::format::gc::{Condemned, Reason, Verdict};
 use icecore::format::index::{IndexEntry, PackRow, SegmentBuilder};
@@ -54,10 +54,15 @@ impl Blob {
 
 impl Forger {
     pub fn new(repo: &TempRepo) -> Self {
+        Self::with(repo, &secret())
+    }
+
+    /// The same with any secret of the repository.
+    pub fn with(repo: &TempRepo, secret: &Secret) -> Self {
         let id = repo.repository.slot();
         let bytes = repo.backend.get(&Handle::key(id), None).unwrap();
         let repository = repo.repository.config().repository;
-        let keys = slot::unwrap(&bytes, id, &secret(), repository).unwrap();
+        let keys = slot::unwrap(&bytes, id, secret, repository).unwrap();
         // Never the randomness of an honest writer.
         let (env, _) = Env::seeded(u64::MAX, Time(0));
         Forger { keys, repository, env, backend: repo.backend.clone() }

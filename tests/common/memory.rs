@@ -186,9 +186,10 @@ impl Source for MemorySource {
     }
 }
 
-struct MemoryStream {
-    runs: VecDeque<Run>,
-    at: usize,
+/// The bytes and holes of a file, read in order.
+pub struct MemoryStream {
+    pub runs: VecDeque<Run>,
+    pub at: usize,
 }
 
 impl ByteStream for MemoryStream {

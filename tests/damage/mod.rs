@@ -1,5 +1,9 @@
 //! What is damaged, how, and what comes next: each cell with its outcome (faults 3, 8, 11, 12, 51).
 
+mod beside;
+mod known;
+mod lens;
+mod noted;
 mod scene;
 
 use crate::common::chance::Chance;

@@ -27,20 +27,28 @@ pub struct Scene {
 impl Scene {
     /// Five states, the second and the third given up; two key slots; a writer that lived long.
     pub fn new(seed: u64) -> Self {
+        Scene::of(seed, 1_200_000, 60_000)
+    }
+
+    /// The same with a database and a file of these lengths.
+    pub fn of(seed: u64, rows: usize, noise: usize) -> Self {
         let store = Arc::new(Memory::new());
         let repo = TempRepo::over(store.clone(), seed);
         let other = Secret::KeyFile(Zeroizing::new([8; 32]));
         repo.repository.add_slot(&other, Default::default(), "other").unwrap();
         let mut chance = Chance::new(seed);
         let (mut tree, mut kept) = (Tree::default(), Vec::new());
-        tree.put("db", chance.rows(1_200_000));
-        tree.put("still", chance.noise(60_000));
+        tree.put("db", chance.rows(rows));
+        tree.put("still", chance.noise(noise));
+        // Not opened again, unless something is wrong with what is stored.
+        tree.stamps.insert("still".into(), 1);
         for hour in 0..5 {
             let mut bytes = tree.bytes("db");
-            let at = hour * 200_000 + 7777;
+            let at = hour * rows / 6 + 7777;
             bytes[at..at + 40].copy_from_slice(&chance.noise(40));
             tree.put("db", bytes);
-            tree.put(&format!("a/new{hour}"), chance.noise(20_000));
+            tree.put(&format!("a/new{hour}"), chance.noise(noise / 3));
+            tree.stamps.insert(format!("a/new{hour}"), 1);
             let snapshot = repo.backup(vec![tree.source("/data")]).unwrap().snapshot;
             kept.push((snapshot, tree.clone()));
         }

@@ -4,6 +4,7 @@
 mod limits;
 mod memory;
 mod nonces;
+mod records;
 mod vast;
 
 use crate::common::repo::secret;

@@ -37,7 +37,7 @@ fn damage_stops_nothing_else() {
     let repo = TempRepo::new(7);
     let (snapshot, lost) = with_lost_folder(&repo);
     let mut index = repo.repository.load_index().unwrap();
-    index.mark_damaged([lost.clone()]);
+    index.discount([lost.clone()]);
     let reader = Reader::new(&repo.repository, &index);
     let mut paths = Vec::new();
     let mut troubles = Vec::new();
@@ -88,7 +88,7 @@ fn damage_stops_nothing_else() {
     let source = vec![tree.source("/data")];
     let other = backup(&repo.repository, source, &options, &Silent).unwrap().snapshot;
     let mut index = repo.repository.load_index().unwrap();
-    index.mark_damaged([lost]);
+    index.discount([lost]);
     let reader = Reader::new(&repo.repository, &index);
     let (before, after) =
         (tree::find(&reader, &snapshot, b"/").unwrap(), tree::find(&reader, &other, b"/").unwrap());

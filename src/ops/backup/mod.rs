@@ -9,6 +9,7 @@ mod watched;
 pub use crate::codec::Level;
 pub use parent::ParentChoice;
 
+use super::damage::remember;
 use crate::env::Time;
 use crate::error::{Error, Kind, Result};
 use crate::format::snapshot::{Missing, Part, Snapshot, Summary};
@@ -51,7 +52,8 @@ pub struct BackupOptions {
 pub struct BackupReport {
     /// The snapshot.
     pub snapshot: Snapshot,
-    /// Whether something could not be captured, or changed while it was read.
+    /// Whether something could not be captured, or changed while it was read, or may rest on
+    /// chunks that turned out to be damaged meanwhile.
     pub incomplete: bool,
 }
 
@@ -76,12 +78,14 @@ pub fn backup(
         level: options.level,
         deltas: options.deltas,
     })?;
+    session.take_troubles().iter().for_each(|error| monitor.trouble(error));
     let series = Series::find(repository, &options.host, &descriptions, &options.parent)?;
     monitor.begin("back up", None);
     let captured = capture(&mut session, sources, &series, options, monitor);
     monitor.end();
+    let met_damage = remember(repository, session.index(), monitor);
     // Ctrl-C reaches children that read, too: one may be gone before anybody here is asked.
-    let captured = match go_on(monitor, "back up").and(captured) {
+    let mut captured = match go_on(monitor, "back up").and(captured) {
         Ok(captured) => captured,
         Err(error) => {
             // The error is what matters; an outcome only spares the collector a wait.
@@ -89,8 +93,20 @@ pub fn backup(
             return Err(error);
         }
     };
+    if met_damage {
+        let error = damaged(repository);
+        captured.warnings.push(error.to_string());
+        monitor.trouble(&error);
+    }
     let snapshot = commit(session, captured, &series, started, options)?;
-    Ok(BackupReport { incomplete: snapshot.is_incomplete(), snapshot })
+    Ok(BackupReport { incomplete: met_damage || snapshot.is_incomplete(), snapshot })
+}
+
+/// From when it was met, nothing rests on it; what was counted on before may.
+fn damaged(repository: &Repository) -> Error {
+    let reason = "some of what is stored there is damaged, and this snapshot may rest on it";
+    Error::damaged("count on all of", repository.backend().describe(), reason)
+        .hint("run the same backup again: it stores anew what its sources still have")
 }
 
 #[derive(Default)]

@@ -1,5 +1,6 @@
 //! `check`: accounts for every object, pack, index entry, base and tree, and reads data back.
 
+mod members;
 mod objects;
 mod packs;
 mod trees;
@@ -100,15 +101,21 @@ pub fn check(
 ) -> Result<CheckReport> {
     let mut report = CheckReport::default();
     // Before the index: what a snapshot needs was indexed before it was committed.
-    let outcomes = repository.outcomes()?;
+    let members = members::read(repository)?;
     let mut index = repository.load_index()?;
     for error in index.take_troubles() {
         report.found(monitor, error);
     }
     report.entries = index.len() as u64;
-    let snapshots =
-        objects::check(repository, outcomes, index.generations(), monitor, &mut report)?;
-    packs::check(repository, &mut index, options.read_data, monitor, &mut report)?;
+    objects::check(repository, monitor, &mut report)?;
+    let snapshots = members::check(repository, members, &index, monitor, &mut report)?;
+    let noted = repository.noted_damage()?;
+    let judged =
+        packs::check(repository, &mut index, &noted, options.read_data, monitor, &mut report)?;
     trees::check(repository, &snapshots, &index, monitor, &mut report)?;
+    let damage = judged.with(repository.certain_damage(&index));
+    if let Err(error) = repository.settle_damage(&noted, &damage) {
+        monitor.trouble(&error.within("note what is damaged in", repository.backend().describe()));
+    }
     Ok(report)
 }

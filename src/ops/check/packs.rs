@@ -4,19 +4,22 @@ use super::{CheckReport, ReadData};
 use crate::backend::Handle;
 use crate::error::{Error, Kind, Result};
 use crate::format::ObjectKind;
+use crate::format::note::Damage;
 use crate::id::{BaseId, ChunkId, PackId};
 use crate::monitor::{Counter, Monitor, go_on};
-use crate::repo::{Index, PackContents, Place, Plain, Reader, Repository, Row};
+use crate::repo::{Index, NotedDamage, PackContents, Place, Plain, Reader, Repository, Row};
 use rayon::prelude::*;
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
+/// Checks all of them; what is damaged of those that were read, and what is noted of the others.
 pub(super) fn check(
     repository: &Repository,
     index: &mut Index,
+    noted: &NotedDamage,
     read_data: ReadData,
     monitor: &dyn Monitor,
     report: &mut CheckReport,
-) -> Result<()> {
+) -> Result<Judged> {
     let stored = stored_packs(repository)?;
     let named = index.entries_by_pack();
     let orphans: Vec<PackId> = stored
@@ -28,7 +31,7 @@ pub(super) fn check(
     let chosen = choose(repository, &stored, read_data)?;
     let total = chosen.iter().filter_map(|pack| stored.get(pack)).sum();
     monitor.begin("check packs", Some((Counter::Bytes, total)));
-    let mut found = Found::default();
+    let (mut found, lengths) = (Found::default(), index.packs());
     index.each_pack(&mut |pack, rows| {
         // Condemned packs may be gone, or damaged, and known to be.
         if index.generations().is_condemned(&pack) {
@@ -36,20 +39,35 @@ pub(super) fn check(
         }
         go_on(monitor, "check")?;
         report.packs += 1;
-        let Some(size) = stored.get(&pack) else {
-            let error = Error::damaged("find", Handle::pack(pack), "the index names it");
-            report.found(monitor, error);
-            found.lost.push(pack);
-            return Ok(());
+        let size = match stored.get(&pack) {
+            Some(size) => Ok(*size),
+            // A listing may lag: whoever holds the pack is asked for it.
+            None => repository.backend().size(&Handle::pack(pack)),
         };
+        let size = match size {
+            Ok(size) => size,
+            Err(error) => {
+                let error = match error.kind() {
+                    Kind::NotFound => {
+                        Error::damaged("find", Handle::pack(pack), "the index names it")
+                    }
+                    _ => error.within("check", Handle::pack(pack)),
+                };
+                report.found(monitor, error);
+                found.lost.insert(pack);
+                return Ok(());
+            }
+        };
+        let length = lengths.get(&pack).copied().unwrap_or_default();
         let mut checking =
             Checking { repository, index, pack, rows, monitor, report, found: &mut found };
+        let is_right = checking.measure(size, u64::from(length));
         if chosen.contains(&pack) {
             checking.report.packs_read += 1;
             checking.report.bytes_read += size;
-            checking.read();
-            monitor.count(Counter::Bytes, *size);
-        } else {
+            checking.read(is_right);
+            monitor.count(Counter::Bytes, size);
+        } else if is_right {
             checking.compare(repository.pack_contents(pack));
         }
         Ok(())
@@ -59,11 +77,13 @@ pub(super) fn check(
         read_orphan(repository, *pack, monitor, report);
     }
     monitor.end();
-    let Found { lost, bad, by_base } = found;
-    lost.into_iter().for_each(|pack| index.mark_lost(pack));
+    let Found { lost, bad, by_base, mut judged } = found;
+    judged.keep_unread(noted);
+    index.distrust(&judged.damage);
+    index.distrust(&Damage { packs: lost, ..Damage::default() });
     for row in bad {
         let place = index.at(row);
-        index.mark_damaged(place);
+        index.discount(place);
     }
     unusable(index, monitor, report);
     // Bases that were not read themselves, and turned out to be unreadable by what rests on them.
@@ -71,20 +91,48 @@ pub(super) fn check(
         let Some(place) = index.at(row).filter(|place| index.knows(&place.id)) else { continue };
         let reason = format!("its base {base} cannot be read");
         report.found(monitor, Error::damaged("read chunk", place.id, reason));
-        index.mark_damaged([place]);
+        index.discount([place]);
     }
-    Ok(())
+    Ok(judged)
 }
 
 /// What was found wrong, in few bytes each: half a repository may be gone.
 #[derive(Default)]
 struct Found {
     /// Packs that are not there, or cannot be read at all.
-    lost: Vec<PackId>,
+    lost: BTreeSet<PackId>,
     /// Entries that cannot be read.
     bad: Vec<Row>,
     /// Entries that are well, but rest on what cannot be read.
     by_base: Vec<(Row, BaseId)>,
+    judged: Judged,
+}
+
+/// What is known to be damaged, by a reading of the bytes.
+#[derive(Default)]
+pub(super) struct Judged {
+    /// Packs that were read to the end, and have the length that the index says.
+    packs: HashSet<PackId>,
+    /// What is damaged of these, and what notes say of others.
+    damage: Damage,
+}
+
+impl Judged {
+    /// Notes hold on for whatever was not read.
+    fn keep_unread(&mut self, noted: &NotedDamage) {
+        let Damage { mut packs, mut blobs } = noted.all();
+        packs.retain(|pack| !self.packs.contains(pack));
+        blobs.retain(|(pack, _)| !self.packs.contains(pack));
+        self.damage.add(&Damage { packs, blobs });
+    }
+
+    /// All that is damaged, also what later reads of other packs met.
+    pub(super) fn with(mut self, met: Damage) -> Damage {
+        let Damage { packs, mut blobs } = met;
+        blobs.retain(|(pack, _)| !self.packs.contains(pack));
+        self.damage.add(&Damage { packs, blobs });
+        self.damage
+    }
 }
 
 fn stored_packs(repository: &Repository) -> Result<HashMap<PackId, u64>> {
@@ -152,23 +200,46 @@ struct Checking<'c> {
 }
 
 impl Checking<'_> {
-    /// Reads the pack whole.
-    fn read(&mut self) {
+    /// Whether the pack has the length that the index says; what lies beyond its end is lost.
+    fn measure(&mut self, size: u64, length: u64) -> bool {
+        if size == length {
+            return true;
+        }
+        let reason = format!("it has {size} bytes, and the index says {length}");
+        let error = Error::damaged("check", Handle::pack(self.pack), reason);
+        self.report.found(self.monitor, error);
+        let is_beyond = |row: &&Row| {
+            let place = self.index.at(**row);
+            place.is_none_or(|place| u64::from(place.offset) + u64::from(place.stored) > size)
+        };
+        let beyond: Vec<Row> = self.rows.iter().filter(is_beyond).copied().collect();
+        match beyond.len() == self.rows.len() {
+            true => drop(self.found.lost.insert(self.pack)),
+            false => self.found.bad.extend(beyond),
+        }
+        false
+    }
+
+    /// Reads the pack whole. One of another length is no news to writers, and is not judged.
+    fn read(&mut self, is_right: bool) {
         let handle = Handle::pack(self.pack);
         let bytes = match self.repository.backend().get(&handle, None) {
             Ok(bytes) => bytes,
             Err(error) => {
                 self.report.found(self.monitor, error.within("check", handle));
-                self.found.lost.push(self.pack);
+                self.found.lost.insert(self.pack);
                 return;
             }
         };
-        if blake3::hash(&bytes).as_bytes() != &self.pack.0 {
-            let reason = "its content is not what its name says";
-            self.report.found(self.monitor, Error::damaged("check", &handle, reason));
+        if is_right {
+            if blake3::hash(&bytes).as_bytes() != &self.pack.0 {
+                let reason = "its content is not what its name says";
+                self.report.found(self.monitor, Error::damaged("check", &handle, reason));
+            }
+            self.compare(self.repository.pack_contents_of(self.pack, &bytes));
         }
-        self.compare(self.repository.pack_contents_of(self.pack, &bytes));
         let reader = Reader::new(self.repository, self.index);
+        let mut wrong = BTreeSet::new();
         for rows in self.rows.chunks(BATCH) {
             let places: Vec<(Row, Place)> =
                 rows.iter().filter_map(|row| Some((*row, self.index.at(*row)?))).collect();
@@ -177,11 +248,30 @@ impl Checking<'_> {
                     Trouble::Own(error) => {
                         self.report.found(self.monitor, error);
                         self.found.bad.push(row);
+                        wrong.insert(row);
                     }
                     Trouble::Base(base) => self.found.by_base.push((row, base)),
                 }
             }
         }
+        if is_right {
+            self.judge(&wrong);
+        }
+    }
+
+    /// An entry that lies takes nothing from an honest one of the same place.
+    fn judge(&mut self, wrong: &BTreeSet<Row>) {
+        let offsets = |of_wrong: bool| -> BTreeSet<u32> {
+            let rows = self.rows.iter().filter(|row| wrong.contains(row) == of_wrong);
+            rows.filter_map(|row| Some(self.index.at(*row)?.offset)).collect()
+        };
+        let right = offsets(false);
+        let damaged: BTreeSet<u32> = offsets(true).difference(&right).copied().collect();
+        match right.is_empty() && !damaged.is_empty() {
+            true => drop(self.found.judged.damage.packs.insert(self.pack)),
+            false => self.found.judged.damage.add_blobs(self.pack, &damaged),
+        }
+        self.found.judged.packs.insert(self.pack);
     }
 
     /// The pack's own account against the index's.
@@ -296,11 +386,8 @@ fn read_blob(
 
 /// Entries whose bases are gone: nothing is wrong with them but that they cannot be read.
 fn unusable(index: &Index, monitor: &dyn Monitor, report: &mut CheckReport) {
-    let counted = |place: &Place| !index.generations().is_condemned(&place.pack);
-    for place in index.places().filter(counted) {
-        if !index.is_damaged(&place) && !index.knows(&place.id) {
-            let reason = "a chunk that it is a delta of is lost";
-            report.found(monitor, Error::damaged("read chunk", place.id, reason));
-        }
+    for place in index.counting().filter(|place| !index.knows(&place.id)) {
+        let reason = "a chunk that it is a delta of is lost";
+        report.found(monitor, Error::damaged("read chunk", place.id, reason));
     }
 }

@@ -1,20 +1,20 @@
 //! Trees: every node reads, every chunk is there; what is not is named with all that it touches.
 
 use super::{CheckReport, FINDINGS_MOST};
-use crate::error::{Error, Result};
+use crate::error::{Error, Kind, Result};
 use crate::format::list::{Content, ListNode, Piece, TreeRef};
 use crate::format::node::{Node, NodeKind};
-use crate::format::snapshot::Snapshot;
-use crate::id::ChunkId;
+use crate::format::snapshot::{Outcome, Snapshot};
+use crate::id::{ChunkId, SnapshotId};
 use crate::limits::DIRECTORY_DEPTH_MAX;
 use crate::monitor::{Counter, Monitor, go_on};
-use crate::repo::{Index, Reader, Repository, StoredSnapshot};
+use crate::repo::{Index, Reader, Repository};
 use crate::stream::DirectoryEntries;
 use std::collections::{HashMap, HashSet};
 
 pub(super) fn check(
     repository: &Repository,
-    snapshots: &[StoredSnapshot],
+    snapshots: &[SnapshotId],
     index: &Index,
     monitor: &dyn Monitor,
     report: &mut CheckReport,
@@ -29,8 +29,15 @@ pub(super) fn check(
         said: HashSet::new(),
     };
     monitor.begin("check trees", None);
-    for stored in snapshots {
-        trees.snapshot(&stored.snapshot)?;
+    // Read once more, so that no more than one is in memory.
+    for id in snapshots {
+        match repository.outcome(*id) {
+            Ok((Outcome::Snapshot(snapshot), _)) => trees.snapshot(&snapshot)?,
+            Ok(_) => {}
+            // It was given up meanwhile.
+            Err(error) if error.kind() == Kind::NotFound => {}
+            Err(error) => trees.report.found(monitor, error.within("check the snapshot", id)),
+        }
     }
     monitor.end();
     Ok(())

@@ -4,6 +4,7 @@ mod content;
 pub mod into;
 mod verify;
 
+use super::damage::remember;
 use super::tree::{self, Entry, Step};
 use crate::error::{Error, Kind, Result};
 use crate::format::node::{Node, NodeKind};
@@ -65,7 +66,9 @@ pub fn restore(
     options: &mut RestoreOptions,
     monitor: &dyn Monitor,
 ) -> Result<RestoreReport> {
-    let found = tree::find(reader, snapshot, path.unwrap_or(b"/"))?;
+    let found = tree::find(reader, snapshot, path.unwrap_or(b"/"));
+    remember(reader.repository(), reader.index(), monitor);
+    let found = found?;
     let files = match options.dry_run {
         true => None,
         false => Some(FilesTarget::open(target, options.files)?),
@@ -86,6 +89,7 @@ pub fn restore(
     };
     let walked = restoring.all(&found);
     monitor.end();
+    remember(reader.repository(), reader.index(), monitor);
     walked?;
     let Restoring { target: files, mut report, .. } = restoring;
     if let Some(files) = files {

@@ -3,6 +3,7 @@
 use super::filter::FilterArgs;
 use crate::error::{Error, Result};
 use crate::monitor::Monitor;
+use crate::ops::damage::remember;
 use crate::ops::diff::{Change, Difference, diff};
 use crate::ops::select::SnapshotPath;
 use crate::ops::tree;
@@ -85,7 +86,9 @@ pub fn run(app: &App, args: &DiffArgs) -> Result<Done> {
         voice.trouble(&error);
         Ok(())
     };
-    diff(&reader, &old, &new, &mut show, &mut trouble)?;
+    let compared = diff(&reader, &old, &new, &mut show, &mut trouble);
+    remember(&repository, &index, &voice);
+    compared?;
     match app.global.json {
         true => out.json("statistics", &statistics)?,
         false if app.talks() => statistics.print(&mut out)?,

@@ -2,6 +2,7 @@
 
 use super::filter::FilterArgs;
 use crate::error::{Attempt, Error, Kind, Result};
+use crate::ops::damage::remember;
 use crate::ops::dump::dump;
 use crate::ops::select::SnapshotPath;
 use crate::repo::Reader;
@@ -55,11 +56,12 @@ pub fn run(app: &App, args: &DumpArgs) -> Result<Done> {
     let stored = args.filter.one(&repository, &wanted.snapshot, &voice)?;
     let index = app.index(&repository, &voice)?;
     let reader = Reader::new(&repository, &index);
-    match &args.target {
-        None => dump(&reader, &stored.snapshot, &wanted, &mut Out::new())?,
-        Some(target) => into_file(target, |file| dump(&reader, &stored.snapshot, &wanted, file))?,
+    let dumped = match &args.target {
+        None => dump(&reader, &stored.snapshot, &wanted, &mut Out::new()),
+        Some(target) => into_file(target, |file| dump(&reader, &stored.snapshot, &wanted, file)),
     };
-    Ok(Done::All)
+    remember(&repository, &index, &voice);
+    dumped.map(|_| Done::All)
 }
 
 /// A new file, which goes again if it could not be filled.

@@ -6,6 +6,7 @@ use super::views::{NodeView, long_line};
 use crate::env::Time;
 use crate::error::{Error, Kind, Result};
 use crate::monitor::Monitor;
+use crate::ops::damage::remember;
 use crate::ops::find::{EntryKind, FindOptions, Hit, find};
 use crate::repo::{Reader, StoredSnapshot};
 use crate::ui::app::App;
@@ -107,7 +108,9 @@ pub fn run(app: &App, args: &FindArgs) -> Result<Done> {
         voice.trouble(&error);
         Ok(())
     };
-    find(&reader, &snapshots, &options(args), &mut show, &mut trouble)?;
+    let found = find(&reader, &snapshots, &options(args), &mut show, &mut trouble);
+    remember(&repository, &index, &voice);
+    found?;
     out.finish()?;
     Ok(Done::incomplete_if(incomplete))
 }

@@ -8,6 +8,7 @@ use crate::env::Env;
 use crate::error::{Attempt, Error, Kind, Result};
 use crate::monitor::Monitor;
 use crate::ops::backup::{BackupOptions, Level, ParentChoice, backup};
+use crate::ops::damage::remember;
 use crate::ops::restore::into::{IntoOptions, Prepared, prepare};
 use crate::ops::select::{SAFETY_TAG, SnapshotPath};
 use crate::postgres::Settings;
@@ -132,7 +133,9 @@ pub fn run(app: &App, args: &RestoreArgs, url: &str) -> Result<Done> {
         agree(&prepared.plan)?;
     }
     let safety = Safety { app, args, repository: &repository, settings: &settings, voice: &voice };
-    let done = prepared.carry_out(&link, &mut |database| safety.save(database), &voice)?;
+    let done = prepared.carry_out(&link, &mut |database| safety.save(database), &voice);
+    remember(&repository, &index, &voice);
+    let done = done?;
     for note in &done.notes {
         voice.note(&format!("icecore: {note}"));
     }

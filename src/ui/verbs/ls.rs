@@ -5,6 +5,7 @@ use super::views::{NodeView, SnapshotView, long_line};
 use crate::error::{Error, Result};
 use crate::format::node::Node;
 use crate::monitor::Monitor;
+use crate::ops::damage::remember;
 use crate::ops::ls::ls;
 use crate::ops::select::SnapshotPath;
 use crate::repo::Reader;
@@ -72,6 +73,7 @@ pub fn run(app: &App, args: &LsArgs) -> Result<Done> {
         };
         ls(&reader, &stored.snapshot, path, recursive, &mut show, &mut trouble)?;
     }
+    remember(&repository, &index, &voice);
     out.finish()?;
     Ok(Done::incomplete_if(incomplete))
 }

@@ -5,6 +5,7 @@ use crate::error::{Error, Result};
 use crate::format::ObjectKind;
 use crate::format::snapshot::Stored;
 use crate::monitor::Monitor;
+use crate::ops::damage::remember;
 use crate::ops::stats::{SnapshotStats, StoredStats, measure, ratio, stored};
 use crate::repo::{Reader, StoredSnapshot};
 use crate::ui::app::App;
@@ -37,7 +38,9 @@ pub fn run(app: &App, args: &StatsArgs) -> Result<Done> {
         voice.trouble(&error);
         Ok(())
     };
-    let measured = measure(&reader, &snapshots, &mut trouble)?;
+    let measured = measure(&reader, &snapshots, &mut trouble);
+    remember(&repository, &index, &voice);
+    let measured = measured?;
     let store = stored(&repository, &index)?;
     let mut out = Out::new();
     match app.global.json {

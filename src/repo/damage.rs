@@ -1,0 +1,160 @@
+//! What is known to be damaged (chapter 8, notes): written by whoever read it, heeded by whoever
+//! writes (chapter 11, W2).
+
+use super::{Index, Repository};
+use crate::backend::Handle;
+use crate::error::{Error, Kind, Result};
+use crate::format::ObjectKind;
+use crate::format::note::{About, Damage, Note, Withdrawal};
+use crate::id::{NoteId, PackId};
+use crate::limits::{NOTE_DAMAGE_MAX, NOTED_BLOBS_MAX};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+/// What notes say of damage, as far as they still hold.
+#[derive(Debug, Default)]
+pub struct NotedDamage {
+    notes: BTreeMap<NoteId, Damage>,
+    /// Notes that could not be read.
+    pub(super) troubles: Vec<Error>,
+}
+
+impl NotedDamage {
+    /// All of it.
+    pub fn all(&self) -> Damage {
+        let mut all = Damage::default();
+        self.notes.values().for_each(|damage| all.add(damage));
+        all
+    }
+}
+
+impl Repository {
+    /// What notes say of damage.
+    ///
+    /// # Errors
+    /// Those of a store that cannot be read; a note that is damaged, newer or gone costs itself.
+    pub fn noted_damage(&self) -> Result<NotedDamage> {
+        let mut noted = NotedDamage::default();
+        let mut withdrawn = BTreeSet::new();
+        for object in self.backend().list(ObjectKind::Note)? {
+            match self.note(&object.handle) {
+                Ok(Note { id, about: About::Damage(damage), .. }) => {
+                    noted.notes.insert(id, damage);
+                }
+                Ok(Note { about: About::Withdrawal(Withdrawal { notes }), .. }) => {
+                    withdrawn.extend(notes);
+                }
+                Ok(_) => {}
+                Err(error) if error.kind() == Kind::NotFound => {}
+                Err(error) if matches!(error.kind(), Kind::Damaged | Kind::Unsupported) => {
+                    noted.troubles.push(error);
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        noted.notes.retain(|id, _| !withdrawn.contains(id));
+        Ok(noted)
+    }
+
+    /// What reads through an index have met. What a listing shows anyhow is not in it: packs that
+    /// are gone, or not as long as they should be.
+    pub fn certain_damage(&self, index: &Index) -> Damage {
+        let lengths = index.packs();
+        let mut by_pack: HashMap<PackId, BTreeSet<u32>> = HashMap::new();
+        for place in index.met_damage() {
+            by_pack.entry(place.pack).or_default().insert(place.offset);
+        }
+        let mut damage = Damage::default();
+        for (pack, offsets) in by_pack {
+            let size = self.backend().size(&Handle::pack(pack)).ok();
+            if size.is_some() && size == lengths.get(&pack).map(|length| u64::from(*length)) {
+                damage.add_blobs(pack, &offsets);
+            }
+        }
+        damage
+    }
+
+    /// Notes what reads through an index have met, unless it is noted already.
+    pub fn note_damage(&self, index: &Index) -> Result<()> {
+        let noted = self.noted_damage()?;
+        let mut damage = noted.all();
+        damage.add(&self.certain_damage(index));
+        self.settle_damage(&noted, &damage)
+    }
+
+    /// Makes the notes say that just this is damaged: what is new is noted, and notes of which
+    /// anything no longer holds are withdrawn after that.
+    pub fn settle_damage(&self, noted: &NotedDamage, damage: &Damage) -> Result<()> {
+        let (mut known, mut withdrawn) = (Damage::default(), BTreeSet::new());
+        for (id, note) in &noted.notes {
+            match note.without(damage).is_empty() {
+                true => known.add(note),
+                false => drop(withdrawn.insert(*id)),
+            }
+        }
+        for part in damage.without(&known).parts(NOTE_DAMAGE_MAX) {
+            self.put_note(About::Damage(part))?;
+        }
+        if withdrawn.is_empty() {
+            return Ok(());
+        }
+        self.put_note(About::Withdrawal(Withdrawal { notes: withdrawn }))
+    }
+
+    fn put_note(&self, about: About) -> Result<()> {
+        let note = Note { id: NoteId(self.env().random()?), at: self.env().now(), about };
+        self.put_record(&Handle::note(note.id), &note).map(drop)
+    }
+
+    /// One note, which must name itself.
+    fn note(&self, handle: &Handle) -> Result<Note> {
+        let (note, _) = self.get_record::<Note>(handle)?;
+        match *handle == Handle::note(note.id) {
+            true => Ok(note),
+            false => Err(Error::damaged("read", handle, "it names another note")),
+        }
+    }
+}
+
+impl Damage {
+    /// Whether nothing is damaged.
+    pub fn is_empty(&self) -> bool {
+        self.packs.is_empty() && self.blobs.is_empty()
+    }
+
+    /// Adds what another says.
+    pub fn add(&mut self, other: &Damage) {
+        self.packs.extend(&other.packs);
+        self.blobs.extend(&other.blobs);
+    }
+
+    /// Adds blobs of one pack by their offsets; of very many, the pack.
+    pub fn add_blobs(&mut self, pack: PackId, offsets: &BTreeSet<u32>) {
+        match offsets.len() > NOTED_BLOBS_MAX {
+            true => drop(self.packs.insert(pack)),
+            false => self.blobs.extend(offsets.iter().map(|offset| (pack, *offset))),
+        }
+    }
+
+    /// What of it another does not say.
+    fn without(&self, other: &Damage) -> Damage {
+        let is_new =
+            |blob: &&(PackId, u32)| !other.packs.contains(&blob.0) && !other.blobs.contains(blob);
+        Damage {
+            packs: self.packs.difference(&other.packs).copied().collect(),
+            blobs: self.blobs.iter().filter(is_new).copied().collect(),
+        }
+    }
+
+    /// The same in parts of at most so many packs and blobs.
+    fn parts(self, most: usize) -> Vec<Damage> {
+        let (packs, blobs): (Vec<_>, Vec<_>) =
+            (self.packs.into_iter().collect(), self.blobs.into_iter().collect());
+        let of_packs = packs
+            .chunks(most)
+            .map(|packs| Damage { packs: packs.iter().copied().collect(), blobs: BTreeSet::new() });
+        let of_blobs = blobs
+            .chunks(most)
+            .map(|blobs| Damage { packs: BTreeSet::new(), blobs: blobs.iter().copied().collect() });
+        of_packs.chain(of_blobs).collect()
+    }
+}

@@ -1,0 +1,91 @@
+//! What of an index counts: nothing in packs that are condemned, gone, or of another length, and
+//! nothing that is known to be damaged.
+
+use super::index::{Entries, Place};
+use crate::format::index::{PackRow, Segment};
+use crate::format::note::Damage;
+use crate::id::PackId;
+use std::collections::HashSet;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
+
+/// Which entries count. Of a pack it is known by its row in a segment, so that nothing is looked
+/// up for each entry.
+#[derive(Debug, Default)]
+pub(super) struct Standing {
+    /// Of each segment, by the rows of its packs: whether nothing in the pack counts.
+    barred: Vec<Vec<bool>>,
+    /// Blobs that notes name.
+    noted: HashSet<(PackId, u32)>,
+    /// Entries that somebody took out.
+    discounted: Entries,
+    met: Arc<Met>,
+}
+
+/// Entries that were read and are wrong. Nearly always none: then nobody takes the lock.
+#[derive(Debug, Default)]
+struct Met {
+    any: AtomicBool,
+    entries: RwLock<Entries>,
+}
+
+impl Standing {
+    /// Of these segments everything counts.
+    pub(super) fn of(segments: &[Segment]) -> Self {
+        let barred = segments.iter().map(|segment| vec![false; segment.packs().len()]).collect();
+        Standing { barred, ..Standing::default() }
+    }
+
+    /// Nothing counts in a pack for which `counts` does not hold.
+    pub(super) fn bar(&mut self, segments: &[Segment], counts: impl Fn(&PackRow) -> bool) {
+        for (barred, segment) in self.barred.iter_mut().zip(segments) {
+            for (barred, pack) in barred.iter_mut().zip(segment.packs()) {
+                *barred |= !counts(pack);
+            }
+        }
+    }
+
+    /// Nothing counts that is noted as damaged.
+    pub(super) fn note(&mut self, segments: &[Segment], damage: &Damage) {
+        self.bar(segments, |pack| !damage.packs.contains(&pack.id));
+        self.noted.extend(damage.blobs.iter().copied());
+    }
+
+    pub(super) fn discount(&mut self, places: impl IntoIterator<Item = Place>) {
+        self.discounted.extend(places);
+    }
+
+    /// What was met so far, and all that will be, counts here too.
+    pub(super) fn share(&mut self, other: &Standing) {
+        self.met = other.met.clone();
+    }
+
+    /// An entry was read and is wrong.
+    pub(super) fn meet(&self, place: Place) {
+        self.met.entries.write().unwrap_or_else(PoisonError::into_inner).insert(place);
+        self.met.any.store(true, Ordering::Release);
+    }
+
+    pub(super) fn met(&self) -> Vec<Place> {
+        let entries = self.met.entries.read().unwrap_or_else(PoisonError::into_inner);
+        entries.iter().cloned().collect()
+    }
+
+    /// Whether entries count that lie in the pack of this row.
+    pub(super) fn pack_counts(&self, segment: usize, row: usize) -> bool {
+        self.barred.get(segment).and_then(|rows| rows.get(row)) == Some(&false)
+    }
+
+    /// Whether an entry counts as far as its own bytes go, in a pack that does.
+    pub(super) fn counts(&self, place: &Place) -> bool {
+        let noted = !self.noted.is_empty() && self.noted.contains(&(place.pack, place.offset));
+        !noted && !self.discounted.contains(place) && !self.met.has(place)
+    }
+}
+
+impl Met {
+    fn has(&self, place: &Place) -> bool {
+        self.any.load(Ordering::Acquire)
+            && self.entries.read().unwrap_or_else(PoisonError::into_inner).contains(place)
+    }
+}
