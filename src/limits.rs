@@ -84,6 +84,10 @@ pub const XATTRS_MAX: usize = MIB;
 pub const WARNINGS_MAX: usize = 100;
 /// Most damaged entries that a part of a snapshot names.
 pub const TAINTS_MAX: usize = 100;
+/// Most files of several names that a backup remembers; more of them are read under each.
+pub const LINKS_MAX: usize = 1 << 16;
+/// Most bytes of extended attributes of one that is remembered.
+pub const LINKED_NODE_MAX: usize = 4 * KIB;
 /// Content of up to this many pieces stands in its directory entry.
 pub const INLINE_PIECES_MAX: usize = 8;
 

@@ -125,6 +125,7 @@ fn a_reader_that_is_stopped_too_is_no_trouble_of_the_source() {
             length: Some(1 << 20),
             stamp: None,
             settled: false,
+            same: None,
             open: Box::new(move || {
                 asked.store(true, Ordering::SeqCst);
                 Err(Error::new(Kind::Failed, "capture", "db").because("signal: 2"))

@@ -155,7 +155,7 @@ impl TryFrom<(i64, u32)> for FileTime {
 }
 
 /// What `stat` says of an unchanged file.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Stamp {
     /// Length in bytes.

@@ -5,10 +5,13 @@ pub mod files;
 pub mod postgres;
 pub mod sqlite;
 pub mod stdin;
+mod together;
+
+pub use together::Together;
 
 use crate::error::{Error, Result};
 use crate::format::database::DatabaseFacts;
-use crate::format::node::{Node, Stamp};
+use crate::format::node::{LinkGroup, Node, Stamp};
 use crate::format::snapshot::PartKind;
 use serde_bytes::ByteBuf;
 use std::collections::BTreeMap;
@@ -17,6 +20,15 @@ use std::collections::BTreeMap;
 pub trait Source: Send {
     /// What it is and where it stands in the snapshot.
     fn describe(&self) -> Description;
+
+    /// Looks at what was named, before anything of any source is captured: why it is left out, if
+    /// it is although it was named.
+    ///
+    /// # Errors
+    /// What makes the whole part worthless: nothing stands there, or it is out of reach.
+    fn left_out(&mut self) -> Result<Option<String>> {
+        Ok(None)
+    }
 
     /// Whether the part is worthless unless every one of its items was captured: then trouble
     /// with one is trouble with all, unless the user wants to keep what there is.
@@ -70,8 +82,32 @@ pub struct FileItem {
     pub stamp: Option<Stamp>,
     /// Whether the stamp is old enough, by the file system's clock, to prove anything later.
     pub settled: bool,
+    /// What tells whether it was met under another name, if it has several.
+    pub same: Option<SameFile>,
     /// Opens it, on any thread.
     pub open: Opener,
+}
+
+/// A file of several names, in one state: names of one backup for which this is equal have the
+/// same content, which is read under the first of them.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct SameFile {
+    /// The file.
+    pub group: LinkGroup,
+    /// How many names lead to it, in this backup or not.
+    pub names: u64,
+    /// Its state.
+    pub state: SameState,
+}
+
+/// The state of a file of several names.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum SameState {
+    /// What `stat` says of it.
+    Stamp(Stamp),
+    /// Whatever a database holds that is read by the name which has its log: device and inode of
+    /// a folder, and the name in it.
+    ReadBy((u64, u64), Vec<u8>),
 }
 
 /// Opens the content of a [`FileItem`].
@@ -114,6 +150,8 @@ pub struct FileProof {
     pub taint: Option<String>,
     /// Its extended attributes, where they were left to be read with the content.
     pub xattrs: Option<Xattrs>,
+    /// What of it could not be captured, and why.
+    pub left_out: Option<String>,
     /// What the user should know.
     pub warning: Option<String>,
 }

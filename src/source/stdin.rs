@@ -64,7 +64,14 @@ impl StreamSource {
         };
         let kind = NodeKind::File { content: Content::default(), database: None };
         let node = Node { name: name.to_vec(), kind, meta, stamp: None, taint: None };
-        let item = Item::File(FileItem { node, length: None, stamp: None, settled: false, open });
+        let item = Item::File(FileItem {
+            node,
+            length: None,
+            stamp: None,
+            settled: false,
+            same: None,
+            open,
+        });
         Ok(StreamSource { name: name.to_vec(), item: Some(item), facts })
     }
 }

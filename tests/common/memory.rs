@@ -101,6 +101,7 @@ impl Tree {
                 inode: 1,
             }),
             settled: mtime.is_some(),
+            same: None,
             open: Box::new(move || Ok(Box::new(MemoryStream { runs: runs.into(), at: 0 }) as _)),
         })
     }
@@ -116,6 +117,7 @@ pub fn stream(path: &str, bytes: Vec<u8>) -> Box<dyn Source> {
         node: node(name, NodeKind::File { content, database: None }),
         stamp: None,
         settled: false,
+        same: None,
         open: Box::new(move || Ok(Box::new(MemoryStream { runs: runs.into(), at: 0 }) as _)),
     });
     Box::new(MemorySource { root: path.to_owned(), items: VecDeque::from([item]) })

@@ -1,8 +1,11 @@
 //! Files as a source and as a target.
 
 mod again;
+mod links;
 mod reading;
 mod restoring;
+mod siblings;
+mod told;
 mod walk;
 
 use icecore::error::Result;

@@ -77,6 +77,7 @@ fn slowly(
             node: file(path, Content::default()),
             stamp: None,
             settled: false,
+            same: None,
             open: Box::new(move || {
                 before(number);
                 Ok(Box::new(Plain { bytes, at: 0 }) as _)

@@ -128,6 +128,7 @@ fn counted(bytes: &[u8], facts: PostgresFacts) -> Box<dyn Source> {
         node: node("x.dump", NodeKind::File { content: Content::default(), database: None }),
         stamp: None,
         settled: false,
+        same: None,
         length: None,
         open: Box::new(|| Ok(Box::new(stream) as _)),
     };

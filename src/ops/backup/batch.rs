@@ -5,12 +5,12 @@ use super::watched::Watched;
 use crate::env::Time;
 use crate::error::{Error, Kind, Result};
 use crate::format::list::{Content, TreeRef};
-use crate::format::node::{Node, NodeKind, Taint};
+use crate::format::node::{Metadata, Node, NodeKind, Taint};
 use crate::format::snapshot::Summary;
 use crate::limits::WINDOW;
 use crate::monitor::{FileChange, Monitor};
 use crate::repo::{Reader, Session};
-use crate::source::{ByteStream, FileItem, FileProof, Got, Opener};
+use crate::source::{ByteStream, FileItem, FileProof, Got, Opener, SameFile};
 use crate::stream::{ContentWriter, Cutter, StreamError, Written};
 use rayon::prelude::*;
 use std::collections::VecDeque;
@@ -26,6 +26,8 @@ pub(super) enum Event {
     Done(Box<Node>),
     /// A file to be read, and the parent's entry of the same name.
     File(Box<FileItem>, Option<Box<Node>>),
+    /// A later name of a file that is read under another, and the parent's entry of this name.
+    Linked(Box<FileItem>, Option<Box<Node>>),
     /// A file that was read.
     Read(Box<ReadFile>),
     /// One that could not be.
@@ -35,13 +37,29 @@ pub(super) enum Event {
 /// A file that was read.
 pub(super) struct ReadFile {
     pub(super) node: Box<Node>,
+    pub(super) same: Option<SameFile>,
     pub(super) changed: Option<String>,
+    pub(super) left_out: Option<String>,
     pub(super) warning: Option<String>,
     before: Option<Content>,
     bytes_read: u64,
 }
 
 impl ReadFile {
+    /// The file under one more of its names: what was read under the `first` is not read again.
+    pub(super) fn linked(file: FileItem, before: Option<Node>, first: &Node) -> Self {
+        let meta = Metadata { xattrs: first.meta.xattrs.clone(), ..file.node.meta };
+        ReadFile {
+            node: Box::new(Node { name: file.node.name, meta, ..first.clone() }),
+            same: file.same,
+            changed: None,
+            left_out: None,
+            warning: None,
+            before: before.and_then(content),
+            bytes_read: 0,
+        }
+    }
+
     /// How it differs from the file before, if it does.
     pub(super) fn change(&self) -> Option<FileChange> {
         let NodeKind::File { content, .. } = &self.node.kind else { return None };
@@ -138,6 +156,7 @@ impl Batch {
 struct Waiting {
     node: Node,
     stamp: Option<crate::format::node::Stamp>,
+    same: Option<SameFile>,
 }
 
 enum Opened {
@@ -163,12 +182,9 @@ struct Large {
 impl Opened {
     fn new(event: Event) -> Self {
         let Event::File(file, before) = event else { return Opened::Event(event) };
-        let FileItem { node, length, stamp, settled, open } = *file;
-        let waiting = Waiting { node, stamp: stamp.filter(|_| settled) };
-        let before = before.and_then(|node| match node.kind {
-            NodeKind::File { content, .. } => Some(content),
-            _ => None,
-        });
+        let FileItem { node, length, stamp, settled, same, open } = *file;
+        let waiting = Waiting { node, stamp: stamp.filter(|_| settled), same };
+        let before = before.and_then(|node| content(*node));
         let expected = before.as_ref().map(|content| content.length);
         let length = length.or(expected).unwrap_or(0);
         if length > SMALL {
@@ -231,22 +247,32 @@ fn read_event(
     proof: FileProof,
     since: Time,
 ) -> Event {
-    let FileProof { changed, database, taint, xattrs, warning } = proof;
+    let FileProof { changed, database, taint, xattrs, left_out, warning } = proof;
     let mut node = file.node;
     // A database's stamp proves nothing: commits may stand in its -wal alone. Nor does that of a
     // file which is not all here: its extended attributes may be within reach next time.
-    let whole = changed.is_none() && warning.is_none();
+    let whole = changed.is_none() && left_out.is_none() && warning.is_none();
     node.stamp = file.stamp.filter(|_| database.is_none() && whole);
     node.kind = NodeKind::File { content: written.content, database };
     node.taint = taint.map(|finding| Taint { finding, since });
     node.meta.xattrs = xattrs.unwrap_or(node.meta.xattrs);
     Event::Read(Box::new(ReadFile {
         node: Box::new(node),
+        same: file.same,
         changed,
+        left_out,
         warning,
         before,
         bytes_read: written.bytes,
     }))
+}
+
+/// The content of a file.
+fn content(node: Node) -> Option<Content> {
+    match node.kind {
+        NodeKind::File { content, .. } => Some(content),
+        _ => None,
+    }
 }
 
 enum Whole {

@@ -2,8 +2,10 @@
 
 mod ahead;
 mod batch;
+mod links;
 mod parent;
 mod part;
+mod wanted;
 mod watched;
 
 pub use crate::codec::Level;
@@ -18,9 +20,11 @@ use crate::monitor::{Counter, Monitor, go_on};
 use crate::repo::{Reader, Repository, Session, SessionOptions};
 use crate::source::{Description, Source};
 use crate::stream::Cutter;
+use links::Links;
 use parent::Series;
 use part::{BuiltPart, PartBuilder};
 use std::collections::{BTreeMap, BTreeSet};
+use wanted::Wanted;
 
 /// What a backup is asked for.
 #[derive(Clone, Debug)]
@@ -69,6 +73,7 @@ pub fn backup(
     monitor: &dyn Monitor,
 ) -> Result<BackupReport> {
     let started = repository.env().now();
+    let Wanted { sources, warnings } = Wanted::of(sources, options.keep_going)?;
     let descriptions: Vec<Description> = sources.iter().map(|source| source.describe()).collect();
     refuse_overlap(&descriptions)?;
     let mut session = repository.begin(SessionOptions {
@@ -98,6 +103,7 @@ pub fn backup(
         captured.warnings.push(error.to_string());
         monitor.trouble(&error);
     }
+    captured.warnings.extend(warnings);
     let snapshot = commit(session, captured, &series, started, options)?;
     Ok(BackupReport { incomplete: met_damage || snapshot.is_incomplete(), snapshot })
 }
@@ -128,12 +134,13 @@ fn capture(
     let reader = Reader::new(session.repository(), &index);
     let cutter = Cutter::new(session.repository())?;
     let mut captured = Captured::default();
+    let mut links = Links::default();
     let mut first_error = None;
     for source in sources {
         let Description { kind, path } = source.describe();
         let selection = BTreeSet::new();
         let before = series.part_of(&source.describe());
-        let builder = PartBuilder::new(session, &reader, &cutter, monitor, before);
+        let builder = PartBuilder::new(session, &reader, &cutter, monitor, before, &mut links);
         let built = builder.build(source, options.keep_going).and_then(|built| {
             refuse_empty(&reader, &built, before, options)?;
             Ok(built)
@@ -159,6 +166,7 @@ fn capture(
             Err(error) => return Err(of_source(error, &path)),
         }
     }
+    captured.warnings.extend(links.warnings());
     match first_error {
         Some(error) if captured.parts.is_empty() => {
             Err(error.within("capture", "any of the sources"))

@@ -1,7 +1,8 @@
 //! One source into one part: its items into directories, beside the parent's.
 
 use super::ahead::Ahead;
-use super::batch::{Batch, Event};
+use super::batch::{Batch, Event, ReadFile};
+use super::links::Links;
 use super::tell;
 use crate::env::Time;
 use crate::error::{Error, Kind, Result};
@@ -29,6 +30,7 @@ pub(super) struct PartBuilder<'b, 'r> {
     cutter: &'b Cutter,
     monitor: &'b dyn Monitor,
     before: Option<&'b Part>,
+    links: &'b mut Links,
     /// Where the source stands.
     path: Vec<u8>,
     /// The parent's directories beside those that were entered, the innermost last.
@@ -52,6 +54,7 @@ impl<'b, 'r> PartBuilder<'b, 'r> {
         cutter: &'b Cutter,
         monitor: &'b dyn Monitor,
         before: Option<&'b Part>,
+        links: &'b mut Links,
     ) -> Self {
         PartBuilder {
             session,
@@ -59,6 +62,7 @@ impl<'b, 'r> PartBuilder<'b, 'r> {
             cutter,
             monitor,
             before,
+            links,
             path: Vec::new(),
             beside: Vec::new(),
             open: Vec::new(),
@@ -152,7 +156,8 @@ impl<'b, 'r> PartBuilder<'b, 'r> {
         if self.batch.is_full() { self.flush() } else { Ok(()) }
     }
 
-    /// An unchanged file is not opened; a small one waits for others; a large one is streamed.
+    /// An unchanged file is not opened, nor one that was met under another name; a small one waits
+    /// for others; a large one is streamed.
     fn file(&mut self, file: FileItem) -> Result<()> {
         let before = self.before_of(&file.node.name)?;
         self.counts.items += 1;
@@ -161,7 +166,15 @@ impl<'b, 'r> PartBuilder<'b, 'r> {
                 self.counts.files_unchanged += 1;
                 self.counts.bytes += content_length(&before);
                 tell(self.monitor, content_length(&before));
-                self.batch.push(Event::Done(Box::new(unchanged(file.node, before))));
+                let node = unchanged(file.node, before);
+                if let Some(same) = &file.same {
+                    self.links.meet(same);
+                    self.links.keep(same, &[], &node);
+                }
+                self.batch.push(Event::Done(Box::new(node)));
+            }
+            before if file.same.as_ref().is_some_and(|same| self.links.meet(same)) => {
+                self.batch.push(Event::Linked(Box::new(file), before.map(Box::new)));
             }
             before => self.batch.push_file(file, before),
         }
@@ -199,7 +212,7 @@ impl<'b, 'r> PartBuilder<'b, 'r> {
     fn flush(&mut self) -> Result<()> {
         let batch = std::mem::take(&mut self.batch);
         for event in batch.read(self.session, self.reader, self.cutter, self.monitor)? {
-            match event {
+            match self.follow(event)? {
                 Event::Enter(node, before) => {
                     self.open.push((*node, DirectoryWriter::new(self.reader, before)));
                 }
@@ -214,18 +227,36 @@ impl<'b, 'r> PartBuilder<'b, 'r> {
                     let room = self.warnings.len() < WARNINGS_MAX;
                     self.warnings.extend(read.warning.clone().filter(|_| room));
                     self.note_taint(&path, &read.node);
-                    if let Some(how) = &read.changed {
-                        let error = changed(&path, how);
-                        self.monitor.trouble(&error);
+                    if let Some(same) = &read.same {
+                        self.links.keep(same, &path, &read.node);
+                    }
+                    let changed = read.changed.as_ref().map(|how| changed(&path, how));
+                    let left_out = read.left_out.as_ref().map(|what| left_out(&path, what));
+                    for error in changed.iter().chain(&left_out) {
+                        self.monitor.trouble(error);
                         self.incomplete = true;
                     }
                     self.entry(*read.node)?;
                 }
                 Event::Failed(error) => self.failed(error)?,
-                Event::File(..) => {}
+                Event::File(..) | Event::Linked(..) => {}
             }
         }
         Ok(())
+    }
+
+    /// What was read under another name is taken over from there. If that failed, it is read here.
+    fn follow(&mut self, event: Event) -> Result<Event> {
+        let Event::Linked(file, before) = event else { return Ok(event) };
+        if let Some(first) = file.same.as_ref().and_then(|same| self.links.find(same)) {
+            tell(self.monitor, content_length(first));
+            let before = before.map(|node| *node);
+            return Ok(Event::Read(Box::new(ReadFile::linked(*file, before, first))));
+        }
+        let mut alone = Batch::default();
+        alone.push_file(*file, before.map(|node| *node));
+        let mut read = alone.read(self.session, self.reader, self.cutter, self.monitor)?;
+        read.pop().ok_or_else(|| Error::new(Kind::Failed, "read", "a file of several names"))
     }
 
     fn note_taint(&mut self, path: &[u8], node: &Node) {
@@ -272,6 +303,11 @@ fn unchanged(node: Node, before: Node) -> Node {
 fn changed(path: &[u8], how: &str) -> Error {
     let path = String::from_utf8_lossy(path);
     Error::new(Kind::SourceChanged, "capture one state of", path).because(how)
+}
+
+fn left_out(path: &[u8], what: &str) -> Error {
+    let path = String::from_utf8_lossy(path);
+    Error::new(Kind::Failed, "capture all of", path).because(what)
 }
 
 fn directory(node: &Node) -> Option<TreeRef> {

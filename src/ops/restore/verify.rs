@@ -34,7 +34,7 @@ pub(super) fn verify(
         found,
         &mut |path, step| {
             go_on(monitor, "verify")?;
-            let mut included = || {
+            let included = || {
                 inside.last().copied().unwrap_or(false)
                     || options.include.is_empty()
                     || options.include.leave_out(path)

@@ -1,8 +1,9 @@
 //! The bytes of one regular file: holes are told apart, and a change while it is read is noticed.
 
 use super::OpenDatabase;
+use super::logs::Logged;
 use super::metadata::{XattrReader, identity, size, stamp};
-use super::walk::{Directory, xattrs_left_out};
+use super::walk::Directory;
 use crate::error::{Attempt, Error, Kind, Result};
 use crate::source::{ByteStream, FileProof, Got, Xattrs, sqlite};
 use rustix::fs::{Mode, OFlags, SeekFrom, Stat};
@@ -23,6 +24,8 @@ pub(super) struct Unopened {
     /// What the walk's `stat` said.
     pub stat: Stat,
     pub sqlite: Option<OpenDatabase>,
+    /// The name by which it is read as a database, if that is another or has a log.
+    pub read_by: Option<Logged>,
 }
 
 impl Unopened {
@@ -38,16 +41,15 @@ impl Unopened {
                 .because("another file took its place"));
         }
         let xattrs = XattrReader::new().read(self.directory.reach(), &self.name);
-        let xattrs = xattrs.map_err(|reason| xattrs_left_out(&path, &reason));
         let stream: Box<dyn ByteStream> = match &self.sqlite {
             Some(open_database) if begins_as_database(&fd) => {
                 // No descriptor of a database stays open here while SQLite reads it.
                 drop(fd);
-                open_database(&path)?
+                open_database(self.read_by.as_ref().map_or(&path, |logged| &logged.path))?
             }
             _ => Box::new(FileStream::new(fd, before, path)),
         };
-        Ok(Box::new(WithXattrs { stream, xattrs }))
+        Ok(with_xattrs(stream, xattrs))
     }
 
     fn path(&self) -> PathBuf {
@@ -55,7 +57,14 @@ impl Unopened {
     }
 }
 
-/// A file, and its extended attributes or why there are none.
+/// The file that `stream` reads, with extended attributes or why they cannot be had.
+pub(crate) fn with_xattrs(
+    stream: Box<dyn ByteStream>,
+    xattrs: Result<Xattrs, String>,
+) -> Box<dyn ByteStream> {
+    Box::new(WithXattrs { stream, xattrs })
+}
+
 struct WithXattrs {
     stream: Box<dyn ByteStream>,
     xattrs: Result<Xattrs, String>,
@@ -67,11 +76,11 @@ impl ByteStream for WithXattrs {
     }
 
     fn finish(self: Box<Self>) -> Result<FileProof> {
-        let (xattrs, warning) = match self.xattrs {
+        let (xattrs, left_out) = match self.xattrs {
             Ok(xattrs) => (Some(xattrs), None),
-            Err(warning) => (None, Some(warning)),
+            Err(reason) => (None, Some(format!("its extended attributes: {reason}"))),
         };
-        Ok(FileProof { xattrs, warning, ..self.stream.finish()? })
+        Ok(FileProof { xattrs, left_out, ..self.stream.finish()? })
     }
 }
 
@@ -111,6 +120,17 @@ pub(super) fn open_quietly(
         }
     }
     Ok(rustix::fs::openat(directory, name, flags, Mode::empty())?)
+}
+
+/// Whether the file `name` begins with `header`; any file does with none.
+pub(super) fn begins_with(directory: BorrowedFd<'_>, name: &[u8], header: Option<&[u8]>) -> bool {
+    let Some(header) = header else { return true };
+    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    let Ok(fd) = rustix::fs::openat(directory, name, flags, Mode::empty()) else {
+        return false;
+    };
+    let mut head = vec![0; header.len()];
+    matches!(rustix::io::pread(&fd, &mut head, 0), Ok(read) if read == head.len() && head == header)
 }
 
 fn begins_as_database(fd: &OwnedFd) -> bool {

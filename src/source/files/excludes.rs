@@ -20,7 +20,6 @@ const FILE_MAX: u64 = 16 << 20;
 pub struct Excludes {
     set: GlobSet,
     takes_back: Vec<bool>,
-    matches: Vec<usize>,
 }
 
 impl Excludes {
@@ -38,7 +37,7 @@ impl Excludes {
             takes_back.push(negated);
         }
         let set = builder.build().map_err(|cause| bad_pattern("all of them", &cause))?;
-        Ok(Excludes { set, takes_back, matches: Vec::new() })
+        Ok(Excludes { set, takes_back })
     }
 
     /// The patterns in the file at `path`: one a line; blank lines and those that begin with
@@ -59,14 +58,12 @@ impl Excludes {
     }
 
     /// Whether the entry at the absolute `path` is left out.
-    pub fn leave_out(&mut self, path: &[u8]) -> bool {
+    pub fn leave_out(&self, path: &[u8]) -> bool {
         if self.is_empty() {
             return false;
         }
-        let candidate = Candidate::from_bytes(path);
-        self.set.matches_candidate_into(&candidate, &mut self.matches);
-        match self.matches.iter().max() {
-            Some(&last) => self.takes_back.get(last) == Some(&false),
+        match self.set.matches_candidate(&Candidate::from_bytes(path)).into_iter().max() {
+            Some(last) => self.takes_back.get(last) == Some(&false),
             None => false,
         }
     }
@@ -145,7 +142,7 @@ mod tests {
             (&[], "/x", false),
         ];
         for (patterns, path, expected) in rows {
-            let mut excludes = Excludes::new(patterns.iter()).unwrap();
+            let excludes = Excludes::new(patterns.iter()).unwrap();
             let found = excludes.leave_out(path.as_bytes());
             assert_eq!(found, *expected, "{patterns:?} on {path}");
         }
@@ -154,7 +151,7 @@ mod tests {
     /// Names need not be text.
     #[test]
     fn any_bytes() {
-        let mut excludes = Excludes::new(["*.tmp"]).unwrap();
+        let excludes = Excludes::new(["*.tmp"]).unwrap();
         assert!(excludes.leave_out(b"/a/\xff\xfe.tmp"));
         assert!(!excludes.leave_out(b"/a/\xff\xfe"));
     }

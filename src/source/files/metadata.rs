@@ -1,18 +1,18 @@
 //! What the file system knows of an entry, as the format keeps it.
 
+use super::logs::{Logged, same_file};
 use super::owners::Owners;
-use super::walk::xattrs_left_out;
 use crate::env::Time;
 use crate::error::{Attempt, Result};
 use crate::format::node::{FileTime, LinkGroup, Metadata, Stamp};
 use crate::limits::XATTRS_MAX;
-use crate::source::Xattrs;
-use rustix::fs::{Stat, lgetxattr, llistxattr};
+use crate::source::{SameFile, Together, Xattrs};
+use rustix::fs::{AtFlags, CWD, FileType, Stat, StatxFlags, lgetxattr, llistxattr};
 use rustix::io::Errno;
 use serde_bytes::ByteBuf;
 use std::os::fd::BorrowedFd;
 use std::os::unix::ffi::OsStrExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Where a file's identity lies: device and inode.
 pub(super) fn identity(stat: &Stat) -> (u64, u64) {
@@ -29,8 +29,8 @@ pub(super) fn stamp(stat: &Stat) -> Stamp {
     Stamp { size: size(stat), mtime: mtime(stat), ctime: ctime(stat), inode: stat.st_ino }
 }
 
-/// Owner, mode and times. Numbers of links matter only where a name is not the only one.
-pub(super) fn metadata(stat: &Stat, owners: &Owners, xattrs: Xattrs, directory: bool) -> Metadata {
+/// Owner, mode and times.
+pub(super) fn metadata(stat: &Stat, owners: &Owners, xattrs: Xattrs) -> Metadata {
     Metadata {
         mode: stat.st_mode & 0o7777,
         uid: stat.st_uid,
@@ -39,24 +39,46 @@ pub(super) fn metadata(stat: &Stat, owners: &Owners, xattrs: Xattrs, directory: 
         group: owners.group(stat.st_gid),
         mtime: mtime(stat),
         xattrs,
-        link_group: (!directory && stat.st_nlink > 1).then(|| link_group(stat)),
+        link_group: None,
     }
 }
 
-/// The same of one file that is named by itself, and why its attributes cannot be had, if so.
-pub(crate) fn metadata_of(path: &Path) -> Result<(Metadata, Option<String>)> {
-    // The attributes must be those of the file, not of a link that leads to it.
-    let path = path.canonicalize().attempt("find", path.display())?;
-    let stat = rustix::fs::stat(&path).map_err(std::io::Error::from);
-    let stat = stat.attempt("examine", path.display())?;
-    let (xattrs, warning) = match XattrReader::new().read(b"", path.as_os_str().as_bytes()) {
-        Ok(xattrs) => (xattrs, None),
-        Err(reason) => (Xattrs::new(), Some(xattrs_left_out(&path, &reason))),
-    };
-    Ok((metadata(&stat, &Owners::of_this_machine(), xattrs, false), warning))
+/// A database that is named by itself.
+pub(crate) struct NamedDatabase {
+    /// Owner, mode and times.
+    pub(crate) meta: Metadata,
+    /// Its extended attributes, or why they cannot be had.
+    pub(crate) xattrs: Result<Xattrs, String>,
+    /// What tells whether another name of it was captured already.
+    pub(crate) same: Option<SameFile>,
+    /// The path by which it is read.
+    pub(crate) read_by: PathBuf,
 }
 
-fn mtime(stat: &Stat) -> FileTime {
+impl NamedDatabase {
+    /// The one at `path`, as the file system knows it.
+    pub(crate) fn examine(path: &Path, together: &Together) -> Result<Self> {
+        // The attributes must be those of the file, not of a link that leads to it.
+        let real = path.canonicalize().attempt("find", path.display())?;
+        let stat = rustix::fs::stat(&real).map_err(std::io::Error::from);
+        let stat = stat.attempt("examine", real.display())?;
+        let xattrs = XattrReader::new().read(b"", real.as_os_str().as_bytes());
+        let mut meta = metadata(&stat, &Owners::of_this_machine(), Xattrs::new());
+        meta.link_group = link_group(CWD, real.as_os_str().as_bytes(), &stat);
+        let logged = meta.link_group.and_then(|_| Logged::of(&real, &stat, together));
+        let same = same_file(meta.link_group, names(&stat), &stamp(&stat), false, logged.as_ref());
+        let read_by = logged.map_or_else(|| path.to_owned(), |logged| logged.path);
+        Ok(NamedDatabase { meta, xattrs, same, read_by })
+    }
+}
+
+/// How many names lead to it.
+#[allow(clippy::useless_conversion, reason = "the width differs by machine")]
+pub(super) fn names(stat: &Stat) -> u64 {
+    u64::from(stat.st_nlink)
+}
+
+pub(super) fn mtime(stat: &Stat) -> FileTime {
     time(stat.st_mtime, stat.st_mtime_nsec)
 }
 
@@ -170,8 +192,18 @@ fn double(buffer: &mut Vec<u8>) {
     buffer.resize(buffer.len() * 2, 0);
 }
 
-/// What the names of one file have in common.
-fn link_group(stat: &Stat) -> LinkGroup {
+/// What the names of a file have in common that has several: none for any other, nor for a folder.
+/// It is `name` in `directory`.
+pub(super) fn link_group(directory: BorrowedFd<'_>, name: &[u8], stat: &Stat) -> Option<LinkGroup> {
+    if stat.st_nlink < 2 || FileType::from_raw_mode(stat.st_mode).is_dir() {
+        return None;
+    }
     let (device, inode) = identity(stat);
-    LinkGroup { device, inode, born: None }
+    let mask = StatxFlags::BTIME | StatxFlags::INO;
+    let found = rustix::fs::statx(directory, name, AtFlags::SYMLINK_NOFOLLOW, mask).ok();
+    // Another file may have taken the name since `stat`.
+    let found = found.filter(|found| found.stx_ino == inode);
+    let told = found.filter(|found| found.stx_mask & StatxFlags::BTIME.bits() != 0);
+    let born = told.map(|found| time(found.stx_btime.tv_sec, found.stx_btime.tv_nsec));
+    Some(LinkGroup { device, inode, born })
 }

@@ -4,15 +4,20 @@
 mod content;
 mod excludes;
 mod listing;
+mod logs;
 mod metadata;
 mod owners;
+mod scope;
 mod walk;
 
+pub(crate) use content::with_xattrs;
 pub use excludes::Excludes;
 pub(crate) use excludes::glob;
-pub(crate) use metadata::metadata_of;
+pub(crate) use logs::Logs;
+pub(crate) use metadata::NamedDatabase;
+pub(crate) use scope::Scope;
 
-use super::{ByteStream, Description, Item, PartProof, Source};
+use super::{ByteStream, Description, Item, PartProof, Source, Together};
 use crate::env::Env;
 use crate::error::{Attempt, Result};
 use crate::format::snapshot::PartKind;
@@ -38,6 +43,8 @@ pub struct FilesOptions {
     /// How SQLite databases are captured; without it they are files like any other, and so are
     /// their -wal and -journal.
     pub sqlite: Option<OpenDatabase>,
+    /// The sources of the same backup, this one and others.
+    pub together: Arc<Together>,
     /// Tells the time, which decides what is [`settled`](super::FileItem::settled).
     pub env: Env,
 }
@@ -50,6 +57,7 @@ impl Default for FilesOptions {
             larger_than: None,
             one_file_system: false,
             sqlite: None,
+            together: Arc::default(),
             env: Env::real(),
         }
     }
@@ -61,22 +69,39 @@ impl Default for FilesOptions {
 /// files in one folder take some 300 MB, and nothing else grows with their number.
 pub struct FilesSource {
     path: PathBuf,
+    together: Arc<Together>,
     walk: Walk,
 }
 
 impl FilesSource {
-    /// The file or folder at `path`. A symbolic link is followed here, since whoever names it
-    /// means what it leads to, and nowhere beneath.
-    pub fn new(path: &Path, options: FilesOptions) -> Result<Self> {
+    /// The file or folder at `path`, which is not looked at yet. A symbolic link is followed here,
+    /// since whoever names it means what it leads to, and nowhere beneath.
+    pub fn new(path: &Path, mut options: FilesOptions) -> Result<Self> {
         let path = absolute(path)?;
-        let walk = Walk::new(&path, options)?;
-        Ok(FilesSource { path, walk })
+        let scope = Scope::of_files(&path, &mut options);
+        let FilesOptions { together, sqlite, env, .. } = options;
+        together.add(scope.clone());
+        let walk = Walk::new(&path, scope, together.clone(), sqlite, env);
+        Ok(FilesSource { path, together, walk })
     }
 }
 
 impl Source for FilesSource {
     fn describe(&self) -> Description {
         Description { kind: PartKind::Files, path: self.path.as_os_str().as_bytes().to_vec() }
+    }
+
+    fn left_out(&mut self) -> Result<Option<String>> {
+        let path = self.path.display();
+        let real = self.path.canonicalize().attempt("find", self.path.display())?;
+        if self.together.is_in_repository(&real) {
+            return Ok(Some(format!("{path} is, or is in, the repository itself: it is left out")));
+        }
+        let database = self.together.database_of(&real, &self.path);
+        Ok(database.map(|database| {
+            let database = database.display();
+            format!("{path} is left out: it belongs to {database}, which holds all of it")
+        }))
     }
 
     fn next(&mut self) -> Result<Option<Item>> {
@@ -91,9 +116,19 @@ impl Source for FilesSource {
 /// The path from `/` on, as written where that is unambiguous; `..` has to be resolved, since
 /// it may lead out of a symbolic link.
 fn absolute(path: &Path) -> Result<PathBuf> {
-    if path.components().any(|component| component == Component::ParentDir) {
-        return path.canonicalize().attempt("find", path.display());
+    let climbs = path.components().any(|component| component == Component::ParentDir);
+    if climbs && let Ok(real) = path.canonicalize() {
+        return Ok(real);
     }
     let path = std::path::absolute(path).attempt("find", path.display())?;
-    Ok(path.components().collect())
+    let mut resolved = PathBuf::new();
+    for component in path.components() {
+        if component == Component::ParentDir {
+            resolved = resolved.canonicalize().unwrap_or(resolved);
+            resolved.pop();
+        } else {
+            resolved.push(component);
+        }
+    }
+    Ok(resolved)
 }

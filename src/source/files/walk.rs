@@ -1,19 +1,23 @@
 //! The walk itself: depth first, names in order, one listing for each directory and one `stat`
 //! for each entry, all relative to open directories, so that no link is followed.
 
-use super::FilesOptions;
+use super::OpenDatabase;
 use super::content::{Unopened, is_database, open_quietly};
 use super::listing::Listing;
-use super::metadata::{XattrReader, identity, margin_of, metadata, settled, size, stamp};
+use super::logs::{Logged, same_file};
+use super::metadata::{
+    XattrReader, identity, link_group, margin_of, metadata, names, settled, stamp,
+};
 use super::owners::Owners;
-use crate::env::Time;
+use super::scope::Scope;
+use crate::env::{Env, Time};
 use crate::error::{Attempt, Error, Kind, Result};
 use crate::format::list::{Content, TreeRef};
 use crate::format::node::{Node, NodeKind};
 use crate::id::ChunkId;
-use crate::limits::{DIRECTORY_DEPTH_MAX, WARNINGS_MAX};
+use crate::limits::DIRECTORY_DEPTH_MAX;
 use crate::source::sqlite::sibling_of;
-use crate::source::{FileItem, Item, Xattrs};
+use crate::source::{FileItem, Item, Together, Xattrs};
 use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, Stat, major, minor};
 use rustix::io::Errno;
 use std::collections::VecDeque;
@@ -75,9 +79,13 @@ struct Level {
 
 /// The state of a walk.
 pub(super) struct Walk {
-    options: FilesOptions,
+    scope: Arc<Scope>,
+    together: Arc<Together>,
+    sqlite: Option<OpenDatabase>,
+    env: Env,
     /// The root, until it is given.
     root: Option<PathBuf>,
+    /// Where the root lies.
     device: u64,
     levels: Vec<Level>,
     ready: VecDeque<Item>,
@@ -88,19 +96,26 @@ pub(super) struct Walk {
 
 impl Walk {
     /// A walk over what is at the absolute `path`.
-    pub(super) fn new(path: &Path, options: FilesOptions) -> Result<Self> {
-        let stat = rustix::fs::stat(path).map_err(io::Error::from);
-        let stat = stat.attempt("read", path.display())?;
-        Ok(Walk {
-            options,
+    pub(super) fn new(
+        path: &Path,
+        scope: Arc<Scope>,
+        together: Arc<Together>,
+        sqlite: Option<OpenDatabase>,
+        env: Env,
+    ) -> Self {
+        Walk {
+            scope,
+            together,
+            sqlite,
+            env,
             root: Some(path.to_owned()),
-            device: stat.st_dev,
+            device: 0,
             levels: Vec::new(),
             ready: VecDeque::new(),
             owners: Owners::of_this_machine(),
             xattrs: XattrReader::new(),
             warnings: Vec::new(),
-        })
+        }
     }
 
     /// The next item, the root first.
@@ -132,6 +147,7 @@ impl Walk {
         let real = path.canonicalize().attempt("find", path.display())?;
         let stat = rustix::fs::stat(&real).map_err(io::Error::from);
         let stat = stat.attempt("read", path.display())?;
+        self.device = stat.st_dev;
         if FileType::from_raw_mode(stat.st_mode).is_dir() {
             let fd = rustix::fs::openat(CWD, &real, DIRECTORY, Mode::empty());
             let fd = fd.map_err(io::Error::from).attempt("open", path.display())?;
@@ -148,11 +164,8 @@ impl Walk {
 
     /// Gives the entry `name` of the present directory, or leaves it out.
     fn entry(&mut self, directory: &Arc<Directory>, name: Vec<u8>) {
-        if !self.options.excludes.is_empty() {
-            let path = directory.join(&name);
-            if self.options.excludes.leave_out(path.as_os_str().as_bytes()) {
-                return;
-            }
+        if self.scope.asks_for_names() && self.scope.leaves_out_name(&directory.join(&name)) {
+            return;
         }
         let stat = match rustix::fs::statat(directory.fd(), &name, AtFlags::SYMLINK_NOFOLLOW) {
             Ok(stat) => stat,
@@ -171,26 +184,26 @@ impl Walk {
                 Err(cause) => self.fail("open", &directory.join(&name), cause),
             };
         }
+        if self.scope.is_elsewhere(&stat, self.device)
+            || self.scope.is_too_large(&stat)
+            || self.is_sibling(directory, &name, &stat)
+        {
+            return;
+        }
         if let Some(level) = self.levels.pop() {
-            if !self.left_out(&level, directory, &name, &stat) {
-                self.give(&level, name.clone(), &name, stat);
-            }
+            self.give(&level, name.clone(), &name, stat);
             self.levels.push(level);
         }
     }
 
-    /// Whether something that is no directory is left out for what it is.
-    fn left_out(&self, level: &Level, directory: &Directory, name: &[u8], stat: &Stat) -> bool {
-        let file = FileType::from_raw_mode(stat.st_mode).is_file();
-        let elsewhere = self.options.one_file_system && stat.st_dev != self.device;
-        let too_large = file && self.options.larger_than.is_some_and(|limit| size(stat) > limit);
-        let sibling = || {
-            self.options.sqlite.is_some()
-                && sibling_of(name).is_some_and(|main| {
-                    level.listing.contains(main) && is_database(directory.fd(), main)
-                })
-        };
-        elsewhere || too_large || (file && sibling())
+    /// Whether the entry `name` belongs to a database that is captured as one.
+    fn is_sibling(&self, directory: &Directory, name: &[u8], stat: &Stat) -> bool {
+        let Some(main) = sibling_of(name) else { return false };
+        let stored = directory.join(name);
+        // Only where there is such a file is it worth while to ask who captures it.
+        FileType::from_raw_mode(stat.st_mode).is_file()
+            && rustix::fs::statat(directory.fd(), main, AtFlags::SYMLINK_NOFOLLOW).is_ok()
+            && self.together.database_of(&self.scope.real_of(&stored), &stored).is_some()
     }
 
     /// Gives something that is no directory: `real_name` in the directory of `level`, to be
@@ -215,16 +228,17 @@ impl Walk {
                 return self.ready.push_back(Item::Failed(error));
             }
         };
-        let meta = metadata(&stat, &self.owners, Xattrs::new(), false);
+        let mut meta = metadata(&stat, &self.owners, Xattrs::new());
+        meta.link_group = link_group(directory.fd(), real_name, &stat);
         let mut node = Node { name, kind, meta, stamp: None, taint: None };
-        let item = match node.kind {
-            NodeKind::File { .. } => self.file(level, directory, real_name, stat, node),
-            _ => {
-                node.meta.xattrs = self.xattrs_of(&directory, real_name);
-                Item::Other(node)
-            }
-        };
-        self.ready.push_back(item);
+        if matches!(node.kind, NodeKind::File { .. }) {
+            let item = self.file(level, directory, real_name, stat, node);
+            return self.ready.push_back(item);
+        }
+        let (xattrs, failure) = self.xattrs_of(&directory, real_name, &directory.join(real_name));
+        node.meta.xattrs = xattrs;
+        self.ready.push_back(Item::Other(node));
+        self.ready.extend(failure.map(Item::Failed));
     }
 
     fn file(
@@ -235,18 +249,23 @@ impl Walk {
         stat: Stat,
         node: Node,
     ) -> Item {
-        let sqlite = self.options.sqlite.clone();
-        // Commits may stand in -wal alone: then the file's own stamp proves nothing.
-        let journaled = sqlite.is_some()
-            && [&b"-wal"[..], b"-journal"]
-                .iter()
-                .any(|s| level.listing.contains(&[name, s].concat()))
-            && is_database(directory.fd(), name);
-        let stamp = (!journaled).then(|| stamp(&stat));
-        let settled = stamp.is_some_and(|stamp| settled(&stamp, level.now, level.margin));
-        let unopened = Unopened { directory, name: name.to_vec(), stat, sqlite };
+        let sqlite = self.sqlite.clone();
+        let beside = |suffix: &&[u8]| level.listing.contains(&[name, *suffix].concat());
+        let logged = [&b"-wal"[..], b"-journal"].iter().any(beside);
+        let several = node.meta.link_group.is_some();
+        let database = sqlite.is_some() && (logged || several) && is_database(directory.fd(), name);
+        let read_by = (database && several)
+            .then(|| Logged::of(&directory.join(name), &stat, &self.together))
+            .flatten();
+        let at = stamp(&stat);
+        // Commits may stand in a log alone: then the file's own stamp proves nothing.
+        let proves = !(database && (logged || read_by.is_some()));
+        let settled = proves && settled(&at, level.now, level.margin);
+        let same = same_file(node.meta.link_group, names(&stat), &at, settled, read_by.as_ref());
+        let unopened = Unopened { directory, name: name.to_vec(), stat, sqlite, read_by };
         let open = Box::new(move || unopened.open());
-        Item::File(FileItem { node, length: Some(size(&stat)), stamp, settled, open })
+        let (length, stamp) = (Some(at.size), proves.then_some(at));
+        Item::File(FileItem { node, length, stamp, settled, same, open })
     }
 
     /// Goes down into the directory `fd`, whose stored name is `name`.
@@ -257,19 +276,24 @@ impl Walk {
         }
         let stat = rustix::fs::fstat(&fd).map_err(io::Error::from);
         let stat = stat.attempt("read", path.display())?;
+        if self.together.is_repository(identity(&stat)) {
+            let path = path.display();
+            self.warnings.push(format!("{path} is the repository itself: it is left out"));
+            return Ok(());
+        }
         let directory = Arc::new(Directory::new(fd, path));
-        let xattrs = self.xattrs_of(&directory, b".");
+        let (xattrs, no_xattrs) = self.xattrs_of(&directory, b".", &directory.path);
         let mut level = self.level(directory.clone(), &stat);
         let failure = self.list(&directory, &stat, &mut level);
         let node = Node {
             name,
             kind: NodeKind::Directory { entries: TreeRef { id: ChunkId([0; 32]), levels: 0 } },
-            meta: metadata(&stat, &self.owners, xattrs, true),
+            meta: metadata(&stat, &self.owners, xattrs),
             stamp: None,
             taint: None,
         };
         self.ready.push_back(Item::Enter(node));
-        self.ready.extend(failure.map(Item::Failed));
+        self.ready.extend(no_xattrs.into_iter().chain(failure).map(Item::Failed));
         self.levels.push(level);
         if let Some(far) = self.levels.len().checked_sub(LEVELS_OPEN)
             && let Some(level) = self.levels.get_mut(far)
@@ -284,21 +308,19 @@ impl Walk {
             Some(above) if above.identity.0 == stat.st_dev => above.margin,
             _ => margin_of(directory.fd()),
         };
-        let now = self.options.env.now();
+        let now = self.env.now();
         let listing = Listing::default();
         Level { directory: Some(directory), identity: identity(stat), listing, now, margin }
     }
 
     /// Fills the listing of `level` with what of `directory` is wanted.
     fn list(&self, directory: &Directory, stat: &Stat, level: &mut Level) -> Option<Error> {
-        if self.options.one_file_system && stat.st_dev != self.device {
+        if self.scope.is_elsewhere(stat, self.device) {
             return None;
         }
         let (mut listing, failure) = Listing::read(directory.fd(), &directory.path);
-        for (marker, header) in &self.options.exclude_if_present {
-            if listing.contains(marker) && begins_with(directory, marker, header.as_deref()) {
-                listing.retain(marker);
-            }
+        if let Some(marker) = self.scope.marker(directory.fd(), |name| listing.contains(name)) {
+            listing.retain(marker);
         }
         level.listing = listing;
         failure
@@ -319,24 +341,25 @@ impl Walk {
         }
     }
 
-    fn xattrs_of(&mut self, directory: &Directory, name: &[u8]) -> Xattrs {
-        self.xattrs.read(&directory.reach, name).unwrap_or_else(|reason| {
-            if self.warnings.len() < WARNINGS_MAX {
-                self.warnings.push(xattrs_left_out(&directory.join(name), &reason));
-            }
-            Xattrs::new()
-        })
+    /// Extended attributes of what is called `path`, or why they are left out.
+    fn xattrs_of(
+        &mut self,
+        directory: &Directory,
+        name: &[u8],
+        path: &Path,
+    ) -> (Xattrs, Option<Error>) {
+        let reason = match self.xattrs.read(&directory.reach, name) {
+            Ok(xattrs) => return (xattrs, None),
+            Err(reason) => reason,
+        };
+        let error = Error::new(Kind::Failed, "capture extended attributes of", path.display());
+        (Xattrs::new(), Some(error.because(reason)))
     }
 
     fn fail(&mut self, attempted: &str, path: &Path, cause: impl Into<io::Error>) {
         let failed: io::Result<()> = Err(cause.into());
         self.ready.extend(failed.attempt(attempted, path.display()).err().map(Item::Failed));
     }
-}
-
-/// What the user is told where extended attributes cannot be read.
-pub(super) fn xattrs_left_out(path: &Path, reason: &str) -> String {
-    format!("extended attributes of {} are left out: {reason}", path.display())
 }
 
 /// The directory above `below`, if it is still the one that was left.
@@ -350,15 +373,4 @@ fn reopen_above(below: &Directory, expected: (u64, u64)) -> Result<Directory> {
             .because("a folder in it was moved away meanwhile"));
     }
     Ok(Directory::new(fd, path))
-}
-
-/// Whether the file `name` begins with `header`; any file does with none.
-fn begins_with(directory: &Directory, name: &[u8], header: Option<&[u8]>) -> bool {
-    let Some(header) = header else { return true };
-    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
-    let Ok(fd) = rustix::fs::openat(&directory.fd, name, flags, Mode::empty()) else {
-        return false;
-    };
-    let mut head = vec![0; header.len()];
-    matches!(rustix::io::pread(&fd, &mut head, 0), Ok(read) if read == head.len() && head == header)
 }

@@ -122,7 +122,7 @@ impl PostgresSource {
     fn file(&self, name: Vec<u8>, length: Option<u64>, open: Opener) -> FileItem {
         let kind = NodeKind::File { content: Content::default(), database: None };
         let node = self.node(name, kind, 0o600);
-        FileItem { node, length, stamp: None, settled: false, open }
+        FileItem { node, length, stamp: None, settled: false, same: None, open }
     }
 
     fn node(&self, name: Vec<u8>, kind: NodeKind, mode: u32) -> Node {

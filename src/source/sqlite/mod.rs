@@ -20,8 +20,8 @@ use crate::error::{Attempt, Result};
 use crate::format::list::Content;
 use crate::format::node::{Node, NodeKind};
 use crate::format::snapshot::PartKind;
-use crate::source::files::metadata_of;
-use crate::source::{Description, FileItem, Item, PartProof, Source};
+use crate::source::files::{NamedDatabase, Scope, with_xattrs};
+use crate::source::{Description, FileItem, Item, PartProof, Source, Together};
 use std::ffi::OsString;
 use std::fs::File;
 use std::io::Read;
@@ -29,6 +29,7 @@ use std::os::fd::AsFd;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
 
 /// The first bytes of every database (SQLite file format 1.3.1).
 const MAGIC: &[u8] = b"SQLite format 3\0";
@@ -86,19 +87,25 @@ pub fn run_as_child() -> Option<ExitCode> {
 pub struct SqliteSource {
     path: PathBuf,
     reader: SqliteReader,
+    together: Arc<Together>,
     given: bool,
-    warnings: Vec<String>,
 }
 
 impl SqliteSource {
-    /// The database at `path`, which is read through `reader`.
+    /// The database at `path`, which is not looked at yet and will be read through `reader`.
     ///
     /// # Errors
-    /// If the path is none, or nothing stands there.
+    /// If the path is none.
     pub fn new(path: &Path, reader: SqliteReader) -> Result<Self> {
         let path = std::path::absolute(path).attempt("find", path.display())?;
-        path.metadata().attempt("find", path.display())?;
-        Ok(SqliteSource { path, reader, given: false, warnings: Vec::new() })
+        Ok(SqliteSource { path, reader, together: Arc::default(), given: false })
+    }
+
+    /// The same, beside the other sources of a backup.
+    pub fn beside(mut self, together: Arc<Together>) -> Self {
+        together.add(Scope::of_database(&self.path));
+        self.together = together;
+        self
     }
 }
 
@@ -108,12 +115,16 @@ impl Source for SqliteSource {
         Description { kind: PartKind::Sqlite, path }
     }
 
+    fn left_out(&mut self) -> Result<Option<String>> {
+        self.path.metadata().attempt("find", self.path.display()).map(|_| None)
+    }
+
     fn next(&mut self) -> Result<Option<Item>> {
         if std::mem::replace(&mut self.given, true) {
             return Ok(None);
         }
-        let (meta, warning) = metadata_of(&self.path)?;
-        self.warnings.extend(warning);
+        let NamedDatabase { meta, xattrs, same, read_by } =
+            NamedDatabase::examine(&self.path, &self.together)?;
         let node = Node {
             name: self
                 .path
@@ -126,14 +137,14 @@ impl Source for SqliteSource {
             taint: None,
         };
         let length = self.path.metadata().ok().map(|found| found.len());
-        let (path, reader) = (self.path.clone(), self.reader.clone());
-        let open = Box::new(move || reader.open(&path));
+        let reader = self.reader.clone();
+        let open = Box::new(move || Ok(with_xattrs(reader.open(&read_by)?, xattrs)));
         // No stamp: what was committed may stand in the log alone, the file unchanged.
-        Ok(Some(Item::File(FileItem { node, length, stamp: None, settled: false, open })))
+        Ok(Some(Item::File(FileItem { node, length, stamp: None, settled: false, same, open })))
     }
 
     fn finish(self: Box<Self>) -> Result<PartProof> {
-        Ok(PartProof { warnings: self.warnings, ..PartProof::default() })
+        Ok(PartProof::default())
     }
 }
 

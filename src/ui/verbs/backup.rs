@@ -2,12 +2,13 @@
 
 use super::filter::FilterArgs;
 use super::sources::{SourceArgs, hostname, username};
-use crate::backend::DryRun;
+use crate::backend::{DryRun, Location};
 use crate::error::{Error, Kind, Result};
 use crate::format::snapshot::{Snapshot, Stored};
 use crate::monitor::Monitor;
 use crate::ops::backup::{BackupOptions, BackupReport, Level, ParentChoice, backup};
 use crate::repo::Repository;
+use crate::source::Together;
 use crate::ui::app::App;
 use crate::ui::exit::Done;
 use crate::ui::out::Out;
@@ -70,14 +71,15 @@ pub struct BackupArgs {
 
 /// Captures the sources.
 pub fn run(app: &App, args: &BackupArgs) -> Result<Done> {
-    let sources = args.source.open(&app.env)?;
+    let open_sources = || args.source.open(&app.env, together(app)?);
+    let sources = open_sources()?;
     let repository = open(app, args.dry_run)?;
     let voice = app.progress()?.naming_files(args.verbose);
     let options = options(&repository, args, &voice)?;
     let report = match backup(&repository, sources, &options, &voice) {
         Err(error) if error.kind() == Kind::Fenced && args.source.can_be_read_again() => {
             voice.note("a collector gave this backup up; it starts again");
-            backup(&repository, args.source.open(&app.env)?, &options, &voice)
+            backup(&repository, open_sources()?, &options, &voice)
         }
         report => report,
     }?;
@@ -92,6 +94,13 @@ pub fn run(app: &App, args: &BackupArgs) -> Result<Done> {
     }
     out.finish()?;
     Ok(Done::incomplete_if(report.incomplete))
+}
+
+/// What the sources know of each other: that none of them captures the repository.
+fn together(app: &App) -> Result<Together> {
+    match app.location()? {
+        Location::Local(folder) => Ok(Together::keeping_out(&folder)),
+    }
 }
 
 fn open(app: &App, dry_run: bool) -> Result<Repository> {

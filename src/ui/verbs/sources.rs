@@ -3,10 +3,10 @@
 use super::postgres::{DumpArgs, ToolArgs};
 use crate::env::Env;
 use crate::error::{Error, Kind, Result};
-use crate::source::Source;
 use crate::source::files::{Excludes, FilesOptions, FilesSource};
 use crate::source::sqlite::{SqliteOptions, SqliteReader, SqliteSource, Verify};
 use crate::source::stdin::StreamSource;
+use crate::source::{Source, Together};
 use clap::{Args, ValueEnum};
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
@@ -94,7 +94,8 @@ impl SourceArgs {
     }
 
     /// The sources, none of them read yet.
-    pub fn open(&self, env: &Env) -> Result<Vec<Box<dyn Source>>> {
+    /// `together` knows what none of them captures.
+    pub fn open(&self, env: &Env, together: Together) -> Result<Vec<Box<dyn Source>>> {
         let name = self.stdin_filename.as_bytes();
         if self.sources.is_empty() && !self.stdin {
             return Err(Error::new(Kind::InvalidInput, "back up", "nothing")
@@ -104,10 +105,11 @@ impl SourceArgs {
         if self.stdin_from_command {
             return Ok(vec![Box::new(StreamSource::command(name, &self.sources, env)?)]);
         }
+        let together = Arc::new(together);
         let mut sources = self
             .sources
             .iter()
-            .map(|source| self.source(source, env))
+            .map(|source| self.source(source, env, &together))
             .collect::<Result<Vec<_>>>()?;
         if self.stdin {
             sources.push(Box::new(StreamSource::stdin(name, env)?));
@@ -115,15 +117,22 @@ impl SourceArgs {
         Ok(sources)
     }
 
-    fn source(&self, source: &OsStr, env: &Env) -> Result<Box<dyn Source>> {
+    fn source(
+        &self,
+        source: &OsStr,
+        env: &Env,
+        together: &Arc<Together>,
+    ) -> Result<Box<dyn Source>> {
         if let Some(path) = source.as_bytes().strip_prefix(b"sqlite:") {
             let path = Path::new(OsStr::from_bytes(path));
-            return Ok(Box::new(SqliteSource::new(path, self.reader()?)?));
+            let source = SqliteSource::new(path, self.reader()?)?;
+            return Ok(Box::new(source.beside(together.clone())));
         }
         if let Some(url) = source.as_bytes().strip_prefix(b"postgres-dump:") {
             return self.dump.source(url, &self.tools, self.row_counts, env);
         }
-        Ok(Box::new(FilesSource::new(Path::new(source), self.files(env)?)?))
+        let options = self.files(env, together)?;
+        Ok(Box::new(FilesSource::new(Path::new(source), options)?))
     }
 
     fn reader(&self) -> Result<SqliteReader> {
@@ -138,7 +147,7 @@ impl SourceArgs {
         })
     }
 
-    fn files(&self, env: &Env) -> Result<FilesOptions> {
+    fn files(&self, env: &Env, together: &Arc<Together>) -> Result<FilesOptions> {
         let mut patterns = self.exclude.clone();
         for file in &self.exclude_file {
             patterns.extend(Excludes::patterns_in(file)?);
@@ -149,6 +158,7 @@ impl SourceArgs {
             larger_than: self.exclude_larger_than,
             one_file_system: self.one_file_system,
             sqlite: None,
+            together: together.clone(),
             env: env.clone(),
         };
         if !self.no_sqlite {

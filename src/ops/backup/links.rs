@@ -1,0 +1,88 @@
+//! Files of several names: read under the first of them that a backup meets, taken over under the
+//! others.
+
+use crate::format::node::{LinkGroup, Node};
+use crate::limits::{LINKED_NODE_MAX, LINKS_MAX, WARNINGS_MAX};
+use crate::source::{SameFile, SameState};
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+
+/// The files of several names that one backup has met so far, in all of its parts.
+#[derive(Default)]
+pub(super) struct Links {
+    files: HashMap<SameFile, Linked>,
+    /// Databases without a log beside a name that is in this backup.
+    databases: HashMap<LinkGroup, Database>,
+}
+
+/// A file that was met, and its entry once it was read.
+#[derive(Default)]
+struct Linked {
+    /// Names that have their entries.
+    kept: u64,
+    node: Option<Box<Node>>,
+}
+
+struct Database {
+    first: Vec<u8>,
+    names: u64,
+    kept: u64,
+}
+
+impl Links {
+    /// Takes note of a name; whether the file was met under another one before.
+    pub(super) fn meet(&mut self, file: &SameFile) -> bool {
+        // What is forgotten here is read again, no more.
+        if self.files.len() >= LINKS_MAX && !self.files.contains_key(file) {
+            return false;
+        }
+        match self.files.entry(file.clone()) {
+            Entry::Occupied(_) => true,
+            Entry::Vacant(vacant) => {
+                vacant.insert(Linked::default());
+                false
+            }
+        }
+    }
+
+    /// The entry under an earlier name, if it was read there.
+    pub(super) fn find(&self, file: &SameFile) -> Option<&Node> {
+        self.files.get(file).and_then(|linked| linked.node.as_deref())
+    }
+
+    /// One more name has its entry.
+    pub(super) fn keep(&mut self, file: &SameFile, path: &[u8], node: &Node) {
+        if node.database().is_some() && matches!(file.state, SameState::Stamp(_)) {
+            let database = || Database { first: path.to_vec(), names: file.names, kept: 0 };
+            self.databases.entry(file.group).or_insert_with(database).kept += 1;
+        }
+        let Some(linked) = self.files.get_mut(file) else { return };
+        linked.kept += 1;
+        if linked.kept >= file.names {
+            self.files.remove(file);
+        } else if linked.node.is_none() && weight(node) <= LINKED_NODE_MAX {
+            linked.node = Some(Box::new(node.clone()));
+        }
+    }
+
+    /// What the user should know in the end: of databases whose other names nobody looked at.
+    pub(super) fn warnings(&self) -> Vec<String> {
+        let elsewhere = self.databases.values().filter(|found| found.kept < found.names);
+        let warning = |Database { first, names, kept }: &Database| {
+            format!(
+                "{} has {names} names, {kept} of them in this backup: commits in a -wal beside \
+                 another name are not seen",
+                String::from_utf8_lossy(first)
+            )
+        };
+        let mut warnings: Vec<String> = elsewhere.map(warning).collect();
+        warnings.sort();
+        warnings.truncate(WARNINGS_MAX);
+        warnings
+    }
+}
+
+/// About how much memory an entry takes besides its own size.
+fn weight(node: &Node) -> usize {
+    node.meta.xattrs.iter().map(|(name, value)| name.len() + value.len()).sum()
+}

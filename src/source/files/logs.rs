@@ -1,0 +1,147 @@
+//! Databases of several names: SQLite looks for the write-ahead log or journal beside the name
+//! that it is told, so such a database has to be read by the name that has one.
+
+use super::metadata::{identity, mtime};
+use super::scope::{Scope, is};
+use crate::format::node::{FileTime, LinkGroup, Stamp};
+use crate::source::{SameFile, SameState, Together};
+use rustix::fs::{FileType, Stat};
+use std::collections::HashMap;
+use std::ffi::OsStr;
+use std::fs;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// What SQLite may have written beside a database that is not yet in it.
+const LOGS: [&[u8]; 2] = [b"-wal", b"-journal"];
+
+/// One name of a database, which has a log beside it.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) struct Logged {
+    /// Path of the database by this name.
+    pub(super) path: PathBuf,
+    /// Device and inode of the folder that it lies in.
+    folder: (u64, u64),
+    age: Age,
+}
+
+/// Which of several logs counts: one that holds something, then the newest.
+type Age = (bool, FileTime);
+
+/// Of each database of several names, by device and inode, the name that has the log.
+pub(crate) struct Logs(HashMap<(u64, u64), Logged>);
+
+impl Logs {
+    /// Looks through all that the sources capture. Only names are read, but where one is that of
+    /// a log. What is out of reach is left to the walk to report.
+    pub(crate) fn search(scopes: &[Arc<Scope>], together: &Together) -> Self {
+        let mut logs = Logs(HashMap::new());
+        for scope in scopes {
+            let Some(real) = scope.real() else { continue };
+            let Ok(root) = rustix::fs::lstat(real) else { continue };
+            if is(&root, FileType::Directory) {
+                logs.search_tree(scope, real, root.st_dev, together);
+            } else if let Some(folder) = real.parent() {
+                logs.search_folder(folder, |_| true);
+            }
+        }
+        logs
+    }
+
+    fn search_tree(&mut self, scope: &Scope, root: &Path, device: u64, together: &Together) {
+        let mut open = vec![root.to_owned()];
+        while let Some(folder) = open.pop() {
+            let Ok(stat) = rustix::fs::lstat(&folder) else { continue };
+            if scope.is_elsewhere(&stat, device) || together.is_repository(identity(&stat)) {
+                continue;
+            }
+            open.extend(self.search_folder(&folder, |entry| !scope.leaves_out_real(entry)));
+        }
+    }
+
+    /// Takes note of the logs in a folder; gives the folders in it that are wanted.
+    fn search_folder(&mut self, folder: &Path, wanted: impl Fn(&Path) -> bool) -> Vec<PathBuf> {
+        let Ok(entries) = fs::read_dir(folder) else { return Vec::new() };
+        let mut beneath = Vec::new();
+        for entry in entries.flatten() {
+            let Ok(kind) = entry.file_type() else { continue };
+            let name = entry.file_name();
+            if kind.is_dir() {
+                beneath.push(entry.path());
+            } else if kind.is_file()
+                && let Some(main) = LOGS.iter().find_map(|log| name.as_bytes().strip_suffix(*log))
+            {
+                self.note(&folder.join(OsStr::from_bytes(main)));
+            }
+        }
+        beneath.retain(|path| wanted(path));
+        beneath
+    }
+
+    fn note(&mut self, path: &Path) {
+        let Ok(stat) = rustix::fs::lstat(path) else { return };
+        if !is(&stat, FileType::RegularFile) || stat.st_nlink < 2 {
+            return;
+        }
+        let Some(found) = Logged::beside(path) else { return };
+        let known = self.0.entry(identity(&stat)).or_insert_with(|| found.clone());
+        if known.age < found.age {
+            *known = found;
+        }
+    }
+}
+
+impl Logged {
+    /// The database at `path`, if there is a log beside it.
+    fn beside(path: &Path) -> Option<Self> {
+        let log = |suffix: &&[u8]| {
+            let name = [path.as_os_str().as_bytes(), *suffix].concat();
+            let stat = rustix::fs::lstat(name.as_slice()).ok()?;
+            let holds = is(&stat, FileType::RegularFile).then_some(stat.st_size > 0)?;
+            Some((holds, mtime(&stat)))
+        };
+        let age = LOGS.iter().filter_map(log).max()?;
+        let folder = rustix::fs::stat(path.parent()?).ok()?;
+        Some(Logged { path: path.to_owned(), folder: identity(&folder), age })
+    }
+
+    /// The name by which the database at `path` is read, which is that of `stat`: its own if a log
+    /// stands beside it that holds something, else any that has one.
+    pub(super) fn of(path: &Path, stat: &Stat, together: &Together) -> Option<Self> {
+        let own = Logged::beside(path);
+        if own.as_ref().is_some_and(|own| own.age.0) {
+            return own;
+        }
+        let other = together.logs().0.get(&identity(stat)).filter(|other| {
+            rustix::fs::lstat(&other.path).is_ok_and(|found| identity(&found) == identity(stat))
+        });
+        match (own, other) {
+            (Some(own), Some(other)) if own.age >= other.age => Some(own),
+            (own, other) => other.cloned().or(own),
+        }
+    }
+
+    fn state(&self) -> SameState {
+        let name = self.path.file_name().unwrap_or_default().as_bytes().to_vec();
+        SameState::ReadBy(self.folder, name)
+    }
+}
+
+/// What tells whether another name of the file was captured already. Without a time of birth, an
+/// inode that was used again shows in a stamp that is old enough only.
+pub(super) fn same_file(
+    group: Option<LinkGroup>,
+    names: u64,
+    stamp: &Stamp,
+    settled: bool,
+    read_by: Option<&Logged>,
+) -> Option<SameFile> {
+    let group = group?;
+    let state = match read_by {
+        Some(logged) => logged.state(),
+        None if settled || group.born.is_some() => SameState::Stamp(*stamp),
+        None => return None,
+    };
+    Some(SameFile { group, names, state })
+}

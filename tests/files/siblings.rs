@@ -1,0 +1,184 @@
+//! What stands beside a database that is captured is never stored as a file, whoever names it; and
+//! what stands beside any other file is a file.
+
+use crate::common::desk::{Desk, stderr, stdout};
+use rusqlite::Connection;
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::path::Path;
+
+/// A database in WAL mode whose rows all stand in the log; `s` and a link to it, `link`.
+fn live(desk: &Desk) -> Connection {
+    fs::create_dir(desk.path("s")).unwrap();
+    symlink("s", desk.path("link")).unwrap();
+    let database = Connection::open(desk.path("s/app.db")).unwrap();
+    database
+        .execute_batch(
+            "PRAGMA journal_mode = wal; PRAGMA wal_autocheckpoint = 0;
+             CREATE TABLE t (x); INSERT INTO t VALUES (1), (2), (3)",
+        )
+        .unwrap();
+    fs::write(desk.path("s/app.db-mj0A1B2C9FF"), "master").unwrap();
+    database
+}
+
+/// The paths of the newest snapshot's files, from the desk's folder.
+fn files(desk: &Desk) -> Vec<String> {
+    let all = desk.json(&["ls", "latest"]);
+    let files = all.iter().filter(|node| node["type"] == "file");
+    let path = |node: &serde_json::Value| node["path"].as_str().unwrap().to_owned();
+    let root = format!("{}/", desk.folder().display());
+    files.map(|node| path(node).replace(&root, "")).collect()
+}
+
+fn rows(path: &Path) -> i64 {
+    let database = Connection::open(path).unwrap();
+    let verdict: String = database.query_row("PRAGMA integrity_check", [], |r| r.get(0)).unwrap();
+    assert_eq!(verdict, "ok");
+    database.query_row("SELECT count(*) FROM t", [], |row| row.get(0)).unwrap()
+}
+
+/// What a shell makes of `s/*` while the database is in use, in any order and by any spelling, is
+/// one source, the same as the database by itself; each name that is left out is told.
+#[test]
+fn a_glob_names_one_database() {
+    let desk = Desk::new();
+    let database = live(&desk);
+    let all = ["s/app.db", "s/app.db-mj0A1B2C9FF", "s/app.db-shm", "s/app.db-wal"];
+    let alone = format!("sqlite:{}", desk.text("s/app.db"));
+    let cases: [(&[&str], usize); 6] = [
+        (&all, 3),
+        (&["s/app.db-wal", "s/app.db-shm", "s/app.db"], 2),
+        (&["link/app.db-wal", "s/app.db"], 1),
+        (&["s/app.db-shm", "link/../s/app.db-wal", "link/app.db"], 2),
+        (&["s/app.db-wal", &alone], 1),
+        (&[&alone, "link/app.db-shm"], 1),
+    ];
+    for (sources, left_out) in cases {
+        let said = desk.run(&[&["backup"], sources].concat()).success();
+        let told = stderr(&said);
+        assert_eq!(told.matches("is left out: it belongs to").count(), left_out, "{told}");
+        assert_eq!(files(&desk).len(), 1, "{sources:?}: {:?}", files(&desk));
+        desk.run(&["restore", "latest", "-t", "out"]).success();
+        let restored = files(&desk).remove(0);
+        let out = desk.path("out").join(desk.path(&restored).strip_prefix("/").unwrap());
+        assert_eq!(rows(&out), 3, "{sources:?}");
+        fs::remove_dir_all(desk.path("out")).unwrap();
+    }
+    desk.run(&[&["backup"], &all[..]].concat()).success();
+    let newest = &desk.json(&["snapshots", "latest"])[0];
+    assert_eq!(newest["sequence"], 4, "whatever the glob gives, it is the series of s/app.db");
+    drop(database);
+}
+
+/// A sibling is one whichever of the sources captures the database: by a walk that comes later,
+/// by a name that the walk was told to leave out, or by a link whose own neighbour it would be.
+#[test]
+fn any_source_may_hold_the_database() {
+    let desk = Desk::new();
+    let database = live(&desk);
+    desk.run(&["backup", "link/app.db-wal", "s"]).success();
+    assert_eq!(files(&desk), ["s/app.db"]);
+
+    let alone = format!("sqlite:{}", desk.text("link/app.db"));
+    desk.run(&["backup", "s", "--exclude", "/**/s/app.db", &alone]).success();
+    assert_eq!(files(&desk), ["link/app.db"]);
+
+    // Restored, this would stand beside what the link leads to.
+    symlink("s/app.db", desk.path("current.db")).unwrap();
+    fs::write(desk.path("current.db-wal"), "of another").unwrap();
+    desk.run(&["backup", "current.db", "current.db-wal"]).success();
+    assert_eq!(files(&desk), ["current.db"]);
+    desk.run(&["backup", "current.db-wal"]).success();
+    assert_eq!(files(&desk), ["current.db-wal"]);
+    drop(database);
+}
+
+/// Where the database is not captured as one, the files beside it are files: excluded by name, by
+/// size or by a marker, or databases that are not told from files. Look-alikes are files always.
+#[test]
+fn beside_any_other_file_it_is_a_file() {
+    let desk = Desk::new();
+    let database = live(&desk);
+    for name in ["text", "text-wal", "lone-journal"] {
+        fs::write(desk.path("s").join(name), "x").unwrap();
+    }
+    fs::create_dir(desk.path("s/folder")).unwrap();
+    fs::write(desk.path("s/folder-shm"), "x").unwrap();
+    let others = ["s/folder-shm", "s/lone-journal", "s/text", "s/text-wal"];
+    let siblings = ["s/app.db-mj0A1B2C9FF", "s/app.db-shm", "s/app.db-wal"];
+    desk.run(&["backup", "s"]).success();
+    assert_eq!(files(&desk), [&["s/app.db"], &others[..]].concat());
+    desk.run(&["backup", "s", "--exclude", "app.db"]).success();
+    assert_eq!(files(&desk), [&siblings[..], &others].concat());
+    desk.run(&["backup", "s", "--no-sqlite"]).success();
+    assert_eq!(files(&desk), [&["s/app.db"], &siblings[..], &others].concat());
+    desk.run(&["backup", "s/app.db-wal"]).success();
+    assert_eq!(files(&desk), ["s/app.db-wal"]);
+    database.execute_batch("PRAGMA wal_checkpoint(truncate)").unwrap();
+    desk.run(&["backup", "s", "--exclude-larger-than", "4k", "--exclude", "*-shm"]).success();
+    assert!(files(&desk).contains(&"s/app.db-wal".to_owned()), "{:?}", files(&desk));
+    // Two sources, one of which takes databases for files: the other one's word counts.
+    let folder = desk.path("t");
+    fs::create_dir(&folder).unwrap();
+    fs::write(folder.join("CACHEDIR.TAG"), "Signature: 8a477f597d28d172789f06886806bc55").unwrap();
+    drop(Connection::open(folder.join("b.db")).unwrap().execute_batch("CREATE TABLE t (x)"));
+    fs::write(folder.join("b.db-wal"), "").unwrap();
+    let marker = ["--exclude-if-present", "CACHEDIR.TAG"];
+    desk.run(&[&["backup", "t", "link/app.db"], &marker[..]].concat()).success();
+    assert_eq!(files(&desk), ["link/app.db", "t/CACHEDIR.TAG"]);
+    symlink("t", desk.path("other")).unwrap();
+    desk.run(&[&["backup", "other/b.db-wal", "t"], &marker[..]].concat()).success();
+    assert_eq!(files(&desk), ["other/b.db-wal", "t/CACHEDIR.TAG"]);
+    drop(database);
+}
+
+/// The repository in a folder that is captured is left out with a word, also where another path
+/// leads to it; named itself, it is dropped, or refused if there is nothing else.
+#[test]
+fn the_repository_is_left_out() {
+    let desk = Desk::new();
+    for folder in [".", &desk.text("")] {
+        let said = desk.run(&["backup", folder, "--exclude", "key"]).success();
+        assert!(stderr(&said).contains("repo is the repository itself"), "{}", stderr(&said));
+        let all = stdout(&desk.run(&["ls", "latest"]).success());
+        assert!(all.contains("/src/sub/b") && !all.contains("/repo"), "{all}");
+    }
+    symlink("repo", desk.path("another")).unwrap();
+    for repository in ["repo", "another", "repo/packs", "another/config"] {
+        let said = desk.run(&["backup", "src", repository]).success();
+        assert!(stderr(&said).contains("the repository itself"), "{}", stderr(&said));
+        assert_eq!(desk.json(&["snapshots", "latest"])[0]["parts"].as_array().unwrap().len(), 1);
+        let said = desk.run(&["backup", repository]).code(1);
+        assert!(stderr(&said).contains("the repository itself"), "{}", stderr(&said));
+    }
+    // Another repository is a folder like any other.
+    fs::create_dir(desk.path("src/old")).unwrap();
+    fs::rename(desk.path("repo"), desk.path("src/old/repo")).unwrap();
+    desk.command().args(["init", "--new-key-file", "new"]).assert().success();
+    desk.command().args(["--key-file", "new", "backup", "src"]).assert().success();
+    let listed = desk.command().args(["--key-file", "new", "ls", "latest"]).assert().success();
+    assert!(stdout(&listed).contains("/src/old/repo/config"), "{}", stdout(&listed));
+}
+
+/// A source that does not stand there costs itself alone where the others are to be kept, whatever
+/// the order and the kind; otherwise, and where nothing is left, the backup fails.
+#[test]
+fn a_source_that_is_not_there() {
+    let desk = Desk::new();
+    let database = live(&desk);
+    let alone = format!("sqlite:{}", desk.text("none.db"));
+    for missing in ["none", "src/../none", "none/deeper", &alone] {
+        for sources in [["src", missing], [missing, "src"]] {
+            let said = desk.run(&["backup", sources[0], sources[1]]).code(1);
+            assert!(stderr(&said).contains("none"), "{}", stderr(&said));
+            let said = desk.run(&["backup", "--keep-going", sources[0], sources[1]]).code(3);
+            assert!(stderr(&said).contains("none"), "{}", stderr(&said));
+            let newest = &desk.json(&["snapshots", "latest"])[0];
+            assert_eq!(newest["parts"].as_array().unwrap().len(), 1, "{newest}");
+            assert!(newest["missing"].to_string().contains("none"), "{newest}");
+        }
+        desk.run(&["backup", "--keep-going", missing]).code(1);
+    }
+    drop(database);
+}
