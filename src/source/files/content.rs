@@ -1,6 +1,7 @@
 //! The bytes of one regular file: holes are told apart, and a change while it is read is noticed.
 
 use super::OpenDatabase;
+use super::generated::{Unmeasured, is_generated};
 use super::logs::Logged;
 use super::metadata::{XattrReader, identity, size, stamp};
 use super::walk::Directory;
@@ -10,7 +11,7 @@ use rustix::fs::{Mode, OFlags, SeekFrom, Stat};
 use rustix::io::Errno;
 use rustix::process::geteuid;
 use std::io;
-use std::os::fd::{BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -47,6 +48,7 @@ impl Unopened {
                 drop(fd);
                 open_database(self.read_by.as_ref().map_or(&path, |logged| &logged.path))?
             }
+            _ if size(&before) == 0 => Box::new(Unmeasured::new(fd, path)),
             _ => Box::new(FileStream::new(fd, before, path)),
         };
         Ok(with_xattrs(stream, xattrs))
@@ -225,6 +227,7 @@ impl ByteStream for FileStream {
             let length = length.min(buffer.len());
             let front = buffer.get_mut(..length).unwrap_or_default();
             match rustix::io::pread(&self.fd, front, self.offset) {
+                Ok(0) if is_generated(self.fd.as_fd()) => return Ok(Got::End),
                 Ok(0) => {
                     self.changed = Some(format!("it ended early, at byte {}", self.offset));
                     return Ok(Got::End);
@@ -244,7 +247,9 @@ impl ByteStream for FileStream {
     fn finish(self: Box<Self>) -> Result<FileProof> {
         let after = rustix::fs::fstat(&self.fd).map_err(io::Error::from);
         let after = after.attempt("read", self.path.display())?;
-        let changed = self.how_it_changed(&after).or(self.changed);
+        // Where the kernel makes content up, it makes up times and lengths, too.
+        let changed = self.how_it_changed(&after).filter(|_| !is_generated(self.fd.as_fd()));
+        let changed = changed.or(self.changed);
         Ok(FileProof { changed, ..FileProof::default() })
     }
 }

@@ -1,5 +1,6 @@
 //! What the file system knows of an entry, as the format keeps it.
 
+use super::generated::is_generated;
 use super::logs::{Logged, same_file};
 use super::owners::Owners;
 use crate::env::Time;
@@ -106,7 +107,8 @@ pub(super) fn settled(stamp: &Stamp, now: Time, margin: i64) -> bool {
 ///
 /// A file system of this machine stamps with this machine's clock, in steps of some
 /// milliseconds: 2 s are plenty. Any other may have a clock of its own, which cannot be read
-/// without writing, or coarse steps: an hour covers what clocks are usually off by.
+/// without writing, or coarse steps: an hour covers what clocks are usually off by. Where content
+/// is made up when it is read no time proves anything.
 pub(super) fn margin_of(fd: BorrowedFd<'_>) -> i64 {
     const LOCAL: [i64; 11] = [
         0xEF53,      // ext2, ext3, ext4
@@ -123,6 +125,7 @@ pub(super) fn margin_of(fd: BorrowedFd<'_>) -> i64 {
     ];
     match rustix::fs::fstatfs(fd) {
         Ok(found) if LOCAL.contains(&found.f_type) => 2 * Time::SECOND,
+        _ if is_generated(fd) => i64::MAX,
         _ => 3600 * Time::SECOND,
     }
 }

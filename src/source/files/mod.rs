@@ -3,6 +3,7 @@
 
 mod content;
 mod excludes;
+mod generated;
 mod listing;
 mod logs;
 mod metadata;

@@ -270,7 +270,8 @@ impl Walk {
 
     /// Goes down into the directory `fd`, whose stored name is `name`.
     fn enter(&mut self, fd: OwnedFd, path: PathBuf, name: Vec<u8>) -> Result<()> {
-        if self.levels.len() >= DIRECTORY_DEPTH_MAX {
+        // Counted from `/`, as whoever reads the snapshot does.
+        if path.components().count() > DIRECTORY_DEPTH_MAX + 1 {
             return Err(Error::new(Kind::Unsupported, "walk", path.display())
                 .because(format!("more than {DIRECTORY_DEPTH_MAX} directories deep")));
         }
