@@ -194,6 +194,7 @@ fn a_pack_lost_under_way_is_stored_by_the_next() {
             node: node(path, kind),
             stamp: None,
             settled: false,
+            same: None,
             open: Box::new(move || {
                 store.delete(&handle)?;
                 let runs = vec![Run::Bytes(Arc::new(bytes))];
