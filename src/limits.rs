@@ -74,6 +74,12 @@ pub const NOTE_DAMAGE_MAX: usize = 1 << 16;
 pub const LEVELS_MAX: u8 = 8;
 /// Deepest nesting of directories.
 pub const DIRECTORY_DEPTH_MAX: usize = 1000;
+/// So many places are walked of any tree, whatever it is made of ...
+pub const PLACES_FREE: u64 = 1 << 20;
+/// ... and so many more for each entry that is stored: the same directory may stand in many places.
+pub const PLACES_PER_ENTRY: u64 = 256;
+/// Stack of the thread that does the program's work, whatever the shell's limit is.
+pub const STACK: usize = 16 * MIB;
 /// Longest name of a directory entry.
 pub const NAME_MAX: usize = 4096;
 /// Largest encoded directory entry: bounded by the xattrs that it carries.
@@ -117,6 +123,8 @@ pub const KDF_TRIES_MAX: u64 = 16 << 20;
 
 /// Bytes that the pipeline reads ahead as one window.
 pub const WINDOW: usize = 4 * MIB;
+/// Most pieces of it: a list may be cut into single bytes.
+pub const WINDOW_PIECES: usize = 4 * WINDOW / CHUNK_MIN;
 /// Plaintext of bases kept for the deltas that follow.
 pub const BASE_CACHE: usize = 8 * MIB;
 

@@ -38,4 +38,5 @@ mod faults;
 mod old_repositories;
 mod parts;
 mod readers;
+mod restores;
 mod room;

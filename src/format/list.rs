@@ -63,7 +63,7 @@ pub struct TreeRef {
 }
 
 /// The content of one file, database or stream.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Content {
     /// Length in bytes.

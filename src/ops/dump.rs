@@ -6,7 +6,7 @@ use crate::error::{Attempt, Error, Kind, Result};
 use crate::format::list::{Content, Piece};
 use crate::format::node::NodeKind;
 use crate::format::snapshot::Snapshot;
-use crate::limits::WINDOW;
+use crate::limits::{WINDOW, WINDOW_PIECES};
 use crate::repo::Reader;
 use crate::stream::Pieces;
 use std::io::Write;
@@ -97,11 +97,11 @@ pub fn each_run(
     }
 }
 
-/// The next pieces, up to a window's bytes.
+/// The next pieces, up to a window's bytes or number.
 pub(super) fn next_batch(pieces: &mut Pieces<'_>) -> Result<Vec<(u64, Piece)>> {
     let mut batch = Vec::new();
     let mut length = 0;
-    while length < WINDOW {
+    while length < WINDOW && batch.len() < WINDOW_PIECES {
         let Some((at, piece)) = pieces.next_piece()? else { break };
         if let Piece::Chunk { length: chunk, .. } = piece {
             length += usize::try_from(chunk).unwrap_or(WINDOW);

@@ -6,7 +6,6 @@ use crate::env::Time;
 use crate::error::{Error, Kind, Result};
 use crate::format::list::TreeRef;
 use crate::format::node::{FileTime, Node, NodeKind};
-use crate::id::ChunkId;
 use crate::repo::{Reader, StoredSnapshot};
 use crate::source::files::glob;
 use globset::{GlobSet, GlobSetBuilder};
@@ -106,8 +105,9 @@ struct Search<'s> {
     barren: &'s mut HashSet<TreeRef>,
     /// Hits and troubles so far.
     events: &'s Cell<u64>,
-    /// Directories being looked through, and the events before each.
-    open: Vec<(TreeRef, u64)>,
+    /// Directories being looked through, and the events before each; none of a folder that only
+    /// leads to parts.
+    open: Vec<Option<(TreeRef, u64)>>,
 }
 
 impl Search<'_> {
@@ -125,7 +125,7 @@ impl Search<'_> {
                 if self.barren.contains(&entries) {
                     return (false, hit);
                 }
-                self.open.push((entries, self.events.get()));
+                self.open.push((!tree::leads(node)).then(|| (entries, self.events.get())));
                 (true, hit)
             }
         }
@@ -139,10 +139,8 @@ impl Search<'_> {
     }
 
     fn leave(&mut self) {
-        let Some((entries, before)) = self.open.pop() else { return };
-        // A folder that only leads to parts has no entries of its own.
-        let stored = entries.id != ChunkId([0; 32]);
-        if stored && self.wanted.names_alone && before == self.events.get() {
+        let Some(Some((entries, before))) = self.open.pop() else { return };
+        if self.wanted.names_alone && before == self.events.get() {
             self.barren.insert(entries);
         }
     }

@@ -4,10 +4,11 @@ use crate::error::{Error, Kind, Result};
 use crate::format::list::TreeRef;
 use crate::format::node::{Metadata, Node, NodeKind};
 use crate::format::snapshot::Snapshot;
-use crate::limits::DIRECTORY_DEPTH_MAX;
+use crate::id::ChunkId;
+use crate::limits::{DIRECTORY_DEPTH_MAX, PLACES_FREE, PLACES_PER_ENTRY};
 use crate::repo::Reader;
 use crate::stream::{DirectoryEntries, find_entry};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap, HashSet, btree_map};
 
 /// A node of a snapshot, with its path.
 #[derive(Clone, Debug)]
@@ -98,90 +99,216 @@ pub fn find(reader: &Reader<'_>, snapshot: &Snapshot, path: &[u8]) -> Result<Fou
 /// Walks everything at and below `found`, depth first, in order of names. `visit` gets each step
 /// and the path of its node, and says of a directory whether to go in; the path of a `Leave` is
 /// that of the directory left. What cannot be read goes to `trouble`, and the walk goes on.
+///
+/// # Errors
+/// What `visit` or `trouble` gives; `Damaged` where the same few directories stand in so many
+/// places that nobody meant it.
 pub fn walk(
     reader: &Reader<'_>,
     found: &Found,
     visit: &mut dyn FnMut(&[u8], Step<'_>) -> Result<bool>,
     trouble: &mut dyn FnMut(Error) -> Result<()>,
 ) -> Result<()> {
-    let mut path = found.path.clone();
-    walk_entry(reader, &mut path, &found.entry, 0, visit, trouble)
-}
-
-type Visit<'v> = &'v mut dyn FnMut(&[u8], Step<'_>) -> Result<bool>;
-type Trouble<'t> = &'t mut dyn FnMut(Error) -> Result<()>;
-
-fn walk_entry(
-    reader: &Reader<'_>,
-    path: &mut Vec<u8>,
-    entry: &Entry,
-    depth: usize,
-    visit: Visit<'_>,
-    trouble: Trouble<'_>,
-) -> Result<()> {
-    match entry {
-        Entry::Node(node) => walk_node(reader, path, node, depth, visit, trouble),
-        Entry::Leading(names) => {
-            let folder = leading(path);
-            if depth > 0 && !visit(path, Step::Enter(&folder))? {
-                return Ok(());
-            }
-            for (name, entry) in names {
-                let length = push(path, name);
-                walk_entry(reader, path, entry, depth + 1, visit, trouble)?;
-                path.truncate(length);
-            }
-            if depth > 0 {
-                visit(path, Step::Leave)?;
-            }
-            Ok(())
-        }
+    let (path, open) = (found.path.clone(), Vec::new());
+    let mut walk = Walk { reader, path, open, met: Met::default(), visit, trouble };
+    match &found.entry {
+        Entry::Leading(names) => walk.open.push(Level::of_leading(names)),
+        Entry::Node(node) => walk.node(node, 0)?,
     }
+    while walk.next()? {}
+    Ok(())
 }
 
-fn walk_node(
-    reader: &Reader<'_>,
-    path: &mut Vec<u8>,
-    node: &Node,
-    depth: usize,
-    visit: Visit<'_>,
-    trouble: Trouble<'_>,
-) -> Result<()> {
-    let NodeKind::Directory { entries } = node.kind else {
-        return visit(path, Step::Node(node)).map(drop);
+/// How many entries stand at and below `found`; directories that stand in several places are
+/// read once. What cannot be read is not counted.
+///
+/// # Errors
+/// `Damaged` if they are too many, as for [`walk`].
+pub fn count(reader: &Reader<'_>, found: &Found) -> Result<u64> {
+    let (mut known, mut stored) = (HashMap::new(), 0);
+    let mut open: Vec<(Option<TreeRef>, u64)> = vec![(None, 0)];
+    let add = |open: &mut Vec<(Option<TreeRef>, u64)>, more: u64| {
+        if let Some((_, sum)) = open.last_mut() {
+            *sum = sum.saturating_add(more);
+        }
     };
-    if !visit(path, Step::Enter(node))? {
+    walk(
+        reader,
+        found,
+        &mut |_, step| {
+            match step {
+                Step::Leave => {
+                    if let Some((Some(entries), beneath)) = open.pop() {
+                        known.insert(entries, beneath);
+                        add(&mut open, beneath);
+                    }
+                }
+                Step::Node(_) => {
+                    stored += 1;
+                    add(&mut open, 1);
+                }
+                Step::Enter(node) => {
+                    let own = u64::from(!leads(node));
+                    stored += own;
+                    add(&mut open, own);
+                    if let NodeKind::Directory { entries } = node.kind {
+                        if let Some(beneath) = known.get(&entries).filter(|_| !leads(node)) {
+                            add(&mut open, *beneath);
+                            return Ok(false);
+                        }
+                        open.push((Some(entries), 0));
+                    }
+                }
+            }
+            Ok(true)
+        },
+        &mut |_| Ok(()),
+    )?;
+    let entries = open.pop().map_or(0, |(_, entries)| entries);
+    plausible(entries, stored, &found.path).map(|()| entries)
+}
+
+/// Whether so many entries may come of so many that are stored. What stands in several places
+/// is stored once; but a few directories within each other make more places than anybody can walk.
+pub(super) fn plausible(entries: u64, stored: u64, path: &[u8]) -> Result<()> {
+    if entries <= PLACES_FREE.saturating_add(stored.saturating_mul(PLACES_PER_ENTRY)) {
         return Ok(());
     }
-    walk_directory(reader, path, entries, depth, visit, trouble)?;
-    visit(path, Step::Leave).map(drop)
+    let reason = format!("{stored} entries are stored, and made to stand in too many places");
+    Err(Error::damaged("walk", String::from_utf8_lossy(path), reason))
 }
 
-fn walk_directory(
-    reader: &Reader<'_>,
-    path: &mut Vec<u8>,
-    entries: TreeRef,
+/// What a walk has met.
+#[derive(Default)]
+struct Met {
+    entries: u64,
+    /// Those of directories that were not met before.
+    stored: u64,
+    directories: HashSet<TreeRef>,
+}
+
+/// An open directory of a walk.
+struct Level<'w> {
+    children: Children<'w>,
+    /// How much of the path leads to its parent; none of the walk's beginning where that only
+    /// leads to parts: nobody is told of it.
+    back: Option<usize>,
+    /// Directories of the same part above it.
     depth: usize,
-    visit: Visit<'_>,
-    trouble: Trouble<'_>,
-) -> Result<()> {
-    if depth > DIRECTORY_DEPTH_MAX {
-        let path = String::from_utf8_lossy(path).into_owned();
-        return trouble(Error::damaged("walk", path, "directories are nested too deeply"));
+    /// Whether its entries count as stored: no place before this one had them.
+    new: bool,
+}
+
+enum Children<'w> {
+    Leading(btree_map::Iter<'w, Vec<u8>, Entry>),
+    Stored(Box<DirectoryEntries<'w>>),
+    /// Not read, or no further.
+    None,
+}
+
+impl<'w> Level<'w> {
+    fn of_leading(names: &'w BTreeMap<Vec<u8>, Entry>) -> Self {
+        Level { children: Children::Leading(names.iter()), back: None, depth: 0, new: true }
     }
-    let mut entries = DirectoryEntries::new(reader, entries);
-    loop {
-        match entries.next_entry() {
-            Ok(None) => return Ok(()),
-            Ok(Some(node)) => {
-                let length = push(path, &node.name);
-                walk_node(reader, path, &node, depth + 1, visit, trouble)?;
-                path.truncate(length);
+}
+
+/// No recursion: it must do with any stack that it is called on.
+struct Walk<'w> {
+    reader: &'w Reader<'w>,
+    path: Vec<u8>,
+    open: Vec<Level<'w>>,
+    met: Met,
+    visit: &'w mut dyn FnMut(&[u8], Step<'_>) -> Result<bool>,
+    trouble: &'w mut dyn FnMut(Error) -> Result<()>,
+}
+
+impl<'w> Walk<'w> {
+    /// One step on from the directory entered last; false at the end.
+    fn next(&mut self) -> Result<bool> {
+        let Some(level) = self.open.last_mut() else { return Ok(false) };
+        let (depth, new) = (level.depth, level.new);
+        match &mut level.children {
+            Children::None => self.leave()?,
+            Children::Leading(names) => match names.next() {
+                None => self.leave()?,
+                Some((name, entry)) => self.below(name, entry)?,
+            },
+            Children::Stored(entries) => match entries.next_entry() {
+                Ok(None) => self.leave()?,
+                Ok(Some(node)) => {
+                    self.meet(new)?;
+                    let length = push(&mut self.path, &node.name);
+                    self.node_at(&node, depth + 1, length)?;
+                }
+                Err(error) => {
+                    level.children = Children::None;
+                    let path = String::from_utf8_lossy(&self.path);
+                    (self.trouble)(error.within("read directory", path))?;
+                }
+            },
+        }
+        Ok(true)
+    }
+
+    fn meet(&mut self, new: bool) -> Result<()> {
+        self.met.entries += 1;
+        self.met.stored += u64::from(new);
+        plausible(self.met.entries, self.met.stored, &self.path)
+    }
+
+    /// What stands under a name of a folder that leads to parts.
+    fn below(&mut self, name: &[u8], entry: &'w Entry) -> Result<()> {
+        let length = push(&mut self.path, name);
+        match entry {
+            Entry::Node(node) => self.node_at(node, 0, length),
+            Entry::Leading(names) if (self.visit)(&self.path, Step::Enter(&leading(name)))? => {
+                self.open.push(Level { back: Some(length), ..Level::of_leading(names) });
+                Ok(())
             }
-            Err(error) => {
-                return trouble(error.within("read directory", String::from_utf8_lossy(path)));
+            Entry::Leading(_) => {
+                self.path.truncate(length);
+                Ok(())
             }
         }
+    }
+
+    /// A node whose path is complete; after it, the path goes back to `length`.
+    fn node_at(&mut self, node: &Node, depth: usize, length: usize) -> Result<()> {
+        let open = self.open.len();
+        self.node(node, depth)?;
+        match self.open.get_mut(open) {
+            Some(entered) => entered.back = Some(length),
+            None => self.path.truncate(length),
+        }
+        Ok(())
+    }
+
+    fn node(&mut self, node: &Node, depth: usize) -> Result<()> {
+        let NodeKind::Directory { entries } = node.kind else {
+            return (self.visit)(&self.path, Step::Node(node)).map(drop);
+        };
+        if !(self.visit)(&self.path, Step::Enter(node))? {
+            return Ok(());
+        }
+        let new = self.met.directories.insert(entries);
+        let mut children = Children::Stored(Box::new(DirectoryEntries::new(self.reader, entries)));
+        if depth > DIRECTORY_DEPTH_MAX {
+            children = Children::None;
+            let path = String::from_utf8_lossy(&self.path);
+            let reason = "directories are nested too deeply";
+            (self.trouble)(Error::damaged("walk", path, reason))?;
+        }
+        self.open.push(Level { children, back: Some(self.path.len()), depth, new });
+        Ok(())
+    }
+
+    fn leave(&mut self) -> Result<()> {
+        let Some(Level { back, .. }) = self.open.pop() else { return Ok(()) };
+        if let Some(length) = back {
+            (self.visit)(&self.path, Step::Leave)?;
+            self.path.truncate(length);
+        }
+        Ok(())
     }
 }
 
@@ -195,14 +322,18 @@ pub(super) fn push(path: &mut Vec<u8>, name: &[u8]) -> usize {
     length
 }
 
-/// A folder that was not captured itself: private until the user says otherwise.
-fn leading(path: &[u8]) -> Node {
-    let name = path.rsplit(|byte| *byte == b'/').next().unwrap_or_default();
+/// Whether the node is a folder that was not captured itself and only leads to parts.
+pub fn leads(node: &Node) -> bool {
+    matches!(node.kind, NodeKind::Directory { entries } if entries == NOWHERE)
+}
+
+/// No hash is all zeros.
+const NOWHERE: TreeRef = TreeRef { id: ChunkId([0; 32]), levels: 0 };
+
+fn leading(name: &[u8]) -> Node {
     Node {
         name: name.to_vec(),
-        kind: NodeKind::Directory {
-            entries: TreeRef { id: crate::id::ChunkId([0; 32]), levels: 0 },
-        },
+        kind: NodeKind::Directory { entries: NOWHERE },
         meta: Metadata { mode: 0o755, ..Metadata::default() },
         stamp: None,
         taint: None,

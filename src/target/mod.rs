@@ -1,5 +1,7 @@
 //! Bytes back into the world.
 
 pub mod files;
+mod moves;
 pub mod postgres;
 pub mod sqlite;
+mod temporary;

@@ -1,27 +1,63 @@
 //! What a restored SQLite database needs beside its bytes: no -wal, -shm or -journal of another
-//! database may stand there, since SQLite would replay it over the restored file.
+//! moment may stand there, since SQLite would replay it over the restored file.
 //!
-//! A database is always written beside its place and renamed, never patched. Into an empty
-//! place: the siblings go first, then the new file appears. Over an old database: its lock is
-//! taken; if it has siblings, its page 1 is made unreadable before they are removed, since
-//! without its journal or log the old file may be torn; then the rename. So at each moment the
-//! place holds the old database whole, or one that does not open, or the new one whole.
+//! A database is always written beside its place and renamed, never patched. What may be done
+//! before what is settled in [`place`]. At each moment its place holds the old database with all that
+//! stood beside it, or something that nobody can open, or the new one whole. If a step fails, those
+//! before it are taken back.
 
+use super::moves::{Moves, errno, show};
 use crate::error::{Attempt, Error, Kind, Result};
-use rustix::fs::{AtFlags, FlockOperation, Mode, OFlags, fcntl_lock, fsync, openat, renameat};
+use rustix::fs::{AtFlags, FileType, FlockOperation, Mode, OFlags, Stat, fcntl_lock, openat};
 use rustix::io::Errno;
 use std::ffi::OsString;
 use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
-use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::Path;
 
 /// Files that SQLite keeps beside a database and would replay over another. A super-journal
 /// (-mj...) is not among them: it is looked up only by a -journal that names it, and removing
-/// that of another set of databases would turn their commit into a rollback, or back.
+/// that of another set of databases would turn their rollback into a commit.
 const SIBLINGS: [&str; 3] = ["-journal", "-wal", "-shm"];
+
+/// The first bytes of every database that is not encrypted.
+const MAGIC: &[u8; 16] = b"SQLite format 3\0";
+
+/// The database that a file named `name` would belong to, if it is named like a sibling of one.
+pub fn sibling_of(name: &[u8]) -> Option<&[u8]> {
+    let main = SIBLINGS.iter().find_map(|suffix| name.strip_suffix(suffix.as_bytes()))?;
+    (!main.is_empty()).then_some(main)
+}
+
+/// Whether what `file` begins with makes SQLite open it.
+pub fn is_database(file: &File) -> io::Result<bool> {
+    let mut head = [0; MAGIC.len()];
+    match file.read_exact_at(&mut head, 0) {
+        Ok(()) => Ok(head == *MAGIC),
+        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+/// Whether a database stands at `name` in `directory`. A link does not count: the siblings of what
+/// it leads to stand beside that.
+///
+/// # Errors
+/// Those of opening and reading it.
+pub fn stands(directory: impl AsFd, name: &[u8]) -> Result<bool> {
+    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    match openat(directory.as_fd(), name, flags, Mode::empty()) {
+        Ok(file) => {
+            let file = File::from(file);
+            let metadata = file.metadata().attempt("examine", show(name))?;
+            Ok(metadata.is_file() && is_database(&file).attempt("read", show(name))?)
+        }
+        Err(Errno::NOENT | Errno::NXIO | Errno::LOOP) => Ok(false),
+        Err(error) => errno(Err(error), "open", name),
+    }
+}
 
 /// An existing database that no other process uses, until this is dropped.
 ///
@@ -39,49 +75,114 @@ impl Guard {
     }
 }
 
-/// Puts the complete, synced file `written` into the place of `name`, both in `directory`:
-/// after this either the whole restored database stands there with nothing beside it, on disk,
-/// or the place is as it was. A last name component of `name` that is a link is replaced, never
-/// followed.
-///
-/// # Errors
-/// `Locked` if another process has the old database in use.
-pub fn place(directory: impl AsFd, written: &[u8], name: &[u8]) -> Result<()> {
-    let directory = directory.as_fd();
-    let guard = lock_exclusively(directory, name)?;
-    if has_siblings(directory, name)? {
-        if let Some(guard) = &guard {
-            invalidate(guard, name)?;
-        }
-        clear_siblings(directory, name)?;
-    }
-    let renaming = "put a restored database into the place of";
-    errno(renameat(directory, text(written), directory, text(name)), renaming, name)?;
-    sync(directory, name)
+/// A complete, synced file under a temporary name, and the name that it is to get.
+#[derive(Clone, Debug)]
+pub struct Written {
+    /// Where it is.
+    pub at: Vec<u8>,
+    /// Where it belongs.
+    pub name: Vec<u8>,
 }
 
-/// Removes -wal, -shm and -journal beside `name` in `directory` and syncs the directory; gives
-/// how many there were. Links are removed, not followed.
-///
-/// Only for a place without a database, or with one that must not be opened any more.
+/// Puts a restored database into its place in `directory`, with the siblings that it was stored
+/// with: after this either these stand there and nothing else beside it, on disk, or the place is as
+/// it was. A last component that is a link is replaced, never followed.
 ///
 /// # Errors
-/// Those of removing and syncing.
-pub fn clear_siblings(directory: impl AsFd, name: &[u8]) -> Result<usize> {
+/// `Locked` if another process has the old database in use; those of moving files.
+pub fn place(directory: impl AsFd, database: &Written, siblings: &[Written]) -> Result<()> {
     let directory = directory.as_fd();
-    let mut removed = 0;
-    for suffix in SIBLINGS {
-        let sibling = beside(name, suffix);
-        match rustix::fs::unlinkat(directory, text(&sibling), AtFlags::empty()) {
-            Ok(()) => removed += 1,
-            Err(Errno::NOENT) => {}
-            Err(error) => errno(Err(error), "remove", &sibling)?,
+    // Held to the end.
+    let guard = lock_exclusively(directory, &database.name)?;
+    let mut moves = Moves::new(directory);
+    match steps(&mut moves, directory, database, siblings, guard.as_ref()) {
+        Ok(()) => {
+            // The old is gone from its place; what is left of it may go.
+            let synced = moves.sync(&database.name);
+            moves.done();
+            synced
         }
+        Err(error) => Err(moves.take_back(error)),
     }
-    if removed > 0 {
-        sync(directory, name)?;
+}
+
+/// What may be done before what.
+fn steps(
+    moves: &mut Moves<'_>,
+    directory: BorrowedFd<'_>,
+    database: &Written,
+    siblings: &[Written],
+    guard: Option<&Guard>,
+) -> Result<()> {
+    let name = &database.name;
+    let old_siblings = siblings_of(directory, name)?;
+    let alone = old_siblings.is_empty() && siblings.is_empty();
+    // 1. The old database gets a second name, so that it can come back whole.
+    let kept = match guard.map(|_| moves.keep(name)).transpose() {
+        Ok(kept) => kept,
+        // A file system without hard links: one rename does it alone, or fails alone.
+        Err(_) if alone => None,
+        Err(error) => return Err(error),
+    };
+    // 2. Nobody can open it any more, since it is without its siblings from now on.
+    let barred = !alone && kept.is_some();
+    if let Some(kept) = kept.as_deref().filter(|_| barred) {
+        let bar = bar(moves, directory, kept, name)?;
+        moves.put(&bar, name, Some(kept))?;
+        still_unused(guard, name)?;
     }
-    Ok(removed)
+    // 3. Its siblings go.
+    for sibling in &old_siblings {
+        moves.aside(sibling)?;
+    }
+    if !alone {
+        moves.sync(name)?;
+    }
+    // 4. The new ones come.
+    for sibling in siblings {
+        moves.put(&sibling.at, &sibling.name, None)?;
+    }
+    if let Some(stat) = examine(directory, name)?.filter(is_directory) {
+        moves.remove_directory(name, Mode::from_raw_mode(stat.st_mode))?;
+    }
+    // 5. The new database comes.
+    let before = kept.as_deref().filter(|_| !barred);
+    moves.put(&database.at, name, before)?;
+    if barred { Ok(()) } else { still_unused(guard.filter(|_| before.is_some()), name) }
+}
+
+/// What stands in the place of a database meanwhile, under a temporary name: a link that leads
+/// nowhere and makes nothing, whoever opens it. An empty or invalid file would not do: from a -wal
+/// beside it SQLite would make a database of it.
+fn bar(
+    moves: &mut Moves<'_>,
+    directory: BorrowedFd<'_>,
+    kept: &[u8],
+    name: &[u8],
+) -> Result<Vec<u8>> {
+    let says = format!("a restore was stopped here, run it again/the old one is {}", show(kept));
+    let made = moves.make(|at| rustix::fs::symlinkat(says.as_str(), directory, at));
+    made.attempt("bar", show(name))
+}
+
+/// Nobody can have opened the old database since its name leads elsewhere; has anybody before?
+fn still_unused(guard: Option<&Guard>, name: &[u8]) -> Result<()> {
+    let Some(guard) = guard else { return Ok(()) };
+    let metadata = guard.file.metadata().attempt("examine", show(name))?;
+    unused(&metadata, name)
+}
+
+fn unused(metadata: &std::fs::Metadata, name: &[u8]) -> Result<()> {
+    match opened_by(metadata.dev(), metadata.ino()) {
+        Some(process) => Err(in_use(&format!("process {process}"), name)),
+        None => Ok(()),
+    }
+}
+
+fn in_use(who: &str, name: &[u8]) -> Error {
+    Error::new(Kind::Locked, "replace", show(name))
+        .because(format!("{who} has it in use"))
+        .hint("stop what uses the database, then restore again")
 }
 
 /// Takes every lock that SQLite knows on the file `name` in `directory`, without waiting; none
@@ -95,7 +196,7 @@ pub fn clear_siblings(directory: impl AsFd, name: &[u8]) -> Result<usize> {
 /// `Locked` if another process has it in use.
 pub fn lock_exclusively(directory: impl AsFd, name: &[u8]) -> Result<Option<Guard>> {
     let flags = OFlags::RDWR | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
-    let file = match openat(directory.as_fd(), text(name), flags, Mode::empty()) {
+    let file = match openat(directory.as_fd(), name, flags, Mode::empty()) {
         Ok(file) => File::from(file),
         // Nothing, a link, a folder, or a socket: nothing that SQLite has open under this name.
         Err(Errno::NOENT | Errno::LOOP | Errno::ISDIR | Errno::NXIO) => return Ok(None),
@@ -105,38 +206,41 @@ pub fn lock_exclusively(directory: impl AsFd, name: &[u8]) -> Result<Option<Guar
     if !metadata.is_file() {
         return Ok(None);
     }
-    let in_use = |who: &str| {
-        Error::new(Kind::Locked, "replace", show(name))
-            .because(format!("{who} has it in use"))
-            .hint("stop what uses the database, then restore again")
-    };
     match fcntl_lock(&file, FlockOperation::NonBlockingLockExclusive) {
         Ok(()) => {}
-        Err(Errno::AGAIN | Errno::ACCESS) => return Err(in_use("another process")),
+        Err(Errno::AGAIN | Errno::ACCESS) => return Err(in_use("another process", name)),
         Err(error) => errno(Err(error), "lock", name)?,
     }
-    match opened_by(metadata.dev(), metadata.ino()) {
-        Some(process) => Err(in_use(&format!("process {process}"))),
-        None => Ok(Some(Guard { file })),
-    }
+    unused(&metadata, name)?;
+    Ok(Some(Guard { file }))
 }
 
-/// Makes SQLite refuse the file: no header, no database.
-fn invalidate(guard: &Guard, name: &[u8]) -> Result<()> {
-    guard.file.write_all_at(&[0xff; 100], 0).attempt("invalidate", show(name))?;
-    guard.file.sync_all().attempt("sync", show(name))
-}
-
-fn has_siblings(directory: BorrowedFd<'_>, name: &[u8]) -> Result<bool> {
+/// Siblings that stand beside `name`: files, and links, which SQLite follows. A folder, a pipe or a
+/// device of such a name is none.
+fn siblings_of(directory: BorrowedFd<'_>, name: &[u8]) -> Result<Vec<Vec<u8>>> {
+    let mut found = Vec::new();
     for suffix in SIBLINGS {
-        let sibling = beside(name, suffix);
-        match rustix::fs::statat(directory, text(&sibling), AtFlags::SYMLINK_NOFOLLOW) {
-            Ok(_) => return Ok(true),
-            Err(Errno::NOENT) => {}
-            Err(error) => errno(Err(error), "examine", &sibling)?,
+        let sibling = [name, suffix.as_bytes()].concat();
+        let stat = examine(directory, &sibling)?;
+        let file_type = stat.map(|stat| FileType::from_raw_mode(stat.st_mode));
+        if file_type.is_some_and(|kind| kind.is_file() || kind.is_symlink()) {
+            found.push(sibling);
         }
     }
-    Ok(false)
+    Ok(found)
+}
+
+fn examine(directory: BorrowedFd<'_>, name: &[u8]) -> Result<Option<Stat>> {
+    match rustix::fs::statat(directory, name, AtFlags::SYMLINK_NOFOLLOW) {
+        Ok(stat) => Ok(Some(stat)),
+        // No file of so long a name can be there.
+        Err(Errno::NOENT | Errno::NAMETOOLONG) => Ok(None),
+        Err(error) => errno(Err(error), "examine", name),
+    }
+}
+
+fn is_directory(stat: &Stat) -> bool {
+    FileType::from_raw_mode(stat.st_mode).is_dir()
 }
 
 /// Another process that has the file of these numbers open, found through /proc (proc(5)); none
@@ -153,27 +257,4 @@ fn opened_by(device: u64, inode: u64) -> Option<u32> {
                 .any(|found| (found.dev(), found.ino()) == (device, inode))
         },
     )
-}
-
-fn sync(directory: BorrowedFd<'_>, name: &[u8]) -> Result<()> {
-    // A descriptor opened with O_PATH cannot be synced, the directory opened through it can.
-    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-    let synced = openat(directory, ".", flags, Mode::empty()).and_then(fsync);
-    errno(synced, "sync the directory of", name)
-}
-
-fn beside(name: &[u8], suffix: &str) -> Vec<u8> {
-    [name, suffix.as_bytes()].concat()
-}
-
-fn text(name: &[u8]) -> &std::ffi::OsStr {
-    std::ffi::OsStr::from_bytes(name)
-}
-
-fn show(name: &[u8]) -> String {
-    OsString::from_vec(name.to_vec()).display().to_string()
-}
-
-fn errno<T>(result: rustix::io::Result<T>, attempted: &str, name: &[u8]) -> Result<T> {
-    result.map_err(io::Error::from).attempt(attempted, show(name))
 }

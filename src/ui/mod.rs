@@ -10,6 +10,8 @@ mod progress;
 mod text;
 mod verbs;
 
+use crate::error::{Attempt, Result};
+use crate::limits::STACK;
 use clap::Parser;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::process::ExitCode;
@@ -22,8 +24,18 @@ pub fn run() -> ExitCode {
     };
     open_as_many_files_as_allowed();
     let app = app::App::new(cli.global);
-    let done = verbs::run(&app, &cli.verb);
+    let done = on_a_stack_of_its_own(|| verbs::run(&app, &cli.verb));
     exit::report(&app, done)
+}
+
+/// Trees as deep as any that is captured are walked, whatever `ulimit -s` leaves to the first thread.
+fn on_a_stack_of_its_own(work: impl FnOnce() -> Result<exit::Done> + Send) -> Result<exit::Done> {
+    std::thread::scope(|scope| {
+        let worker = std::thread::Builder::new().name("icecore".into()).stack_size(STACK);
+        let worker = worker.spawn_scoped(scope, work).attempt("start", "a thread")?;
+        // A panic goes on as one.
+        worker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+    })
 }
 
 /// A walk keeps the folders open whose files wait to be read; the limit that a shell sets is low for

@@ -122,26 +122,36 @@ fn bottomless_directories_are_refused() {
     assert!(report.is_err() || !heard.is_empty());
 }
 
-/// A thousand million paths out of thirty small nodes: `check` looks at each node once, `restore`
-/// stops where the snapshot's own count ends. The same for lists of pieces (fault 34).
+/// A thousand million paths out of thirty small nodes: `check` looks at each node once and says that
+/// they are too many, whatever the snapshot says; `restore` refuses before it makes anything.
 #[test]
 fn countless_paths_from_a_few_nodes_are_bounded() {
     let mut repo = TempRepo::new(7);
-    let mut session = session(&repo);
-    let mut id = meta(&mut session, &DirectoryNode::Leaf(Vec::new()).encode().unwrap());
-    for _ in 0..30 {
-        let entries = vec![directory("a", id), directory("b", id)];
-        id = meta(&mut session, &DirectoryNode::Leaf(entries).encode().unwrap());
+    repo.damaged = true;
+    for (doublings, says) in [(30, 10), (30, (1 << 31) - 1), (60, u64::MAX >> 1)] {
+        let mut session = session(&repo);
+        let mut id = meta(&mut session, &DirectoryNode::Leaf(Vec::new()).encode().unwrap());
+        for _ in 0..doublings {
+            let entries = vec![directory("a", id), directory("b", id)];
+            id = meta(&mut session, &DirectoryNode::Leaf(entries).encode().unwrap());
+        }
+        let forged = commit(session, "/evil", directory("evil", id), says);
+        let report = repo.check();
+        assert_eq!(report.findings.len(), 1, "{says}: {:#?}", report.findings);
+        let (restored, _, target) = bring_back(&repo, &forged);
+        let error = restored.unwrap_err();
+        assert_eq!(error.kind(), Kind::Damaged);
+        let said = error.to_string();
+        assert!(said.contains("more entries than it says") || said.contains("too many"), "{said}");
+        assert_eq!(count(target.path()), 0);
+        repo.repository.forget(&stored(&repo, forged.id)).unwrap();
     }
-    let forged = commit(session, "/evil", directory("evil", id), 10);
-    let report = repo.check();
-    assert!(report.is_healthy(), "{:#?}", report.findings);
-    let (restored, _, target) = bring_back(&repo, &forged);
-    let error = restored.unwrap_err();
-    assert_eq!(error.kind(), Kind::Damaged);
-    assert!(error.to_string().contains("more entries than it says"), "{error}");
-    assert!(count(target.path()) < 1100);
+}
 
+/// A list of thirty million million pieces out of five nodes is looked at once by `check`.
+#[test]
+fn countless_pieces_from_a_few_nodes_are_looked_at_once() {
+    let mut repo = TempRepo::new(8);
     let mut session = crate::common::forge::session(&repo);
     let mut id = meta(&mut session, &ListNode::Leaf(vec![Piece::Hole { length: 1 }; 500]).encode());
     let mut length = 500;

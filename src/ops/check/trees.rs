@@ -6,8 +6,9 @@ use crate::format::list::{Content, ListNode, Piece, TreeRef};
 use crate::format::node::{Node, NodeKind};
 use crate::format::snapshot::{Outcome, Snapshot};
 use crate::id::{ChunkId, SnapshotId};
-use crate::limits::DIRECTORY_DEPTH_MAX;
+use crate::limits::{DIRECTORY_DEPTH_MAX, PLACES_FREE};
 use crate::monitor::{Counter, Monitor, go_on};
+use crate::ops::tree::{self, Found};
 use crate::repo::{Index, Reader, Repository};
 use crate::stream::DirectoryEntries;
 use std::collections::{HashMap, HashSet};
@@ -47,36 +48,71 @@ struct Trees<'a> {
     reader: &'a Reader<'a>,
     monitor: &'a dyn Monitor,
     report: &'a mut CheckReport,
-    /// Directories seen, and whether all beneath was well: those need no second look.
-    directories: HashMap<TreeRef, bool>,
+    /// Directories seen; those beneath which all was well need no second look.
+    directories: HashMap<TreeRef, Seen>,
     /// Nodes of lists that were well, with their levels: the bytes beneath each.
     lists: HashMap<(ChunkId, u8), u64>,
     /// What was said once already.
     said: HashSet<String>,
 }
 
+/// What was found at and below a place.
+#[derive(Clone, Copy)]
+struct Seen {
+    /// Whether everything was well.
+    well: bool,
+    entries: u64,
+}
+
 impl Trees<'_> {
     fn snapshot(&mut self, snapshot: &Snapshot) -> Result<()> {
+        let mut all = Seen { well: true, entries: 0 };
         for part in &snapshot.parts {
-            self.node(snapshot, &mut part.path.clone(), &part.root, 0)?;
+            let seen = self.node(snapshot, &mut part.path.clone(), &part.root, 0)?;
+            all.well &= seen.well;
+            all.entries = all.entries.saturating_add(seen.entries);
+        }
+        if let Err(error) = self.accounted(snapshot, all) {
+            self.report.found(self.monitor, error);
         }
         Ok(())
     }
 
-    /// Whether everything at and below a node is well.
+    /// Whether a snapshot has the entries that it says, and no more than anybody can restore.
+    fn accounted(&self, snapshot: &Snapshot, seen: Seen) -> Result<()> {
+        let most = snapshot.summary.items;
+        // Files that could not be read were counted before that was known.
+        let fewest = most.saturating_sub(snapshot.summary.failed);
+        if seen.entries > most || (seen.well && seen.entries < fewest) {
+            let reason = format!("it has {} entries and says {most}", seen.entries);
+            return Err(Error::damaged("account for snapshot", snapshot.id.short(), reason));
+        }
+        if seen.entries > PLACES_FREE {
+            let whole = Found { path: b"/".to_vec(), entry: tree::root(snapshot) };
+            tree::count(self.reader, &whole)
+                .map_err(|error| error.within("account for snapshot", snapshot.id.short()))?;
+        }
+        Ok(())
+    }
+
+    /// What is at and below a node.
     fn node(
         &mut self,
         snapshot: &Snapshot,
         path: &mut Vec<u8>,
         node: &Node,
         depth: usize,
-    ) -> Result<bool> {
+    ) -> Result<Seen> {
         self.monitor.count(Counter::Items, 1);
-        match &node.kind {
-            NodeKind::File { content, .. } => Ok(self.file(snapshot, path, content)),
-            NodeKind::Directory { entries } => self.directory(snapshot, path, *entries, depth),
-            _ => Ok(true),
-        }
+        let well = match &node.kind {
+            NodeKind::File { content, .. } => self.file(snapshot, path, content),
+            NodeKind::Directory { entries } => {
+                let beneath = self.directory(snapshot, path, *entries, depth)?;
+                return Ok(Seen { entries: beneath.entries.saturating_add(1), ..beneath });
+            }
+            _ => true,
+        };
+        Ok(Seen { well, entries: 1 })
     }
 
     fn directory(
@@ -85,20 +121,23 @@ impl Trees<'_> {
         path: &mut Vec<u8>,
         root: TreeRef,
         depth: usize,
-    ) -> Result<bool> {
+    ) -> Result<Seen> {
         go_on(self.monitor, "check")?;
         match self.directories.get(&root) {
-            Some(true) => return Ok(true),
-            // Seen again only to name what it touches, as long as names are kept.
-            Some(false) if self.report.touched.len() >= FINDINGS_MOST => return Ok(false),
+            // What is not well is seen again only to name what it touches, as long as names are kept.
+            Some(seen) if seen.well || self.report.touched.len() >= FINDINGS_MOST => {
+                return Ok(*seen);
+            }
             _ => {}
         }
+        let mut seen = Seen { well: false, entries: 0 };
         if depth > DIRECTORY_DEPTH_MAX {
             let reason = "directories are nested too deeply";
-            return Ok(self.touched(snapshot, path, Error::damaged("check", "a tree", reason)));
+            self.touched(snapshot, path, Error::damaged("check", "a tree", reason));
+            return Ok(seen);
         }
-        self.directories.insert(root, false);
-        let mut well = true;
+        self.directories.insert(root, seen);
+        seen.well = true;
         let mut entries = DirectoryEntries::new(self.reader, root);
         loop {
             match entries.next_entry() {
@@ -109,17 +148,19 @@ impl Trees<'_> {
                         path.push(b'/');
                     }
                     path.extend_from_slice(&node.name);
-                    well &= self.node(snapshot, path, &node, depth + 1)?;
+                    let beneath = self.node(snapshot, path, &node, depth + 1)?;
+                    seen.well &= beneath.well;
+                    seen.entries = seen.entries.saturating_add(beneath.entries);
                     path.truncate(length);
                 }
                 Err(error) => {
-                    well = self.touched(snapshot, path, error);
+                    seen.well = self.touched(snapshot, path, error);
                     break;
                 }
             }
         }
-        self.directories.insert(root, well);
-        Ok(well)
+        self.directories.insert(root, seen);
+        Ok(seen)
     }
 
     fn file(&mut self, snapshot: &Snapshot, path: &[u8], content: &Content) -> bool {

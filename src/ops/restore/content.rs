@@ -4,7 +4,7 @@ use super::super::dump::next_batch;
 use crate::error::{Error, Result};
 use crate::format::list::{Content, Piece};
 use crate::format::node::Node;
-use crate::limits::WINDOW;
+use crate::limits::{WINDOW, WINDOW_PIECES};
 use crate::monitor::{Counter, Monitor, go_on};
 use crate::repo::{Plain, Reader};
 use crate::stream::Pieces;
@@ -27,6 +27,10 @@ struct File {
 
 /// So many files are written at once at most.
 const FILES_MOST: usize = 256;
+/// A file of so many bytes is written together with others ...
+const SMALL: u64 = WINDOW as u64 / 4;
+/// ... if it has no more pieces than this.
+const PIECES_FEW: usize = WINDOW_PIECES / 4;
 
 impl Contents {
     pub(super) fn push(&mut self, path: &[u8], node: Node, content: Content, sink: FileSink) {
@@ -41,9 +45,15 @@ impl Contents {
 
     /// Writes all of them; the bytes of each, or why not.
     pub(super) fn write(self, reader: &Reader<'_>, monitor: &dyn Monitor) -> Vec<Result<u64>> {
-        let (small, large): (Vec<File>, Vec<File>) =
-            self.files.into_iter().partition(|file| file.content.length <= WINDOW as u64 / 4);
-        let mut results = write_small(reader, small, monitor);
+        let (mut small, mut large, mut results) = (Vec::new(), Vec::new(), Vec::new());
+        for file in self.files {
+            match few_pieces(reader, &file) {
+                Ok(Some(pieces)) => small.push((file, pieces)),
+                Ok(None) => large.push(file),
+                Err(error) => results.push(Err(error)),
+            }
+        }
+        results.extend(write_small(reader, small, monitor));
         results.extend(large.into_iter().map(|file| write_large(reader, file, monitor)));
         results
     }
@@ -52,38 +62,47 @@ impl Contents {
 type Pairs = Vec<(u64, Piece)>;
 type Plains = Vec<Result<Plain>>;
 
-fn write_small(reader: &Reader<'_>, files: Vec<File>, monitor: &dyn Monitor) -> Vec<Result<u64>> {
-    let pieces: Vec<Result<Pairs>> =
-        files.iter().map(|file| all_pieces(reader, &file.content, &file.path)).collect();
-    let ids: Vec<_> =
-        pieces.iter().flatten().flatten().filter_map(|(_, piece)| piece.chunk()).collect();
+fn write_small(
+    reader: &Reader<'_>,
+    files: Vec<(File, Pairs)>,
+    monitor: &dyn Monitor,
+) -> Vec<Result<u64>> {
+    let ids: Vec<_> = files
+        .iter()
+        .flat_map(|(_, pieces)| pieces)
+        .filter_map(|(_, piece)| piece.chunk())
+        .collect();
     let mut plains = reader.read_all(&ids).into_iter();
     let jobs: Vec<_> = files
         .into_iter()
-        .zip(pieces)
         .map(|(file, pieces)| {
-            let chunks = pieces.as_ref().map_or(0, |pieces| {
-                pieces.iter().filter(|(_, piece)| piece.chunk().is_some()).count()
-            });
+            let chunks = pieces.iter().filter(|(_, piece)| piece.chunk().is_some()).count();
             (file, pieces, plains.by_ref().take(chunks).collect::<Vec<_>>())
         })
         .collect();
     jobs.into_par_iter()
         .map(|(file, pieces, plains)| {
-            write_batch(&file, pieces?, plains)?;
+            write_batch(&file, pieces, plains)?;
             monitor.count(Counter::Bytes, file.content.length);
             finish(file)
         })
         .collect()
 }
 
-fn all_pieces(reader: &Reader<'_>, content: &Content, path: &str) -> Result<Pairs> {
-    let mut pieces = Pieces::new(reader, content, path)?;
+/// The pieces of a file that is small and has no more of them than small files have.
+fn few_pieces(reader: &Reader<'_>, file: &File) -> Result<Option<Pairs>> {
+    if file.content.length > SMALL {
+        return Ok(None);
+    }
+    let mut pieces = Pieces::new(reader, &file.content, &file.path)?;
     let mut all = Vec::new();
     while let Some(piece) = pieces.next_piece()? {
+        if all.len() == PIECES_FEW {
+            return Ok(None);
+        }
         all.push(piece);
     }
-    Ok(all)
+    Ok(Some(all))
 }
 
 /// While one window is written, the next one is read.

@@ -12,7 +12,7 @@ use crate::format::snapshot::Snapshot;
 use crate::monitor::{Counter, Monitor, go_on};
 use crate::repo::Reader;
 use crate::source::files::Excludes;
-use crate::target::files::{FilesOptions, FilesTarget, Placed, Report};
+use crate::target::files::{FilesOptions, FilesTarget, Placed, Rehearsal, Report, Would};
 use content::Contents;
 use std::path::Path;
 
@@ -25,7 +25,7 @@ pub struct RestoreOptions {
     pub include: Excludes,
     /// What is left out.
     pub exclude: Excludes,
-    /// Only say what would be restored.
+    /// Change nothing, and say what would be restored, kept and refused.
     pub dry_run: bool,
     /// Read everything back afterwards and compare.
     pub verify: bool,
@@ -56,7 +56,7 @@ pub struct RestoreReport {
 /// come to stand in the target itself; without a path, each part beneath its own path.
 ///
 /// # Errors
-/// What makes the whole restore impossible; trouble with single entries goes to the monitor and
+/// What makes the whole restore impossible, or if nothing matches what is asked for; trouble with single entries goes to the monitor and
 /// is counted.
 pub fn restore(
     reader: &Reader<'_>,
@@ -66,23 +66,32 @@ pub fn restore(
     options: &mut RestoreOptions,
     monitor: &dyn Monitor,
 ) -> Result<RestoreReport> {
-    let found = tree::find(reader, snapshot, path.unwrap_or(b"/"));
+    let counted = tree::find(reader, snapshot, path.unwrap_or(b"/"))
+        .and_then(|found| tree::count(reader, &found).map(|entries| (found, entries)));
     remember(reader.repository(), reader.index(), monitor);
-    let found = found?;
-    let files = match options.dry_run {
-        true => None,
-        false => Some(FilesTarget::open(target, options.files)?),
+    let (found, entries) = counted?;
+    let says = snapshot.summary.items;
+    if entries > says {
+        let reason =
+            format!("it has {entries} entries, more entries than it says, which is {says}");
+        return Err(Error::damaged("restore", snapshot.id.short(), reason));
+    }
+    let new = !target.exists();
+    let into = match options.dry_run {
+        true => Target::Rehearsal(Rehearsal::open(target, options.files)?),
+        false => Target::Files(Box::new(FilesTarget::open(target, options.files)?)),
     };
     monitor.begin("restore", Some((Counter::Bytes, snapshot.summary.bytes)));
     let mut restoring = Restoring {
         reader,
-        budget: snapshot.summary.items.saturating_add(1024),
-        target: files,
+        target: into,
         contents: Contents::default(),
         waiting: Vec::new(),
         blocked: false,
         entered: 0,
         inside: 0,
+        chosen: 0,
+        passed: 0,
         options,
         monitor,
         report: RestoreReport::default(),
@@ -91,19 +100,61 @@ pub fn restore(
     monitor.end();
     remember(reader.repository(), reader.index(), monitor);
     walked?;
-    let Restoring { target: files, mut report, .. } = restoring;
-    if let Some(files) = files {
+    let Restoring { target: into, mut report, chosen, passed, .. } = restoring;
+    if let Target::Files(files) = into {
         report.left_out = files.finish()?;
-        if options.verify {
+        report.items = report.items.saturating_sub(report.left_out.siblings);
+        if chosen == 0 && passed > 0 && new {
+            // Whoever is told that nothing was restored expects nothing there.
+            let _ = std::fs::remove_dir(target);
+        } else if options.verify {
             verify::verify(reader, &found, target, options, monitor, &mut report)?;
         }
     }
-    Ok(report)
+    match chosen == 0 && passed > 0 {
+        true => Err(nothing_chosen(snapshot, &found, options)),
+        false => Ok(report),
+    }
+}
+
+fn nothing_chosen(snapshot: &Snapshot, found: &tree::Found, options: &RestoreOptions) -> Error {
+    let path = String::from_utf8_lossy(&found.path);
+    let subject = format!("anything of {}:{path}", snapshot.id.short());
+    let reason = match options.include.is_empty() {
+        true => "everything in it is excluded",
+        false => "nothing in it matches what is to be included and is not excluded",
+    };
+    Error::new(Kind::NotFound, "restore", subject).because(reason).hint(
+        "`icecore ls SNAPSHOT` lists its paths; a pattern with a leading `/` is a whole path there",
+    )
+}
+
+/// Where a restore goes.
+enum Target {
+    Files(Box<FilesTarget>),
+    Rehearsal(Rehearsal),
+}
+
+impl Target {
+    fn enter(&mut self, node: &Node) -> Result<()> {
+        match self {
+            Target::Files(files) if tree::leads(node) => files.pass(&node.name),
+            Target::Files(files) => files.enter(node),
+            Target::Rehearsal(rehearsal) => rehearsal.enter(&node.name),
+        }
+    }
+
+    fn other(&mut self, node: &Node) -> Result<()> {
+        match self {
+            Target::Files(files) => files.other(node),
+            Target::Rehearsal(rehearsal) => rehearsal.other(node),
+        }
+    }
 }
 
 struct Restoring<'a> {
     reader: &'a Reader<'a>,
-    target: Option<FilesTarget>,
+    target: Target,
     contents: Contents,
     /// Directories on the way that nothing needed yet.
     waiting: Vec<Node>,
@@ -113,8 +164,9 @@ struct Restoring<'a> {
     entered: usize,
     /// How many of the innermost directories lie in one that was included.
     inside: usize,
-    /// No more entries than this: a forged tree may go on for ever.
-    budget: u64,
+    /// Entries that were to be restored, and those that the patterns passed over.
+    chosen: u64,
+    passed: u64,
     options: &'a mut RestoreOptions,
     monitor: &'a dyn Monitor,
     report: RestoreReport,
@@ -141,7 +193,8 @@ impl Restoring<'_> {
         self.report.damaged += damaged;
         // What was placed already gets its content, however the walk ended.
         let flushed = self.flush();
-        walked.and(flushed)
+        walked.and(flushed)?;
+        self.settle()
     }
 
     fn step(&mut self, root: &[u8], path: &[u8], step: Step<'_>) -> Result<bool> {
@@ -154,21 +207,27 @@ impl Restoring<'_> {
     }
 
     fn enter(&mut self, root: &[u8], path: &[u8], node: &Node) -> Result<bool> {
-        self.spend(path)?;
-        if self.blocked || self.options.exclude.leave_out(path) {
+        if self.blocked {
+            return Ok(false);
+        }
+        if self.options.exclude.leave_out(path) {
+            self.passed += 1;
             return Ok(false);
         }
         let included = self.inside > 0 || self.included(path);
         if path == root {
             // The target stands for it.
             self.inside += usize::from(included);
-            if let Some(target) = self.target.as_mut().filter(|_| included) {
+            if let (Target::Files(target), true) = (&mut self.target, included) {
                 target.root(node);
             }
             return Ok(true);
         }
         self.waiting.push(node.clone());
-        if included && !self.reach()? {
+        // A folder that only leads to parts is made for them alone.
+        let wanted = included && !tree::leads(node);
+        self.choose(wanted);
+        if wanted && !self.reach()? {
             // Not entered, so it will not be left.
             self.waiting.pop();
             self.blocked = !self.waiting.is_empty();
@@ -187,18 +246,36 @@ impl Restoring<'_> {
             self.blocked &= !self.waiting.is_empty();
         } else {
             self.flush()?;
+            self.settle()?;
             self.entered = self.entered.saturating_sub(1);
-            if let Some(target) = &mut self.target {
-                target.leave()?;
+            match &mut self.target {
+                Target::Files(target) => target.leave()?,
+                Target::Rehearsal(rehearsal) => rehearsal.leave(),
             }
         }
         Ok(true)
     }
 
+    /// What waited for its folder to be complete comes into its place.
+    fn settle(&mut self) -> Result<()> {
+        let Target::Files(target) = &mut self.target else { return Ok(()) };
+        for error in target.settle() {
+            self.report.items = self.report.items.saturating_sub(1);
+            self.fail(error)?;
+        }
+        Ok(())
+    }
+
+    fn choose(&mut self, wanted: bool) {
+        self.chosen += u64::from(wanted);
+        self.passed += u64::from(!wanted);
+    }
+
     fn node(&mut self, path: &[u8], node: &Node) -> Result<bool> {
-        self.spend(path)?;
         let included = self.inside > 0 || self.included(path);
-        if !included || self.options.exclude.leave_out(path) || !self.reach()? {
+        let wanted = included && !self.options.exclude.leave_out(path);
+        self.choose(wanted);
+        if !wanted || !self.reach()? {
             return Ok(true);
         }
         let placed = self.place(path, node);
@@ -210,16 +287,21 @@ impl Restoring<'_> {
 
     fn place(&mut self, path: &[u8], node: &Node) -> Result<()> {
         let NodeKind::File { content, .. } = &node.kind else {
-            if let Some(target) = &mut self.target {
-                target.other(node)?;
-            }
+            self.target.other(node)?;
             self.done(0);
             return Ok(());
         };
         self.report.files += 1;
-        let Some(target) = &mut self.target else {
-            self.done(content.length);
-            return Ok(());
+        let target = match &mut self.target {
+            Target::Files(target) => target,
+            Target::Rehearsal(rehearsal) => {
+                match rehearsal.file(node, content.length)? {
+                    Would::Write => self.done(content.length),
+                    Would::Keep => self.report.kept += 1,
+                    Would::LeaveOut => self.report.left_out.siblings += 1,
+                }
+                return Ok(());
+            }
         };
         match target.file(node, content.length)? {
             Placed::Kept => self.report.kept += 1,
@@ -256,8 +338,7 @@ impl Restoring<'_> {
         }
         let mut waiting = std::mem::take(&mut self.waiting).into_iter();
         while let Some(node) = waiting.next() {
-            let entered = self.target.as_mut().map_or(Ok(()), |target| target.enter(&node));
-            if let Err(error) = entered {
+            if let Err(error) = self.target.enter(&node) {
                 self.waiting.push(node);
                 self.waiting.extend(waiting);
                 self.blocked = true;
@@ -272,17 +353,6 @@ impl Restoring<'_> {
 
     fn included(&mut self, path: &[u8]) -> bool {
         self.options.include.is_empty() || self.options.include.leave_out(path)
-    }
-
-    fn spend(&mut self, path: &[u8]) -> Result<()> {
-        self.budget = self.budget.checked_sub(1).ok_or_else(|| {
-            Error::damaged(
-                "restore",
-                String::from_utf8_lossy(path),
-                "the snapshot has more entries than it says",
-            )
-        })?;
-        Ok(())
     }
 
     fn done(&mut self, bytes: u64) {

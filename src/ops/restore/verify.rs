@@ -2,18 +2,19 @@
 
 use super::super::tree::{self, Found, Step};
 use super::{RestoreOptions, RestoreReport, is_folder};
-use crate::error::{Attempt, Error, Result};
+use crate::error::{Attempt, Error, Kind, Result};
 use crate::format::BlobKind;
 use crate::format::list::{Content, Piece};
-use crate::format::node::NodeKind;
+use crate::format::node::{Node, NodeKind};
 use crate::monitor::{Counter, Monitor, go_on};
 use crate::repo::Reader;
 use crate::stream::Pieces;
-use rustix::fs::{Mode, OFlags, ResolveFlags};
+use crate::target::files::open_beneath;
+use crate::target::sqlite::sibling_of;
+use rustix::fs::OFlags;
 use std::ffi::OsStr;
 use std::fs::File;
 use std::io::Read;
-use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
@@ -57,6 +58,8 @@ pub(super) fn verify(
                     let relative = relative.strip_prefix(b"/").unwrap_or(relative);
                     match compare(reader, &directory, relative, content, monitor) {
                         Ok(()) => report.verified += 1,
+                        // Left out, and told: its database came back without it.
+                        Err(error) if error.kind() == Kind::NotFound && is_sibling(node) => {}
                         Err(error) => {
                             monitor.trouble(&error);
                             report.failed += 1;
@@ -73,6 +76,10 @@ pub(super) fn verify(
     walked
 }
 
+fn is_sibling(node: &Node) -> bool {
+    sibling_of(&node.name).is_some()
+}
+
 fn parent(path: &[u8]) -> Vec<u8> {
     let slash = path.iter().rposition(|byte| *byte == b'/').unwrap_or(0);
     path.get(..slash).unwrap_or_default().to_vec()
@@ -86,7 +93,10 @@ fn compare(
     monitor: &dyn Monitor,
 ) -> Result<()> {
     let subject = String::from_utf8_lossy(relative).into_owned();
-    let mut file = File::from(open_beneath(directory, relative).attempt("open", &subject)?);
+    let flags = OFlags::RDONLY | OFlags::NONBLOCK;
+    let opened = open_beneath(directory, Path::new(OsStr::from_bytes(relative)), flags);
+    let opened = opened.map_err(std::io::Error::from).attempt("open", &subject)?;
+    let mut file = File::from(opened);
     let differs = || Error::damaged("verify", &subject, "it is not what was restored");
     let mut pieces = Pieces::new(reader, content, &subject)?;
     let mut buffer = Vec::new();
@@ -108,13 +118,6 @@ fn compare(
         return Err(differs());
     }
     Ok(())
-}
-
-fn open_beneath(directory: &File, relative: &[u8]) -> std::io::Result<OwnedFd> {
-    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK;
-    let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS;
-    let path = OsStr::from_bytes(relative);
-    Ok(rustix::fs::openat2(directory, path, flags, Mode::empty(), resolve)?)
 }
 
 fn all_zero(file: &mut File, length: u64) -> std::io::Result<bool> {

@@ -2,30 +2,31 @@
 //! into place, and where no two of them may meet.
 
 use super::Overwrite;
+use super::databases::{Databases, Sort};
+use super::links::Same;
 use super::metadata::{Rights, Thing, apply};
 use super::report::Reporter;
 use crate::error::{Attempt, Error, Kind, Result};
 use crate::format::node::{Metadata, Node, NodeKind, bad_name};
-use crate::target::sqlite;
+use crate::target::temporary::temporary;
 use rustix::fs::{AtFlags, FileType, Mode, OFlags, RenameFlags, Stat, makedev};
 use rustix::io::Errno;
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::ffi::OsStr;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Device and inode.
 pub(super) type Identity = (u64, u64);
 
-/// Temporary names tried before giving up.
-const TRIES: usize = 1000;
-
-/// Numbers temporary names, so that no two threads want the same.
-static NEXT: AtomicU64 = AtomicU64::new(0);
+/// What was made, and under which name it is.
+pub(super) struct Made {
+    pub at: Vec<u8>,
+    pub identity: Identity,
+}
 
 /// What stands under a name already.
 pub(super) struct Found {
@@ -36,7 +37,7 @@ pub(super) struct Found {
 }
 
 impl Found {
-    fn new(stat: &Stat) -> Self {
+    pub(super) fn new(stat: &Stat) -> Self {
         Found {
             identity: (stat.st_dev, stat.st_ino),
             regular: FileType::from_raw_mode(stat.st_mode).is_file(),
@@ -60,12 +61,18 @@ pub(super) struct Folder {
 }
 
 #[derive(Default)]
-struct State {
+pub(super) struct State {
     /// Things that this restore put here; a second one must never land on any of them, which
     /// would happen where the file system takes two names for one.
-    made: HashSet<Identity>,
+    pub(super) made: HashSet<Identity>,
+    /// Files of several names that were kept: their other names may be kept, too.
+    kept: HashMap<Identity, Same>,
+    /// Databases, and what waits to be put in place together.
+    pub(super) databases: Databases,
     /// What the directory gets in the end.
     becomes: Option<Metadata>,
+    /// The mode that it had, if that had to change; it comes back if the restore does not end.
+    before: Option<Mode>,
     done: bool,
 }
 
@@ -119,9 +126,17 @@ impl Folder {
         self.state().done = true;
     }
 
-    /// Notes that what was found belongs to this restore.
-    pub(super) fn made(&self, found: &Found) {
-        self.state().made.insert(found.identity);
+    /// Notes that what was found belongs to this restore, under every name of its own.
+    pub(super) fn keep(&self, found: &Found, link: Option<Same>) {
+        let mut state = self.state();
+        state.made.insert(found.identity);
+        state.kept.extend(link.map(|link| (found.identity, link)));
+    }
+
+    /// Whether another name of the same file was kept, and `name` leads to it.
+    pub(super) fn keeps(&self, name: &[u8], link: &Same) -> bool {
+        let stat = rustix::fs::statat(&self.fd, name, AtFlags::SYMLINK_NOFOLLOW);
+        stat.is_ok_and(|stat| self.state().kept.get(&(stat.st_dev, stat.st_ino)) == Some(link))
     }
 
     /// What stands under `name`, unless this restore put it there.
@@ -129,7 +144,7 @@ impl Folder {
         self.check(&self.state(), name)
     }
 
-    fn check(&self, state: &State, name: &[u8]) -> Result<Option<Found>> {
+    pub(super) fn check(&self, state: &State, name: &[u8]) -> Result<Option<Found>> {
         let path = self.path_of(name)?;
         let found = match rustix::fs::statat(&self.fd, name, AtFlags::SYMLINK_NOFOLLOW) {
             Ok(stat) => Found::new(&stat),
@@ -148,16 +163,17 @@ impl Folder {
         Ok(Some(found))
     }
 
-    /// Makes the directory `node`, or takes the one that is there.
-    pub(super) fn enter(&self, node: &Node) -> Result<Arc<Folder>> {
-        let path = self.path_of(&node.name)?;
-        let (fd, identity) = self.directory(&node.name, &path)?;
+    /// Makes the directory `name`, or takes the one that is there. It gets `becomes` in the end;
+    /// without, it stays as it is.
+    pub(super) fn enter(&self, name: &[u8], becomes: Option<Metadata>) -> Result<Arc<Folder>> {
+        let path = self.path_of(name)?;
+        let (fd, identity, before) = self.directory(name, &path, becomes.is_some())?;
         self.state().made.insert(identity);
-        let state = State { becomes: Some(node.meta.clone()), ..State::default() };
+        let state = State { becomes, before, ..State::default() };
         Ok(Arc::new(Folder {
             fd,
             path,
-            beneath: self.beneath.join(OsStr::from_bytes(&node.name)),
+            beneath: self.beneath.join(OsStr::from_bytes(name)),
             overwrite: self.overwrite,
             rights: self.rights,
             reporter: self.reporter.clone(),
@@ -165,35 +181,41 @@ impl Folder {
         }))
     }
 
-    fn directory(&self, name: &[u8], path: &Path) -> Result<(OwnedFd, Identity)> {
-        let private = Mode::RWXU;
+    fn directory(
+        &self,
+        name: &[u8],
+        path: &Path,
+        private: bool,
+    ) -> Result<(OwnedFd, Identity, Option<Mode>)> {
         let made = |result: Result<(), Errno>| {
             result.map_err(io::Error::from).attempt("make", path.display())
         };
         if self.look(name)?.is_some() {
             match self.open_directory(name) {
-                Ok(opened) => {
-                    // It gets its own mode in the end; until then we have to write in it.
-                    let _ = rustix::fs::fchmod(&opened.0, private);
-                    return Ok(opened);
-                }
+                Ok(opened) => return Ok(opened),
                 Err(Errno::NOTDIR | Errno::LOOP) => {
                     made(rustix::fs::unlinkat(&self.fd, name, AtFlags::empty()))?;
                 }
                 Err(cause) => made(Err(cause))?,
             }
         }
-        made(rustix::fs::mkdirat(&self.fd, name, private))?;
+        // It gets its own mode in the end, if it has one.
+        let mode = if private { Mode::RWXU } else { Mode::from_raw_mode(0o755) };
+        made(rustix::fs::mkdirat(&self.fd, name, mode))?;
         self.open_directory(name).map_err(io::Error::from).attempt("make", path.display())
     }
 
-    fn open_directory(&self, name: &[u8]) -> Result<(OwnedFd, Identity), Errno> {
+    /// Opens a directory so that it can be written in; gives the mode that it had if that had to
+    /// change.
+    fn open_directory(&self, name: &[u8]) -> Result<(OwnedFd, Identity, Option<Mode>), Errno> {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let mut before = None;
         let fd = match rustix::fs::openat(&self.fd, name, flags, Mode::empty()) {
             // Ours, but not even readable: as a path it can be made so.
             Err(Errno::ACCESS) => {
                 let as_path = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
                 let fd = rustix::fs::openat(&self.fd, name, as_path, Mode::empty())?;
+                before = Some(Mode::from_raw_mode(rustix::fs::fstat(&fd)?.st_mode));
                 let through = format!("/proc/self/fd/{}", std::os::fd::AsRawFd::as_raw_fd(&fd));
                 rustix::fs::chmodat(rustix::fs::CWD, through, Mode::RWXU, AtFlags::empty())?;
                 rustix::fs::openat(&self.fd, name, flags, Mode::empty())?
@@ -201,13 +223,19 @@ impl Folder {
             result => result?,
         };
         let stat = rustix::fs::fstat(&fd)?;
-        Ok((fd, (stat.st_dev, stat.st_ino)))
+        let mode = Mode::from_raw_mode(stat.st_mode);
+        if !mode.contains(Mode::RWXU) {
+            before = Some(mode);
+            // If it cannot be changed, what is written in it fails.
+            let _ = rustix::fs::fchmod(&fd, mode | Mode::RWXU);
+        }
+        Ok((fd, (stat.st_dev, stat.st_ino), before))
     }
 
     /// Makes what has no content, and says what it became.
-    pub(super) fn make_other(&self, node: &Node) -> Result<Identity> {
+    pub(super) fn make_other(&self, node: &Node) -> Result<Made> {
         let path = self.path_of(&node.name)?;
-        let temporary = self.temporary(|name| self.make_special(node, name));
+        let temporary = temporary(|name| self.make_special(node, name));
         let temporary = temporary.attempt("make", path.display())?;
         let outcome = self.finish_other(node, &temporary, &path);
         if outcome.is_err() {
@@ -216,7 +244,7 @@ impl Folder {
         outcome
     }
 
-    fn finish_other(&self, node: &Node, temporary: &[u8], path: &Path) -> Result<Identity> {
+    fn finish_other(&self, node: &Node, temporary: &[u8], path: &Path) -> Result<Made> {
         let as_path = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let fd = rustix::fs::openat(&self.fd, temporary, as_path, Mode::empty());
         let fd = fd.map_err(io::Error::from).attempt("make", path.display())?;
@@ -231,8 +259,12 @@ impl Folder {
         };
         apply(fd.as_fd(), thing, &node.meta, self.rights, path, &self.reporter);
         let identity = (stat.st_dev, stat.st_ino);
-        self.place(temporary, &node.name, identity, false)?;
-        Ok(identity)
+        let waits = self.put(temporary, &node.name, identity, Sort::Special)?;
+        if waits {
+            self.waits(&node.name, Same::of(node), false);
+        }
+        let at = if waits { temporary.to_vec() } else { node.name.clone() };
+        Ok(Made { at, identity })
     }
 
     fn make_special(&self, node: &Node, name: &[u8]) -> Result<(), Errno> {
@@ -252,33 +284,9 @@ impl Folder {
         }
     }
 
-    /// Makes something under a temporary name that nobody has.
-    pub(super) fn temporary(
-        &self,
-        mut make: impl FnMut(&[u8]) -> Result<(), Errno>,
-    ) -> io::Result<Vec<u8>> {
-        for _ in 0..TRIES {
-            let number = NEXT.fetch_add(1, Ordering::Relaxed);
-            let name = format!(".icecore-{}-{number}.tmp", std::process::id()).into_bytes();
-            match make(&name) {
-                Ok(()) => return Ok(name),
-                Err(Errno::EXIST) => {}
-                Err(cause) => return Err(cause.into()),
-            }
-        }
-        Err(io::Error::from(Errno::EXIST))
-    }
-
     /// Renames `temporary` to `name`, replacing what may be replaced, and proves that it was
-    /// the thing of this `identity` that came there. A `database` takes the place of one that
-    /// nobody has in use, and the journals of that one go.
-    pub(super) fn place(
-        &self,
-        temporary: &[u8],
-        name: &[u8],
-        identity: Identity,
-        database: bool,
-    ) -> Result<()> {
+    /// the thing of this `identity` that came there.
+    pub(super) fn place(&self, temporary: &[u8], name: &[u8], identity: Identity) -> Result<()> {
         let path = self.path_of(name)?;
         // Held throughout: no other entry of this restore comes between look and rename.
         let mut state = self.state();
@@ -286,7 +294,6 @@ impl Folder {
             self.remove_empty_directory(name, &path)?;
         }
         let renamed = match self.overwrite {
-            _ if database => return self.place_database(&mut state, temporary, name, identity),
             Overwrite::Never => self.rename_new(temporary, name),
             _ => rustix::fs::renameat(&self.fd, temporary, &self.fd, name),
         };
@@ -296,18 +303,6 @@ impl Folder {
         if (stat.st_dev, stat.st_ino) != identity {
             return Err(exchanged(&path));
         }
-        state.made.insert(identity);
-        Ok(())
-    }
-
-    fn place_database(
-        &self,
-        state: &mut State,
-        temporary: &[u8],
-        name: &[u8],
-        identity: Identity,
-    ) -> Result<()> {
-        sqlite::place(&self.fd, temporary, name)?;
         state.made.insert(identity);
         Ok(())
     }
@@ -337,7 +332,7 @@ impl Folder {
         let _ = rustix::fs::unlinkat(&self.fd, temporary, AtFlags::empty());
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    pub(super) fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -345,9 +340,13 @@ impl Folder {
 impl Drop for Folder {
     fn drop(&mut self) {
         let state = self.state.get_mut().unwrap_or_else(PoisonError::into_inner);
-        if let (true, Some(meta)) = (state.done, &state.becomes) {
-            let fd = self.fd.as_fd();
-            apply(fd, Thing::Directory, meta, self.rights, &self.path, &self.reporter);
+        let fd = self.fd.as_fd();
+        match (&state.becomes, state.before) {
+            (Some(meta), _) if state.done => {
+                apply(fd, Thing::Directory, meta, self.rights, &self.path, &self.reporter);
+            }
+            (_, Some(mode)) => drop(rustix::fs::fchmod(fd, mode)),
+            _ => {}
         }
     }
 }

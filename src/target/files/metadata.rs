@@ -8,8 +8,8 @@ use rustix::process::geteuid;
 use std::os::fd::{AsRawFd, BorrowedFd};
 use std::path::Path;
 
-/// The attribute that gives a program privileges, as setuid does.
-const CAPABILITIES: &[u8] = b"security.capability";
+/// Attributes that give privileges, as setuid does, or that the system trusts as its own.
+const PRIVILEGED: [&[u8]; 2] = [b"security.", b"trusted."];
 const ACLS: [&str; 2] = ["system.posix_acl_access", "system.posix_acl_default"];
 
 /// What this process may give back.
@@ -17,7 +17,7 @@ const ACLS: [&str; 2] = ["system.posix_acl_access", "system.posix_acl_default"];
 pub(super) struct Rights {
     /// Owners.
     pub owners: bool,
-    /// Devices, setuid and setgid bits, capabilities.
+    /// Devices, setuid and setgid bits, privileged attributes.
     pub special: bool,
 }
 
@@ -99,7 +99,8 @@ impl Applied<'_> {
             }
         }
         for (name, value) in &meta.xattrs {
-            if name.as_slice() == CAPABILITIES && !self.rights.special {
+            let privileged = PRIVILEGED.iter().any(|space| name.starts_with(space));
+            if privileged && !self.rights.special {
                 self.reporter.xattr(self.path, name, "privileges are only restored when asked for");
                 continue;
             }

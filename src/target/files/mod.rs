@@ -1,21 +1,27 @@
 //! Trees back onto a file system: everything relative to open directories, one checked name at
 //! a time, so that nothing outside the target is ever touched, whatever is in the way.
 
+mod databases;
 mod folder;
 mod links;
 mod metadata;
+mod rehearsal;
 mod report;
 mod sink;
 
+pub use links::open_beneath;
+pub use rehearsal::{Rehearsal, Would};
 pub use report::Report;
 pub use sink::FileSink;
 
 use crate::error::{Attempt, Error, Kind, Result};
 use crate::format::database::DatabaseFacts;
-use crate::format::node::{FileTime, Node, NodeKind};
+use crate::format::node::{FileTime, Metadata, Node, NodeKind};
 use crate::limits::DIRECTORY_DEPTH_MAX;
-use folder::{Folder, Found};
-use links::Links;
+use crate::target::sqlite::sibling_of;
+use databases::Sort;
+use folder::{Folder, Found, Made};
+use links::{Links, Same};
 use metadata::Rights;
 use report::Reporter;
 use rustix::fs::{CWD, Mode, OFlags, RawDir};
@@ -77,11 +83,7 @@ impl FilesTarget {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let fd = rustix::fs::openat(CWD, dir, flags, Mode::empty()).map_err(io::Error::from);
         let fd = fd.attempt("open", dir.display())?;
-        if options.overwrite == Overwrite::Never && !is_empty(&fd).attempt("list", dir.display())? {
-            return Err(Error::new(Kind::Refused, "restore into", dir.display())
-                .because("it is not empty")
-                .hint("name an empty folder, or use --overwrite"));
-        }
+        refuse_if_full(dir, &fd, options)?;
         let reporter = Arc::new(Reporter::default());
         let rights = Rights::of_this_process(options.devices_and_setuid);
         let root = Folder::root(fd, dir, options.overwrite, rights, reporter.clone())?;
@@ -98,30 +100,50 @@ impl FilesTarget {
 
     /// Makes the directory `node` (or takes one that is there) and goes into it.
     pub fn enter(&mut self, node: &Node) -> Result<()> {
-        let here = self.here()?;
-        let path = here.path_of(&node.name)?;
         if !matches!(node.kind, NodeKind::Directory { .. }) {
+            let path = self.here()?.path_of(&node.name)?;
             return Err(not_of_kind("enter", &path.display().to_string()));
         }
-        if self.folders.len() > DIRECTORY_DEPTH_MAX {
-            return Err(Error::new(Kind::Unsupported, "enter", path.display())
-                .because(format!("more than {DIRECTORY_DEPTH_MAX} directories deep")));
+        self.go_into(&node.name, Some(node.meta.clone()))
+    }
+
+    /// Goes into the directory `name`, which only leads to what is restored: one that is there stays
+    /// as it is, a new one is like any other that is made now.
+    pub fn pass(&mut self, name: &[u8]) -> Result<()> {
+        self.go_into(name, None)
+    }
+
+    fn go_into(&mut self, name: &[u8], becomes: Option<Metadata>) -> Result<()> {
+        let here = self.here()?;
+        // The way to a part may be as long as the deepest way within it.
+        if self.folders.len() > 2 * DIRECTORY_DEPTH_MAX {
+            return Err(Error::new(Kind::Unsupported, "enter", here.path_of(name)?.display())
+                .because(format!("more than {} directories deep", 2 * DIRECTORY_DEPTH_MAX)));
         }
-        let folder = here.enter(node)?;
-        self.folders.push(folder);
+        self.folders.push(here.enter(name, becomes)?);
         Ok(())
+    }
+
+    /// Puts into its place what waits in the directory entered last until all of it is there:
+    /// databases that were stored as files, and their logs. What could not be put there is given.
+    pub fn settle(&mut self) -> Vec<Error> {
+        self.folders.last().map_or_else(Vec::new, |folder| folder.settle(&self.links))
     }
 
     /// Leaves the directory entered last. Its metadata is applied as soon as its last file is
     /// finished.
+    ///
+    /// # Errors
+    /// The first trouble of [`FilesTarget::settle`], which one may call before to have all.
     pub fn leave(&mut self) -> Result<()> {
         if self.folders.len() < 2 {
             return Err(Error::new(Kind::InvalidInput, "leave", "the root of a restore"));
         }
+        let trouble = self.settle().into_iter().next();
         if let Some(folder) = self.folders.pop() {
             folder.done();
         }
-        Ok(())
+        trouble.map_or(Ok(()), Err)
     }
 
     /// Places the file `node` of `size` bytes.
@@ -131,19 +153,34 @@ impl FilesTarget {
         if !matches!(node.kind, NodeKind::File { .. }) {
             return Err(not_of_kind("write", &path.display().to_string()));
         }
-        if let Some(found) = here.look(&node.name)?
-            && self.is_kept(node, size, &found)
-        {
-            here.made(&found);
+        let captured = node.database().is_some_and(DatabaseFacts::is_sqlite);
+        if captured {
+            here.complete(&node.name, "came back whole, without it");
+        }
+        let link = Same::of(node);
+        if link.as_ref().is_some_and(|link| here.keeps(&node.name, link)) {
             return Ok(Placed::Kept);
         }
-        if let Some(link) = node.meta.link_group
+        let mut keep = false;
+        if let Some(found) = here.look(&node.name)? {
+            let database = captured || here.has_database(&node.name);
+            keep = is_kept(self.options.overwrite, node, size, &found, database);
+            // What is named like a log is kept or not together with its database.
+            if keep && sibling_of(&node.name).is_none() {
+                if database {
+                    here.complete(&node.name, "was kept as it stands");
+                }
+                here.keep(&found, link);
+                return Ok(Placed::Kept);
+            }
+        }
+        if let Some(link) = &link
             && !self.links.claim(link, &here, &node.name)?
         {
             return Ok(Placed::Linked);
         }
-        let links = node.meta.link_group.map(|link| (link, self.links.clone()));
-        FileSink::create(here, node, size, self.options.sparse, self.rights, links)
+        let links = link.map(|link| (link, self.links.clone()));
+        FileSink::create(here, node, size, self.options.sparse, keep, self.rights, links)
             .map(Placed::Write)
     }
 
@@ -166,48 +203,75 @@ impl FilesTarget {
             _ => {}
         }
         here.look(&node.name)?;
-        match node.meta.link_group {
-            Some(link) if !self.links.claim(link, &here, &node.name)? => Ok(()),
-            Some(link) => match here.make_other(node) {
-                Ok(identity) => {
-                    self.links.finished(link, &here, &node.name, identity);
-                    Ok(())
-                }
-                Err(error) => {
-                    self.links.failed(link);
-                    Err(error)
-                }
-            },
-            None => here.make_other(node).map(|_| ()),
+        let link = Same::of(node);
+        if let Some(link) = &link
+            && !self.links.claim(link, &here, &node.name)?
+        {
+            return Ok(());
+        }
+        match (here.make_other(node), &link) {
+            (Ok(Made { at, identity }), Some(link)) => {
+                self.links.finished(link, &here, &at, identity, Sort::Special);
+                Ok(())
+            }
+            (Err(error), Some(link)) => {
+                self.links.failed(link);
+                Err(error)
+            }
+            (made, None) => made.map(drop),
         }
     }
 
     /// Ends the restore, after every sink is finished, and tells what could not be brought back.
+    ///
+    /// # Errors
+    /// The first trouble of [`FilesTarget::settle`], which one may call before to have all.
     pub fn finish(mut self) -> Result<Report> {
-        while let Some(folder) = self.folders.pop() {
-            folder.done();
+        let mut trouble = None;
+        while !self.folders.is_empty() {
+            trouble = self.settle().into_iter().next().or(trouble);
+            if let Some(folder) = self.folders.pop() {
+                folder.done();
+            }
         }
-        drop(self.links);
-        Ok(self.reporter.report())
+        let reporter = self.reporter.clone();
+        // The target's own metadata is applied when nobody holds it any more.
+        drop(self);
+        trouble.map_or_else(|| Ok(reporter.report()), Err)
     }
 
     fn here(&self) -> Result<Arc<Folder>> {
         let none = || Error::new(Kind::Failed, "restore into", "a target that was given up");
         self.folders.last().cloned().ok_or_else(none)
     }
+}
 
-    fn is_kept(&self, node: &Node, size: u64, found: &Found) -> bool {
-        let FileTime(seconds, nanoseconds) = node.meta.mtime;
-        let wanted = (seconds, nanoseconds);
-        // What a database holds may stand in its -wal: its own size and time say little.
-        let database = node.database().is_some_and(DatabaseFacts::is_sqlite);
-        match self.options.overwrite {
-            Overwrite::Never | Overwrite::Always => false,
-            Overwrite::IfChanged if database => false,
-            Overwrite::IfChanged => found.regular && found.size == size && found.mtime == wanted,
-            Overwrite::IfNewer => found.regular && found.mtime >= wanted,
-        }
+impl Drop for FilesTarget {
+    fn drop(&mut self) {
+        self.folders.iter().for_each(|folder| folder.abandon());
     }
+}
+
+/// Whether what was `found` in the place of `node` stays.
+fn is_kept(overwrite: Overwrite, node: &Node, size: u64, found: &Found, database: bool) -> bool {
+    let FileTime(seconds, nanoseconds) = node.meta.mtime;
+    let wanted = (seconds, nanoseconds);
+    match overwrite {
+        Overwrite::Never | Overwrite::Always => false,
+        // What a database holds may stand in its -wal: its own size and time say little.
+        Overwrite::IfChanged if database => false,
+        Overwrite::IfChanged => found.regular && found.size == size && found.mtime == wanted,
+        Overwrite::IfNewer => found.regular && found.mtime >= wanted,
+    }
+}
+
+fn refuse_if_full(dir: &Path, fd: &OwnedFd, options: FilesOptions) -> Result<()> {
+    if options.overwrite == Overwrite::Never && !is_empty(fd).attempt("list", dir.display())? {
+        return Err(Error::new(Kind::Refused, "restore into", dir.display())
+            .because("it is not empty")
+            .hint("name an empty folder, or use --overwrite"));
+    }
+    Ok(())
 }
 
 fn is_empty(fd: &OwnedFd) -> io::Result<bool> {

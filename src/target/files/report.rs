@@ -21,6 +21,8 @@ pub struct Report {
     pub metadata: u64,
     /// Names of hard-linked files that could not be made: these are missing.
     pub links: u64,
+    /// Logs and journals of databases that came back whole, or were kept: these are not needed.
+    pub siblings: u64,
     /// One line for each of the first of these, owners apart.
     pub lines: Vec<String>,
 }
@@ -76,6 +78,12 @@ impl Reporter {
         let mut report = self.inner();
         report.links += 1;
         line(&mut report, format!("the hard link {} was not made: {reason}", path.display()));
+    }
+
+    pub(super) fn sibling(&self, path: &Path, reason: &str) {
+        let mut report = self.inner();
+        report.siblings += 1;
+        line(&mut report, format!("{} was left out: {reason}", path.display()));
     }
 
     pub(super) fn report(&self) -> Report {

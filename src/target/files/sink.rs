@@ -1,12 +1,15 @@
 //! One file being written: under a temporary name, from several threads, and renamed into
 //! place when it is whole.
 
+use super::databases::Sort;
 use super::folder::Folder;
-use super::links::Links;
+use super::links::{Links, Same};
 use super::metadata::{Rights, Thing, apply};
 use crate::error::{Attempt, Error, Kind, Result};
 use crate::format::database::DatabaseFacts;
-use crate::format::node::{LinkGroup, Node};
+use crate::format::node::Node;
+use crate::target::sqlite::{is_database, sibling_of};
+use crate::target::temporary::temporary;
 use rustix::fs::{Mode, OFlags};
 use std::fs::File;
 use std::io;
@@ -24,13 +27,16 @@ pub struct FileSink {
     file: File,
     folder: Arc<Folder>,
     path: PathBuf,
+    name: Vec<u8>,
     /// Until it is in place.
     temporary: Option<Vec<u8>>,
     size: u64,
     sparse: bool,
     rights: Rights,
+    /// Whether what stands in its place is to be kept, should it belong to no database.
+    keep: bool,
     /// Its key among the files of several names, until it is in place.
-    link: Option<(LinkGroup, Arc<Links>)>,
+    link: Option<(Same, Arc<Links>)>,
 }
 
 impl FileSink {
@@ -39,16 +45,18 @@ impl FileSink {
         node: &Node,
         size: u64,
         sparse: bool,
+        keep: bool,
         rights: Rights,
-        link: Option<(LinkGroup, Arc<Links>)>,
+        link: Option<(Same, Arc<Links>)>,
     ) -> Result<Self> {
         let created = create_file(&folder, node, size);
         if let (Err(_), Some((key, links))) = (&created, &link) {
-            links.failed(*key);
+            links.failed(key);
         }
         let (file, temporary, path) = created?;
         let temporary = Some(temporary);
-        Ok(FileSink { file, folder, path, temporary, size, sparse, rights, link })
+        let name = node.name.clone();
+        Ok(FileSink { file, folder, path, name, temporary, size, sparse, keep, rights, link })
     }
 
     /// Writes `bytes` at `offset`, within the size that was given. What is never written is a
@@ -75,18 +83,31 @@ impl FileSink {
         let reporter = self.folder.reporter();
         apply(fd, Thing::File, &node.meta, self.rights, &self.path, reporter);
         let identity = (stat.st_dev, stat.st_ino);
-        let database = node.database().is_some_and(DatabaseFacts::is_sqlite);
-        if database {
+        let sort = self.sort(node)?;
+        if sort != Sort::Other || sibling_of(&node.name).is_some() {
             self.file.sync_all().attempt("sync", self.path.display())?;
         }
-        if let Some(temporary) = &self.temporary {
-            self.folder.place(temporary, &node.name, identity, database)?;
+        let Some(temporary) = &self.temporary else { return Ok(()) };
+        let waits = self.folder.put(temporary, &node.name, identity, sort)?;
+        let at = self.temporary.take().filter(|_| waits).unwrap_or_else(|| node.name.clone());
+        let link = self.link.take();
+        if waits {
+            self.folder.waits(&node.name, link.as_ref().map(|(key, _)| key.clone()), self.keep);
         }
-        self.temporary = None;
-        if let Some((key, links)) = self.link.take() {
-            links.finished(key, &self.folder, &node.name, identity);
+        if let Some((key, links)) = link {
+            links.finished(&key, &self.folder, &at, identity, sort);
         }
         Ok(())
+    }
+
+    fn sort(&self, node: &Node) -> Result<Sort> {
+        if node.database().is_some_and(DatabaseFacts::is_sqlite) {
+            return Ok(Sort::Captured);
+        }
+        match is_database(&self.file).attempt("read", self.path.display())? {
+            true => Ok(Sort::Plain),
+            false => Ok(Sort::Other),
+        }
     }
 }
 
@@ -94,9 +115,10 @@ impl Drop for FileSink {
     fn drop(&mut self) {
         if let Some(temporary) = &self.temporary {
             self.folder.discard(temporary);
+            self.folder.lost(&self.name);
         }
         if let Some((key, links)) = &self.link {
-            links.failed(*key);
+            links.failed(key);
         }
     }
 }
@@ -105,7 +127,7 @@ fn create_file(folder: &Folder, node: &Node, size: u64) -> Result<(File, Vec<u8>
     let path = folder.path_of(&node.name)?;
     let flags = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let mut made = None;
-    let temporary = folder.temporary(|name| {
+    let temporary = temporary(|name| {
         let fd = rustix::fs::openat(folder.fd(), name, flags, Mode::RUSR | Mode::WUSR)?;
         made = Some(File::from(fd));
         Ok(())

@@ -86,8 +86,9 @@ pub fn run(app: &App, args: &FindArgs) -> Result<Done> {
     let index = app.index(&repository, &voice)?;
     let reader = Reader::new(&repository, &index);
     let mut out = Out::new();
-    let mut last = None;
+    let (mut last, mut found) = (None, false);
     let mut show = |hit: Hit<'_>| {
+        found = true;
         let snapshot = &hit.stored.snapshot;
         if app.global.json {
             let node = NodeView::new(hit.path, hit.node);
@@ -108,10 +109,15 @@ pub fn run(app: &App, args: &FindArgs) -> Result<Done> {
         voice.trouble(&error);
         Ok(())
     };
-    let found = find(&reader, &snapshots, &options(args), &mut show, &mut trouble);
+    let searched = find(&reader, &snapshots, &options(args), &mut show, &mut trouble);
     remember(&repository, &index, &voice);
-    found?;
+    searched?;
     out.finish()?;
+    if !found && !incomplete {
+        return Err(Error::new(Kind::NotFound, "find", args.patterns.join(" "))
+            .because("nothing of that name, kind, size and time is in these snapshots")
+            .hint("a pattern without `/` is a whole name: `*part*` finds a part of one"));
+    }
     Ok(Done::incomplete_if(incomplete))
 }
 

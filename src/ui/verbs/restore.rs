@@ -47,7 +47,8 @@ pub struct RestoreArgs {
     #[arg(long)]
     pub sparse: bool,
 
-    /// Restore devices, setuid bits and file capabilities, too, which only root can
+    /// Restore devices, setuid bits and attributes that give privileges (security.*, trusted.*), too,
+    /// which only root can; owners come back whenever root restores
     #[arg(long)]
     pub special: bool,
 
@@ -55,7 +56,7 @@ pub struct RestoreArgs {
     #[arg(long)]
     pub verify: bool,
 
-    /// Say what would be restored, and write nothing
+    /// Say what would be restored, kept or refused, and write nothing
     #[arg(short = 'n', long)]
     pub dry_run: bool,
 
@@ -179,6 +180,7 @@ fn left_out(report: &Report) -> String {
         (report.xattrs, "extended attribute"),
         (report.metadata, "mode or time"),
         (report.links, "hard link"),
+        (report.siblings, "log of a database that came back without it"),
     ];
     let nonzero = counts.iter().filter(|(number, _)| *number > 0);
     let texts: Vec<String> = nonzero.map(|(number, noun)| format!("{number} x {noun}")).collect();
@@ -209,6 +211,7 @@ struct LeftOut {
     xattrs: u64,
     metadata: u64,
     links: u64,
+    siblings: u64,
 }
 
 impl SummaryView {
@@ -232,6 +235,7 @@ impl SummaryView {
                 xattrs: left_out.xattrs,
                 metadata: left_out.metadata,
                 links: left_out.links,
+                siblings: left_out.siblings,
             },
         }
     }

@@ -1,0 +1,50 @@
+//! Trees as deep as they may be, and stacks as small as a shell sets them.
+
+use crate::common::desk::Desk;
+use std::fs;
+use std::process::Command;
+
+/// The deepest tree that a backup takes is restored, read back, checked, compared and measured whole,
+/// on a stack of half a mebibyte.
+#[test]
+fn the_deepest_tree_on_a_small_stack() {
+    let desk = Desk::new();
+    let mut here = fs::File::open(desk.path("src")).unwrap();
+    for _ in 0..998 {
+        rustix::fs::mkdirat(&here, "directory", rustix::fs::Mode::RWXU).unwrap();
+        let flags = rustix::fs::OFlags::DIRECTORY;
+        let next = rustix::fs::openat(&here, "directory", flags, rustix::fs::Mode::empty());
+        here = next.unwrap().into();
+    }
+    let create = rustix::fs::OFlags::CREATE | rustix::fs::OFlags::WRONLY;
+    for name in ["bottom", "one"] {
+        let file = rustix::fs::openat(&here, name, create, rustix::fs::Mode::RUSR).unwrap();
+        rustix::io::write(file, b"deep").unwrap();
+    }
+    rustix::fs::linkat(&here, "one", &here, "two", rustix::fs::AtFlags::empty()).unwrap();
+    let run = |args: &[&str]| {
+        let output = Command::new("sh")
+            .args(["-c", "ulimit -s 512; exec \"$@\"", "sh", env!("CARGO_BIN_EXE_icecore")])
+            .arg("--key-file")
+            .arg(desk.path("key"))
+            .args(args)
+            .env("ICECORE_REPOSITORY", desk.path("repo"))
+            .current_dir(desk.folder())
+            .output()
+            .unwrap();
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(0), "{args:?}: {said}");
+        String::from_utf8(output.stdout).unwrap()
+    };
+    run(&["backup", "src"]);
+    fs::write(desk.path("src/a"), b"other").unwrap();
+    run(&["backup", "src"]);
+    run(&["restore", "latest", "-t", "out", "--verify"]);
+    let again = ["restore", "latest", "-t", "out", "--verify", "--overwrite", "if-changed"];
+    assert!(run(&again).contains("kept 5 files"), "both names of one file are kept, too");
+    run(&["check", "--read-data"]);
+    assert!(run(&["diff", "latest~1", "latest"]).contains("/src/a"));
+    run(&["stats"]);
+    assert!(run(&["find", "bottom"]).contains("/directory/bottom"));
+    assert_eq!(run(&["ls", "latest"]).matches("/bottom").count(), 1);
+}

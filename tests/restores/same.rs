@@ -1,0 +1,89 @@
+//! What is the same file: the same link group and the same content.
+
+use super::{directory, names, node, open};
+use crate::common::desk::Desk;
+use icecore::format::list::{Content, Piece};
+use icecore::format::node::{LinkGroup, Node, NodeKind};
+use icecore::target::files::{FilesTarget, Overwrite, Placed};
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+
+const GROUP: LinkGroup = LinkGroup { device: 1, inode: 2, born: None };
+
+/// A file of `length` zeros that had several names.
+fn named(name: &str, length: u64) -> Node {
+    let content = Content::inline(1, &[Piece::Hole { length }]);
+    let mut node = node(name, NodeKind::File { content, database: None });
+    node.meta.link_group = Some(GROUP);
+    node
+}
+
+fn put(target: &mut FilesTarget, node: &Node) {
+    let NodeKind::File { content, .. } = &node.kind else { panic!() };
+    if let Placed::Write(sink) = target.file(node, content.length).unwrap() {
+        sink.finish(node).unwrap();
+    }
+}
+
+fn inode(folder: &Path, name: &str) -> u64 {
+    fs::metadata(folder.join(name)).unwrap().ino()
+}
+
+/// Names of one group are joined where their content is the same, in other folders, too; where an
+/// inode was given to another file in between, both files come back. Equal files that were no links
+/// stay two, and so do names of one inode number made at different times.
+#[test]
+fn the_same_group_and_the_same_content() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut target = open(dir.path(), Overwrite::Never);
+    put(&mut target, &named("a", 5));
+    put(&mut target, &named("b", 6));
+    target.enter(&directory("c")).unwrap();
+    put(&mut target, &named("a", 5));
+    put(&mut target, &named("b", 6));
+    target.leave().unwrap();
+    let mut no_link = named("d", 5);
+    no_link.meta.link_group = None;
+    put(&mut target, &no_link);
+    let mut later = named("e", 5);
+    let born = Some(icecore::format::node::FileTime(1, 0));
+    later.meta.link_group = Some(LinkGroup { born, ..GROUP });
+    put(&mut target, &later);
+    let mut pipe = node("f", NodeKind::Fifo);
+    pipe.meta.link_group = Some(GROUP);
+    target.other(&pipe).unwrap();
+    target.finish().unwrap();
+    let at = |name: &str| inode(dir.path(), name);
+    assert_eq!((at("a"), at("b")), (at("c/a"), at("c/b")));
+    let mut different = vec![at("a"), at("b"), at("d"), at("e"), at("f")];
+    different.dedup();
+    assert_eq!(different.len(), 5);
+    assert_eq!(names(dir.path()), ["a", "b", "c", "d", "e", "f"]);
+    assert_eq!(fs::metadata(dir.path().join("b")).unwrap().len(), 6);
+}
+
+/// Through the program: links within a part and across parts are joined again; where a pattern
+/// leaves out the first name, the next one becomes the file.
+#[test]
+fn links_across_parts_and_past_patterns() {
+    let desk = Desk::new();
+    fs::create_dir(desk.path("two")).unwrap();
+    fs::hard_link(desk.path("src/a"), desk.path("src/b")).unwrap();
+    fs::hard_link(desk.path("src/a"), desk.path("two/c")).unwrap();
+    fs::write(desk.path("two/equal"), fs::read(desk.path("src/a")).unwrap()).unwrap();
+    desk.run(&["backup", "src", "two"]).success();
+    let restored = |out: &str, patterns: &[&str]| {
+        let args = [&["restore", "latest", "--verify", "-t", out], patterns].concat();
+        desk.run(&args).success();
+        desk.path(out).join(desk.text("").trim_start_matches('/'))
+    };
+    let all = restored("all", &[]);
+    assert_eq!(inode(&all, "src/a"), inode(&all, "src/b"));
+    assert_eq!(inode(&all, "src/a"), inode(&all, "two/c"));
+    assert_ne!(inode(&all, "src/a"), inode(&all, "two/equal"));
+    let some = restored("some", &["--exclude", "a"]);
+    assert!(!some.join("src/a").exists());
+    assert_eq!(inode(&some, "src/b"), inode(&some, "two/c"));
+    assert_eq!(fs::read(some.join("src/b")).unwrap(), fs::read(desk.path("src/a")).unwrap());
+}
