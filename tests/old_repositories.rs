@@ -43,6 +43,8 @@ fn write(path: &Path) {
     for tree in states() {
         repo.backup(vec![tree.source("/srv/app")]).unwrap();
     }
+    // No part of the repository.
+    std::fs::remove_dir_all(path.join("tmp")).unwrap();
 }
 
 fn files(root: &Path) -> BTreeMap<PathBuf, Vec<u8>> {

@@ -15,6 +15,10 @@ pub struct Forgotten {
     /// Where it stood; absent for one that could not be read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub position: Option<Position>,
+    /// Where several numbers of a series are given up together, the first of them; the position is
+    /// that of the last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub first: Option<u64>,
     /// When it was given up.
     pub at: Time,
 }

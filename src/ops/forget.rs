@@ -1,18 +1,26 @@
 //! `forget`: gives snapshots up. Choosing is apart from doing, so that it can be shown first.
 
 use super::select::{Filter, choose};
+use super::series::{Flaw, Gap, Member, flaws};
 use crate::error::{Error, Kind, Result};
+use crate::format::ObjectKind;
+use crate::format::gc::Position;
+use crate::id::SnapshotId;
 use crate::monitor::{Counter, Monitor, go_on};
 use crate::repo::{Repository, StoredSnapshot};
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 
 /// What goes, and what stays of all snapshots; both newest first.
-#[derive(Clone, Debug, Default)]
+#[derive(Debug, Default)]
 pub struct ForgetPlan {
     /// To be given up.
     pub forget: Vec<StoredSnapshot>,
+    /// To be given up as well, although nobody knows what they hold.
+    pub unreadable: BTreeSet<SnapshotId>,
     /// All others.
     pub keep: Vec<StoredSnapshot>,
+    /// Why others cannot be read: a name may have meant one of them.
+    pub troubles: Vec<Error>,
 }
 
 /// What became of a plan.
@@ -24,35 +32,107 @@ pub struct ForgetReport {
     pub retained: u64,
 }
 
-/// The plan that gives up the snapshots that `names` mean among those that pass the filter.
+/// The plan that gives up the snapshots that `names` mean among those that pass the filter. One
+/// that cannot be read is meant by its full id alone.
 ///
 /// # Errors
 /// `Refused` without `force` if a series would lose its last snapshot; `NotFound` and
-/// `InvalidInput` for names that mean no snapshot or several; `Damaged` if there are snapshots
-/// that cannot be read, since a name may mean one of them.
+/// `InvalidInput` for names that mean no snapshot or several.
 pub fn plan(
     repository: &Repository,
     names: &[String],
     filter: &Filter,
     force: bool,
 ) -> Result<ForgetPlan> {
-    let mut unreadable = None;
-    let all = repository.snapshots(|error| unreadable = Some(error))?;
-    if let Some(error) = unreadable {
-        return Err(error.within("plan what to forget in", repository.backend().describe()));
-    }
+    let mut troubles = Vec::new();
+    let all = repository.snapshots(|error| troubles.push(error))?;
     let passing: Vec<StoredSnapshot> =
         all.iter().filter(|stored| filter.passes(&stored.snapshot)).cloned().collect();
     let mut chosen = HashSet::new();
+    let mut unreadable = BTreeSet::new();
     for name in names {
-        chosen.insert(choose(&passing, name)?.snapshot.id);
+        match choose(&passing, name) {
+            Ok(stored) => {
+                let id = stored.snapshot.id;
+                refuse_ambiguous(repository, name, id, &troubles)?;
+                chosen.insert(id);
+            }
+            Err(error) => match unreadable_of(repository, name, filter, force)? {
+                Some(id) => unreadable.extend([id]),
+                None => return Err(with_advice(error, &troubles)),
+            },
+        }
     }
+    // Those are no longer passed over.
+    let meant =
+        |error: &Error| unreadable.iter().any(|id| error.to_string().contains(&id.to_string()));
+    troubles.retain(|error| !meant(error));
     let (forget, keep) = all.into_iter().partition(|stored| chosen.contains(&stored.snapshot.id));
-    let plan = ForgetPlan { forget, keep };
+    let plan = ForgetPlan { forget, unreadable, keep, troubles };
     if !force {
         plan.refuse_to_end_a_series()?;
     }
     Ok(plan)
+}
+
+/// The beginning of an id must not mean an unreadable snapshot as well as a readable one.
+fn refuse_ambiguous(
+    repository: &Repository,
+    name: &str,
+    chosen: SnapshotId,
+    troubles: &[Error],
+) -> Result<()> {
+    if troubles.is_empty() || !chosen.to_string().starts_with(name) {
+        return Ok(());
+    }
+    let listed = repository.backend().list(ObjectKind::Snapshot)?;
+    let others = listed
+        .iter()
+        .filter(|object| object.handle.name().starts_with(name))
+        .filter_map(|object| object.handle.snapshot_id())
+        .filter(|id| *id != chosen);
+    for id in others {
+        if repository.outcome(id).is_err() {
+            return Err(Error::new(Kind::InvalidInput, "find the snapshot", name)
+                .because(format!("{id}, which cannot be read, begins like that too"))
+                .hint("give more digits"));
+        }
+    }
+    Ok(())
+}
+
+/// The snapshot of this full id, if it is there and cannot be read. What only cannot be read just
+/// now may be sound: that takes `force`.
+fn unreadable_of(
+    repository: &Repository,
+    name: &str,
+    filter: &Filter,
+    force: bool,
+) -> Result<Option<SnapshotId>> {
+    let Ok(id) = name.parse::<SnapshotId>() else { return Ok(None) };
+    match repository.outcome(id) {
+        Err(error) if error.kind() == Kind::NotFound => Ok(None),
+        Ok(_) => Ok(None),
+        // Nobody knows whether it passes.
+        Err(error) if *filter != Filter::default() => Err(error.within("filter the snapshot", id)),
+        Err(error) if error.kind() == Kind::Unsupported => Err(error.within("forget", id)),
+        Err(error) if error.kind() == Kind::Damaged || force => {
+            drop(error);
+            Ok(Some(id))
+        }
+        Err(error) => Err(error
+            .within("forget", id)
+            .hint("it may be readable later; `--force` gives it up all the same")),
+    }
+}
+
+fn with_advice(error: Error, troubles: &[Error]) -> Error {
+    match troubles.first() {
+        None => error,
+        Some(trouble) => error.hint(format!(
+            "there are snapshots that cannot be read, which only a full id means: {trouble}"
+        )),
+    }
 }
 
 impl ForgetPlan {
@@ -75,15 +155,58 @@ pub fn forget(
     monitor: &dyn Monitor,
 ) -> Result<ForgetReport> {
     let mut report = ForgetReport::default();
-    monitor.begin("forget", Some((Counter::Items, plan.forget.len() as u64)));
+    let all = plan.forget.len() + plan.unreadable.len();
+    monitor.begin("forget", Some((Counter::Items, all as u64)));
+    let mut done = |gone: bool| {
+        report.forgotten += 1;
+        report.retained += u64::from(!gone);
+        monitor.count(Counter::Items, 1);
+    };
     for stored in &plan.forget {
         go_on(monitor, "forget")?;
-        report.forgotten += 1;
-        if !repository.forget(stored)? {
-            report.retained += 1;
-        }
-        monitor.count(Counter::Items, 1);
+        done(repository.forget(stored)?);
+    }
+    for id in &plan.unreadable {
+        go_on(monitor, "forget")?;
+        done(repository.forget_unread(*id)?);
     }
     monitor.end();
     Ok(report)
+}
+
+/// What is missing in the chains of snapshots without having been given up.
+///
+/// # Errors
+/// `Refused` while snapshots cannot be read, since one of them may be what is missing; and where
+/// listings lag.
+pub fn gaps(repository: &Repository) -> Result<Vec<Gap>> {
+    let refused = Error::new(Kind::Refused, "look for gaps in", repository.backend().describe());
+    if !repository.config().listing_after_write {
+        return Err(refused.because("its store lists late: what seems to be missing may be there"));
+    }
+    let mut unreadable = None;
+    let snapshots = repository.snapshots(|error| unreadable = Some(error))?;
+    if let Some(error) = unreadable {
+        return Err(refused
+            .because("what seems to be missing may be what cannot be read")
+            .caused_by(error)
+            .hint("mend it, or give it up by its full id: `icecore forget ID`"));
+    }
+    let gap = |flaw| match flaw {
+        Flaw::Gap(gap) => Some(gap),
+        Flaw::Misfit(_) => None,
+    };
+    let members: Vec<Member> =
+        snapshots.iter().map(|stored| Member::new(&stored.snapshot, stored.hash)).collect();
+    Ok(flaws(repository, &members)?.into_iter().filter_map(gap).collect())
+}
+
+/// Gives up what is missing, so that nobody misses it any more.
+pub fn forget_gaps(repository: &Repository, gaps: &[Gap], monitor: &dyn Monitor) -> Result<()> {
+    for Gap { series, first, last, hash, .. } in gaps {
+        go_on(monitor, "forget")?;
+        let position = Position { series: *series, sequence: *last, hash: *hash };
+        repository.forget_place(*first, position)?;
+    }
+    Ok(())
 }

@@ -10,5 +10,6 @@ pub mod forget;
 pub mod ls;
 pub mod restore;
 pub mod select;
+pub mod series;
 pub mod stats;
 pub mod tree;

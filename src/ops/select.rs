@@ -7,7 +7,7 @@ use crate::repo::{Repository, StoredSnapshot};
 use std::collections::HashSet;
 
 /// Which snapshots are meant. Empty filters let everything pass.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Filter {
     /// The machine is one of these.
     pub hosts: Vec<String>,

@@ -10,6 +10,7 @@ mod generations;
 mod index;
 mod init;
 mod keys;
+mod marks;
 mod objects;
 mod packer;
 mod reader;

@@ -70,7 +70,7 @@ const PARTIAL: i64 = 60 * 60 * Time::SECOND;
 impl Repository {
     /// W1 and W2: registers a writer, only then reads verdicts, condemned packs and the index.
     pub fn begin(&self, options: SessionOptions) -> Result<Session<'_>> {
-        let id = self.register(&options, None)?;
+        let id = self.admit(&options.verb, || self.register(&options, None))?;
         let mut index = self.load_index_to_write()?;
         let troubles = index.take_troubles();
         let index = Arc::new(index);

@@ -133,6 +133,7 @@ impl Repository {
                 sequence: snapshot.sequence,
                 hash: Some(stored.hash),
             }),
+            first: None,
             at: self.env().now(),
         };
         let handle = Handle::forgotten(snapshot.id);

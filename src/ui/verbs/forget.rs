@@ -3,11 +3,15 @@
 use super::filter::FilterArgs;
 use super::views::SnapshotView;
 use crate::error::Result;
+use crate::id::SnapshotId;
 use crate::monitor::Monitor;
-use crate::ops::forget::{ForgetPlan, forget, plan};
+use crate::ops::forget::{ForgetPlan, forget, forget_gaps, gaps, plan};
+use crate::ops::series::Gap;
+use crate::repo::Repository;
 use crate::ui::app::App;
 use crate::ui::exit::Done;
 use crate::ui::out::Out;
+use crate::ui::progress::Progress;
 use crate::ui::text;
 use clap::Args;
 use serde::Serialize;
@@ -15,11 +19,20 @@ use serde::Serialize;
 /// What `forget` takes.
 #[derive(Debug, Args)]
 pub struct ForgetArgs {
-    /// The snapshots: `latest`, `latest~N`, or the beginning of an id
-    #[arg(value_name = "SNAPSHOT", required = true)]
+    /// The snapshots: `latest`, `latest~N`, or the beginning of an id; the full id of one that cannot be
+    /// read
+    #[arg(value_name = "SNAPSHOT", required_unless_present_any = ["gaps", "writer"])]
     pub names: Vec<String>,
 
-    /// Give up the last snapshot of its sources, too
+    /// Give up what is missing in a series, so that `check` no longer misses it
+    #[arg(long)]
+    pub gaps: bool,
+
+    /// Give up a writer that was stopped, where the store takes one at a time: its full id
+    #[arg(long, value_name = "ID", conflicts_with_all = ["names", "gaps"])]
+    pub writer: Option<String>,
+
+    /// Give up the last snapshot of its sources, too, and one that only cannot be read just now
     #[arg(long)]
     pub force: bool,
 
@@ -34,27 +47,100 @@ pub struct ForgetArgs {
 /// Gives snapshots up.
 pub fn run(app: &App, args: &ForgetArgs) -> Result<Done> {
     let repository = app.repository()?;
-    let plan = plan(&repository, &args.names, &args.filter.filter()?, args.force)?;
+    if let Some(id) = &args.writer {
+        return fence(app, &repository, id, args.dry_run);
+    }
     let voice = app.progress()?;
-    let mut retained = 0;
-    if !args.dry_run {
-        let report = forget(&repository, &plan, &voice)?;
-        retained = report.retained;
-        if retained > 0 {
-            voice.note(&format!(
-                "icecore: the store keeps {}; they count as given up all the same",
-                text::count(retained, "snapshot")
-            ));
+    let mut out = Out::new();
+    let mut incomplete = false;
+    if !args.names.is_empty() {
+        let plan = plan(&repository, &args.names, &args.filter.filter()?, args.force)?;
+        for error in &plan.troubles {
+            voice.trouble(error);
         }
+        incomplete = !plan.troubles.is_empty();
+        let retained = if args.dry_run { 0 } else { give_up(&repository, &plan, &voice)? };
+        match app.global.json {
+            true => json(&plan, retained, args.dry_run, &mut out)?,
+            false if app.talks() || args.dry_run => print(&plan, args.dry_run, &mut out)?,
+            false => {}
+        }
+        if !plan.unreadable.is_empty() && !args.gaps {
+            voice.note(
+                "icecore: nobody knows its place in its series; if `check` misses something there, \
+                 `icecore forget --gaps` gives it up",
+            );
+        }
+    }
+    if args.gaps {
+        let gaps = gaps(&repository)?;
+        if !args.dry_run {
+            forget_gaps(&repository, &gaps, &voice)?;
+        }
+        tell_gaps(app, &gaps, args.dry_run, &mut out)?;
+    }
+    out.finish()?;
+    Ok(Done::incomplete_if(incomplete))
+}
+
+fn give_up(repository: &Repository, plan: &ForgetPlan, voice: &Progress) -> Result<u64> {
+    let retained = forget(repository, plan, voice)?.retained;
+    if retained > 0 {
+        voice.note(&format!(
+            "icecore: the store keeps {}; they count as given up all the same",
+            text::count(retained, "snapshot")
+        ));
+    }
+    Ok(retained)
+}
+
+/// Gives a writer up, which the user says is stopped.
+fn fence(app: &App, repository: &Repository, id: &str, dry_run: bool) -> Result<Done> {
+    #[derive(Serialize)]
+    struct Fenced {
+        id: String,
+        dry_run: bool,
+    }
+    let id: SnapshotId = id.parse()?;
+    let verb = if dry_run { "would give up" } else { "gave up" };
+    if !dry_run {
+        repository.fence(id)?;
     }
     let mut out = Out::new();
     match app.global.json {
-        true => json(&plan, retained, args.dry_run, &mut out)?,
-        false if app.talks() || args.dry_run => print(&plan, args.dry_run, &mut out)?,
+        true => out.json("writer_given_up", &Fenced { id: id.to_string(), dry_run })?,
+        false if app.talks() || dry_run => out.line(&format!("{verb} the writer {id}"))?,
         false => {}
     }
     out.finish()?;
     Ok(Done::All)
+}
+
+fn tell_gaps(app: &App, gaps: &[Gap], dry_run: bool, out: &mut Out) -> Result<()> {
+    #[derive(Serialize)]
+    struct GapView {
+        series: String,
+        first: u64,
+        last: u64,
+        dry_run: bool,
+    }
+    let verb = if dry_run { "would give up" } else { "gave up" };
+    for Gap { series, first, last, .. } in gaps {
+        if app.global.json {
+            let series = series.to_string();
+            out.json("gap", &GapView { series, first: *first, last: *last, dry_run })?;
+        } else if app.talks() || dry_run {
+            let numbers = match first == last {
+                true => format!("number {last}"),
+                false => format!("numbers {first} to {last}"),
+            };
+            out.line(&format!("{verb} {numbers} of series {}, which is missing", series.short()))?;
+        }
+    }
+    if gaps.is_empty() && !app.global.json && app.talks() {
+        out.line("nothing is missing")?;
+    }
+    Ok(())
 }
 
 fn print(plan: &ForgetPlan, dry_run: bool, out: &mut Out) -> Result<()> {
@@ -64,7 +150,11 @@ fn print(plan: &ForgetPlan, dry_run: bool, out: &mut Out) -> Result<()> {
         let (id, time) = (snapshot.id.short(), text::local(snapshot.started));
         out.line(&format!("{verb} {id} of {time} from {}", text::plain(&snapshot.host)))?;
     }
-    let (gone, kept) = (plan.forget.len() as u64, plan.keep.len() as u64);
+    for id in &plan.unreadable {
+        out.line(&format!("{verb} {id}, which cannot be read"))?;
+    }
+    let gone = (plan.forget.len() + plan.unreadable.len()) as u64;
+    let kept = (plan.keep.len() + plan.troubles.len()) as u64;
     out.line(&format!("{verb} {}, kept {kept}", text::count(gone, "snapshot")))
 }
 
@@ -76,12 +166,19 @@ fn json(plan: &ForgetPlan, retained: u64, dry_run: bool, out: &mut Out) -> Resul
         retained_by_store: u64,
         dry_run: bool,
     }
+    #[derive(Serialize)]
+    struct Unreadable {
+        id: String,
+    }
     for stored in &plan.forget {
         out.json("forget", &SnapshotView::from(&stored.snapshot))?;
     }
+    for id in &plan.unreadable {
+        out.json("forget_unreadable", &Unreadable { id: id.to_string() })?;
+    }
     let summary = ForgetSummary {
-        forgotten: plan.forget.len() as u64,
-        kept: plan.keep.len() as u64,
+        forgotten: (plan.forget.len() + plan.unreadable.len()) as u64,
+        kept: (plan.keep.len() + plan.troubles.len()) as u64,
         retained_by_store: retained,
         dry_run,
     };

@@ -130,7 +130,7 @@ pub fn collection(m: &mut Maker) {
         "forgotten",
         "a snapshot given up",
         json!({
-            "id": m.id::<16>(), "at": NOW, "position": {
+            "id": m.id::<16>(), "at": NOW, "first": 15, "position": {
                 "series": m.id::<16>(), "sequence": 17, "hash": m.id::<32>(),
             },
         }),

@@ -1,0 +1,173 @@
+//! The chain of each series: every number is there or was given up, and each member names one of
+//! those before it. Two writers at once may have made two of one number.
+
+use crate::error::{Error, Result};
+use crate::format::gc::Forgotten;
+use crate::format::snapshot::Snapshot;
+use crate::id::{SeriesId, SnapshotId};
+use crate::repo::Repository;
+use std::collections::{BTreeMap, HashMap};
+
+/// A snapshot by its place in its series.
+#[derive(Clone, Copy, Debug)]
+pub struct Member {
+    /// The snapshot.
+    pub id: SnapshotId,
+    /// The series.
+    pub series: SeriesId,
+    /// The number there.
+    pub sequence: u64,
+    /// BLAKE3 of its object.
+    pub hash: [u8; 32],
+    /// The hash of the one before it.
+    pub previous: Option<[u8; 32]>,
+}
+
+impl Member {
+    /// The place of a snapshot whose object has this hash.
+    pub fn new(snapshot: &Snapshot, hash: [u8; 32]) -> Self {
+        let Snapshot { id, series, sequence, previous, .. } = snapshot;
+        Member { id: *id, series: *series, sequence: *sequence, hash, previous: *previous }
+    }
+}
+
+/// Numbers of a series that are neither there nor given up, or another snapshot of a number than
+/// those that are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Gap {
+    /// The series.
+    pub series: SeriesId,
+    /// The first number.
+    pub first: u64,
+    /// The last.
+    pub last: u64,
+    /// The hash of the last one, where what follows tells it.
+    pub hash: Option<[u8; 32]>,
+    /// A snapshot that follows.
+    pub follower: Option<SnapshotId>,
+}
+
+/// What is wrong with a chain.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Flaw {
+    /// Something is missing, and can be given up.
+    Gap(Gap),
+    /// A snapshot that cannot stand where it says.
+    Misfit(SnapshotId),
+}
+
+/// What is wrong with the chains of these snapshots, which were read before any mark is.
+pub fn flaws(repository: &Repository, members: &[Member]) -> Result<Vec<Flaw>> {
+    let mut all: HashMap<SeriesId, Chain<'_>> = HashMap::new();
+    // A mark that cannot be read has no place; that it cannot is found elsewhere.
+    for mark in repository.forgotten(|_| {})? {
+        let Some(position) = mark.position else { continue };
+        all.entry(position.series).or_default().add_mark(&mark, position.sequence, position.hash);
+    }
+    for member in members {
+        let chain = all.entry(member.series).or_default();
+        let standing = Standing { hash: Some(member.hash), member: Some(member) };
+        chain.numbers.entry(member.sequence).or_default().push(standing);
+    }
+    let mut flaws: Vec<Flaw> = Vec::new();
+    for (series, chain) in &all {
+        chain.walk(*series, &mut flaws);
+    }
+    Ok(flaws)
+}
+
+#[derive(Default)]
+struct Chain<'m> {
+    numbers: BTreeMap<u64, Vec<Standing<'m>>>,
+    /// Runs of numbers that were given up together: first and last.
+    runs: Vec<(u64, u64)>,
+}
+
+/// What stands, or stood, at a number.
+struct Standing<'m> {
+    hash: Option<[u8; 32]>,
+    /// None if it was given up.
+    member: Option<&'m Member>,
+}
+
+impl Chain<'_> {
+    fn add_mark(&mut self, mark: &Forgotten, sequence: u64, hash: Option<[u8; 32]>) {
+        self.numbers.entry(sequence).or_default().push(Standing { hash, member: None });
+        self.runs.extend(mark.first.map(|first| (first, sequence)));
+    }
+
+    fn walk(&self, series: SeriesId, flaws: &mut Vec<Flaw>) {
+        let mut next = 1;
+        let mut before: Vec<Option<[u8; 32]>> = Vec::new();
+        for (sequence, standing) in &self.numbers {
+            let snapshots = || standing.iter().filter_map(|standing| standing.member);
+            let Some(last) = sequence.checked_sub(1) else {
+                flaws.extend(snapshots().map(|snapshot| Flaw::Misfit(snapshot.id)));
+                continue;
+            };
+            let gap = |first, hash, follower| Gap { series, first, last, hash, follower };
+            if next < *sequence {
+                // Whatever stood there, nobody knows its hash.
+                before = vec![None];
+                if !self.runs.iter().any(|(first, end)| *first <= next && *end >= last) {
+                    let known = snapshots().find(|snapshot| snapshot.previous.is_some());
+                    let hash = known.and_then(|snapshot| snapshot.previous);
+                    let follower = known.or_else(|| snapshots().next());
+                    let follower = follower.map(|snapshot| snapshot.id);
+                    flaws.push(Flaw::Gap(gap(next, hash, follower)));
+                }
+            }
+            for snapshot in snapshots() {
+                match &snapshot.previous {
+                    Some(hash) if before.contains(&Some(*hash)) || before.contains(&None) => {}
+                    Some(hash) if last > 0 => {
+                        flaws.push(Flaw::Gap(gap(last, Some(*hash), Some(snapshot.id))));
+                    }
+                    None if before.is_empty() || before.contains(&None) => {}
+                    _ => flaws.push(Flaw::Misfit(snapshot.id)),
+                }
+            }
+            next = sequence.saturating_add(1);
+            before = standing.iter().map(|standing| standing.hash).collect();
+        }
+    }
+}
+
+impl Flaw {
+    /// The flaw in words.
+    pub fn error(&self) -> Error {
+        match self {
+            Flaw::Gap(Gap { series, first, last, follower: None, .. }) => {
+                numbers(*series, *first, *last)
+            }
+            Flaw::Gap(Gap { series, first, last, .. }) if first < last => {
+                numbers(*series, *first, *last)
+            }
+            Flaw::Gap(Gap { series, last, follower: Some(follower), .. }) => {
+                let reason = format!("nothing that it follows stands at number {last}");
+                let subject = format!("{} of series {}", follower, series.short());
+                removed(Error::damaged("account for snapshot", subject, reason))
+            }
+            Flaw::Misfit(id) => {
+                let reason = "it does not follow the one before it";
+                Error::damaged("account for snapshot", id, reason)
+                    .hint("no program writes such a snapshot; `icecore forget` gives it up")
+            }
+        }
+    }
+}
+
+fn numbers(series: SeriesId, first: u64, last: u64) -> Error {
+    let reason = match first == last {
+        true => format!("nothing stands at number {first}"),
+        false => format!("nothing stands at the numbers {first} to {last}"),
+    };
+    removed(Error::damaged("account for series", series.short(), reason))
+}
+
+fn removed(error: Error) -> Error {
+    error.hint(
+        "a snapshot was removed without being forgotten; if it cannot be brought back, \
+         `icecore forget --gaps` gives it up",
+    )
+}

@@ -1,0 +1,213 @@
+//! Snapshots that cannot be read, and gaps in a series: gone round, named, and given up.
+
+use crate::common::desk::{Desk, stderr};
+use crate::common::forge::Forger;
+use crate::common::memory::Tree;
+use crate::common::repo::TempRepo;
+use icecore::backend::Handle;
+use icecore::error::Kind;
+use icecore::format::gc::Forgotten;
+use icecore::format::record;
+use icecore::format::snapshot::{Outcome, Snapshot};
+use icecore::id::SnapshotId;
+use icecore::monitor::Silent;
+use icecore::ops::forget::{forget, forget_gaps, gaps, plan};
+use icecore::ops::select::Filter;
+use std::fs;
+
+/// A repository with `count` snapshots of one series, oldest first.
+fn series(count: u64) -> (TempRepo, Vec<Snapshot>) {
+    let repo = TempRepo::new(count);
+    let snapshots = (0..count).map(|number| next(&repo, "/data", number)).collect();
+    (repo, snapshots)
+}
+
+fn next(repo: &TempRepo, path: &str, number: u64) -> Snapshot {
+    let mut tree = Tree::default();
+    tree.put("a", number.to_le_bytes().repeat(500));
+    repo.backup(vec![tree.source(path)]).unwrap().snapshot
+}
+
+/// Makes an object unreadable.
+fn spoil(repo: &TempRepo, handle: &Handle) {
+    let mut bytes = repo.backend.get(handle, None).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    repo.backend.delete(handle).unwrap();
+    repo.backend.put_new(handle, &bytes).unwrap();
+}
+
+fn remove(repo: &TempRepo, snapshot: &Snapshot) {
+    repo.backend.delete(&Handle::snapshot(snapshot.id)).unwrap();
+}
+
+fn planned(
+    repo: &TempRepo,
+    name: &str,
+) -> icecore::error::Result<icecore::ops::forget::ForgetPlan> {
+    plan(&repo.repository, &[name.to_owned()], &Filter::default(), false)
+}
+
+/// Gives up all gaps, as `forget --gaps` does, and tells how many there were.
+fn settle(repo: &TempRepo) -> usize {
+    let found = gaps(&repo.repository).unwrap();
+    forget_gaps(&repo.repository, &found, &Silent).unwrap();
+    found.len()
+}
+
+/// Another snapshot of the same content, changed as somebody with the keys can.
+fn forge(repo: &TempRepo, like: &Snapshot, byte: u8, change: impl FnOnce(&mut Snapshot)) {
+    let id = SnapshotId([byte; 16]);
+    let mut snapshot = Snapshot { id, ..like.clone() };
+    change(&mut snapshot);
+    let outcome = Outcome::Snapshot(Box::new(snapshot));
+    Forger::new(repo).record(&Handle::snapshot(id), &outcome);
+}
+
+/// An unreadable snapshot is named and blocks no other from being given up; it is given up itself
+/// by its full id, never by less, and the gap that it leaves on request: then all is quiet.
+#[test]
+fn an_unreadable_snapshot_is_gone_round_and_given_up() {
+    let (repo, snapshots) = series(5);
+    let rotten = snapshots[2].id;
+    spoil(&repo, &Handle::snapshot(rotten));
+
+    let other = planned(&repo, &snapshots[1].id.to_string()).unwrap();
+    assert_eq!((other.forget.len(), other.troubles.len()), (1, 1));
+    forget(&repo.repository, &other, &Silent).unwrap();
+    assert_eq!(planned(&repo, "latest").unwrap().forget[0].snapshot.id, snapshots[4].id);
+
+    let error = planned(&repo, &rotten.to_string()[..20]).unwrap_err();
+    assert_eq!(error.kind(), Kind::NotFound);
+    assert!(error.hint_text().unwrap().contains("full id"), "{error}");
+    let filter = Filter { hosts: vec!["host".into()], ..Filter::default() };
+    assert!(plan(&repo.repository, &[rotten.to_string()], &filter, false).is_err());
+    assert_eq!(gaps(&repo.repository).unwrap_err().kind(), Kind::Refused);
+
+    let itself = planned(&repo, &rotten.to_string()).unwrap();
+    assert_eq!((itself.unreadable.len(), itself.troubles.len()), (1, 0));
+    forget(&repo.repository, &itself, &Silent).unwrap();
+    assert!(repo.backend.size(&Handle::snapshot(rotten)).is_err());
+    assert_eq!(repo.check().errors, 1, "the gap");
+    assert_eq!(settle(&repo), 1);
+    assert!(repo.check().is_healthy());
+    assert_eq!(next(&repo, "/data", 9).sequence, 6);
+}
+
+/// Whatever was removed by hand, at the start, in the middle, in a row or in two series: each gap is
+/// given up with one mark, with the hash that its follower states, and the series goes on.
+#[test]
+fn gaps_are_given_up() {
+    let (repo, snapshots) = series(9);
+    for number in 0..3 {
+        next(&repo, "/other", number);
+    }
+    let other: Vec<_> = repo.repository.snapshots(|error| panic!("{error}")).unwrap();
+    let other = other.iter().find(|stored| {
+        stored.snapshot.series != snapshots[0].series && stored.snapshot.sequence == 2
+    });
+    remove(&repo, &other.unwrap().snapshot);
+    for at in [0, 3, 4, 5, 7] {
+        remove(&repo, &snapshots[at]);
+    }
+    let mut found = gaps(&repo.repository).unwrap();
+    found.sort_by_key(|gap| (gap.series != snapshots[0].series, gap.first));
+    let runs: Vec<_> = found.iter().map(|gap| (gap.first, gap.last)).collect();
+    assert_eq!(runs, [(1, 1), (4, 6), (8, 8), (2, 2)]);
+    assert_eq!(found[1].hash, snapshots[6].previous);
+    assert_eq!(repo.check().errors, 4);
+    assert_eq!(settle(&repo), 4);
+    assert_eq!(repo.repository.forgotten(|error| panic!("{error}")).unwrap().len(), 4);
+    assert!(repo.check().is_healthy());
+    assert_eq!(settle(&repo), 0);
+    assert_eq!(next(&repo, "/data", 20).sequence, 10);
+    let follower = planned(&repo, &snapshots[6].id.to_string()).unwrap();
+    forget(&repo.repository, &follower, &Silent).unwrap();
+    assert!(repo.check().is_healthy());
+}
+
+/// A number far away, as a forged snapshot may have it, leaves a gap that one mark gives up, also
+/// when the snapshot itself was given up before; one that comes back into a gap disturbs nobody.
+#[test]
+fn vast_gaps_take_one_mark() {
+    let (repo, snapshots) = series(4);
+    forge(&repo, &snapshots[3], 1, |snapshot| snapshot.sequence = u64::MAX);
+    let forged = planned(&repo, &SnapshotId([1; 16]).to_string()).unwrap();
+    forget(&repo.repository, &forged, &Silent).unwrap();
+    assert_eq!(repo.check().errors, 1);
+    assert_eq!(settle(&repo), 1);
+    let back = Handle::snapshot(snapshots[1].id);
+    let bytes = repo.backend.get(&back, None).unwrap();
+    remove(&repo, &snapshots[1]);
+    remove(&repo, &snapshots[2]);
+    assert_eq!(settle(&repo), 1);
+    repo.backend.put_new(&back, &bytes).unwrap();
+    assert!(repo.check().is_healthy());
+}
+
+/// A snapshot that follows another than the one that is there leaves a gap of its own, which is
+/// given up too; one that cannot stand where it says is no gap, and goes only by itself.
+#[test]
+fn lost_twins_are_given_up_and_misfits_are_not() {
+    let (repo, snapshots) = series(3);
+    forge(&repo, &snapshots[2], 1, |snapshot| snapshot.previous = Some([7; 32]));
+    assert_eq!(repo.check().errors, 1);
+    assert_eq!(settle(&repo), 1);
+    assert!(repo.check().is_healthy());
+    for (byte, sequence, previous) in [(2, 2, None), (3, 0, None), (4, 1, Some([7; 32]))] {
+        forge(&repo, &snapshots[1], byte, |snapshot| {
+            snapshot.sequence = sequence;
+            snapshot.previous = previous;
+        });
+        assert_eq!(settle(&repo), 0, "number {sequence}");
+        assert_eq!(repo.check().errors, 1, "number {sequence}");
+        let misfit = planned(&repo, &SnapshotId([byte; 16]).to_string()).unwrap();
+        forget(&repo.repository, &misfit, &Silent).unwrap();
+        assert!(repo.check().is_healthy(), "number {sequence}");
+    }
+}
+
+/// A run that ends before it begins covers nothing.
+#[test]
+fn a_backward_run_covers_nothing() {
+    let (mut repo, snapshots) = series(4);
+    repo.damaged = true;
+    remove(&repo, &snapshots[1]);
+    let found = gaps(&repo.repository).unwrap();
+    repo.repository
+        .forget_place(
+            9,
+            icecore::format::gc::Position { series: found[0].series, sequence: 1, hash: None },
+        )
+        .unwrap();
+    let id = SnapshotId([5; 16]);
+    let position = repo.repository.forgotten(|_| {}).unwrap()[0].position;
+    let mark = Forgotten { id, position, first: Some(9), at: snapshots[0].started };
+    Forger::new(&repo).object(&Handle::forgotten(id), &record::encode(&mark).unwrap());
+    assert_eq!(gaps(&repo.repository).unwrap(), found);
+}
+
+/// The same by hand: `forget` names what it cannot read and exits with 3, gives it up by its full
+/// id, and with `--gaps` what is missing; a dry run changes nothing.
+#[test]
+fn the_program_gives_up_what_is_lost() {
+    let desk = Desk::new();
+    let ids: Vec<String> = (0..4).map(|_| desk.backup()).collect();
+    fs::write(desk.path(&format!("repo/snapshots/{}", ids[1])), b"rot").unwrap();
+    let said = stderr(&desk.run(&["forget", &ids[0]]).code(3));
+    assert!(said.contains(&ids[1]), "{said}");
+    assert!(!desk.path(&format!("repo/snapshots/{}", ids[0])).exists());
+    desk.run(&["forget", "--gaps"]).code(1);
+    desk.run(&["forget", &ids[1], "--gaps", "--dry-run"]).code(1);
+    desk.run(&["forget", &ids[1]]).success();
+    desk.run(&["check"]).code(1);
+    fs::remove_file(desk.path(&format!("repo/snapshots/{}", ids[2]))).unwrap();
+    let said = desk.says(&["forget", "--gaps", "--dry-run"]);
+    assert!(said.contains("would give up numbers 2 to 3"), "{said}");
+    desk.run(&["check"]).code(1);
+    let gap = &desk.json(&["forget", "--gaps"])[0];
+    assert_eq!((&gap["first"], &gap["last"]), (&2.into(), &3.into()));
+    desk.run(&["check"]).success();
+    assert!(desk.says(&["forget", "--gaps"]).contains("nothing is missing"));
+    desk.run(&["forget"]).code(1);
+}

@@ -1,0 +1,148 @@
+//! Stores that bear one writer at a time.
+
+use crate::common::desk::{Desk, stderr};
+use crate::common::memory::Tree;
+use crate::common::repo::{TempRepo, secret};
+use icecore::backend::{Backend, Local, Memory, Traits};
+use icecore::codec::Level;
+use icecore::crypto::Secret;
+use icecore::env::{Env, Time};
+use icecore::error::Kind;
+use icecore::repo::{InitOptions, Repository, SessionOptions};
+use std::fs;
+use std::sync::{Arc, Barrier};
+use std::thread;
+use zeroize::Zeroizing;
+
+fn single() -> InitOptions {
+    let traits = Traits { exclusive_create: false, listing_after_write: true };
+    InitOptions { traits, ..InitOptions::default() }
+}
+
+fn repository() -> TempRepo {
+    let backend: Arc<dyn Backend> = Arc::new(Memory::new());
+    let (env, clock) = Env::seeded(5, Time(1_800_000_000 * Time::SECOND));
+    let repository = Repository::init(backend.clone(), env.clone(), &secret(), &single()).unwrap();
+    TempRepo { backend, env, clock, repository, damaged: false }
+}
+
+fn writer() -> SessionOptions {
+    SessionOptions {
+        verb: "backup".into(),
+        host: "elsewhere".into(),
+        tool: "test".into(),
+        level: Level::default(),
+        deltas: true,
+    }
+}
+
+/// A writer is refused while another has no outcome, and let in once it has one: a snapshot, a
+/// partial's end, nothing at all, or that it was given up, after which it commits nothing.
+#[test]
+fn one_writer_at_a_time() {
+    let repo = repository();
+    let first = repo.repository.begin(writer()).unwrap();
+    let id = first.id();
+    let error = repo.repository.begin(writer()).err().unwrap();
+    assert_eq!(error.kind(), Kind::Locked);
+    assert!(error.to_string().contains("elsewhere"), "{error}");
+    assert!(error.hint_text().unwrap().contains(&id.to_string()), "{error:?}");
+    first.abandon().unwrap();
+
+    let mut tree = Tree::default();
+    tree.put("a", vec![1; 100]);
+    repo.backup(vec![tree.source("/data")]).unwrap();
+    let lost = repo.repository.begin(writer()).unwrap();
+    assert_eq!(repo.backup(vec![tree.source("/data")]).unwrap_err().kind(), Kind::Locked);
+    repo.repository.fence(lost.id()).unwrap();
+    assert_eq!(repo.repository.fence(lost.id()).unwrap_err().kind(), Kind::NotFound);
+    let snapshot = repo.backup(vec![tree.source("/data")]).unwrap().snapshot;
+    assert_eq!(repo.repository.fence(snapshot.id).unwrap_err().kind(), Kind::NotFound);
+    assert_eq!(lost.abandon().unwrap_err().kind(), Kind::Fenced);
+
+    // What was given up has ended too, although its object is gone.
+    let stored = repo.repository.snapshots(|error| panic!("{error}")).unwrap();
+    for stored in &stored {
+        assert!(repo.repository.forget(stored).unwrap());
+    }
+    assert!(repo.repository.open_writers().unwrap().is_empty());
+    repo.backup(vec![tree.source("/data")]).unwrap();
+}
+
+/// A writer that goes on as another after an hour stays the only one, and refuses itself nothing.
+#[test]
+fn a_long_writer_stays_alone() {
+    let repo = repository();
+    let mut session = repo.repository.begin(writer()).unwrap();
+    let first = session.id();
+    repo.clock.advance(2 * 60 * 60);
+    session.store(&[]).unwrap();
+    assert_ne!(session.id(), first);
+    assert_eq!(repo.repository.begin(writer()).err().unwrap().kind(), Kind::Locked);
+    session.abandon().unwrap();
+    repo.repository.begin(writer()).unwrap().abandon().unwrap();
+}
+
+/// Of writers that begin at the same time at most one is let in, and those that were refused
+/// stand in nobody's way.
+#[test]
+fn of_two_at_once_one_begins_at_most() {
+    for _ in 0..20 {
+        let repo = repository();
+        let start = Barrier::new(4);
+        let begun = thread::scope(|scope| {
+            let (start, repo) = (&start, &repo);
+            let threads: Vec<_> = (0..4)
+                .map(|_| {
+                    scope.spawn(move || {
+                        start.wait();
+                        repo.repository.begin(writer()).map_err(|error| error.kind())
+                    })
+                })
+                .collect();
+            let begun: Vec<_> = threads.into_iter().map(|thread| thread.join().unwrap()).collect();
+            assert!(begun.iter().all(|begun| !begun.as_ref().is_err_and(|k| *k != Kind::Locked)));
+            begun.into_iter().filter_map(Result::ok).collect::<Vec<_>>()
+        });
+        assert!(begun.len() <= 1);
+        assert_eq!(repo.repository.open_writers().unwrap().len(), begun.len());
+        begun.into_iter().for_each(|session| session.abandon().unwrap());
+        repo.repository.begin(writer()).unwrap().abandon().unwrap();
+    }
+}
+
+/// What `init` measured of a store's listings stands in the configuration; where they lag nothing
+/// is taken for missing.
+#[test]
+fn late_listings_are_remembered() {
+    let traits = Traits { exclusive_create: true, listing_after_write: false };
+    let options = InitOptions { traits, ..InitOptions::default() };
+    let backend = Arc::new(Memory::new());
+    let made = Repository::init(backend.clone(), Env::real(), &secret(), &options).unwrap();
+    assert!(!made.config().listing_after_write && !made.config().single_writer);
+    made.add_slot(&Secret::KeyFile(Zeroizing::new([1; 32])), Default::default(), "").unwrap();
+    let opened = Repository::open(backend, Env::real(), &secret()).unwrap();
+    assert!(!opened.config().listing_after_write, "lost with a key");
+    let error = icecore::ops::forget::gaps(&opened).unwrap_err();
+    assert_eq!(error.kind(), Kind::Refused);
+}
+
+/// The program says who writes, exits with 11, and lets the user give up a writer that was stopped.
+#[test]
+fn a_stopped_writer_is_given_up_by_hand() {
+    let desk = Desk::bare();
+    fs::write(desk.path("key"), [9; 32]).unwrap();
+    let backend = Arc::new(Local::create(desk.path("repo")).unwrap());
+    let made = Repository::init(backend, Env::real(), &secret(), &single()).unwrap();
+    let stopped = made.begin(writer()).unwrap();
+    let id = stopped.id().to_string();
+    drop(stopped);
+    let said = stderr(&desk.run(&["backup", "src"]).code(11));
+    assert!(said.contains(&format!("icecore forget --writer {id}")), "{said}");
+    desk.run(&["forget", "--writer", &id, "--dry-run"]).success();
+    desk.run(&["backup", "src"]).code(11);
+    desk.run(&["forget", "--writer", &id]).success();
+    desk.backup();
+    desk.run(&["forget", "--writer", &id]).code(1);
+    desk.run(&["check"]).success();
+}
