@@ -74,7 +74,8 @@ impl KdfCost {
         }
         let half = memory_limit() / 1024 / 2;
         if u64::from(memory_kib) > half {
-            return refuse(format!("more than the {half} KiB that are half of the memory here"));
+            return refuse(format!("more than the {half} KiB that are half of the memory here"))
+                .map_err(|error| error.hint("allow it more memory, or use a key file"));
         }
         Ok(())
     }

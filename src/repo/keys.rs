@@ -101,9 +101,11 @@ pub(super) fn open_any(
     }
     match trouble {
         _ if slots.is_empty() => Ok(None),
-        Some(error) => Err(error
-            .within("open a key slot of", backend.describe())
-            .hint("use the secret of another slot, or restore this one from a copy of `keys`")),
+        Some(error) if error.hint_text().is_some() => Err(error),
+        Some(error) => {
+            Err(error
+                .hint("use the secret of another slot, or restore this one from a copy of `keys`"))
+        }
         None => Err(Error::new(Kind::WrongKey, "open", backend.describe())
             .because("the password or key file opens none of its key slots")),
     }
