@@ -53,6 +53,9 @@ fn print(app: &App, report: &CheckReport, voice: &Progress, out: &mut Out) -> Re
     if !app.talks() {
         return Ok(());
     }
+    if !report.touched.is_empty() {
+        out.line("the next backup of a source stores again what the source still has of it")?;
+    }
     out.line(&format!(
         "{}, {}, {} in {}",
         text::count(report.snapshots, "snapshot"),
