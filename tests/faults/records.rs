@@ -29,12 +29,12 @@ fn large_snapshots_are_taken_one_by_one() {
     let key = fs::read(desk.path("key")).unwrap();
     let repo = open(&desk, &key);
     let forger = Forger::with(&repo, &Secret::KeyFile(Zeroizing::new(key.try_into().unwrap())));
-    for number in 0..24 {
+    for number in 0..12 {
         let large = large(SnapshotId([number + 1; 16]));
         forger.record(&Handle::snapshot(large.id), &Outcome::Snapshot(Box::new(large)));
     }
     let peak = |verb: &str| peak(&desk, verb);
-    let bytes = 24 * OUTCOME_MAX as u64;
+    let bytes = 12 * OUTCOME_MAX as u64;
     let (check, list) = (peak("check"), peak("snapshots"));
     assert!(check << 10 < bytes, "check: {check} KiB");
     assert!(list << 10 < 4 * bytes, "snapshots: {list} KiB");
