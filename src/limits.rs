@@ -75,7 +75,7 @@ pub const LEVELS_MAX: u8 = 8;
 /// Deepest nesting of directories.
 pub const DIRECTORY_DEPTH_MAX: usize = 1000;
 /// So many places are walked of any tree, whatever it is made of ...
-pub const PLACES_FREE: u64 = 1 << 20;
+pub const PLACES_FREE: u64 = 1 << 16;
 /// ... and so many more for each entry that is stored: the same directory may stand in many places.
 pub const PLACES_PER_ENTRY: u64 = 256;
 /// Stack of the thread that does the program's work, whatever the shell's limit is.

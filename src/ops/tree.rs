@@ -109,8 +109,19 @@ pub fn walk(
     visit: &mut dyn FnMut(&[u8], Step<'_>) -> Result<bool>,
     trouble: &mut dyn FnMut(Error) -> Result<()>,
 ) -> Result<()> {
+    walk_on(&mut Met::default(), reader, found, visit, trouble)
+}
+
+/// The same as a part of something larger, which has met all that `met` knows.
+pub(super) fn walk_on(
+    met: &mut Met,
+    reader: &Reader<'_>,
+    found: &Found,
+    visit: &mut dyn FnMut(&[u8], Step<'_>) -> Result<bool>,
+    trouble: &mut dyn FnMut(Error) -> Result<()>,
+) -> Result<()> {
     let (path, open) = (found.path.clone(), Vec::new());
-    let mut walk = Walk { reader, path, open, met: Met::default(), visit, trouble };
+    let mut walk = Walk { reader, path, open, met, visit, trouble };
     match &found.entry {
         Entry::Leading(names) => walk.open.push(Level::of_leading(names)),
         Entry::Node(node) => walk.node(node, 0)?,
@@ -170,7 +181,7 @@ pub fn count(reader: &Reader<'_>, found: &Found) -> Result<u64> {
 
 /// Whether so many entries may come of so many that are stored. What stands in several places
 /// is stored once; but a few directories within each other make more places than anybody can walk.
-pub(super) fn plausible(entries: u64, stored: u64, path: &[u8]) -> Result<()> {
+fn plausible(entries: u64, stored: u64, path: &[u8]) -> Result<()> {
     if entries <= PLACES_FREE.saturating_add(stored.saturating_mul(PLACES_PER_ENTRY)) {
         return Ok(());
     }
@@ -178,13 +189,27 @@ pub(super) fn plausible(entries: u64, stored: u64, path: &[u8]) -> Result<()> {
     Err(Error::damaged("walk", String::from_utf8_lossy(path), reason))
 }
 
-/// What a walk has met.
+/// What a walk has met, and how much of it was new.
 #[derive(Default)]
-struct Met {
+pub(super) struct Met {
     entries: u64,
     /// Those of directories that were not met before.
     stored: u64,
     directories: HashSet<TreeRef>,
+}
+
+impl Met {
+    /// A directory; whether it is met for the first time.
+    pub(super) fn directory(&mut self, entries: TreeRef) -> bool {
+        self.directories.insert(entries)
+    }
+
+    /// An entry of a directory that is `new`, or not.
+    pub(super) fn entry(&mut self, new: bool, path: &[u8]) -> Result<()> {
+        self.entries += 1;
+        self.stored += u64::from(new);
+        plausible(self.entries, self.stored, path)
+    }
 }
 
 /// An open directory of a walk.
@@ -217,7 +242,7 @@ struct Walk<'w> {
     reader: &'w Reader<'w>,
     path: Vec<u8>,
     open: Vec<Level<'w>>,
-    met: Met,
+    met: &'w mut Met,
     visit: &'w mut dyn FnMut(&[u8], Step<'_>) -> Result<bool>,
     trouble: &'w mut dyn FnMut(Error) -> Result<()>,
 }
@@ -236,7 +261,7 @@ impl<'w> Walk<'w> {
             Children::Stored(entries) => match entries.next_entry() {
                 Ok(None) => self.leave()?,
                 Ok(Some(node)) => {
-                    self.meet(new)?;
+                    self.met.entry(new, &self.path)?;
                     let length = push(&mut self.path, &node.name);
                     self.node_at(&node, depth + 1, length)?;
                 }
@@ -248,12 +273,6 @@ impl<'w> Walk<'w> {
             },
         }
         Ok(true)
-    }
-
-    fn meet(&mut self, new: bool) -> Result<()> {
-        self.met.entries += 1;
-        self.met.stored += u64::from(new);
-        plausible(self.met.entries, self.met.stored, &self.path)
     }
 
     /// What stands under a name of a folder that leads to parts.
@@ -290,7 +309,7 @@ impl<'w> Walk<'w> {
         if !(self.visit)(&self.path, Step::Enter(node))? {
             return Ok(());
         }
-        let new = self.met.directories.insert(entries);
+        let new = self.met.directory(entries);
         let mut children = Children::Stored(Box::new(DirectoryEntries::new(self.reader, entries)));
         if depth > DIRECTORY_DEPTH_MAX {
             children = Children::None;

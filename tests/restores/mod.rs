@@ -2,6 +2,7 @@
 
 mod choices;
 mod deep;
+mod places;
 mod privileges;
 mod same;
 mod siblings;

@@ -3,7 +3,7 @@
 mod bytes;
 
 use super::ls;
-use super::tree::{self, Entry, Found, Step};
+use super::tree::{self, Entry, Found, Met, Step};
 use crate::error::{Error, Result};
 use crate::format::list::TreeRef;
 use crate::format::node::{LinkGroup, Metadata, Node, NodeKind};
@@ -61,13 +61,15 @@ pub fn diff(
     visit: &mut dyn FnMut(Difference<'_>) -> Result<()>,
     trouble: &mut dyn FnMut(Error) -> Result<()>,
 ) -> Result<()> {
-    let mut diff = Diff { reader, path: after.path.clone(), visit, trouble };
+    let (path, met) = (after.path.clone(), Met::default());
+    let mut diff = Diff { reader, path, met, visit, trouble };
     diff.entries(&before.entry, &after.entry, 0)
 }
 
 struct Diff<'d> {
     reader: &'d Reader<'d>,
     path: Vec<u8>,
+    met: Met,
     visit: Visit<'d>,
     trouble: Trouble<'d>,
 }
@@ -77,7 +79,7 @@ impl Diff<'_> {
         match (before, after) {
             (Entry::Node(before), Entry::Node(after)) => self.nodes(before, after, depth),
             _ => match (Children::of(self.reader, before), Children::of(self.reader, after)) {
-                (Some(old), Some(new)) => self.children(old, new, depth),
+                (Some(old), Some(new)) => self.children(old, new, depth, true),
                 _ => {
                     self.all(before, Change::Removed)?;
                     self.all(after, Change::Added)
@@ -94,8 +96,9 @@ impl Diff<'_> {
                     self.tell(Change::Metadata, before, after, Some(0))?;
                 }
                 if old != new {
+                    let unseen = self.met.directory(*old) | self.met.directory(*new);
                     let (old, new) = (self.stored(*old), self.stored(*new));
-                    self.children(old, new, depth)?;
+                    self.children(old, new, depth, unseen)?;
                 }
                 Ok(())
             }
@@ -136,12 +139,18 @@ impl Diff<'_> {
         mut before: Children<'_>,
         mut after: Children<'_>,
         depth: usize,
+        unseen: bool,
     ) -> Result<()> {
         if depth > DIRECTORY_DEPTH_MAX {
             let path = String::from_utf8_lossy(&self.path).into_owned();
             let reason = "directories are nested too deeply";
             return (self.trouble)(Error::damaged("compare", path, reason));
         }
+        // Folders that lead to a part are none of its depth.
+        let below = match (&before, &after) {
+            (Children::Stored(_), Children::Stored(_)) => depth + 1,
+            _ => 0,
+        };
         let (mut old, mut new) = (before.next(), after.next());
         loop {
             let (left, right) = match (old, new) {
@@ -157,7 +166,8 @@ impl Diff<'_> {
                 (None, Some(_)) => Ordering::Greater,
                 (Some((left, _)), Some((right, _))) => left.cmp(right),
             };
-            self.pair(left.as_ref(), right.as_ref(), order, depth)?;
+            self.met.entry(unseen, &self.path)?;
+            self.pair(left.as_ref(), right.as_ref(), order, below)?;
             old = if order.is_gt() { Ok(left) } else { before.next() };
             new = if order.is_lt() { Ok(right) } else { after.next() };
         }
@@ -175,7 +185,7 @@ impl Diff<'_> {
         let Some((name, _)) = old.or(new) else { return Ok(()) };
         let length = tree::push(&mut self.path, name);
         match (old, new) {
-            (Some((_, old)), Some((_, new))) => self.entries(old, new, depth + 1)?,
+            (Some((_, old)), Some((_, new))) => self.entries(old, new, depth)?,
             (Some((_, old)), None) => self.all(old, Change::Removed)?,
             (None, Some((_, new))) => self.all(new, Change::Added)?,
             (None, None) => {}
@@ -197,17 +207,19 @@ impl Diff<'_> {
             let bytes = Some(ls::size(node));
             visit(Difference { path, change, before, after, bytes }).map(|()| true)
         };
-        tree::walk(self.reader, &found, &mut step, self.trouble)
+        tree::walk_on(&mut self.met, self.reader, &found, &mut step, self.trouble)
     }
 
     /// Everything beneath a node, without itself.
     fn beneath(&mut self, node: &Node, change: Change) -> Result<()> {
         let NodeKind::Directory { entries } = node.kind else { return Ok(()) };
+        let unseen = self.met.directory(entries);
         let mut children = self.stored(entries);
         loop {
             match children.next() {
                 Ok(None) => return Ok(()),
                 Ok(Some((name, entry))) => {
+                    self.met.entry(unseen, &self.path)?;
                     let length = tree::push(&mut self.path, &name);
                     self.all(&entry, change)?;
                     self.path.truncate(length);
