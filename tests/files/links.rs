@@ -10,7 +10,7 @@ use icecore::ops::tree::{self, Entry};
 use icecore::repo::Reader;
 use icecore::source::files::{FilesOptions, FilesSource};
 use icecore::source::sqlite::{SqliteOptions, SqliteReader, SqliteSource};
-use icecore::source::{FileItem, Item, Source, Together};
+use icecore::source::{FileItem, Got, Item, Source, Together};
 use rusqlite::Connection;
 use std::fs;
 use std::os::unix::fs::MetadataExt;
@@ -294,6 +294,38 @@ fn two_logs_are_two_databases() {
     assert_eq!(rows(&repo, &snapshot, &at("a.db")), 3);
     assert_eq!(rows(&repo, &snapshot, &at("b.db")), 4);
     drop(database);
+}
+
+/// A database that was idle, and is opened and written under another name while it is read, is not
+/// passed off as one state; where locks are the file's own it is none the worse for it.
+#[test]
+fn writing_under_another_name_is_noticed() {
+    for (mode, written, noticed) in
+        [("wal", true, true), ("wal", false, false), ("delete", true, false)]
+    {
+        let dir = TempDir::new().unwrap();
+        let [read, other] = ["a.db", "z.db"].map(|name| dir.path().join(name));
+        let database = Connection::open(&other).unwrap();
+        let _: String = database
+            .query_row(&format!("PRAGMA journal_mode = {mode}"), [], |row| row.get(0))
+            .unwrap();
+        database.execute_batch("CREATE TABLE t (x); INSERT INTO t VALUES (1)").unwrap();
+        drop(database);
+        fs::hard_link(&other, &read).unwrap();
+        let reader = reader();
+        let open: icecore::source::files::OpenDatabase = Arc::new(move |path| reader.open(path));
+        let options = FilesOptions { sqlite: Some(open), ..FilesOptions::default() };
+        let file = walk(&read, options).files.remove(Path::new("")).unwrap();
+        let mut stream = (file.open)().unwrap();
+        let mut buffer = vec![0; 1 << 20];
+        while !matches!(stream.read(&mut buffer).unwrap(), Got::End) {}
+        if written {
+            let database = Connection::open(&other).unwrap();
+            database.execute_batch("INSERT INTO t VALUES (2); PRAGMA wal_checkpoint").unwrap();
+        }
+        let changed = stream.finish().unwrap().changed;
+        assert_eq!(changed.is_some(), noticed, "{mode}: {changed:?}");
+    }
 }
 
 /// A database that has names outside of the backup is warned of, once, and only if no name in the

@@ -2,7 +2,7 @@
 
 use super::OpenDatabase;
 use super::generated::{Unmeasured, is_generated};
-use super::logs::Logged;
+use super::logs::{Logged, Unlogged};
 use super::metadata::{XattrReader, identity, size, stamp};
 use super::walk::Directory;
 use crate::error::{Attempt, Error, Kind, Result};
@@ -46,7 +46,11 @@ impl Unopened {
             Some(open_database) if begins_as_database(&fd) => {
                 // No descriptor of a database stays open here while SQLite reads it.
                 drop(fd);
-                open_database(self.read_by.as_ref().map_or(&path, |logged| &logged.path))?
+                match self.read_by {
+                    Some(logged) => open_database(&logged.path)?,
+                    None if before.st_nlink < 2 => open_database(&path)?,
+                    None => Box::new(Unlogged::new(open_database(&path)?, path, &before)),
+                }
             }
             _ if size(&before) == 0 => Box::new(Unmeasured::new(fd, path)),
             _ => Box::new(FileStream::new(fd, before, path)),
@@ -73,6 +77,10 @@ struct WithXattrs {
 }
 
 impl ByteStream for WithXattrs {
+    fn changes_everywhere(&self) -> bool {
+        self.stream.changes_everywhere()
+    }
+
     fn read(&mut self, buffer: &mut [u8]) -> Result<Got> {
         self.stream.read(buffer)
     }

@@ -1,10 +1,12 @@
 //! Databases of several names: SQLite looks for the write-ahead log or journal beside the name
 //! that it is told, so such a database has to be read by the name that has one.
 
-use super::metadata::{identity, mtime};
+use super::metadata::{identity, mtime, stamp};
 use super::scope::{Scope, is};
+use crate::error::Result;
+use crate::format::database::DatabaseFacts;
 use crate::format::node::{FileTime, LinkGroup, Stamp};
-use crate::source::{SameFile, SameState, Together};
+use crate::source::{ByteStream, FileProof, Got, SameFile, SameState, Together};
 use rustix::fs::{FileType, Stat};
 use std::collections::HashMap;
 use std::ffi::OsStr;
@@ -125,6 +127,41 @@ impl Logged {
     fn state(&self) -> SameState {
         let name = self.path.file_name().unwrap_or_default().as_bytes().to_vec();
         SameState::ReadBy(self.folder, name)
+    }
+}
+
+/// A database of several names, read by one of them while no log stood beside any.
+pub(super) struct Unlogged {
+    stream: Box<dyn ByteStream>,
+    path: PathBuf,
+    before: Stamp,
+}
+
+impl Unlogged {
+    pub(super) fn new(stream: Box<dyn ByteStream>, path: PathBuf, before: &Stat) -> Self {
+        Unlogged { stream, path, before: stamp(before) }
+    }
+}
+
+impl ByteStream for Unlogged {
+    fn read(&mut self, buffer: &mut [u8]) -> Result<Got> {
+        self.stream.read(buffer)
+    }
+
+    /// A write-ahead log is locked through a file that is found by name: whoever opens another
+    /// name meanwhile and writes pages back does not see that this one is being read.
+    fn finish(self: Box<Self>) -> Result<FileProof> {
+        let mut proof = self.stream.finish()?;
+        let locked_by_name = matches!(
+            &proof.database,
+            Some(DatabaseFacts::Sqlite(facts)) if facts.journal_mode == "wal"
+        );
+        let after = rustix::fs::lstat(&self.path).map(|stat| stamp(&stat));
+        if locked_by_name && after != Ok(self.before) && proof.changed.is_none() {
+            let how = "it was written while it was read, perhaps under another of its names";
+            proof.changed = Some(how.to_owned());
+        }
+        Ok(proof)
     }
 }
 
