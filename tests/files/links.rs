@@ -1,24 +1,27 @@
-//! Files of several names: read once, told from every other file, and databases among them read
-//! by the name that has the log.
+//! Files of several names: read once, and told from every other file.
 
 use super::walk;
-use crate::common::desk::{Desk, stderr};
+use crate::common::memory::{folder, items, node};
 use crate::common::repo::TempRepo;
-use icecore::format::node::{Node, NodeKind};
+use icecore::error::{Error, Kind, Result};
+use icecore::format::list::Content;
+use icecore::format::node::{FileTime, LinkGroup, Node, NodeKind, Stamp};
 use icecore::format::snapshot::Snapshot;
 use icecore::ops::tree::{self, Entry};
 use icecore::repo::Reader;
 use icecore::source::files::{FilesOptions, FilesSource};
-use icecore::source::sqlite::{SqliteOptions, SqliteReader, SqliteSource};
-use icecore::source::{FileItem, Got, Item, Source, Together};
-use rusqlite::Connection;
+use icecore::source::sqlite::{SqliteOptions, SqliteReader};
+use icecore::source::{
+    ByteStream, Description, FileItem, FileProof, Got, Item, PartProof, SameFile, SameState,
+    Source, Together,
+};
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tempfile::TempDir;
 
-fn reader() -> SqliteReader {
+pub(super) fn reader() -> SqliteReader {
     let program = PathBuf::from(env!("CARGO_BIN_EXE_icecore"));
     SqliteReader::new(program, SqliteOptions::default())
 }
@@ -34,7 +37,7 @@ fn options(repo: &TempRepo, together: &Arc<Together>) -> FilesOptions {
 }
 
 /// A snapshot of all these sources.
-fn backup(repo: &TempRepo, paths: &[&Path]) -> Snapshot {
+pub(super) fn backup(repo: &TempRepo, paths: &[&Path]) -> Snapshot {
     let together = Arc::default();
     let source = |path: &&Path| -> Box<dyn Source> {
         Box::new(FilesSource::new(path, options(repo, &together)).unwrap())
@@ -42,7 +45,7 @@ fn backup(repo: &TempRepo, paths: &[&Path]) -> Snapshot {
     repo.backup(paths.iter().map(source).collect()).unwrap().snapshot
 }
 
-fn node_of(repo: &TempRepo, snapshot: &Snapshot, path: &Path) -> Node {
+pub(super) fn node_of(repo: &TempRepo, snapshot: &Snapshot, path: &Path) -> Node {
     let index = repo.repository.load_index().unwrap();
     let reader = Reader::new(&repo.repository, &index);
     let found = tree::find(&reader, snapshot, path.to_str().unwrap().as_bytes()).unwrap();
@@ -51,7 +54,7 @@ fn node_of(repo: &TempRepo, snapshot: &Snapshot, path: &Path) -> Node {
 }
 
 /// A repository whose clock is far past anything that the file system stamps.
-fn late(seed: u64) -> TempRepo {
+pub(super) fn late(seed: u64) -> TempRepo {
     let repo = TempRepo::new(seed);
     repo.clock.advance(200 * 365 * 24 * 3600);
     repo
@@ -141,13 +144,13 @@ fn an_inode_that_is_used_again_during_a_backup() {
     /// A source that changes the tree once its first part was read.
     struct Then<F: FnMut() + Send>(FilesSource, F);
     impl<F: FnMut() + Send> Source for Then<F> {
-        fn describe(&self) -> icecore::source::Description {
+        fn describe(&self) -> Description {
             self.0.describe()
         }
-        fn next(&mut self) -> icecore::error::Result<Option<Item>> {
+        fn next(&mut self) -> Result<Option<Item>> {
             self.0.next()
         }
-        fn finish(mut self: Box<Self>) -> icecore::error::Result<icecore::source::PartProof> {
+        fn finish(mut self: Box<Self>) -> Result<PartProof> {
             (self.1)();
             Box::new(self.0).finish()
         }
@@ -190,19 +193,19 @@ fn the_next_name_is_read_if_the_first_cannot_be() {
     for name in ["b", "c"] {
         fs::hard_link(dir.path().join("a"), dir.path().join(name)).unwrap();
     }
-    let mut items = Vec::new();
+    let mut all = Vec::new();
     let mut source = FilesSource::new(dir.path(), options(&repo, &Arc::default())).unwrap();
     while let Some(mut item) = source.next().unwrap() {
         if let Item::File(file) = &mut item
             && file.node.name == b"a"
         {
-            let error = icecore::error::Error::new(icecore::error::Kind::Denied, "open", "a");
+            let error = Error::new(Kind::Denied, "open", "a");
             file.open = Box::new(move || Err(error));
         }
-        items.push(item);
+        all.push(item);
     }
     let path = dir.path().to_str().unwrap();
-    let snapshot = repo.backup(vec![crate::common::memory::items(path, items)]).unwrap().snapshot;
+    let snapshot = repo.backup(vec![items(path, all)]).unwrap().snapshot;
     assert!(snapshot.is_incomplete());
     assert_eq!((snapshot.summary.bytes_read, snapshot.summary.failed), (7, 1));
     for name in ["b", "c"] {
@@ -210,138 +213,51 @@ fn the_next_name_is_read_if_the_first_cannot_be() {
     }
 }
 
-/// A database of two names, three rows, two of which stand in the log beside its `real` one.
-fn linked(real: &Path, other: &Path) -> Connection {
-    let database = Connection::open(real).unwrap();
-    database
-        .execute_batch("PRAGMA journal_mode = wal; CREATE TABLE t (x); INSERT INTO t VALUES (1)")
-        .unwrap();
-    database.execute_batch("PRAGMA wal_checkpoint(truncate)").unwrap();
-    fs::hard_link(real, other).unwrap();
-    database.execute_batch("INSERT INTO t VALUES (2), (3)").unwrap();
-    database
-}
+/// A byte, and what was found wrong with it; each reading gives another byte.
+struct Tainted(Option<u8>);
 
-fn rows(repo: &TempRepo, snapshot: &Snapshot, path: &Path) -> i64 {
-    let folder = TempDir::new().unwrap();
-    let image = folder.path().join("image.db");
-    fs::write(&image, repo.read(snapshot, path.to_str().unwrap()).unwrap()).unwrap();
-    let database = Connection::open(&image).unwrap();
-    database.query_row("SELECT count(*) FROM t", [], |row| row.get(0)).unwrap()
-}
+impl ByteStream for Tainted {
+    fn read(&mut self, buffer: &mut [u8]) -> Result<Got> {
+        let Some(byte) = self.0.take() else { return Ok(Got::End) };
+        buffer[0] = byte;
+        Ok(Got::Data(1))
+    }
 
-/// A database is read by the name that has the log, wherever in the backup its other names stand
-/// and whichever is met first; they have the same content, commits in the log included.
-#[test]
-fn a_database_is_read_by_the_name_that_has_the_log() {
-    let repo = late(78);
-    let places = [("d/z.db", "d/a.db"), ("z/live.db", "a/link.db"), ("d/a.db", "d/z.db")];
-    for (real, other) in places {
-        let dir = TempDir::new().unwrap();
-        let at = |name: &str| dir.path().join(name);
-        for folder in ["a", "d", "z"] {
-            fs::create_dir(at(folder)).unwrap();
-        }
-        let database = linked(&at(real), &at(other));
-        let folders = [at("a"), at("d"), at("z")];
-        let folders = [folders[0].as_path(), &folders[1], &folders[2]];
-        for sources in [&[dir.path()][..], &folders] {
-            let snapshot = backup(&repo, sources);
-            let [first, second] = [real, other].map(|name| node_of(&repo, &snapshot, &at(name)));
-            assert_eq!(rows(&repo, &snapshot, &at(other)), 3, "{real}");
-            assert_eq!((&first.kind, &first.meta), (&second.kind, &second.meta), "{real}");
-            assert!(first.meta.link_group.is_some());
-            assert_eq!(snapshot.warnings, Vec::<String>::new());
-            let NodeKind::File { content, .. } = &first.kind else { panic!("no file") };
-            assert_eq!(snapshot.summary.bytes_read, content.length, "it was read twice");
-            let log = other.to_owned() + "-wal";
-            assert!(!at(&log).exists(), "the other name was opened");
-        }
-        drop(database);
+    fn finish(self: Box<Self>) -> Result<FileProof> {
+        let changed = Some("it was written".to_owned());
+        Ok(FileProof { changed, taint: Some("a page is torn".to_owned()), ..FileProof::default() })
     }
 }
 
-/// The same holds for a database that is named alone, and for one beside which a log that holds
-/// nothing was left.
+/// What is wrong with a file is wrong under each of its names, and however it was read, it is one
+/// file in the snapshot: far apart in the walk, too.
 #[test]
-fn a_log_that_holds_nothing_is_no_reason() {
-    let repo = late(79);
-    let dir = TempDir::new().unwrap();
-    let at = |name: &str| dir.path().join(name);
-    let database = linked(&at("z.db"), &at("a.db"));
-    fs::write(at("a.db-wal"), "").unwrap();
-    let snapshot = backup(&repo, &[dir.path()]);
-    assert_eq!(rows(&repo, &snapshot, &at("a.db")), 3);
-    let alone = SqliteSource::new(&at("a.db"), reader()).unwrap().beside(Arc::default());
-    let snapshot = repo.backup(vec![Box::new(alone)]).unwrap().snapshot;
-    assert_eq!(rows(&repo, &snapshot, &at("a.db")), 3);
-    let alone = backup(&repo, &[&at("a.db")]);
-    assert_eq!(rows(&repo, &alone, &at("a.db")), 3);
-    drop(database);
-}
-
-/// Two names with a log of their own each are two states of a database, as copies made of links
-/// have them: each is what SQLite shows under that name.
-#[test]
-fn two_logs_are_two_databases() {
-    let repo = late(80);
-    let dir = TempDir::new().unwrap();
-    let at = |name: &str| dir.path().join(name);
-    let database = linked(&at("b.db"), &at("a.db"));
-    fs::copy(at("b.db-wal"), at("a.db-wal")).unwrap();
-    database.execute_batch("INSERT INTO t VALUES (4)").unwrap();
-    let snapshot = backup(&repo, &[dir.path()]);
-    assert_eq!(rows(&repo, &snapshot, &at("a.db")), 3);
-    assert_eq!(rows(&repo, &snapshot, &at("b.db")), 4);
-    drop(database);
-}
-
-/// A database that was idle, and is opened and written under another name while it is read, is not
-/// passed off as one state; where locks are the file's own it is none the worse for it.
-#[test]
-fn writing_under_another_name_is_noticed() {
-    for (mode, written, noticed) in
-        [("wal", true, true), ("wal", false, false), ("delete", true, false)]
-    {
-        let dir = TempDir::new().unwrap();
-        let [read, other] = ["a.db", "z.db"].map(|name| dir.path().join(name));
-        let database = Connection::open(&other).unwrap();
-        let _: String = database
-            .query_row(&format!("PRAGMA journal_mode = {mode}"), [], |row| row.get(0))
-            .unwrap();
-        database.execute_batch("CREATE TABLE t (x); INSERT INTO t VALUES (1)").unwrap();
-        drop(database);
-        fs::hard_link(&other, &read).unwrap();
-        let reader = reader();
-        let open: icecore::source::files::OpenDatabase = Arc::new(move |path| reader.open(path));
-        let options = FilesOptions { sqlite: Some(open), ..FilesOptions::default() };
-        let file = walk(&read, options).files.remove(Path::new("")).unwrap();
-        let mut stream = (file.open)().unwrap();
-        let mut buffer = vec![0; 1 << 20];
-        while !matches!(stream.read(&mut buffer).unwrap(), Got::End) {}
-        if written {
-            let database = Connection::open(&other).unwrap();
-            database.execute_batch("INSERT INTO t VALUES (2); PRAGMA wal_checkpoint").unwrap();
-        }
-        let changed = stream.finish().unwrap().changed;
-        assert_eq!(changed.is_some(), noticed, "{mode}: {changed:?}");
+fn a_taint_is_that_of_every_name() {
+    let repo = TempRepo::new(81);
+    let zero = FileTime(0, 0);
+    let stamp = Stamp { size: 1, mtime: zero, ctime: zero, inode: 1 };
+    let group = LinkGroup { device: 1, inode: 1, born: Some(zero) };
+    let same = SameFile { group, names: 3, state: SameState::Stamp(stamp) };
+    let file = |name: &str, byte: u8| {
+        Item::File(FileItem {
+            node: node(name, NodeKind::File { content: Content::default(), database: None }),
+            length: Some(1),
+            stamp: None,
+            settled: false,
+            same: Some(same.clone()),
+            open: Box::new(move || Ok(Box::new(Tainted(Some(byte))))),
+        })
+    };
+    let mut all = vec![Item::Enter(folder("d")), file("a", 1), file("b", 2)];
+    let fifos = (0..3000).map(|number| node(&format!("f{number:04}"), NodeKind::Fifo));
+    all.extend(fifos.map(Item::Other));
+    all.extend([file("z", 3), Item::Leave]);
+    let snapshot = repo.backup(vec![items("/d", all)]).unwrap().snapshot;
+    assert!(snapshot.is_incomplete());
+    assert_eq!((snapshot.parts[0].tainted, snapshot.summary.bytes_read), (3, 1));
+    for name in ["/d/a", "/d/b", "/d/z"] {
+        assert_eq!(repo.read(&snapshot, name).unwrap(), [1]);
+        let taint = node_of(&repo, &snapshot, Path::new(name)).taint.unwrap();
+        assert_eq!(taint.finding, "a page is torn");
     }
-}
-
-/// A database that has names outside of the backup is warned of, once, and only if no name in the
-/// backup has the log; a name that is left out by a pattern is outside, and is read by all the same.
-#[test]
-fn names_elsewhere_are_warned_of() {
-    let desk = Desk::new();
-    fs::create_dir_all(desk.path("in/x")).unwrap();
-    let database = linked(&desk.path("z.db"), &desk.path("in/a.db"));
-    fs::hard_link(desk.path("z.db"), desk.path("in/x/b.db")).unwrap();
-    let said = stderr(&desk.run(&["backup", "in"]).success());
-    let warning = "in/a.db has 3 names, 2 of them in this backup";
-    assert_eq!(said.matches(warning).count(), 1, "{said}");
-    for sources in [&["in", "z.db"][..], &["z.db", "in/x"], &[".", "-e", "z.db", "-e", "key"]] {
-        let said = stderr(&desk.run(&[&["backup"], sources].concat()).success());
-        assert!(!said.contains("names"), "{sources:?}: {said}");
-    }
-    drop(database);
 }

@@ -2,6 +2,7 @@
 
 mod again;
 mod links;
+mod logs;
 mod reading;
 mod restoring;
 mod siblings;
