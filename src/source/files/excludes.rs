@@ -15,6 +15,32 @@ use std::path::Path;
 /// Largest file of patterns, in bytes.
 const FILE_MAX: u64 = 16 << 20;
 
+/// A pattern, and whether `A` matches `a`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pattern {
+    text: String,
+    any_case: bool,
+}
+
+impl Pattern {
+    /// A pattern to which large and small letters are the same.
+    pub fn of_any_case(text: impl Into<String>) -> Self {
+        Pattern { text: text.into(), any_case: true }
+    }
+}
+
+impl From<String> for Pattern {
+    fn from(text: String) -> Self {
+        Pattern { text, any_case: false }
+    }
+}
+
+impl<T: AsRef<str> + ?Sized> From<&T> for Pattern {
+    fn from(text: &T) -> Self {
+        text.as_ref().to_owned().into()
+    }
+}
+
 /// A set of patterns; the last one that matches decides.
 #[derive(Default)]
 pub struct Excludes {
@@ -24,16 +50,16 @@ pub struct Excludes {
 
 impl Excludes {
     /// The set of `patterns`.
-    pub fn new<P: AsRef<str>>(patterns: impl IntoIterator<Item = P>) -> Result<Self> {
+    pub fn new<P: Into<Pattern>>(patterns: impl IntoIterator<Item = P>) -> Result<Self> {
         let mut builder = GlobSetBuilder::new();
         let mut takes_back = Vec::new();
         for pattern in patterns {
-            let pattern = pattern.as_ref();
-            let (positive, negated) = match pattern.strip_prefix('!') {
+            let Pattern { text, any_case } = pattern.into();
+            let (positive, negated) = match text.strip_prefix('!') {
                 Some(rest) => (rest, true),
-                None => (pattern, false),
+                None => (text.as_str(), false),
             };
-            builder.add(glob(positive, false)?);
+            builder.add(glob(positive, any_case)?);
             takes_back.push(negated);
         }
         let set = builder.build().map_err(|cause| bad_pattern("all of them", &cause))?;
@@ -109,7 +135,7 @@ fn bad_pattern(pattern: &str, cause: &globset::Error) -> Error {
 
 #[cfg(test)]
 mod tests {
-    use super::Excludes;
+    use super::{Excludes, Pattern};
 
     /// The rules of patterns hold, one row for each.
     #[test]
@@ -146,6 +172,17 @@ mod tests {
             let found = excludes.leave_out(path.as_bytes());
             assert_eq!(found, *expected, "{patterns:?} on {path}");
         }
+    }
+
+    /// A pattern of any case stands beside exact ones, in its place among them.
+    #[test]
+    fn any_case() {
+        let patterns = || [Pattern::of_any_case("*.TMP"), Pattern::from("!keep.tmp")];
+        let mut excludes = Excludes::new(patterns()).unwrap();
+        for (path, expected) in [("/a/x.tmp", true), ("/a/X.Tmp", true), ("/a/keep.tmp", false)] {
+            assert_eq!(excludes.leave_out(path.as_bytes()), expected, "{path}");
+        }
+        assert!(excludes.leave_out(b"/a/KEEP.TMP"), "what takes back is exact here");
     }
 
     /// Names need not be text.

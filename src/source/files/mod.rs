@@ -12,8 +12,8 @@ mod scope;
 mod walk;
 
 pub(crate) use content::with_xattrs;
-pub use excludes::Excludes;
 pub(crate) use excludes::glob;
+pub use excludes::{Excludes, Pattern};
 pub(crate) use logs::Logs;
 pub(crate) use metadata::NamedDatabase;
 pub(crate) use scope::Scope;
