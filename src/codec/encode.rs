@@ -15,11 +15,13 @@ pub struct Encoded {
     pub bytes: Vec<u8>,
 }
 
-/// A zstd level between [`LEVEL_MIN`] and [`LEVEL_MAX`].
+/// A zstd level between [`LEVEL_MIN`] and [`LEVEL_MAX`], or no compression of whole chunks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Level(i32);
 
 impl Level {
+    /// Whole chunks are stored as they are.
+    pub const OFF: Level = Level(i32::MIN);
     /// The lowest level that makes good deltas: below it they grow several times over.
     const DELTA: Level = Level(3);
 
@@ -66,6 +68,9 @@ impl Encoder {
     /// `InvalidInput` above [`BLOB_MAX`], `Failed` if zstd runs out of memory.
     pub fn whole(&mut self, plain: &[u8]) -> Result<Encoded> {
         check_length("plaintext", plain.len(), BLOB_MAX)?;
+        if self.level == Level::OFF {
+            return Ok(Encoded { codec: Codec::Raw, bytes: plain.to_vec() });
+        }
         let incompressible = looks_random(plain)
             && self.level > Level(1)
             && !shrinks(plain, self.compress(plain, &[], Level(1))?);
