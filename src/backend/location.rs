@@ -36,8 +36,10 @@ impl FromStr for Location {
 
     fn from_str(text: &str) -> Result<Self> {
         let path = match scheme_of(text) {
+            None if is_remote(text) => return Err(not_there_yet("user@host")),
             None => text,
             Some(("local", path)) => path,
+            Some((scheme, _)) if ELSEWHERE.contains(&scheme) => return Err(not_there_yet(scheme)),
             Some((scheme, _)) => {
                 return Err(invalid(text)
                     .because(format!("this program knows no store named {scheme:?}"))
@@ -51,6 +53,27 @@ impl FromStr for Location {
         }
         Ok(Location::Local(PathBuf::from(path)))
     }
+}
+
+/// Schemes of stores on other machines, as other programs name them.
+const ELSEWHERE: [&str; 19] = [
+    "azure", "b2", "dav", "davs", "ftp", "gs", "http", "https", "nfs", "opendal", "rclone", "rest",
+    "s3", "sftp", "smb", "ssh", "swift", "webdav", "webdavs",
+];
+
+/// `user@host:path`, as ssh and rsync write it.
+fn is_remote(text: &str) -> bool {
+    text.split_once(':').is_some_and(|(host, _)| host.contains('@') && !host.contains('/'))
+}
+
+/// The place may hold a password and is not repeated.
+fn not_there_yet(scheme: &str) -> Error {
+    Error::new(Kind::Unsupported, "use the repository location", format!("`{scheme}:...`"))
+        .because("object stores, SFTP and WebDAV are not there yet")
+        .hint(
+            "a folder that is mounted from elsewhere works today; and rclone or rsync may copy a \
+             repository while nothing deletes from it, its folder `packs` first",
+        )
 }
 
 fn invalid(text: &str) -> Error {
@@ -87,10 +110,36 @@ mod tests {
     /// A store that is not known, or no place at all, is refused in words.
     #[test]
     fn refuses_what_it_does_not_know() {
-        for text in ["s3:bucket/x", "sftp://host/x", "https://host", "", "local:", "a\0b"] {
+        for text in ["tape:x", "C:", "", "local:", "a\0b"] {
             let error = text.parse::<Location>().unwrap_err();
             assert_eq!(error.kind(), Kind::InvalidInput, "{text:?}");
             assert!(error.hint_text().is_some(), "{text:?}");
+        }
+    }
+
+    /// A store on another machine is said not to be there yet, with what works today, and without
+    /// the secrets that stand in its name.
+    #[test]
+    fn says_what_is_not_there_yet() {
+        let stores = [
+            "s3:https://host/bucket",
+            "sftp:u@host:/x",
+            "sftp://u@host//x",
+            "rest:https://u:secret@host/",
+            "b2:bucket:x",
+            "rclone:remote:x",
+            "gs:bucket:/",
+            "azure:container:/",
+            "swift:c:/",
+            "https://u:secret@host/dav",
+            "u@host:/srv/b",
+        ];
+        for text in stores {
+            let error = text.parse::<Location>().unwrap_err();
+            assert_eq!(error.kind(), Kind::Unsupported, "{text:?}");
+            assert!(error.to_string().contains("not there yet"), "{error}");
+            assert!(error.hint_text().unwrap().contains("mounted"), "{text:?}");
+            assert!(!error.to_string().contains("secret"), "{error}");
         }
     }
 }
