@@ -6,14 +6,10 @@ use std::sync::Mutex;
 /// What a count is a count of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Counter {
-    /// Directory entries of any kind.
+    /// Entries: of a backup all but folders, of other tasks of any kind.
     Items,
     /// Bytes of content read from sources, restored to targets, or checked.
     Bytes,
-    /// Chunks handled.
-    Chunks,
-    /// Bytes sent to or received from the backend.
-    Stored,
 }
 
 /// How a file differs from the one that stood in its place in the snapshot before.
@@ -37,6 +33,8 @@ pub trait Monitor: Send + Sync {
     fn note(&self, text: &str);
     /// The file at `path` was captured, and is not as it was before; so many bytes are in it.
     fn file(&self, _change: FileChange, _path: &[u8], _bytes: u64) {}
+    /// The file that was at `path` was restored; so many bytes are in it.
+    fn restored(&self, _path: &[u8], _bytes: u64) {}
     /// The task named last is over.
     fn end(&self);
     /// Whether the user wants to stop.

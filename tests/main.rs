@@ -20,6 +20,7 @@ mod disk;
 mod files;
 mod format;
 mod given_up;
+mod hands;
 mod hostile;
 mod hostile_restore;
 mod house;

@@ -1,8 +1,9 @@
 //! One run of the program: its global options, the repository that they name, and its voice.
 
 use super::args::Global;
+use super::out::{self, Tone};
 use super::passwords;
-use super::progress::Progress;
+use super::progress::{self, Progress};
 use crate::backend::{Backend, Location};
 use crate::crypto::Secret;
 use crate::env::Env;
@@ -71,6 +72,15 @@ impl App {
     /// Shows progress and tells troubles, and hears Ctrl-C from now on.
     pub fn progress(&self) -> Result<Progress> {
         Progress::new(&self.global, self.env.clone())
+    }
+
+    /// Tells something to know about the command line.
+    pub fn note(&self, text: &str) {
+        match (self.global.quiet, self.global.json) {
+            (true, _) => {}
+            (false, true) => progress::say_note(text),
+            (false, false) => out::tell(Tone::Warning, text),
+        }
     }
 
     /// Whether results are printed as text, and were not silenced.

@@ -1,15 +1,15 @@
 //! The command line: what every command takes, and which commands there are.
 
 use super::verbs::{
-    backup, cat, check, completions, demo, diff, dump, find, forget, init, key, ls, restore,
+    backup, cat, check, completions, demo, diff, dump, find, forget, init, key, ls, man, restore,
     snapshots, stats,
 };
-use clap::{Args, Parser, Subcommand};
+use clap::{ArgAction, Args, Parser, Subcommand};
 use std::path::PathBuf;
 
 /// Deduplicating, encrypted, delta-coded backups made for databases
 #[derive(Debug, Parser)]
-#[command(name = "icecore", version, max_term_width = 100, disable_help_subcommand = true)]
+#[command(name = "icecore", version, max_term_width = 100)]
 #[command(after_help = "Exit codes: 0 done, 1 failed, 3 done but incomplete, 10 no repository, \
                         11 locked, 12 wrong password or key, 130 interrupted.")]
 pub struct Cli {
@@ -29,7 +29,7 @@ pub struct Global {
     pub repo: Option<String>,
 
     /// Read the password from a file [env: ICECORE_PASSWORD_FILE, or ICECORE_PASSWORD itself]
-    #[arg(long, global = true, value_name = "FILE")]
+    #[arg(short, long, global = true, value_name = "FILE")]
     pub password_file: Option<PathBuf>,
 
     /// Read the password from the output of a shell command [env: ICECORE_PASSWORD_COMMAND]
@@ -47,6 +47,10 @@ pub struct Global {
     /// Print nothing but what was asked for, and errors
     #[arg(short, long, global = true)]
     pub quiet: bool,
+
+    /// Name every file that a backup finds new or changed, and every file that is restored
+    #[arg(short, long, global = true, action = ArgAction::Count)]
+    pub verbose: u8,
 
     /// Show no progress on a terminal
     #[arg(long, global = true)]
@@ -89,6 +93,10 @@ pub enum Verb {
     Cat(cat::CatVerb),
     /// Print a script that completes commands in a shell
     Completions(completions::CompletionsArgs),
+    /// Print the manual, or write a man page of every verb into a folder
+    Man(man::ManArgs),
+    /// Print the version
+    Version,
     /// Show it all on an application made for the purpose
     Demo(demo::DemoArgs),
 }
@@ -96,11 +104,12 @@ pub enum Verb {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ui::words;
     use clap::CommandFactory;
 
     /// Every verb's arguments fit together, by clap's own account.
     #[test]
     fn arguments_fit_together() {
-        Cli::command().debug_assert();
+        words::accepting(Cli::command()).debug_assert();
     }
 }

@@ -1,7 +1,8 @@
 //! The end of a run: the last words, and the exit code.
 
 use super::app::App;
-use super::out;
+use super::out::{self, Tone};
+use super::words::{self, Answer, Word};
 use crate::error::{Error, Kind, Result};
 use serde::Serialize;
 use std::process::ExitCode;
@@ -47,6 +48,18 @@ pub fn report(app: &App, done: Result<Done>) -> ExitCode {
 
 /// Ends a run whose arguments could not be understood, or only asked for help.
 pub fn usage(message: &clap::Error) -> ExitCode {
+    if let Some(Word { word, answer }) = words::unknown(message) {
+        return match answer {
+            Answer::NotNeeded(_, why) => {
+                out::tell(Tone::Warning, &format!("{word} is not needed: {why}"));
+                ExitCode::SUCCESS
+            }
+            Answer::Instead(what) => {
+                out::tell(Tone::Error, &format!("{word}: {what}"));
+                ExitCode::FAILURE
+            }
+        };
+    }
     // There is nobody to tell if it cannot be printed.
     let _ = message.print();
     ExitCode::from(u8::from(message.use_stderr()))
@@ -54,9 +67,9 @@ pub fn usage(message: &clap::Error) -> ExitCode {
 
 /// Prints an error, and what to try.
 pub fn say(error: &Error) {
-    out::say(&format!("icecore: {error}"));
+    out::tell(Tone::Error, &error.to_string());
     if let Some(hint) = error.hint_text() {
-        out::say(&format!("hint: {hint}"));
+        out::tell(Tone::Hint, hint);
     }
 }
 

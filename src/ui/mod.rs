@@ -1,29 +1,41 @@
 //! Speaks to people: arguments in; text, JSON lines and exit codes out. The only room that prints.
 
+pub mod words;
+
 mod app;
 mod args;
+mod bar;
+mod counts;
 mod demo;
 mod exit;
+mod json;
 mod out;
 mod passwords;
 mod progress;
+mod scan;
+mod table;
 mod text;
 mod verbs;
 
 use crate::error::{Attempt, Result};
 use crate::limits::STACK;
-use clap::Parser;
+use clap::{CommandFactory, FromArgMatches};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::process::ExitCode;
 
 /// The program: understands its arguments, does what they ask for, and says what became of it.
 pub fn run() -> ExitCode {
-    let cli = match args::Cli::try_parse() {
-        Ok(cli) => cli,
+    let matches = words::accepting(args::Cli::command()).try_get_matches();
+    let parsed = matches.and_then(|matches| {
+        Ok((args::Cli::from_arg_matches(&matches)?, words::accepted(&matches)))
+    });
+    let (cli, notes) = match parsed {
+        Ok(parsed) => parsed,
         Err(message) => return exit::usage(&message),
     };
     open_as_many_files_as_allowed();
     let app = app::App::new(cli.global);
+    notes.iter().for_each(|note| app.note(note));
     let done = on_a_stack_of_its_own(|| verbs::run(&app, &cli.verb));
     exit::report(&app, done)
 }

@@ -1,6 +1,7 @@
 //! Where secrets come from: files, commands, the environment or a terminal; never an argument.
 
 use super::args::Global;
+use super::out::{self, Tone};
 use crate::crypto::Secret;
 use crate::env::Env;
 use crate::error::{Attempt, Error, Kind, Result};
@@ -201,7 +202,7 @@ fn password_file(path: &Path) -> Result<Secret> {
     let file = File::open(path).attempt("open the password file", path.display())?;
     let found = file.metadata().attempt("examine the password file", path.display())?;
     if found.is_file() && found.mode() & 0o077 != 0 {
-        super::out::say(&format!("icecore: others can read {}", path.display()));
+        out::tell(Tone::Warning, &format!("others can read {}", path.display()));
     }
     let bytes =
         read_bounded(file, PASSWORD_MAX).attempt("read the password file", path.display())?;

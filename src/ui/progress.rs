@@ -1,22 +1,20 @@
 //! The voice of a running operation: a bar on a terminal, status lines in JSON, troubles at once.
 
 use super::args::Global;
-use super::{exit, out, text};
+use super::bar::Bar;
+use super::counts::{Counts, Total};
+use super::out::{self, Tone};
+use super::{exit, text};
 use crate::env::{Env, Time};
 use crate::error::{Attempt, Error, Result};
 use crate::monitor::{Counter, FileChange, Monitor};
-use indicatif::{ProgressBar, ProgressState, ProgressStyle};
 use serde::Serialize;
-use std::fmt;
 use std::io::{self, IsTerminal, Write};
-use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 /// Time between two status lines.
 const STATUS_EVERY: i64 = Time::SECOND;
-/// Time between two moves of a bar to which nothing happens.
-const TICK: Duration = Duration::from_millis(125);
 
 /// Shows progress as far as the options want it, and hears the wish to stop.
 pub struct Progress {
@@ -27,7 +25,7 @@ pub struct Progress {
     env: Env,
     started: Time,
     counts: Arc<Counts>,
-    task: Mutex<Task>,
+    task: Arc<Mutex<Task>>,
     last_status: AtomicI64,
     stop: Arc<AtomicBool>,
 }
@@ -39,20 +37,25 @@ enum Show {
     Nothing,
 }
 
+/// What runs now.
 #[derive(Default)]
 struct Task {
     name: String,
-    total: Option<(Counter, u64)>,
-    bar: Option<ProgressBar>,
+    running: bool,
+    total: Option<Total>,
+    /// What a task comes to that does not know it when it begins.
+    expected: Option<Total>,
+    bar: Option<Bar>,
 }
 
-/// What was counted in the running task.
-#[derive(Default)]
-struct Counts {
-    items: AtomicU64,
-    bytes: AtomicU64,
-    chunks: AtomicU64,
-    stored: AtomicU64,
+impl Task {
+    /// Prints around the bar.
+    fn aside(&self, print: impl FnOnce()) {
+        match &self.bar {
+            Some(bar) => bar.suspend(print),
+            None => print(),
+        }
+    }
 }
 
 impl Progress {
@@ -64,24 +67,20 @@ impl Progress {
             _ => Show::Nothing,
         };
         let started = env.now();
+        let task: Arc<Mutex<Task>> = Arc::default();
+        let stop = stop_at_interrupt(task.clone())?;
         Ok(Progress {
             show,
             json: global.json,
             quiet: global.quiet,
-            names_files: false,
+            names_files: global.verbose > 0,
             env,
             started,
             counts: Arc::default(),
-            task: Mutex::default(),
+            task,
             last_status: AtomicI64::new(started.0),
-            stop: stop_at_interrupt()?,
+            stop,
         })
-    }
-
-    /// The same, which names files that are new or changed, or does not.
-    pub fn naming_files(mut self, names_files: bool) -> Self {
-        self.names_files = names_files;
-        self
     }
 
     /// Seconds since the operation began.
@@ -93,12 +92,27 @@ impl Progress {
         self.task.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Whether anybody sees how far a task is.
+    pub fn shows(&self) -> bool {
+        self.show != Show::Nothing
+    }
+
+    /// What the task comes to that did not know it when it began, or will not.
+    pub fn expect(&self, total: Total) {
+        let mut task = self.task();
+        task.expected = Some(total);
+        if task.running && task.total.is_none() {
+            task.total = Some(total);
+            if let Some(bar) = &mut task.bar {
+                bar.expect(Some(total));
+            }
+            self.print_status(&task);
+        }
+    }
+
     /// Prints around the bar.
     fn aside(&self, print: impl FnOnce()) {
-        match &self.task().bar {
-            Some(bar) => bar.suspend(print),
-            None => print(),
-        }
+        self.task().aside(print);
     }
 
     /// A status line, unless the last one is young.
@@ -107,18 +121,41 @@ impl Progress {
         let last = self.last_status.load(Ordering::Relaxed);
         let due = now.0.saturating_sub(last) >= STATUS_EVERY;
         let order = Ordering::Relaxed;
-        if !due || self.last_status.compare_exchange(last, now.0, order, order).is_err() {
+        if due && self.last_status.compare_exchange(last, now.0, order, order).is_ok() {
+            self.print_status(&self.task());
+        }
+    }
+
+    /// Names a file, if that is wanted.
+    fn name_file(&self, action: &str, path: &[u8], bytes: u64) {
+        if !self.names_files || self.quiet {
             return;
         }
-        let task = self.task();
+        let item = text::path(path);
+        let line = match self.json {
+            true => {
+                let view = FileView { action, item: &item, data_size: bytes };
+                out::json_line("verbose_status", &view).unwrap_or_default()
+            }
+            false => format!("{action:<9}{item} ({})\n", text::bytes(bytes)).into_bytes(),
+        };
+        // Whoever does not read it loses nothing.
+        self.aside(|| drop(io::stdout().lock().write_all(&line)));
+    }
+
+    fn print_status(&self, task: &Task) {
+        if self.show != Show::Lines {
+            return;
+        }
+        let total = task.total.unwrap_or_default();
         let status = Status {
             task: &task.name,
-            seconds_elapsed: now.seconds_since(self.started),
-            items_done: self.counts.items.load(order),
-            bytes_done: self.counts.bytes.load(order),
-            chunks_done: self.counts.chunks.load(order),
-            bytes_stored: self.counts.stored.load(order),
-            percent_done: task.total.map(|(counter, total)| self.counts.share(counter, total)),
+            seconds_elapsed: self.seconds(),
+            percent_done: task.total.map(|total| self.counts.share(total)),
+            total_files: total.items,
+            files_done: self.counts.of(Counter::Items),
+            total_bytes: total.bytes,
+            bytes_done: self.counts.of(Counter::Bytes),
         };
         if let Ok(line) = out::json_line("status", &status) {
             // Whoever does not read progress loses nothing.
@@ -127,58 +164,42 @@ impl Progress {
     }
 }
 
+/// restic's names; what is not known is left out.
 #[derive(Serialize)]
 struct Status<'s> {
     task: &'s str,
     seconds_elapsed: f64,
-    items_done: u64,
-    bytes_done: u64,
-    chunks_done: u64,
-    bytes_stored: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
     percent_done: Option<f64>,
-}
-
-impl Counts {
-    fn of(&self, counter: Counter) -> &AtomicU64 {
-        match counter {
-            Counter::Items => &self.items,
-            Counter::Bytes => &self.bytes,
-            Counter::Chunks => &self.chunks,
-            Counter::Stored => &self.stored,
-        }
-    }
-
-    fn reset(&self) {
-        for counter in [Counter::Items, Counter::Bytes, Counter::Chunks, Counter::Stored] {
-            self.of(counter).store(0, Ordering::Relaxed);
-        }
-    }
-
-    fn share(&self, counter: Counter, total: u64) -> f64 {
-        #[expect(clippy::cast_precision_loss, reason = "a figure for people")]
-        let share = self.of(counter).load(Ordering::Relaxed) as f64 / total.max(1) as f64;
-        share.min(1.0)
-    }
+    #[serde(skip_serializing_if = "Option::is_none")]
+    total_files: Option<u64>,
+    files_done: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    total_bytes: Option<u64>,
+    bytes_done: u64,
 }
 
 impl Monitor for Progress {
     fn begin(&self, name: &str, total: Option<(Counter, u64)>) {
         self.counts.reset();
-        let bar = (self.show == Show::Bar).then(|| bar(name, total, &self.counts));
-        *self.task() = Task { name: name.to_owned(), total, bar };
+        let mut task = self.task();
+        let total = total.map(|(counter, amount)| Total::of(counter, amount)).or(task.expected);
+        task.bar = None;
+        task.bar = (self.show == Show::Bar).then(|| Bar::new(name, total, &self.counts));
+        (task.name, task.total, task.running) = (name.to_owned(), total, true);
+        if total.is_some() && total == task.expected {
+            self.print_status(&task);
+        }
     }
 
     fn count(&self, counter: Counter, amount: u64) {
-        self.counts.of(counter).fetch_add(amount, Ordering::Relaxed);
+        self.counts.add(counter, amount);
         match self.show {
             Show::Nothing => {}
             Show::Lines => self.status(),
             Show::Bar => {
-                let task = self.task();
-                let measured = task.total.map_or(Counter::Bytes, |(counter, _)| counter);
-                if let Some(bar) = task.bar.as_ref().filter(|_| measured == counter) {
-                    bar.inc(amount);
+                if let Some(bar) = &self.task().bar {
+                    bar.moved();
                 }
             }
         }
@@ -194,36 +215,31 @@ impl Monitor for Progress {
     fn note(&self, text: &str) {
         if !self.quiet {
             self.aside(|| match self.json {
-                true => out::say_json("note", &Note { message: text }),
-                false => out::say(text),
+                true => say_note(text),
+                false => match text.strip_prefix("icecore: ") {
+                    Some(text) => out::tell(Tone::Warning, text),
+                    None => out::say(text),
+                },
             });
         }
     }
 
     fn file(&self, change: FileChange, path: &[u8], bytes: u64) {
-        if !self.names_files || self.quiet {
-            return;
-        }
         let action = match change {
             FileChange::New => "new",
             FileChange::Changed => "modified",
         };
-        let item = text::path(path);
-        let line = match self.json {
-            true => {
-                let view = FileView { action, item: &item, data_size: bytes };
-                out::json_line("verbose_status", &view).unwrap_or_default()
-            }
-            false => format!("{action:<9}{item} ({})\n", text::bytes(bytes)).into_bytes(),
-        };
-        // Whoever does not read it loses nothing.
-        self.aside(|| drop(io::stdout().lock().write_all(&line)));
+        self.name_file(action, path, bytes);
+    }
+
+    fn restored(&self, path: &[u8], bytes: u64) {
+        self.name_file("restored", path, bytes);
     }
 
     fn end(&self) {
-        if let Some(bar) = self.task().bar.take() {
-            bar.finish_and_clear();
-        }
+        let mut task = self.task();
+        task.running = false;
+        task.bar = None;
     }
 
     fn stop_requested(&self) -> bool {
@@ -245,9 +261,13 @@ struct FileView<'f> {
     data_size: u64,
 }
 
-#[derive(Serialize)]
-struct Note<'n> {
-    message: &'n str,
+/// Something to know, as a JSON line.
+pub(super) fn say_note(message: &str) {
+    #[derive(Serialize)]
+    struct Note<'n> {
+        message: &'n str,
+    }
+    out::say_json("note", &Note { message });
 }
 
 fn say_json(error: &Error) {
@@ -267,44 +287,20 @@ fn say_json(error: &Error) {
     out::say_json("error", &trouble);
 }
 
-fn bar(name: &str, total: Option<(Counter, u64)>, counts: &Arc<Counts>) -> ProgressBar {
-    let template = match total {
-        None => {
-            "{spinner} {msg}  [{elapsed_precise}]  {items} items, {bytes}, {binary_bytes_per_sec}"
-        }
-        Some((Counter::Bytes | Counter::Stored, _)) => {
-            "{msg}  [{elapsed_precise}] {wide_bar} {percent}%  {bytes}/{total_bytes}, \
-             {binary_bytes_per_sec}, {eta} left"
-        }
-        Some(_) => "{msg}  [{elapsed_precise}] {wide_bar} {percent}%  {pos}/{len}, {eta} left",
-    };
-    let bar = match total {
-        Some((_, total)) => ProgressBar::new(total),
-        None => ProgressBar::new_spinner(),
-    };
-    let counts = counts.clone();
-    let items = move |_: &ProgressState, text: &mut dyn fmt::Write| {
-        // Writing to the bar's own string cannot fail.
-        let _ = write!(text, "{}", counts.items.load(Ordering::Relaxed));
-    };
-    // A template that cannot be understood leaves the ordinary one.
-    if let Ok(style) = ProgressStyle::with_template(template) {
-        bar.set_style(style.with_key("items", items));
-    }
-    bar.set_message(name.to_owned());
-    bar.enable_steady_tick(TICK);
-    bar
-}
-
 /// A flag that the first Ctrl-C (or SIGTERM) sets; the second one ends the process at once.
-fn stop_at_interrupt() -> Result<Arc<AtomicBool>> {
+fn stop_at_interrupt(task: Arc<Mutex<Task>>) -> Result<Arc<AtomicBool>> {
     let stop = Arc::new(AtomicBool::new(false));
     let heard = stop.clone();
     let handler = move || {
         if heard.swap(true, Ordering::Relaxed) {
             std::process::exit(i32::from(exit::INTERRUPTED));
         }
-        out::say("icecore: stopping; press Ctrl-C again to stop at once");
+        let say = || out::tell(Tone::Warning, "stopping; press Ctrl-C again to stop at once");
+        // Whoever holds the task may be what hangs; the next signal must be heard all the same.
+        match task.try_lock() {
+            Ok(task) => task.aside(say),
+            Err(_) => say(),
+        }
     };
     ctrlc::set_handler(handler).map_err(io::Error::other).attempt("listen for", "Ctrl-C")?;
     Ok(stop)

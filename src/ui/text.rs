@@ -1,7 +1,6 @@
-//! Figures, times, names and tables as people read them.
+//! Figures, times and names as people read them; nothing in them that a terminal hides or obeys.
 
 use crate::env::Time;
-use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
 use jiff::Timestamp;
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
@@ -23,6 +22,17 @@ pub fn bytes(count: u64) -> String {
         unit = next;
     }
     format!("{figure:.3} {unit}")
+}
+
+/// A number of bytes for a column of a table: `1.23 GiB`, `12.3 GiB`, `123 GiB`.
+pub fn figure(count: u64) -> String {
+    let text = bytes(count);
+    let Some((whole, rest)) = text.split_once('.') else { return text };
+    let (digits, unit) = rest.split_at_checked(3).unwrap_or((rest, ""));
+    match digits.get(..3_usize.saturating_sub(whole.len())) {
+        Some("") | None => format!("{whole}{unit}"),
+        Some(digits) => format!("{whole}.{digits}{unit}"),
+    }
 }
 
 /// A number and its noun: `1 file`, `2 files`.
@@ -82,47 +92,43 @@ pub fn path(bytes: &[u8]) -> String {
     text
 }
 
-/// Text without control characters.
+/// Text of which all can be seen: what a terminal would obey or hide is written as `\u{..}`.
 pub fn plain(text: &str) -> String {
     let mut safe = String::with_capacity(text.len());
     for character in text.chars() {
-        match character.is_control() {
-            true => safe.extend(character.escape_default()),
-            false => safe.push(character),
+        match is_visible(character) {
+            true => safe.push(character),
+            false => safe.extend(character.escape_default()),
         }
     }
     safe
 }
 
-/// A table without lines; the columns `right` are set to the right.
-pub struct Columns {
-    table: Table,
-}
-
-impl Columns {
-    /// An empty table with a head.
-    pub fn new(head: &[&str], right: &[usize]) -> Self {
-        let mut table = Table::new();
-        table.load_preset(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
-        table.set_header(head.iter().copied());
-        for column in right {
-            if let Some(column) = table.column_mut(*column) {
-                column.set_cell_alignment(CellAlignment::Right);
-            }
-        }
-        Columns { table }
-    }
-
-    /// Adds a row.
-    pub fn row(&mut self, cells: impl IntoIterator<Item = String>) {
-        self.table.add_row(cells.into_iter().collect::<Vec<_>>());
-    }
-
-    /// The lines, without blanks at their ends.
-    pub fn lines(&self) -> Vec<String> {
-        let bare = |line: String| line.strip_prefix(' ').unwrap_or(&line).trim_end().to_owned();
-        self.table.lines().map(bare).collect()
-    }
+/// Whether a terminal shows the character, and nothing else happens: no control character, nothing
+/// that turns the direction of text round, and nothing that Unicode lets a reader ignore
+/// (Default_Ignorable_Code_Point), which would make two names look alike.
+pub fn is_visible(character: char) -> bool {
+    let hidden = matches!(
+        character,
+        '\u{ad}'
+            | '\u{34f}'
+            | '\u{61c}'
+            | '\u{115f}'..='\u{1160}'
+            | '\u{17b4}'..='\u{17b5}'
+            | '\u{180b}'..='\u{180f}'
+            | '\u{200b}'..='\u{200f}'
+            | '\u{2028}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}'
+            | '\u{3164}'
+            | '\u{fe00}'..='\u{fe0f}'
+            | '\u{feff}'
+            | '\u{ffa0}'
+            | '\u{fff0}'..='\u{fffb}'
+            | '\u{1bca0}'..='\u{1bca3}'
+            | '\u{1d173}'..='\u{1d17a}'
+            | '\u{e0000}'..='\u{e0fff}'
+    );
+    !hidden && !character.is_control()
 }
 
 #[cfg(test)]
@@ -143,11 +149,20 @@ mod tests {
         ] {
             assert_eq!(bytes(count), text);
         }
+        for (count, text) in
+            [(5, "5 B"), (1536, "1.50 KiB"), (300_000, "292 KiB"), (12 << 20, "12.0 MiB")]
+        {
+            assert_eq!(figure(count), text);
+        }
     }
 
-    /// No name can move the cursor or hide itself, and none loses a byte.
+    /// No name can move the cursor, hide itself or turn text round, and none loses a byte.
     #[test]
     fn names_are_harmless() {
+        for character in ['\u{9b}', '\u{202e}', '\u{2066}', '\u{200b}', '\u{feff}', '\u{e0041}'] {
+            let name = format!("a{character}b");
+            assert_eq!(path(name.as_bytes()), format!("a\\u{{{:x}}}b", u32::from(character)));
+        }
         assert_eq!(path(b"a\x1b[2J\xffb\n"), "a\\u{1b}[2J\\xffb\\n");
         assert_eq!(path("gr\u{fc}n".as_bytes()), "gr\u{fc}n");
     }

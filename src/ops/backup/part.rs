@@ -137,7 +137,6 @@ impl<'b, 'r> PartBuilder<'b, 'r> {
                 self.beside.push(Beside::open(self.reader, before.as_ref()));
                 self.counts.items += 1;
                 self.counts.directories += 1;
-                tell(self.monitor, 0);
                 let entries = before.and_then(|node| directory(&node));
                 self.batch.push(Event::Enter(Box::new(node), entries));
             }

@@ -19,8 +19,10 @@ impl ByteStream for Watched<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> Result<Got> {
         go_on(self.monitor, "back up")?;
         let got = self.stream.read(buffer)?;
-        if let Got::Data(length) = got {
-            self.monitor.count(Counter::Bytes, length as u64);
+        match got {
+            Got::Data(length) => self.monitor.count(Counter::Bytes, length as u64),
+            Got::Hole(length) => self.monitor.count(Counter::Bytes, length),
+            Got::End => {}
         }
         Ok(got)
     }

@@ -84,7 +84,7 @@ fn write_small(
         .map(|(file, pieces, plains)| {
             write_batch(&file, pieces, plains)?;
             monitor.count(Counter::Bytes, file.content.length);
-            finish(file)
+            finish(file, monitor)
         })
         .collect()
 }
@@ -124,7 +124,7 @@ fn write_large(reader: &Reader<'_>, file: File, monitor: &dyn Monitor) -> Result
         monitor.count(Counter::Bytes, length);
         ready = next?;
     }
-    finish(file)
+    finish(file, monitor)
 }
 
 fn write_batch(file: &File, batch: Pairs, plains: Plains) -> Result<()> {
@@ -140,7 +140,8 @@ fn write_batch(file: &File, batch: Pairs, plains: Plains) -> Result<()> {
     Ok(())
 }
 
-fn finish(file: File) -> Result<u64> {
+fn finish(file: File, monitor: &dyn Monitor) -> Result<u64> {
     file.sink.finish(&file.node)?;
+    monitor.restored(file.path.as_bytes(), file.content.length);
     Ok(file.content.length)
 }

@@ -296,7 +296,10 @@ impl Restoring<'_> {
             Target::Files(target) => target,
             Target::Rehearsal(rehearsal) => {
                 match rehearsal.file(node, content.length)? {
-                    Would::Write => self.done(content.length),
+                    Would::Write => {
+                        self.monitor.restored(path, content.length);
+                        self.done(content.length);
+                    }
                     Would::Keep => self.report.kept += 1,
                     Would::LeaveOut => self.report.left_out.siblings += 1,
                 }

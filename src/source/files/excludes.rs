@@ -178,7 +178,7 @@ mod tests {
     #[test]
     fn any_case() {
         let patterns = || [Pattern::of_any_case("*.TMP"), Pattern::from("!keep.tmp")];
-        let mut excludes = Excludes::new(patterns()).unwrap();
+        let excludes = Excludes::new(patterns()).unwrap();
         for (path, expected) in [("/a/x.tmp", true), ("/a/X.Tmp", true), ("/a/keep.tmp", false)] {
             assert_eq!(excludes.leave_out(path.as_bytes()), expected, "{path}");
         }

@@ -1,10 +1,9 @@
 //! `demo`: a live database under load, hourly snapshots, a restore that is proved, and a damaged
 //! copy that is found out.
 
-#![allow(clippy::print_stdout, reason = "it tells as it goes on")]
-
 mod app;
 mod proof;
+mod tell;
 
 use crate::backend::Local;
 use crate::crypto::Secret;
@@ -13,13 +12,12 @@ use crate::error::{Attempt, Error, Kind, Result};
 use crate::format::snapshot::Snapshot;
 use crate::monitor::Silent;
 use crate::ops::backup::{BackupOptions, Level, ParentChoice, backup};
-use crate::ops::check::{CheckOptions, CheckReport, ReadData, check};
+use crate::ops::check::{CheckOptions, ReadData, check};
 use crate::ops::restore::{RestoreOptions, restore};
 use crate::repo::{InitOptions, Reader, Repository};
 use crate::source::files::{FilesOptions, FilesSource};
 use crate::source::sqlite::{SqliteOptions, SqliteReader};
 use app::App;
-use comfy_table::Table;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -28,39 +26,60 @@ use std::time::Instant;
 /// Runs the demonstration in `folder`, which must not exist yet or be empty.
 pub(super) fn demo(folder: &Path, hours: u32) -> Result<()> {
     let application = folder.join("app");
-    println!("A small application writes to {} ...", application.display());
+    tell::application(&application);
     let mut app = App::start(&application)?;
     let with = Place::create(&folder.join("repository"), true)?;
     let without = Place::create(&folder.join("repository-without-deltas"), false)?;
-    let mut table = Table::new();
-    table.load_preset(comfy_table::presets::ASCII_BORDERS_ONLY_CONDENSED).set_header([
-        "hour",
-        "rows changed",
-        "live commits",
-        "captured",
-        "stored",
-        "as whole chunks",
-        "ratio",
-        "seconds",
-    ]);
-    let mut states: Vec<(Snapshot, BTreeMap<String, blake3::Hash>)> = Vec::new();
+    tell::head();
+    let mut states: Vec<State> = Vec::new();
+    let mut costs = Costs::default();
     for hour in 0..=hours {
         let commits = app.commits();
         let rows = if hour == 0 { 0 } else { app.work_an_hour()? };
         let begun = Instant::now();
         let snapshot = with.backup(&application)?;
         let seconds = begun.elapsed().as_secs_f64();
-        let whole = without.backup(&application)?;
-        table.add_row(row(hour, rows, app.commits() - commits, &snapshot, &whole, seconds));
+        let cost = Costs {
+            captured: snapshot.summary.bytes,
+            stored: snapshot.summary.written,
+            whole: without.backup(&application)?.summary.written,
+        };
+        tell::row(hour, rows, app.commits() - commits, &cost, seconds);
+        costs.add(&cost);
         states.push((snapshot, proof::files(&application.join("uploads"))?));
     }
     app.stop()?;
-    println!("{table}");
-    println!("Each row is one snapshot, taken while a writer went on committing.\n");
-    restore_one(&with, folder, &application, &states)?;
-    damage_a_copy(&with, folder)?;
-    println!("\nEverything is in {}; remove it when you have looked.", folder.display());
+    let restored = restore_one(&with, folder, &application, &states)?;
+    let touched = damage_a_copy(&with, folder)?;
+    tell::verdict(states.len(), &costs, &restored, touched);
+    tell::end(folder);
     Ok(())
+}
+
+/// A snapshot, and the digests of the uploads when it was taken.
+type State = (Snapshot, BTreeMap<String, blake3::Hash>);
+
+/// What snapshots hold, and what they cost with and without deltas.
+#[derive(Default)]
+struct Costs {
+    captured: u64,
+    stored: u64,
+    whole: u64,
+}
+
+impl Costs {
+    fn add(&mut self, more: &Costs) {
+        self.captured += more.captured;
+        self.stored += more.stored;
+        self.whole += more.whole;
+    }
+}
+
+/// What came back.
+struct Restored {
+    hour: usize,
+    rows: u64,
+    uploads: usize,
 }
 
 /// A repository of the demonstration.
@@ -107,57 +126,24 @@ impl Place {
     }
 }
 
-fn row(
-    hour: u32,
-    rows: u64,
-    commits: u64,
-    with: &Snapshot,
-    without: &Snapshot,
-    seconds: f64,
-) -> [String; 8] {
-    let (stored, whole) = (with.summary.written, without.summary.written);
-    #[expect(clippy::cast_precision_loss, reason = "figures for people")]
-    let ratio = whole as f64 / stored.max(1) as f64;
-    [
-        hour.to_string(),
-        rows.to_string(),
-        commits.to_string(),
-        bytes(with.summary.bytes),
-        bytes(stored),
-        bytes(whole),
-        format!("{ratio:.1}"),
-        format!("{seconds:.2}"),
-    ]
-}
-
-fn bytes(count: u64) -> String {
-    indicatif::HumanBytes(count).to_string()
-}
-
 fn restore_one(
     place: &Place,
     folder: &Path,
     application: &Path,
-    states: &[(Snapshot, BTreeMap<String, blake3::Hash>)],
-) -> Result<()> {
+    states: &[State],
+) -> Result<Restored> {
     let hour = states.len() / 2;
-    let Some((snapshot, uploads)) = states.get(hour) else { return Ok(()) };
+    let missing = || Error::new(Kind::NotFound, "restore", format!("hour {hour}"));
+    let (snapshot, uploads) = states.get(hour).ok_or_else(missing)?;
     let target = folder.join("restored");
+    tell::restoring(hour, snapshot, &target);
     let index = place.repository.load_index()?;
     let reader = Reader::new(&place.repository, &index);
     let application = application.canonicalize().attempt("find", application.display())?;
     let path = application.as_os_str().as_encoded_bytes();
     let mut options = RestoreOptions { verify: true, ..RestoreOptions::default() };
     let report = restore(&reader, snapshot, Some(path), &target, &mut options, &Silent)?;
-    println!(
-        "Restored hour {hour} (snapshot {}) to {}: {} files, {}.",
-        snapshot.id.short(),
-        target.display(),
-        report.files,
-        bytes(report.bytes)
-    );
     let rows = proof::database(&target)?;
-    println!("  integrity_check: ok; {rows} rows agree with the digest kept by every transaction");
     if report.failed > 0 || proof::files(&target.join("uploads"))? != *uploads {
         return Err(Error::damaged(
             "prove",
@@ -165,54 +151,33 @@ fn restore_one(
             "the uploads are not what they were",
         ));
     }
-    println!("  {} uploads have the digests that they had at that hour", uploads.len());
-    Ok(())
+    let restored = Restored { hour, rows, uploads: uploads.len() };
+    tell::restored(&restored);
+    Ok(restored)
 }
 
-/// Flips one bit of a pack in a copy of the repository and lets `check` find it.
-fn damage_a_copy(place: &Place, folder: &Path) -> Result<()> {
+/// Flips one bit of a pack in a copy of the repository and lets `check` find it; how many
+/// snapshots it touches.
+fn damage_a_copy(place: &Place, folder: &Path) -> Result<usize> {
+    tell::checking();
     let healthy = check(&place.repository, CheckOptions { read_data: ReadData::All }, &Silent)?;
-    report_check("the repository", &healthy);
+    tell::checked(&healthy);
     let copy = folder.join("damaged-copy");
     copy_tree(&place.path, &copy)?;
     let pack = largest(&copy.join("packs"))?;
+    tell::flipping(&pack);
     let mut content = std::fs::read(&pack).attempt("read", pack.display())?;
     let middle = content.len() / 2;
     if let Some(byte) = content.get_mut(middle) {
         *byte ^= 1;
     }
     std::fs::write(&pack, content).attempt("write", pack.display())?;
-    println!("\nFlipped one bit of {} ...", pack.display());
     let damaged = Repository::open(Arc::new(Local::open(&copy)?), Env::real(), &place.secret)?;
     let report = check(&damaged, CheckOptions { read_data: ReadData::All }, &Silent)?;
-    report_check("the copy", &report);
     if !healthy.is_healthy() || report.is_healthy() {
         return Err(Error::new(Kind::Failed, "find", "the flipped bit"));
     }
-    Ok(())
-}
-
-fn report_check(name: &str, report: &CheckReport) {
-    println!(
-        "check --read-data of {name}: {} snapshots, {} packs, {} read back, {} errors",
-        report.snapshots,
-        report.packs_read,
-        bytes(report.bytes_read),
-        report.errors
-    );
-    for error in report.findings.iter().take(3) {
-        println!("  {error}");
-    }
-    for touched in report.touched.iter().take(6) {
-        println!(
-            "  touches {}:{}",
-            touched.snapshot.short(),
-            String::from_utf8_lossy(&touched.path)
-        );
-    }
-    if report.touched.len() > 6 {
-        println!("  and {} more", report.touched.len() - 6);
-    }
+    Ok(tell::found(&report))
 }
 
 fn copy_tree(from: &Path, to: &Path) -> Result<()> {

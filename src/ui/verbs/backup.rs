@@ -13,7 +13,7 @@ use crate::ui::app::App;
 use crate::ui::exit::Done;
 use crate::ui::out::Out;
 use crate::ui::progress::Progress;
-use crate::ui::{passwords, text};
+use crate::ui::{passwords, scan, text};
 use clap::Args;
 use serde::Serialize;
 use std::sync::Arc;
@@ -48,9 +48,10 @@ pub struct BackupArgs {
     #[arg(long)]
     pub no_delta: bool,
 
-    /// Level of compression, -7 to 19
-    #[arg(long, value_name = "LEVEL", allow_negative_numbers = true)]
-    pub compression: Option<i32>,
+    /// How hard to compress: off, fastest, auto, better, max, or a level from -7 to 19
+    #[arg(long, value_name = "LEVEL", default_value = "auto", value_parser = level)]
+    #[arg(allow_negative_numbers = true)]
+    pub compression: Level,
 
     /// Save the other sources if one fails altogether
     #[arg(long)]
@@ -59,10 +60,6 @@ pub struct BackupArgs {
     /// Save nothing over something, too
     #[arg(long)]
     pub allow_empty: bool,
-
-    /// Name every file that is new or changed
-    #[arg(short, long)]
-    pub verbose: bool,
 
     /// Do everything but write
     #[arg(short = 'n', long)]
@@ -74,15 +71,17 @@ pub fn run(app: &App, args: &BackupArgs) -> Result<Done> {
     let open_sources = || args.source.open(&app.env, together(app)?);
     let sources = open_sources()?;
     let repository = open(app, args.dry_run)?;
-    let voice = app.progress()?.naming_files(args.verbose);
+    let voice = app.progress()?;
     let options = options(&repository, args, &voice)?;
-    let report = match backup(&repository, sources, &options, &voice) {
-        Err(error) if error.kind() == Kind::Fenced && args.source.can_be_read_again() => {
-            voice.note("a collector gave this backup up; it starts again");
-            backup(&repository, open_sources()?, &options, &voice)
-        }
-        report => report,
-    }?;
+    let scanned = args.source.open_to_scan(&sources, &app.env, together(app)?);
+    let report =
+        scan::ahead(&voice, scanned, || match backup(&repository, sources, &options, &voice) {
+            Err(error) if error.kind() == Kind::Fenced && args.source.can_be_read_again() => {
+                voice.note("a collector gave this backup up; it starts again");
+                backup(&repository, open_sources()?, &options, &voice)
+            }
+            report => report,
+        })?;
     for warning in &report.snapshot.warnings {
         voice.note(&format!("icecore: {warning}"));
     }
@@ -127,11 +126,29 @@ fn options(repository: &Repository, args: &BackupArgs, voice: &Progress) -> Resu
         tags: args.tag.iter().filter(|tag| !tag.is_empty()).cloned().collect(),
         labels: args.label.iter().cloned().collect(),
         parent,
-        level: args.compression.map(Level::new).transpose()?.unwrap_or_default(),
+        level: args.compression,
         deltas: !args.no_delta,
         keep_going: args.keep_going,
         allow_empty: args.allow_empty,
     })
+}
+
+/// restic's words, or a level of zstd.
+fn level(text: &str) -> Result<Level> {
+    match text {
+        "off" => Ok(Level::OFF),
+        "fastest" => Level::new(1),
+        "auto" => Ok(Level::default()),
+        "better" => Level::new(9),
+        "max" => Level::new(19),
+        number => {
+            let wrong = |_| {
+                Error::new(Kind::InvalidInput, "understand the compression", format!("{text:?}"))
+                    .because("it is off, fastest, auto, better, max, or a level from -7 to 19")
+            };
+            Level::new(number.parse().map_err(wrong)?)
+        }
+    }
 }
 
 /// `KEY=VALUE`.

@@ -199,7 +199,7 @@ fn name(repository: &Repository, kind: ObjectKind, start: &str) -> Result<String
 /// Prints a record as JSON: text as text, other bytes in hex.
 fn show<T: Serialize>(out: &mut Out, record: &T) -> Result<()> {
     let value = serde_cbor::value::to_value(record).map_err(io::Error::other);
-    out.line(&readable(value.attempt("show", "the record")?).to_string())
+    out.value(&readable(value.attempt("show", "the record")?))
 }
 
 fn readable(value: Value) -> serde_json::Value {

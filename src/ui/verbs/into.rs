@@ -19,7 +19,8 @@ use crate::ui::app::App;
 use crate::ui::exit::Done;
 use crate::ui::out::{self, Out};
 use crate::ui::progress::Progress;
-use crate::ui::text::{self, Columns};
+use crate::ui::table::Columns;
+use crate::ui::text;
 use clap::Args;
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -33,7 +34,8 @@ pub struct IntoArgs {
     /// Restore databases into this server; if the URL names a database, the one that is chosen
     /// comes back under that name
     #[arg(long, value_name = "URL",
-          conflicts_with_all = ["target", "include", "exclude", "sparse", "special", "verify"])]
+          conflicts_with_all = ["target", "include", "iinclude", "exclude", "iexclude", "sparse",
+                                "special", "verify"])]
     pub into: Option<String>,
 
     /// Restore only databases that match this pattern; may be given several times
@@ -238,7 +240,7 @@ fn lines(prepared: &Prepared<'_>) -> Vec<String> {
     let server = &plan.server;
     let mut lines =
         vec![format!("into {} (PostgreSQL {}), as {}:", server.name, server.version, server.role)];
-    let mut table = Columns::new(&["DATABASE", "FROM", "DUMP", "NOW", "WHAT"], &[2, 3]);
+    let mut table = Columns::new(&["DATABASE", "FROM", "DUMP", "NOW", "WHAT"], &[2, 3]).wrapping(4);
     for step in &plan.steps {
         let dump = prepared.dumps.get(step.dump);
         let now = server.databases.get(&step.database);

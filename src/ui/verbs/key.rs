@@ -9,7 +9,8 @@ use crate::ui::app::App;
 use crate::ui::exit::{self, Done};
 use crate::ui::out::{self, Out};
 use crate::ui::passwords::{self, NewSecretArgs};
-use crate::ui::text::{self, Columns};
+use crate::ui::table::Columns;
+use crate::ui::text;
 use clap::{Args, Subcommand};
 use serde::Serialize;
 
@@ -82,9 +83,7 @@ fn list(app: &App) -> Result<Done> {
         ]);
     }
     if !app.global.json {
-        for line in table.lines() {
-            out.line(&line)?;
-        }
+        out.table(&table)?;
     }
     out.finish()?;
     let mut incomplete = false;

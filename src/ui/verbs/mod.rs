@@ -12,11 +12,13 @@ pub mod forget;
 pub mod init;
 pub mod key;
 pub mod ls;
+pub mod man;
 pub mod restore;
 pub mod snapshots;
 pub mod stats;
 
 mod filter;
+mod from;
 mod into;
 mod postgres;
 mod sources;
@@ -25,6 +27,7 @@ mod views;
 use super::app::App;
 use super::args::Verb;
 use super::exit::Done;
+use super::out::Out;
 use crate::error::{Error, Kind, Result};
 
 /// Does what the command line asks for.
@@ -45,8 +48,17 @@ pub fn run(app: &App, verb: &Verb) -> Result<Done> {
         Verb::Key(verb) => key::run(app, verb),
         Verb::Cat(verb) => cat::run(app, verb),
         Verb::Completions(args) => completions::run(args),
+        Verb::Man(args) => man::run(args),
+        Verb::Version => version(),
         Verb::Demo(args) => demo::run(args),
     }
+}
+
+fn version() -> Result<Done> {
+    let mut out = Out::new();
+    out.line(concat!("icecore ", env!("CARGO_PKG_VERSION")))?;
+    out.finish()?;
+    Ok(Done::All)
 }
 
 /// Starts the threads that all work is shared among. Left to their first use, a machine that

@@ -7,7 +7,7 @@ use crate::monitor::Monitor;
 use crate::ops::restore::{RestoreOptions, RestoreReport, restore};
 use crate::ops::select::SnapshotPath;
 use crate::repo::Reader;
-use crate::source::files::Excludes;
+use crate::source::files::{Excludes, Pattern};
 use crate::target::files::{FilesOptions, Overwrite, Report};
 use crate::ui::app::App;
 use crate::ui::exit::Done;
@@ -35,9 +35,17 @@ pub struct RestoreArgs {
     #[arg(short, long, value_name = "PATTERN")]
     pub include: Vec<String>,
 
+    /// The same, whether letters are large or small
+    #[arg(long, value_name = "PATTERN")]
+    pub iinclude: Vec<String>,
+
     /// Leave out what matches this pattern; may be given several times
     #[arg(short, long, value_name = "PATTERN")]
     pub exclude: Vec<String>,
+
+    /// The same, whether letters are large or small
+    #[arg(long, value_name = "PATTERN")]
+    pub iexclude: Vec<String>,
 
     /// What happens to what stands in the folder already
     #[arg(long, value_enum, default_value = "never", value_name = "WHEN")]
@@ -128,11 +136,16 @@ fn options(args: &RestoreArgs) -> Result<RestoreOptions> {
     };
     Ok(RestoreOptions {
         files: FilesOptions { overwrite, sparse: args.sparse, devices_and_setuid: args.special },
-        include: Excludes::new(&args.include)?,
-        exclude: Excludes::new(&args.exclude)?,
+        include: patterns(&args.include, &args.iinclude)?,
+        exclude: patterns(&args.exclude, &args.iexclude)?,
         dry_run: args.dry_run,
         verify: args.verify,
     })
+}
+
+fn patterns(exact: &[String], any_case: &[String]) -> Result<Excludes> {
+    let any_case = any_case.iter().map(Pattern::of_any_case);
+    Excludes::new(exact.iter().map(Pattern::from).chain(any_case))
 }
 
 fn print(

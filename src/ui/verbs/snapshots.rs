@@ -8,7 +8,8 @@ use crate::repo::StoredSnapshot;
 use crate::ui::app::App;
 use crate::ui::exit::Done;
 use crate::ui::out::Out;
-use crate::ui::text::{self, Columns};
+use crate::ui::table::Columns;
+use crate::ui::text;
 use clap::Args;
 
 /// What `snapshots` takes.
@@ -43,14 +44,12 @@ pub fn run(app: &App, args: &SnapshotsArgs) -> Result<Done> {
 
 fn print(shown: &[StoredSnapshot], out: &mut Out) -> Result<()> {
     let head = ["ID", "Time", "Host", "Tags", "Size", "Stored", "Paths"];
-    let mut table = Columns::new(&head, &[4, 5]);
+    let mut table = Columns::new(&head, &[4, 5]).keeping(1);
     for stored in shown {
         table.row(row(&stored.snapshot));
     }
     if !shown.is_empty() {
-        for line in table.lines() {
-            out.line(&line)?;
-        }
+        out.table(&table)?;
     }
     out.line(&text::count(shown.len() as u64, "snapshot"))
 }
@@ -65,8 +64,8 @@ fn row(snapshot: &Snapshot) -> [String; 7] {
         text::local(snapshot.started),
         text::plain(&snapshot.host),
         text::plain(&tags.join(",")),
-        text::bytes(snapshot.summary.bytes),
-        text::bytes(snapshot.summary.written),
+        text::figure(snapshot.summary.bytes),
+        text::figure(snapshot.summary.written),
         paths.join("\n"),
     ]
 }

@@ -1,12 +1,14 @@
 //! The sources that a command line names, and how they are captured.
 
+use super::from::{ListArgs, refuse_foreign};
 use super::postgres::{DumpArgs, ToolArgs};
 use crate::env::Env;
 use crate::error::{Error, Kind, Result};
-use crate::source::files::{Excludes, FilesOptions, FilesSource};
+use crate::format::snapshot::PartKind;
+use crate::source::files::{Excludes, FilesOptions, FilesSource, Pattern};
 use crate::source::sqlite::{SqliteOptions, SqliteReader, SqliteSource, Verify};
 use crate::source::stdin::StreamSource;
-use crate::source::{Source, Together};
+use crate::source::{Description, Source, Together};
 use clap::{Args, ValueEnum};
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
@@ -20,6 +22,9 @@ pub struct SourceArgs {
     /// a PostgreSQL server; with --stdin-from-command, after `--`, the command and its arguments
     #[arg(value_name = "SOURCE")]
     pub sources: Vec<OsString>,
+
+    #[command(flatten)]
+    pub lists: ListArgs,
 
     /// Save standard input, alone or beside other sources
     #[arg(long, conflicts_with = "stdin_from_command")]
@@ -40,6 +45,18 @@ pub struct SourceArgs {
     /// Leave out what matches a pattern in this file; may be given several times
     #[arg(long, value_name = "FILE", help_heading = "Files")]
     pub exclude_file: Vec<PathBuf>,
+
+    /// Like --exclude, whether letters are large or small
+    #[arg(long, value_name = "PATTERN", help_heading = "Files")]
+    pub iexclude: Vec<String>,
+
+    /// Like --exclude-file, whether letters are large or small
+    #[arg(long, value_name = "FILE", help_heading = "Files")]
+    pub iexclude_file: Vec<PathBuf>,
+
+    /// Leave out the content of caches: folders with a CACHEDIR.TAG
+    #[arg(long, help_heading = "Files")]
+    pub exclude_caches: bool,
 
     /// Leave out the content of folders that hold such a file, which begins with HEADER if given
     #[arg(long, value_name = "NAME[:HEADER]", help_heading = "Files")]
@@ -90,31 +107,56 @@ pub enum VerifySource {
 impl SourceArgs {
     /// Whether the sources can be read a second time.
     pub fn can_be_read_again(&self) -> bool {
-        !self.stdin
+        !self.stdin && !self.lists.use_stdin()
     }
 
     /// The sources, none of them read yet.
     /// `together` knows what none of them captures.
     pub fn open(&self, env: &Env, together: Together) -> Result<Vec<Box<dyn Source>>> {
         let name = self.stdin_filename.as_bytes();
-        if self.sources.is_empty() && !self.stdin {
+        if self.stdin_from_command && !self.sources.is_empty() {
+            return Ok(vec![Box::new(StreamSource::command(name, &self.sources, env)?)]);
+        }
+        let listed = self.lists.read()?;
+        if self.sources.is_empty() && listed.is_empty() && !self.stdin {
             return Err(Error::new(Kind::InvalidInput, "back up", "nothing")
                 .because("no source was named")
                 .hint("name files or folders, or use --stdin"));
         }
-        if self.stdin_from_command {
-            return Ok(vec![Box::new(StreamSource::command(name, &self.sources, env)?)]);
-        }
         let together = Arc::new(together);
-        let mut sources = self
-            .sources
-            .iter()
-            .map(|source| self.source(source, env, &together))
-            .collect::<Result<Vec<_>>>()?;
+        let named = self.sources.iter().chain(&listed);
+        let mut sources =
+            named.map(|source| self.source(source, env, &together)).collect::<Result<Vec<_>>>()?;
         if self.stdin {
             sources.push(Box::new(StreamSource::stdin(name, env)?));
         }
         Ok(sources)
+    }
+
+    /// The same sources once more, to see how much there will be to read; none if some of them
+    /// cannot say that before they are read.
+    pub fn open_to_scan(
+        &self,
+        opened: &[Box<dyn Source>],
+        env: &Env,
+        together: Together,
+    ) -> Option<Vec<Box<dyn Source>>> {
+        let together = Arc::new(together);
+        let again = |source: &dyn Source| -> Option<Box<dyn Source>> {
+            let Description { kind, path } = source.describe();
+            let path = Path::new(OsStr::from_bytes(&path));
+            match kind {
+                PartKind::Files => {
+                    Some(Box::new(FilesSource::new(path, self.files(env, &together).ok()?).ok()?))
+                }
+                PartKind::Sqlite => {
+                    let source = SqliteSource::new(path, self.reader().ok()?).ok()?;
+                    Some(Box::new(source.beside(together.clone())))
+                }
+                PartKind::Stdin | PartKind::PostgresDump => None,
+            }
+        };
+        opened.iter().map(|source| again(&**source)).collect()
     }
 
     fn source(
@@ -123,6 +165,7 @@ impl SourceArgs {
         env: &Env,
         together: &Arc<Together>,
     ) -> Result<Box<dyn Source>> {
+        refuse_foreign(source)?;
         if let Some(path) = source.as_bytes().strip_prefix(b"sqlite:") {
             let path = Path::new(OsStr::from_bytes(path));
             let source = SqliteSource::new(path, self.reader()?)?;
@@ -148,13 +191,22 @@ impl SourceArgs {
     }
 
     fn files(&self, env: &Env, together: &Arc<Together>) -> Result<FilesOptions> {
-        let mut patterns = self.exclude.clone();
+        let mut patterns: Vec<Pattern> = self.exclude.iter().map(Pattern::from).collect();
         for file in &self.exclude_file {
-            patterns.extend(Excludes::patterns_in(file)?);
+            patterns.extend(Excludes::patterns_in(file)?.into_iter().map(Pattern::from));
+        }
+        patterns.extend(self.iexclude.iter().map(Pattern::of_any_case));
+        for file in &self.iexclude_file {
+            patterns.extend(Excludes::patterns_in(file)?.into_iter().map(Pattern::of_any_case));
+        }
+        let mut markers: Vec<Marker> =
+            self.exclude_if_present.iter().map(|text| marker(text)).collect();
+        if self.exclude_caches {
+            markers.push((b"CACHEDIR.TAG".to_vec(), Some(CACHE_TAG.to_vec())));
         }
         let mut options = FilesOptions {
-            excludes: Excludes::new(&patterns)?,
-            exclude_if_present: self.exclude_if_present.iter().map(|text| marker(text)).collect(),
+            excludes: Excludes::new(patterns)?,
+            exclude_if_present: markers,
             larger_than: self.exclude_larger_than,
             one_file_system: self.one_file_system,
             sqlite: None,
@@ -169,8 +221,14 @@ impl SourceArgs {
     }
 }
 
+/// A file that marks a folder: its name, and how it begins.
+type Marker = (Vec<u8>, Option<Vec<u8>>);
+
+/// How a CACHEDIR.TAG begins (https://bford.info/cachedir/).
+const CACHE_TAG: &[u8] = b"Signature: 8a477f597d28d172789f06886806bc55";
+
 /// `NAME` or `NAME:HEADER`.
-fn marker(text: &OsStr) -> (Vec<u8>, Option<Vec<u8>>) {
+fn marker(text: &OsStr) -> Marker {
     let mut parts = text.as_bytes().splitn(2, |byte| *byte == b':');
     let name = parts.next().unwrap_or_default().to_vec();
     (name, parts.next().map(<[u8]>::to_vec))

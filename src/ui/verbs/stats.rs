@@ -11,7 +11,8 @@ use crate::repo::{Reader, StoredSnapshot};
 use crate::ui::app::App;
 use crate::ui::exit::Done;
 use crate::ui::out::Out;
-use crate::ui::text::{self, Columns};
+use crate::ui::table::Columns;
+use crate::ui::text;
 use clap::Args;
 use serde::Serialize;
 
@@ -64,16 +65,14 @@ fn print(
             stats.stored.snapshot.id.short(),
             text::local(stats.stored.snapshot.started),
             stats.holds.files.to_string(),
-            text::bytes(stats.holds.bytes),
-            text::bytes(stats.growth.stored()),
-            text::bytes(stats.growth.whole.stored),
-            text::bytes(stats.growth.delta.stored),
+            text::figure(stats.holds.bytes),
+            text::figure(stats.growth.stored()),
+            text::figure(stats.growth.whole.stored),
+            text::figure(stats.growth.delta.stored),
         ]);
     }
     if !snapshots.is_empty() {
-        for line in table.lines() {
-            out.line(&line)?;
-        }
+        out.table(&table)?;
         out.line("")?;
     }
     let (blobs, plain) = store.unique();

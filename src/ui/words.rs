@@ -1,0 +1,185 @@
+//! Words of restic's command line that this program has no use for, and what it answers to them.
+
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+use clap::{Arg, ArgAction, ArgMatches, Command};
+
+/// A verb or flag that is not this program's own.
+pub struct Word {
+    /// As it is written on the command line.
+    pub word: &'static str,
+    /// What to do about it.
+    pub answer: Answer,
+}
+
+/// What is said to a word, in a sentence.
+pub enum Answer {
+    /// All is well without it; the rest of the command is done. For a flag: whether a value follows.
+    NotNeeded(Value, &'static str),
+    /// It asks for something that is not there, or is had in another way.
+    Instead(&'static str),
+}
+
+/// Whether a flag is followed by a value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Value {
+    /// It stands alone.
+    None,
+    /// It has one.
+    One,
+}
+
+const fn not_needed(word: &'static str, why: &'static str) -> Word {
+    Word { word, answer: Answer::NotNeeded(Value::None, why) }
+}
+
+const fn value_not_needed(word: &'static str, why: &'static str) -> Word {
+    Word { word, answer: Answer::NotNeeded(Value::One, why) }
+}
+
+const fn instead(word: &'static str, what: &'static str) -> Word {
+    Word { word, answer: Answer::Instead(what) }
+}
+
+const NO_CACHE: &str = "there is no cache on this machine";
+const NO_LOCKS: &str = "there are no locks: backups, checks and restores run beside each other";
+const NO_RETENTION: &str = "retention is not there yet; `icecore forget` takes ids, or \
+                            `latest~N`, and `icecore snapshots` shows them";
+const NO_PRUNE: &str = "space is not given back yet: `icecore forget` gives snapshots up, and \
+                        their data stays";
+const NO_NETWORK: &str = "object stores, SFTP and WebDAV are not there yet: a repository lies in \
+                          a folder, which may be mounted from elsewhere";
+const NO_LIMIT: &str = "limits of bandwidth are not there yet; rclone and rsync have them, for a \
+                        copy of the repository";
+const NO_REPAIR: &str = "nothing is repaired in place: `icecore check --read-data` names what is \
+                         lost, and the next backup stores again what its sources still have";
+
+/// Verbs.
+pub const VERBS: &[Word] = &[
+    not_needed("cache", NO_CACHE),
+    not_needed("unlock", NO_LOCKS),
+    instead("prune", NO_PRUNE),
+    instead(
+        "mount",
+        "there is no mount yet: `icecore ls` and `icecore find` look into snapshots, \
+         `icecore dump` prints a file, `icecore restore SNAPSHOT:PATH --target FOLDER` brings a \
+         part back",
+    ),
+    instead(
+        "copy",
+        "there is no copy between repositories yet: rclone or rsync may copy a repository while \
+         nothing deletes from it, its folder `packs` first",
+    ),
+    instead("self-update", "the program does not replace itself: install it as you did before"),
+    instead(
+        "generate",
+        "use `icecore completions SHELL` for completions, and `icecore man FOLDER` for man pages",
+    ),
+    instead(
+        "rewrite",
+        "snapshots never change: make a new one with --exclude, and `icecore forget` the old one",
+    ),
+    instead("migrate", "there is nothing to migrate: older formats are read as they are"),
+    instead("recover", NO_REPAIR),
+    instead("repair", NO_REPAIR),
+    instead("rebuild-index", NO_REPAIR),
+    instead(
+        "list",
+        "use `icecore snapshots`, `icecore key list` or `icecore cat index`; `icecore stats` \
+         counts objects of every kind",
+    ),
+    instead("features", "there are no feature flags: `icecore help` lists what there is"),
+    instead("options", "there are no extended options: `icecore help` lists what there is"),
+];
+
+/// Flags, which any verb may be given.
+pub const FLAGS: &[Word] = &[
+    not_needed("--no-cache", NO_CACHE),
+    not_needed("--cleanup-cache", NO_CACHE),
+    value_not_needed("--cache-dir", NO_CACHE),
+    not_needed("--no-lock", NO_LOCKS),
+    value_not_needed("--retry-lock", NO_LOCKS),
+    value_not_needed("--pack-size", "the size of packs is fixed"),
+    value_not_needed(
+        "--read-concurrency",
+        "files are read by as many threads as there are processors; RAYON_NUM_THREADS changes that",
+    ),
+    value_not_needed("--key-hint", "every key slot is tried"),
+    not_needed("--no-scan", "the look ahead comes with the progress: --no-progress spares both"),
+    not_needed("--with-atime", "times of access are not stored, and are not touched either"),
+    not_needed("--ignore-inode", "a file whose inode is another one is read again, to be sure"),
+    not_needed("--ignore-ctime", "a file whose ctime is another one is read again, to be sure"),
+    not_needed("--compact", "the tables are as narrow as the terminal"),
+    instead("--option", "there are no extended options: `icecore help` lists what there is"),
+    instead("-o", "there are no extended options: `icecore help` lists what there is"),
+    instead("--limit-upload", NO_LIMIT),
+    instead("--limit-download", NO_LIMIT),
+    instead("--cacert", NO_NETWORK),
+    instead("--insecure-tls", NO_NETWORK),
+    instead("--tls-client-cert", NO_NETWORK),
+    instead("--repository-file", "use --repo \"$(cat FILE)\", or ICECORE_REPOSITORY"),
+    instead("--insecure-no-password", "every repository has a password or a key file"),
+    instead("--from-repo", "there is no copy between repositories yet; see `icecore copy`"),
+    instead("--keep-last", NO_RETENTION),
+    instead("--keep-hourly", NO_RETENTION),
+    instead("--keep-daily", NO_RETENTION),
+    instead("--keep-weekly", NO_RETENTION),
+    instead("--keep-monthly", NO_RETENTION),
+    instead("--keep-yearly", NO_RETENTION),
+    instead("--keep-tag", NO_RETENTION),
+    instead("--keep-within", NO_RETENTION),
+    instead("--keep-within-hourly", NO_RETENTION),
+    instead("--keep-within-daily", NO_RETENTION),
+    instead("--keep-within-weekly", NO_RETENTION),
+    instead("--keep-within-monthly", NO_RETENTION),
+    instead("--keep-within-yearly", NO_RETENTION),
+    instead("--prune", NO_PRUNE),
+    instead("--max-unused", NO_PRUNE),
+    instead("--time", "a snapshot has the time at which it was made"),
+    instead("--stdin-from-file", "use --stdin < FILE, or name the file as a source"),
+    instead("--delete", "a restore deletes nothing: restore into an empty folder"),
+    instead("--no-ownership", "owners come back where that is allowed, and else are left out"),
+];
+
+/// The program's command line, which hears the flags that are not needed as well.
+pub fn accepting(command: Command) -> Command {
+    FLAGS.iter().fold(command, |command, word| match word.answer {
+        Answer::NotNeeded(value, _) => {
+            let name = word.word.trim_start_matches('-');
+            let action = match value {
+                Value::None => ArgAction::SetTrue,
+                Value::One => ArgAction::Set,
+            };
+            command.arg(Arg::new(word.word).long(name).global(true).hide(true).action(action))
+        }
+        Answer::Instead(_) => command,
+    })
+}
+
+/// What is to be said of the flags that were given and are not needed.
+pub fn accepted(matches: &ArgMatches) -> Vec<String> {
+    let mut given = matches;
+    // The innermost verb knows all that was given before and after it.
+    while let Some((_, within)) = given.subcommand() {
+        given = within;
+    }
+    let was_given = |word: &&Word| {
+        let source = given.try_contains_id(word.word).is_ok();
+        source && given.value_source(word.word) == Some(clap::parser::ValueSource::CommandLine)
+    };
+    let notes = FLAGS.iter().filter(was_given).filter_map(|word| match word.answer {
+        Answer::NotNeeded(_, why) => Some(format!("{} is not needed: {why}", word.word)),
+        Answer::Instead(_) => None,
+    });
+    notes.collect()
+}
+
+/// The word that a command line was not understood for, if it is one of these.
+pub fn unknown(message: &clap::Error) -> Option<&'static Word> {
+    let (words, kind) = match message.kind() {
+        ErrorKind::UnknownArgument => (FLAGS, ContextKind::InvalidArg),
+        ErrorKind::InvalidSubcommand => (VERBS, ContextKind::InvalidSubcommand),
+        _ => return None,
+    };
+    let Some(ContextValue::String(found)) = message.get(kind) else { return None };
+    words.iter().find(|word| word.word == found)
+}

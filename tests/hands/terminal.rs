@@ -1,0 +1,124 @@
+//! What is seen on a terminal, and what is read from a pipe.
+
+use crate::common::desk::{Desk, lines};
+use rusqlite::Connection;
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::process::{Command, Stdio};
+
+/// The program on a terminal of 80 columns; what it writes there.
+fn on_terminal(desk: &Desk, args: &str, variables: &[(&str, &str)]) -> String {
+    let program = env!("CARGO_BIN_EXE_icecore");
+    let line = format!("stty cols 80 rows 24; '{program}' --key-file key -r repo {args}");
+    let mut command = Command::new("script");
+    command.args(["-qec", &line, "/dev/null"]).current_dir(desk.folder()).env("TZ", "UTC");
+    for name in ["NO_COLOR", "CLICOLOR", "CLICOLOR_FORCE"] {
+        command.env_remove(name);
+    }
+    command.env("TERM", "xterm").envs(variables.iter().copied()).stdin(Stdio::null());
+    String::from_utf8(command.output().unwrap().stdout).unwrap()
+}
+
+/// Tables fit a terminal by cutting at folders and words, with the id in bold; a pipe, NO_COLOR and
+/// a dumb terminal get no colours, and a pipe gets all of the text.
+#[test]
+fn tables_fit_the_terminal() {
+    let desk = Desk::new();
+    let deep = "src/a-folder-of-some-length/another-folder-of-some-length/and-the-last";
+    fs::create_dir_all(desk.path(deep)).unwrap();
+    let tags = "nightly";
+    desk.run(&["backup", deep, "--tag", tags, "--host", "web1"]).success();
+    let shown = on_terminal(&desk, "snapshots", &[("NO_COLOR", "1")]);
+    assert!(!shown.contains('\u{1b}'), "{shown:?}");
+    let row = shown.lines().find(|line| line.contains("/and-the-last")).unwrap();
+    assert!(row.contains('\u{2026}'), "{row}");
+    assert!(shown.lines().all(|line| line.trim_end().chars().count() <= 80), "{shown}");
+    let coloured = on_terminal(&desk, "snapshots", &[]);
+    assert!(coloured.contains("\u{1b}[1m"), "{coloured:?}");
+    let failed = on_terminal(&desk, "ls nosuch", &[]);
+    assert!(failed.contains("\u{1b}[1m\u{1b}[31micecore:\u{1b}[0m cannot"), "{failed:?}");
+    let dumb = on_terminal(&desk, "ls nosuch", &[("TERM", "dumb")]);
+    assert!(dumb.contains("icecore: cannot") && !dumb.contains('\u{1b}'), "{dumb:?}");
+    let piped = desk.says(&["snapshots"]);
+    assert!(piped.contains(&desk.text(deep)) && piped.contains("nightly"), "{piped}");
+    assert!(!piped.contains('\u{1b}') && !piped.contains('\u{2026}'), "{piped}");
+}
+
+/// No character that moves a terminal, turns text round or hides itself comes through, neither in
+/// text nor in JSON nor in `cat`, and JSON keeps its value.
+#[test]
+fn hidden_characters_are_shown() {
+    let desk = Desk::new();
+    let name = "src/a\u{9b}31m\u{202e}b\u{200b}c\u{e0041}d\u{7f}";
+    fs::write(desk.path(name), "x").unwrap();
+    desk.run(&["backup", "src", "--host", "h\u{202e}\u{9b}", "--tag", "t\u{2066}"]).success();
+    let hidden = ['\u{9b}', '\u{202e}', '\u{200b}', '\u{e0041}', '\u{7f}', '\u{2066}'];
+    for args in [
+        &["ls", "latest"][..],
+        &["ls", "-l", "latest"],
+        &["find", "a*"],
+        &["snapshots"],
+        &["snapshots", "--json"],
+        &["ls", "latest", "--json"],
+        &["cat", "snapshot", "latest"],
+        &["forget", "latest", "--force", "--dry-run"],
+        &["backup", "src", "-v", "--json", "--force"],
+        &["restore", "latest", "-t", "out", "-v"],
+    ] {
+        let said = desk.says(args);
+        assert!(!said.contains(hidden), "{args:?}: {said:?}");
+    }
+    let json = desk.json(&["snapshots"]);
+    let of_host = |host: &str| json.iter().any(|line| line["hostname"] == host);
+    assert!(of_host("h\u{202e}\u{9b}"), "{json:?}");
+    let shown = desk.says(&["cat", "snapshot", "latest~1"]);
+    assert_eq!(lines(&shown)[0]["snapshot"]["host"], "h\u{202e}\u{9b}");
+}
+
+/// While a backup waits for a locked database, a look ahead has told how much there is to do, of
+/// what is not left out; nothing is known of a stream.
+#[test]
+fn status_knows_how_much_there_is() {
+    let desk = Desk::new();
+    fs::write(desk.path("src/left-out"), vec![1; 1 << 20]).unwrap();
+    let held = Connection::open(desk.path("src/app.db")).unwrap();
+    held.execute_batch("CREATE TABLE t (a); BEGIN EXCLUSIVE; INSERT INTO t VALUES (1)").unwrap();
+    let mut child = Command::new(env!("CARGO_BIN_EXE_icecore"))
+        .args(["--json", "--key-file", "key", "-r", "repo"])
+        .args(["backup", "src", "--exclude", "left-out"])
+        .current_dir(desk.folder())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut said = BufReader::new(child.stdout.take().unwrap()).lines();
+    let status = said.by_ref().map(|line| lines(&line.unwrap()).remove(0)).find(|line| {
+        assert_eq!(line["message_type"], "status", "the end before the total: {line}");
+        line.get("total_files").is_some()
+    });
+    let status = status.unwrap();
+    // Two files, a database and a link.
+    assert_eq!(status["total_files"], 4);
+    let size = fs::metadata(desk.path("src/app.db")).unwrap().len();
+    assert_eq!(status["total_bytes"], 300_005 + size);
+    assert!(status["percent_done"].as_f64().unwrap() < 1.0, "{status}");
+    assert!(status["files_done"].is_u64() && status["bytes_done"].is_u64(), "{status}");
+    held.execute_batch("COMMIT").unwrap();
+    said.for_each(drop);
+    assert!(child.wait().unwrap().success());
+}
+
+/// The demonstration fits 78 columns, proves what it says, and ends with it.
+#[test]
+fn the_demonstration_tells_what_it_proved() {
+    let desk = Desk::bare();
+    let said = desk.command().args(["demo", "shown", "--hours", "1"]).assert().success();
+    let said = crate::common::desk::stdout(&said);
+    for line in said.lines() {
+        assert!(line.chars().count() <= 78, "{line}");
+    }
+    let (_, verdict) = said.split_once("What was proved:\n").unwrap();
+    assert!(verdict.contains("2 snapshots of a live application"), "{verdict}");
+    assert!(verdict.contains("one flipped bit was found"), "{verdict}");
+    assert!(said.contains("\n   1    600 ") && said.contains("found: app.db"), "{said}");
+    assert!(!said.contains("error:") && !said.contains(" errors\n  cannot"), "{said}");
+}
