@@ -1,5 +1,6 @@
 //! The only entrance for the clock and for randomness, so that tests and vectors can pin both; and
-//! what this machine has to give.
+//! what this machine has to give; the only exit to other programs, which learn nothing of what
+//! opens the repository.
 
 mod memory;
 
@@ -7,7 +8,9 @@ pub use memory::memory_limit;
 
 use crate::error::{Error, Kind, Result};
 use serde::{Deserialize, Serialize};
+use std::ffi::OsStr;
 use std::fmt;
+use std::process::Command;
 use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -37,6 +40,18 @@ impl fmt::Display for Time {
             Err(_) => write!(f, "{} ns", self.0),
         }
     }
+}
+
+/// A command that runs `program` without this program's own variables: where the repository is
+/// and what opens it is nobody else's business.
+pub fn command(program: impl AsRef<OsStr>) -> Command {
+    let mut command = Command::new(program);
+    for (name, _) in std::env::vars_os() {
+        if name.as_encoded_bytes().starts_with(b"ICECORE_") {
+            command.env_remove(name);
+        }
+    }
+    command
 }
 
 /// Tells the time.

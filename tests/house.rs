@@ -88,6 +88,14 @@ fn edges_are_found() {
     assert_eq!(rooms_used(text), ["a", "b", "c", "f", "g", "i", "k"]);
 }
 
+/// Other programs are run by one function, which tells them nothing of the repository.
+#[test]
+fn programs_are_run_in_one_place() {
+    let runs = |source: &Source| source.text.contains("Command::new(");
+    let found: Vec<String> = sources("src").into_iter().filter(runs).map(|it| it.path).collect();
+    assert_eq!(found, ["src/env.rs"], "use env::command");
+}
+
 /// No file grows long, and one that has shrunk leaves the list of long ones.
 #[test]
 fn files_stay_short() {

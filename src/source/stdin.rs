@@ -2,7 +2,7 @@
 //! status is an error.
 
 use super::{ByteStream, Description, FileItem, FileProof, Got, Item, Opener, PartProof, Source};
-use crate::env::{Env, Time};
+use crate::env::{self, Env, Time};
 use crate::error::{Attempt, Error, Kind, Result};
 use crate::format::list::Content;
 use crate::format::node::{FileTime, Metadata, Node, NodeKind, bad_name};
@@ -40,7 +40,7 @@ impl StreamSource {
         let Some((program, arguments)) = command.split_first() else {
             return Err(Error::new(Kind::InvalidInput, "run", "a command without a name"));
         };
-        let mut process = Command::new(program);
+        let mut process = env::command(program);
         process.args(arguments);
         let what = program.to_string_lossy().into_owned();
         let facts = BTreeMap::from([("command".to_owned(), what.clone())]);

@@ -3,7 +3,7 @@
 use super::args::Global;
 use super::out::{self, Tone};
 use crate::crypto::Secret;
-use crate::env::Env;
+use crate::env::{self, Env};
 use crate::error::{Attempt, Error, Kind, Result};
 use clap::Args;
 use std::ffi::OsString;
@@ -11,7 +11,7 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, IsTerminal, Read, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 use zeroize::Zeroizing;
 
 /// Longest password that is read.
@@ -213,7 +213,7 @@ fn password_file(path: &Path) -> Result<Secret> {
 /// is ended.
 fn password_of(line: &OsString) -> Result<Secret> {
     let what = "the password command";
-    let mut child = Command::new("/bin/sh")
+    let mut child = env::command("/bin/sh")
         .arg("-c")
         .arg(line)
         .stdin(Stdio::inherit())

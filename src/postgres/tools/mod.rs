@@ -8,6 +8,7 @@ pub use running::Running;
 pub use words::words;
 
 use super::{Settings, version_text};
+use crate::env;
 use crate::error::{Attempt, Error, Kind, Result};
 use std::cmp::Reverse;
 use std::path::{Path, PathBuf};
@@ -125,9 +126,9 @@ impl Tools {
     pub fn program(&self, name: &str) -> Command {
         let own = self.own_path(name);
         let mut command = match self.prefix.split_first() {
-            None => Command::new(own),
+            None => env::command(own),
             Some((first, rest)) => {
-                let mut command = Command::new(first);
+                let mut command = env::command(first);
                 command.args(rest).arg(own);
                 command
             }

@@ -13,7 +13,7 @@ use crate::limits::{
 use crate::source::{ByteStream, FileProof, Got};
 use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdout, Command, Stdio};
+use std::process::{Child, ChildStdout, Stdio};
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -141,7 +141,7 @@ impl SqliteReader {
 
     fn spawn(&self, path: &Path) -> Result<Child> {
         let path = std::path::absolute(path).attempt("find", path.display())?;
-        let mut command = Command::new(&self.program);
+        let mut command = crate::env::command(&self.program);
         command.arg(VERB).arg(&path).arg("--scratch").arg(&self.spool.folder);
         command.arg("--busy-wait").arg(self.busy_wait.as_millis().to_string());
         match self.options.verify {
@@ -155,12 +155,6 @@ impl SqliteReader {
             (self.backup_api, "--backup-api"),
         ];
         command.args(switches.iter().filter(|(on, _)| *on).map(|(_, name)| name));
-        // Whatever opens the repository is none of the child's business.
-        for (name, _) in std::env::vars_os() {
-            if name.as_encoded_bytes().starts_with(b"ICECORE_") {
-                command.env_remove(name);
-            }
-        }
         command.stdin(Stdio::null()).stdout(Stdio::piped());
         command.spawn().attempt("start a process to read", path.display())
     }
