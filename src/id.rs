@@ -84,7 +84,7 @@ ids! {
     IndexId[32];
     /// A writer and its outcome: `S` in `writers/S` and `snapshots/S`, random.
     SnapshotId[16];
-    /// The series of snapshots of one set of sources, random.
+    /// The series of snapshots of one host and set of sources: keyed BLAKE3 of their names.
     SeriesId[16];
     /// A key slot, random.
     SlotId[16];

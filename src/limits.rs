@@ -163,6 +163,12 @@ pub const DUMP_TOC_MAX: usize = 256 * MIB;
 pub const DUMP_TOC_ENTRIES_MAX: usize = 1 << 22;
 /// Longest script of roles and tablespaces.
 pub const DUMP_SCRIPT_MAX: u64 = 64 << 20;
+/// Most snapshots that a source's past is looked for in.
+pub const PARENTS_MAX: usize = 64;
+/// Nanoseconds by which clocks of two machines may differ without a remark.
+pub const CLOCK_TOLERANCE: i64 = 600_000_000_000;
+/// Nanoseconds in which a source that turns up under another host's name is remarked on.
+pub const RECENT: i64 = 30 * 86_400_000_000_000;
 
 const KIB: usize = 1 << 10;
 const MIB: usize = 1 << 20;

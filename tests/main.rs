@@ -28,10 +28,12 @@ mod interrupted;
 mod keys;
 mod model;
 mod postgres;
+mod series;
 mod similar;
 mod single;
 mod spec;
 mod sqlite;
+mod tags;
 mod talk;
 mod vectors;
 

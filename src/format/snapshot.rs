@@ -67,16 +67,43 @@ pub struct Snapshot {
 
 impl Snapshot {
     /// The sources that were asked for.
-    pub fn sources(&self) -> BTreeSet<(PartKind, &[u8])> {
-        let parts = self.parts.iter().map(|part| (part.kind, part.path.as_slice()));
-        let missing = self.missing.iter().map(|missing| (missing.kind, missing.path.as_slice()));
-        parts.chain(missing).collect()
+    pub fn sources(&self) -> BTreeSet<SourceName> {
+        let parts = self.parts.iter().map(Part::source);
+        parts.chain(self.missing.iter().map(Missing::source)).collect()
     }
 
     /// Whether something that was asked for is not in it, or changed while it was captured.
     pub fn is_incomplete(&self) -> bool {
         !self.missing.is_empty() || self.parts.iter().any(|part| part.incomplete)
     }
+}
+
+/// What a series is the past of. Its id is a keyed hash of this record.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SeriesName {
+    /// The machine.
+    pub host: String,
+    /// What is asked for of it.
+    pub sources: BTreeSet<SourceName>,
+}
+
+impl Record for SeriesName {
+    const KIND: &'static str = "series";
+}
+
+/// One source, as it is asked for.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SourceName {
+    /// What kind of source it is.
+    pub kind: PartKind,
+    /// As [`Part::path`].
+    #[serde(with = "serde_bytes")]
+    pub path: Vec<u8>,
+    /// As [`Part::selection`].
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub selection: BTreeSet<String>,
 }
 
 /// A source that was asked for and could not be captured at all.
@@ -93,6 +120,14 @@ pub struct Missing {
     pub selection: BTreeSet<String>,
     /// Why, in words.
     pub reason: String,
+}
+
+impl Missing {
+    /// The source that it would have been a part of.
+    pub fn source(&self) -> SourceName {
+        let (path, selection) = (self.path.clone(), self.selection.clone());
+        SourceName { kind: self.kind, path, selection }
+    }
 }
 
 /// One source of a snapshot.
@@ -131,6 +166,30 @@ pub struct Part {
     #[serde(default)]
     pub incomplete: bool,
 }
+
+impl Part {
+    /// The source that it is a part of.
+    pub fn source(&self) -> SourceName {
+        let (path, selection) = (self.path.clone(), self.selection.clone());
+        SourceName { kind: self.kind, path, selection }
+    }
+
+    /// The databases of a server that are in it, escaped as in the names of their entries.
+    pub fn databases(&self) -> impl Iterator<Item = &str> {
+        let listed = self.facts.get(DATABASES).filter(|_| self.kind == PartKind::PostgresDump);
+        listed.into_iter().flat_map(|names| names.split(", "))
+    }
+
+    /// What of each database was asked for, if not all of it.
+    pub fn scope(&self) -> impl Iterator<Item = &str> {
+        let of_databases = ["database=", "exclude-database="];
+        let words = self.selection.iter().map(String::as_str);
+        words.filter(move |word| !of_databases.iter().any(|prefix| word.starts_with(prefix)))
+    }
+}
+
+/// The fact that lists the databases of a part of kind `postgres-dump`.
+pub const DATABASES: &str = "databases";
 
 /// An entry that is damaged at its source.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -1,5 +1,6 @@
 //! `forget`: gives snapshots up. Choosing is apart from doing, so that it can be shown first.
 
+use super::past::Past;
 use super::select::{Filter, choose};
 use super::series::{Flaw, Gap, Member, flaws};
 use crate::error::{Error, Kind, Result};
@@ -136,15 +137,19 @@ fn with_advice(error: Error, troubles: &[Error]) -> Error {
 }
 
 impl ForgetPlan {
-    /// Nothing of a series would be left (fault 45).
+    /// Nothing of a series would be left, or of a source, or of a database (fault 45).
     fn refuse_to_end_a_series(&self) -> Result<()> {
-        let kept: HashSet<_> = self.keep.iter().map(|stored| stored.snapshot.series).collect();
-        match self.forget.iter().find(|stored| !kept.contains(&stored.snapshot.series)) {
-            None => Ok(()),
-            Some(last) => Err(Error::new(Kind::Refused, "forget", last.snapshot.id.short())
-                .because("it is the last snapshot of its sources")
-                .hint("`--force` gives it up all the same")),
+        let kept: HashSet<Past<'_>> =
+            self.keep.iter().flat_map(|stored| Past::of(&stored.snapshot)).collect();
+        for stored in &self.forget {
+            let pasts = Past::of(&stored.snapshot);
+            if let Some(lost) = pasts.iter().find(|past| !past.is_among(&kept)) {
+                return Err(Error::new(Kind::Refused, "forget", stored.snapshot.id.short())
+                    .because(format!("it is the last snapshot of {lost}"))
+                    .hint("`--force` gives it up all the same"));
+            }
         }
+        Ok(())
     }
 }
 

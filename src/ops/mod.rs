@@ -13,3 +13,5 @@ pub mod select;
 pub mod series;
 pub mod stats;
 pub mod tree;
+
+mod past;

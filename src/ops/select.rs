@@ -1,7 +1,7 @@
 //! Choosing snapshots: filters, `latest`, `latest~N`, id prefixes, and `SNAP:path`.
 
 use crate::error::{Error, Kind, Result};
-use crate::format::snapshot::Snapshot;
+use crate::format::snapshot::{Part, Snapshot};
 use crate::id::SnapshotId;
 use crate::repo::{Repository, StoredSnapshot};
 use std::collections::HashSet;
@@ -23,8 +23,24 @@ impl Filter {
         let host = self.hosts.is_empty() || self.hosts.contains(&snapshot.host);
         let tags = self.tags.is_empty()
             || self.tags.iter().any(|list| list.split(',').all(|tag| snapshot.tags.contains(tag)));
-        let path = |path: &Vec<u8>| snapshot.parts.iter().any(|part| within(path, &part.path));
+        let path = |path: &Vec<u8>| snapshot.parts.iter().any(|part| may_hold(part, path));
         host && tags && self.paths.iter().all(path)
+    }
+}
+
+/// Whether a path lies in a part, as far as the part's record tells: it names the databases of a
+/// server.
+fn may_hold(part: &Part, path: &[u8]) -> bool {
+    let folder = [&part.path, b"/databases/".as_slice()].concat();
+    let is_listed = |entry: &[u8]| {
+        part.databases().any(|name| {
+            let suffix = entry.strip_prefix(name.as_bytes());
+            suffix.is_some_and(|suffix| matches!(suffix, b".dump" | b".sql"))
+        })
+    };
+    match path.strip_prefix(folder.as_slice()) {
+        Some(entry) if part.databases().next().is_some() => is_listed(entry),
+        _ => within(path, &part.path),
     }
 }
 

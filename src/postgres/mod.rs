@@ -2,6 +2,7 @@
 
 pub mod census;
 mod client;
+mod pattern;
 mod secret;
 pub mod settings;
 mod tls;
@@ -9,9 +10,11 @@ mod tools;
 mod trouble;
 
 pub use client::{Client, Row, unconverted};
+pub use pattern::Pattern;
 pub use secret::Secret;
 pub use settings::{Host, Settings, Surroundings};
 pub use tools::{Running, ToolOptions, Tools, words};
+pub use trouble::NOT_HANDED_ON;
 
 /// A version as people write it, from `server_version_num`: 150018 is 15.18.
 pub fn version_text(number: u32) -> String {

@@ -91,6 +91,11 @@ fn reason(cause: &tokio_postgres::Error) -> String {
     text
 }
 
+/// Why a tool may miss the server that was reached from here.
+pub const NOT_HANDED_ON: &str = "a command that runs it (--pg-command) may not hand its settings \
+                                 on: docker exec needs -e PGHOST -e PGPORT where the server is \
+                                 not at the usual place, and -e PGPASSWORD";
+
 /// What a tool's last words mean, and what may help.
 pub(super) fn of_tool(said: &str) -> (Kind, Option<&'static str>) {
     let has = |text: &str| said.contains(text);
@@ -122,7 +127,7 @@ pub(super) fn of_tool(said: &str) -> (Kind, Option<&'static str>) {
         return (Kind::NoSpace, None);
     }
     match has("connection to server") {
-        true => (Kind::NotFound, None),
+        true => (Kind::NotFound, Some(NOT_HANDED_ON)),
         false => (Kind::Failed, None),
     }
 }

@@ -20,6 +20,7 @@ mod seal;
 mod session;
 mod snapshots;
 mod standing;
+mod tags;
 mod trailers;
 mod uploader;
 
@@ -32,7 +33,7 @@ pub use keys::SlotInfo;
 pub use reader::{Plain, Reader};
 pub use rows::{BlobSet, Row};
 pub use session::{Progress, Session, SessionOptions};
-pub use snapshots::{StoredOutcome, StoredSnapshot, newest_first};
+pub use snapshots::{StoredOutcome, StoredSnapshot};
 pub use trailers::PackContents;
 
 use crate::backend::{Backend, Handle, Put};

@@ -9,7 +9,7 @@ use crate::format::gc::{Forgotten, Position};
 use crate::format::node::bad_name;
 use crate::format::snapshot::{Outcome, Snapshot};
 use crate::id::{SeriesId, SnapshotId};
-use crate::limits::{DIRECTORY_DEPTH_MAX, OUTCOME_MAX, SNAPSHOT_ELEMENTS_MAX};
+use crate::limits::{CLOCK_TOLERANCE, DIRECTORY_DEPTH_MAX, OUTCOME_MAX, SNAPSHOT_ELEMENTS_MAX};
 use rayon::prelude::*;
 use std::collections::{BTreeMap, HashMap, HashSet};
 
@@ -28,8 +28,8 @@ pub struct StoredSnapshot {
 pub type StoredOutcome = (Outcome, [u8; 32], u64);
 
 impl Repository {
-    /// Every live snapshot that was not given up, newest first. All are held: whoever needs but one
-    /// at a time takes [`Repository::each_outcome`].
+    /// Every live snapshot that was not given up, newest first, with the tags that it has now. All
+    /// are held: whoever needs but one at a time takes [`Repository::each_outcome`].
     ///
     /// # Errors
     /// What cannot be read is handed to `trouble` and left out; listing errors end it.
@@ -48,7 +48,8 @@ impl Repository {
             }
             Ok(())
         })?;
-        newest_first(&mut snapshots);
+        self.apply_tag_changes(&mut snapshots, &mut trouble)?;
+        newest_first(&mut snapshots, self.env().now());
         Ok(snapshots)
     }
 
@@ -194,23 +195,27 @@ fn bad_path(path: &[u8]) -> Option<&'static str> {
     names().find_map(bad_name)
 }
 
-/// Newest first. Within a series the number decides, so that a forged clock cannot reorder it;
-/// across series the claimed time, which counts as no earlier than any before it in its series.
-pub fn newest_first(snapshots: &mut [StoredSnapshot]) {
+/// Newest first. Within a series the number decides, so that a wrong clock cannot reorder it.
+/// Across series it is the claimed time, no earlier than any before it in its series; of a time
+/// that is still to come nothing is believed but that of the snapshots before it, and without one
+/// it comes last.
+fn newest_first(snapshots: &mut [StoredSnapshot], now: Time) {
+    let possible = Time(now.0.saturating_add(CLOCK_TOLERANCE));
     snapshots.sort_by_key(|stored| (stored.snapshot.series, stored.snapshot.sequence));
-    let mut latest: HashMap<SeriesId, Time> = HashMap::new();
-    let times: HashMap<SnapshotId, Time> = snapshots
+    let mut latest: HashMap<SeriesId, (Option<Time>, Time)> = HashMap::new();
+    let times: HashMap<SnapshotId, (Option<Time>, Time)> = snapshots
         .iter()
         .map(|stored| {
             let snapshot = &stored.snapshot;
-            let time = latest.entry(snapshot.series).or_insert(snapshot.started);
-            *time = (*time).max(snapshot.started);
-            (snapshot.id, *time)
+            let believed = Some(snapshot.started).filter(|time| *time <= possible);
+            let times = latest.entry(snapshot.series).or_insert((None, snapshot.started));
+            *times = (times.0.max(believed), times.1.max(snapshot.started));
+            (snapshot.id, *times)
         })
         .collect();
     snapshots.sort_by_key(|stored| {
         let snapshot = &stored.snapshot;
-        let time = times.get(&snapshot.id).copied();
-        std::cmp::Reverse((time, snapshot.series, snapshot.sequence, snapshot.id))
+        let times = times.get(&snapshot.id).copied();
+        std::cmp::Reverse((times, snapshot.series, snapshot.sequence, snapshot.id))
     });
 }

@@ -14,7 +14,7 @@ use crate::format::database::DatabaseFacts;
 use crate::format::node::{LinkGroup, Node, Stamp};
 use crate::format::snapshot::PartKind;
 use serde_bytes::ByteBuf;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// One source of a snapshot.
 pub trait Source: Send {
@@ -54,6 +54,9 @@ pub struct Description {
     pub kind: PartKind,
     /// Absolute path at which it stands in the snapshot, `/` between components.
     pub path: Vec<u8>,
+    /// What of it is asked for, in the words of its kind; empty for all of it. Another selection
+    /// makes another source: what may change from time to time does not belong here.
+    pub selection: BTreeSet<String>,
 }
 
 /// One item of a source.

@@ -8,7 +8,7 @@ use crate::format::list::Content;
 use crate::format::node::{FileTime, Metadata, Node, NodeKind, bad_name};
 use crate::format::snapshot::PartKind;
 use rustix::process::{getegid, geteuid};
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::ffi::OsString;
 use std::io::{self, Read};
 use std::process::{Child, ChildStderr, ChildStdout, Command, ExitStatus, Stdio};
@@ -78,7 +78,8 @@ impl StreamSource {
 
 impl Source for StreamSource {
     fn describe(&self) -> Description {
-        Description { kind: PartKind::Stdin, path: [b"/", self.name.as_slice()].concat() }
+        let path = [b"/", self.name.as_slice()].concat();
+        Description { kind: PartKind::Stdin, path, selection: BTreeSet::new() }
     }
 
     fn next(&mut self) -> Result<Option<Item>> {

@@ -2,7 +2,7 @@
 
 use super::verbs::{
     backup, cat, check, completions, demo, diff, dump, find, forget, init, key, ls, man, restore,
-    snapshots, stats,
+    snapshots, stats, tag,
 };
 use clap::{ArgAction, Args, Parser, Subcommand};
 use std::path::PathBuf;
@@ -85,6 +85,8 @@ pub enum Verb {
     Stats(stats::StatsArgs),
     /// Give snapshots up
     Forget(forget::ForgetArgs),
+    /// Change the tags of snapshots
+    Tag(tag::TagArgs),
     /// List, add, remove and change passwords and key files
     #[command(subcommand)]
     Key(key::KeyVerb),

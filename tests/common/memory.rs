@@ -176,7 +176,8 @@ struct MemorySource {
 
 impl Source for MemorySource {
     fn describe(&self) -> Description {
-        Description { kind: PartKind::Files, path: self.root.as_bytes().to_vec() }
+        let path = self.root.as_bytes().to_vec();
+        Description { kind: PartKind::Files, path, selection: Default::default() }
     }
 
     fn next(&mut self) -> Result<Option<Item>> {

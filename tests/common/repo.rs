@@ -42,6 +42,7 @@ pub fn options() -> BackupOptions {
         deltas: true,
         keep_going: false,
         allow_empty: false,
+        skip_if_unchanged: false,
     }
 }
 

@@ -18,7 +18,8 @@ struct Endless {
 
 impl Source for Endless {
     fn describe(&self) -> Description {
-        Description { kind: PartKind::Files, path: b"/many".to_vec() }
+        let path = b"/many".to_vec();
+        Description { kind: PartKind::Files, path, selection: Default::default() }
     }
 
     fn next(&mut self) -> Result<Option<Item>> {

@@ -4,6 +4,7 @@ use super::store::{backup, facts, options, restored, url};
 use crate::common::postgres::{SUPERUSER, Server, VERSIONS, quoted, server, unique};
 use crate::common::repo::TempRepo;
 use icecore::format::snapshot::PartKind;
+use icecore::postgres::Pattern;
 use icecore::source::postgres::{DatabaseChoice, DumpFormat, PostgresOptions};
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -108,8 +109,8 @@ fn choices_are_heeded() {
             facts(&repo, &snapshot).into_values().map(|facts| facts.name).collect::<Vec<_>>()
         };
         let choice = |include: &[&str], exclude: &[&str]| DatabaseChoice {
-            include: include.iter().map(|text| (*text).to_owned()).collect(),
-            exclude: exclude.iter().map(|text| (*text).to_owned()).collect(),
+            include: include.iter().map(|text| Pattern::new(*text)).collect(),
+            exclude: exclude.iter().map(|text| Pattern::new(*text)).collect(),
             all: false,
         };
         assert_eq!(dumped(&server.url(&names[0]), choice(&[], &[])), [names[0].clone()]);
@@ -272,7 +273,10 @@ fn databases_and_a_folder_in_one_snapshot() {
     tree.put("upload", b"a file".to_vec());
     let mut snapshots = Vec::new();
     for _ in 0..2 {
-        let databases = DatabaseChoice { include: vec![format!("{stem}_*")], ..Default::default() };
+        let databases = DatabaseChoice {
+            include: vec![Pattern::new(format!("{stem}_*"))],
+            ..Default::default()
+        };
         let dumps = super::store::source(
             &url(server),
             PostgresOptions { databases, ..options(server) },

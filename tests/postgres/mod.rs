@@ -11,5 +11,6 @@ mod secrets;
 mod settings;
 mod store;
 mod tls;
+mod turns;
 mod whole;
 mod within;

@@ -7,7 +7,7 @@ use crate::common::postgres::{
 use crate::common::repo::{TempRepo, options as backup_options};
 use icecore::error::{Error, Kind};
 use icecore::monitor::Recording;
-use icecore::postgres::ToolOptions;
+use icecore::postgres::{Pattern, ToolOptions};
 use icecore::source::postgres::{DatabaseChoice, PostgresOptions};
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
@@ -32,7 +32,7 @@ fn says(error: &Error, kind: Kind, words: &[&str]) {
 }
 
 fn choice(name: &str) -> DatabaseChoice {
-    DatabaseChoice { include: vec![name.to_owned()], ..DatabaseChoice::default() }
+    DatabaseChoice { include: vec![Pattern::new(name)], ..DatabaseChoice::default() }
 }
 
 /// A program of a test's own that stands before PostgreSQL's.
@@ -221,8 +221,10 @@ fn keeping_going_keeps_what_there_is() {
     }
     server.sql(&good, &format!("GRANT SELECT ON t TO {role}"));
     let repo = TempRepo::new(9);
-    let databases =
-        DatabaseChoice { include: vec![good.clone(), bad.clone()], ..Default::default() };
+    let databases = DatabaseChoice {
+        include: vec![Pattern::new(&good), Pattern::new(&bad)],
+        ..Default::default()
+    };
     let options = PostgresOptions { databases, ..options(server) };
     let sources = vec![source(&server.url_of(&role, "hunter2", &good), options, &repo)];
     let heard = Recording::default();

@@ -100,7 +100,10 @@ fn a_newer_server_takes_an_older_dump() {
         let output = pg_dump.output().unwrap();
         let text = String::from_utf8(output.stdout).unwrap();
         let differs = |line: &&str| {
-            !line.contains("restrict ") && !line.starts_with("-- Dumped from database version")
+            // Servers mark columns for themselves, by options that their own pg_dump hides.
+            let own = line.is_empty() || line.contains("(pg_attver=");
+            !own && !line.contains("restrict ")
+                && !line.starts_with("-- Dumped from database version")
         };
         // Newer servers show a view's columns without the table's name where that is clear.
         let shown = |line: &str| line.replace("parent.id", "id").replace("parent.note", "note");

@@ -2,27 +2,31 @@
 
 mod ahead;
 mod batch;
+mod beside;
 mod links;
 mod parent;
 mod part;
+mod series;
 mod wanted;
 mod watched;
 
 pub use crate::codec::Level;
-pub use parent::ParentChoice;
+pub use parent::{ParentChoice, Parentage};
 
 use super::damage::remember;
 use crate::env::Time;
 use crate::error::{Error, Kind, Result};
-use crate::format::snapshot::{Missing, Part, Snapshot, Summary};
-use crate::id::SeriesId;
+use crate::format::snapshot::{Missing, Part, PartKind, Snapshot, Summary};
+use crate::id::SnapshotId;
 use crate::monitor::{Counter, Monitor, go_on};
+use crate::ops::tree::Entry;
 use crate::repo::{Reader, Repository, Session, SessionOptions};
 use crate::source::{Description, Source};
 use crate::stream::Cutter;
 use links::Links;
-use parent::Series;
+use parent::{Parent, Parents};
 use part::{BuiltPart, PartBuilder};
+use series::Series;
 use std::collections::{BTreeMap, BTreeSet};
 use wanted::Wanted;
 
@@ -49,16 +53,22 @@ pub struct BackupOptions {
     pub keep_going: bool,
     /// Whether an empty capture may follow one that was not.
     pub allow_empty: bool,
+    /// Whether nothing is saved that is as the newest snapshot of its series.
+    pub skip_if_unchanged: bool,
 }
 
 /// What became of a backup.
 #[derive(Clone, Debug)]
 pub struct BackupReport {
-    /// The snapshot.
+    /// The snapshot; if nothing was saved, as it would have been.
     pub snapshot: Snapshot,
     /// Whether something could not be captured, or changed while it was read, or may rest on
     /// chunks that turned out to be damaged meanwhile.
     pub incomplete: bool,
+    /// What each part leans on.
+    pub parents: Vec<Parentage>,
+    /// The snapshot that it equals, so that nothing was saved.
+    pub unchanged: Option<SnapshotId>,
 }
 
 /// Captures `sources` as one snapshot.
@@ -84,9 +94,11 @@ pub fn backup(
         deltas: options.deltas,
     })?;
     session.take_troubles().iter().for_each(|error| monitor.trouble(error));
-    let series = Series::find(repository, &options.host, &descriptions, &options.parent)?;
+    let index = session.index().clone();
+    let reader = Reader::new(repository, &index);
+    let past = Past::find(&reader, repository, options, &descriptions)?;
     monitor.begin("back up", None);
-    let captured = capture(&mut session, sources, &series, options, monitor);
+    let captured = capture(&mut session, &reader, sources, &past, options, monitor);
     monitor.end();
     let met_damage = remember(repository, session.index(), monitor);
     // Ctrl-C reaches children that read, too: one may be gone before anybody here is asked.
@@ -98,14 +110,15 @@ pub fn backup(
             return Err(error);
         }
     };
+    captured.warnings.extend(warnings);
     if met_damage {
         let error = damaged(repository);
         captured.warnings.push(error.to_string());
         monitor.trouble(&error);
     }
-    captured.warnings.extend(warnings);
-    let snapshot = commit(session, captured, &series, started, options)?;
-    Ok(BackupReport { incomplete: met_damage || snapshot.is_incomplete(), snapshot })
+    let mut report = commit(session, captured, past, started, options)?;
+    report.incomplete |= met_damage;
+    Ok(report)
 }
 
 /// From when it was met, nothing rests on it; what was counted on before may.
@@ -115,9 +128,39 @@ fn damaged(repository: &Repository) -> Error {
         .hint("run the same backup again: it stores anew what its sources still have")
 }
 
+/// What is known of earlier snapshots.
+struct Past {
+    series: Series,
+    /// The newest snapshot of the series.
+    last: Option<Snapshot>,
+    /// The parents of each source.
+    parents: Vec<Parents>,
+    warnings: Vec<String>,
+}
+
+impl Past {
+    fn find(
+        reader: &Reader<'_>,
+        repository: &Repository,
+        options: &BackupOptions,
+        sources: &[Description],
+    ) -> Result<Self> {
+        let all = series::snapshots(repository)?;
+        let series = Series::find(repository, &options.host, sources, &all)?;
+        let parents = |source| Parents::find(reader, &all, &options.host, source, &options.parent);
+        Ok(Past {
+            parents: sources.iter().map(parents).collect::<Result<_>>()?,
+            last: series.last(&all).map(|stored| stored.snapshot.clone()),
+            warnings: series.warnings(&all, repository.env().now()),
+            series,
+        })
+    }
+}
+
 #[derive(Default)]
 struct Captured {
     parts: Vec<Part>,
+    parents: Vec<Parentage>,
     missing: Vec<Missing>,
     warnings: Vec<String>,
     counts: Summary,
@@ -125,29 +168,27 @@ struct Captured {
 
 fn capture(
     session: &mut Session<'_>,
+    reader: &Reader<'_>,
     sources: Vec<Box<dyn Source>>,
-    series: &Series,
+    past: &Past,
     options: &BackupOptions,
     monitor: &dyn Monitor,
 ) -> Result<Captured> {
-    let index = session.index().clone();
-    let reader = Reader::new(session.repository(), &index);
     let cutter = Cutter::new(session.repository())?;
-    let mut captured = Captured::default();
+    let mut captured = Captured { warnings: past.warnings.clone(), ..Captured::default() };
     let mut links = Links::default();
     let mut first_error = None;
-    for source in sources {
-        let Description { kind, path } = source.describe();
-        let selection = BTreeSet::new();
-        let before = series.part_of(&source.describe());
-        let builder = PartBuilder::new(session, &reader, &cutter, monitor, before, &mut links);
+    for (source, parents) in sources.into_iter().zip(&past.parents) {
+        let Description { kind, path, selection } = source.describe();
+        let builder =
+            PartBuilder::new(session, reader, &cutter, monitor, &parents.list, &mut links);
         let built = builder.build(source, options.keep_going).and_then(|built| {
-            refuse_empty(&reader, &built, before, options)?;
+            refuse_empty(reader, &built, &parents.list, options)?;
             Ok(built)
         });
         match built {
-            Ok(mut built) => {
-                built.part.parents.extend(series.parent().map(|stored| stored.snapshot.id));
+            Ok(built) => {
+                captured.parents.push(parents.told(&built.part));
                 captured.warnings.extend(built.warnings);
                 add(&mut captured.counts, &built.counts);
                 captured.parts.push(built.part);
@@ -185,37 +226,39 @@ fn of_source(error: Error, path: &[u8]) -> Error {
 fn refuse_empty(
     reader: &Reader<'_>,
     built: &BuiltPart,
-    before: Option<&Part>,
+    parents: &[Parent],
     options: &BackupOptions,
 ) -> Result<()> {
-    let emptied = |before| built.counts.bytes == 0 && parent::has_bytes(reader, before);
-    if options.allow_empty || !before.is_some_and(emptied) {
-        return Ok(());
-    }
+    let last = parents.iter().find(|parent| matches!(parent.root, Entry::Node(_)));
+    let had_bytes = |parent: &&Parent| parent::has_bytes(reader, &parent.root);
+    let may_be_empty = options.allow_empty || built.counts.bytes > 0;
+    let Some(last) = last.filter(|_| !may_be_empty).filter(had_bytes) else { return Ok(()) };
     let name = String::from_utf8_lossy(&built.part.path);
+    let host = last.foreign.as_ref().map_or(String::new(), |host| format!(" of host {host}"));
+    let before = last.id.short();
     Err(Error::new(Kind::Refused, "capture", name)
-        .because("nothing is in it, and in the snapshot before there was")
+        .because(format!("nothing is in it, and in snapshot {before}{host} there was something"))
         .hint("is it mounted? `--allow-empty` saves it all the same"))
 }
 
 fn commit(
     session: Session<'_>,
     captured: Captured,
-    series: &Series,
+    past: Past,
     started: Time,
     options: &BackupOptions,
-) -> Result<Snapshot> {
+) -> Result<BackupReport> {
     let env = session.repository().env().clone();
-    let series_id = match series.id() {
-        Some(id) => id,
-        None => SeriesId(env.random()?),
-    };
     let generation = session.index().generation();
-    session.commit(|id, written| Snapshot {
+    // What had to be stored again, although it is nothing new, needs a snapshot to live by.
+    let may_skip = options.skip_if_unchanged && session.summary().chunks_new == 0;
+    let unchanged = past.last.filter(|last| may_skip && is_same(&captured, last));
+    let Captured { parts, parents, missing, warnings, counts } = captured;
+    let make = |id, written: Summary| Snapshot {
         id,
-        series: series_id,
-        sequence: series.next_sequence(),
-        previous: series.previous_hash(),
+        series: past.series.id,
+        sequence: past.series.next_sequence(),
+        previous: past.series.previous_hash(),
         generation,
         started,
         finished: env.now(),
@@ -224,9 +267,9 @@ fn commit(
         tags: options.tags.clone(),
         labels: options.labels.clone(),
         tool: options.tool.clone(),
-        parts: captured.parts,
-        missing: captured.missing,
-        warnings: captured.warnings,
+        parts,
+        missing,
+        warnings,
         summary: Summary {
             chunks_new: written.chunks_new,
             chunks_known: written.chunks_known,
@@ -234,9 +277,41 @@ fn commit(
             delta: written.delta,
             packed: written.packed,
             written: written.written,
-            ..captured.counts
+            ..counts
         },
+    };
+    let snapshot = match &unchanged {
+        None => session.commit(make)?,
+        Some(_) => {
+            let snapshot = make(session.id(), session.summary().clone());
+            session.abandon()?;
+            snapshot
+        }
+    };
+    Ok(BackupReport {
+        incomplete: snapshot.is_incomplete(),
+        snapshot,
+        parents,
+        unchanged: unchanged.map(|last| last.id),
     })
+}
+
+/// Whether what was captured is all that a snapshot holds.
+fn is_same(captured: &Captured, last: &Snapshot) -> bool {
+    let same = |(part, other): (&Part, &Part)| {
+        part.source() == other.source()
+            && !part.incomplete
+            && !other.incomplete
+            && part.tainted == other.tainted
+            && match part.kind {
+                // All but its content is of the moment.
+                PartKind::Stdin => part.root.kind == other.root.kind,
+                _ => part.root == other.root,
+            }
+    };
+    let whole = captured.missing.is_empty() && last.missing.is_empty();
+    let all = captured.parts.len() == last.parts.len();
+    whole && all && captured.parts.iter().zip(&last.parts).all(same)
 }
 
 fn add(sum: &mut Summary, more: &Summary) {

@@ -1,22 +1,22 @@
-//! The series that a snapshot continues, and the parent that it leans on.
+//! The parents that a source leans on: the newest snapshots that hold its past, or some of it.
 
 use crate::error::{Error, Kind, Result};
-use crate::format::gc::Position;
 use crate::format::list::TreeRef;
 use crate::format::node::{Node, NodeKind};
-use crate::format::snapshot::{Part, PartKind, Snapshot};
-use crate::id::{SeriesId, SnapshotId};
-use crate::limits::DIRECTORY_DEPTH_MAX;
-use crate::repo::{Reader, Repository, StoredSnapshot};
+use crate::format::snapshot::{Part, SourceName};
+use crate::id::SnapshotId;
+use crate::limits::{DIRECTORY_DEPTH_MAX, PARENTS_MAX};
+use crate::ops::select::within;
+use crate::ops::tree::{self, Entry};
+use crate::repo::{Reader, StoredSnapshot};
 use crate::source::Description;
 use crate::stream::DirectoryEntries;
-use std::cmp::Reverse;
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 /// Where deltas and unchanged files are looked for.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum ParentChoice {
-    /// The newest snapshot of the same sources from the same machine.
+    /// For each source in the newest snapshots that hold it, this machine's own first.
     #[default]
     Auto,
     /// Nowhere: everything is read, every new chunk is stored whole.
@@ -25,93 +25,146 @@ pub enum ParentChoice {
     Snapshot(SnapshotId),
 }
 
-/// What is known of the series, and the parent.
-pub(super) struct Series {
-    newest: Option<Position>,
-    parent: Option<StoredSnapshot>,
-    /// Parts that the parent misses, as an earlier snapshot of its series has them.
-    older: Vec<Part>,
+/// A snapshot that holds the past of a source, or some of it.
+pub(super) struct Parent {
+    pub(super) id: SnapshotId,
+    /// The host that made it, if that is another one. Then its stamps prove nothing.
+    pub(super) foreign: Option<String>,
+    /// What stands in it where the source stands.
+    pub(super) root: Entry,
 }
 
-impl Series {
+/// The parents of one source, those to be asked first at the front.
+pub(super) struct Parents {
+    pub(super) list: Vec<Parent>,
+    /// Why there is none, if so.
+    none: String,
+}
+
+/// What a part of a new snapshot leans on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Parentage {
+    /// The source.
+    pub source: SourceName,
+    /// The parents, as the part names them.
+    pub parents: BTreeSet<SnapshotId>,
+    /// Why there is none; or whose they are, if they are another host's.
+    pub remark: Option<String>,
+}
+
+impl Parents {
     pub(super) fn find(
-        repository: &Repository,
+        reader: &Reader<'_>,
+        all: &[StoredSnapshot],
         host: &str,
-        sources: &[Description],
+        source: &Description,
         choice: &ParentChoice,
     ) -> Result<Self> {
-        let wanted: BTreeSet<(PartKind, &[u8])> =
-            sources.iter().map(|source| (source.kind, source.path.as_slice())).collect();
-        let mut trouble = None;
-        let all = repository.snapshots(|error| remember(&mut trouble, error))?;
-        refuse(trouble)?;
-        let of_series = |stored: &StoredSnapshot| {
-            let snapshot = &stored.snapshot;
-            snapshot.host == host && snapshot.sources() == wanted
-        };
-        let newest = all
-            .iter()
-            .filter(|stored| of_series(stored))
-            .max_by_key(|stored| stored.snapshot.sequence)
-            .cloned();
-        let parent = match choice {
-            ParentChoice::Auto => newest.clone(),
-            ParentChoice::None => None,
+        let (stored, none) = match choice {
+            ParentChoice::None => (Vec::new(), "none is wanted".to_owned()),
+            ParentChoice::Auto => {
+                (newest_of(all, host, source), "no snapshot holds it yet".to_owned())
+            }
             ParentChoice::Snapshot(id) => {
-                let found = all.iter().find(|stored| stored.snapshot.id == *id).cloned();
-                Some(found.ok_or_else(|| Error::new(Kind::NotFound, "find the parent", id))?)
+                let found = all.iter().find(|stored| stored.snapshot.id == *id);
+                let found =
+                    found.ok_or_else(|| Error::new(Kind::NotFound, "find the parent", id))?;
+                (vec![found], format!("snapshot {} does not hold it", id.short()))
             }
         };
-        let older = parent.as_ref().map_or_else(Vec::new, |stored| older(&stored.snapshot, &all));
-        let newest = newest.map(|stored| Position {
-            series: stored.snapshot.series,
-            sequence: stored.snapshot.sequence,
-            hash: Some(stored.hash),
-        });
-        Ok(Series { newest: after_forgotten(repository, newest)?, parent, older })
+        let parent = |stored: &StoredSnapshot| {
+            let snapshot = &stored.snapshot;
+            // What cannot be read can be no parent.
+            let root = tree::find(reader, snapshot, &source.path).ok()?.entry;
+            let foreign = (snapshot.host != host).then(|| snapshot.host.clone());
+            Some(Parent { id: snapshot.id, foreign, root })
+        };
+        Ok(Parents { list: stored.into_iter().filter_map(parent).collect(), none })
     }
 
-    pub(super) fn id(&self) -> Option<SeriesId> {
-        self.newest.map(|newest| newest.series)
-    }
-
-    pub(super) fn next_sequence(&self) -> u64 {
-        self.newest.map_or(1, |newest| newest.sequence.saturating_add(1))
-    }
-
-    pub(super) fn previous_hash(&self) -> Option<[u8; 32]> {
-        self.newest.and_then(|newest| newest.hash)
-    }
-
-    pub(super) fn parent(&self) -> Option<&StoredSnapshot> {
-        self.parent.as_ref()
-    }
-
-    /// The part to compare a source with: the parent's at the same place, or an earlier one.
-    pub(super) fn part_of(&self, source: &Description) -> Option<&Part> {
-        let parts = self.parent.iter().flat_map(|stored| &stored.snapshot.parts);
-        parts.chain(&self.older).find(|part| part.path == source.path)
+    /// What is said of them, once it is known which of them were of use.
+    pub(super) fn told(&self, part: &Part) -> Parentage {
+        let used = || self.list.iter().filter(|parent| part.parents.contains(&parent.id));
+        let hosts: BTreeSet<&str> = used().filter_map(|parent| parent.foreign.as_deref()).collect();
+        let remark = match (part.parents.is_empty(), hosts.is_empty()) {
+            (true, _) => Some(self.none.clone()),
+            (false, true) => None,
+            (false, false) => {
+                let hosts: Vec<&str> = hosts.into_iter().collect();
+                Some(format!("of host {}, for deltas only", hosts.join(", ")))
+            }
+        };
+        Parentage { source: part.source(), parents: part.parents.clone(), remark }
     }
 }
 
-/// Of each part that a snapshot misses, the last one before it in its series.
-fn older(parent: &Snapshot, all: &[StoredSnapshot]) -> Vec<Part> {
-    let earlier = |snapshot: &Snapshot| {
-        snapshot.series == parent.series && snapshot.sequence < parent.sequence
+/// For each selection of the source, and each place around or within it, the newest snapshot that
+/// holds it, and if something is missing there the newest that has it all. This host's come first;
+/// another's only where this one has none. `all` are sorted, the newest first.
+fn newest_of<'s>(
+    all: &'s [StoredSnapshot],
+    host: &str,
+    source: &Description,
+) -> Vec<&'s StoredSnapshot> {
+    let mut own = Newest::default();
+    let mut others = Newest::default();
+    for stored in all {
+        let is_own = stored.snapshot.host == host;
+        for part in stored.snapshot.parts.iter().filter(|part| overlaps(part, source)) {
+            if is_own { own.offer(stored, part) } else { others.offer(stored, part) }
+        }
+    }
+    let has_own = !own.chosen.is_empty();
+    others.chosen.retain(|(_, part)| {
+        !own.seen.contains_key(&key(part)) && (!has_own || part.path == source.path)
+    });
+    let chosen = own.chosen.into_iter().chain(others.chosen).enumerate();
+    let counts = |(at, (_, part)): &(usize, (&StoredSnapshot, &Part))| {
+        *at < PARENTS_MAX || key(part) == (&source.path, &source.selection)
     };
-    let mut earlier: Vec<&Snapshot> =
-        all.iter().map(|stored| &stored.snapshot).filter(|snapshot| earlier(snapshot)).collect();
-    earlier.sort_by_key(|snapshot| Reverse(snapshot.sequence));
-    let part_at = |path: &[u8]| {
-        earlier.iter().flat_map(|snapshot| &snapshot.parts).find(|part| part.path == path).cloned()
-    };
-    parent.missing.iter().filter_map(|missing| part_at(&missing.path)).collect()
+    let mut ids = HashSet::new();
+    let chosen = chosen.filter(counts).map(|(_, (stored, _))| stored);
+    chosen.filter(|stored| ids.insert(stored.snapshot.id)).collect()
 }
 
-/// Whether there is any content in a part. One that cannot be read to its end counts: nobody
-/// knows what it held.
-pub(super) fn has_bytes(reader: &Reader<'_>, part: &Part) -> bool {
-    node_has_bytes(reader, &part.root, 0, &mut HashSet::new())
+fn overlaps(part: &Part, source: &Description) -> bool {
+    within(&source.path, &part.path) || within(&part.path, &source.path)
+}
+
+type Key<'s> = (&'s Vec<u8>, &'s BTreeSet<String>);
+
+fn key(part: &Part) -> Key<'_> {
+    (&part.path, &part.selection)
+}
+
+/// Of each kind of part the newest, and the newest that is whole.
+#[derive(Default)]
+struct Newest<'s> {
+    chosen: Vec<(&'s StoredSnapshot, &'s Part)>,
+    /// Whether a whole one was met.
+    seen: HashMap<Key<'s>, bool>,
+}
+
+impl<'s> Newest<'s> {
+    fn offer(&mut self, stored: &'s StoredSnapshot, part: &'s Part) {
+        let whole = !part.incomplete;
+        match self.seen.get(&key(part)) {
+            None => {}
+            Some(false) if whole => {}
+            Some(_) => return,
+        }
+        self.seen.insert(key(part), whole);
+        self.chosen.push((stored, part));
+    }
+}
+
+/// Whether there is any content in what stood there. What cannot be read to its end counts:
+/// nobody knows what it held.
+pub(super) fn has_bytes(reader: &Reader<'_>, entry: &Entry) -> bool {
+    match entry {
+        Entry::Node(node) => node_has_bytes(reader, node, 0, &mut HashSet::new()),
+        Entry::Leading(_) => false,
+    }
 }
 
 fn node_has_bytes(
@@ -137,30 +190,4 @@ fn node_has_bytes(
             Err(_) => return true,
         }
     }
-}
-
-/// The series goes on after its last member, also where that one was given up.
-fn after_forgotten(repository: &Repository, newest: Option<Position>) -> Result<Option<Position>> {
-    let Some(newest) = newest else { return Ok(None) };
-    let mut trouble = None;
-    let forgotten = repository.forgotten(|error| remember(&mut trouble, error))?;
-    refuse(trouble)?;
-    let later = forgotten
-        .iter()
-        .filter_map(|mark| mark.position)
-        .filter(|position| position.series == newest.series && position.sequence > newest.sequence)
-        .max_by_key(|position| position.sequence);
-    Ok(Some(later.unwrap_or(newest)))
-}
-
-/// What is damaged, newer than this program or just being deleted can be no parent, and `check`
-/// is where it is reported. But a store that only fails for a moment must not break the series.
-fn remember(trouble: &mut Option<Error>, error: Error) {
-    if !matches!(error.kind(), Kind::Damaged | Kind::Unsupported | Kind::NotFound) {
-        *trouble = Some(error);
-    }
-}
-
-fn refuse(trouble: Option<Error>) -> Result<()> {
-    trouble.map_or(Ok(()), |error| Err(error.within("find", "the snapshot to go on from")))
 }

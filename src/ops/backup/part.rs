@@ -2,18 +2,20 @@
 
 use super::ahead::Ahead;
 use super::batch::{Batch, Event, ReadFile};
+use super::beside::{Before, Beside};
 use super::links::Links;
+use super::parent::Parent;
 use super::tell;
 use crate::env::Time;
 use crate::error::{Error, Kind, Result};
-use crate::format::list::TreeRef;
 use crate::format::node::{Metadata, Node, NodeKind};
 use crate::format::snapshot::{Part, Summary, TaintedEntry};
+use crate::id::SnapshotId;
 use crate::limits::{DIRECTORY_DEPTH_MAX, TAINTS_MAX, WARNINGS_MAX};
 use crate::monitor::{Monitor, go_on};
 use crate::repo::{Reader, Session};
 use crate::source::{FileItem, Item, PartProof, Source};
-use crate::stream::{Cutter, DirectoryEntries, DirectoryWriter, Pieces};
+use crate::stream::{Cutter, DirectoryWriter, Pieces};
 use std::collections::BTreeSet;
 
 /// A part, and what it cost.
@@ -29,11 +31,13 @@ pub(super) struct PartBuilder<'b, 'r> {
     reader: &'b Reader<'b>,
     cutter: &'b Cutter,
     monitor: &'b dyn Monitor,
-    before: Option<&'b Part>,
+    parents: &'b [Parent],
+    /// The numbers of those that files were found in.
+    used: BTreeSet<usize>,
     links: &'b mut Links,
     /// Where the source stands.
     path: Vec<u8>,
-    /// The parent's directories beside those that were entered, the innermost last.
+    /// The parents' directories beside those that were entered, the innermost last.
     beside: Vec<Beside<'b>>,
     /// Directories being written, the innermost last.
     open: Vec<(Node, DirectoryWriter)>,
@@ -53,7 +57,7 @@ impl<'b, 'r> PartBuilder<'b, 'r> {
         reader: &'b Reader<'b>,
         cutter: &'b Cutter,
         monitor: &'b dyn Monitor,
-        before: Option<&'b Part>,
+        parents: &'b [Parent],
         links: &'b mut Links,
     ) -> Self {
         PartBuilder {
@@ -61,7 +65,8 @@ impl<'b, 'r> PartBuilder<'b, 'r> {
             reader,
             cutter,
             monitor,
-            before,
+            parents,
+            used: BTreeSet::new(),
             links,
             path: Vec::new(),
             beside: Vec::new(),
@@ -107,6 +112,7 @@ impl<'b, 'r> PartBuilder<'b, 'r> {
         started: Time,
         proof: PartProof,
     ) -> BuiltPart {
+        let parents = self.parents();
         let part = Part {
             kind: description.kind,
             path: description.path,
@@ -114,8 +120,8 @@ impl<'b, 'r> PartBuilder<'b, 'r> {
             started,
             finished: self.session.repository().env().now(),
             facts: proof.facts,
-            selection: BTreeSet::new(),
-            parents: BTreeSet::new(),
+            selection: description.selection,
+            parents,
             tainted: self.tainted,
             taints: self.taints,
             incomplete: self.incomplete,
@@ -133,11 +139,14 @@ impl<'b, 'r> PartBuilder<'b, 'r> {
                         .because("its directories are nested too deeply")
                         .hint("exclude the deepest ones"));
                 }
-                let before = self.before_of(&node.name)?;
-                self.beside.push(Beside::open(self.reader, before.as_ref()));
+                let before = match self.beside.last_mut() {
+                    Some(beside) => beside.all(self.reader, &node.name),
+                    None => Before::roots(self.parents),
+                };
+                let entries = before.iter().find_map(Before::directory);
+                self.beside.push(Beside::open(before));
                 self.counts.items += 1;
                 self.counts.directories += 1;
-                let entries = before.and_then(|node| directory(&node));
                 self.batch.push(Event::Enter(Box::new(node), entries));
             }
             Item::Leave => {
@@ -158,10 +167,11 @@ impl<'b, 'r> PartBuilder<'b, 'r> {
     /// An unchanged file is not opened, nor one that was met under another name; a small one waits
     /// for others; a large one is streamed.
     fn file(&mut self, file: FileItem) -> Result<()> {
-        let before = self.before_of(&file.node.name)?;
+        let before = self.before(&file.node.name);
+        self.used.extend(before.iter().map(|(parent, _)| parent));
         self.counts.items += 1;
         match before {
-            Some(before) if self.is_unchanged(&file, &before) => {
+            Some((parent, before)) if self.is_unchanged(&file, parent, &before) => {
                 self.counts.files_unchanged += 1;
                 self.counts.bytes += content_length(&before);
                 tell(self.monitor, content_length(&before));
@@ -173,17 +183,19 @@ impl<'b, 'r> PartBuilder<'b, 'r> {
                 self.batch.push(Event::Done(Box::new(node)));
             }
             before if file.same.as_ref().is_some_and(|same| self.links.meet(same)) => {
-                self.batch.push(Event::Linked(Box::new(file), before.map(Box::new)));
+                let before = before.map(|(_, node)| Box::new(node));
+                self.batch.push(Event::Linked(Box::new(file), before));
             }
-            before => self.batch.push_file(file, before),
+            before => self.batch.push_file(file, before.map(|(_, node)| node)),
         }
         Ok(())
     }
 
     /// Whether the stamp proves the parent's content to be this file's, and it is all there.
-    fn is_unchanged(&self, file: &FileItem, before: &Node) -> bool {
+    fn is_unchanged(&self, file: &FileItem, parent: usize, before: &Node) -> bool {
         let NodeKind::File { content, database: None } = &before.kind else { return false };
-        file.stamp.is_some() && file.stamp == before.stamp && stored(self.reader, content)
+        let own = self.parents.get(parent).is_some_and(|parent| parent.foreign.is_none());
+        own && file.stamp.is_some() && file.stamp == before.stamp && stored(self.reader, content)
     }
 
     fn failed(&mut self, error: Error) -> Result<()> {
@@ -199,12 +211,20 @@ impl<'b, 'r> PartBuilder<'b, 'r> {
         Ok(())
     }
 
-    /// The parent's entry of this name in the directory entered last, or its root.
-    fn before_of(&mut self, name: &[u8]) -> Result<Option<Node>> {
+    /// The file of this name in the directory entered last, or the root, as the first parent
+    /// has it that does; and that parent's number.
+    fn before(&mut self, name: &[u8]) -> Option<(usize, Node)> {
         match self.beside.last_mut() {
-            Some(beside) => Ok(beside.find(name)),
-            None => Ok(self.before.map(|part| part.root.clone())),
+            Some(beside) => beside.file(self.reader, name),
+            None => Before::roots(self.parents).into_iter().find_map(Before::file),
         }
+    }
+
+    /// The parents that files were found in, or else the first that they were looked for in.
+    fn parents(&self) -> BTreeSet<SnapshotId> {
+        let used = self.used.iter().filter_map(|parent| self.parents.get(*parent));
+        let first = self.parents.first().filter(|_| self.used.is_empty());
+        used.chain(first).map(|parent| parent.id).collect()
     }
 
     /// Reads, cuts and stores what waits, then writes the entries in order.
@@ -309,13 +329,6 @@ fn left_out(path: &[u8], what: &str) -> Error {
     Error::new(Kind::Failed, "capture all of", path).because(what)
 }
 
-fn directory(node: &Node) -> Option<TreeRef> {
-    match node.kind {
-        NodeKind::Directory { entries } => Some(entries),
-        _ => None,
-    }
-}
-
 fn content_length(node: &Node) -> u64 {
     match &node.kind {
         NodeKind::File { content, .. } => content.length,
@@ -332,34 +345,5 @@ fn stored(reader: &Reader<'_>, content: &crate::format::list::Content) -> bool {
             Ok(Some((_, piece))) if piece.chunk().is_none_or(|id| reader.index().knows(&id)) => {}
             _ => return false,
         }
-    }
-}
-
-/// The parent's directory beside the one being walked, read along in the order of names.
-struct Beside<'b> {
-    entries: Option<DirectoryEntries<'b>>,
-    next: Option<Node>,
-}
-
-impl<'b> Beside<'b> {
-    fn open(reader: &'b Reader<'b>, before: Option<&Node>) -> Self {
-        let entries = before.and_then(directory).map(|root| DirectoryEntries::new(reader, root));
-        let mut beside = Beside { entries, next: None };
-        beside.advance();
-        beside
-    }
-
-    fn find(&mut self, name: &[u8]) -> Option<Node> {
-        while self.next.as_ref().is_some_and(|node| node.name.as_slice() < name) {
-            self.advance();
-        }
-        let found = self.next.take_if(|node| node.name == name)?;
-        self.advance();
-        Some(found)
-    }
-
-    /// A parent that cannot be read on is no parent.
-    fn advance(&mut self) {
-        self.next = self.entries.as_mut().and_then(|entries| entries.next_entry().ok().flatten());
     }
 }

@@ -11,19 +11,19 @@ use crate::format::snapshot::{Part, PartKind, Snapshot};
 use crate::limits::DUMP_SCRIPT_MAX;
 use crate::monitor::{Counter, Monitor};
 use crate::ops::select::within;
+use crate::postgres::Pattern;
 use crate::repo::Reader;
 use crate::target::postgres::{
     self as target, Done, Dump, Form, Globals, How, Keep, Link, Plan, Request, Wanted, Way,
 };
 use contents::Contents;
-use globset::Glob;
 use std::collections::BTreeSet;
 
 /// What a restore into a server is asked for.
 #[derive(Clone, Debug, Default)]
 pub struct IntoOptions {
     /// Patterns of the databases that are restored; none means all.
-    pub databases: Vec<String>,
+    pub databases: Vec<Pattern>,
     /// Which schemas and tables of them.
     pub wanted: Wanted,
     /// The name that one single database comes back under.
@@ -172,7 +172,7 @@ fn stored(
     snapshot: &Snapshot,
     part: &Part,
     path: Option<&[u8]>,
-    patterns: &[String],
+    patterns: &[Pattern],
 ) -> Result<Vec<Stored>> {
     let path = path.filter(|path| within(path, &part.path)).unwrap_or(&part.path);
     let found = tree::find(reader, snapshot, path)?;
@@ -192,20 +192,13 @@ fn stored(
     )?;
     let mut chosen = BTreeSet::new();
     for pattern in patterns {
-        let matcher = Glob::new(pattern).map_err(|error| {
-            Error::new(Kind::InvalidInput, "understand the pattern", pattern).caused_by(error)
-        })?;
-        let matcher = matcher.compile_matcher();
-        let before = chosen.len();
-        chosen.extend(
-            (0..)
-                .zip(&all)
-                .filter(|(_, dump)| matcher.is_match(&dump.database))
-                .map(|(number, _): (usize, _)| number),
-        );
-        if chosen.len() == before {
-            return Err(none(snapshot, pattern));
+        let fitting = |(_, dump): &(usize, &Stored)| pattern.fits(&dump.database);
+        let fitting: Vec<usize> =
+            (0..).zip(&all).filter(fitting).map(|(number, _)| number).collect();
+        if fitting.is_empty() {
+            return Err(none(snapshot, &pattern.to_string()));
         }
+        chosen.extend(fitting);
     }
     if all.is_empty() {
         return Err(none(snapshot, &shown(path)));
@@ -226,7 +219,10 @@ fn one(path: &[u8], node: &Node) -> Option<Stored> {
 fn none(snapshot: &Snapshot, what: &str) -> Error {
     Error::new(Kind::NotFound, "find a dump of", what)
         .because(format!("snapshot {} has none", snapshot.id.short()))
-        .hint("`icecore ls -l SNAPSHOT` lists what it has")
+        .hint(
+            "`icecore snapshots` says which databases each snapshot has, `icecore ls -l SNAPSHOT` \
+             what one has; --path SERVER/databases/NAME.dump chooses among them",
+        )
 }
 
 /// The script of roles and tablespaces beside the dumps.

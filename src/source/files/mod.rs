@@ -22,6 +22,7 @@ use super::{ByteStream, Description, Item, PartProof, Source, Together};
 use crate::env::Env;
 use crate::error::{Attempt, Result};
 use crate::format::snapshot::PartKind;
+use std::collections::BTreeSet;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
@@ -89,7 +90,8 @@ impl FilesSource {
 
 impl Source for FilesSource {
     fn describe(&self) -> Description {
-        Description { kind: PartKind::Files, path: self.path.as_os_str().as_bytes().to_vec() }
+        let path = self.path.as_os_str().as_bytes().to_vec();
+        Description { kind: PartKind::Files, path, selection: BTreeSet::new() }
     }
 
     fn left_out(&mut self) -> Result<Option<String>> {

@@ -1,18 +1,34 @@
 //! Which databases of a server are dumped.
 
 use crate::error::{Error, Kind, Result};
-use crate::postgres::{Client, Row, Settings, unconverted};
+use crate::postgres::{Client, Pattern, Row, Settings, unconverted};
+use std::collections::BTreeSet;
 
 /// The choice of databases.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct DatabaseChoice {
-    /// Names or patterns with `*` and `?`; if there are none, the database that the connection
-    /// string names, or else all but templates.
-    pub include: Vec<String>,
-    /// Names or patterns of those that are left out.
-    pub exclude: Vec<String>,
+    /// Those to be dumped; if there are none, the database that the connection string names, or
+    /// else all but templates.
+    pub include: Vec<Pattern>,
+    /// Those that are left out.
+    pub exclude: Vec<Pattern>,
     /// All, whatever the connection string names.
     pub all: bool,
+}
+
+impl DatabaseChoice {
+    /// The database that the connection string names, if it is that which is chosen.
+    fn named<'s>(&self, settings: &'s Settings) -> Option<&'s str> {
+        settings.named_database().filter(|_| self.include.is_empty() && !self.all)
+    }
+
+    /// The choice in words: the same for the same choice.
+    pub(super) fn words(&self, settings: &Settings) -> BTreeSet<String> {
+        let named = self.named(settings).map(Pattern::exactly);
+        let include = self.include.iter().chain(&named).map(|it| format!("database={it}"));
+        let exclude = self.exclude.iter().map(|it| format!("exclude-database={it}"));
+        include.chain(exclude).collect()
+    }
 }
 
 /// A database that is to be dumped.
@@ -58,31 +74,28 @@ pub(super) fn choose(
     choice: &DatabaseChoice,
 ) -> Result<Chosen> {
     let listed = list(client)?;
-    let named: Vec<&str> = match settings.named_database() {
-        Some(name) if choice.include.is_empty() && !choice.all => vec![name],
-        _ => Vec::new(),
-    };
+    let named = choice.named(settings);
     for pattern in &choice.include {
-        if !listed.iter().any(|database| fits(pattern, &database.name)) {
+        if !listed.iter().any(|database| pattern.fits(&database.name)) {
             let names: Vec<&str> = listed.iter().map(|known| known.name.as_str()).collect();
-            return Err(Error::new(Kind::NotFound, "find the database", format!("{pattern:?}"))
+            let sought = format!("{:?}", pattern.to_string());
+            return Err(Error::new(Kind::NotFound, "find the database", sought)
                 .because(format!("{} has no such one", settings.server_name()))
                 .hint(format!("it has {}", names.join(", "))));
         }
     }
     let wanted = |database: &&Listed| {
         let name = &database.name;
-        let included = if !named.is_empty() {
-            named.contains(&name.as_str())
+        let included = if let Some(named) = named {
+            named == name
         } else if choice.include.is_empty() {
             database.is_ordinary
         } else {
             // A template has to be named in full.
-            let plain = |pattern: &String| pattern == name;
-            choice.include.iter().any(plain)
-                || (database.is_ordinary && choice.include.iter().any(|it| fits(it, name)))
+            choice.include.iter().any(|pattern| pattern.is(name))
+                || (database.is_ordinary && choice.include.iter().any(|it| it.fits(name)))
         };
-        included && !choice.exclude.iter().any(|pattern| fits(pattern, name))
+        included && !choice.exclude.iter().any(|pattern| pattern.fits(name))
     };
     let chosen: Vec<&Listed> = listed.iter().filter(wanted).collect();
     if chosen.is_empty() {
@@ -128,34 +141,4 @@ fn list(client: &mut Client) -> Result<Vec<Listed>> {
         size: row.text(3).parse().unwrap_or(0),
     };
     Ok(rows.iter().map(listed).collect())
-}
-
-/// Whether a name fits a pattern: `*` stands for any letters, `?` for one.
-fn fits(pattern: &str, name: &str) -> bool {
-    let Some(first) = pattern.chars().next() else { return name.is_empty() };
-    let rest = pattern.get(first.len_utf8()..).unwrap_or_default();
-    let mut letters = name.chars();
-    match first {
-        '*' => fits(rest, name) || (letters.next().is_some() && fits(pattern, letters.as_str())),
-        '?' => letters.next().is_some() && fits(rest, letters.as_str()),
-        _ => letters.next() == Some(first) && fits(rest, letters.as_str()),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// Patterns stand for names as in a shell, letter by letter.
-    #[test]
-    fn patterns_fit() {
-        for (pattern, name) in
-            [("app", "app"), ("a*", "a"), ("*_x?", "ab_xy"), ("\u{e4}?", "\u{e4}b")]
-        {
-            assert!(fits(pattern, name), "{pattern} {name}");
-        }
-        for (pattern, name) in [("app", "apps"), ("a?", "a"), ("*x", "xy"), ("", "a")] {
-            assert!(!fits(pattern, name), "{pattern} {name}");
-        }
-    }
 }

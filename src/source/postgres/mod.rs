@@ -12,7 +12,7 @@ use crate::env::{Env, Time};
 use crate::error::{Error, Kind, Result};
 use crate::format::list::{Content, TreeRef};
 use crate::format::node::{FileTime, Metadata, Node, NodeKind, bad_name};
-use crate::format::snapshot::PartKind;
+use crate::format::snapshot::{DATABASES, PartKind};
 use crate::id::ChunkId;
 use crate::postgres::{Client, Settings, ToolOptions, Tools, version_text};
 use databases::Database;
@@ -76,6 +76,7 @@ impl PostgresSource {
     fn look(&mut self) -> Result<VecDeque<Item>> {
         let mut client = databases::connect(&self.settings)?;
         let tools = Tools::find(&self.options.tools, client.version())?;
+        self.proof.warnings.extend(of_another_version(&tools, client.version()));
         let found = databases::choose(&mut client, &self.settings, &self.options.databases)?;
         self.proof.warnings.extend(found.warnings);
         self.proof.facts = server_facts(&mut client, &tools, &found.databases)?;
@@ -140,7 +141,10 @@ impl PostgresSource {
 
 impl Source for PostgresSource {
     fn describe(&self) -> Description {
-        Description { kind: PartKind::PostgresDump, path: self.path.clone() }
+        let words = self.options.selection.iter().map(|word| word.trim_start_matches('-'));
+        let mut selection = self.options.databases.words(&self.settings);
+        selection.extend(words.map(str::to_owned));
+        Description { kind: PartKind::PostgresDump, path: self.path.clone(), selection }
     }
 
     /// A server without one of its databases is not what was asked for.
@@ -166,11 +170,11 @@ fn server_facts(
     tools: &Tools,
     databases: &[Database],
 ) -> Result<BTreeMap<String, String>> {
-    let names: Vec<&str> = databases.iter().map(|database| database.name.as_str()).collect();
+    let names: Vec<String> = databases.iter().map(|it| escaped(&it.name)).collect();
     let mut facts = BTreeMap::from([
         ("server".to_owned(), client.text("SHOW server_version")?),
         ("pg_dump".to_owned(), version_text(tools.version())),
-        ("databases".to_owned(), names.join(", ")),
+        (DATABASES.to_owned(), names.join(", ")),
     ]);
     // Some managed servers keep it to themselves.
     if let Ok(identifier) = client.text("SELECT system_identifier FROM pg_control_system()") {
@@ -179,19 +183,41 @@ fn server_facts(
     Ok(facts)
 }
 
-/// The entry of a database: its name with `%`, `/`, a leading `.` and control bytes escaped as in
-/// URLs, and the suffix of the dump's form.
+/// A newer `pg_dump` may write what only that very server understands.
+fn of_another_version(tools: &Tools, server: u32) -> Option<String> {
+    let major = server / 10_000;
+    (tools.version() / 10_000 != major).then(|| {
+        format!(
+            "pg_dump of version {} dumps a server of version {}; what it writes may not restore \
+             elsewhere: install the programs of version {major}, on Debian \
+             postgresql-client-{major}, or name their folder with --pg-bin",
+            version_text(tools.version()),
+            version_text(server)
+        )
+    })
+}
+
+/// The entry of a database: its name, escaped, and the suffix of the dump's form.
 fn entry_name(database: &str, suffix: &str) -> Vec<u8> {
-    let mut name = String::new();
-    for (at, letter) in database.chars().enumerate() {
-        if matches!(letter, '%' | '/') || letter.is_ascii_control() || (at == 0 && letter == '.') {
-            name.push_str(&format!("%{:02X}", u32::from(letter)));
-        } else {
-            name.push(letter);
-        }
-    }
+    let mut name = escaped(database);
     name.push_str(suffix);
     name.into_bytes()
+}
+
+/// A database's name with `%`, `/`, commas, a leading `.` and control bytes escaped as in URLs, so
+/// that it can stand in a directory and in a list.
+fn escaped(database: &str) -> String {
+    let is_special = |(at, letter): (usize, char)| {
+        matches!(letter, '%' | '/' | ',') || letter.is_ascii_control() || (at == 0 && letter == '.')
+    };
+    let mut name = String::new();
+    for (at, letter) in database.chars().enumerate() {
+        match is_special((at, letter)) {
+            true => name.push_str(&format!("%{:02X}", u32::from(letter))),
+            false => name.push(letter),
+        }
+    }
+    name
 }
 
 #[cfg(test)]
@@ -205,6 +231,7 @@ mod tests {
         assert_eq!(name("app"), "app.dump");
         assert_eq!(name("a/b%c\n"), "a%2Fb%25c%0A.dump");
         assert_eq!(name(".."), "%2E..dump");
+        assert_eq!(name("a, b"), "a%2C b.dump");
         assert_eq!(name("My \"App\" \u{e4}"), "My \"App\" \u{e4}.dump");
     }
 }

@@ -22,6 +22,7 @@ use crate::format::node::{Node, NodeKind};
 use crate::format::snapshot::PartKind;
 use crate::source::files::{NamedDatabase, Scope, with_xattrs};
 use crate::source::{Description, FileItem, Item, PartProof, Source, Together};
+use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::fs::File;
 use std::io::Read;
@@ -112,7 +113,7 @@ impl SqliteSource {
 impl Source for SqliteSource {
     fn describe(&self) -> Description {
         let path = self.path.as_os_str().as_bytes().to_vec();
-        Description { kind: PartKind::Sqlite, path }
+        Description { kind: PartKind::Sqlite, path, selection: BTreeSet::new() }
     }
 
     fn left_out(&mut self) -> Result<Option<String>> {

@@ -2,6 +2,7 @@
 //! and neither outlives its work.
 
 use crate::error::{Attempt, Error, Kind, Result};
+use crate::postgres::NOT_HANDED_ON;
 use rustix::process::{Pid, Signal, kill_process};
 use std::collections::VecDeque;
 use std::io::{self, BufRead, BufReader, Read, Write};
@@ -205,6 +206,14 @@ fn hint(said: &str) -> Option<&'static str> {
         Some("the dump was made by a newer version; install its tools and name them by --pg-bin")
     } else if says("extension \"") && says("is not available") {
         Some("install the extension on the server")
+    } else if says("unrecognized parameter") || says("unrecognized configuration parameter") {
+        Some(
+            "a newer pg_dump than the server's own may write what only that server knows: dump it \
+             again with its own version, postgresql-client-VERSION on Debian, or name the folder \
+             with --pg-bin",
+        )
+    } else if says("connection to server") {
+        Some(NOT_HANDED_ON)
     } else {
         None
     }

@@ -107,6 +107,7 @@ impl Place {
             deltas,
             keep_going: false,
             allow_empty: false,
+            skip_if_unchanged: false,
         };
         Ok(Place { path: path.to_owned(), secret, repository, options })
     }

@@ -2,11 +2,13 @@
 
 use super::filter::FilterArgs;
 use super::sources::{SourceArgs, hostname, username};
+use super::views::source_name;
 use crate::backend::{DryRun, Location};
 use crate::error::{Error, Kind, Result};
-use crate::format::snapshot::{Snapshot, Stored};
+use crate::format::snapshot::Stored;
+use crate::id::SnapshotId;
 use crate::monitor::Monitor;
-use crate::ops::backup::{BackupOptions, BackupReport, Level, ParentChoice, backup};
+use crate::ops::backup::{BackupOptions, BackupReport, Level, ParentChoice, Parentage, backup};
 use crate::repo::Repository;
 use crate::source::Together;
 use crate::ui::app::App;
@@ -16,6 +18,7 @@ use crate::ui::progress::Progress;
 use crate::ui::{passwords, scan, text};
 use clap::Args;
 use serde::Serialize;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// What `backup` takes.
@@ -28,7 +31,7 @@ pub struct BackupArgs {
     #[arg(long, value_name = "TAG[,TAG...]", value_delimiter = ',')]
     pub tag: Vec<String>,
 
-    /// Name of this machine in the snapshot
+    /// Name of this machine in the snapshot [env: ICECORE_HOST]
     #[arg(short = 'H', long, value_name = "HOST")]
     pub host: Option<String>,
 
@@ -36,7 +39,7 @@ pub struct BackupArgs {
     #[arg(long, value_name = "KEY=VALUE", value_parser = label)]
     pub label: Vec<(String, String)>,
 
-    /// The snapshot to compare with, instead of the newest of the same sources and host
+    /// The snapshot to compare with, instead of the newest ones that hold the same
     #[arg(long, value_name = "SNAPSHOT", conflicts_with = "force")]
     pub parent: Option<String>,
 
@@ -60,6 +63,10 @@ pub struct BackupArgs {
     /// Save nothing over something, too
     #[arg(long)]
     pub allow_empty: bool,
+
+    /// Save no snapshot if nothing has changed since the last one of the same sources
+    #[arg(long)]
+    pub skip_if_unchanged: bool,
 
     /// Do everything but write
     #[arg(short = 'n', long)]
@@ -130,6 +137,7 @@ fn options(repository: &Repository, args: &BackupArgs, voice: &Progress) -> Resu
         deltas: !args.no_delta,
         keep_going: args.keep_going,
         allow_empty: args.allow_empty,
+        skip_if_unchanged: args.skip_if_unchanged,
     })
 }
 
@@ -163,6 +171,9 @@ fn label(text: &str) -> Result<(String, String)> {
 fn print(report: &BackupReport, voice: &Progress, dry_run: bool, out: &mut Out) -> Result<()> {
     let snapshot = &report.snapshot;
     let cost = &snapshot.summary;
+    for line in parents(&report.parents) {
+        out.line(&line)?;
+    }
     let mut files = format!(
         "files:    {} new, {} changed, {} unchanged",
         cost.files_new, cost.files_changed, cost.files_unchanged
@@ -189,8 +200,28 @@ fn print(report: &BackupReport, voice: &Progress, dry_run: bool, out: &mut Out) 
     out.line(&format!("written:  {}", text::bytes(cost.written)))?;
     out.line(&match dry_run {
         true => "dry run: nothing was written".to_owned(),
-        false => saved(snapshot, report.incomplete),
+        false => saved(report),
     })
+}
+
+/// What each part leans on, or why it leans on nothing; said once where it is the same for all.
+fn parents(parents: &[Parentage]) -> Vec<String> {
+    let said = |parentage: &Parentage| {
+        let ids: Vec<String> = parentage.parents.iter().map(SnapshotId::short).collect();
+        match (ids.is_empty(), &parentage.remark) {
+            (true, remark) => format!("none: {}", remark.as_deref().unwrap_or("none was found")),
+            (false, None) => ids.join(", "),
+            (false, Some(remark)) => format!("{} ({})", ids.join(", "), text::plain(remark)),
+        }
+    };
+    let same = parents.windows(2).all(|pair| matches!(pair, [a, b] if said(a) == said(b)));
+    match parents.first() {
+        Some(first) if same => vec![format!("parent:   {}", said(first))],
+        _ => {
+            let of = |it: &Parentage| format!("{}: {}", source_name(&it.source), said(it));
+            parents.iter().map(|parentage| format!("parent:   of {}", of(parentage))).collect()
+        }
+    }
 }
 
 fn stored(stored: &Stored, how: &str) -> String {
@@ -198,9 +229,12 @@ fn stored(stored: &Stored, how: &str) -> String {
     format!("{} {how} ({plain} as {packed})", text::count(stored.blobs, "chunk"))
 }
 
-fn saved(snapshot: &Snapshot, incomplete: bool) -> String {
-    let but = if incomplete { ", but not everything is in it" } else { "" };
-    format!("snapshot {} saved{but}", snapshot.id.short())
+fn saved(report: &BackupReport) -> String {
+    if let Some(same) = report.unchanged {
+        return format!("nothing has changed since snapshot {}: none was saved", same.short());
+    }
+    let but = if report.incomplete { ", but not everything is in it" } else { "" };
+    format!("snapshot {} saved{but}", report.snapshot.id.short())
 }
 
 /// The summary, with restic's names where the meaning is the same.
@@ -210,6 +244,9 @@ struct SummaryView<'s> {
     snapshot_id: Option<String>,
     dry_run: bool,
     incomplete: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    unchanged_since: Option<String>,
+    parents: Vec<ParentView<'s>>,
     files_new: u64,
     files_changed: u64,
     files_unmodified: u64,
@@ -237,9 +274,11 @@ impl<'s> SummaryView<'s> {
         let snapshot = &report.snapshot;
         let cost = &snapshot.summary;
         SummaryView {
-            snapshot_id: (!dry_run).then(|| snapshot.id.to_string()),
+            snapshot_id: (!dry_run && report.unchanged.is_none()).then(|| snapshot.id.to_string()),
             dry_run,
             incomplete: report.incomplete,
+            unchanged_since: report.unchanged.map(|id| id.to_string()),
+            parents: report.parents.iter().map(ParentView::from).collect(),
             files_new: cost.files_new,
             files_changed: cost.files_changed,
             files_unmodified: cost.files_unchanged,
@@ -260,6 +299,28 @@ impl<'s> SummaryView<'s> {
             backup_end: text::rfc3339(snapshot.finished),
             total_duration: voice.seconds(),
             warnings: &snapshot.warnings,
+        }
+    }
+}
+
+/// What a part leans on.
+#[derive(Serialize)]
+struct ParentView<'s> {
+    path: String,
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    selection: &'s BTreeSet<String>,
+    snapshots: Vec<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    remark: Option<&'s str>,
+}
+
+impl<'s> From<&'s Parentage> for ParentView<'s> {
+    fn from(parentage: &'s Parentage) -> Self {
+        ParentView {
+            path: text::path(&parentage.source.path),
+            selection: &parentage.source.selection,
+            snapshots: parentage.parents.iter().map(ToString::to_string).collect(),
+            remark: parentage.remark.as_deref(),
         }
     }
 }

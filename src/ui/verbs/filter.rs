@@ -27,6 +27,11 @@ pub struct FilterArgs {
 }
 
 impl FilterArgs {
+    /// Whether everything passes.
+    pub fn is_empty(&self) -> bool {
+        self.hosts.is_empty() && self.tags.is_empty() && self.paths.is_empty()
+    }
+
     /// The one snapshot that `name` means; those that cannot be read are told.
     pub fn one(
         &self,

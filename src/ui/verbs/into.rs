@@ -11,7 +11,7 @@ use crate::ops::backup::{BackupOptions, Level, ParentChoice, backup};
 use crate::ops::damage::remember;
 use crate::ops::restore::into::{IntoOptions, Prepared, prepare};
 use crate::ops::select::{SAFETY_TAG, SnapshotPath};
-use crate::postgres::Settings;
+use crate::postgres::{Pattern, Settings};
 use crate::repo::{Reader, Repository};
 use crate::source::postgres::{DatabaseChoice, PostgresOptions, PostgresSource};
 use crate::target::postgres::{Form, Link, Plan, Step, Wanted, Way};
@@ -38,7 +38,7 @@ pub struct IntoArgs {
                                 "special", "verify"])]
     pub into: Option<String>,
 
-    /// Restore only databases that match this pattern; may be given several times
+    /// Restore only databases of this name or pattern; may be given several times
     #[arg(long, value_name = "PATTERN")]
     pub database: Vec<String>,
 
@@ -94,7 +94,7 @@ impl IntoArgs {
 
     fn options(&self, into: Option<&str>) -> IntoOptions {
         IntoOptions {
-            databases: self.database.clone(),
+            databases: self.database.iter().map(Pattern::new).collect(),
             wanted: Wanted { schemas: self.schema.clone(), tables: self.table.clone() },
             into: into.map(str::to_owned),
             replace: self.replace,
@@ -169,10 +169,9 @@ struct Safety<'s> {
 impl Safety<'_> {
     /// A snapshot of one database.
     fn save(&self, database: &str) -> Result<()> {
-        let choice =
-            DatabaseChoice { include: vec![globset::escape(database)], ..Default::default() };
+        let include = vec![Pattern::exactly(database)];
         let options = PostgresOptions {
-            databases: choice,
+            databases: DatabaseChoice { include, ..DatabaseChoice::default() },
             without_globals: true,
             tools: self.args.into.tools.options()?,
             // A series of its own, so that the next ordinary backup leans on an ordinary one.
@@ -192,6 +191,7 @@ impl Safety<'_> {
             deltas: true,
             keep_going: false,
             allow_empty: true,
+            skip_if_unchanged: false,
         };
         let report = backup(self.repository, vec![Box::new(source)], &options, self.voice)?;
         let id = report.snapshot.id.short();

@@ -16,9 +16,11 @@ pub mod man;
 pub mod restore;
 pub mod snapshots;
 pub mod stats;
+pub mod tag;
 
 mod filter;
 mod from;
+mod groups;
 mod into;
 mod postgres;
 mod sources;
@@ -45,6 +47,7 @@ pub fn run(app: &App, verb: &Verb) -> Result<Done> {
         Verb::Ls(args) => ls::run(app, args),
         Verb::Dump(args) => dump::run(app, args),
         Verb::Forget(args) => forget::run(app, args),
+        Verb::Tag(args) => tag::run(app, args),
         Verb::Key(verb) => key::run(app, verb),
         Verb::Cat(verb) => cat::run(app, verb),
         Verb::Completions(args) => completions::run(args),

@@ -2,7 +2,7 @@
 
 use crate::env::Env;
 use crate::error::{Error, Kind, Result};
-use crate::postgres::{Settings, Surroundings, ToolOptions, words};
+use crate::postgres::{Pattern, Settings, Surroundings, ToolOptions, words};
 use crate::source::Source;
 use crate::source::postgres::{DatabaseChoice, DumpFormat, PostgresOptions, PostgresSource};
 use clap::{Args, ValueEnum};
@@ -101,8 +101,8 @@ impl DumpArgs {
     ) -> Result<Box<dyn Source>> {
         let options = PostgresOptions {
             databases: DatabaseChoice {
-                include: self.database.clone(),
-                exclude: self.exclude_database.clone(),
+                include: patterns(&self.database),
+                exclude: patterns(&self.exclude_database),
                 all: self.all_databases,
             },
             selection: self.selection(),
@@ -133,6 +133,10 @@ impl DumpArgs {
         });
         arguments.collect()
     }
+}
+
+fn patterns(texts: &[String]) -> Vec<Pattern> {
+    texts.iter().map(Pattern::new).collect()
 }
 
 /// Settings of a connection as the user wrote them, and as the surroundings complete them.

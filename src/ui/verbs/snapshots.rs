@@ -1,13 +1,18 @@
 //! `snapshots`: which there are.
 
 use super::filter::FilterArgs;
-use super::views::SnapshotView;
+use super::groups::{Group, GroupBy, GroupView, groups, keep_latest};
+use super::views::{SnapshotView, part_name, source_name};
+use crate::env::Time;
 use crate::error::Result;
 use crate::format::snapshot::{Part, Snapshot};
+use crate::limits::CLOCK_TOLERANCE;
+use crate::monitor::Monitor;
 use crate::repo::StoredSnapshot;
 use crate::ui::app::App;
 use crate::ui::exit::Done;
 use crate::ui::out::Out;
+use crate::ui::progress::Progress;
 use crate::ui::table::Columns;
 use crate::ui::text;
 use clap::Args;
@@ -19,6 +24,15 @@ pub struct SnapshotsArgs {
     #[arg(value_name = "SNAPSHOT")]
     pub names: Vec<String>,
 
+    /// Only the newest ones of each group, so many
+    #[arg(long, value_name = "NUMBER")]
+    pub latest: Option<usize>,
+
+    /// List them in groups of the same host, paths or tags, several separated by commas; without
+    /// it, --latest goes by host and paths
+    #[arg(short, long, value_name = "BY[,BY...]", value_enum, value_delimiter = ',')]
+    pub group_by: Vec<GroupBy>,
+
     #[command(flatten)]
     pub filter: FilterArgs,
 }
@@ -28,35 +42,65 @@ pub fn run(app: &App, args: &SnapshotsArgs) -> Result<Done> {
     let repository = app.repository()?;
     let voice = app.progress()?;
     let (mut shown, unreadable) = args.filter.all(&repository, &args.names, &voice)?;
+    warn_of_future(&shown, app.env.now(), &voice);
+    if let Some(number) = args.latest {
+        let by = if args.group_by.is_empty() { &GroupBy::USUAL } else { args.group_by.as_slice() };
+        keep_latest(&mut shown, by, number);
+    }
     shown.reverse();
+    let groups = groups(&shown, &args.group_by);
     let mut out = Out::new();
-    match app.global.json {
-        true => {
+    match (app.global.json, args.group_by.is_empty()) {
+        (true, true) => {
             for stored in &shown {
                 out.json("snapshot", &SnapshotView::from(&stored.snapshot))?;
             }
         }
-        false => print(&shown, &mut out)?,
+        (true, false) => {
+            for group in &groups {
+                out.json("group", &GroupView::from(group))?;
+            }
+        }
+        (false, _) => print(&groups, &mut out)?,
     }
     out.finish()?;
     Ok(Done::incomplete_if(unreadable))
 }
 
-fn print(shown: &[StoredSnapshot], out: &mut Out) -> Result<()> {
-    let head = ["ID", "Time", "Host", "Tags", "Size", "Stored", "Paths"];
-    let mut table = Columns::new(&head, &[4, 5]).keeping(1);
-    for stored in shown {
-        table.row(row(&stored.snapshot));
-    }
-    if !shown.is_empty() {
+fn print(groups: &[Group<'_>], out: &mut Out) -> Result<()> {
+    for group in groups {
+        if let Some(title) = group.title() {
+            out.line(&title)?;
+        }
+        let mut table = Columns::new(&HEAD, &[4, 5]).keeping(1);
+        for snapshot in &group.snapshots {
+            table.row(row(snapshot));
+        }
         out.table(&table)?;
     }
-    out.line(&text::count(shown.len() as u64, "snapshot"))
+    let count = groups.iter().map(|group| group.snapshots.len() as u64).sum();
+    out.line(&text::count(count, "snapshot"))
+}
+
+const HEAD: [&str; 7] = ["ID", "Time", "Host", "Tags", "Size", "Stored", "Paths"];
+
+/// Snapshots that say that they were made later than now.
+fn warn_of_future(shown: &[StoredSnapshot], now: Time, voice: &Progress) {
+    let bound = now.0.saturating_add(CLOCK_TOLERANCE);
+    for stored in shown.iter().filter(|stored| stored.snapshot.started.0 > bound) {
+        voice.note(&format!(
+            "icecore: snapshot {} says that it was made at {}, which is in the future: it has the \
+             place of its number in its series",
+            stored.snapshot.id.short(),
+            text::local(stored.snapshot.started)
+        ));
+    }
 }
 
 fn row(snapshot: &Snapshot) -> [String; 7] {
-    let parts = snapshot.parts.iter().map(|part| marked(&part.path, remark(part)));
-    let missing = snapshot.missing.iter().map(|part| marked(&part.path, Some("missing")));
+    let parts = snapshot.parts.iter().map(|part| marked(part_name(part), remark(part)));
+    let missing = snapshot.missing.iter();
+    let missing = missing.map(|part| marked(source_name(&part.source()), Some("missing")));
     let paths: Vec<String> = parts.chain(missing).collect();
     let tags: Vec<&str> = snapshot.tags.iter().map(String::as_str).collect();
     [
@@ -80,7 +124,9 @@ fn remark(part: &Part) -> Option<&'static str> {
     }
 }
 
-fn marked(path: &[u8], remark: Option<&str>) -> String {
-    let path = text::path(path);
-    remark.map_or(path.clone(), |remark| format!("{path} ({remark})"))
+fn marked(name: String, remark: Option<&str>) -> String {
+    match remark {
+        Some(remark) => format!("{name} ({remark})"),
+        None => name,
+    }
 }

@@ -143,7 +143,7 @@ impl SourceArgs {
     ) -> Option<Vec<Box<dyn Source>>> {
         let together = Arc::new(together);
         let again = |source: &dyn Source| -> Option<Box<dyn Source>> {
-            let Description { kind, path } = source.describe();
+            let Description { kind, path, .. } = source.describe();
             let path = Path::new(OsStr::from_bytes(&path));
             match kind {
                 PartKind::Files => {
@@ -255,9 +255,10 @@ pub fn size(text: &str) -> Result<u64> {
     number.checked_mul(1 << shift).ok_or_else(wrong)
 }
 
-/// The machine's name.
+/// The machine's name: as the environment has it, or else its own.
 pub fn hostname() -> String {
-    rustix::system::uname().nodename().to_string_lossy().into_owned()
+    let given = std::env::var("ICECORE_HOST").ok().filter(|name| !name.is_empty());
+    given.unwrap_or_else(|| rustix::system::uname().nodename().to_string_lossy().into_owned())
 }
 
 /// The user's name as the environment has it, or else the number.

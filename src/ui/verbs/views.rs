@@ -3,11 +3,37 @@
 use crate::env::Time;
 use crate::format::database::DatabaseFacts;
 use crate::format::node::{FileTime, Node, NodeKind};
-use crate::format::snapshot::{Missing, Part, PartKind, Snapshot, Summary};
+use crate::format::snapshot::{Missing, Part, PartKind, Snapshot, SourceName, Summary};
 use crate::ops::ls::{mode_text, size};
 use crate::ui::text;
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
+
+/// A source as people read it: its path, and what was asked for of it.
+pub fn source_name(source: &SourceName) -> String {
+    let words = source.selection.iter().map(|word| word.strip_prefix("database=").unwrap_or(word));
+    bracketed(&source.path, &words.collect::<Vec<_>>())
+}
+
+/// A part as people read it: its path, the first of its databases, and what else was asked for.
+pub fn part_name(part: &Part) -> String {
+    let databases: Vec<&str> = part.databases().collect();
+    if databases.is_empty() {
+        return source_name(&part.source());
+    }
+    let more = databases.len().saturating_sub(DATABASES_SHOWN);
+    let more = (more > 0).then(|| format!("and {more} more"));
+    let shown = databases.iter().take(DATABASES_SHOWN).copied();
+    bracketed(&part.path, &shown.chain(more.as_deref()).chain(part.scope()).collect::<Vec<_>>())
+}
+
+/// Databases of a part that are named in a list of snapshots.
+const DATABASES_SHOWN: usize = 3;
+
+fn bracketed(path: &[u8], words: &[&str]) -> String {
+    let path = text::path(path);
+    if words.is_empty() { path } else { format!("{path} [{}]", text::plain(&words.join(", "))) }
+}
 
 /// A snapshot.
 #[derive(Serialize)]
@@ -59,12 +85,19 @@ impl<'s> From<&'s Snapshot> for SnapshotView<'s> {
 struct MissingView<'s> {
     kind: PartKind,
     path: String,
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    selection: &'s BTreeSet<String>,
     reason: &'s str,
 }
 
 impl<'s> From<&'s Missing> for MissingView<'s> {
     fn from(missing: &'s Missing) -> Self {
-        MissingView { kind: missing.kind, path: text::path(&missing.path), reason: &missing.reason }
+        MissingView {
+            kind: missing.kind,
+            path: text::path(&missing.path),
+            selection: &missing.selection,
+            reason: &missing.reason,
+        }
     }
 }
 

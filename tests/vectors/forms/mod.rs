@@ -28,13 +28,14 @@ pub struct Form {
 }
 
 /// Every structure.
-pub const FORMS: [Form; 24] = [
+pub const FORMS: [Form; 25] = [
     Form { name: "open-object", decode: open_decode, encode: open_encode },
     Form { name: "sealed-head", decode: sealed_decode, encode: sealed_encode },
     of_record::<config::Config>("config"),
     of_record::<slot::Slot>("key-slot"),
     of_record::<slot::KeyringRecord>("keyring"),
     of_record::<snapshot::Outcome>("outcome"),
+    of_record::<snapshot::SeriesName>("series"),
     of_record::<note::Note>("note"),
     of_record::<writer::Registration>("writer"),
     of_record::<writer::Heartbeat>("heartbeat"),

@@ -121,6 +121,14 @@ pub fn outcomes(m: &mut Maker) {
     writer["continues"] = m.id::<16>();
     let ok = m.good("08-snapshot/writer-continues", "writer", "one that goes on", writer);
     m.bad("08-snapshot/writer-short", "writer", "bad-record", "cut", cut(&ok, 1));
+    let folder = json!({"kind": "files", "path": "h'2f737276'"});
+    let database = json!({
+        "kind": "postgres-dump", "path": "h'2f706f7374677265732f6462'",
+        "selection": ["database=shop", "schema=public"],
+    });
+    let value = json!({"host": "db1", "sources": [folder, database]});
+    let ok = m.good("08-snapshot/series", "series", "a folder and a database", value);
+    m.bad("08-snapshot/series-short", "series", "bad-record", "cut", cut(&ok, 1));
 }
 
 /// Chapter 8: collection.

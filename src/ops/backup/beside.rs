@@ -1,0 +1,124 @@
+//! What stood in a source's parents, read along with the source in the order of names.
+
+use super::parent::Parent;
+use crate::format::list::TreeRef;
+use crate::format::node::{Node, NodeKind};
+use crate::ops::tree::Entry;
+use crate::repo::Reader;
+use crate::stream::DirectoryEntries;
+use std::collections::BTreeMap;
+
+/// What stood at a place in one of the parents.
+pub(super) struct Before {
+    /// The parent's number.
+    pub(super) parent: usize,
+    entry: Entry,
+}
+
+impl Before {
+    /// The roots of the parents.
+    pub(super) fn roots(parents: &[Parent]) -> Vec<Before> {
+        let root = |(parent, old): (usize, &Parent)| Before { parent, entry: old.root.clone() };
+        parents.iter().enumerate().map(root).collect()
+    }
+
+    /// The entries, if it was a directory.
+    pub(super) fn directory(&self) -> Option<TreeRef> {
+        match &self.entry {
+            Entry::Node(node) => directory(node),
+            Entry::Leading(_) => None,
+        }
+    }
+
+    /// The file, if it was one.
+    pub(super) fn file(self) -> Option<(usize, Node)> {
+        match self.entry {
+            Entry::Node(node) if matches!(node.kind, NodeKind::File { .. }) => {
+                Some((self.parent, *node))
+            }
+            _ => None,
+        }
+    }
+}
+
+/// The parents' directories beside the one being walked, in the order of the parents. Each is
+/// read only once those before it lack a name.
+pub(super) struct Beside<'b>(Vec<(usize, Side<'b>)>);
+
+enum Side<'b> {
+    Unread(TreeRef),
+    Read(Box<Entries<'b>>),
+    /// A folder that only led to parts.
+    Leading(BTreeMap<Vec<u8>, Entry>),
+}
+
+struct Entries<'b> {
+    entries: DirectoryEntries<'b>,
+    next: Option<Node>,
+}
+
+impl<'b> Beside<'b> {
+    pub(super) fn open(before: Vec<Before>) -> Self {
+        let side = |before: Before| match before.entry {
+            Entry::Node(node) => Some((before.parent, Side::Unread(directory(&node)?))),
+            Entry::Leading(names) => Some((before.parent, Side::Leading(names))),
+        };
+        Beside(before.into_iter().filter_map(side).collect())
+    }
+
+    /// The file of this name in the first parent that has one.
+    pub(super) fn file(&mut self, reader: &'b Reader<'b>, name: &[u8]) -> Option<(usize, Node)> {
+        let mut found = self.0.iter_mut().map(|side| find(side, reader, name));
+        found.find_map(|before| before?.file())
+    }
+
+    /// What stands under this name in each parent.
+    pub(super) fn all(&mut self, reader: &'b Reader<'b>, name: &[u8]) -> Vec<Before> {
+        self.0.iter_mut().filter_map(|side| find(side, reader, name)).collect()
+    }
+}
+
+fn find<'b>(
+    (parent, side): &mut (usize, Side<'b>),
+    reader: &'b Reader<'b>,
+    name: &[u8],
+) -> Option<Before> {
+    if let Side::Unread(root) = side {
+        *side = Side::Read(Box::new(Entries::new(reader, *root)));
+    }
+    let entry = match side {
+        Side::Read(entries) => entries.find(name).map(|node| Entry::Node(Box::new(node))),
+        Side::Leading(names) => names.remove(name),
+        Side::Unread(_) => None,
+    };
+    Some(Before { parent: *parent, entry: entry? })
+}
+
+impl<'b> Entries<'b> {
+    fn new(reader: &'b Reader<'b>, root: TreeRef) -> Self {
+        let mut entries = Entries { entries: DirectoryEntries::new(reader, root), next: None };
+        entries.advance();
+        entries
+    }
+
+    fn find(&mut self, name: &[u8]) -> Option<Node> {
+        while self.next.as_ref().is_some_and(|node| node.name.as_slice() < name) {
+            self.advance();
+        }
+        let found = self.next.take_if(|node| node.name == name)?;
+        self.advance();
+        Some(found)
+    }
+
+    /// A parent that cannot be read on is no parent.
+    fn advance(&mut self) {
+        self.next = self.entries.next_entry().ok().flatten();
+    }
+}
+
+fn directory(node: &Node) -> Option<TreeRef> {
+    match node.kind {
+        NodeKind::Directory { entries } => Some(entries),
+        _ => None,
+    }
+}

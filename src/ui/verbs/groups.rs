@@ -1,0 +1,109 @@
+//! Snapshots in groups: those of one host, of the same sources, of the same tags.
+
+use super::views::{SnapshotView, source_name};
+use crate::format::snapshot::Snapshot;
+use crate::repo::StoredSnapshot;
+use crate::ui::text;
+use clap::ValueEnum;
+use serde::Serialize;
+use std::collections::BTreeMap;
+
+/// What the snapshots of a group have in common.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum GroupBy {
+    /// The host
+    #[value(alias = "hosts")]
+    Host,
+    /// The paths, and what was asked for of each
+    #[value(alias = "path")]
+    Paths,
+    /// The tags
+    #[value(alias = "tag")]
+    Tags,
+}
+
+impl GroupBy {
+    /// Where nothing else is asked for.
+    pub const USUAL: [GroupBy; 2] = [GroupBy::Host, GroupBy::Paths];
+}
+
+/// What a group has in common; what it is not grouped by is absent.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct GroupKey {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    hostname: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    paths: Option<Vec<String>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tags: Option<Vec<String>>,
+}
+
+impl GroupKey {
+    fn of(snapshot: &Snapshot, by: &[GroupBy]) -> Self {
+        let sources = || snapshot.sources().iter().map(source_name).collect();
+        GroupKey {
+            hostname: by.contains(&GroupBy::Host).then(|| snapshot.host.clone()),
+            paths: by.contains(&GroupBy::Paths).then(sources),
+            tags: by.contains(&GroupBy::Tags).then(|| snapshot.tags.iter().cloned().collect()),
+        }
+    }
+}
+
+/// A group, in the order in which its snapshots came.
+pub struct Group<'s> {
+    key: GroupKey,
+    /// The snapshots.
+    pub snapshots: Vec<&'s Snapshot>,
+}
+
+impl Group<'_> {
+    /// What it has in common, in words; nothing if that is not asked for.
+    pub fn title(&self) -> Option<String> {
+        let GroupKey { hostname, paths, tags } = &self.key;
+        let listed = |what: &str, names: &Vec<String>| match names.is_empty() {
+            true => format!("no {what}"),
+            false => format!("{what} {}", names.join(", ")),
+        };
+        let words = [
+            hostname.as_ref().map(|host| format!("host {host}")),
+            paths.as_ref().map(|paths| listed("paths", paths)),
+            tags.as_ref().map(|tags| listed("tags", tags)),
+        ];
+        let words: Vec<String> = words.into_iter().flatten().collect();
+        (!words.is_empty()).then(|| text::plain(&format!("snapshots of {}:", words.join("; "))))
+    }
+}
+
+/// The groups in the order of what they have in common.
+pub fn groups<'s>(snapshots: &'s [StoredSnapshot], by: &[GroupBy]) -> Vec<Group<'s>> {
+    let mut groups: BTreeMap<GroupKey, Vec<&Snapshot>> = BTreeMap::new();
+    for stored in snapshots {
+        let key = GroupKey::of(&stored.snapshot, by);
+        groups.entry(key).or_default().push(&stored.snapshot);
+    }
+    groups.into_iter().map(|(key, snapshots)| Group { key, snapshots }).collect()
+}
+
+/// Keeps the first ones of each group, so many.
+pub fn keep_latest(snapshots: &mut Vec<StoredSnapshot>, by: &[GroupBy], number: usize) {
+    let mut met: BTreeMap<GroupKey, usize> = BTreeMap::new();
+    snapshots.retain(|stored| {
+        let count = met.entry(GroupKey::of(&stored.snapshot, by)).or_default();
+        *count += 1;
+        *count <= number
+    });
+}
+
+/// A group as JSON shows it.
+#[derive(Serialize)]
+pub struct GroupView<'s> {
+    group_key: &'s GroupKey,
+    snapshots: Vec<SnapshotView<'s>>,
+}
+
+impl<'s> From<&'s Group<'s>> for GroupView<'s> {
+    fn from(group: &'s Group<'s>) -> Self {
+        let snapshots = group.snapshots.iter().map(|snapshot| SnapshotView::from(*snapshot));
+        GroupView { group_key: &group.key, snapshots: snapshots.collect() }
+    }
+}
