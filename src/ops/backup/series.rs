@@ -71,8 +71,7 @@ impl Series {
 
     fn passing_name(&self) -> Option<String> {
         let host = &self.name.host;
-        let digit = |letter: u8| letter.is_ascii_digit() || (b'a'..=b'f').contains(&letter);
-        (host.len() == 12 && host.bytes().all(digit)).then(|| {
+        is_of_container(host).then(|| {
             format!(
                 "{host:?} looks like the name that a container gets anew at each start, which \
                  begins a new series each time: name the host with --host NAME or ICECORE_HOST"
@@ -90,10 +89,11 @@ impl Series {
                 && stored.snapshot.sources() == self.name.sources
         };
         let other = &all.iter().find(recent)?.snapshot;
+        let name = if is_of_container(&other.host) { "NAME" } else { &other.host };
         Some(format!(
             "host {:?} is new; the same sources were saved as of host {:?} at {}: if that is the \
-             same machine, name it with --host {} or ICECORE_HOST, so that their series goes on",
-            self.name.host, other.host, other.started, other.host
+             same machine, name it with --host {name} or ICECORE_HOST, so that their series goes on",
+            self.name.host, other.host, other.started
         ))
     }
 
@@ -108,6 +108,12 @@ impl Series {
             )
         })
     }
+}
+
+/// Whether a name looks like those that containers get at each start.
+fn is_of_container(host: &str) -> bool {
+    let digit = |letter: u8| letter.is_ascii_digit() || (b'a'..=b'f').contains(&letter);
+    host.len() == 12 && host.bytes().all(digit)
 }
 
 /// Every snapshot, the newest first. What is damaged, newer than this program or just being
