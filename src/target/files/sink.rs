@@ -36,7 +36,7 @@ pub struct FileSink {
     /// Whether what stands in its place is to be kept, should it belong to no database.
     keep: bool,
     /// Its key among the files of several names, until it is in place.
-    link: Option<(Same, Arc<Links>)>,
+    link: Option<Box<(Same, Arc<Links>)>>,
 }
 
 impl FileSink {
@@ -55,7 +55,7 @@ impl FileSink {
         }
         let (file, temporary, path) = created?;
         let temporary = Some(temporary);
-        let name = node.name.clone();
+        let (name, link) = (node.name.clone(), link.map(Box::new));
         Ok(FileSink { file, folder, path, name, temporary, size, sparse, keep, rights, link })
     }
 
@@ -90,7 +90,7 @@ impl FileSink {
         let Some(temporary) = &self.temporary else { return Ok(()) };
         let waits = self.folder.put(temporary, &node.name, identity, sort)?;
         let at = self.temporary.take().filter(|_| waits).unwrap_or_else(|| node.name.clone());
-        let link = self.link.take();
+        let link = self.link.take().map(|link| *link);
         if waits {
             self.folder.waits(&node.name, link.as_ref().map(|(key, _)| key.clone()), self.keep);
         }
@@ -117,7 +117,7 @@ impl Drop for FileSink {
             self.folder.discard(temporary);
             self.folder.lost(&self.name);
         }
-        if let Some((key, links)) = &self.link {
+        if let Some((key, links)) = self.link.as_deref() {
             links.failed(key);
         }
     }
