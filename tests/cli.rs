@@ -153,7 +153,11 @@ fn failures_have_their_codes() {
 #[test]
 fn an_unreadable_source_is_incomplete() {
     let desk = Desk::new();
-    fs::write(desk.path("src/broken.db"), b"SQLite format 3\0").unwrap();
+    let database = rusqlite::Connection::open(desk.path("src/broken.db")).unwrap();
+    database.execute_batch("PRAGMA journal_mode = wal; CREATE TABLE t (a)").unwrap();
+    drop(database);
+    // Where its log should be.
+    fs::create_dir(desk.path("src/broken.db-wal")).unwrap();
     let said = desk.run(&["--json", "backup", "src"]).code(3);
     assert!(stderr(&said).contains("broken.db"));
     let summary = lines(&stdout(&said)).pop().unwrap();

@@ -43,8 +43,34 @@ pub struct Node {
 pub struct Taint {
     /// The first finding, in words.
     pub finding: String,
-    /// When it was first found. A taint stays until a verification passes.
+    /// When it was first found.
     pub since: Time,
+    /// How deeply was looked when it was found. The taint stays until a capture that looks at
+    /// least as deep finds nothing.
+    pub scrutiny: Scrutiny,
+}
+
+impl Taint {
+    /// What a user is told of the entry at `path`.
+    pub fn told(&self, path: &[u8]) -> String {
+        let path = String::from_utf8_lossy(path);
+        format!("{path} was damaged at its source when it was captured: {}", self.finding)
+    }
+}
+
+/// How deeply a capture looks at what it stores, each more deeply than the one before.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Scrutiny {
+    /// Its engine opens it.
+    #[default]
+    Open,
+    /// Its rows are counted.
+    Rows,
+    /// A quick check.
+    Quick,
+    /// A full check.
+    Full,
 }
 
 /// What a directory entry is.

@@ -72,6 +72,16 @@ impl Snapshot {
         parts.chain(self.missing.iter().map(Missing::source)).collect()
     }
 
+    /// How many of its entries are damaged at their source.
+    pub fn tainted(&self) -> u64 {
+        self.parts.iter().map(|part| part.tainted).fold(0, u64::saturating_add)
+    }
+
+    /// Those of them that are named.
+    pub fn taints(&self) -> impl Iterator<Item = &TaintedEntry> {
+        self.parts.iter().flat_map(|part| &part.taints)
+    }
+
     /// Whether something that was asked for is not in it, or changed while it was captured.
     pub fn is_incomplete(&self) -> bool {
         !self.missing.is_empty() || self.parts.iter().any(|part| part.incomplete)
@@ -156,7 +166,8 @@ pub struct Part {
     /// Facts of the source kind.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub facts: BTreeMap<String, String>,
-    /// Entries in it that were captured although they were damaged at their source.
+    /// Entries that are damaged at their source. Those that could not be captured this time
+    /// count, too.
     #[serde(default)]
     pub tainted: u64,
     /// The first of them, at most [`crate::limits::TAINTS_MAX`].

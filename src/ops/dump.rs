@@ -7,17 +7,20 @@ use crate::format::list::{Content, Piece};
 use crate::format::node::NodeKind;
 use crate::format::snapshot::Snapshot;
 use crate::limits::{WINDOW, WINDOW_PIECES};
+use crate::monitor::Monitor;
 use crate::repo::Reader;
 use crate::stream::Pieces;
 use std::io::Write;
 
 /// Writes the file at `path` of a snapshot to `out`; bytes written. A snapshot of one single
-/// file, database or stream needs no path.
+/// file, database or stream needs no path. The monitor hears of one that was damaged at its
+/// source already.
 pub fn dump(
     reader: &Reader<'_>,
     snapshot: &Snapshot,
     wanted: &SnapshotPath,
     out: &mut dyn Write,
+    monitor: &dyn Monitor,
 ) -> Result<u64> {
     let path = match (&wanted.path, snapshot.parts.as_slice()) {
         (Some(path), _) => path.clone(),
@@ -32,6 +35,9 @@ pub fn dump(
     let found = tree::find(reader, snapshot, &path)?;
     let Entry::Node(node) = found.entry else { return Err(no_file(&subject)) };
     let NodeKind::File { content, .. } = &node.kind else { return Err(no_file(&subject)) };
+    if let Some(taint) = &node.taint {
+        monitor.note(&taint.told(&path));
+    }
     let read = each_run(reader, content, &subject, &mut |_, run| match run {
         Run::Bytes(bytes) => out.write_all(bytes).attempt("write", &subject),
         Run::Hole(length) => write_zeros(out, length).attempt("write", &subject),

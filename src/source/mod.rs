@@ -11,10 +11,11 @@ pub use together::Together;
 
 use crate::error::{Error, Result};
 use crate::format::database::DatabaseFacts;
-use crate::format::node::{LinkGroup, Node, Stamp};
+use crate::format::node::{LinkGroup, Node, Scrutiny, Stamp};
 use crate::format::snapshot::PartKind;
 use serde_bytes::ByteBuf;
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 
 /// One source of a snapshot.
 pub trait Source: Send {
@@ -143,20 +144,37 @@ pub enum Got {
 }
 
 /// What was found out while a file was read.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Default)]
 pub struct FileProof {
     /// How it changed while it was read, if it did.
     pub changed: Option<String>,
     /// Facts, if it was a database.
     pub database: Option<DatabaseFacts>,
-    /// What is wrong with it, although it could be read.
+    /// What is wrong with it, although it could be read: the first finding.
     pub taint: Option<String>,
+    /// How deeply was looked for that; none if nobody looked.
+    pub scrutiny: Option<Scrutiny>,
     /// Its extended attributes, where they were left to be read with the content.
     pub xattrs: Option<Xattrs>,
     /// What of it could not be captured, and why.
     pub left_out: Option<String>,
     /// What the user should know.
     pub warning: Option<String>,
+    /// Reads it anew: what was given is no state that it ever was in, and the next may be.
+    pub again: Option<Opener>,
+    /// Files of the same folder that belong to it, which were to be captured with it and were not.
+    pub beside: Vec<FileItem>,
+}
+
+impl fmt::Debug for FileProof {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("FileProof")
+            .field("changed", &self.changed)
+            .field("database", &self.database)
+            .field("taint", &self.taint)
+            .field("warning", &self.warning)
+            .finish_non_exhaustive()
+    }
 }
 
 /// Extended attributes by name.

@@ -29,7 +29,7 @@ pub(super) fn reader() -> SqliteReader {
 fn options(repo: &TempRepo, together: &Arc<Together>) -> FilesOptions {
     let reader = reader();
     FilesOptions {
-        sqlite: Some(Arc::new(move |path: &Path| reader.open(path))),
+        sqlite: Some(Arc::new(move |file| reader.read(file))),
         together: together.clone(),
         env: repo.env.clone(),
         ..FilesOptions::default()

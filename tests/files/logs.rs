@@ -118,7 +118,7 @@ fn writing_under_another_name_is_noticed() {
         drop(database);
         fs::hard_link(&other, &read).unwrap();
         let reader = reader();
-        let open: OpenDatabase = Arc::new(move |path| reader.open(path));
+        let open: OpenDatabase = Arc::new(move |file| reader.read(file));
         let options = FilesOptions { sqlite: Some(open), ..FilesOptions::default() };
         let file = walk(&read, options).files.remove(Path::new("")).unwrap();
         let mut stream = (file.open)().unwrap();

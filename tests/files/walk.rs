@@ -6,6 +6,7 @@ use icecore::error::Result;
 use icecore::format::database::DatabaseFacts;
 use icecore::format::node::Node;
 use icecore::source::files::{Excludes, FilesOptions, FilesSource};
+use icecore::source::sqlite::Opened;
 use icecore::source::{ByteStream, FileProof, Got, Item, Source};
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
@@ -136,8 +137,10 @@ fn databases() {
     for name in siblings.iter().chain(&["text", "text-wal", "lone-journal"]) {
         fs::write(root.join(name), b"x").unwrap();
     }
-    let open: icecore::source::files::OpenDatabase =
-        Arc::new(|path| Ok(Box::new(Fake(Some(path.as_os_str().as_bytes().to_vec())))));
+    let open: icecore::source::files::OpenDatabase = Arc::new(|file| {
+        let path = file.path.as_os_str().as_bytes().to_vec();
+        Ok(Opened::Pages(Box::new(Fake(Some(path)))))
+    });
     let mut walked = walk(root, FilesOptions { sqlite: Some(open), ..FilesOptions::default() });
     assert_eq!(names(&walked), ["", "app.db", "lone-journal", "other", "text", "text-wal"]);
     assert!(walked.files[Path::new("app.db")].stamp.is_none());

@@ -8,7 +8,7 @@ use icecore::format::database::{
 use icecore::format::index::{IndexEntry, PackRow, Segment, SegmentBuilder};
 use icecore::format::list::{Content, ListNode, Piece};
 use icecore::format::node::{
-    self, DirectoryNode, FileTime, LinkGroup, Metadata, Node, NodeKind, Stamp, Taint,
+    self, DirectoryNode, FileTime, LinkGroup, Metadata, Node, NodeKind, Scrutiny, Stamp, Taint,
 };
 use icecore::format::pack::{self, PackEntry, PackHead, Salt, Trailer};
 use icecore::format::{BlobKind, Codec, ObjectKind, frame, record, snapshot};
@@ -144,7 +144,11 @@ fn any_node() -> impl Strategy<Value = Node> {
             kind,
             meta,
             stamp,
-            taint: finding.map(|finding: String| Taint { finding, since: Time(7) }),
+            taint: finding.map(|finding: String| Taint {
+                finding,
+                since: Time(7),
+                scrutiny: Scrutiny::Full,
+            }),
         })
 }
 

@@ -27,7 +27,7 @@ fn a_database_alone_has_all_its_metadata() {
     let repo = TempRepo::new(97);
     let open = reader();
     let options = FilesOptions {
-        sqlite: Some(Arc::new(move |path: &std::path::Path| open.open(path))),
+        sqlite: Some(Arc::new(move |file| open.read(file))),
         env: repo.env.clone(),
         ..FilesOptions::default()
     };

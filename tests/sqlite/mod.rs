@@ -1,10 +1,14 @@
 //! SQLite databases, captured with the real SQLite at work on them.
 
+mod abandoned;
 mod alone;
+mod identity;
 mod pages;
 mod placing;
 mod recovery;
+mod refused;
 mod seeds;
+mod taints;
 mod trouble;
 mod writers;
 

@@ -1,20 +1,19 @@
 //! Items that wait to be read together: many small files in parallel, one large one streamed.
 
+use super::small::{Resumed, SMALL, Whole, read_small};
+use super::taints::Verdict;
 use super::tell;
 use super::watched::Watched;
-use crate::env::Time;
 use crate::error::{Error, Kind, Result};
 use crate::format::list::{Content, TreeRef};
-use crate::format::node::{Metadata, Node, NodeKind, Taint};
+use crate::format::node::{Metadata, Node, NodeKind, Stamp, Taint};
 use crate::format::snapshot::Summary;
 use crate::limits::WINDOW;
 use crate::monitor::{FileChange, Monitor};
 use crate::repo::{Reader, Session};
-use crate::source::{ByteStream, FileItem, FileProof, Got, Opener, SameFile};
+use crate::source::{ByteStream, FileItem, FileProof, Opener, SameFile};
 use crate::stream::{ContentWriter, Cutter, StreamError, Written};
 use rayon::prelude::*;
-use std::collections::VecDeque;
-use std::io::Read;
 
 /// What happens to the tree, in order.
 pub(super) enum Event {
@@ -30,6 +29,8 @@ pub(super) enum Event {
     Linked(Box<FileItem>, Option<Box<Node>>),
     /// A file that was read.
     Read(Box<ReadFile>),
+    /// One that was read with the one before it, whose turn by name comes later.
+    Beside(Box<ReadFile>),
     /// One that could not be.
     Failed(Error),
 }
@@ -41,6 +42,8 @@ pub(super) struct ReadFile {
     pub(super) changed: Option<String>,
     pub(super) left_out: Option<String>,
     pub(super) warning: Option<String>,
+    /// What was found out of its soundness; none if that was settled under another name.
+    pub(super) verdict: Option<Verdict>,
     before: Option<Content>,
     bytes_read: u64,
 }
@@ -55,6 +58,7 @@ impl ReadFile {
             changed: None,
             left_out: None,
             warning: None,
+            verdict: None,
             before: before.and_then(content),
             bytes_read: 0,
         }
@@ -95,8 +99,6 @@ const EVENTS_MOST: usize = 1024;
 const BYTES_MOST: u64 = WINDOW as u64;
 /// What a file counts at least: some say that they are empty and are not.
 const LEAST: u64 = 4096;
-/// A file up to this length is read whole.
-const SMALL: u64 = 256 << 10;
 
 impl Batch {
     pub(super) fn push(&mut self, event: Event) {
@@ -121,42 +123,66 @@ impl Batch {
         monitor: &dyn Monitor,
     ) -> Result<Vec<Event>> {
         let opened: Vec<Opened> = self.events.into_par_iter().map(Opened::new).collect();
-        let now = session.repository().env().now();
         let mut writer = ContentWriter::new(session, reader, cutter);
         let small = opened.iter().filter_map(Opened::small).collect::<Vec<_>>();
         let mut written = writer.write_small(&small)?.into_iter();
         drop(small);
         let mut events = Vec::with_capacity(opened.len());
         for opened in opened {
-            let event = match opened {
-                Opened::Event(event) => event,
+            let (read, beside) = match opened {
+                Opened::Event(event) => {
+                    events.push(event);
+                    continue;
+                }
                 Opened::Small(small) => match written.next() {
                     Some(written) => {
-                        read_event(small.file, small.before, written, *small.proof, now)
+                        let (read, beside) = read_file(small.file, written, *small.proof);
+                        tell(monitor, read.bytes_read);
+                        (read, beside)
                     }
                     None => continue,
                 },
                 Opened::Large(large) => {
-                    events.push(large.read(&mut writer, monitor, now)?);
-                    // Its bytes were counted while they were read.
+                    // Its bytes are counted while they are read.
                     tell(monitor, 0);
-                    continue;
+                    match large.read(&mut writer, monitor)? {
+                        Ok(read) => read,
+                        Err(error) => {
+                            events.push(Event::Failed(error));
+                            continue;
+                        }
+                    }
                 }
             };
-            if let Event::Read(read) = &event {
-                tell(monitor, read.bytes_read);
+            events.push(Event::Read(Box::new(read)));
+            for item in beside {
+                events.push(read_beside(item, &mut writer, monitor)?);
             }
-            events.push(event);
         }
         Ok(events)
     }
 }
 
-/// What the walk said of a file that is being read.
+/// What the walk said of a file that is being read, and the parent of the entry in its place.
 struct Waiting {
     node: Node,
-    stamp: Option<crate::format::node::Stamp>,
+    stamp: Option<Stamp>,
     same: Option<SameFile>,
+    before: Option<Content>,
+    mark: Option<Taint>,
+}
+
+impl Waiting {
+    fn new(
+        node: Node,
+        stamp: Option<Stamp>,
+        same: Option<SameFile>,
+        before: Option<Box<Node>>,
+    ) -> Self {
+        let mark = before.as_ref().and_then(|node| node.taint.clone());
+        let before = before.and_then(|node| content(*node));
+        Waiting { node, stamp, same, before, mark }
+    }
 }
 
 enum Opened {
@@ -167,14 +193,12 @@ enum Opened {
 
 struct Small {
     file: Waiting,
-    before: Option<Content>,
     bytes: Vec<u8>,
     proof: Box<FileProof>,
 }
 
 struct Large {
     file: Waiting,
-    before: Option<Content>,
     size: u64,
     stream: Opener,
 }
@@ -183,24 +207,20 @@ impl Opened {
     fn new(event: Event) -> Self {
         let Event::File(file, before) = event else { return Opened::Event(event) };
         let FileItem { node, length, stamp, settled, same, open } = *file;
-        let waiting = Waiting { node, stamp: stamp.filter(|_| settled), same };
-        let before = before.and_then(|node| content(*node));
-        let expected = before.as_ref().map(|content| content.length);
+        let file = Waiting::new(node, stamp.filter(|_| settled), same, before);
+        let expected = file.before.as_ref().map(|content| content.length);
         let length = length.or(expected).unwrap_or(0);
         if length > SMALL {
             // Opened when its turn comes: a database must not be held while others are read.
             let stream = open;
-            return Opened::Large(Box::new(Large { file: waiting, before, size: length, stream }));
+            return Opened::Large(Box::new(Large { file, size: length, stream }));
         }
-        match open().and_then(|stream| read_whole(stream, length)) {
-            Ok(Whole::Bytes(bytes, proof)) => {
-                Opened::Small(Box::new(Small { file: waiting, before, bytes, proof }))
-            }
+        match read_small(open, length) {
+            Ok(Whole::Bytes(bytes, proof)) => Opened::Small(Box::new(Small { file, bytes, proof })),
             Ok(Whole::TooLarge(front, then, stream)) => {
-                let stream: Box<dyn ByteStream> =
-                    Box::new(Resumed { front: front.into(), then, stream });
+                let stream: Box<dyn ByteStream> = Box::new(Resumed::new(front, then, stream));
                 let stream: Opener = Box::new(|| Ok(stream));
-                Opened::Large(Box::new(Large { file: waiting, before, size: length, stream }))
+                Opened::Large(Box::new(Large { file, size: length, stream }))
             }
             Err(error) => Opened::Event(Event::Failed(error)),
         }
@@ -208,63 +228,102 @@ impl Opened {
 
     fn small(&self) -> Option<(&[u8], Option<&Content>)> {
         match self {
-            Opened::Small(small) => Some((&small.bytes, small.before.as_ref())),
+            Opened::Small(small) => Some((&small.bytes, small.file.before.as_ref())),
             _ => None,
         }
     }
 }
 
 impl Large {
+    /// The file and those beside it, or why the source did not give it.
     fn read(
         self,
         writer: &mut ContentWriter<'_, '_>,
         monitor: &dyn Monitor,
-        now: Time,
-    ) -> Result<Event> {
-        let mut stream = match (self.stream)() {
-            Ok(stream) => Box::new(Watched { stream, monitor }),
-            Err(error) => return Ok(Event::Failed(error)),
-        };
-        let written = match writer.write_stream(&mut *stream, self.size, self.before.as_ref()) {
-            Ok(written) => written,
-            Err(StreamError::Source(error)) if error.kind() == Kind::Interrupted => {
-                return Err(error);
+    ) -> Result<Result<(ReadFile, Vec<FileItem>)>> {
+        let Large { file, size, stream: mut open } = self;
+        loop {
+            match store(open, size, file.before.as_ref(), writer, monitor)? {
+                Ok((written, mut proof)) => match proof.again.take() {
+                    Some(again) => open = again,
+                    None => return Ok(Ok(read_file(file, written, proof))),
+                },
+                Err(error) => return Ok(Err(error)),
             }
-            Err(StreamError::Source(error)) => return Ok(Event::Failed(error)),
-            Err(StreamError::Repository(error)) => return Err(error),
-        };
-        match stream.finish() {
-            Ok(proof) => Ok(read_event(self.file, self.before, written, proof, now)),
-            Err(error) => Ok(Event::Failed(error)),
         }
     }
 }
 
-fn read_event(
-    file: Waiting,
-    before: Option<Content>,
-    written: Written,
-    proof: FileProof,
-    since: Time,
-) -> Event {
-    let FileProof { changed, database, taint, xattrs, left_out, warning } = proof;
+/// Stores what `open` gives; its own trouble is apart from the repository's.
+fn store(
+    open: Opener,
+    size: u64,
+    before: Option<&Content>,
+    writer: &mut ContentWriter<'_, '_>,
+    monitor: &dyn Monitor,
+) -> Result<Result<(Written, FileProof)>> {
+    let mut stream = match open() {
+        Ok(stream) => Box::new(Watched { stream, monitor }),
+        Err(error) => return Ok(Err(error)),
+    };
+    let written = match writer.write_stream(&mut *stream, size, before) {
+        Ok(written) => written,
+        Err(StreamError::Source(error)) if error.kind() == Kind::Interrupted => {
+            return Err(error);
+        }
+        Err(StreamError::Source(error)) => return Ok(Err(error)),
+        Err(StreamError::Repository(error)) => return Err(error),
+    };
+    Ok(stream.finish().map(|proof| (written, proof)))
+}
+
+/// Reads and stores a file that belongs to the one before it.
+fn read_beside(
+    item: FileItem,
+    writer: &mut ContentWriter<'_, '_>,
+    monitor: &dyn Monitor,
+) -> Result<Event> {
+    tell(monitor, 0);
+    let file = Waiting::new(item.node, None, None, None);
+    let large = Large { file, size: item.length.unwrap_or(0), stream: item.open };
+    Ok(match large.read(writer, monitor)? {
+        Ok((read, _)) => Event::Beside(Box::new(read)),
+        Err(error) => Event::Failed(error),
+    })
+}
+
+fn read_file(file: Waiting, written: Written, proof: FileProof) -> (ReadFile, Vec<FileItem>) {
+    let FileProof {
+        changed,
+        database,
+        taint,
+        scrutiny,
+        xattrs,
+        left_out,
+        warning,
+        again: _,
+        beside,
+    } = proof;
     let mut node = file.node;
     // A database's stamp proves nothing: commits may stand in its -wal alone. Nor does that of a
     // file which is not all here: its extended attributes may be within reach next time.
     let whole = changed.is_none() && left_out.is_none() && warning.is_none();
     node.stamp = file.stamp.filter(|_| database.is_none() && whole);
     node.kind = NodeKind::File { content: written.content, database };
-    node.taint = taint.map(|finding| Taint { finding, since });
+    // The one before: what becomes of it is settled where the paths are known.
+    node.taint = file.mark;
     node.meta.xattrs = xattrs.unwrap_or(node.meta.xattrs);
-    Event::Read(Box::new(ReadFile {
+    let read = ReadFile {
         node: Box::new(node),
         same: file.same,
         changed,
         left_out,
         warning,
-        before,
+        verdict: Some(Verdict { scrutiny, finding: taint }),
+        before: file.before,
         bytes_read: written.bytes,
-    }))
+    };
+    (read, beside)
 }
 
 /// The content of a file.
@@ -272,64 +331,5 @@ fn content(node: Node) -> Option<Content> {
     match node.kind {
         NodeKind::File { content, .. } => Some(content),
         _ => None,
-    }
-}
-
-enum Whole {
-    Bytes(Vec<u8>, Box<FileProof>),
-    /// It went on past [`SMALL`], or it has a hole: what was read, and what stopped the reading.
-    TooLarge(Vec<u8>, Option<Got>, Box<dyn ByteStream>),
-}
-
-/// Reads a small file to its end.
-fn read_whole(mut stream: Box<dyn ByteStream>, expected: u64) -> Result<Whole> {
-    let room = usize::try_from(expected.min(SMALL)).unwrap_or(0) + 1;
-    let mut bytes = vec![0; room];
-    let mut length = 0;
-    loop {
-        if length == bytes.len() {
-            if length as u64 > SMALL {
-                return Ok(Whole::TooLarge(bytes, None, stream));
-            }
-            bytes.resize((2 * length).max(4096), 0);
-        }
-        match stream.read(bytes.get_mut(length..).unwrap_or_default())? {
-            Got::Data(read) => length += read,
-            Got::End => {
-                bytes.truncate(length);
-                return Ok(Whole::Bytes(bytes, Box::new(stream.finish()?)));
-            }
-            hole => {
-                bytes.truncate(length);
-                return Ok(Whole::TooLarge(bytes, Some(hole), stream));
-            }
-        }
-    }
-}
-
-/// A stream whose first bytes were read already.
-struct Resumed {
-    front: VecDeque<u8>,
-    then: Option<Got>,
-    stream: Box<dyn ByteStream>,
-}
-
-impl ByteStream for Resumed {
-    fn changes_everywhere(&self) -> bool {
-        self.stream.changes_everywhere()
-    }
-
-    fn read(&mut self, buffer: &mut [u8]) -> Result<Got> {
-        if !self.front.is_empty() {
-            return Ok(Got::Data(self.front.read(buffer).unwrap_or(0)));
-        }
-        match self.then.take() {
-            Some(stop) => Ok(stop),
-            None => self.stream.read(buffer),
-        }
-    }
-
-    fn finish(self: Box<Self>) -> Result<FileProof> {
-        self.stream.finish()
     }
 }

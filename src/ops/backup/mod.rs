@@ -3,10 +3,14 @@
 mod ahead;
 mod batch;
 mod beside;
+mod directory;
 mod links;
 mod parent;
 mod part;
 mod series;
+mod small;
+mod stored;
+mod taints;
 mod wanted;
 mod watched;
 
@@ -135,6 +139,8 @@ struct Past {
     last: Option<Snapshot>,
     /// The parents of each source.
     parents: Vec<Parents>,
+    /// The newest part of each, whether it is a parent or not.
+    newest: Vec<Option<Part>>,
     warnings: Vec<String>,
 }
 
@@ -150,6 +156,10 @@ impl Past {
         let parents = |source| Parents::find(reader, &all, &options.host, source, &options.parent);
         Ok(Past {
             parents: sources.iter().map(parents).collect::<Result<_>>()?,
+            newest: sources
+                .iter()
+                .map(|source| series::newest(&all, &options.host, source))
+                .collect(),
             last: series.last(&all).map(|stored| stored.snapshot.clone()),
             warnings: series.warnings(&all, repository.env().now()),
             series,
@@ -178,10 +188,13 @@ fn capture(
     let mut captured = Captured { warnings: past.warnings.clone(), ..Captured::default() };
     let mut links = Links::default();
     let mut first_error = None;
-    for (source, parents) in sources.into_iter().zip(&past.parents) {
+    for (source, (parents, newest)) in
+        sources.into_iter().zip(past.parents.iter().zip(&past.newest))
+    {
         let Description { kind, path, selection } = source.describe();
+        let newest = newest.as_ref();
         let builder =
-            PartBuilder::new(session, reader, &cutter, monitor, &parents.list, &mut links);
+            PartBuilder::new(session, reader, &cutter, monitor, &parents.list, newest, &mut links);
         let built = builder.build(source, options.keep_going).and_then(|built| {
             refuse_empty(reader, &built, &parents.list, options)?;
             Ok(built)

@@ -3,19 +3,22 @@
 use super::ahead::Ahead;
 use super::batch::{Batch, Event, ReadFile};
 use super::beside::{Before, Beside};
+use super::directory::OpenDirectory;
 use super::links::Links;
 use super::parent::Parent;
+use super::stored::{stored, unchanged};
+use super::taints::{Taints, Verdict, told};
 use super::tell;
 use crate::env::Time;
 use crate::error::{Error, Kind, Result};
-use crate::format::node::{Metadata, Node, NodeKind};
-use crate::format::snapshot::{Part, Summary, TaintedEntry};
+use crate::format::node::{Node, NodeKind};
+use crate::format::snapshot::{Part, Summary};
 use crate::id::SnapshotId;
-use crate::limits::{DIRECTORY_DEPTH_MAX, TAINTS_MAX, WARNINGS_MAX};
+use crate::limits::{DIRECTORY_DEPTH_MAX, WARNINGS_MAX};
 use crate::monitor::{Monitor, go_on};
 use crate::repo::{Reader, Session};
 use crate::source::{FileItem, Item, PartProof, Source};
-use crate::stream::{Cutter, DirectoryWriter, Pieces};
+use crate::stream::{Cutter, DirectoryWriter};
 use std::collections::BTreeSet;
 
 /// A part, and what it cost.
@@ -40,13 +43,13 @@ pub(super) struct PartBuilder<'b, 'r> {
     /// The parents' directories beside those that were entered, the innermost last.
     beside: Vec<Beside<'b>>,
     /// Directories being written, the innermost last.
-    open: Vec<(Node, DirectoryWriter)>,
+    open: Vec<OpenDirectory>,
     batch: Batch,
     root: Option<Node>,
     counts: Summary,
     warnings: Vec<String>,
-    tainted: u64,
-    taints: Vec<TaintedEntry>,
+    started: Time,
+    taints: Taints,
     incomplete: bool,
     all_or_nothing: bool,
 }
@@ -58,8 +61,10 @@ impl<'b, 'r> PartBuilder<'b, 'r> {
         cutter: &'b Cutter,
         monitor: &'b dyn Monitor,
         parents: &'b [Parent],
+        newest: Option<&Part>,
         links: &'b mut Links,
     ) -> Self {
+        let started = session.repository().env().now();
         PartBuilder {
             session,
             reader,
@@ -75,8 +80,8 @@ impl<'b, 'r> PartBuilder<'b, 'r> {
             root: None,
             counts: Summary::default(),
             warnings: Vec::new(),
-            tainted: 0,
-            taints: Vec::new(),
+            started,
+            taints: Taints::after(newest, started),
             incomplete: false,
             all_or_nothing: false,
         }
@@ -88,7 +93,6 @@ impl<'b, 'r> PartBuilder<'b, 'r> {
         self.all_or_nothing = source.all_or_nothing() && !keep_going;
         let description = source.describe();
         self.path.clone_from(&description.path);
-        let started = self.session.repository().env().now();
         let source = std::thread::scope(|scope| {
             let mut items = Ahead::start(scope, source)?;
             while let Some(item) = items.next() {
@@ -102,28 +106,28 @@ impl<'b, 'r> PartBuilder<'b, 'r> {
         let root = self.root.take().ok_or_else(|| {
             Error::new(Kind::SourceChanged, "capture", "the source").because("it gave nothing")
         })?;
-        Ok(self.finish(description, root, started, proof))
+        Ok(self.finish(description, root, proof))
     }
 
     fn finish(
         self,
         description: crate::source::Description,
         root: Node,
-        started: Time,
         proof: PartProof,
     ) -> BuiltPart {
         let parents = self.parents();
+        let (tainted, taints) = self.taints.finish(self.counts.failed > 0);
         let part = Part {
             kind: description.kind,
             path: description.path,
             root,
-            started,
+            started: self.started,
             finished: self.session.repository().env().now(),
             facts: proof.facts,
             selection: description.selection,
             parents,
-            tainted: self.tainted,
-            taints: self.taints,
+            tainted,
+            taints,
             incomplete: self.incomplete,
         };
         let mut warnings = self.warnings;
@@ -231,65 +235,98 @@ impl<'b, 'r> PartBuilder<'b, 'r> {
     fn flush(&mut self) -> Result<()> {
         let batch = std::mem::take(&mut self.batch);
         for event in batch.read(self.session, self.reader, self.cutter, self.monitor)? {
-            match self.follow(event)? {
-                Event::Enter(node, before) => {
-                    self.open.push((*node, DirectoryWriter::new(self.reader, before)));
-                }
-                Event::Leave => self.leave()?,
-                Event::Done(node) => self.entry(*node)?,
-                Event::Read(read) => {
-                    read.count(&mut self.counts);
-                    let path = self.path_of(&read.node.name);
-                    if let Some(change) = read.change() {
-                        self.monitor.file(change, &path, content_length(&read.node));
-                    }
-                    let room = self.warnings.len() < WARNINGS_MAX;
-                    self.warnings.extend(read.warning.clone().filter(|_| room));
-                    self.note_taint(&path, &read.node);
-                    if let Some(same) = &read.same {
-                        self.links.keep(same, &path, &read.node);
-                    }
-                    let changed = read.changed.as_ref().map(|how| changed(&path, how));
-                    let left_out = read.left_out.as_ref().map(|what| left_out(&path, what));
-                    for error in changed.iter().chain(&left_out) {
-                        self.monitor.trouble(error);
-                        self.incomplete = true;
-                    }
-                    self.entry(*read.node)?;
-                }
-                Event::Failed(error) => self.failed(error)?,
-                Event::File(..) | Event::Linked(..) => {}
+            for event in self.follow(event)? {
+                self.write(event)?;
             }
         }
         Ok(())
     }
 
+    fn write(&mut self, event: Event) -> Result<()> {
+        match event {
+            Event::Enter(node, before) => {
+                let writer = DirectoryWriter::new(self.reader, before);
+                self.open.push(OpenDirectory::new(*node, writer));
+            }
+            Event::Leave => self.leave()?,
+            Event::Done(mut node) => {
+                if self.taints.remembers(node.taint.as_ref()) {
+                    let path = self.path_of(&node.name);
+                    self.mark(&path, &mut node, Some(Verdict::default()));
+                }
+                self.entry(*node)?;
+            }
+            Event::Read(read) => {
+                let node = self.read(*read);
+                self.entry(node)?;
+            }
+            Event::Beside(read) => {
+                let node = self.read(*read);
+                self.early(node);
+            }
+            Event::Failed(error) => self.failed(error)?,
+            Event::File(..) | Event::Linked(..) => {}
+        }
+        Ok(())
+    }
+
     /// What was read under another name is taken over from there. If that failed, it is read here.
-    fn follow(&mut self, event: Event) -> Result<Event> {
-        let Event::Linked(file, before) = event else { return Ok(event) };
+    fn follow(&mut self, event: Event) -> Result<Vec<Event>> {
+        let Event::Linked(file, before) = event else { return Ok(vec![event]) };
         if let Some(first) = file.same.as_ref().and_then(|same| self.links.find(same)) {
             tell(self.monitor, content_length(first));
             let before = before.map(|node| *node);
-            return Ok(Event::Read(Box::new(ReadFile::linked(*file, before, first))));
+            return Ok(vec![Event::Read(Box::new(ReadFile::linked(*file, before, first)))]);
         }
         let mut alone = Batch::default();
         alone.push_file(*file, before.map(|node| *node));
-        let mut read = alone.read(self.session, self.reader, self.cutter, self.monitor)?;
-        read.pop().ok_or_else(|| Error::new(Kind::Failed, "read", "a file of several names"))
+        alone.read(self.session, self.reader, self.cutter, self.monitor)
     }
 
-    fn note_taint(&mut self, path: &[u8], node: &Node) {
-        let Some(taint) = &node.taint else { return };
-        self.tainted += 1;
-        if self.taints.len() < TAINTS_MAX {
-            self.taints.push(TaintedEntry { path: path.to_vec(), taint: taint.clone() });
+    /// The entry of a file that was read, which is counted and told of.
+    fn read(&mut self, mut read: ReadFile) -> Node {
+        read.count(&mut self.counts);
+        let path = self.path_of(&read.node.name);
+        if let Some(change) = read.change() {
+            self.monitor.file(change, &path, content_length(&read.node));
+        }
+        self.warn(read.warning);
+        self.mark(&path, &mut read.node, read.verdict);
+        if let Some(same) = &read.same {
+            self.links.keep(same, &path, &read.node);
+        }
+        let changed = read.changed.as_ref().map(|how| changed(&path, how));
+        let left_out = read.left_out.as_ref().map(|what| left_out(&path, what));
+        for error in changed.iter().chain(&left_out) {
+            self.monitor.trouble(error);
+            self.incomplete = true;
+        }
+        *read.node
+    }
+
+    fn warn(&mut self, warning: Option<String>) {
+        let room = self.warnings.len() < WARNINGS_MAX;
+        self.warnings.extend(warning.filter(|_| room));
+    }
+
+    /// Settles whether an entry, which has the parent's mark, is marked, and says so. Without a
+    /// verdict its mark stands.
+    fn mark(&mut self, path: &[u8], node: &mut Node, verdict: Option<Verdict>) {
+        match verdict {
+            Some(verdict) => {
+                node.taint = self.taints.settle(path, node.taint.take(), verdict);
+            }
+            None => self.taints.adopt(path, node.taint.as_ref()),
+        }
+        if let Some(taint) = &node.taint {
+            self.monitor.trouble(&told(path, taint));
         }
     }
 
     /// The path of an entry in the directory that is being written, or of the root.
     fn path_of(&self, name: &[u8]) -> Vec<u8> {
         let mut path = self.path.clone();
-        let beneath = self.open.iter().skip(1).map(|(node, _)| node.name.as_slice());
+        let beneath = self.open.iter().skip(1).map(OpenDirectory::name);
         for name in beneath.chain((!self.open.is_empty()).then_some(name)) {
             crate::ops::tree::push(&mut path, name);
         }
@@ -297,26 +334,39 @@ impl<'b, 'r> PartBuilder<'b, 'r> {
     }
 
     fn leave(&mut self) -> Result<()> {
-        let Some((mut node, writer)) = self.open.pop() else { return Ok(()) };
-        node.kind = NodeKind::Directory { entries: writer.finish(self.session)? };
+        let Some(directory) = self.open.pop() else { return Ok(()) };
+        let node = directory.finish(self.session)?;
         self.entry(node)
     }
 
     fn entry(&mut self, node: Node) -> Result<()> {
         match self.open.last_mut() {
-            Some((_, writer)) => writer.push(self.session, node),
+            Some(directory) => directory.push(self.session, node),
             None => {
                 self.root = Some(node);
                 Ok(())
             }
         }
     }
-}
 
-/// The entry as it is now, with what the stamp proves of the one before.
-fn unchanged(node: Node, before: Node) -> Node {
-    let meta = Metadata { xattrs: before.meta.xattrs, ..node.meta };
-    Node { kind: before.kind, stamp: before.stamp, meta, ..node }
+    /// An entry whose turn comes later in its directory. A source that is one file has none.
+    fn early(&mut self, node: Node) {
+        match self.open.last_mut() {
+            Some(directory) => {
+                self.counts.items += 1;
+                directory.push_early(node);
+            }
+            None => {
+                self.counts.failed += 1;
+                let path = String::from_utf8_lossy(&self.path).into_owned();
+                let name = String::from_utf8_lossy(&node.name).into_owned();
+                self.incomplete = true;
+                self.warn(Some(format!(
+                    "{path}: {name} belongs to it and is not in this snapshot: back up the folder"
+                )));
+            }
+        }
+    }
 }
 
 fn changed(path: &[u8], how: &str) -> Error {
@@ -333,17 +383,5 @@ fn content_length(node: &Node) -> u64 {
     match &node.kind {
         NodeKind::File { content, .. } => content.length,
         _ => 0,
-    }
-}
-
-/// Whether every chunk of a content, and its list, can be read.
-fn stored(reader: &Reader<'_>, content: &crate::format::list::Content) -> bool {
-    let Ok(mut pieces) = Pieces::new(reader, content, "the parent's content") else { return false };
-    loop {
-        match pieces.next_piece() {
-            Ok(None) => return true,
-            Ok(Some((_, piece))) if piece.chunk().is_none_or(|id| reader.index().knows(&id)) => {}
-            _ => return false,
-        }
     }
 }

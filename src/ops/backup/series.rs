@@ -3,7 +3,7 @@
 use crate::env::Time;
 use crate::error::{Error, Kind, Result};
 use crate::format::gc::Position;
-use crate::format::snapshot::{SeriesName, SourceName};
+use crate::format::snapshot::{Part, SeriesName, SourceName};
 use crate::id::SeriesId;
 use crate::limits::{CLOCK_TOLERANCE, RECENT};
 use crate::repo::{Repository, StoredSnapshot};
@@ -134,4 +134,13 @@ fn remember(trouble: &mut Option<Error>, error: Error) {
 
 fn refuse(trouble: Option<Error>) -> Result<()> {
     trouble.map_or(Ok(()), |error| Err(error.within("find", "the snapshot to go on from")))
+}
+
+/// The part of this source in the newest snapshot of this host that has it.
+pub(super) fn newest(all: &[StoredSnapshot], host: &str, source: &Description) -> Option<Part> {
+    let own = all.iter().filter(|stored| stored.snapshot.host == host);
+    let is_it = |part: &&Part| {
+        part.kind == source.kind && part.path == source.path && part.selection == source.selection
+    };
+    own.flat_map(|stored| &stored.snapshot.parts).find(is_it).cloned()
 }

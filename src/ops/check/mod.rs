@@ -3,12 +3,15 @@
 mod members;
 mod objects;
 mod packs;
+mod tainted;
 mod trees;
 
 use crate::error::{Error, Result};
+use crate::format::snapshot::TaintedEntry;
 use crate::id::SnapshotId;
 use crate::monitor::Monitor;
 use crate::repo::Repository;
+pub use tainted::Tainted;
 
 /// How much of the packs is read back.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -52,6 +55,9 @@ pub struct CheckReport {
     pub findings: Vec<Error>,
     /// How many findings there were.
     pub errors: u64,
+    /// What was damaged at its source when it was captured, which is no damage of the repository:
+    /// each path's newest mark, the first [`FINDINGS_MOST`] of them.
+    pub tainted: Vec<Tainted>,
     /// What the damage touches, the first [`FINDINGS_MOST`] of it.
     pub touched: Vec<Touched>,
 }
@@ -113,6 +119,10 @@ pub fn check(
     let judged =
         packs::check(repository, &mut index, &noted, options.read_data, monitor, &mut report)?;
     trees::check(repository, &snapshots, &index, monitor, &mut report)?;
+    for tainted in &report.tainted {
+        let TaintedEntry { path, taint } = &tainted.entry;
+        monitor.note(&format!("{}: {}", tainted.snapshot.short(), taint.told(path)));
+    }
     let damage = judged.with(repository.certain_damage(&index));
     if let Err(error) = repository.settle_damage(&noted, &damage) {
         monitor.trouble(&error.within("note what is damaged in", repository.backend().describe()));

@@ -1,5 +1,6 @@
 //! Trees: every node reads, every chunk is there; what is not is named with all that it touches.
 
+use super::tainted::Marks;
 use super::{CheckReport, FINDINGS_MOST};
 use crate::error::{Error, Kind, Result};
 use crate::format::list::{Content, ListNode, Piece, TreeRef};
@@ -29,11 +30,15 @@ pub(super) fn check(
         lists: HashMap::new(),
         said: HashSet::new(),
     };
+    let mut marks = Marks::default();
     monitor.begin("check trees", None);
     // Read once more, so that no more than one is in memory.
     for id in snapshots {
         match repository.outcome(*id) {
-            Ok((Outcome::Snapshot(snapshot), _)) => trees.snapshot(&snapshot)?,
+            Ok((Outcome::Snapshot(snapshot), _)) => {
+                marks.add(&snapshot);
+                trees.snapshot(&snapshot)?;
+            }
             Ok(_) => {}
             // It was given up meanwhile.
             Err(error) if error.kind() == Kind::NotFound => {}
@@ -41,6 +46,7 @@ pub(super) fn check(
         }
     }
     monitor.end();
+    trees.report.tainted = marks.finish();
     Ok(())
 }
 

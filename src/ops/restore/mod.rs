@@ -46,6 +46,8 @@ pub struct RestoreReport {
     pub failed: u64,
     /// Those of them of which something in the repository is damaged or lost.
     pub damaged: u64,
+    /// Files among those restored that were damaged at their source already.
+    pub tainted: u64,
     /// Files that were read back and are right.
     pub verified: u64,
     /// What could not be brought back of entries that were.
@@ -292,6 +294,10 @@ impl Restoring<'_> {
             return Ok(());
         };
         self.report.files += 1;
+        if let Some(taint) = &node.taint {
+            self.report.tainted += 1;
+            self.monitor.note(&taint.told(path));
+        }
         let target = match &mut self.target {
             Target::Files(target) => target,
             Target::Rehearsal(rehearsal) => {

@@ -4,9 +4,11 @@ use super::OpenDatabase;
 use super::generated::{Unmeasured, is_generated};
 use super::logs::{Logged, Unlogged};
 use super::metadata::{XattrReader, identity, size, stamp};
+use super::refused::Refused;
 use super::walk::Directory;
 use crate::error::{Attempt, Error, Kind, Result};
-use crate::source::{ByteStream, FileProof, Got, Xattrs, sqlite};
+use crate::source::sqlite::{self, DatabaseFile, Opened};
+use crate::source::{ByteStream, FileProof, Got, Xattrs};
 use rustix::fs::{Mode, OFlags, SeekFrom, Stat};
 use rustix::io::Errno;
 use rustix::process::geteuid;
@@ -32,6 +34,41 @@ pub(super) struct Unopened {
 impl Unopened {
     /// Opens it: through SQLite if it is a database and these are wanted as such.
     pub(super) fn open(self) -> Result<Box<dyn ByteStream>> {
+        let (fd, before) = self.open_file()?;
+        let xattrs = self.xattrs();
+        let stream: Box<dyn ByteStream> = match &self.sqlite {
+            Some(open_database) if begins_as_database(&fd) => {
+                // No descriptor of a database stays open here while SQLite reads it.
+                drop(fd);
+                let named = self.read_by.as_ref().map(|logged| logged.path.clone());
+                let file = self.found(named.unwrap_or_else(|| self.path()), &before);
+                match open_database(&file)? {
+                    Opened::Refused(finding) => return Refused::new(self, finding).open(),
+                    Opened::Pages(pages) if self.read_by.is_none() && before.st_nlink >= 2 => {
+                        Box::new(Unlogged::new(pages, self.path(), &before))
+                    }
+                    Opened::Pages(pages) => pages,
+                }
+            }
+            _ => self.stream(fd, before),
+        };
+        Ok(with_xattrs(stream, xattrs))
+    }
+
+    /// Opens it as a file like any other, whatever is in it.
+    pub(super) fn open_as_file(&self) -> Result<Box<dyn ByteStream>> {
+        let (fd, before) = self.open_file()?;
+        Ok(with_xattrs(self.stream(fd, before), self.xattrs()))
+    }
+
+    fn stream(&self, fd: OwnedFd, before: Stat) -> Box<dyn ByteStream> {
+        match size(&before) {
+            0 => Box::new(Unmeasured::new(fd, self.path())),
+            _ => Box::new(FileStream::new(fd, before, self.path())),
+        }
+    }
+
+    fn open_file(&self) -> Result<(OwnedFd, Stat)> {
         let path = self.path();
         let fd = open_regular(self.directory.fd(), &self.name, &self.stat)
             .attempt("open", path.display())?;
@@ -41,21 +78,16 @@ impl Unopened {
             return Err(Error::new(Kind::SourceChanged, "read", path.display())
                 .because("another file took its place"));
         }
-        let xattrs = XattrReader::new().read(self.directory.reach(), &self.name);
-        let stream: Box<dyn ByteStream> = match &self.sqlite {
-            Some(open_database) if begins_as_database(&fd) => {
-                // No descriptor of a database stays open here while SQLite reads it.
-                drop(fd);
-                match self.read_by {
-                    Some(logged) => open_database(&logged.path)?,
-                    None if before.st_nlink < 2 => open_database(&path)?,
-                    None => Box::new(Unlogged::new(open_database(&path)?, path, &before)),
-                }
-            }
-            _ if size(&before) == 0 => Box::new(Unmeasured::new(fd, path)),
-            _ => Box::new(FileStream::new(fd, before, path)),
-        };
-        Ok(with_xattrs(stream, xattrs))
+        Ok((fd, before))
+    }
+
+    fn xattrs(&self) -> Result<Xattrs, String> {
+        XattrReader::new().read(self.directory.reach(), &self.name)
+    }
+
+    fn found(&self, path: PathBuf, stat: &Stat) -> DatabaseFile {
+        let (device, inode) = identity(stat);
+        DatabaseFile { path, device, inode, uid: stat.st_uid, gid: stat.st_gid }
     }
 
     fn path(&self) -> PathBuf {
@@ -104,13 +136,17 @@ pub(super) fn is_database(directory: BorrowedFd<'_>, name: &[u8]) -> bool {
         && open_regular(directory, name, &stat).is_ok_and(|fd| begins_as_database(&fd))
 }
 
-fn is_regular(stat: &Stat) -> bool {
+pub(super) fn is_regular(stat: &Stat) -> bool {
     rustix::fs::FileType::from_raw_mode(stat.st_mode).is_file()
 }
 
 /// Opens without following a link, without waiting for the other end of a pipe, and without
 /// a trace in the access time where that is allowed (to the owner and to root).
-fn open_regular(directory: BorrowedFd<'_>, name: &[u8], stat: &Stat) -> io::Result<OwnedFd> {
+pub(super) fn open_regular(
+    directory: BorrowedFd<'_>,
+    name: &[u8],
+    stat: &Stat,
+) -> io::Result<OwnedFd> {
     let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
     open_quietly(directory, name, flags, stat.st_uid)
 }

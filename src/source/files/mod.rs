@@ -8,6 +8,7 @@ mod listing;
 mod logs;
 mod metadata;
 mod owners;
+mod refused;
 mod scope;
 mod walk;
 
@@ -18,7 +19,8 @@ pub(crate) use logs::Logs;
 pub(crate) use metadata::NamedDatabase;
 pub(crate) use scope::Scope;
 
-use super::{ByteStream, Description, Item, PartProof, Source, Together};
+use super::sqlite::{DatabaseFile, Opened};
+use super::{Description, Item, PartProof, Source, Together};
 use crate::env::Env;
 use crate::error::{Attempt, Result};
 use crate::format::snapshot::PartKind;
@@ -28,8 +30,8 @@ use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 use walk::Walk;
 
-/// Captures the database at a path through SQLite.
-pub type OpenDatabase = Arc<dyn Fn(&Path) -> Result<Box<dyn ByteStream>> + Send + Sync>;
+/// Captures a database that was found through SQLite.
+pub type OpenDatabase = Arc<dyn Fn(&DatabaseFile) -> Result<Opened> + Send + Sync>;
 
 /// What of a tree is captured, and how.
 pub struct FilesOptions {

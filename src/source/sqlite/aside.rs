@@ -1,7 +1,8 @@
 //! A private copy of a database that cannot be opened where it stands, because that would write
 //! there: with its journal and log, and only while no other process uses it.
 
-use super::place::beside;
+use super::identity::{DatabaseFile, OpenFiles};
+use super::place::{Place, beside};
 use crate::error::{Attempt, Error, Kind, Result};
 use rustix::fs::{FlockOperation, Mode, OFlags, fcntl_lock};
 use rustix::process::{Flock, FlockType, fcntl_getlk};
@@ -15,31 +16,37 @@ const COPIED: [&str; 2] = ["-wal", "-journal"];
 /// What must stand still while it is copied.
 const WATCHED: [&str; 4] = ["", "-wal", "-journal", "-shm"];
 
-/// Copies the database at `path` into a new folder under `scratch`; gives the copy's path, too.
+/// Copies the database that was found at `place` into a new folder under `scratch`; gives the
+/// copy's path, too.
 ///
 /// Must run while this process has no SQLite connection to it.
 ///
 /// # Errors
-/// `Locked` if another process has it in use, `SourceChanged` if it changed on the way.
-pub(super) fn copy(path: &Path, scratch: &Path) -> Result<(TempDir, PathBuf)> {
+/// `Locked` if another process has it in use, or changed it on the way.
+pub(super) fn copy(
+    place: &Place,
+    found: &DatabaseFile,
+    scratch: &Path,
+) -> Result<(TempDir, PathBuf)> {
+    let path = place.path.as_path();
+    let files = OpenFiles::now();
     let mut main = open(path)?;
     lock(&main)?;
     let before = states(path);
-    let folder = tempfile::Builder::new()
-        .prefix("icecore-sqlite-")
-        .tempdir_in(scratch)
-        .attempt("make a private folder in", scratch.display())?;
+    let siblings = COPIED.map(|suffix| (suffix, open(&beside(path, suffix))));
+    found.is_open(&files)?;
+    let folder = TempDir::new_in(scratch).attempt("make a folder in", scratch.display())?;
     let to = folder.path().join("database");
     copy_file(&mut main, &to)?;
-    for suffix in COPIED {
-        match open(&beside(path, suffix)) {
+    for (suffix, sibling) in siblings {
+        match sibling {
             Ok(mut sibling) => copy_file(&mut sibling, &beside(&to, suffix))?,
             Err(error) if error.kind() == Kind::NotFound => {}
             Err(error) => return Err(error),
         }
     }
     if states(path) != before {
-        return Err(Error::new(Kind::SourceChanged, "copy", "it aside")
+        return Err(Error::new(Kind::Locked, "copy", "it aside")
             .because("it was used by another process meanwhile")
             .hint("run icecore as the owner of the database, or as root"));
     }

@@ -3,6 +3,8 @@
 
 use super::database::{Database, has_dbpage};
 use super::facts::{Header, examine};
+use super::identity::{DatabaseFile, become_owner};
+use super::watch::{Scratch, Watch};
 use super::wire::{Begin, FrameWriter, Hold, Proof};
 use crate::error::{Attempt, Error, Kind, Result};
 use crate::limits::{SQLITE_BUSY_WAIT, SQLITE_FRAME_MAX};
@@ -11,6 +13,7 @@ use rusqlite::{Connection, OpenFlags};
 use std::ffi::OsString;
 use std::fs::File;
 use std::io::{Read, Write};
+use std::os::fd::AsFd;
 use std::path::PathBuf;
 use std::time::Duration;
 use tempfile::NamedTempFile;
@@ -33,12 +36,13 @@ pub enum Verify {
 /// What the child is asked to do.
 #[derive(Debug)]
 pub(super) struct Request {
-    pub path: PathBuf,
+    /// The database as whoever asks has found it.
+    pub file: DatabaseFile,
     pub verify: Verify,
     pub row_counts: bool,
     pub force: bool,
     /// Where private copies go.
-    pub scratch: PathBuf,
+    pub scratch: Scratch,
     /// How long a busy database is waited for.
     pub busy_wait: Duration,
     /// Never `sqlite_dbpage`, as in builds without it.
@@ -46,9 +50,19 @@ pub(super) struct Request {
 }
 
 /// Does what `args` (those after [`VERB`]) ask for, speaking frames to `out`; gives the exit code.
-pub fn run(args: impl IntoIterator<Item = OsString>, out: impl Write) -> u8 {
+/// Takes over the process: it gives up root's rights where it can, and ends as soon as nobody reads
+/// `out`.
+pub fn run(args: impl IntoIterator<Item = OsString>, out: File) -> u8 {
+    let pipe = out.as_fd().try_clone_to_owned().attempt("watch", "the pipe");
     let mut frames = FrameWriter::new(out);
-    match parse(args).and_then(|request| capture(&request, &mut frames)) {
+    let done = parse(args).and_then(|request| {
+        become_owner(&request.file, request.scratch.within())?;
+        let watch = Watch::start(pipe?, request.scratch.clone())?;
+        let done = capture(&request, &mut frames, &watch);
+        request.scratch.remove();
+        done
+    });
+    match done {
         Ok(()) => 0,
         Err(error) => {
             // The parent may be gone; the exit code is left to say it.
@@ -61,12 +75,13 @@ pub fn run(args: impl IntoIterator<Item = OsString>, out: impl Write) -> u8 {
 fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Request> {
     let wrong = |reason| Error::new(Kind::InvalidInput, "understand", "arguments").because(reason);
     let mut args = args.into_iter();
+    let path = PathBuf::from(args.next().ok_or_else(|| wrong("no database is named"))?);
     let mut request = Request {
-        path: args.next().ok_or_else(|| wrong("no database is named"))?.into(),
+        file: DatabaseFile::at(&path).map_err(|error| error.retold("find", "it"))?,
         verify: Verify::No,
         row_counts: false,
         force: false,
-        scratch: std::env::temp_dir(),
+        scratch: Scratch::new(std::env::temp_dir()),
         busy_wait: SQLITE_BUSY_WAIT,
         backup: false,
     };
@@ -78,8 +93,15 @@ fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Request> {
                 _ => return Err(wrong("--verify takes quick or full")),
             },
             Some("--scratch") => {
-                request.scratch =
-                    args.next().ok_or_else(|| wrong("--scratch takes a folder"))?.into();
+                let folder = args.next().ok_or_else(|| wrong("--scratch takes a folder"))?;
+                request.scratch = Scratch::new(folder.into());
+            }
+            Some("--file") => {
+                let value = args.next();
+                let file = value.as_ref().and_then(|value| value.to_str());
+                let file = file.and_then(|file| DatabaseFile::parse(path.clone(), file));
+                let wrong = || wrong("--file takes device, inode, owner and group");
+                request.file = file.ok_or_else(wrong)?;
             }
             Some("--busy-wait") => {
                 let value = args.next().and_then(|value| value.to_str()?.parse().ok());
@@ -95,8 +117,14 @@ fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Request> {
     Ok(request)
 }
 
-fn capture<W: Write>(request: &Request, frames: &mut FrameWriter<W>) -> Result<()> {
-    let database = Database::open(request)?;
+fn capture<W: Write>(request: &Request, frames: &mut FrameWriter<W>, watch: &Watch) -> Result<()> {
+    let database = match Database::open(request) {
+        Err(error) if error.kind() == Kind::Damaged => {
+            watch.end();
+            return frames.refused(&error);
+        }
+        opened => opened?,
+    };
     let dbpage = !request.backup
         && database.tables
         && has_dbpage(&database.connection).attempt("query", "SQLite")?;
@@ -112,6 +140,7 @@ fn capture<W: Write>(request: &Request, frames: &mut FrameWriter<W>) -> Result<(
         send_file(copy, frames)?;
         proof
     };
+    watch.end();
     frames.proof(&counted(proof, frames.sent))
 }
 
@@ -162,8 +191,8 @@ fn conclude(database: Database, request: &Request, header: &Header, method: &str
 /// Copies the database within our own transaction: every page in one go, never begun again.
 fn back_up(from: &Connection, request: &Request) -> Result<NamedTempFile> {
     let copying = "copy it to a temporary file in";
-    let scratch = request.scratch.display();
-    let copy = NamedTempFile::new_in(&request.scratch).attempt(copying, &scratch)?;
+    let scratch = request.scratch.within().display();
+    let copy = NamedTempFile::new_in(request.scratch.folder()?).attempt(copying, &scratch)?;
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let mut to = Connection::open_with_flags(copy.path(), flags).attempt(copying, &scratch)?;
     to.execute_batch("PRAGMA synchronous = OFF; PRAGMA journal_mode = OFF")

@@ -3,8 +3,9 @@
 
 use super::aside;
 use super::child::Request;
+use super::identity::{OpenFiles, replaced};
 use super::place::Place;
-use super::trouble::{needs_writing, primary};
+use super::trouble::{NO_DATABASE, is_refusal, needs_writing, primary};
 use super::wire::Hold;
 use crate::error::{Attempt, Error, Kind, Result};
 use rusqlite::config::DbConfig;
@@ -15,9 +16,6 @@ use tempfile::TempDir;
 
 /// The first SQLite without the fault that could lose a reset of the write-ahead log.
 const VERSION_MIN: i32 = 3_051_003;
-
-/// Openings that may find the database replaced meanwhile.
-const OPENINGS: u32 = 20;
 
 /// How long before a busy database is tried again.
 const BUSY_STEP: Duration = Duration::from_millis(1);
@@ -38,48 +36,61 @@ pub(super) struct Database {
 
 impl Database {
     /// Opens what `request` names.
+    ///
+    /// # Errors
+    /// `Damaged` if SQLite refuses it for what is in it, `SourceChanged` if another file stands in
+    /// its place.
     pub(super) fn open(request: &Request) -> Result<Self> {
         check_version()?;
         let end = Instant::now() + request.busy_wait;
-        for opening in 1.. {
+        loop {
             match Database::open_once(request) {
-                // SQLite looks for -wal and -journal by name when the transaction begins. Where
-                // another file has the name by then, they may be that one's. What the name comes
-                // to mean later does not matter.
-                Ok(database) if database.private.is_some() || !database.has_moved()? => {
-                    return Ok(database);
+                // It may go away by itself.
+                Err(error) if error.kind() == Kind::Locked && Instant::now() < end => {
+                    std::thread::sleep(BUSY_STEP);
                 }
-                Ok(_) if opening < OPENINGS => {}
-                Ok(_) => break,
-                Err(error) if !is_passing(&error) || Instant::now() >= end => return Err(error),
-                Err(_) => std::thread::sleep(BUSY_STEP),
+                opened => return opened,
             }
         }
-        Err(Error::new(Kind::SourceChanged, "read", "it")
-            .because("other files took its name again and again"))
     }
 
     fn open_once(request: &Request) -> Result<Self> {
-        let place = Place::examine(&request.path, request.force)?;
+        let place = Place::examine(&request.file, request.force)?;
         if place.would_leave_foreign_files() {
             return Database::open_copy(&place, request);
         }
+        let files = OpenFiles::now();
         match begin(&place.path, OpenFlags::SQLITE_OPEN_READ_ONLY, request.busy_wait) {
             Ok(begun) => {
                 let hold = if place.wal { Hold::Checkpoints } else { Hold::Writers };
-                Ok(Database::new(begun, hold, None))
+                let database = Database::new(begun, hold, None);
+                request.file.is_open(&files)?;
+                // SQLite looks for -wal and -journal by name when the transaction begins. Where
+                // another file has the name by then, they may be that one's. What the name comes
+                // to mean later does not matter.
+                match database.has_moved()? {
+                    false => Ok(database),
+                    true => Err(replaced()),
+                }
             }
-            Err(cause) if needs_writing(&cause) => Database::open_copy(&place, request)
-                .map_err(|error| error.within("read", "it where it stands")),
+            Err(cause) if needs_writing(&cause) => {
+                Database::open_copy(&place, request).map_err(|error| match error.kind() {
+                    Kind::Damaged => error,
+                    _ => error.within("read", "it where it stands"),
+                })
+            }
+            Err(cause) if is_refusal(&cause) => Err(refused(cause)),
             Err(cause) => Err(cause).attempt("begin a read transaction on", "it"),
         }
     }
 
     fn open_copy(place: &Place, request: &Request) -> Result<Self> {
-        let (folder, path) = aside::copy(&place.path, &request.scratch)?;
-        let begun = begin(&path, OpenFlags::SQLITE_OPEN_READ_WRITE, request.busy_wait)
-            .attempt("recover a copy of", "it")?;
-        Ok(Database::new(begun, Hold::Nobody, Some(folder)))
+        let (folder, path) = aside::copy(place, &request.file, &request.scratch.folder()?)?;
+        match begin(&path, OpenFlags::SQLITE_OPEN_READ_WRITE, request.busy_wait) {
+            Ok(begun) => Ok(Database::new(begun, Hold::Nobody, Some(folder))),
+            Err(cause) if is_refusal(&cause) => Err(refused(cause)),
+            Err(cause) => Err(cause).attempt("recover a copy of", "it"),
+        }
     }
 
     fn new(begun: Begun, hold: Hold, private: Option<TempDir>) -> Self {
@@ -110,9 +121,13 @@ impl Database {
     }
 }
 
-/// Whether it may go away by itself: somebody has the database, or it changed while it was copied.
-fn is_passing(error: &Error) -> bool {
-    matches!(error.kind(), Kind::Locked | Kind::SourceChanged)
+/// The error for content that SQLite does not take.
+fn refused(cause: rusqlite::Error) -> Error {
+    let error = Error::new(Kind::Damaged, "open", "it");
+    match primary(&cause) {
+        ffi::SQLITE_NOTADB => error.because(NO_DATABASE),
+        _ => error.caused_by(cause),
+    }
 }
 
 fn check_version() -> Result<()> {

@@ -11,8 +11,8 @@ use std::collections::BTreeMap;
 use std::io::Read;
 use tempfile::NamedTempFile;
 
-/// Most complaints of a check that are kept.
-const COMPLAINTS: usize = 5;
+/// Longest finding that is kept, in characters.
+const FINDING_MAX: usize = 1000;
 
 /// The fields of the database header (SQLite file format 1.3) that are facts.
 #[derive(Debug, Default)]
@@ -86,8 +86,8 @@ pub(super) fn examine(
     let mut verified = None;
     match check(connection, request.verify) {
         Ok(None) => {}
-        Ok(Some((name, complaints))) if complaints.is_empty() => verified = Some(name.to_owned()),
-        Ok(Some((name, complaints))) => taint = Some(format!("{name} check: {complaints}")),
+        Ok(Some((name, None))) => verified = Some(name.to_owned()),
+        Ok(Some((name, Some(finding)))) => taint = Some(format!("{name} check: {finding}")),
         Err(cause) => note("it cannot be checked", &cause),
     }
     let facts = SqliteFacts {
@@ -137,28 +137,29 @@ fn row_counts(connection: &Connection) -> rusqlite::Result<BTreeMap<String, u64>
     Ok(counts)
 }
 
-/// The name of the check that was asked for and its complaints, none if it passed.
+/// The name of the check that was asked for and its first finding, none if it passed.
 fn check(
     connection: &Connection,
     verify: Verify,
-) -> rusqlite::Result<Option<(&'static str, String)>> {
+) -> rusqlite::Result<Option<(&'static str, Option<String>)>> {
     let (name, pragma) = match verify {
         Verify::No => return Ok(None),
         Verify::Quick => ("quick", "quick_check"),
         Verify::Full => ("full", "integrity_check"),
     };
-    let complaints = complaints(connection, pragma).or_else(|cause| match primary(&cause) {
-        ffi::SQLITE_CORRUPT => Ok(vec![cause.to_string()]),
+    let said = connection.query_row(&format!("PRAGMA {pragma}(1)"), [], |row| row.get(0));
+    let said = said.or_else(|cause| match primary(&cause) {
+        ffi::SQLITE_CORRUPT => Ok(cause.to_string()),
         _ => Err(cause),
     })?;
-    let complaints: String = complaints.join("; ").chars().take(1000).collect();
-    Ok(Some((name, if complaints == "ok" { String::new() } else { complaints })))
+    Ok(Some((name, first_finding(&said))))
 }
 
-fn complaints(connection: &Connection, pragma: &str) -> rusqlite::Result<Vec<String>> {
-    let mut statement = connection.prepare(&format!("PRAGMA {pragma}({COMPLAINTS})"))?;
-    let lines = statement.query_map([], |row| row.get(0))?;
-    lines.collect()
+/// The first finding in what a check says, none if that is `ok`. A line of stars names the schema.
+fn first_finding(said: &str) -> Option<String> {
+    let mut lines = said.lines().map(str::trim).filter(|line| !line.is_empty());
+    let finding = lines.find(|line| !line.starts_with("***")).unwrap_or(said);
+    (finding != "ok").then(|| finding.chars().take(FINDING_MAX).collect())
 }
 
 /// Facts that fit into a directory entry: without row counts if there are too many tables.

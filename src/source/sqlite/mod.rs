@@ -1,19 +1,30 @@
 //! SQLite databases, captured live through SQLite: each is read in a child process that opens
 //! nothing else of it, in one read transaction, and stored as the database file itself, with
 //! what was committed to its write-ahead log.
+//!
+//! Reading a database in WAL mode that nobody else has open leaves its `-wal` (empty) and `-shm`
+//! beside it, where there were none: a read-only connection cannot remove them when it closes. They
+//! belong to the database's owner, and the next connection that writes takes them away. They are
+//! not removed here: another process may be opening them at that very moment.
+//!
+//! Root reads with the rights of the database's owner wherever those are enough, and what SQLite
+//! opened is compared with the file that was found, before any page of it is believed.
 
 mod aside;
 pub mod child;
 mod database;
 mod facts;
+mod identity;
 mod place;
 mod reader;
 mod spool;
 mod trouble;
+mod watch;
 mod wire;
 
 pub use child::Verify;
-pub use reader::{SqliteOptions, SqliteReader};
+pub use identity::DatabaseFile;
+pub use reader::{Opened, SqliteOptions, SqliteReader};
 pub use spool::SpoolLimits;
 
 use crate::error::{Attempt, Result};

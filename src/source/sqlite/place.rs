@@ -1,6 +1,8 @@
 //! Where a database lies: on which file system, whose it is, and what stands beside it.
 
+use super::identity::DatabaseFile;
 use super::is_database;
+use super::trouble::NO_DATABASE;
 use crate::error::{Attempt, Error, Kind, Result};
 use rustix::fs::{Mode, OFlags};
 use std::ffi::OsString;
@@ -19,10 +21,10 @@ pub(super) struct Place {
 }
 
 impl Place {
-    /// Looks at `path`. The file is closed again before it returns: later, that would drop the
+    /// Looks at what was found. The file is closed again before it returns: later, that would drop the
     /// locks that SQLite holds for this process.
-    pub(super) fn examine(path: &Path, force: bool) -> Result<Self> {
-        let path = path.canonicalize().attempt("find", "it")?;
+    pub(super) fn examine(found: &DatabaseFile, force: bool) -> Result<Self> {
+        let path = found.path.canonicalize().attempt("find", "it")?;
         let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC | OFlags::NOFOLLOW;
         let file = rustix::fs::open(&path, flags, Mode::empty()).map_err(std::io::Error::from);
         let mut file = File::from(file.attempt("open", "it")?);
@@ -30,14 +32,14 @@ impl Place {
         if !metadata.is_file() {
             return Err(Error::new(Kind::InvalidInput, "read", "it").because("it is no file"));
         }
+        found.is(metadata.dev(), metadata.ino())?;
         if !force {
             refuse_shared(&file)?;
         }
         let mut header = Vec::new();
         file.by_ref().take(100).read_to_end(&mut header).attempt("read", "its header")?;
         if !header.is_empty() && !is_database(&header) {
-            return Err(Error::new(Kind::InvalidInput, "read", "it")
-                .because("it is no SQLite database, or an encrypted one"));
+            return Err(Error::damaged("read", "it", NO_DATABASE));
         }
         Ok(Place { path, wal: header.get(18) == Some(&2), owner: metadata.uid() })
     }

@@ -2,10 +2,12 @@
 //! pipe. A child is always reaped, and killed first if it is given up.
 
 use super::child::{VERB, Verify};
+use super::identity::DatabaseFile;
 use super::spool::{Intake, Spool, SpoolLimits, Taken};
 use super::wire::{Frame, Hold, Proof, Remote, read_frame};
 use crate::error::{Attempt, Error, Kind, Result};
 use crate::format::database::DatabaseFacts;
+use crate::format::node::Scrutiny;
 use crate::limits::{
     SPOOL_FILE, SPOOL_MEMORY, SPOOL_PATIENCE, SQLITE_BUSY_WAIT, SQLITE_FRAME_MAX,
     SQLITE_ROLLBACK_LARGE,
@@ -16,7 +18,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Stdio};
 use std::sync::Arc;
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// How databases are captured.
 #[derive(Clone, Copy, Debug, Default)]
@@ -27,6 +29,26 @@ pub struct SqliteOptions {
     pub row_counts: bool,
     /// Whether databases on shared file systems are read, too.
     pub force: bool,
+}
+
+impl SqliteOptions {
+    /// How deeply a capture looks that finds nothing wrong.
+    fn scrutiny(&self) -> Scrutiny {
+        match self.verify {
+            Verify::Full => Scrutiny::Full,
+            Verify::Quick => Scrutiny::Quick,
+            Verify::No if self.row_counts => Scrutiny::Rows,
+            Verify::No => Scrutiny::Open,
+        }
+    }
+}
+
+/// What became of opening a database.
+pub enum Opened {
+    /// It is read.
+    Pages(Box<dyn ByteStream>),
+    /// SQLite refuses it for what is in it, and this is why: no read of it will ever succeed.
+    Refused(String),
 }
 
 /// Opens databases, each in a child process of its own.
@@ -101,18 +123,42 @@ impl SqliteReader {
         &self.spool
     }
 
-    /// Begins to read the database at `path`, as it is now.
+    /// Begins to read the database that stands at `path` now.
     ///
     /// # Errors
-    /// `Locked` for an exclusive lock, `Denied` for missing rights, `InvalidInput` for what is no
-    /// database, `Refused` for shared file systems, `Unsupported` for too old an SQLite.
+    /// Those of [`SqliteReader::read`], and `InvalidInput` for what SQLite refuses.
     pub fn open(&self, path: &Path) -> Result<Box<dyn ByteStream>> {
-        let mut child = Guarded(self.spawn(path)?);
+        let end = Instant::now() + self.busy_wait;
+        loop {
+            match self.read(&DatabaseFile::at(path)?) {
+                Ok(Opened::Pages(pages)) => return Ok(pages),
+                Ok(Opened::Refused(finding)) => {
+                    return Err(Error::new(Kind::InvalidInput, "capture", path.display())
+                        .because(finding)
+                        .hint("back up the folder that it lies in: that stores it as a file"));
+                }
+                // Another file took its place: then that one is meant.
+                Err(error) if error.kind() == Kind::SourceChanged && Instant::now() < end => {}
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    /// Begins to read the database `file`, as it is now.
+    ///
+    /// # Errors
+    /// `Locked` for an exclusive lock, `Denied` for missing rights, `Refused` for shared file
+    /// systems, `Unsupported` for too old an SQLite, `SourceChanged` if another file stands in its
+    /// place.
+    pub fn read(&self, file: &DatabaseFile) -> Result<Opened> {
+        let path = file.path.as_path();
+        let mut child = Guarded(self.spawn(file)?);
         let mut pipe = child.0.stdout.take().ok_or_else(|| broken(path, "it has no output"))?;
         // Larger steps for both sides; without the right to it the pipe stays small.
         let _ = rustix::pipe::fcntl_setpipe_size(&pipe, SQLITE_FRAME_MAX);
         let hold = match read_frame(&mut pipe) {
             Ok(Frame::Begin(begin)) => begin.hold,
+            Ok(Frame::Refused(finding)) => return Ok(Opened::Refused(finding)),
             Ok(Frame::Failure(remote)) => return Err(remote_error(path, remote)),
             Ok(Frame::Nothing) => return Err(child.death(path)),
             Ok(_) => return Err(broken(path, "it does not begin at the beginning")),
@@ -129,20 +175,22 @@ impl SqliteReader {
         };
         let path = path.to_owned();
         let remarked = (hold == Hold::Writers).then_some(self.rollback_large);
-        Ok(Box::new(Reading {
+        Ok(Opened::Pages(Box::new(Reading {
             path,
             child,
             spool,
             stand_in: Some(stand_in),
             remarked,
+            scrutiny: self.options.scrutiny(),
             proof: None,
-        }))
+        })))
     }
 
-    fn spawn(&self, path: &Path) -> Result<Child> {
-        let path = std::path::absolute(path).attempt("find", path.display())?;
+    fn spawn(&self, file: &DatabaseFile) -> Result<Child> {
+        let path = std::path::absolute(&file.path).attempt("find", file.path.display())?;
         let mut command = crate::env::command(&self.program);
-        command.arg(VERB).arg(&path).arg("--scratch").arg(&self.spool.folder);
+        command.arg(VERB).arg(&path).arg("--file").arg(file.argument());
+        command.arg("--scratch").arg(&self.spool.folder);
         command.arg("--busy-wait").arg(self.busy_wait.as_millis().to_string());
         match self.options.verify {
             Verify::No => {}
@@ -242,6 +290,7 @@ struct Reading {
     stand_in: Option<JoinHandle<()>>,
     /// From how many bytes on it is worth a remark that its writers had to wait.
     remarked: Option<u64>,
+    scrutiny: Scrutiny,
     proof: Option<Box<Proof>>,
 }
 
@@ -282,6 +331,7 @@ impl ByteStream for Reading {
             changed: proof.changed,
             database: Some(DatabaseFacts::Sqlite(Box::new(proof.facts))),
             taint: proof.taint,
+            scrutiny: Some(self.scrutiny),
             ..FileProof::default()
         })
     }

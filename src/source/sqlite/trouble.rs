@@ -4,6 +4,9 @@ use crate::error::{Attempt, Error, Kind, Result};
 use rusqlite::ffi;
 use std::fmt::Display;
 
+/// What SQLite has against a file without a proper header.
+pub(super) const NO_DATABASE: &str = "it is no SQLite database, or an encrypted one";
+
 impl<T> Attempt<T> for rusqlite::Result<T> {
     fn attempt(self, attempted: &str, subject: impl Display) -> Result<T> {
         self.map_err(|cause| {
@@ -12,9 +15,7 @@ impl<T> Attempt<T> for rusqlite::Result<T> {
                 ffi::SQLITE_BUSY | ffi::SQLITE_LOCKED => error
                     .because("other processes kept it locked all the while")
                     .hint("try again later, or end what locks it"),
-                ffi::SQLITE_NOTADB => {
-                    error.because("it is no SQLite database, or an encrypted one")
-                }
+                ffi::SQLITE_NOTADB => error.because(NO_DATABASE),
                 _ => error,
             };
             error.caused_by(cause)
@@ -42,6 +43,12 @@ pub(super) fn primary(cause: &rusqlite::Error) -> i32 {
         rusqlite::Error::SqliteFailure(failure, _) => failure.extended_code & 0xff,
         _ => 0,
     }
+}
+
+/// Whether SQLite has something against the content, not the way to it: it calls a format from the
+/// future a mere error.
+pub(super) fn is_refusal(cause: &rusqlite::Error) -> bool {
+    matches!(primary(cause), ffi::SQLITE_NOTADB | ffi::SQLITE_CORRUPT | ffi::SQLITE_ERROR)
 }
 
 /// Whether a database cannot be opened where it stands without writing there: a hot journal, or

@@ -13,7 +13,10 @@ const BEGIN: u8 = b'B';
 const DATA: u8 = b'D';
 const PROOF: u8 = b'P';
 const FAILURE: u8 = b'E';
+const REFUSED: u8 = b'R';
 const HEAD: usize = 5;
+/// Longest reason that is told, in characters.
+const REASON_MAX: usize = 1000;
 
 /// Who has to wait while the pages are read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -45,6 +48,13 @@ pub(super) struct Proof {
     pub taint: Option<String>,
 }
 
+/// Sent instead of all else where SQLite refuses the database for what is in it.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Refused {
+    finding: String,
+}
+
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Failure {
@@ -59,6 +69,8 @@ pub(super) enum Frame {
     /// So many bytes of pages come next.
     Data(usize),
     Proof(Box<Proof>),
+    /// What SQLite has against the database.
+    Refused(String),
     /// What stopped the child; its subject is the parent's to name.
     Failure(Remote),
     /// The pipe ended between two frames.
@@ -106,10 +118,15 @@ impl<W: Write> FrameWriter<W> {
         self.control(PROOF, &to_cbor(proof, "the proof")?)
     }
 
+    pub(super) fn refused(&mut self, error: &Error) -> Result<()> {
+        let refused = Refused { finding: reason_of(error).chars().take(REASON_MAX).collect() };
+        self.control(REFUSED, &to_cbor(&refused, "the finding")?)
+    }
+
     pub(super) fn failure(&mut self, error: &Error) -> Result<()> {
         let failure = Failure {
             kind: name_of(error.kind()).to_owned(),
-            reason: reason_of(error).chars().take(4096).collect(),
+            reason: reason_of(error).chars().take(REASON_MAX).collect(),
             hint: error.hint_text().map(str::to_owned),
         };
         self.control(FAILURE, &to_cbor(&failure, "the error")?)
@@ -169,6 +186,7 @@ pub(super) fn read_frame(from: &mut impl Read) -> Result<Frame> {
     match tag {
         BEGIN => control(&body).map(Frame::Begin),
         PROOF => control(&body).map(|proof| Frame::Proof(Box::new(proof))),
+        REFUSED => control::<Refused>(&body).map(|refused| Frame::Refused(refused.finding)),
         FAILURE => control::<Failure>(&body).map(|failure| {
             Frame::Failure(Remote {
                 kind: kind_of(&failure.kind),
@@ -254,6 +272,7 @@ mod tests {
         };
         writer.proof(&proof).unwrap();
         writer.failure(&Error::new(Kind::Locked, "read", "it").hint("wait")).unwrap();
+        writer.refused(&Error::damaged("read", "it", "no header")).unwrap();
 
         let mut from = wire.as_slice();
         let Frame::Begin(begin) = read_frame(&mut from).unwrap() else { panic!() };
@@ -266,6 +285,8 @@ mod tests {
         assert_eq!((found.bytes, found.facts), (17 * 65536, proof.facts));
         let Frame::Failure(remote) = read_frame(&mut from).unwrap() else { panic!() };
         assert_eq!((remote.kind, remote.hint.as_deref()), (Kind::Locked, Some("wait")));
+        let Frame::Refused(finding) = read_frame(&mut from).unwrap() else { panic!() };
+        assert_eq!(finding, "no header");
         assert!(matches!(read_frame(&mut from).unwrap(), Frame::Nothing));
     }
 

@@ -115,7 +115,7 @@ impl Place {
     fn backup(&self, folder: &Path) -> Result<Snapshot> {
         let reader = SqliteReader::of_this_program(SqliteOptions::default())?;
         let files = FilesOptions {
-            sqlite: Some(Arc::new(move |path: &Path| reader.open(path))),
+            sqlite: Some(Arc::new(move |file| reader.read(file))),
             ..FilesOptions::default()
         };
         let source = FilesSource::new(folder, files)?;

@@ -2,7 +2,7 @@
 
 use super::filter::FilterArgs;
 use super::sources::{SourceArgs, hostname, username};
-use super::views::source_name;
+use super::views::{TaintView, source_name};
 use crate::backend::{DryRun, Location};
 use crate::error::{Error, Kind, Result};
 use crate::format::snapshot::Stored;
@@ -99,7 +99,7 @@ pub fn run(app: &App, args: &BackupArgs) -> Result<Done> {
         false => {}
     }
     out.finish()?;
-    Ok(Done::incomplete_if(report.incomplete))
+    Ok(Done::incomplete_if(report.incomplete || report.snapshot.tainted() > 0))
 }
 
 /// What the sources know of each other: that none of them captures the repository.
@@ -233,8 +233,16 @@ fn saved(report: &BackupReport) -> String {
     if let Some(same) = report.unchanged {
         return format!("nothing has changed since snapshot {}: none was saved", same.short());
     }
-    let but = if report.incomplete { ", but not everything is in it" } else { "" };
-    format!("snapshot {} saved{but}", report.snapshot.id.short())
+    let mut saved = format!("snapshot {} saved", report.snapshot.id.short());
+    if report.incomplete {
+        saved.push_str(", but not everything is in it");
+    }
+    let tainted = report.snapshot.tainted();
+    if tainted > 0 {
+        let files = text::count(tainted, "file");
+        saved.push_str(&format!("; damaged at their source: {files}"));
+    }
+    saved
 }
 
 /// The summary, with restic's names where the meaning is the same.
@@ -252,6 +260,8 @@ struct SummaryView<'s> {
     files_unmodified: u64,
     dirs: u64,
     databases: u64,
+    tainted: u64,
+    taints: Vec<TaintView<'s>>,
     failed: u64,
     total_files_processed: u64,
     total_bytes_processed: u64,
@@ -284,6 +294,8 @@ impl<'s> SummaryView<'s> {
             files_unmodified: cost.files_unchanged,
             dirs: cost.directories,
             databases: cost.databases,
+            tainted: snapshot.tainted(),
+            taints: snapshot.taints().map(TaintView::from).collect(),
             failed: cost.failed,
             total_files_processed: cost.files_new + cost.files_changed + cost.files_unchanged,
             total_bytes_processed: cost.bytes,

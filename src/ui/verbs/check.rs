@@ -1,6 +1,7 @@
 //! `check`: accounts for everything in the repository, and reads data back.
 
 use super::sources::size;
+use super::views::TaintView;
 use crate::error::{Error, Kind, Result};
 use crate::ops::check::{CheckOptions, CheckReport, ReadData, check};
 use crate::ui::app::App;
@@ -71,6 +72,10 @@ fn print(app: &App, report: &CheckReport, voice: &Progress, out: &mut Out) -> Re
         let orphans = text::count(report.orphans, "pack");
         out.line(&format!("{orphans} without an index, of writers stopped or still at work"))?;
     }
+    if !report.tainted.is_empty() {
+        let files = text::count(report.tainted.len() as u64, "file");
+        out.line(&format!("damaged at their source, and stored as they were: {files}"))?;
+    }
     if report.is_healthy() {
         out.line("no errors were found")?;
     }
@@ -78,7 +83,7 @@ fn print(app: &App, report: &CheckReport, voice: &Progress, out: &mut Out) -> Re
 }
 
 #[derive(Serialize)]
-struct SummaryView {
+struct SummaryView<'r> {
     num_errors: u64,
     snapshots: u64,
     packs: u64,
@@ -87,6 +92,7 @@ struct SummaryView {
     entries: u64,
     orphans: u64,
     touched: Vec<TouchedView>,
+    tainted: Vec<TaintedView<'r>>,
     seconds_elapsed: f64,
 }
 
@@ -96,11 +102,24 @@ struct TouchedView {
     path: String,
 }
 
-impl SummaryView {
-    fn new(report: &CheckReport, voice: &Progress) -> Self {
+#[derive(Serialize)]
+struct TaintedView<'r> {
+    snapshot: String,
+    snapshots: u64,
+    #[serde(flatten)]
+    entry: TaintView<'r>,
+}
+
+impl<'r> SummaryView<'r> {
+    fn new(report: &'r CheckReport, voice: &Progress) -> Self {
         let touched = report.touched.iter().map(|touched| TouchedView {
             snapshot: touched.snapshot.to_string(),
             path: text::path(&touched.path),
+        });
+        let tainted = report.tainted.iter().map(|tainted| TaintedView {
+            snapshot: tainted.snapshot.to_string(),
+            snapshots: tainted.snapshots,
+            entry: TaintView::from(&tainted.entry),
         });
         SummaryView {
             num_errors: report.errors,
@@ -111,6 +130,7 @@ impl SummaryView {
             entries: report.entries,
             orphans: report.orphans,
             touched: touched.collect(),
+            tainted: tainted.collect(),
             seconds_elapsed: voice.seconds(),
         }
     }

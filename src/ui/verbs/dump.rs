@@ -57,8 +57,10 @@ pub fn run(app: &App, args: &DumpArgs) -> Result<Done> {
     let index = app.index(&repository, &voice)?;
     let reader = Reader::new(&repository, &index);
     let dumped = match &args.target {
-        None => dump(&reader, &stored.snapshot, &wanted, &mut Out::new()),
-        Some(target) => into_file(target, |file| dump(&reader, &stored.snapshot, &wanted, file)),
+        None => dump(&reader, &stored.snapshot, &wanted, &mut Out::new(), &voice),
+        Some(target) => {
+            into_file(target, |file| dump(&reader, &stored.snapshot, &wanted, file, &voice))
+        }
     };
     remember(&repository, &index, &voice);
     dumped.map(|_| Done::All)

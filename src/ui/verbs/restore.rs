@@ -210,6 +210,7 @@ struct SummaryView {
     items_restored: u64,
     items_failed: u64,
     items_damaged: u64,
+    files_tainted: u64,
     bytes_restored: u64,
     seconds_elapsed: f64,
     left_out: LeftOut,
@@ -238,6 +239,7 @@ impl SummaryView {
             items_restored: report.items,
             items_failed: report.failed,
             items_damaged: report.damaged,
+            files_tainted: report.tainted,
             bytes_restored: report.bytes,
             seconds_elapsed: voice.seconds(),
             left_out: LeftOut {

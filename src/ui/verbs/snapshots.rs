@@ -100,7 +100,8 @@ fn warn_of_future(shown: &[StoredSnapshot], now: Time, voice: &Progress) {
 fn row(snapshot: &Snapshot) -> [String; 7] {
     let parts = snapshot.parts.iter().map(|part| marked(part_name(part), remark(part)));
     let missing = snapshot.missing.iter();
-    let missing = missing.map(|part| marked(source_name(&part.source()), Some("missing")));
+    let missing =
+        missing.map(|part| marked(source_name(&part.source()), Some("missing".to_owned())));
     let paths: Vec<String> = parts.chain(missing).collect();
     let tags: Vec<&str> = snapshot.tags.iter().map(String::as_str).collect();
     [
@@ -115,16 +116,15 @@ fn row(snapshot: &Snapshot) -> [String; 7] {
 }
 
 /// What of a part is not as it should be.
-fn remark(part: &Part) -> Option<&'static str> {
-    match (part.incomplete, part.tainted > 0) {
-        (true, true) => Some("incomplete, damaged at its source"),
-        (true, false) => Some("incomplete"),
-        (false, true) => Some("damaged at its source"),
-        (false, false) => None,
-    }
+fn remark(part: &Part) -> Option<String> {
+    let incomplete = part.incomplete.then(|| "incomplete".to_owned());
+    let damaged = (part.tainted > 0)
+        .then(|| format!("damaged at the source: {}", text::count(part.tainted, "file")));
+    let remarks: Vec<String> = incomplete.into_iter().chain(damaged).collect();
+    (!remarks.is_empty()).then(|| remarks.join(", "))
 }
 
-fn marked(name: String, remark: Option<&str>) -> String {
+fn marked(name: String, remark: Option<String>) -> String {
     match remark {
         Some(remark) => format!("{name} ({remark})"),
         None => name,

@@ -215,7 +215,7 @@ impl SourceArgs {
         };
         if !self.no_sqlite {
             let reader = self.reader()?;
-            options.sqlite = Some(Arc::new(move |path: &Path| reader.open(path)));
+            options.sqlite = Some(Arc::new(move |file| reader.read(file)));
         }
         Ok(options)
     }

@@ -2,8 +2,10 @@
 
 use crate::env::Time;
 use crate::format::database::DatabaseFacts;
-use crate::format::node::{FileTime, Node, NodeKind};
-use crate::format::snapshot::{Missing, Part, PartKind, Snapshot, SourceName, Summary};
+use crate::format::node::{FileTime, Node, NodeKind, Taint};
+use crate::format::snapshot::{
+    Missing, Part, PartKind, Snapshot, SourceName, Summary, TaintedEntry,
+};
 use crate::ops::ls::{mode_text, size};
 use crate::ui::text;
 use serde::Serialize;
@@ -111,7 +113,27 @@ struct PartView<'s> {
     parents: Vec<String>,
     facts: &'s BTreeMap<String, String>,
     tainted: u64,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    taints: Vec<TaintView<'s>>,
     incomplete: bool,
+}
+
+/// An entry that is damaged at its source.
+#[derive(Serialize)]
+pub struct TaintView<'s> {
+    path: String,
+    finding: &'s str,
+    since: String,
+}
+
+impl<'s> From<&'s TaintedEntry> for TaintView<'s> {
+    fn from(entry: &'s TaintedEntry) -> Self {
+        TaintView {
+            path: text::path(&entry.path),
+            finding: &entry.taint.finding,
+            since: text::rfc3339(entry.taint.since),
+        }
+    }
 }
 
 impl<'s> From<&'s Part> for PartView<'s> {
@@ -123,6 +145,7 @@ impl<'s> From<&'s Part> for PartView<'s> {
             parents: part.parents.iter().map(ToString::to_string).collect(),
             facts: &part.facts,
             tainted: part.tainted,
+            taints: part.taints.iter().map(TaintView::from).collect(),
             incomplete: part.incomplete,
         }
     }
@@ -151,6 +174,8 @@ pub struct NodeView<'n> {
     database: Option<&'n DatabaseFacts>,
     #[serde(skip_serializing_if = "Option::is_none")]
     taint: Option<&'n str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tainted_since: Option<String>,
 }
 
 impl<'n> NodeView<'n> {
@@ -179,6 +204,7 @@ impl<'n> NodeView<'n> {
             linktarget,
             database: node.database(),
             taint: node.taint.as_ref().map(|taint| taint.finding.as_str()),
+            tainted_since: node.taint.as_ref().map(|taint| text::rfc3339(taint.since)),
         }
     }
 }
@@ -192,7 +218,14 @@ pub fn long_line(path: &[u8], node: &Node) -> String {
     };
     let (uid, gid) = (node.meta.uid, node.meta.gid);
     let (time, path) = (text::local(mtime(node)), text::path(path));
-    format!("{} {uid:5} {gid:5} {size:12} {time} {path}{arrow}", mode_text(node))
+    let mark = node.taint.as_ref().map(marked).unwrap_or_default();
+    format!("{} {uid:5} {gid:5} {size:12} {time} {path}{arrow}{mark}", mode_text(node))
+}
+
+/// What stands behind an entry that is damaged at its source.
+fn marked(taint: &Taint) -> String {
+    let (since, finding) = (text::local(taint.since), text::plain(&taint.finding));
+    format!(" (damaged at its source, known since {since}: {finding})")
 }
 
 fn mtime(node: &Node) -> Time {

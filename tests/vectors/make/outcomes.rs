@@ -18,7 +18,9 @@ pub fn outcomes(m: &mut Maker) {
         if tainted {
             part["taints"] = json!([{
                 "path": "h'2f7372762f6170702f61'",
-                "taint": {"finding": "page 7 is on two lists", "since": NOW},
+                "taint": {
+                    "finding": "page 7 is on two lists", "since": NOW, "scrutiny": "full",
+                },
             }]);
         }
         if !facts.is_null() {

@@ -74,7 +74,9 @@ pub fn directories(m: &mut Maker) {
         "stamp": {
             "size": 0, "mtime": [-1, 999_999_999], "ctime": [1_795_219_000, 0], "inode": 1234,
         },
-        "taint": {"finding": "page 7 is on two lists", "since": super::NOW},
+        "taint": {
+            "finding": "page 7 is on two lists", "since": super::NOW, "scrutiny": "full",
+        },
     });
     m.good("07-tree/node-all-fields", "node", "a file with every optional field", file.clone());
     let database = json!({"file": {

@@ -1,0 +1,24 @@
+//! What a parent's entry is good for where a stamp proves that the file is the same.
+
+use crate::format::list::Content;
+use crate::format::node::{Metadata, Node};
+use crate::repo::Reader;
+use crate::stream::Pieces;
+
+/// The entry as it is now, with what the stamp proves of the one before.
+pub(super) fn unchanged(node: Node, before: Node) -> Node {
+    let meta = Metadata { xattrs: before.meta.xattrs, ..node.meta };
+    Node { kind: before.kind, stamp: before.stamp, taint: before.taint, meta, ..node }
+}
+
+/// Whether every chunk of a content, and its list, can be read.
+pub(super) fn stored(reader: &Reader<'_>, content: &Content) -> bool {
+    let Ok(mut pieces) = Pieces::new(reader, content, "the parent's content") else { return false };
+    loop {
+        match pieces.next_piece() {
+            Ok(None) => return true,
+            Ok(Some((_, piece))) if piece.chunk().is_none_or(|id| reader.index().knows(&id)) => {}
+            _ => return false,
+        }
+    }
+}

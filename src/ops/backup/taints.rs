@@ -1,0 +1,163 @@
+//! What of a part is damaged at its source: marked in its entries, told, and remembered until a
+//! capture that looks at least as deep finds nothing.
+
+use crate::env::Time;
+use crate::error::{Error, Kind};
+use crate::format::node::{Scrutiny, Taint};
+use crate::format::snapshot::{Part, TaintedEntry};
+use crate::limits::TAINTS_MAX;
+use std::collections::BTreeMap;
+
+/// What a capture found out about the soundness of one entry.
+#[derive(Debug, Default)]
+pub(super) struct Verdict {
+    /// How deeply it looked; none if it did not.
+    pub scrutiny: Option<Scrutiny>,
+    /// The first thing that is wrong, if anything is.
+    pub finding: Option<String>,
+}
+
+/// The marks of a part, those of the snapshot before it and those of its own.
+pub(super) struct Taints {
+    /// When the capture began.
+    now: Time,
+    /// Marks of the series' newest snapshot, by path, that no entry was met for yet.
+    before: BTreeMap<Vec<u8>, Taint>,
+    /// Whether those are all marks that it has. Else the entries of the parent tell of others.
+    all: bool,
+    count: u64,
+    first: Vec<TaintedEntry>,
+}
+
+impl Taints {
+    /// The marks to begin with: those of `newest`, the same part in the series' newest snapshot.
+    pub(super) fn after(newest: Option<&Part>, now: Time) -> Self {
+        let listed = newest.map(|part| part.taints.as_slice()).unwrap_or_default();
+        let before = listed.iter().map(|entry| (entry.path.clone(), entry.taint.clone()));
+        Taints {
+            now,
+            all: newest.is_some_and(|part| part.tainted == part.taints.len() as u64),
+            before: before.collect(),
+            count: 0,
+            first: Vec::new(),
+        }
+    }
+
+    /// Whether an entry that nobody found anything wrong with may still be marked.
+    pub(super) fn remembers(&self, parent: Option<&Taint>) -> bool {
+        !self.before.is_empty() || parent.is_some()
+    }
+
+    /// The mark of the entry at `path`, whose mark in the parent is `parent`.
+    pub(super) fn settle(
+        &mut self,
+        path: &[u8],
+        parent: Option<Taint>,
+        verdict: Verdict,
+    ) -> Option<Taint> {
+        let before = self.before.remove(path).or(parent.filter(|_| !self.all));
+        let taint = settled(before, verdict, self.now)?;
+        self.note(path, &taint);
+        Some(taint)
+    }
+
+    /// Takes over the mark that an entry has by another of its names.
+    pub(super) fn adopt(&mut self, path: &[u8], taint: Option<&Taint>) {
+        self.before.remove(path);
+        if let Some(taint) = taint {
+            self.note(path, taint);
+        }
+    }
+
+    /// How many entries are marked, and the first of them. Where entries could not be captured,
+    /// those that were not met keep their marks.
+    pub(super) fn finish(mut self, some_failed: bool) -> (u64, Vec<TaintedEntry>) {
+        for (path, taint) in std::mem::take(&mut self.before) {
+            if some_failed {
+                self.note(&path, &taint);
+            }
+        }
+        (self.count, self.first)
+    }
+
+    fn note(&mut self, path: &[u8], taint: &Taint) {
+        self.count += 1;
+        if self.first.len() < TAINTS_MAX {
+            self.first.push(TaintedEntry { path: path.to_vec(), taint: taint.clone() });
+        }
+    }
+}
+
+/// The mark that follows `before`.
+fn settled(before: Option<Taint>, verdict: Verdict, now: Time) -> Option<Taint> {
+    let Verdict { scrutiny, finding } = verdict;
+    match (finding, before) {
+        (Some(finding), before) => Some(Taint {
+            finding,
+            since: before.as_ref().map_or(now, |before| before.since),
+            scrutiny: before.map(|before| before.scrutiny).max(scrutiny).unwrap_or_default(),
+        }),
+        (None, Some(before)) if scrutiny >= Some(before.scrutiny) => None,
+        (None, before) => before,
+    }
+}
+
+/// What the user is told of a marked entry.
+pub(super) fn told(path: &[u8], taint: &Taint) -> Error {
+    let path = String::from_utf8_lossy(path);
+    let error = Error::new(Kind::Damaged, "vouch for", path)
+        .because(format!("it is damaged at its source: {}", taint.finding));
+    match taint.scrutiny {
+        Scrutiny::Open => error,
+        Scrutiny::Rows => error.hint("the mark goes once its rows can be counted"),
+        Scrutiny::Quick => error.hint("the mark goes once `--verify-source quick` passes"),
+        Scrutiny::Full => error.hint("the mark goes once `--verify-source full` passes"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use Scrutiny::{Full, Open, Quick, Rows};
+
+    fn mark(scrutiny: Scrutiny) -> Taint {
+        Taint { finding: "old".into(), since: Time(1), scrutiny }
+    }
+
+    fn after(before: Option<Taint>, scrutiny: Option<Scrutiny>, finding: &str) -> Option<Taint> {
+        let finding = (!finding.is_empty()).then(|| finding.to_owned());
+        settled(before, Verdict { scrutiny, finding }, Time(9))
+    }
+
+    /// A mark goes only when a look as deep as the one that made it finds nothing; a new finding
+    /// takes over the old one's date, and never makes it easier to be rid of.
+    #[test]
+    fn a_mark_stays_until_as_deep_a_look_finds_nothing() {
+        for made in [Open, Rows, Quick, Full] {
+            assert_eq!(after(Some(mark(made)), None, ""), Some(mark(made)));
+            for look in [Open, Rows, Quick, Full] {
+                let kept = (look < made).then(|| mark(made));
+                assert_eq!(after(Some(mark(made)), Some(look), ""), kept, "{made:?}, {look:?}");
+                let found = after(Some(mark(made)), Some(look), "new").unwrap();
+                assert_eq!((found.since, found.scrutiny), (Time(1), made.max(look)));
+                assert_eq!(found.finding, "new");
+            }
+        }
+        assert_eq!(after(None, Some(Full), ""), None);
+        assert_eq!(after(None, Some(Quick), "new").unwrap().since, Time(9));
+    }
+
+    /// What was not met keeps its mark only where something could not be captured.
+    #[test]
+    fn a_mark_outlives_a_failed_capture() {
+        for failed in [true, false] {
+            let mut taints = Taints::after(None, Time(9));
+            taints.before.insert(b"/a".to_vec(), mark(Full));
+            taints.before.insert(b"/b".to_vec(), mark(Full));
+            let verdict = Verdict { scrutiny: Some(Full), finding: None };
+            assert_eq!(taints.settle(b"/a", None, verdict), None);
+            let (count, first) = taints.finish(failed);
+            assert_eq!((count, first.len()), (u64::from(failed), usize::from(failed)));
+        }
+    }
+}
