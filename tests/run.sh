@@ -43,6 +43,9 @@ need_for_servers() {
 need_for_checks() {
   need g++ command -v c++
   need git command -v git
+  # A test kills the program at each of its system calls; another locks files.
+  need strace command -v strace
+  need e2fsprogs command -v chattr
 }
 
 # --- the plan and the conclusion -----------------------------------------------------------------------
