@@ -1,7 +1,7 @@
 //! What is known to be damaged (chapter 8, notes): written by whoever read it, heeded by whoever
 //! writes (chapter 11, W2).
 
-use super::{Index, Repository};
+use super::{Index, Place, Reader, Repository};
 use crate::backend::Handle;
 use crate::error::{Error, Kind, Result};
 use crate::format::ObjectKind;
@@ -55,8 +55,9 @@ impl Repository {
         Ok(noted)
     }
 
-    /// What reads through an index have met. What a listing shows anyhow is not in it: packs that
-    /// are gone, or not as long as they should be.
+    /// What reads through an index have met, and what else is damaged in the packs where they met
+    /// it. What a listing shows anyhow is not in it: packs that are gone, or not as long as they
+    /// should be.
     pub fn certain_damage(&self, index: &Index) -> Damage {
         let lengths = index.packs();
         let mut by_pack: HashMap<PackId, BTreeSet<u32>> = HashMap::new();
@@ -64,13 +65,31 @@ impl Repository {
             by_pack.entry(place.pack).or_default().insert(place.offset);
         }
         let mut damage = Damage::default();
-        for (pack, offsets) in by_pack {
+        for (pack, mut offsets) in by_pack {
             let size = self.backend().size(&Handle::pack(pack)).ok();
             if size.is_some() && size == lengths.get(&pack).map(|length| u64::from(*length)) {
+                offsets.extend(self.sealed_wrongly(index, pack));
                 damage.add_blobs(pack, &offsets);
             }
         }
         damage
+    }
+
+    /// Where in a pack blobs do not open; nothing if it cannot be read. Damage seldom comes alone,
+    /// and what shares a pack with it may be all that the next backup counts on.
+    fn sealed_wrongly(&self, index: &Index, pack: PackId) -> Vec<u32> {
+        let Ok(bytes) = self.backend().get(&Handle::pack(pack), None) else { return Vec::new() };
+        if blake3::hash(&bytes) == pack.0 {
+            return Vec::new();
+        }
+        let reader = Reader::new(self, index);
+        let opens = |place: &Place| {
+            let start = usize::try_from(place.offset).ok()?;
+            let end = start.checked_add(usize::try_from(place.stored).ok()?)?;
+            reader.open(place, bytes.get(start..end)?).ok()
+        };
+        let there = index.places().filter(|place| place.pack == pack);
+        there.filter(|place| opens(place).is_none()).map(|place| place.offset).collect()
     }
 
     /// Notes what reads through an index have met, unless it is noted already.
