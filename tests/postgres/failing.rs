@@ -186,8 +186,10 @@ fn an_end_in_the_middle_changes_nothing() {
         let desk = Desk::new();
 
         let child = halfway(&desk, server, &name);
-        let tools = fs::read_to_string(format!("/proc/{0}/task/{0}/children", child.id()));
-        let tool: i32 = tools.unwrap().trim().parse().unwrap();
+        let threads = fs::read_dir(format!("/proc/{}/task", child.id())).unwrap();
+        let children = |thread: fs::DirEntry| fs::read_to_string(thread.path().join("children"));
+        let tools: String = threads.map(|thread| children(thread.unwrap()).unwrap()).collect();
+        let tool: i32 = tools.trim().parse().unwrap();
         kill_process(Pid::from_raw(tool).unwrap(), Signal::KILL).unwrap();
         Ran::of(child).failed("psql");
         assert!(state(server, &name) == before, "{version:?}: the tool was killed");
