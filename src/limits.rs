@@ -88,6 +88,8 @@ pub const NODE_MAX: usize = 2 * MIB;
 pub const XATTRS_MAX: usize = MIB;
 /// Most warnings that one source or target keeps; more of them say nothing new.
 pub const WARNINGS_MAX: usize = 100;
+/// Most sources of one snapshot.
+pub const SOURCES_MAX: usize = 4096;
 /// Most damaged entries that a part of a snapshot names.
 pub const TAINTS_MAX: usize = 100;
 /// Most files of several names that a backup remembers; more of them are read under each.

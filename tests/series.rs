@@ -227,7 +227,7 @@ fn why_there_is_no_parent_is_said() {
     let first = take(&repo, a(), |_| {}).unwrap();
     assert!(remark(&first).contains("no snapshot holds it"), "{}", remark(&first));
     let forced = take(&repo, a(), |options| options.parent = ParentChoice::None).unwrap();
-    assert!(remark(&forced).contains("none is wanted"), "{}", remark(&forced));
+    assert!(remark(&forced).contains("none was to be used"), "{}", remark(&forced));
     let other = take(&repo, vec![tree(2).source("/b")], |_| {}).unwrap().snapshot.id;
     let named = |options: &mut BackupOptions| options.parent = ParentChoice::Snapshot(other);
     let named = take(&repo, a(), named).unwrap();

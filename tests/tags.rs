@@ -112,7 +112,7 @@ fn parents_are_said() {
     let parent = &said.last().unwrap()["parents"][0];
     assert_eq!(
         (&parent["path"], &parent["remark"]),
-        (&src.as_str().into(), &"none is wanted".into())
+        (&src.as_str().into(), &"none was to be used".into())
     );
     let said = desk.json(&["backup", "src", "--parent", &id]);
     assert_eq!(said.last().unwrap()["parents"][0]["snapshots"][0], id.as_str());

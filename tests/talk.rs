@@ -129,7 +129,7 @@ fn snapshots_are_chosen_alike() {
     assert_eq!(ids(&[&["stats"], &of_other[..]].concat(), "id"), vec![other]);
     for args in [&["snapshots", "nope"][..], &["stats", "nope"], &["find", "b", "-s", "nope"]] {
         let said = stderr(&desk.run(args).code(1));
-        assert!(said.contains("none of 3 is meant by that"), "{said}");
+        assert!(said.contains("it matches none of 3 snapshots"), "{said}");
     }
     desk.run(&["cat", "snapshot", "latest~3"]).code(1);
 }

@@ -71,8 +71,8 @@ fn not_there_yet(scheme: &str) -> Error {
     Error::new(Kind::Unsupported, "use the repository location", format!("`{scheme}:...`"))
         .because("object stores, SFTP and WebDAV are not there yet")
         .hint(
-            "a folder that is mounted from elsewhere works today; and rclone or rsync may copy a \
-             repository while nothing deletes from it, its folder `packs` first",
+            "a folder that is mounted from elsewhere works today; README says how rclone or rsync \
+             copies a repository, and in which order",
         )
 }
 

@@ -55,7 +55,7 @@ pub fn dump(
 
 fn no_file(subject: &str) -> Error {
     Error::new(Kind::InvalidInput, "dump", subject)
-        .because("it is no file")
+        .because("it is not a file")
         .hint("`icecore restore` restores folders")
 }
 

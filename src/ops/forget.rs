@@ -189,21 +189,30 @@ pub fn gaps(repository: &Repository) -> Result<Vec<Gap>> {
     if !repository.config().listing_after_write {
         return Err(refused.because("its store lists late: what seems to be missing may be there"));
     }
-    let mut unreadable = None;
-    let snapshots = repository.snapshots(|error| unreadable = Some(error))?;
+    let read = || {
+        let mut unreadable = None;
+        let snapshots = repository.snapshots(|error| unreadable = Some(error))?;
+        let members: Vec<Member> =
+            snapshots.iter().map(|stored| Member::new(&stored.snapshot, stored.hash)).collect();
+        Ok((flaws(repository, &members)?, unreadable))
+    };
+    let (first, unreadable) = read()?;
     if let Some(error) = unreadable {
         return Err(refused
             .because("what seems to be missing may be what cannot be read")
             .caused_by(error)
             .hint("mend it, or give it up by its full id: `icecore forget ID`"));
     }
+    if first.is_empty() {
+        return Ok(Vec::new());
+    }
+    // Writers at work may show one member of a series before another.
+    let (second, _) = read()?;
     let gap = |flaw| match flaw {
         Flaw::Gap(gap) => Some(gap),
         Flaw::Misfit(_) => None,
     };
-    let members: Vec<Member> =
-        snapshots.iter().map(|stored| Member::new(&stored.snapshot, stored.hash)).collect();
-    Ok(flaws(repository, &members)?.into_iter().filter_map(gap).collect())
+    Ok(first.into_iter().filter(|flaw| second.contains(flaw)).filter_map(gap).collect())
 }
 
 /// Gives up what is missing, so that nobody misses it any more.

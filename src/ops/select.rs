@@ -118,8 +118,8 @@ pub fn choose<'s>(snapshots: &'s [StoredSnapshot], name: &str) -> Result<&'s Sto
     let none = || {
         Error::new(Kind::NotFound, "find the snapshot", name)
             .because(match snapshots.len() {
-                0 => "there is none to choose from".to_owned(),
-                some => format!("none of {some} is meant by that"),
+                0 => "no snapshot passes the filters".to_owned(),
+                some => format!("it matches none of {some} snapshots"),
             })
             .hint("`icecore snapshots` lists them")
     };

@@ -58,7 +58,7 @@ impl Repository {
     /// What reads through an index have met, and what else is damaged in the packs where they met
     /// it. What a listing shows anyhow is not in it: packs that are gone, or not as long as they
     /// should be.
-    pub fn certain_damage(&self, index: &Index) -> Damage {
+    pub fn certain_damage(&self, index: &Index, noted: &Damage) -> Damage {
         let lengths = index.packs();
         let mut by_pack: HashMap<PackId, BTreeSet<u32>> = HashMap::new();
         for place in index.met_damage() {
@@ -68,7 +68,9 @@ impl Repository {
         for (pack, mut offsets) in by_pack {
             let size = self.backend().size(&Handle::pack(pack)).ok();
             if size.is_some() && size == lengths.get(&pack).map(|length| u64::from(*length)) {
-                offsets.extend(self.sealed_wrongly(index, pack));
+                if offsets.iter().any(|offset| !noted.blobs.contains(&(pack, *offset))) {
+                    offsets.extend(self.sealed_wrongly(index, pack));
+                }
                 damage.add_blobs(pack, &offsets);
             }
         }
@@ -83,20 +85,23 @@ impl Repository {
             return Vec::new();
         }
         let reader = Reader::new(self, index);
-        let opens = |place: &Place| {
-            let start = usize::try_from(place.offset).ok()?;
-            let end = start.checked_add(usize::try_from(place.stored).ok()?)?;
-            reader.open(place, bytes.get(start..end)?).ok()
+        let is_damaged = |place: &Place| {
+            let start = usize::try_from(place.offset).unwrap_or(usize::MAX);
+            let end = start.saturating_add(usize::try_from(place.stored).unwrap_or(usize::MAX));
+            let sealed = bytes.get(start..end);
+            sealed.is_none_or(|sealed| {
+                reader.open(place, sealed).is_err_and(|error| error.kind() == Kind::Damaged)
+            })
         };
         let there = index.places().filter(|place| place.pack == pack);
-        there.filter(|place| opens(place).is_none()).map(|place| place.offset).collect()
+        there.filter(is_damaged).map(|place| place.offset).collect()
     }
 
     /// Notes what reads through an index have met, unless it is noted already.
     pub fn note_damage(&self, index: &Index) -> Result<()> {
         let noted = self.noted_damage()?;
         let mut damage = noted.all();
-        damage.add(&self.certain_damage(index));
+        damage.add(&self.certain_damage(index, &noted.all()));
         self.settle_damage(&noted, &damage)
     }
 
@@ -138,6 +143,12 @@ impl Damage {
     /// Whether nothing is damaged.
     pub fn is_empty(&self) -> bool {
         self.packs.is_empty() && self.blobs.is_empty()
+    }
+
+    /// Whether anything of a pack is damaged.
+    pub fn touches(&self, pack: &PackId) -> bool {
+        let mut blobs = self.blobs.range((*pack, 0)..=(*pack, u32::MAX));
+        self.packs.contains(pack) || blobs.next().is_some()
     }
 
     /// Adds what another says.

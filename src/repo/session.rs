@@ -307,7 +307,8 @@ impl<'r> Session<'r> {
         self.flush()?;
         let snapshot = make(self.id, self.summary.clone());
         if elements(&snapshot) > SNAPSHOT_ELEMENTS_MAX {
-            return Err(Error::new(Kind::InvalidInput, "commit", self.id)
+            drop(self.abandon());
+            return Err(Error::new(Kind::InvalidInput, "commit", snapshot.id)
                 .because("it has too many elements")
                 .hint("name fewer sources, or give it fewer tags and labels"));
         }

@@ -48,7 +48,7 @@ impl Repository {
             }
             Ok(())
         })?;
-        self.apply_tag_changes(&mut snapshots, &mut trouble)?;
+        self.apply_tag_changes(&mut snapshots)?;
         newest_first(&mut snapshots, self.env().now());
         Ok(snapshots)
     }

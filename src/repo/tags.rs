@@ -2,7 +2,7 @@
 
 use super::{Repository, StoredSnapshot};
 use crate::backend::{Handle, Listed};
-use crate::error::{Error, Result};
+use crate::error::{Kind, Result};
 use crate::format::ObjectKind;
 use crate::format::note::{About, Note, TagChange};
 use crate::format::snapshot::Snapshot;
@@ -27,12 +27,9 @@ impl Repository {
         Ok(true)
     }
 
-    /// Gives snapshots the tags that they have now. What cannot be read goes to `trouble`.
-    pub(super) fn apply_tag_changes(
-        &self,
-        snapshots: &mut [StoredSnapshot],
-        trouble: &mut impl FnMut(Error),
-    ) -> Result<()> {
+    /// Gives snapshots the tags that they have now. A note that is damaged, newer or gone costs
+    /// itself: `check` tells of it, and so does each backup.
+    pub(super) fn apply_tag_changes(&self, snapshots: &mut [StoredSnapshot]) -> Result<()> {
         let mut changes: Vec<Note> = Vec::new();
         let mut withdrawn: HashSet<NoteId> = HashSet::new();
         let listed = self.backend().list(ObjectKind::Note)?;
@@ -43,7 +40,9 @@ impl Repository {
                     withdrawn.extend(withdrawal.notes);
                 }
                 Ok((note, _)) => changes.push(note),
-                Err(error) => trouble(error),
+                Err(error) if error.kind() == Kind::NotFound => {}
+                Err(error) if matches!(error.kind(), Kind::Damaged | Kind::Unsupported) => {}
+                Err(error) => return Err(error),
             }
         }
         changes.retain(|note| !withdrawn.contains(&note.id));

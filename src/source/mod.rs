@@ -160,6 +160,8 @@ pub struct FileProof {
     pub left_out: Option<String>,
     /// What the user should know.
     pub warning: Option<String>,
+    /// Whether it was stored as a file although it begins as an SQLite database does.
+    pub begins_as_database: bool,
     /// Reads it anew: what was given is no state that it ever was in, and the next may be.
     pub again: Option<Opener>,
     /// Files of the same folder that belong to it, which were to be captured with it and were not.

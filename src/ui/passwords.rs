@@ -40,11 +40,16 @@ pub fn existing(global: &Global) -> Result<Secret> {
 
 /// The first secret of a new repository.
 pub fn first(global: &Global, new: &NewSecretArgs, env: &Env) -> Result<NewSecret> {
-    match (new.is_empty(), named(global)?) {
-        (true, Some(secret)) => Ok(NewSecret { secret, made: None }),
-        (true, None) => another(new, env),
-        (false, None) => another(new, env),
-        (false, Some(_)) => Err(several("a flag for a new one and one that exists")),
+    let flags = [&global.key_file, &global.password_file].into_iter().any(Option::is_some)
+        || global.password_command.is_some();
+    match (new.is_empty(), flags) {
+        (false, true) => Err(several("a flag for a new one and one that exists")),
+        // A flag counts for more than the environment.
+        (false, false) => another(new, env),
+        (true, _) => match named(global)? {
+            Some(secret) => Ok(NewSecret { secret, made: None }),
+            None => another(new, env),
+        },
     }
 }
 
@@ -109,7 +114,9 @@ fn named(global: &Global) -> Result<Option<Secret>> {
         variable("ICECORE_PASSWORD_COMMAND").map(Source::Command),
         std::env::var_os("ICECORE_PASSWORD").map(Source::Text),
     ];
-    only(of_environment, "environment variables")?.map(Source::read).transpose()
+    only(of_environment, "environment variables (ICECORE_KEY_FILE, _PASSWORD, ...)")?
+        .map(Source::read)
+        .transpose()
 }
 
 enum Source {
@@ -202,7 +209,13 @@ fn password_file(path: &Path) -> Result<Secret> {
     let file = File::open(path).attempt("open the password file", path.display())?;
     let found = file.metadata().attempt("examine the password file", path.display())?;
     if found.is_file() && found.mode() & 0o077 != 0 {
-        out::tell(Tone::Warning, &format!("others can read {}", path.display()));
+        out::tell(
+            Tone::Warning,
+            &format!(
+                "other users can read the password file {0}: run `chmod 600 {0}`",
+                path.display()
+            ),
+        );
     }
     let bytes =
         read_bounded(file, PASSWORD_MAX).attempt("read the password file", path.display())?;

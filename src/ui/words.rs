@@ -66,8 +66,8 @@ pub const VERBS: &[Word] = &[
     ),
     instead(
         "copy",
-        "there is no copy between repositories yet: rclone or rsync may copy a repository while \
-         nothing deletes from it, its folder `packs` first",
+        "there is no copy between repositories yet: README says how rclone or rsync copies one, and \
+         in which order",
     ),
     instead("self-update", "the program does not replace itself: install it as you did before"),
     instead(
@@ -78,7 +78,10 @@ pub const VERBS: &[Word] = &[
         "rewrite",
         "snapshots never change: make a new one with --exclude, and `icecore forget` the old one",
     ),
-    instead("migrate", "there is nothing to migrate: older formats are read as they are"),
+    instead(
+        "migrate",
+        "there is nothing to migrate: no older format is read before the first release",
+    ),
     instead("recover", NO_REPAIR),
     instead("repair", NO_REPAIR),
     instead("rebuild-index", NO_REPAIR),

@@ -12,7 +12,8 @@ fn on_terminal(desk: &Desk, args: &str, variables: &[(&str, &str)]) -> String {
     let line = format!("stty cols 80 rows 24; '{program}' --key-file key -r repo {args}");
     let mut command = Command::new("script");
     command.args(["-qec", &line, "/dev/null"]).current_dir(desk.folder()).env("TZ", "UTC");
-    for name in ["NO_COLOR", "CLICOLOR", "CLICOLOR_FORCE"] {
+    // Where CI is set, a terminal counts as one with colours, whatever it says of itself.
+    for name in ["NO_COLOR", "CLICOLOR", "CLICOLOR_FORCE", "CI"] {
         command.env_remove(name);
     }
     command.env("TERM", "xterm").envs(variables.iter().copied()).stdin(Stdio::null());

@@ -163,7 +163,7 @@ fn names_that_look_like_patterns() {
         assert_eq!(listed(ran(&[&all, "--database", r"we\*ird[1]{a}\?"])), 1);
         assert_eq!(listed(ran(&[&format!("postgres-dump:{}", server.url(WEIRD))])), 1);
         let missing = ran(&[&all, "--database", "we[*]ird*"]);
-        missing.failed("has no such one");
+        missing.failed("has none of that name");
 
         let before = server.plain_dump(WEIRD);
         server.sql(WEIRD, "delete from s.lines; delete from s.items");

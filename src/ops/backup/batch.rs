@@ -1,5 +1,6 @@
 //! Items that wait to be read together: many small files in parallel, one large one streamed.
 
+use super::links::First;
 use super::small::{Resumed, SMALL, Whole, read_small};
 use super::taints::Verdict;
 use super::tell;
@@ -42,23 +43,28 @@ pub(super) struct ReadFile {
     pub(super) changed: Option<String>,
     pub(super) left_out: Option<String>,
     pub(super) warning: Option<String>,
-    /// What was found out of its soundness; none if that was settled under another name.
-    pub(super) verdict: Option<Verdict>,
+    pub(super) verdict: Verdict,
+    /// The mark that it has under another of its names.
+    pub(super) shared: Option<Taint>,
     before: Option<Content>,
     bytes_read: u64,
 }
 
 impl ReadFile {
     /// The file under one more of its names: what was read under the `first` is not read again.
-    pub(super) fn linked(file: FileItem, before: Option<Node>, first: &Node) -> Self {
-        let meta = Metadata { xattrs: first.meta.xattrs.clone(), ..file.node.meta };
+    pub(super) fn linked(file: FileItem, before: Option<Node>, first: First) -> Self {
+        let First { node, verdict, changed, left_out } = first;
+        let meta = Metadata { xattrs: node.meta.xattrs, ..file.node.meta };
+        let taint = before.as_ref().and_then(|before| before.taint.clone());
+        let shared = node.taint;
         ReadFile {
-            node: Box::new(Node { name: file.node.name, meta, ..first.clone() }),
+            node: Box::new(Node { name: file.node.name, meta, taint, ..node }),
             same: file.same,
-            changed: None,
-            left_out: None,
+            changed,
+            left_out,
             warning: None,
-            verdict: None,
+            verdict,
+            shared,
             before: before.and_then(content),
             bytes_read: 0,
         }
@@ -301,14 +307,17 @@ fn read_file(file: Waiting, written: Written, proof: FileProof) -> (ReadFile, Ve
         xattrs,
         left_out,
         warning,
+        begins_as_database,
         again: _,
         beside,
     } = proof;
     let mut node = file.node;
-    // A database's stamp proves nothing: commits may stand in its -wal alone. Nor does that of a
-    // file which is not all here: its extended attributes may be within reach next time.
+    // A database's stamp proves nothing: commits may stand in its -wal alone, and whoever wants it
+    // verified wants it read, also where it was stored as a file. Nor does that of a file which is
+    // not all here: its extended attributes may be within reach next time.
     let whole = changed.is_none() && left_out.is_none() && warning.is_none();
-    node.stamp = file.stamp.filter(|_| database.is_none() && whole);
+    let plain = database.is_none() && scrutiny.is_none() && !begins_as_database;
+    node.stamp = file.stamp.filter(|_| plain && whole);
     node.kind = NodeKind::File { content: written.content, database };
     // The one before: what becomes of it is settled where the paths are known.
     node.taint = file.mark;
@@ -319,7 +328,8 @@ fn read_file(file: Waiting, written: Written, proof: FileProof) -> (ReadFile, Ve
         changed,
         left_out,
         warning,
-        verdict: Some(Verdict { scrutiny, finding: taint }),
+        verdict: Verdict { scrutiny, finding: taint },
+        shared: None,
         before: file.before,
         bytes_read: written.bytes,
     };

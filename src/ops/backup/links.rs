@@ -1,6 +1,7 @@
 //! Files of several names: read under the first of them that a backup meets, taken over under the
 //! others.
 
+use super::taints::Verdict;
 use crate::format::node::{LinkGroup, Node};
 use crate::limits::{LINKED_NODE_MAX, LINKS_MAX, WARNINGS_MAX};
 use crate::source::{SameFile, SameState};
@@ -15,12 +16,28 @@ pub(super) struct Links {
     databases: HashMap<LinkGroup, Database>,
 }
 
-/// A file that was met, and its entry once it was read.
+/// A file that was met, and what its reading under the first name gave.
 #[derive(Default)]
 struct Linked {
     /// Names that have their entries.
     kept: u64,
-    node: Option<Box<Node>>,
+    first: Option<Box<First>>,
+}
+
+/// What a file was found to be under the first of its names, and holds under all.
+#[derive(Clone, Debug)]
+pub(super) struct First {
+    pub(super) node: Node,
+    pub(super) verdict: Verdict,
+    pub(super) changed: Option<String>,
+    pub(super) left_out: Option<String>,
+}
+
+impl First {
+    /// An entry that was taken over from a parent, without a look at the file.
+    pub(super) fn unread(node: Node) -> Self {
+        First { node, verdict: Verdict::default(), changed: None, left_out: None }
+    }
 }
 
 struct Database {
@@ -45,13 +62,14 @@ impl Links {
         }
     }
 
-    /// The entry under an earlier name, if it was read there.
-    pub(super) fn find(&self, file: &SameFile) -> Option<&Node> {
-        self.files.get(file).and_then(|linked| linked.node.as_deref())
+    /// What was read under an earlier name, if it was.
+    pub(super) fn find(&self, file: &SameFile) -> Option<First> {
+        self.files.get(file).and_then(|linked| linked.first.as_deref().cloned())
     }
 
     /// One more name has its entry.
-    pub(super) fn keep(&mut self, file: &SameFile, path: &[u8], node: &Node) {
+    pub(super) fn keep(&mut self, file: &SameFile, path: &[u8], first: &First) {
+        let node = &first.node;
         if node.database().is_some() && matches!(file.state, SameState::Stamp(_)) {
             let database = || Database { first: path.to_vec(), names: file.names, kept: 0 };
             self.databases.entry(file.group).or_insert_with(database).kept += 1;
@@ -60,8 +78,8 @@ impl Links {
         linked.kept += 1;
         if linked.kept >= file.names {
             self.files.remove(file);
-        } else if linked.node.is_none() && weight(node) <= LINKED_NODE_MAX {
-            linked.node = Some(Box::new(node.clone()));
+        } else if linked.first.is_none() && weight(node) <= LINKED_NODE_MAX {
+            linked.first = Some(Box::new(first.clone()));
         }
     }
 

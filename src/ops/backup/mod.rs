@@ -22,6 +22,7 @@ use crate::env::Time;
 use crate::error::{Error, Kind, Result};
 use crate::format::snapshot::{Missing, Part, PartKind, Snapshot, Summary};
 use crate::id::SnapshotId;
+use crate::limits::SOURCES_MAX;
 use crate::monitor::{Counter, Monitor, go_on};
 use crate::ops::tree::Entry;
 use crate::repo::{Reader, Repository, Session, SessionOptions};
@@ -89,6 +90,7 @@ pub fn backup(
     let started = repository.env().now();
     let Wanted { sources, warnings } = Wanted::of(sources, options.keep_going)?;
     let descriptions: Vec<Description> = sources.iter().map(|source| source.describe()).collect();
+    refuse_too_many(&descriptions)?;
     refuse_overlap(&descriptions)?;
     let mut session = repository.begin(SessionOptions {
         verb: "backup".to_owned(),
@@ -100,7 +102,13 @@ pub fn backup(
     session.take_troubles().iter().for_each(|error| monitor.trouble(error));
     let index = session.index().clone();
     let reader = Reader::new(repository, &index);
-    let past = Past::find(&reader, repository, options, &descriptions)?;
+    let past = match Past::find(&reader, repository, options, &descriptions) {
+        Ok(past) => past,
+        Err(error) => {
+            drop(session.abandon());
+            return Err(error);
+        }
+    };
     monitor.begin("back up", None);
     let captured = capture(&mut session, &reader, sources, &past, options, monitor);
     monitor.end();
@@ -339,6 +347,16 @@ fn add(sum: &mut Summary, more: &Summary) {
     sum.bytes_read += more.bytes_read;
 }
 
+/// Each source is a part of the snapshot's record, which has a bound.
+fn refuse_too_many(descriptions: &[Description]) -> Result<()> {
+    if descriptions.len() <= SOURCES_MAX {
+        return Ok(());
+    }
+    Err(Error::new(Kind::InvalidInput, "back up", format!("{} sources", descriptions.len()))
+        .because(format!("one snapshot takes {SOURCES_MAX}"))
+        .hint("name the folders that hold them, and leave the rest out with `--exclude`"))
+}
+
 /// Two sources at one place, or one within the other, would be captured twice.
 fn refuse_overlap(descriptions: &[Description]) -> Result<()> {
     for (at, inner) in descriptions.iter().enumerate() {
@@ -349,11 +367,13 @@ fn refuse_overlap(descriptions: &[Description]) -> Result<()> {
                 && (outer.ends_with(b"/")
                     || matches!(inner.path.get(outer.len()), None | Some(b'/')));
             if within {
-                return Err(Error::new(Kind::InvalidInput, "back up", path)
-                    .because(format!("it lies within {}", String::from_utf8_lossy(outer)))
-                    .hint(
-                        "name each place once; databases in a folder are captured as databases",
-                    ));
+                let reason = match inner.path == *outer {
+                    true => "it was named twice".to_owned(),
+                    false => format!("it lies within {}", String::from_utf8_lossy(outer)),
+                };
+                return Err(Error::new(Kind::InvalidInput, "back up", path).because(reason).hint(
+                    "name each place once; databases in a folder are captured as databases",
+                ));
             }
         }
     }

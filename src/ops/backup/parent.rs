@@ -61,7 +61,7 @@ impl Parents {
         choice: &ParentChoice,
     ) -> Result<Self> {
         let (stored, none) = match choice {
-            ParentChoice::None => (Vec::new(), "none is wanted".to_owned()),
+            ParentChoice::None => (Vec::new(), "none was to be used".to_owned()),
             ParentChoice::Auto => {
                 (newest_of(all, host, source), "no snapshot holds it yet".to_owned())
             }

@@ -4,7 +4,7 @@ use super::ahead::Ahead;
 use super::batch::{Batch, Event, ReadFile};
 use super::beside::{Before, Beside};
 use super::directory::OpenDirectory;
-use super::links::Links;
+use super::links::{First, Links};
 use super::parent::Parent;
 use super::stored::{stored, unchanged};
 use super::taints::{Taints, Verdict, told};
@@ -17,7 +17,7 @@ use crate::id::SnapshotId;
 use crate::limits::{DIRECTORY_DEPTH_MAX, WARNINGS_MAX};
 use crate::monitor::{Monitor, go_on};
 use crate::repo::{Reader, Session};
-use crate::source::{FileItem, Item, PartProof, Source};
+use crate::source::{Description, FileItem, Item, PartProof, Source};
 use crate::stream::{Cutter, DirectoryWriter};
 use std::collections::BTreeSet;
 
@@ -109,12 +109,7 @@ impl<'b, 'r> PartBuilder<'b, 'r> {
         Ok(self.finish(description, root, proof))
     }
 
-    fn finish(
-        self,
-        description: crate::source::Description,
-        root: Node,
-        proof: PartProof,
-    ) -> BuiltPart {
+    fn finish(self, description: Description, root: Node, proof: PartProof) -> BuiltPart {
         let parents = self.parents();
         let (tainted, taints) = self.taints.finish(self.counts.failed > 0);
         let part = Part {
@@ -182,7 +177,7 @@ impl<'b, 'r> PartBuilder<'b, 'r> {
                 let node = unchanged(file.node, before);
                 if let Some(same) = &file.same {
                     self.links.meet(same);
-                    self.links.keep(same, &[], &node);
+                    self.links.keep(same, &[], &First::unread(node.clone()));
                 }
                 self.batch.push(Event::Done(Box::new(node)));
             }
@@ -218,10 +213,15 @@ impl<'b, 'r> PartBuilder<'b, 'r> {
     /// The file of this name in the directory entered last, or the root, as the first parent
     /// has it that does; and that parent's number.
     fn before(&mut self, name: &[u8]) -> Option<(usize, Node)> {
-        match self.beside.last_mut() {
+        let (parent, mut node) = match self.beside.last_mut() {
             Some(beside) => beside.file(self.reader, name),
             None => Before::roots(self.parents).into_iter().find_map(Before::file),
+        }?;
+        // What was damaged on another host may be sound here.
+        if self.parents.get(parent).is_some_and(|parent| parent.foreign.is_some()) {
+            node.taint = None;
         }
+        Some((parent, node))
     }
 
     /// The parents that files were found in, or else the first that they were looked for in.
@@ -252,7 +252,7 @@ impl<'b, 'r> PartBuilder<'b, 'r> {
             Event::Done(mut node) => {
                 if self.taints.remembers(node.taint.as_ref()) {
                     let path = self.path_of(&node.name);
-                    self.mark(&path, &mut node, Some(Verdict::default()));
+                    self.mark(&path, &mut node, Verdict::default());
                 }
                 self.entry(*node)?;
             }
@@ -274,9 +274,9 @@ impl<'b, 'r> PartBuilder<'b, 'r> {
     fn follow(&mut self, event: Event) -> Result<Vec<Event>> {
         let Event::Linked(file, before) = event else { return Ok(vec![event]) };
         if let Some(first) = file.same.as_ref().and_then(|same| self.links.find(same)) {
-            tell(self.monitor, content_length(first));
-            let before = before.map(|node| *node);
-            return Ok(vec![Event::Read(Box::new(ReadFile::linked(*file, before, first)))]);
+            tell(self.monitor, content_length(&first.node));
+            let linked = ReadFile::linked(*file, before.map(|node| *node), first);
+            return Ok(vec![Event::Read(Box::new(linked))]);
         }
         let mut alone = Batch::default();
         alone.push_file(*file, before.map(|node| *node));
@@ -290,11 +290,12 @@ impl<'b, 'r> PartBuilder<'b, 'r> {
         if let Some(change) = read.change() {
             self.monitor.file(change, &path, content_length(&read.node));
         }
-        self.warn(read.warning);
-        self.mark(&path, &mut read.node, read.verdict);
-        if let Some(same) = &read.same {
-            self.links.keep(same, &path, &read.node);
+        self.warn(read.warning.take());
+        if let Some(taint) = read.shared.take() {
+            self.taints.expect(&path, taint);
         }
+        self.mark(&path, &mut read.node, read.verdict.clone());
+        self.share(&path, &read);
         let changed = read.changed.as_ref().map(|how| changed(&path, how));
         let left_out = read.left_out.as_ref().map(|what| left_out(&path, what));
         for error in changed.iter().chain(&left_out) {
@@ -304,20 +305,28 @@ impl<'b, 'r> PartBuilder<'b, 'r> {
         *read.node
     }
 
+    /// What was read serves the file's other names. But for a database that SQLite refuses: each
+    /// name of that has its own files beside it.
+    fn share(&mut self, path: &[u8], read: &ReadFile) {
+        let refused = read.node.database().is_none() && read.verdict.scrutiny.is_some();
+        let Some(same) = read.same.as_ref().filter(|_| !refused) else { return };
+        let first = First {
+            node: (*read.node).clone(),
+            verdict: read.verdict.clone(),
+            changed: read.changed.clone(),
+            left_out: read.left_out.clone(),
+        };
+        self.links.keep(same, path, &first);
+    }
+
     fn warn(&mut self, warning: Option<String>) {
         let room = self.warnings.len() < WARNINGS_MAX;
         self.warnings.extend(warning.filter(|_| room));
     }
 
-    /// Settles whether an entry, which has the parent's mark, is marked, and says so. Without a
-    /// verdict its mark stands.
-    fn mark(&mut self, path: &[u8], node: &mut Node, verdict: Option<Verdict>) {
-        match verdict {
-            Some(verdict) => {
-                node.taint = self.taints.settle(path, node.taint.take(), verdict);
-            }
-            None => self.taints.adopt(path, node.taint.as_ref()),
-        }
+    /// Settles whether an entry, which has the parent's mark, is marked, and says so.
+    fn mark(&mut self, path: &[u8], node: &mut Node, verdict: Verdict) {
+        node.taint = self.taints.settle(path, node.taint.take(), verdict);
         if let Some(taint) = &node.taint {
             self.monitor.trouble(&told(path, taint));
         }

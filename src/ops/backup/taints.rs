@@ -9,7 +9,7 @@ use crate::limits::TAINTS_MAX;
 use std::collections::BTreeMap;
 
 /// What a capture found out about the soundness of one entry.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Verdict {
     /// How deeply it looked; none if it did not.
     pub scrutiny: Option<Scrutiny>,
@@ -61,12 +61,9 @@ impl Taints {
         Some(taint)
     }
 
-    /// Takes over the mark that an entry has by another of its names.
-    pub(super) fn adopt(&mut self, path: &[u8], taint: Option<&Taint>) {
-        self.before.remove(path);
-        if let Some(taint) = taint {
-            self.note(path, taint);
-        }
+    /// The entry at `path` has this mark by another of its names, if it has none of its own.
+    pub(super) fn expect(&mut self, path: &[u8], taint: Taint) {
+        self.before.entry(path.to_vec()).or_insert(taint);
     }
 
     /// How many entries are marked, and the first of them. Where entries could not be captured,
@@ -105,7 +102,7 @@ fn settled(before: Option<Taint>, verdict: Verdict, now: Time) -> Option<Taint> 
 /// What the user is told of a marked entry.
 pub(super) fn told(path: &[u8], taint: &Taint) -> Error {
     let path = String::from_utf8_lossy(path);
-    let error = Error::new(Kind::Damaged, "vouch for", path)
+    let error = Error::new(Kind::Damaged, "capture a sound state of", path)
         .because(format!("it is damaged at its source: {}", taint.finding));
     match taint.scrutiny {
         Scrutiny::Open => error,

@@ -3,6 +3,7 @@
 mod members;
 mod objects;
 mod packs;
+mod subset;
 mod tainted;
 mod trees;
 
@@ -55,6 +56,11 @@ pub struct CheckReport {
     pub findings: Vec<Error>,
     /// How many findings there were.
     pub errors: u64,
+    /// Findings in packs that are gone, or were known to be damaged, and that no snapshot needs any
+    /// more: what they held was stored again. They are no errors.
+    pub superseded: u64,
+    /// Such findings, while nobody knows yet whether anything needs the packs.
+    pending: Vec<Error>,
     /// What was damaged at its source when it was captured, which is no damage of the repository:
     /// each path's newest mark, the first [`FINDINGS_MOST`] of them.
     pub tainted: Vec<Tainted>,
@@ -88,6 +94,25 @@ impl CheckReport {
         }
     }
 
+    /// Something is wrong with a pack that a snapshot may not need any more.
+    fn suspect(&mut self, monitor: &dyn Monitor, error: Error) {
+        match self.pending.len() < FINDINGS_MOST {
+            true => self.pending.push(error),
+            false => self.found(monitor, error),
+        }
+    }
+
+    /// Once the trees were walked: what touches no file of any snapshot is no error, unless something
+    /// else is wrong, which may hide what is touched.
+    fn settle(&mut self, monitor: &dyn Monitor) {
+        let pending = std::mem::take(&mut self.pending);
+        if self.is_healthy() && self.touched.is_empty() {
+            self.superseded = pending.len() as u64;
+            return;
+        }
+        pending.into_iter().for_each(|error| self.found(monitor, error));
+    }
+
     fn touches(&mut self, snapshot: SnapshotId, path: &[u8]) {
         let touched = Touched { snapshot, path: path.to_vec() };
         if self.touched.len() < FINDINGS_MOST && !self.touched.contains(&touched) {
@@ -119,11 +144,12 @@ pub fn check(
     let judged =
         packs::check(repository, &mut index, &noted, options.read_data, monitor, &mut report)?;
     trees::check(repository, &snapshots, &index, monitor, &mut report)?;
+    report.settle(monitor);
     for tainted in &report.tainted {
         let TaintedEntry { path, taint } = &tainted.entry;
         monitor.note(&format!("{}: {}", tainted.snapshot.short(), taint.told(path)));
     }
-    let damage = judged.with(repository.certain_damage(&index));
+    let damage = judged.with(repository.certain_damage(&index, &noted.all()));
     if let Err(error) = repository.settle_damage(&noted, &damage) {
         monitor.trouble(&error.within("note what is damaged in", repository.backend().describe()));
     }

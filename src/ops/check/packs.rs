@@ -1,5 +1,6 @@
 //! Packs: there, of the right length, holding what the index says, and readable.
 
+use super::subset::choose;
 use super::{CheckReport, ReadData};
 use crate::backend::Handle;
 use crate::error::{Error, Kind, Result};
@@ -31,7 +32,7 @@ pub(super) fn check(
     let chosen = choose(repository, &stored, read_data)?;
     let total = chosen.iter().filter_map(|pack| stored.get(pack)).sum();
     monitor.begin("check packs", Some((Counter::Bytes, total)));
-    let (mut found, lengths) = (Found::default(), index.packs());
+    let (mut found, lengths, known) = (Found::default(), index.packs(), noted.all());
     index.each_pack(&mut |pack, rows| {
         // Condemned packs may be gone, or damaged, and known to be.
         if index.generations().is_condemned(&pack) {
@@ -53,14 +54,16 @@ pub(super) fn check(
                     }
                     _ => error.within("check", Handle::pack(pack)),
                 };
-                report.found(monitor, error);
+                report.suspect(monitor, error);
                 found.lost.insert(pack);
                 return Ok(());
             }
         };
         let length = lengths.get(&pack).copied().unwrap_or_default();
+        let is_noted = known.touches(&pack);
+        let losses = &mut found;
         let mut checking =
-            Checking { repository, index, pack, rows, monitor, report, found: &mut found };
+            Checking { repository, index, pack, rows, monitor, report, losses, is_noted };
         let is_right = checking.measure(size, u64::from(length));
         if chosen.contains(&pack) {
             checking.report.packs_read += 1;
@@ -90,7 +93,7 @@ pub(super) fn check(
     for (row, base) in by_base {
         let Some(place) = index.at(row).filter(|place| index.knows(&place.id)) else { continue };
         let reason = format!("its base {base} cannot be read");
-        report.found(monitor, Error::damaged("read chunk", place.id, reason));
+        report.suspect(monitor, Error::damaged("read chunk", place.id, reason));
         index.discount([place]);
     }
     Ok(judged)
@@ -140,53 +143,6 @@ fn stored_packs(repository: &Repository) -> Result<HashMap<PackId, u64>> {
     Ok(listed.iter().filter_map(|object| Some((object.handle.pack_id()?, object.size))).collect())
 }
 
-fn choose(
-    repository: &Repository,
-    stored: &HashMap<PackId, u64>,
-    read_data: ReadData,
-) -> Result<HashSet<PackId>> {
-    let mut packs: Vec<PackId> = stored.keys().copied().collect();
-    packs.sort();
-    let part_of = |pack: &PackId, parts: u64| {
-        let [a, b, c, d, ..] = pack.0;
-        u64::from(u32::from_le_bytes([a, b, c, d])) % parts.max(1)
-    };
-    match read_data {
-        ReadData::Nothing => packs.clear(),
-        ReadData::All => {}
-        ReadData::Part(part, parts) => {
-            packs.retain(|pack| part_of(pack, parts) + 1 == part);
-        }
-        ReadData::Percent(percent) => {
-            shuffle(repository, &mut packs)?;
-            #[expect(clippy::cast_precision_loss, reason = "a share of a count")]
-            let wanted = packs.len() as f64 * percent / 100.0;
-            let mut taken = 0.0;
-            packs.retain(|_| {
-                taken += 1.0;
-                taken - 1.0 < wanted
-            });
-        }
-        ReadData::Bytes(bytes) => {
-            shuffle(repository, &mut packs)?;
-            let mut taken = 0;
-            packs.retain(|pack| {
-                let before = taken;
-                taken += stored.get(pack).copied().unwrap_or(0);
-                before < bytes
-            });
-        }
-    }
-    Ok(packs.into_iter().collect())
-}
-
-/// A random order, from the environment's randomness.
-fn shuffle(repository: &Repository, packs: &mut [PackId]) -> Result<()> {
-    let key: [u8; 32] = repository.env().random()?;
-    packs.sort_by_key(|pack| *blake3::keyed_hash(&key, &pack.0).as_bytes());
-    Ok(())
-}
-
 /// One pack that is being checked.
 struct Checking<'c> {
     repository: &'c Repository,
@@ -196,10 +152,20 @@ struct Checking<'c> {
     rows: &'c [Row],
     monitor: &'c dyn Monitor,
     report: &'c mut CheckReport,
-    found: &'c mut Found,
+    losses: &'c mut Found,
+    /// Whether notes say that it is damaged.
+    is_noted: bool,
 }
 
 impl Checking<'_> {
+    /// Something is wrong in the pack; news, unless it is noted to be damaged.
+    fn found(&mut self, error: Error) {
+        match self.is_noted {
+            true => self.report.suspect(self.monitor, error),
+            false => self.report.found(self.monitor, error),
+        }
+    }
+
     /// Whether the pack has the length that the index says; what lies beyond its end is lost.
     fn measure(&mut self, size: u64, length: u64) -> bool {
         if size == length {
@@ -207,15 +173,20 @@ impl Checking<'_> {
         }
         let reason = format!("it has {size} bytes, and the index says {length}");
         let error = Error::damaged("check", Handle::pack(self.pack), reason);
-        self.report.found(self.monitor, error);
         let is_beyond = |row: &&Row| {
             let place = self.index.at(**row);
             place.is_none_or(|place| u64::from(place.offset) + u64::from(place.stored) > size)
         };
         let beyond: Vec<Row> = self.rows.iter().filter(is_beyond).copied().collect();
         match beyond.len() == self.rows.len() {
-            true => drop(self.found.lost.insert(self.pack)),
-            false => self.found.bad.extend(beyond),
+            true => {
+                self.report.suspect(self.monitor, error);
+                self.losses.lost.insert(self.pack);
+            }
+            false => {
+                self.report.found(self.monitor, error);
+                self.losses.bad.extend(beyond);
+            }
         }
         false
     }
@@ -226,15 +197,15 @@ impl Checking<'_> {
         let bytes = match self.repository.backend().get(&handle, None) {
             Ok(bytes) => bytes,
             Err(error) => {
-                self.report.found(self.monitor, error.within("check", handle));
-                self.found.lost.insert(self.pack);
+                self.found(error.within("check", handle));
+                self.losses.lost.insert(self.pack);
                 return;
             }
         };
         if is_right {
             if blake3::hash(&bytes).as_bytes() != &self.pack.0 {
                 let reason = "its content is not what its name says";
-                self.report.found(self.monitor, Error::damaged("check", &handle, reason));
+                self.found(Error::damaged("check", &handle, reason));
             }
             self.compare(self.repository.pack_contents_of(self.pack, &bytes));
         }
@@ -246,11 +217,11 @@ impl Checking<'_> {
             for (row, trouble) in unreadable(&reader, self.index, &bytes, &places) {
                 match trouble {
                     Trouble::Own(error) => {
-                        self.report.found(self.monitor, error);
-                        self.found.bad.push(row);
+                        self.found(error);
+                        self.losses.bad.push(row);
                         wrong.insert(row);
                     }
-                    Trouble::Base(base) => self.found.by_base.push((row, base)),
+                    Trouble::Base(base) => self.losses.by_base.push((row, base)),
                 }
             }
         }
@@ -268,10 +239,10 @@ impl Checking<'_> {
         let right = offsets(false);
         let damaged: BTreeSet<u32> = offsets(true).difference(&right).copied().collect();
         match right.is_empty() && !damaged.is_empty() {
-            true => drop(self.found.judged.damage.packs.insert(self.pack)),
-            false => self.found.judged.damage.add_blobs(self.pack, &damaged),
+            true => drop(self.losses.judged.damage.packs.insert(self.pack)),
+            false => self.losses.judged.damage.add_blobs(self.pack, &damaged),
         }
-        self.found.judged.packs.insert(self.pack);
+        self.losses.judged.packs.insert(self.pack);
     }
 
     /// The pack's own account against the index's.
@@ -280,7 +251,7 @@ impl Checking<'_> {
         let contents = match contents {
             Ok(contents) => contents,
             // The blobs may be whole all the same: the index knows where they are.
-            Err(error) => return self.report.found(self.monitor, error.within("check", handle)),
+            Err(error) => return self.found(error.within("check", handle)),
         };
         let known: HashMap<u32, &Place> =
             contents.places.iter().map(|place| (place.offset, place)).collect();
@@ -291,8 +262,8 @@ impl Checking<'_> {
             if known.get(&place.offset) != Some(&&place) {
                 let reason = format!("{handle} does not hold it where the index says");
                 let error = Error::damaged("check chunk", place.id, reason);
-                self.report.found(self.monitor, error);
-                self.found.bad.push(*row);
+                self.found(error);
+                self.losses.bad.push(*row);
             }
             // Two segments may name the same.
             named += usize::from(last.as_ref() != Some(&place));
@@ -300,7 +271,7 @@ impl Checking<'_> {
         }
         if contents.places.len() > named {
             let reason = "the index does not name everything that it holds";
-            self.report.found(self.monitor, Error::damaged("check", handle, reason));
+            self.found(Error::damaged("check", handle, reason));
         }
     }
 }
@@ -388,6 +359,6 @@ fn read_blob(
 fn unusable(index: &Index, monitor: &dyn Monitor, report: &mut CheckReport) {
     for place in index.counting().filter(|place| !index.knows(&place.id)) {
         let reason = "a chunk that it is a delta of is lost";
-        report.found(monitor, Error::damaged("read chunk", place.id, reason));
+        report.suspect(monitor, Error::damaged("read chunk", place.id, reason));
     }
 }

@@ -45,7 +45,7 @@ impl Unopened {
                 match open_database(&file)? {
                     Opened::Refused(finding) => return Refused::new(self, finding).open(),
                     Opened::Pages(pages) if self.read_by.is_none() && before.st_nlink >= 2 => {
-                        Box::new(Unlogged::new(pages, self.path(), &before))
+                        Box::new(Unlogged::new(pages, self.path(), stamp(&before)))
                     }
                     Opened::Pages(pages) => pages,
                 }
@@ -188,6 +188,7 @@ fn begins_as_database(fd: &OwnedFd) -> bool {
 struct FileStream {
     fd: OwnedFd,
     path: PathBuf,
+    begins_as_database: bool,
     /// What `fstat` said before the first read.
     before: Stat,
     size: u64,
@@ -202,7 +203,17 @@ impl FileStream {
         let size = size(&before);
         let allocated = u64::try_from(before.st_blocks).unwrap_or(0).saturating_mul(512);
         let data_end = if allocated < size { 0 } else { size };
-        FileStream { fd, path, before, size, offset: 0, data_end, changed: None }
+        let begins_as_database = false;
+        FileStream {
+            fd,
+            path,
+            begins_as_database,
+            before,
+            size,
+            offset: 0,
+            data_end,
+            changed: None,
+        }
     }
 
     /// The hole at the offset if a worthwhile one begins there; otherwise finds out how far
@@ -270,13 +281,16 @@ impl ByteStream for FileStream {
             let length = usize::try_from(self.data_end - self.offset).unwrap_or(usize::MAX);
             let length = length.min(buffer.len());
             let front = buffer.get_mut(..length).unwrap_or_default();
-            match rustix::io::pread(&self.fd, front, self.offset) {
+            match rustix::io::pread(&self.fd, &mut *front, self.offset) {
                 Ok(0) if is_generated(self.fd.as_fd()) => return Ok(Got::End),
                 Ok(0) => {
                     self.changed = Some(format!("it ended early, at byte {}", self.offset));
                     return Ok(Got::End);
                 }
                 Ok(read) => {
+                    if self.offset == 0 {
+                        self.begins_as_database = sqlite::is_database(front);
+                    }
                     self.offset += u64::try_from(read).unwrap_or(u64::MAX);
                     return Ok(Got::Data(read));
                 }
@@ -294,6 +308,7 @@ impl ByteStream for FileStream {
         // Where the kernel makes content up, it makes up times and lengths, too.
         let changed = self.how_it_changed(&after).filter(|_| !is_generated(self.fd.as_fd()));
         let changed = changed.or(self.changed);
-        Ok(FileProof { changed, ..FileProof::default() })
+        let begins_as_database = self.begins_as_database;
+        Ok(FileProof { changed, begins_as_database, ..FileProof::default() })
     }
 }

@@ -131,15 +131,15 @@ impl Logged {
 }
 
 /// A database of several names, read by one of them while no log stood beside any.
-pub(super) struct Unlogged {
+pub(crate) struct Unlogged {
     stream: Box<dyn ByteStream>,
     path: PathBuf,
     before: Stamp,
 }
 
 impl Unlogged {
-    pub(super) fn new(stream: Box<dyn ByteStream>, path: PathBuf, before: &Stat) -> Self {
-        Unlogged { stream, path, before: stamp(before) }
+    pub(crate) fn new(stream: Box<dyn ByteStream>, path: PathBuf, before: Stamp) -> Self {
+        Unlogged { stream, path, before }
     }
 }
 

@@ -54,6 +54,8 @@ pub(crate) struct NamedDatabase {
     pub(crate) same: Option<SameFile>,
     /// The path by which it is read.
     pub(crate) read_by: PathBuf,
+    /// Its stamp, if it has other names and no log beside any that is known.
+    pub(crate) unlogged: Option<Stamp>,
 }
 
 impl NamedDatabase {
@@ -68,8 +70,9 @@ impl NamedDatabase {
         meta.link_group = link_group(CWD, real.as_os_str().as_bytes(), &stat);
         let logged = meta.link_group.and_then(|_| Logged::of(&real, &stat, together));
         let same = same_file(meta.link_group, names(&stat), &stamp(&stat), false, logged.as_ref());
+        let unlogged = meta.link_group.filter(|_| logged.is_none()).map(|_| stamp(&stat));
         let read_by = logged.map_or_else(|| path.to_owned(), |logged| logged.path);
-        Ok(NamedDatabase { meta, xattrs, same, read_by })
+        Ok(NamedDatabase { meta, xattrs, same, read_by, unlogged })
     }
 }
 

@@ -15,7 +15,7 @@ mod walk;
 pub(crate) use content::with_xattrs;
 pub(crate) use excludes::glob;
 pub use excludes::{Excludes, Pattern};
-pub(crate) use logs::Logs;
+pub(crate) use logs::{Logs, Unlogged};
 pub(crate) use metadata::NamedDatabase;
 pub(crate) use scope::Scope;
 

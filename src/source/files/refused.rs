@@ -2,8 +2,8 @@
 //! be an encrypted one, or somebody may know how to mend it. What stands beside it may hold part of
 //! it, so all of it is read as one set, whose stamps have to hold meanwhile.
 
-use super::content::{Unopened, is_regular, open_regular};
-use super::metadata::{metadata, stamp};
+use super::content::{Unopened, is_regular, open_regular, with_xattrs};
+use super::metadata::{XattrReader, metadata, stamp};
 use super::owners::Owners;
 use crate::error::{Attempt, Result};
 use crate::format::list::Content;
@@ -70,7 +70,9 @@ impl Refused {
         let meta = metadata(&stat, &Owners::of_this_machine(), Xattrs::new());
         let kind = NodeKind::File { content: Content::default(), database: None };
         copy.rewind().attempt("read a copy of", path.display())?;
-        let open: Opener = Box::new(move || Ok(Box::new(SetAside { copy, path })));
+        let xattrs = XattrReader::new().read(self.file.directory.reach(), &name);
+        let open: Opener =
+            Box::new(move || Ok(with_xattrs(Box::new(SetAside { copy, path }), xattrs)));
         Ok(Some(FileItem {
             node: Node { name, kind, meta, stamp: None, taint: None },
             length: Some(length),

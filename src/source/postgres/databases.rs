@@ -80,7 +80,7 @@ pub(super) fn choose(
             let names: Vec<&str> = listed.iter().map(|known| known.name.as_str()).collect();
             let sought = format!("{:?}", pattern.to_string());
             return Err(Error::new(Kind::NotFound, "find the database", sought)
-                .because(format!("{} has no such one", settings.server_name()))
+                .because(format!("{} has none of that name", settings.server_name()))
                 .hint(format!("it has {}", names.join(", "))));
         }
     }

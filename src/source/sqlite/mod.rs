@@ -31,12 +31,11 @@ use crate::error::{Attempt, Result};
 use crate::format::list::Content;
 use crate::format::node::{Node, NodeKind};
 use crate::format::snapshot::PartKind;
-use crate::source::files::{NamedDatabase, Scope, with_xattrs};
+use crate::source::files::{NamedDatabase, Scope, Unlogged, with_xattrs};
 use crate::source::{Description, FileItem, Item, PartProof, Source, Together};
 use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::fs::File;
-use std::io::Read;
 use std::os::fd::AsFd;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
@@ -49,20 +48,6 @@ const MAGIC: &[u8] = b"SQLite format 3\0";
 /// Whether a file that begins with `head` (16 bytes are enough) is an SQLite database.
 pub fn is_database(head: &[u8]) -> bool {
     head.starts_with(MAGIC)
-}
-
-/// Whether the file at `path` begins like an SQLite database.
-///
-/// Never call this on a database that this very process has open in SQLite: closing the file
-/// drops the process's locks.
-///
-/// # Errors
-/// Those of opening and reading it.
-pub fn is_database_file(path: &Path) -> Result<bool> {
-    let mut head = Vec::new();
-    let file = File::open(path).attempt("open", path.display())?;
-    file.take(16).read_to_end(&mut head).attempt("read", path.display())?;
-    Ok(is_database(&head))
 }
 
 /// The name of the database that a file named `name` would belong to, if it is named like a
@@ -135,7 +120,7 @@ impl Source for SqliteSource {
         if std::mem::replace(&mut self.given, true) {
             return Ok(None);
         }
-        let NamedDatabase { meta, xattrs, same, read_by } =
+        let NamedDatabase { meta, xattrs, same, read_by, unlogged } =
             NamedDatabase::examine(&self.path, &self.together)?;
         let node = Node {
             name: self
@@ -150,7 +135,14 @@ impl Source for SqliteSource {
         };
         let length = self.path.metadata().ok().map(|found| found.len());
         let reader = self.reader.clone();
-        let open = Box::new(move || Ok(with_xattrs(reader.open(&read_by)?, xattrs)));
+        let open = Box::new(move || {
+            let pages = reader.open(&read_by)?;
+            let pages = match unlogged {
+                Some(before) => Box::new(Unlogged::new(pages, read_by, before)),
+                None => pages,
+            };
+            Ok(with_xattrs(pages, xattrs))
+        });
         // No stamp: what was committed may stand in the log alone, the file unchanged.
         Ok(Some(Item::File(FileItem { node, length, stamp: None, settled: false, same, open })))
     }

@@ -30,7 +30,7 @@ impl Place {
         let mut file = File::from(file.attempt("open", "it")?);
         let metadata = file.metadata().attempt("examine", "it")?;
         if !metadata.is_file() {
-            return Err(Error::new(Kind::InvalidInput, "read", "it").because("it is no file"));
+            return Err(Error::new(Kind::InvalidInput, "read", "it").because("it is not a file"));
         }
         found.is(metadata.dev(), metadata.ino())?;
         if !force {

@@ -43,7 +43,11 @@ pub fn run(app: &App, args: &CheckArgs) -> Result<Done> {
         return Ok(Done::All);
     }
     let found = text::count(report.errors, "error");
-    Err(Error::damaged("vouch for", repository.backend().describe(), format!("{found} found")))
+    Err(Error::damaged(
+        "find all well in",
+        repository.backend().describe(),
+        format!("{found} found"),
+    ))
 }
 
 fn print(app: &App, report: &CheckReport, voice: &Progress, out: &mut Out) -> Result<()> {
@@ -76,6 +80,12 @@ fn print(app: &App, report: &CheckReport, voice: &Progress, out: &mut Out) -> Re
         let files = text::count(report.tainted.len() as u64, "file");
         out.line(&format!("damaged at their source, and stored as they were: {files}"))?;
     }
+    if report.superseded > 0 {
+        let findings = text::count(report.superseded, "finding");
+        out.line(&format!(
+            "{findings} in packs that are gone or known to be damaged, which no snapshot needs"
+        ))?;
+    }
     if report.is_healthy() {
         out.line("no errors were found")?;
     }
@@ -91,6 +101,7 @@ struct SummaryView<'r> {
     bytes_read: u64,
     entries: u64,
     orphans: u64,
+    superseded: u64,
     touched: Vec<TouchedView>,
     tainted: Vec<TaintedView<'r>>,
     seconds_elapsed: f64,
@@ -129,6 +140,7 @@ impl<'r> SummaryView<'r> {
             bytes_read: report.bytes_read,
             entries: report.entries,
             orphans: report.orphans,
+            superseded: report.superseded,
             touched: touched.collect(),
             tainted: tainted.collect(),
             seconds_elapsed: voice.seconds(),

@@ -131,7 +131,7 @@ pub fn refuse_foreign(source: &OsStr) -> Result<()> {
     let Some((scheme, rest)) = text.split_once(':') else { return Ok(()) };
     let wrong = |hint: &str| {
         Err(Error::new(Kind::InvalidInput, "back up", format!("a source named `{scheme}:...`"))
-            .because("it is no file or folder")
+            .because("it is neither a file nor a folder")
             .hint(hint))
     };
     match scheme {

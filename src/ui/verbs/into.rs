@@ -215,7 +215,7 @@ fn agree(plan: &Plan) -> Result<()> {
     if line.trim_end_matches(['\n', '\r']) == name {
         return Ok(());
     }
-    let reason = if line.is_empty() { "nobody agreed to it" } else { "something else was typed" };
+    let reason = if line.is_empty() { "it was not confirmed" } else { "something else was typed" };
     Err(Error::new(Kind::Refused, "restore into", name)
         .because(reason)
         .hint("--yes does it without asking, --dry-run shows what would be done"))
