@@ -330,3 +330,28 @@ fn check_names_what_is_damaged() {
     let deep = desk.path("out").join(desk.path("src/sub/b").strip_prefix("/").unwrap());
     assert_eq!(fs::read(deep).unwrap(), b"deep\n");
 }
+
+/// Nothing is restored over a repository or into it, whatever is to be overwritten.
+#[test]
+fn a_repository_is_no_target() {
+    let desk = Desk::new();
+    desk.backup();
+    for target in ["repo", "repo/new", "src/../repo/packs"] {
+        for more in [&["--overwrite", "always"][..], &["--dry-run"]] {
+            let said = desk.run(&[&["restore", "latest", "-t", target], more].concat()).code(1);
+            assert!(stderr(&said).contains("the repository itself"), "{target}: {}", stderr(&said));
+        }
+    }
+    desk.run(&["check", "--read-data"]).success();
+}
+
+/// A snapshot that `latest` passes over is none that an unchanged source was saved in.
+#[test]
+fn a_way_back_is_not_the_last_snapshot() {
+    let desk = Desk::new();
+    desk.backup();
+    fs::write(desk.path("src/new"), b"new\n").unwrap();
+    desk.run(&["backup", "src", "--tag", "before-restore"]).success();
+    desk.run(&["backup", "src", "--skip-if-unchanged"]).success();
+    assert!(desk.says(&["ls", "latest"]).contains("/src/new"));
+}

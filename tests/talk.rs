@@ -69,7 +69,7 @@ fn damage_is_named_where_it_is_met() {
     let said = stderr(&desk.run(&["ls", "latest"]).success());
     assert!(said.contains(&newer), "the newest one is not the one that is listed: {said}");
     let said = stderr(&desk.run(&["ls", "ffffffffff"]).code(1));
-    assert!(said.contains(&newer) && said.contains("none of 1 is meant"), "{said}");
+    assert!(said.contains(&newer) && said.contains("matches none of 1"), "{said}");
 }
 
 fn flip(path: &std::path::Path, at: usize) {

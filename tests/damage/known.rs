@@ -203,7 +203,7 @@ fn what_is_no_file_is_no_pack() {
     }
 }
 
-fn walkdir(folder: &std::path::Path) -> Vec<std::path::PathBuf> {
+pub fn walkdir(folder: &std::path::Path) -> Vec<std::path::PathBuf> {
     let fans = std::fs::read_dir(folder).unwrap().map(|fan| fan.unwrap().path());
     fans.flat_map(|fan| std::fs::read_dir(fan).unwrap().map(|pack| pack.unwrap().path())).collect()
 }

@@ -239,3 +239,24 @@ fn another_pack_will_do() {
     assert_eq!(next.summary.chunks_new, 0);
     is_whole(&repo, &next, "/data", &tree, "another pack").unwrap();
 }
+
+/// A check that does not read data looks further where the end of a pack is damaged: the next backup
+/// counts on nothing of it, and is whole; and what nothing needs any more is no error then.
+#[test]
+fn a_check_without_data_looks_further_where_it_meets_damage() {
+    let desk = crate::common::desk::Desk::new();
+    std::fs::write(desk.path("src/noise"), blake3::hash(b"noise").as_bytes().repeat(40)).unwrap();
+    desk.backup();
+    let mut packs = crate::damage::known::walkdir(&desk.path("repo/packs"));
+    packs.sort_by_key(|pack| std::fs::metadata(pack).unwrap().len());
+    let largest = packs.pop().unwrap();
+    let length = usize::try_from(std::fs::metadata(&largest).unwrap().len()).unwrap();
+    std::fs::remove_file(&largest).unwrap();
+    std::fs::write(&largest, vec![0; length]).unwrap();
+    desk.run(&["check"]).code(1);
+    desk.backup();
+    desk.run(&["restore", "latest", "-t", "out"]).success();
+    desk.run(&["check"]).success();
+    let said = desk.says(&["check", "--read-data"]);
+    assert!(said.contains("which no snapshot needs"), "{said}");
+}

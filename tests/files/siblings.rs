@@ -182,3 +182,21 @@ fn a_source_that_is_not_there() {
     }
     drop(database);
 }
+
+/// A file that is only named like a log of a database is neither taken for one nor dropped in
+/// silence: it is named, and the backup is incomplete.
+#[test]
+fn a_file_that_is_only_named_like_a_log_is_told() {
+    let desk = Desk::new();
+    let path = desk.path("s/work");
+    fs::create_dir_all(desk.path("s")).unwrap();
+    let database = rusqlite::Connection::open(&path).unwrap();
+    database.execute_batch("CREATE TABLE t (x); INSERT INTO t VALUES (1)").unwrap();
+    drop(database);
+    fs::write(desk.path("s/work-wal"), "my notes of the wall").unwrap();
+    let said = desk.run(&["backup", "s"]).code(3);
+    let said = String::from_utf8_lossy(&said.get_output().stderr).into_owned();
+    assert!(said.contains("work-wal") && said.contains("rename it"), "{said}");
+    fs::write(desk.path("s/work-wal"), "").unwrap();
+    desk.run(&["backup", "s"]).success();
+}

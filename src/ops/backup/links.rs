@@ -88,8 +88,8 @@ impl Links {
         let elsewhere = self.databases.values().filter(|found| found.kept < found.names);
         let warning = |Database { first, names, kept }: &Database| {
             format!(
-                "{} has {names} names, {kept} of them in this backup: commits in a -wal beside \
-                 another name are not seen",
+                "{} has {names} names, {kept} of them in this backup: what stands in a -wal or \
+                 -journal beside another name is not seen",
                 String::from_utf8_lossy(first)
             )
         };

@@ -24,6 +24,7 @@ use crate::format::snapshot::{Missing, Part, PartKind, Snapshot, Summary};
 use crate::id::SnapshotId;
 use crate::limits::SOURCES_MAX;
 use crate::monitor::{Counter, Monitor, go_on};
+use crate::ops::select::SAFETY_TAG;
 use crate::ops::tree::Entry;
 use crate::repo::{Reader, Repository, Session, SessionOptions};
 use crate::source::{Description, Source};
@@ -128,8 +129,9 @@ pub fn backup(
         captured.warnings.push(error.to_string());
         monitor.trouble(&error);
     }
+    let incomplete = captured.incomplete;
     let mut report = commit(session, captured, past, started, options)?;
-    report.incomplete |= met_damage;
+    report.incomplete |= met_damage || incomplete;
     Ok(report)
 }
 
@@ -182,6 +184,8 @@ struct Captured {
     missing: Vec<Missing>,
     warnings: Vec<String>,
     counts: Summary,
+    /// Whether something may be missing that no part knows of.
+    incomplete: bool,
 }
 
 fn capture(
@@ -228,7 +232,9 @@ fn capture(
             Err(error) => return Err(of_source(error, &path)),
         }
     }
-    captured.warnings.extend(links.warnings());
+    let elsewhere = links.warnings();
+    captured.incomplete |= !elsewhere.is_empty();
+    captured.warnings.extend(elsewhere);
     match first_error {
         Some(error) if captured.parts.is_empty() => {
             Err(error.within("capture", "any of the sources"))
@@ -273,8 +279,11 @@ fn commit(
     let generation = session.index().generation();
     // What had to be stored again, although it is nothing new, needs a snapshot to live by.
     let may_skip = options.skip_if_unchanged && session.summary().chunks_new == 0;
-    let unchanged = past.last.filter(|last| may_skip && is_same(&captured, last));
-    let Captured { parts, parents, missing, warnings, counts } = captured;
+    // What `latest` passes over stands for nothing.
+    let counts_as_last = |last: &Snapshot| !last.tags.contains(SAFETY_TAG);
+    let unchanged =
+        past.last.filter(|last| may_skip && counts_as_last(last) && is_same(&captured, last));
+    let Captured { parts, parents, missing, warnings, counts, .. } = captured;
     let make = |id, written: Summary| Snapshot {
         id,
         series: past.series.id,

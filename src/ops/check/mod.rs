@@ -52,6 +52,8 @@ pub struct CheckReport {
     pub snapshots: u64,
     /// Packs that no index names: left by a writer that was stopped, or that is still at work.
     pub orphans: u64,
+    /// Writers without an outcome: at work, stopped, or their snapshots were taken away.
+    pub open_writers: u64,
     /// Everything that is wrong, the first [`FINDINGS_MOST`] of it.
     pub findings: Vec<Error>,
     /// How many findings there were.
@@ -138,6 +140,7 @@ pub fn check(
         report.found(monitor, error);
     }
     report.entries = index.len() as u64;
+    report.open_writers = repository.open_writers()?.len() as u64;
     objects::check(repository, monitor, &mut report)?;
     let snapshots = members::check(repository, members, &index, monitor, &mut report)?;
     let noted = repository.noted_damage()?;

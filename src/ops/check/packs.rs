@@ -71,7 +71,11 @@ pub(super) fn check(
             checking.read(is_right);
             monitor.count(Counter::Bytes, size);
         } else if is_right {
-            checking.compare(repository.pack_contents(pack));
+            match repository.pack_contents(pack) {
+                // Damage seldom comes alone: what else is wrong is known, and noted, at once.
+                Err(error) if error.kind() == Kind::Damaged => checking.read(is_right),
+                contents => checking.compare(contents),
+            }
         }
         Ok(())
     })?;

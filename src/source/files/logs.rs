@@ -3,14 +3,15 @@
 
 use super::metadata::{identity, mtime, stamp};
 use super::scope::{Scope, is};
-use crate::error::Result;
+use crate::error::{Error, Kind, Result};
 use crate::format::database::DatabaseFacts;
 use crate::format::node::{FileTime, LinkGroup, Stamp};
 use crate::source::{ByteStream, FileProof, Got, SameFile, SameState, Together};
-use rustix::fs::{FileType, Stat};
+use rustix::fs::{FileType, Mode, OFlags, Stat};
 use std::collections::HashMap;
 use std::ffi::OsStr;
 use std::fs;
+use std::os::fd::BorrowedFd;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -181,4 +182,33 @@ pub(super) fn same_file(
         None => return None,
     };
     Some(SameFile { group, names, state })
+}
+
+/// How a -wal begins (SQLite file format, 4.1), in either byte order of its checksums.
+const WAL: [[u8; 4]; 2] = [[0x37, 0x7f, 6, 0x82], [0x37, 0x7f, 6, 0x83]];
+/// How a -journal begins (3); once it has served, zeros may stand there.
+const JOURNAL: [[u8; 4]; 2] = [[0xd9, 0xd5, 5, 0xf9], [0; 4]];
+
+/// Whether a file that is named like what belongs to a database may be that. What else is made for
+/// one, the index of a log (-shm) and a super-journal, has no beginning of its own.
+pub(super) fn is_log_alike(folder: BorrowedFd<'_>, name: &[u8]) -> bool {
+    let begins: &[[u8; 4]] = match () {
+        () if name.ends_with(b"-wal") => &WAL,
+        () if name.ends_with(b"-journal") => &JOURNAL,
+        () => return true,
+    };
+    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    let Ok(file) = rustix::fs::openat(folder, name, flags, Mode::empty()) else { return true };
+    let mut head = [0; 4];
+    match rustix::io::pread(&file, &mut head, 0) {
+        Ok(4) => begins.contains(&head),
+        _ => true,
+    }
+}
+
+/// What is said of a file that SQLite would take for a log.
+pub(super) fn foreign_log(path: &Path) -> Error {
+    Error::new(Kind::Refused, "capture", path.display())
+        .because("it is named as a log of the database beside it, and is none")
+        .hint("rename it: restored, SQLite would take it for one")
 }

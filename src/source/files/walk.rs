@@ -4,7 +4,7 @@
 use super::OpenDatabase;
 use super::content::{Unopened, is_database, open_quietly};
 use super::listing::Listing;
-use super::logs::{Logged, same_file};
+use super::logs::{Logged, foreign_log, is_log_alike, same_file};
 use super::metadata::{
     XattrReader, identity, link_group, margin_of, metadata, names, settled, stamp,
 };
@@ -184,10 +184,13 @@ impl Walk {
                 Err(cause) => self.fail("open", &directory.join(&name), cause),
             };
         }
-        if self.scope.is_elsewhere(&stat, self.device)
-            || self.scope.is_too_large(&stat)
-            || self.is_sibling(directory, &name, &stat)
-        {
+        if self.scope.is_elsewhere(&stat, self.device) || self.scope.is_too_large(&stat) {
+            return;
+        }
+        if self.is_sibling(directory, &name, &stat) {
+            if !is_log_alike(directory.fd(), &name) {
+                self.ready.push_back(Item::Failed(foreign_log(&directory.join(&name))));
+            }
             return;
         }
         if let Some(level) = self.levels.pop() {

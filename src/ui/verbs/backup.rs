@@ -179,7 +179,7 @@ fn print(report: &BackupReport, voice: &Progress, dry_run: bool, out: &mut Out) 
         cost.files_new, cost.files_changed, cost.files_unchanged
     );
     if cost.databases > 0 {
-        files.push_str(&format!("; {} of them", text::count(cost.databases, "database")));
+        files.push_str(&format!(", {} among them", text::count(cost.databases, "database")));
     }
     if cost.failed > 0 {
         files.push_str(&format!("; {} failed", cost.failed));

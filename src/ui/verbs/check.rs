@@ -76,6 +76,12 @@ fn print(app: &App, report: &CheckReport, voice: &Progress, out: &mut Out) -> Re
         let orphans = text::count(report.orphans, "pack");
         out.line(&format!("{orphans} without an index, of writers stopped or still at work"))?;
     }
+    if report.open_writers > 0 {
+        let writers = text::count(report.open_writers, "writer");
+        out.line(&format!(
+            "{writers} without an outcome: at work, stopped, or their snapshots were taken away"
+        ))?;
+    }
     if !report.tainted.is_empty() {
         let files = text::count(report.tainted.len() as u64, "file");
         out.line(&format!("damaged at their source, and stored as they were: {files}"))?;
@@ -101,6 +107,7 @@ struct SummaryView<'r> {
     bytes_read: u64,
     entries: u64,
     orphans: u64,
+    open_writers: u64,
     superseded: u64,
     touched: Vec<TouchedView>,
     tainted: Vec<TaintedView<'r>>,
@@ -140,6 +147,7 @@ impl<'r> SummaryView<'r> {
             bytes_read: report.bytes_read,
             entries: report.entries,
             orphans: report.orphans,
+            open_writers: report.open_writers,
             superseded: report.superseded,
             touched: touched.collect(),
             tainted: tainted.collect(),

@@ -2,6 +2,7 @@
 
 use super::filter::FilterArgs;
 use super::into::{self, IntoArgs};
+use crate::backend::Location;
 use crate::error::{Error, Kind, Result};
 use crate::monitor::Monitor;
 use crate::ops::restore::{RestoreOptions, RestoreReport, restore};
@@ -104,9 +105,30 @@ pub fn run(app: &App, args: &RestoreArgs) -> Result<Done> {
     }
 }
 
+/// A repository must not be restored over, nor into.
+fn refuse_repository(app: &App, target: &Path) -> Result<()> {
+    let Location::Local(folder) = app.location()?;
+    let (Ok(repository), Some(real)) = (folder.canonicalize(), nearest(target)) else {
+        return Ok(());
+    };
+    if !real.starts_with(&repository) {
+        return Ok(());
+    }
+    Err(Error::new(Kind::Refused, "restore into", target.display())
+        .because("it is, or is in, the repository itself")
+        .hint("name another folder"))
+}
+
+/// Where the nearest folder above a path really lies that exists.
+fn nearest(path: &Path) -> Option<PathBuf> {
+    let absolute = std::path::absolute(path).ok()?;
+    absolute.ancestors().find_map(|above| above.canonicalize().ok())
+}
+
 fn into_folder(app: &App, args: &RestoreArgs, target: &Path) -> Result<Done> {
     let wanted = SnapshotPath::from(args.snapshot.as_bytes());
     let mut options = options(args)?;
+    refuse_repository(app, target)?;
     let repository = app.repository()?;
     let voice = app.progress()?;
     let stored = args.filter.one(&repository, &wanted.snapshot, &voice)?;
