@@ -190,7 +190,8 @@ fn the_servers_own_version_comes_first() {
     server.create(&name, "UTF8");
     let desk = Desk::new();
     let mut command = desk.command(&["--quiet", "backup"]);
-    let path = std::env::join_paths([Version::Eighteen.bin(), "/usr/bin".into(), "/bin".into()]);
+    let folders = [Version::Eighteen.bin(), Version::Fifteen.bin(), "/bin".into()];
+    let path = std::env::join_paths(folders);
     command.env("PATH", path.unwrap()).arg(format!("postgres-dump:{}", server.url(&name)));
     assert!(command.status().unwrap().success());
     let said = desk.run(&["--json", "snapshots"]).succeeded().out;
