@@ -4,8 +4,10 @@
 use crate::common::memory::{Tree, folder, items, node};
 use crate::common::repo::{TempRepo, options};
 use icecore::error::{Error, Kind, Result};
+use icecore::format::ObjectKind;
 use icecore::format::list::Content;
 use icecore::format::node::NodeKind;
+use icecore::limits::SOURCES_MAX;
 use icecore::monitor::{Counter, Monitor, Recording, Silent};
 use icecore::ops::backup::{BackupOptions, BackupReport, backup};
 use icecore::ops::restore::{RestoreOptions, restore};
@@ -176,4 +178,15 @@ fn a_folder_that_cannot_be_made_costs_itself_alone() {
         assert_eq!(there("data/z/z/z"), include != ["er"]);
         assert_eq!(there("pipe"), all);
     }
+}
+
+/// More sources than one snapshot's record takes are refused before anything is written.
+#[test]
+fn too_many_sources_are_refused_at_once() {
+    let repo = TempRepo::new(97);
+    let before = repo.backend.list(ObjectKind::Writer).unwrap().len();
+    let many = (0..=SOURCES_MAX).map(|at| Tree::default().source(&format!("/s{at}"))).collect();
+    let error = take(&repo, many, |_| {}).unwrap_err();
+    assert_eq!(error.kind(), Kind::InvalidInput, "{error}");
+    assert_eq!(repo.backend.list(ObjectKind::Writer).unwrap().len(), before);
 }

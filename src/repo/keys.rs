@@ -62,7 +62,7 @@ pub(super) fn unlock(backend: &dyn Backend, secret: &Secret) -> Result<Unlocked>
 }
 
 /// The slot that the secret opens, and the keyring in it; none if there is no slot. The cheapest
-/// are tried first, so that a dear one does not keep anybody waiting whose slot is another.
+/// are tried first, so that a costly one keeps nobody waiting whose slot is another.
 pub(super) fn open_any(
     backend: &dyn Backend,
     slots: &BTreeSet<SlotId>,

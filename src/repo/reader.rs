@@ -81,7 +81,7 @@ impl<'r> Reader<'r> {
     }
 
     /// The same by the best entry of each alone: whoever makes deltas of them counts on its depth,
-    /// and a deeper entry that stands in for a rotten one would be of no use to a reader of these.
+    /// and a deeper entry that stands in for a damaged one would be of no use to a reader of these.
     pub(super) fn read_best(&self, ids: &[ChunkId]) -> Vec<Result<Plain>> {
         self.read_each(ids, |id, place| {
             let _alone = self.slow.lock().unwrap_or_else(PoisonError::into_inner);

@@ -1,17 +1,17 @@
 //! What counts as known: no backup rests on what a listing shows to be gone or cut, nor on what a
 //! read has met; and what the source still has is stored again.
 
-use super::scene::{Class, HOWS, How, Scene, damage};
+use super::scene::{CLASSES, HOWS, How, Scene, damage};
 use super::temp;
 use crate::common::memory::Tree;
 use crate::common::repo::{TempRepo, options};
 use icecore::backend::{Handle, Memory};
 use icecore::env::Time;
 use icecore::error::Result;
+use icecore::format::ObjectKind;
 use icecore::format::gc::{Condemned, Reason};
 use icecore::format::note::{About, Note, Remark};
 use icecore::format::snapshot::Snapshot;
-use icecore::format::{BlobKind, ObjectKind};
 use icecore::id::{NoteId, PackId, SnapshotId};
 use icecore::monitor::Silent;
 use icecore::ops::backup::{BackupOptions, ParentChoice, backup};
@@ -80,21 +80,7 @@ fn furnished(seed: u64) -> Scene {
 }
 
 fn objects(scene: &Scene) -> Vec<Handle> {
-    let classes = [
-        Class::Config,
-        Class::Key,
-        Class::Pack(BlobKind::Data, true),
-        Class::Pack(BlobKind::Data, false),
-        Class::Pack(BlobKind::Meta, true),
-        Class::Pack(BlobKind::Meta, false),
-        Class::Index,
-        Class::Snapshot,
-        Class::NewestSnapshot,
-        Class::Writer,
-        Class::Heartbeat,
-        Class::Forgotten,
-    ];
-    let mut handles: Vec<Handle> = classes.map(|class| scene.object(class)).into();
+    let mut handles: Vec<Handle> = CLASSES.map(|class| scene.object(class)).into();
     handles.extend([Handle::note(NoteId([1; 16])), Handle::gc(1)]);
     handles
 }

@@ -58,8 +58,8 @@ pub struct RestoreReport {
 /// come to stand in the target itself; without a path, each part beneath its own path.
 ///
 /// # Errors
-/// What makes the whole restore impossible, or if nothing matches what is asked for; trouble with single entries goes to the monitor and
-/// is counted.
+/// What makes the whole restore impossible, or if nothing matches what is asked for. Trouble with
+/// single entries goes to the monitor and is counted.
 pub fn restore(
     reader: &Reader<'_>,
     snapshot: &Snapshot,
@@ -74,8 +74,7 @@ pub fn restore(
     let (found, entries) = counted?;
     let says = snapshot.summary.items;
     if entries > says {
-        let reason =
-            format!("it has {entries} entries, more entries than it says, which is {says}");
+        let reason = format!("it has {entries} entries, more entries than it says: {says}");
         return Err(Error::damaged("restore", snapshot.id.short(), reason));
     }
     let new = !target.exists();

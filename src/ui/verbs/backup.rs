@@ -60,7 +60,7 @@ pub struct BackupArgs {
     #[arg(long)]
     pub keep_going: bool,
 
-    /// Save nothing over something, too
+    /// Save a source that is empty now although it was not before
     #[arg(long)]
     pub allow_empty: bool,
 

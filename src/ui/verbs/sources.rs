@@ -110,8 +110,7 @@ impl SourceArgs {
         !self.stdin && !self.lists.use_stdin()
     }
 
-    /// The sources, none of them read yet.
-    /// `together` knows what none of them captures.
+    /// The sources, none of them read yet. `together` knows what none of them captures.
     pub fn open(&self, env: &Env, together: Together) -> Result<Vec<Box<dyn Source>>> {
         let name = self.stdin_filename.as_bytes();
         if self.stdin_from_command && !self.sources.is_empty() {
