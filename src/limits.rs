@@ -62,6 +62,8 @@ pub const CLOSURE_BYTES: usize = CLOSURE_MAX * BLOB_MAX;
 pub const RECORD_MAX: usize = 16 * MIB;
 /// Largest outcome, sealed: many of them are held at once.
 pub const OUTCOME_MAX: usize = 4 * MIB;
+/// Bytes of snapshots' objects whose records are held together.
+pub const SNAPSHOTS_HELD: u64 = 4 << 20;
 /// Most tags, labels, parts and other elements of one snapshot.
 pub const SNAPSHOT_ELEMENTS_MAX: usize = 1 << 16;
 /// A writer that has made so many packs commits a partial, which names them.

@@ -93,7 +93,8 @@ fn survives(store: &Arc<dyn Backend>, done: Option<&Snapshot>, what: &str) {
 }
 
 fn restores(repo: &TempRepo, what: &str) -> Vec<Snapshot> {
-    let stored = repo.repository.snapshots(|error| panic!("{what}: {error}")).unwrap();
+    let stored =
+        repo.repository.snapshots(|error| panic!("{what}: {error}")).unwrap().all().unwrap();
     let snapshots: Vec<Snapshot> = stored.into_iter().map(|stored| stored.snapshot).collect();
     let [first, second, third] = states();
     let number = |number: u64| snapshots.iter().any(|snapshot| snapshot.sequence == number);
@@ -307,7 +308,8 @@ fn forgetting_at_any_call_is_safe() {
             copy(&*base, &*store);
             let listed = |backend: Arc<dyn Backend>| {
                 let repository = open(backend, call).unwrap();
-                let stored = repository.snapshots(|error| panic!("{error}")).unwrap();
+                let stored =
+                    repository.snapshots(|error| panic!("{error}")).unwrap().all().unwrap();
                 (repository, stored)
             };
             let calm = Arc::new(Faulty::new(store.clone(), call));
@@ -315,14 +317,14 @@ fn forgetting_at_any_call_is_safe() {
             let first = calm.calls() + call;
             let faulty = Arc::new(Faulty::new(store.clone(), call).from(first, fault));
             let (repository, stored) = listed(faulty.clone());
-            let done = repository.forget(&stored[1]);
+            let done = repository.forget(&stored[1].key());
             let what = format!("{fault:?} from call {call} on");
             let object = store.get(&Handle::snapshot(stored[1].snapshot.id), None);
             let mark = store.get(&Handle::forgotten(stored[1].snapshot.id), None);
             assert!(object.is_ok() || mark.is_ok(), "{what}: it is gone without a mark");
             assert!(mark.is_ok() || done.is_err(), "{what}: it was not given up");
             let (again, _) = listed(store.clone());
-            assert!(again.forget(&stored[1]).unwrap(), "{what}");
+            assert!(again.forget(&stored[1].key()).unwrap(), "{what}");
             assert_eq!(listed(store).1, stored[..1], "{what}");
             if faulty.calls() <= first {
                 assert!(call > 2, "only {call} calls");

@@ -10,6 +10,7 @@
 
 mod backends;
 mod begun;
+mod catalog;
 mod chunk;
 mod cli;
 mod codec;

@@ -182,11 +182,11 @@ impl Model {
         let given_up = self.kept.swap_remove(at).snapshot.id;
         let stored = self.stored();
         let found = stored.iter().find(|stored| stored.snapshot.id == given_up).unwrap();
-        assert!(self.repo.repository.forget(found).unwrap());
+        assert!(self.repo.repository.forget(&found.key()).unwrap());
     }
 
     fn stored(&self) -> Vec<icecore::repo::StoredSnapshot> {
-        self.repo.repository.snapshots(|error| panic!("{error}")).unwrap()
+        self.repo.repository.snapshots(|error| panic!("{error}")).unwrap().all().unwrap()
     }
 
     fn compare_one(&mut self) {

@@ -82,7 +82,7 @@ fn the_stored_repository_reads() {
     let repository = Repository::open(backend.clone(), Env::real(), &secret()).unwrap();
     let report = check(&repository, CheckOptions { read_data: ReadData::All }, &Silent).unwrap();
     assert!(report.is_healthy(), "{:#?}", report.findings);
-    let mut snapshots = repository.snapshots(|error| panic!("{error}")).unwrap();
+    let mut snapshots = repository.snapshots(|error| panic!("{error}")).unwrap().all().unwrap();
     snapshots.reverse();
     let states = states();
     assert_eq!(snapshots.len(), states.len());

@@ -315,7 +315,7 @@ fn the_last_snapshot_of_each_source_is_kept() {
         let names = [snapshot.id.to_string()];
         plan(&repo.repository, &names, &Filter::default(), false)
     };
-    let refused = forget_of(&whole).unwrap_err();
+    let refused = forget_of(&whole).err().unwrap();
     assert_eq!(refused.kind(), Kind::Refused);
     assert!(refused.to_string().contains("/b from host"), "{refused}");
     forget(&repo.repository, &forget_of(&partial).unwrap(), &Silent).unwrap();

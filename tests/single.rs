@@ -61,9 +61,9 @@ fn one_writer_at_a_time() {
     assert_eq!(lost.abandon().unwrap_err().kind(), Kind::Fenced);
 
     // What was given up has ended too, although its object is gone.
-    let stored = repo.repository.snapshots(|error| panic!("{error}")).unwrap();
+    let stored = repo.repository.snapshots(|error| panic!("{error}")).unwrap().all().unwrap();
     for stored in &stored {
-        assert!(repo.repository.forget(stored).unwrap());
+        assert!(repo.repository.forget(&stored.key()).unwrap());
     }
     assert!(repo.repository.open_writers().unwrap().is_empty());
     repo.backup(vec![tree.source("/data")]).unwrap();

@@ -6,7 +6,7 @@ use crate::env::Time;
 use crate::error::{Error, Kind, Result};
 use crate::format::list::TreeRef;
 use crate::format::node::{FileTime, Node, NodeKind};
-use crate::repo::{Reader, StoredSnapshot};
+use crate::repo::{Reader, Snapshots, StoredSnapshot};
 use crate::source::files::glob;
 use globset::{GlobSet, GlobSetBuilder};
 use std::cell::Cell;
@@ -70,14 +70,15 @@ pub struct Hit<'h> {
 /// [`Repository::snapshots`]: crate::repo::Repository::snapshots
 pub fn find(
     reader: &Reader<'_>,
-    snapshots: &[StoredSnapshot],
+    snapshots: &Snapshots<'_>,
     options: &FindOptions,
     visit: &mut dyn FnMut(Hit<'_>) -> Result<()>,
     trouble: &mut dyn FnMut(&StoredSnapshot, Error) -> Result<()>,
 ) -> Result<()> {
     let wanted = Wanted::new(options)?;
     let mut barren = HashSet::new();
-    for stored in snapshots {
+    for stored in snapshots.iter() {
+        let stored = &*stored?;
         let found = Found { path: b"/".to_vec(), entry: tree::root(&stored.snapshot) };
         let events = Cell::new(0_u64);
         let mut search =

@@ -1,25 +1,24 @@
 //! `forget`: gives snapshots up. Choosing is apart from doing, so that it can be shown first.
 
-use super::past::Past;
+use super::past::{Past, PastId};
 use super::select::{Filter, choose};
-use super::series::{Flaw, Gap, Member, flaws};
+use super::series::{Flaw, Gap, flaws};
 use crate::error::{Error, Kind, Result};
 use crate::format::ObjectKind;
 use crate::format::gc::Position;
 use crate::id::SnapshotId;
 use crate::monitor::{Counter, Monitor, go_on};
-use crate::repo::{Repository, StoredSnapshot};
+use crate::repo::{Repository, SnapshotKey, Snapshots};
 use std::collections::{BTreeSet, HashSet};
 
 /// What goes, and what stays of all snapshots; both newest first.
-#[derive(Debug, Default)]
-pub struct ForgetPlan {
+pub struct ForgetPlan<'r> {
     /// To be given up.
-    pub forget: Vec<StoredSnapshot>,
+    pub forget: Snapshots<'r>,
     /// To be given up as well, although nobody knows what they hold.
     pub unreadable: BTreeSet<SnapshotId>,
     /// All others.
-    pub keep: Vec<StoredSnapshot>,
+    pub keep: Snapshots<'r>,
     /// Why others cannot be read: a name may have meant one of them.
     pub troubles: Vec<Error>,
 }
@@ -39,16 +38,15 @@ pub struct ForgetReport {
 /// # Errors
 /// `Refused` without `force` if a series would lose its last snapshot; `NotFound` and
 /// `InvalidInput` for names that mean no snapshot or several.
-pub fn plan(
-    repository: &Repository,
+pub fn plan<'r>(
+    repository: &'r Repository,
     names: &[String],
     filter: &Filter,
     force: bool,
-) -> Result<ForgetPlan> {
+) -> Result<ForgetPlan<'r>> {
     let mut troubles = Vec::new();
     let all = repository.snapshots(|error| troubles.push(error))?;
-    let passing: Vec<StoredSnapshot> =
-        all.iter().filter(|stored| filter.passes(&stored.snapshot)).cloned().collect();
+    let passing = all.filtered(|snapshot| filter.passes(snapshot))?;
     let mut chosen = HashSet::new();
     let mut unreadable = BTreeSet::new();
     for name in names {
@@ -68,7 +66,9 @@ pub fn plan(
     let meant =
         |error: &Error| unreadable.iter().any(|id| error.to_string().contains(&id.to_string()));
     troubles.retain(|error| !meant(error));
-    let (forget, keep) = all.into_iter().partition(|stored| chosen.contains(&stored.snapshot.id));
+    let (mut forget, mut keep) = (all.clone(), all);
+    forget.retain(|key| chosen.contains(&key.id));
+    keep.retain(|key| !chosen.contains(&key.id));
     let plan = ForgetPlan { forget, unreadable, keep, troubles };
     if !force {
         plan.refuse_to_end_a_series()?;
@@ -136,15 +136,17 @@ fn with_advice(error: Error, troubles: &[Error]) -> Error {
     }
 }
 
-impl ForgetPlan {
-    /// Nothing of a series would be left, or of a source, or of a database (fault 45).
+impl ForgetPlan<'_> {
+    /// Of each series, source and database something has to be left.
     fn refuse_to_end_a_series(&self) -> Result<()> {
-        let kept: HashSet<Past<'_>> =
-            self.keep.iter().flat_map(|stored| Past::of(&stored.snapshot)).collect();
-        for stored in &self.forget {
-            let pasts = Past::of(&stored.snapshot);
-            if let Some(lost) = pasts.iter().find(|past| !past.is_among(&kept)) {
-                return Err(Error::new(Kind::Refused, "forget", stored.snapshot.id.short())
+        let mut kept: HashSet<PastId> = HashSet::new();
+        for stored in self.keep.iter() {
+            kept.extend(Past::of(&stored?.snapshot).iter().map(Past::id));
+        }
+        for stored in self.forget.iter() {
+            let snapshot = &stored?.snapshot;
+            if let Some(lost) = Past::of(snapshot).iter().find(|past| !past.is_among(&kept)) {
+                return Err(Error::new(Kind::Refused, "forget", snapshot.id.short())
                     .because(format!("it is the last snapshot of {lost}"))
                     .hint("`--force` gives it up all the same"));
             }
@@ -156,7 +158,7 @@ impl ForgetPlan {
 /// Gives up what the plan says. Each is final by itself; an error leaves the later ones alone.
 pub fn forget(
     repository: &Repository,
-    plan: &ForgetPlan,
+    plan: &ForgetPlan<'_>,
     monitor: &dyn Monitor,
 ) -> Result<ForgetReport> {
     let mut report = ForgetReport::default();
@@ -167,9 +169,9 @@ pub fn forget(
         report.retained += u64::from(!gone);
         monitor.count(Counter::Items, 1);
     };
-    for stored in &plan.forget {
+    for key in plan.forget.keys() {
         go_on(monitor, "forget")?;
-        done(repository.forget(stored)?);
+        done(repository.forget(key)?);
     }
     for id in &plan.unreadable {
         go_on(monitor, "forget")?;
@@ -192,8 +194,7 @@ pub fn gaps(repository: &Repository) -> Result<Vec<Gap>> {
     let read = || {
         let mut unreadable = None;
         let snapshots = repository.snapshots(|error| unreadable = Some(error))?;
-        let members: Vec<Member> =
-            snapshots.iter().map(|stored| Member::new(&stored.snapshot, stored.hash)).collect();
+        let members: Vec<SnapshotKey> = snapshots.keys().copied().collect();
         Ok((flaws(repository, &members)?, unreadable))
     };
     let (first, unreadable) = read()?;

@@ -6,7 +6,7 @@ use std::collections::HashSet;
 use std::fmt;
 
 /// Something that a snapshot holds a state of.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug)]
 pub(super) enum Past<'s> {
     /// A database, so far as the same of it was asked for.
     Database {
@@ -33,17 +33,43 @@ impl<'s> Past<'s> {
         databases.chain(sources).chain([Past::Series(snapshot.series)]).collect()
     }
 
-    /// Whether one of these holds it, too, and no less of it.
-    pub(super) fn is_among(&self, all: &HashSet<Past<'s>>) -> bool {
+    /// Whether one of these is it, too, and no less of it.
+    pub(super) fn is_among(&self, all: &HashSet<PastId>) -> bool {
         let whole = match self.clone() {
-            Past::Database { host, path, scope, name, whole: false } => {
+            Past::Database { host, path, scope, name, .. } => {
                 Past::Database { host, path, scope, name, whole: true }
             }
             past => past,
         };
-        all.contains(self) || all.contains(&whole)
+        all.contains(&self.id()) || all.contains(&whole.id())
+    }
+
+    /// Names it: what it is, however long its words are.
+    pub(super) fn id(&self) -> PastId {
+        let mut text = Vec::new();
+        let mut add = |field: &[u8]| {
+            text.extend((field.len() as u64).to_le_bytes());
+            text.extend(field);
+        };
+        match self {
+            Past::Database { host, path, scope, name, whole } => {
+                add(&[0, u8::from(*whole)]);
+                [host.as_bytes(), path, name.as_bytes()].into_iter().for_each(&mut add);
+                scope.iter().for_each(|word| add(word.as_bytes()));
+            }
+            Past::Source { host, kind, path } => {
+                add(format!("source {kind:?}").as_bytes());
+                [host.as_bytes(), path].into_iter().for_each(&mut add);
+            }
+            Past::Series(series) => add(series.to_string().as_bytes()),
+        }
+        PastId(*blake3::hash(&text).as_bytes())
     }
 }
+
+/// Names a [`Past`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) struct PastId([u8; 32]);
 
 fn databases<'s>(host: &'s str, part: &'s Part) -> impl Iterator<Item = Past<'s>> {
     part.databases().map(move |name| Past::Database {

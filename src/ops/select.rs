@@ -3,8 +3,9 @@
 use crate::error::{Error, Kind, Result};
 use crate::format::snapshot::{Part, Snapshot};
 use crate::id::SnapshotId;
-use crate::repo::{Repository, StoredSnapshot};
+use crate::repo::{Repository, Snapshots, StoredSnapshot};
 use std::collections::HashSet;
+use std::sync::Arc;
 
 /// Which snapshots are meant. Empty filters let everything pass.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -83,9 +84,8 @@ pub fn find(
     filter: &Filter,
     trouble: impl FnMut(Error),
 ) -> Result<StoredSnapshot> {
-    let mut snapshots = repository.snapshots(trouble)?;
-    snapshots.retain(|stored| filter.passes(&stored.snapshot));
-    choose(&snapshots, name).cloned()
+    let snapshots = repository.snapshots(trouble)?.filtered(|snapshot| filter.passes(snapshot))?;
+    choose(&snapshots, name)
 }
 
 /// All snapshots that pass the filter, newest first; of these, those that `names` mean, if it
@@ -93,56 +93,72 @@ pub fn find(
 ///
 /// # Errors
 /// As for [`find`].
-pub fn find_all(
-    repository: &Repository,
+pub fn find_all<'r>(
+    repository: &'r Repository,
     names: &[String],
     filter: &Filter,
     trouble: impl FnMut(Error),
-) -> Result<Vec<StoredSnapshot>> {
-    let mut snapshots = repository.snapshots(trouble)?;
-    snapshots.retain(|stored| filter.passes(&stored.snapshot));
+) -> Result<Snapshots<'r>> {
+    let snapshots = repository.snapshots(trouble)?;
+    let mut snapshots = snapshots.filtered(|snapshot| filter.passes(snapshot))?;
     let chosen: Result<HashSet<SnapshotId>> =
         names.iter().map(|name| Ok(choose(&snapshots, name)?.snapshot.id)).collect();
     let chosen = chosen?;
-    snapshots.retain(|stored| names.is_empty() || chosen.contains(&stored.snapshot.id));
+    snapshots.retain(|key| names.is_empty() || chosen.contains(&key.id));
     Ok(snapshots)
 }
 
 /// Tag of a snapshot that was taken only because something was about to be replaced.
 pub const SAFETY_TAG: &str = "before-restore";
 
-/// The snapshot that `name` means; `snapshots` are sorted newest first. `latest` is none that was
-/// taken before a restore, unless there are no others: whoever restores `latest` again after a
-/// mishap does not mean what the mishap left.
-pub fn choose<'s>(snapshots: &'s [StoredSnapshot], name: &str) -> Result<&'s StoredSnapshot> {
-    let none = || {
+/// The snapshot that `name` means. `latest` is none that was taken before a restore, unless there
+/// are no others: whoever restores `latest` again after a mishap does not mean what the mishap
+/// left.
+///
+/// # Errors
+/// As for [`find`].
+pub fn choose(snapshots: &Snapshots<'_>, name: &str) -> Result<StoredSnapshot> {
+    let chosen = match steps_back(name) {
+        Some(back) => latest(snapshots, back)?,
+        None => match by_prefix(snapshots, name)? {
+            Some(id) => snapshots.get(id)?,
+            None => None,
+        },
+    };
+    chosen.map(Arc::unwrap_or_clone).ok_or_else(|| {
         Error::new(Kind::NotFound, "find the snapshot", name)
             .because(match snapshots.len() {
                 0 => "no snapshot passes the filters".to_owned(),
                 some => format!("it matches none of {some} snapshots"),
             })
             .hint("`icecore snapshots` lists them")
-    };
-    if let Some(rest) = name.strip_prefix("latest") {
-        let back = match rest.strip_prefix('~') {
-            None if rest.is_empty() => Some(0),
-            None => None,
-            Some(number) => number.parse::<usize>().ok(),
-        };
-        if let Some(back) = back {
-            let is_ordinary = |stored: &&StoredSnapshot| !stored.snapshot.tags.contains(SAFETY_TAG);
-            let mut ordinary = snapshots.iter().filter(is_ordinary).peekable();
-            return match ordinary.peek() {
-                Some(_) => ordinary.nth(back),
-                None => snapshots.get(back),
-            }
-            .ok_or_else(none);
-        }
+    })
+}
+
+/// How far back from the newest `latest` or `latest~N` means.
+fn steps_back(name: &str) -> Option<usize> {
+    match name.strip_prefix("latest")? {
+        "" => Some(0),
+        rest => rest.strip_prefix('~')?.parse().ok(),
     }
-    let mut matches = snapshots
-        .iter()
-        .filter(|stored| !name.is_empty() && stored.snapshot.id.to_string().starts_with(name));
-    let first = matches.next().ok_or_else(none)?;
+}
+
+fn latest(snapshots: &Snapshots<'_>, back: usize) -> Result<Option<Arc<StoredSnapshot>>> {
+    let is_ordinary = |stored: &Result<Arc<StoredSnapshot>>| {
+        stored.as_ref().map_or(true, |stored| !stored.snapshot.tags.contains(SAFETY_TAG))
+    };
+    let mut ordinary = snapshots.iter().filter(is_ordinary).peekable();
+    match ordinary.peek() {
+        Some(_) => ordinary.nth(back),
+        None => snapshots.iter().nth(back),
+    }
+    .transpose()
+}
+
+fn by_prefix(snapshots: &Snapshots<'_>, name: &str) -> Result<Option<SnapshotId>> {
+    let begins = |id: &SnapshotId| !name.is_empty() && id.to_string().starts_with(name);
+    let mut matches = snapshots.keys().map(|key| key.id).filter(begins);
+    let first = matches.next();
     if matches.next().is_some() {
         return Err(Error::new(Kind::InvalidInput, "find the snapshot", name)
             .because("several ids begin like that")

@@ -3,33 +3,9 @@
 
 use crate::error::{Error, Result};
 use crate::format::gc::Forgotten;
-use crate::format::snapshot::Snapshot;
 use crate::id::{SeriesId, SnapshotId};
-use crate::repo::Repository;
+use crate::repo::{Repository, SnapshotKey};
 use std::collections::{BTreeMap, HashMap};
-
-/// A snapshot by its place in its series.
-#[derive(Clone, Copy, Debug)]
-pub struct Member {
-    /// The snapshot.
-    pub id: SnapshotId,
-    /// The series.
-    pub series: SeriesId,
-    /// The number there.
-    pub sequence: u64,
-    /// BLAKE3 of its object.
-    pub hash: [u8; 32],
-    /// The hash of the one before it.
-    pub previous: Option<[u8; 32]>,
-}
-
-impl Member {
-    /// The place of a snapshot whose object has this hash.
-    pub fn new(snapshot: &Snapshot, hash: [u8; 32]) -> Self {
-        let Snapshot { id, series, sequence, previous, .. } = snapshot;
-        Member { id: *id, series: *series, sequence: *sequence, hash, previous: *previous }
-    }
-}
 
 /// Numbers of a series that are neither there nor given up, or another snapshot of a number than
 /// those that are.
@@ -57,7 +33,7 @@ pub enum Flaw {
 }
 
 /// What is wrong with the chains of these snapshots, which were read before any mark is.
-pub fn flaws(repository: &Repository, members: &[Member]) -> Result<Vec<Flaw>> {
+pub fn flaws(repository: &Repository, members: &[SnapshotKey]) -> Result<Vec<Flaw>> {
     let mut all: HashMap<SeriesId, Chain<'_>> = HashMap::new();
     // A mark that cannot be read has no place; that it cannot is found elsewhere.
     for mark in repository.forgotten(|_| {})? {
@@ -87,7 +63,7 @@ struct Chain<'m> {
 struct Standing<'m> {
     hash: Option<[u8; 32]>,
     /// None if it was given up.
-    member: Option<&'m Member>,
+    member: Option<&'m SnapshotKey>,
 }
 
 impl Chain<'_> {

@@ -3,6 +3,7 @@
 
 mod bases;
 mod candidate;
+mod catalog;
 mod closure;
 mod config;
 mod damage;
@@ -25,6 +26,7 @@ mod trailers;
 mod uploader;
 
 pub use candidate::{Candidate, Stored};
+pub use catalog::{SnapshotKey, Snapshots};
 pub use damage::NotedDamage;
 pub use generations::Generations;
 pub use index::{Index, Place};

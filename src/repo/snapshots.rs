@@ -1,17 +1,17 @@
-//! Snapshots: which there are, in which order, and giving them up.
+//! Outcomes of writers, snapshots among them: reading them one after the other, and giving
+//! snapshots up.
 
-use super::Repository;
+use super::{Repository, SnapshotKey};
 use crate::backend::Handle;
-use crate::env::Time;
 use crate::error::{Error, Kind, Result};
 use crate::format::ObjectKind;
 use crate::format::gc::{Forgotten, Position};
 use crate::format::node::bad_name;
 use crate::format::snapshot::{Outcome, Snapshot};
-use crate::id::{SeriesId, SnapshotId};
-use crate::limits::{CLOCK_TOLERANCE, DIRECTORY_DEPTH_MAX, OUTCOME_MAX, SNAPSHOT_ELEMENTS_MAX};
+use crate::id::SnapshotId;
+use crate::limits::{DIRECTORY_DEPTH_MAX, OUTCOME_MAX, SNAPSHOT_ELEMENTS_MAX};
 use rayon::prelude::*;
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashSet};
 
 /// A snapshot, and the hash of its object.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,31 +28,6 @@ pub struct StoredSnapshot {
 pub type StoredOutcome = (Outcome, [u8; 32], u64);
 
 impl Repository {
-    /// Every live snapshot that was not given up, newest first, with the tags that it has now. All
-    /// are held: whoever needs but one at a time takes [`Repository::each_outcome`].
-    ///
-    /// # Errors
-    /// What cannot be read is handed to `trouble` and left out; listing errors end it.
-    pub fn snapshots(&self, mut trouble: impl FnMut(Error)) -> Result<Vec<StoredSnapshot>> {
-        let generations = self.generations()?;
-        let mut snapshots = Vec::new();
-        self.each_outcome(&mut |_, outcome| {
-            match outcome {
-                Ok((Outcome::Snapshot(snapshot), hash, size))
-                    if generations.outcome_lives(&snapshot.id, snapshot.generation) =>
-                {
-                    snapshots.push(StoredSnapshot { snapshot: *snapshot, hash, size });
-                }
-                Ok(_) => {}
-                Err(error) => trouble(error),
-            }
-            Ok(())
-        })?;
-        self.apply_tag_changes(&mut snapshots)?;
-        newest_first(&mut snapshots, self.env().now());
-        Ok(snapshots)
-    }
-
     /// Hands out every outcome that was not given up, readable or not, with hash and length.
     /// Those in memory at once come to [`OUTCOME_MAX`] bytes of objects.
     ///
@@ -94,7 +69,7 @@ impl Repository {
         Ok(listed.iter().filter_map(|object| object.handle.snapshot_id()).collect())
     }
 
-    fn is_forgotten(&self, id: SnapshotId) -> Result<bool> {
+    pub(super) fn is_forgotten(&self, id: SnapshotId) -> Result<bool> {
         match self.backend().size(&Handle::forgotten(id)) {
             Ok(_) => Ok(true),
             Err(error) if error.kind() == Kind::NotFound => Ok(false),
@@ -125,23 +100,19 @@ impl Repository {
 
     /// Gives a snapshot up: first `forgotten/<S>`, then the snapshot may go. A store that
     /// refuses deletion loses nothing by it; false then.
-    pub fn forget(&self, stored: &StoredSnapshot) -> Result<bool> {
-        let snapshot = &stored.snapshot;
+    pub fn forget(&self, snapshot: &SnapshotKey) -> Result<bool> {
+        let SnapshotKey { id, series, sequence, hash, .. } = *snapshot;
         let mark = Forgotten {
-            id: snapshot.id,
-            position: Some(Position {
-                series: snapshot.series,
-                sequence: snapshot.sequence,
-                hash: Some(stored.hash),
-            }),
+            id,
+            position: Some(Position { series, sequence, hash: Some(hash) }),
             first: None,
             at: self.env().now(),
         };
-        let handle = Handle::forgotten(snapshot.id);
+        let handle = Handle::forgotten(id);
         if self.find_record::<Forgotten>(&handle)?.is_none() {
             self.put_record(&handle, &mark)?;
         }
-        Ok(self.backend().delete(&Handle::snapshot(snapshot.id)).is_ok())
+        Ok(self.backend().delete(&Handle::snapshot(id)).is_ok())
     }
 
     /// The marks of snapshots that were given up. What cannot be read goes to `trouble`: its
@@ -193,29 +164,4 @@ fn bad_path(path: &[u8]) -> Option<&'static str> {
         return Some("a part is nested too deeply");
     }
     names().find_map(bad_name)
-}
-
-/// Newest first. Within a series the number decides, so that a wrong clock cannot reorder it.
-/// Across series it is the claimed time, no earlier than any before it in its series; of a time
-/// that is still to come nothing is believed but that of the snapshots before it, and without one
-/// it comes last.
-fn newest_first(snapshots: &mut [StoredSnapshot], now: Time) {
-    let possible = Time(now.0.saturating_add(CLOCK_TOLERANCE));
-    snapshots.sort_by_key(|stored| (stored.snapshot.series, stored.snapshot.sequence));
-    let mut latest: HashMap<SeriesId, (Option<Time>, Time)> = HashMap::new();
-    let times: HashMap<SnapshotId, (Option<Time>, Time)> = snapshots
-        .iter()
-        .map(|stored| {
-            let snapshot = &stored.snapshot;
-            let believed = Some(snapshot.started).filter(|time| *time <= possible);
-            let times = latest.entry(snapshot.series).or_insert((None, snapshot.started));
-            *times = (times.0.max(believed), times.1.max(snapshot.started));
-            (snapshot.id, *times)
-        })
-        .collect();
-    snapshots.sort_by_key(|stored| {
-        let snapshot = &stored.snapshot;
-        let times = times.get(&snapshot.id).copied();
-        std::cmp::Reverse((times, snapshot.series, snapshot.sequence, snapshot.id))
-    });
 }

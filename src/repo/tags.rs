@@ -1,6 +1,6 @@
 //! Tags of snapshots as they are now: those that each was made with, and what notes have changed.
 
-use super::{Repository, StoredSnapshot};
+use super::{Repository, SnapshotKey, StoredSnapshot};
 use crate::backend::{Handle, Listed};
 use crate::error::{Kind, Result};
 use crate::format::ObjectKind;
@@ -27,10 +27,10 @@ impl Repository {
         Ok(true)
     }
 
-    /// Gives snapshots the tags that they have now. A note that is damaged, newer or gone costs
-    /// itself: `check` tells of it, and so does each backup.
-    pub(super) fn apply_tag_changes(&self, snapshots: &mut [StoredSnapshot]) -> Result<()> {
-        let mut changes: Vec<Note> = Vec::new();
+    /// What notes have changed. A note that is damaged, newer or gone costs itself: `check` tells
+    /// of it, and so does each backup.
+    pub(super) fn tag_changes(&self) -> Result<TagChanges> {
+        let mut notes: Vec<Note> = Vec::new();
         let mut withdrawn: HashSet<NoteId> = HashSet::new();
         let listed = self.backend().list(ObjectKind::Note)?;
         let read = |object: Listed| self.get_record::<Note>(&object.handle);
@@ -39,24 +39,35 @@ impl Repository {
                 Ok((Note { about: About::Withdrawal(withdrawal), .. }, _)) => {
                     withdrawn.extend(withdrawal.notes);
                 }
-                Ok((note, _)) => changes.push(note),
+                Ok((note, _)) => notes.push(note),
                 Err(error) if error.kind() == Kind::NotFound => {}
                 Err(error) if matches!(error.kind(), Kind::Damaged | Kind::Unsupported) => {}
                 Err(error) => return Err(error),
             }
         }
-        changes.retain(|note| !withdrawn.contains(&note.id));
-        changes.sort_by_key(|note| (note.at, note.id));
-        let mut by_id: HashMap<SnapshotId, &mut StoredSnapshot> =
-            snapshots.iter_mut().map(|stored| (stored.snapshot.id, stored)).collect();
-        for note in changes {
-            let About::Tags(change) = note.about else { continue };
-            if let Some(stored) = by_id.get_mut(&change.snapshot) {
-                let tags = &mut stored.snapshot.tags;
-                tags.retain(|tag| !change.remove.contains(tag));
-                tags.extend(change.add);
+        notes.retain(|note| !withdrawn.contains(&note.id));
+        notes.sort_by_key(|note| (note.at, note.id));
+        let mut changes = TagChanges::default();
+        for note in notes {
+            if let About::Tags(change) = note.about {
+                changes.0.entry(change.snapshot).or_default().push(change);
             }
         }
-        Ok(())
+        Ok(changes)
+    }
+}
+
+/// The changes of each snapshot, in their order.
+#[derive(Default)]
+pub(super) struct TagChanges(HashMap<SnapshotId, Vec<TagChange>>);
+
+impl TagChanges {
+    /// A stored snapshot with the tags that it has now.
+    pub(super) fn applied(&self, mut snapshot: Snapshot, key: &SnapshotKey) -> StoredSnapshot {
+        for change in self.0.get(&snapshot.id).into_iter().flatten() {
+            snapshot.tags.retain(|tag| !change.remove.contains(tag));
+            snapshot.tags.extend(change.add.iter().cloned());
+        }
+        StoredSnapshot { snapshot, hash: key.hash, size: key.size }
     }
 }

@@ -166,7 +166,8 @@ impl Forger {
 
     /// A collection decides: everything that is there and not swept is alive.
     pub fn decide(&self, repo: &TempRepo, generation: u64, edit: impl FnOnce(&mut Verdict)) {
-        let snapshots = repo.repository.snapshots(|error| panic!("{error}")).unwrap();
+        let snapshots =
+            repo.repository.snapshots(|error| panic!("{error}")).unwrap().all().unwrap();
         let index = repo.repository.load_index().unwrap();
         let mut verdict = Verdict {
             generation,

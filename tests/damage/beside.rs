@@ -93,7 +93,7 @@ fn a_check_beside_others_finds_nothing() {
 fn a_real_gap_is_found_beside_others() {
     let (mut repo, store) = three();
     repo.damaged = true;
-    let all = repo.repository.snapshots(|error| panic!("{error}")).unwrap();
+    let all = repo.repository.snapshots(|error| panic!("{error}")).unwrap().all().unwrap();
     store.delete(&Handle::snapshot(all[1].snapshot.id)).unwrap();
     let report = check_beside(&store, 0, |store, listed| {
         save(store, 20);

@@ -135,7 +135,7 @@ fn named_pack(subject: &str) -> Option<PackId> {
 /// A file of a readable snapshot is restored byte by byte, or it is named as touched, or a
 /// directory above it is: one of the two, always.
 fn touched_is_exact(scene: &Scene, repo: &TempRepo, report: &CheckReport, what: &str) {
-    let readable = repo.repository.snapshots(|_| {}).unwrap();
+    let readable = repo.repository.snapshots(|_| {}).unwrap().all().unwrap();
     for (snapshot, tree) in &scene.kept {
         if !readable.iter().any(|stored| stored.snapshot.id == snapshot.id) {
             continue;

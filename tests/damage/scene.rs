@@ -52,9 +52,9 @@ impl Scene {
             let snapshot = repo.backup(vec![tree.source("/data")]).unwrap().snapshot;
             kept.push((snapshot, tree.clone()));
         }
-        for stored in repo.repository.snapshots(|error| panic!("{error}")).unwrap() {
+        for stored in repo.repository.snapshots(|error| panic!("{error}")).unwrap().all().unwrap() {
             if [2, 3].contains(&stored.snapshot.sequence) {
-                assert!(repo.repository.forget(&stored).unwrap());
+                assert!(repo.repository.forget(&stored.key()).unwrap());
             }
         }
         kept.drain(1..3);

@@ -97,8 +97,8 @@ fn no_nonce_comes_twice() {
     }
     let other = Secret::KeyFile(Zeroizing::new([1; 32]));
     repo.repository.add_slot(&other, KdfCost::default(), "other").unwrap();
-    let stored = repo.repository.snapshots(|error| panic!("{error}")).unwrap();
-    repo.repository.forget(&stored[3]).unwrap();
+    let stored = repo.repository.snapshots(|error| panic!("{error}")).unwrap().all().unwrap();
+    repo.repository.forget(&stored[3].key()).unwrap();
     let mut long = Writer::begin(&repo.repository);
     for _ in 0..5 {
         long.store(&chance.rows(90_000)).unwrap();

@@ -10,7 +10,7 @@ use icecore::env::{Env, Time};
 use icecore::error::Kind;
 use icecore::format::list::Content;
 use icecore::format::node::NodeKind;
-use icecore::format::snapshot::{Outcome, Snapshot};
+use icecore::format::snapshot::{Outcome, Part, Snapshot};
 use icecore::id::SnapshotId;
 use icecore::limits::{OUTCOME_MAX, SNAPSHOT_ELEMENTS_MAX};
 use icecore::repo::Repository;
@@ -20,8 +20,8 @@ use std::sync::Arc;
 use std::time::Duration;
 use zeroize::Zeroizing;
 
-/// Snapshots as large as they may be, with names as short as they may be, are checked and listed in
-/// less memory than they take together; a check holds one at a time.
+/// Snapshots as large as they may be, with names as short as they may be, are checked, listed,
+/// looked through, given up and gone on from in less memory than they take together.
 #[test]
 fn large_snapshots_are_taken_one_by_one() {
     let desk = Desk::new();
@@ -33,11 +33,22 @@ fn large_snapshots_are_taken_one_by_one() {
         let large = large(SnapshotId([number + 1; 16]));
         forger.record(&Handle::snapshot(large.id), &Outcome::Snapshot(Box::new(large)));
     }
-    let peak = |verb: &str| peak(&desk, verb);
+    fs::create_dir(desk.path("x")).unwrap();
+    fs::write(desk.path("x/1"), "1").unwrap();
     let bytes = 12 * OUTCOME_MAX as u64;
-    let (check, list) = (peak("check"), peak("snapshots"));
-    assert!(check << 10 < bytes, "check: {check} KiB");
-    assert!(list << 10 < 4 * bytes, "snapshots: {list} KiB");
+    let verbs: [&[&str]; 7] = [
+        &["check"],
+        &["snapshots"],
+        &["snapshots", "--json"],
+        &["snapshots", "--latest", "1"],
+        &["restore", "latest", "--target", "back", "--dry-run"],
+        &["forget", "latest", "--dry-run", "--force"],
+        &["backup", "x"],
+    ];
+    for verb in verbs {
+        let peak = peak(&desk, verb);
+        assert!(peak << 10 < 2 * bytes, "{verb:?}: {peak} KiB");
+    }
 }
 
 fn open(desk: &Desk, key: &[u8]) -> TempRepo {
@@ -53,14 +64,20 @@ fn large(id: SnapshotId) -> Snapshot {
     let kind = NodeKind::File { content: Content::default(), database: None };
     let mut large = snapshot(id, "/x", node("x", kind), 1);
     large.tags = (0..SNAPSHOT_ELEMENTS_MAX / 2).map(|number| number.to_string()).collect();
-    large.warnings = vec!["w".repeat(OUTCOME_MAX / 2 / 100); 100];
+    let part = |number: usize| Part {
+        path: format!("/x/{number}").into_bytes(),
+        ..large.parts[0].clone()
+    };
+    large.parts = (0..SNAPSHOT_ELEMENTS_MAX / 16).map(part).collect();
+    large.warnings = vec!["w".repeat(OUTCOME_MAX / 4 / 100); 100];
     large
 }
 
 /// The most memory that the program had, in KiB, as the system says while it runs.
-fn peak(desk: &Desk, verb: &str) -> u64 {
+fn peak(desk: &Desk, verb: &[&str]) -> u64 {
     let mut child = Command::new(env!("CARGO_BIN_EXE_icecore"))
-        .args(["--quiet", "--key-file", "key", verb])
+        .args(["--quiet", "--key-file", "key"])
+        .args(verb)
         .env("ICECORE_REPOSITORY", desk.path("repo"))
         .current_dir(desk.folder())
         .stdout(Stdio::null())

@@ -62,7 +62,7 @@ fn what_comes_after_a_verdict_is_dead() {
     let content = Content::inline(1, &[Piece::Chunk { id, length }]);
     let outcome = snapshot(writer, "/late", file("late", content), 1);
     forger.record(&Handle::snapshot(writer), &Outcome::Snapshot(Box::new(outcome)));
-    let alive = repo.repository.snapshots(|error| panic!("{error}")).unwrap();
+    let alive = repo.repository.snapshots(|error| panic!("{error}")).unwrap().all().unwrap();
     assert_eq!(alive.len(), 1);
     assert_eq!(alive[0].snapshot, before);
     let report = repo.check();
@@ -71,7 +71,7 @@ fn what_comes_after_a_verdict_is_dead() {
     is_whole(&repo, &before, &tree);
     let after = repo.backup(vec![tree.source("/data")]).unwrap().snapshot;
     assert_eq!((after.sequence, after.generation, after.summary.chunks_new), (2, 1, 0));
-    let alive = repo.repository.snapshots(|error| panic!("{error}")).unwrap();
+    let alive = repo.repository.snapshots(|error| panic!("{error}")).unwrap().all().unwrap();
     assert_eq!(alive.len(), 2, "what was written in knowledge of the verdict lives");
     // Written in knowledge of the verdict, it would count.
     forger.index(1, &[pack]);
@@ -129,12 +129,12 @@ fn unchanged_files_are_read_again_where_they_are_lost() {
     let packs: Vec<_> = repo.repository.load_index().unwrap().packs().into_keys().collect();
     let forger = Forger::new(&repo);
     forger.condemn(1, &packs, Reason::Damaged);
-    let old = repo.repository.snapshots(|error| panic!("{error}")).unwrap();
+    let old = repo.repository.snapshots(|error| panic!("{error}")).unwrap().all().unwrap();
     let after = backup();
     assert_eq!(after.summary.bytes_read, after.summary.bytes);
     // All that only they needed goes with them.
     for stored in old {
-        repo.repository.forget(&stored).unwrap();
+        repo.repository.forget(&stored.key()).unwrap();
     }
     forger.decide(&repo, 1, |verdict| verdict.swept = packs.iter().copied().collect());
     for pack in packs {

@@ -76,7 +76,7 @@ fn bring_back(
 }
 
 fn stored(repo: &TempRepo, id: SnapshotId) -> StoredSnapshot {
-    let stored = repo.repository.snapshots(|error| panic!("{error}")).unwrap();
+    let stored = repo.repository.snapshots(|error| panic!("{error}")).unwrap().all().unwrap();
     stored.into_iter().find(|stored| stored.snapshot.id == id).unwrap()
 }
 

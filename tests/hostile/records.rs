@@ -49,7 +49,7 @@ fn malformed_snapshots_hide_nothing() {
         forger.object(&Handle::snapshot(id), bomb);
     }
     let mut trouble = Vec::new();
-    let snapshots = repo.repository.snapshots(|error| trouble.push(error)).unwrap();
+    let snapshots = repo.repository.snapshots(|error| trouble.push(error)).unwrap().all().unwrap();
     assert_eq!((snapshots.len(), trouble.len()), (1, bombs.len()), "{trouble:#?}");
     assert!(trouble.iter().all(|error| error.kind() == Kind::Damaged), "{trouble:#?}");
     is_whole(&repo, &before, &tree);
@@ -145,7 +145,7 @@ fn an_outcome_stands_under_its_own_name() {
     Forger::new(&repo).record(&Handle::snapshot(elsewhere), &outcome);
     assert_eq!(repo.repository.outcome(elsewhere).unwrap_err().kind(), Kind::Damaged);
     let mut trouble = Vec::new();
-    let snapshots = repo.repository.snapshots(|error| trouble.push(error)).unwrap();
+    let snapshots = repo.repository.snapshots(|error| trouble.push(error)).unwrap().all().unwrap();
     assert_eq!((snapshots.len(), trouble.len()), (1, 1), "{trouble:?}");
     assert_eq!(snapshots[0].snapshot, before);
 }

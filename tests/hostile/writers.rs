@@ -135,7 +135,7 @@ fn a_long_backup_does_not_outlive_a_collection() {
     let repo = TempRepo::new(14);
     let mut tree = four_files(14);
     let first = repo.backup(slowly(&tree, |_| {})).unwrap().snapshot;
-    repo.repository.forget(&stored(&repo, first.id)).unwrap();
+    repo.repository.forget(&stored(&repo, first.id).key()).unwrap();
     // All of it is garbage now; the next backup counts on it.
     let packs: Vec<_> = repo.repository.load_index().unwrap().packs().into_keys().collect();
     tree.put("a", Chance::new(15).noise(600_000));
@@ -197,7 +197,8 @@ fn a_long_backup_is_always_registered() {
     let repo = TempRepo::over(store.clone(), 27);
     let (tree, clock) = (four_files(27), repo.clock.clone());
     repo.backup(slowly(&tree, move |_| clock.advance(1900))).unwrap();
-    let newest = repo.repository.snapshots(|error| panic!("{error}")).unwrap()[0].snapshot.id;
+    let newest =
+        repo.repository.snapshots(|error| panic!("{error}")).unwrap().all().unwrap()[0].snapshot.id;
     let (mut writers, mut beats, mut outcomes) = (0, 0, 0);
     for (handle, _) in store.all() {
         match (handle.kind(), handle.number()) {

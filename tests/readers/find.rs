@@ -55,7 +55,8 @@ fn find_looks_across_snapshots() {
     let error = {
         let index = repo.repository.load_index().unwrap();
         let reader = Reader::new(&repo.repository, &index);
-        find(&reader, &[], &named(&["[a"]), &mut |_| Ok(()), &mut |_, _| Ok(())).unwrap_err()
+        let snapshots = repo.repository.snapshots(|_| {}).unwrap();
+        find(&reader, &snapshots, &named(&["[a"]), &mut |_| Ok(()), &mut |_, _| Ok(())).unwrap_err()
     };
     assert_eq!(error.kind(), Kind::InvalidInput);
 }

@@ -4,6 +4,7 @@ mod ahead;
 mod batch;
 mod beside;
 mod directory;
+mod history;
 mod links;
 mod parent;
 mod part;
@@ -29,10 +30,10 @@ use crate::ops::tree::Entry;
 use crate::repo::{Reader, Repository, Session, SessionOptions};
 use crate::source::{Description, Source};
 use crate::stream::Cutter;
+use history::{History, SourceHistory};
 use links::Links;
-use parent::{Parent, Parents};
+use parent::Parent;
 use part::{BuiltPart, PartBuilder};
-use series::Series;
 use std::collections::{BTreeMap, BTreeSet};
 use wanted::Wanted;
 
@@ -103,15 +104,15 @@ pub fn backup(
     session.take_troubles().iter().for_each(|error| monitor.trouble(error));
     let index = session.index().clone();
     let reader = Reader::new(repository, &index);
-    let past = match Past::find(&reader, repository, options, &descriptions) {
-        Ok(past) => past,
+    let history = match History::find(&reader, repository, options, &descriptions) {
+        Ok(history) => history,
         Err(error) => {
             drop(session.abandon());
             return Err(error);
         }
     };
     monitor.begin("back up", None);
-    let captured = capture(&mut session, &reader, sources, &past, options, monitor);
+    let captured = capture(&mut session, &reader, sources, &history, options, monitor);
     monitor.end();
     let met_damage = remember(repository, session.index(), monitor);
     // Ctrl-C reaches children that read, too: one may be gone before anybody here is asked.
@@ -130,7 +131,7 @@ pub fn backup(
         monitor.trouble(&error);
     }
     let incomplete = captured.incomplete;
-    let mut report = commit(session, captured, past, started, options)?;
+    let mut report = commit(session, captured, history, started, options)?;
     report.incomplete |= met_damage || incomplete;
     Ok(report)
 }
@@ -140,41 +141,6 @@ fn damaged(repository: &Repository) -> Error {
     let reason = "some of what is stored there is damaged, and this snapshot may rest on it";
     Error::damaged("count on all of", repository.backend().describe(), reason)
         .hint("run the same backup again: it stores anew what its sources still have")
-}
-
-/// What is known of earlier snapshots.
-struct Past {
-    series: Series,
-    /// The newest snapshot of the series.
-    last: Option<Snapshot>,
-    /// The parents of each source.
-    parents: Vec<Parents>,
-    /// The newest part of each, whether it is a parent or not.
-    newest: Vec<Option<Part>>,
-    warnings: Vec<String>,
-}
-
-impl Past {
-    fn find(
-        reader: &Reader<'_>,
-        repository: &Repository,
-        options: &BackupOptions,
-        sources: &[Description],
-    ) -> Result<Self> {
-        let all = series::snapshots(repository)?;
-        let series = Series::find(repository, &options.host, sources, &all)?;
-        let parents = |source| Parents::find(reader, &all, &options.host, source, &options.parent);
-        Ok(Past {
-            parents: sources.iter().map(parents).collect::<Result<_>>()?,
-            newest: sources
-                .iter()
-                .map(|source| series::newest(&all, &options.host, source))
-                .collect(),
-            last: series.last(&all).map(|stored| stored.snapshot.clone()),
-            warnings: series.warnings(&all, repository.env().now()),
-            series,
-        })
-    }
 }
 
 #[derive(Default)]
@@ -192,18 +158,17 @@ fn capture(
     session: &mut Session<'_>,
     reader: &Reader<'_>,
     sources: Vec<Box<dyn Source>>,
-    past: &Past,
+    history: &History,
     options: &BackupOptions,
     monitor: &dyn Monitor,
 ) -> Result<Captured> {
     let cutter = Cutter::new(session.repository())?;
-    let mut captured = Captured { warnings: past.warnings.clone(), ..Captured::default() };
+    let mut captured = Captured { warnings: history.warnings.clone(), ..Captured::default() };
     let mut links = Links::default();
     let mut first_error = None;
-    for (source, (parents, newest)) in
-        sources.into_iter().zip(past.parents.iter().zip(&past.newest))
-    {
+    for (source, past) in sources.into_iter().zip(&history.sources) {
         let Description { kind, path, selection } = source.describe();
+        let SourceHistory { parents, newest } = past;
         let newest = newest.as_ref();
         let builder =
             PartBuilder::new(session, reader, &cutter, monitor, &parents.list, newest, &mut links);
@@ -271,7 +236,7 @@ fn refuse_empty(
 fn commit(
     session: Session<'_>,
     captured: Captured,
-    past: Past,
+    history: History,
     started: Time,
     options: &BackupOptions,
 ) -> Result<BackupReport> {
@@ -282,13 +247,13 @@ fn commit(
     // What `latest` passes over stands for nothing.
     let counts_as_last = |last: &Snapshot| !last.tags.contains(SAFETY_TAG);
     let unchanged =
-        past.last.filter(|last| may_skip && counts_as_last(last) && is_same(&captured, last));
+        history.last.filter(|last| may_skip && counts_as_last(last) && is_same(&captured, last));
     let Captured { parts, parents, missing, warnings, counts, .. } = captured;
     let make = |id, written: Summary| Snapshot {
         id,
-        series: past.series.id,
-        sequence: past.series.next_sequence(),
-        previous: past.series.previous_hash(),
+        series: history.series.id,
+        sequence: history.series.next_sequence(),
+        previous: history.series.previous_hash(),
         generation,
         started,
         finished: env.now(),

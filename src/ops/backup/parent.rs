@@ -1,17 +1,15 @@
 //! The parents that a source leans on: the newest snapshots that hold its past, or some of it.
 
-use crate::error::{Error, Kind, Result};
 use crate::format::list::TreeRef;
 use crate::format::node::{Node, NodeKind};
-use crate::format::snapshot::{Part, SourceName};
+use crate::format::snapshot::{Part, Snapshot, SourceName};
 use crate::id::SnapshotId;
-use crate::limits::{DIRECTORY_DEPTH_MAX, PARENTS_MAX};
-use crate::ops::select::within;
+use crate::limits::DIRECTORY_DEPTH_MAX;
 use crate::ops::tree::{self, Entry};
-use crate::repo::{Reader, StoredSnapshot};
+use crate::repo::Reader;
 use crate::source::Description;
 use crate::stream::DirectoryEntries;
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeSet, HashSet};
 
 /// Where deltas and unchanged files are looked for.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -38,7 +36,7 @@ pub(super) struct Parent {
 pub(super) struct Parents {
     pub(super) list: Vec<Parent>,
     /// Why there is none, if so.
-    none: String,
+    pub(super) none: String,
 }
 
 /// What a part of a new snapshot leans on.
@@ -52,36 +50,21 @@ pub struct Parentage {
     pub remark: Option<String>,
 }
 
-impl Parents {
+impl Parent {
+    /// What a snapshot holds of a source; nothing if it cannot be read.
     pub(super) fn find(
         reader: &Reader<'_>,
-        all: &[StoredSnapshot],
+        snapshot: &Snapshot,
         host: &str,
         source: &Description,
-        choice: &ParentChoice,
-    ) -> Result<Self> {
-        let (stored, none) = match choice {
-            ParentChoice::None => (Vec::new(), "none was to be used".to_owned()),
-            ParentChoice::Auto => {
-                (newest_of(all, host, source), "no snapshot holds it yet".to_owned())
-            }
-            ParentChoice::Snapshot(id) => {
-                let found = all.iter().find(|stored| stored.snapshot.id == *id);
-                let found =
-                    found.ok_or_else(|| Error::new(Kind::NotFound, "find the parent", id))?;
-                (vec![found], format!("snapshot {} does not hold it", id.short()))
-            }
-        };
-        let parent = |stored: &StoredSnapshot| {
-            let snapshot = &stored.snapshot;
-            // What cannot be read can be no parent.
-            let root = tree::find(reader, snapshot, &source.path).ok()?.entry;
-            let foreign = (snapshot.host != host).then(|| snapshot.host.clone());
-            Some(Parent { id: snapshot.id, foreign, root })
-        };
-        Ok(Parents { list: stored.into_iter().filter_map(parent).collect(), none })
+    ) -> Option<Self> {
+        let root = tree::find(reader, snapshot, &source.path).ok()?.entry;
+        let foreign = (snapshot.host != host).then(|| snapshot.host.clone());
+        Some(Parent { id: snapshot.id, foreign, root })
     }
+}
 
+impl Parents {
     /// What is said of them, once it is known which of them were of use.
     pub(super) fn told(&self, part: &Part) -> Parentage {
         let used = || self.list.iter().filter(|parent| part.parents.contains(&parent.id));
@@ -95,66 +78,6 @@ impl Parents {
             }
         };
         Parentage { source: part.source(), parents: part.parents.clone(), remark }
-    }
-}
-
-/// For each selection of the source, and each place around or within it, the newest snapshot that
-/// holds it, and if something is missing there the newest that has it all. This host's come first;
-/// another's only where this one has none. `all` are sorted, the newest first.
-fn newest_of<'s>(
-    all: &'s [StoredSnapshot],
-    host: &str,
-    source: &Description,
-) -> Vec<&'s StoredSnapshot> {
-    let mut own = Newest::default();
-    let mut others = Newest::default();
-    for stored in all {
-        let is_own = stored.snapshot.host == host;
-        for part in stored.snapshot.parts.iter().filter(|part| overlaps(part, source)) {
-            if is_own { own.offer(stored, part) } else { others.offer(stored, part) }
-        }
-    }
-    let has_own = !own.chosen.is_empty();
-    others.chosen.retain(|(_, part)| {
-        !own.seen.contains_key(&key(part)) && (!has_own || part.path == source.path)
-    });
-    let chosen = own.chosen.into_iter().chain(others.chosen).enumerate();
-    let counts = |(at, (_, part)): &(usize, (&StoredSnapshot, &Part))| {
-        *at < PARENTS_MAX || key(part) == (&source.path, &source.selection)
-    };
-    let mut ids = HashSet::new();
-    let chosen = chosen.filter(counts).map(|(_, (stored, _))| stored);
-    chosen.filter(|stored| ids.insert(stored.snapshot.id)).collect()
-}
-
-fn overlaps(part: &Part, source: &Description) -> bool {
-    within(&source.path, &part.path) || within(&part.path, &source.path)
-}
-
-type Key<'s> = (&'s Vec<u8>, &'s BTreeSet<String>);
-
-fn key(part: &Part) -> Key<'_> {
-    (&part.path, &part.selection)
-}
-
-/// Of each kind of part the newest, and the newest that is whole.
-#[derive(Default)]
-struct Newest<'s> {
-    chosen: Vec<(&'s StoredSnapshot, &'s Part)>,
-    /// Whether a whole one was met.
-    seen: HashMap<Key<'s>, bool>,
-}
-
-impl<'s> Newest<'s> {
-    fn offer(&mut self, stored: &'s StoredSnapshot, part: &'s Part) {
-        let whole = !part.incomplete;
-        match self.seen.get(&key(part)) {
-            None => {}
-            Some(false) if whole => {}
-            Some(_) => return,
-        }
-        self.seen.insert(key(part), whole);
-        self.chosen.push((stored, part));
     }
 }
 

@@ -1,12 +1,13 @@
 //! The series that a snapshot continues, and what is odd about its past.
 
+use super::history::refused;
 use crate::env::Time;
-use crate::error::{Error, Kind, Result};
+use crate::error::Result;
 use crate::format::gc::Position;
-use crate::format::snapshot::{Part, SeriesName, SourceName};
+use crate::format::snapshot::{SeriesName, Snapshot, SourceName};
 use crate::id::SeriesId;
 use crate::limits::{CLOCK_TOLERANCE, RECENT};
-use crate::repo::{Repository, StoredSnapshot};
+use crate::repo::{Repository, SnapshotKey, Snapshots};
 use crate::source::Description;
 
 /// A series, and where it stands.
@@ -14,6 +15,8 @@ pub(super) struct Series {
     pub(super) id: SeriesId,
     name: SeriesName,
     newest: Option<Position>,
+    /// The newest snapshot of the same sources under another host's name, if that may be this one.
+    other: Option<(String, Time)>,
 }
 
 impl Series {
@@ -22,7 +25,7 @@ impl Series {
         repository: &Repository,
         host: &str,
         sources: &[Description],
-        all: &[StoredSnapshot],
+        all: &Snapshots<'_>,
     ) -> Result<Self> {
         let source = |source: &Description| {
             let (path, selection) = (source.path.clone(), source.selection.clone());
@@ -31,19 +34,20 @@ impl Series {
         let sources = sources.iter().map(source).collect();
         let name = SeriesName { host: host.to_owned(), sources };
         let id = repository.ids().of_series(&name)?;
-        let live = all.iter().map(|stored| Position {
-            series: stored.snapshot.series,
-            sequence: stored.snapshot.sequence,
-            hash: Some(stored.hash),
+        let live = all.keys().map(|key| Position {
+            series: key.series,
+            sequence: key.sequence,
+            hash: Some(key.hash),
         });
         let mut trouble = None;
-        let forgotten = repository.forgotten(|error| remember(&mut trouble, error))?;
-        refuse(trouble)?;
+        let forgotten =
+            repository.forgotten(|error| trouble = refused(error).or(trouble.take()))?;
+        trouble.map_or(Ok(()), Err)?;
         // It goes on after its last member, also where that one was given up.
         let given_up = forgotten.iter().filter_map(|mark| mark.position);
         let members = live.chain(given_up).filter(|position| position.series == id);
         let newest = members.max_by_key(|position| position.sequence);
-        Ok(Series { id, name, newest })
+        Ok(Series { id, name, newest, other: None })
     }
 
     pub(super) fn next_sequence(&self) -> u64 {
@@ -55,15 +59,26 @@ impl Series {
     }
 
     /// Its newest snapshot that was not given up.
-    pub(super) fn last<'s>(&self, all: &'s [StoredSnapshot]) -> Option<&'s StoredSnapshot> {
-        let members = all.iter().filter(|stored| stored.snapshot.series == self.id);
-        members.max_by_key(|stored| stored.snapshot.sequence)
+    pub(super) fn last<'s>(&self, all: &'s Snapshots<'_>) -> Option<&'s SnapshotKey> {
+        let members = all.keys().filter(|key| key.series == self.id);
+        members.max_by_key(|key| key.sequence)
+    }
+
+    /// Looks whether a snapshot, each older than the one before it, may be of this host under
+    /// another name.
+    pub(super) fn compare(&mut self, snapshot: &Snapshot, now: Time) {
+        let is_recent = now.0.saturating_sub(snapshot.started.0) < RECENT;
+        let is_first = self.newest.is_none() && self.other.is_none();
+        let is_other = snapshot.host != self.name.host;
+        if is_first && is_recent && is_other && snapshot.sources() == self.name.sources {
+            self.other = Some((snapshot.host.clone(), snapshot.started));
+        }
     }
 
     /// What the user should know of it: a name that will not last, a past under another name, a
     /// clock that is wrong.
-    pub(super) fn warnings(&self, all: &[StoredSnapshot], now: Time) -> Vec<String> {
-        [self.passing_name(), self.other_name(all, now), self.future(all, now)]
+    pub(super) fn warnings(&self, all: &Snapshots<'_>, now: Time) -> Vec<String> {
+        [self.passing_name(), self.other_name(), self.future(all, now)]
             .into_iter()
             .flatten()
             .collect()
@@ -79,26 +94,19 @@ impl Series {
         })
     }
 
-    fn other_name(&self, all: &[StoredSnapshot], now: Time) -> Option<String> {
-        if self.newest.is_some() {
-            return None;
-        }
-        let recent = |stored: &&StoredSnapshot| {
-            now.0.saturating_sub(stored.snapshot.started.0) < RECENT
-                && stored.snapshot.host != self.name.host
-                && stored.snapshot.sources() == self.name.sources
-        };
-        let other = &all.iter().find(recent)?.snapshot;
-        let name = if is_of_container(&other.host) { "NAME" } else { &other.host };
+    fn other_name(&self) -> Option<String> {
+        let (host, started) = self.other.as_ref()?;
+        let name = if is_of_container(host) { "NAME" } else { host };
         Some(format!(
-            "host {:?} is new; the same sources were saved as of host {:?} at {}: if that is the \
-             same machine, name it with --host {name} or ICECORE_HOST, so that their series goes on",
-            self.name.host, other.host, other.started
+            "host {:?} is new; the same sources were saved as of host {host:?} at {started}: if \
+             that is the same machine, name it with --host {name} or ICECORE_HOST, so that their \
+             series goes on",
+            self.name.host
         ))
     }
 
-    fn future(&self, all: &[StoredSnapshot], now: Time) -> Option<String> {
-        let last = &self.last(all)?.snapshot;
+    fn future(&self, all: &Snapshots<'_>, now: Time) -> Option<String> {
+        let last = self.last(all)?;
         (last.started.0 > now.0.saturating_add(CLOCK_TOLERANCE)).then(|| {
             format!(
                 "snapshot {} says that it was made at {}, which is in the future: was that clock \
@@ -114,33 +122,4 @@ impl Series {
 fn is_of_container(host: &str) -> bool {
     let digit = |letter: u8| letter.is_ascii_digit() || (b'a'..=b'f').contains(&letter);
     host.len() == 12 && host.bytes().all(digit)
-}
-
-/// Every snapshot, the newest first. What is damaged, newer than this program or just being
-/// deleted can be no parent, and `check` is where it is reported. But a store that only fails for
-/// a moment must not break the series.
-pub(super) fn snapshots(repository: &Repository) -> Result<Vec<StoredSnapshot>> {
-    let mut trouble = None;
-    let all = repository.snapshots(|error| remember(&mut trouble, error))?;
-    refuse(trouble)?;
-    Ok(all)
-}
-
-fn remember(trouble: &mut Option<Error>, error: Error) {
-    if !matches!(error.kind(), Kind::Damaged | Kind::Unsupported | Kind::NotFound) {
-        *trouble = Some(error);
-    }
-}
-
-fn refuse(trouble: Option<Error>) -> Result<()> {
-    trouble.map_or(Ok(()), |error| Err(error.within("find", "the snapshot to go on from")))
-}
-
-/// The part of this source in the newest snapshot of this host that has it.
-pub(super) fn newest(all: &[StoredSnapshot], host: &str, source: &Description) -> Option<Part> {
-    let own = all.iter().filter(|stored| stored.snapshot.host == host);
-    let is_it = |part: &&Part| {
-        part.kind == source.kind && part.path == source.path && part.selection == source.selection
-    };
-    own.flat_map(|stored| &stored.snapshot.parts).find(is_it).cloned()
 }

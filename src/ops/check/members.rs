@@ -6,21 +6,21 @@ use crate::error::{Error, Result};
 use crate::format::snapshot::Outcome;
 use crate::id::SnapshotId;
 use crate::monitor::Monitor;
-use crate::ops::series::{Flaw, Member, flaws};
-use crate::repo::{Index, Repository};
+use crate::ops::series::{Flaw, flaws};
+use crate::repo::{Index, Repository, SnapshotKey};
 use std::collections::HashSet;
 
 /// What was read: the snapshots and the generations that they had read, and why others could not
 /// be.
-pub(super) type Members = (Vec<(Member, u64)>, Vec<(SnapshotId, Error)>);
+pub(super) type Members = (Vec<(SnapshotKey, u64)>, Vec<(SnapshotId, Error)>);
 
 /// Reads all of them, one after the other.
 pub(super) fn read(repository: &Repository) -> Result<Members> {
     let (mut members, mut troubles) = (Vec::new(), Vec::new());
     repository.each_outcome(&mut |id, outcome| {
         match outcome {
-            Ok((Outcome::Snapshot(snapshot), hash, _)) => {
-                members.push((Member::new(&snapshot, hash), snapshot.generation));
+            Ok((Outcome::Snapshot(snapshot), hash, size)) => {
+                members.push((SnapshotKey::new(&snapshot, hash, size), snapshot.generation));
             }
             Ok(_) => {}
             Err(error) => troubles.push((id, error)),
@@ -57,7 +57,7 @@ pub(super) fn check(
     Ok(members.into_iter().map(|member| member.id).collect())
 }
 
-fn alive(members: Vec<(Member, u64)>, index: &Index) -> Vec<Member> {
+fn alive(members: Vec<(SnapshotKey, u64)>, index: &Index) -> Vec<SnapshotKey> {
     let generations = index.generations();
     members
         .into_iter()

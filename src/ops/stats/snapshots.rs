@@ -7,14 +7,14 @@ use crate::format::node::{DirectoryNode, Node, NodeKind};
 use crate::format::snapshot::Stored;
 use crate::id::ChunkId;
 use crate::limits::{DIRECTORY_DEPTH_MAX, LEVELS_MAX};
-use crate::repo::{BlobSet, Place, Reader, StoredSnapshot};
+use crate::repo::{BlobSet, Place, Reader, SnapshotKey, Snapshots};
 use std::collections::HashMap;
 
 /// One snapshot, measured.
 #[derive(Clone, Debug)]
-pub struct SnapshotStats<'s> {
-    /// The snapshot; its summary says what its writer claimed.
-    pub stored: &'s StoredSnapshot,
+pub struct SnapshotStats {
+    /// The snapshot.
+    pub key: SnapshotKey,
     /// What it holds.
     pub holds: Totals,
     /// Blobs that it needs and no snapshot before it.
@@ -81,11 +81,11 @@ impl Totals {
 /// counted.
 ///
 /// [`Repository::snapshots`]: crate::repo::Repository::snapshots
-pub fn measure<'s>(
+pub fn measure(
     reader: &Reader<'_>,
-    snapshots: &'s [StoredSnapshot],
+    snapshots: &Snapshots<'_>,
     trouble: &mut dyn FnMut(Error) -> Result<()>,
-) -> Result<Vec<SnapshotStats<'s>>> {
+) -> Result<Vec<SnapshotStats>> {
     let mut measure = Measure {
         reader,
         trouble,
@@ -96,11 +96,13 @@ pub fn measure<'s>(
     };
     let mut stats = Vec::with_capacity(snapshots.len());
     for stored in snapshots.iter().rev() {
+        let stored = stored?;
         let mut holds = Totals::default();
         for part in &stored.snapshot.parts {
             holds.add(measure.entry(&part.root, 0)?);
         }
-        stats.push(SnapshotStats { stored, holds, growth: std::mem::take(&mut measure.growth) });
+        let key = stored.key();
+        stats.push(SnapshotStats { key, holds, growth: std::mem::take(&mut measure.growth) });
     }
     Ok(stats)
 }

@@ -3,7 +3,7 @@
 use crate::error::{Attempt, Result};
 use crate::monitor::Monitor;
 use crate::ops::select::{self, Filter};
-use crate::repo::{Repository, StoredSnapshot};
+use crate::repo::{Repository, Snapshots, StoredSnapshot};
 use crate::ui::progress::Progress;
 use clap::Args;
 use std::os::unix::ffi::OsStrExt;
@@ -44,12 +44,12 @@ impl FilterArgs {
 
     /// The snapshots that `names` mean, or all, newest first; and whether any could not be read,
     /// which is told.
-    pub fn all(
+    pub fn all<'r>(
         &self,
-        repository: &Repository,
+        repository: &'r Repository,
         names: &[String],
         voice: &Progress,
-    ) -> Result<(Vec<StoredSnapshot>, bool)> {
+    ) -> Result<(Snapshots<'r>, bool)> {
         let mut unreadable = false;
         let snapshots = select::find_all(repository, names, &self.filter()?, |error| {
             unreadable = true;

@@ -59,10 +59,17 @@ pub fn run(app: &App, args: &ForgetArgs) -> Result<Done> {
             voice.trouble(error);
         }
         incomplete = !plan.troubles.is_empty();
+        // Records cannot be read once they are given up.
+        let lines = match app.global.json {
+            true => json(&plan, &mut out).map(|()| Vec::new())?,
+            false => lines(&plan, args.dry_run)?,
+        };
         let retained = if args.dry_run { 0 } else { give_up(&repository, &plan, &voice)? };
         match app.global.json {
-            true => json(&plan, retained, args.dry_run, &mut out)?,
-            false if app.talks() || args.dry_run => print(&plan, args.dry_run, &mut out)?,
+            true => out.json("summary", &ForgetSummary::of(&plan, retained, args.dry_run))?,
+            false if app.talks() || args.dry_run => {
+                lines.iter().try_for_each(|line| out.line(line))?;
+            }
             false => {}
         }
         if !plan.unreadable.is_empty() && !args.gaps {
@@ -83,7 +90,7 @@ pub fn run(app: &App, args: &ForgetArgs) -> Result<Done> {
     Ok(Done::incomplete_if(incomplete))
 }
 
-fn give_up(repository: &Repository, plan: &ForgetPlan, voice: &Progress) -> Result<u64> {
+fn give_up(repository: &Repository, plan: &ForgetPlan<'_>, voice: &Progress) -> Result<u64> {
     let retained = forget(repository, plan, voice)?.retained;
     if retained > 0 {
         voice.note(&format!(
@@ -143,44 +150,51 @@ fn tell_gaps(app: &App, gaps: &[Gap], dry_run: bool, out: &mut Out) -> Result<()
     Ok(())
 }
 
-fn print(plan: &ForgetPlan, dry_run: bool, out: &mut Out) -> Result<()> {
+fn lines(plan: &ForgetPlan<'_>, dry_run: bool) -> Result<Vec<String>> {
     let verb = if dry_run { "would forget" } else { "forgot" };
-    for stored in &plan.forget {
-        let snapshot = &stored.snapshot;
+    let mut lines = Vec::new();
+    for stored in plan.forget.iter() {
+        let snapshot = &stored?.snapshot;
         let (id, time) = (snapshot.id.short(), text::local(snapshot.started));
-        out.line(&format!("{verb} {id} of {time} from {}", text::plain(&snapshot.host)))?;
+        lines.push(format!("{verb} {id} of {time} from {}", text::plain(&snapshot.host)));
     }
-    for id in &plan.unreadable {
-        out.line(&format!("{verb} {id}, which cannot be read"))?;
-    }
-    let gone = (plan.forget.len() + plan.unreadable.len()) as u64;
-    let kept = (plan.keep.len() + plan.troubles.len()) as u64;
-    out.line(&format!("{verb} {}, kept {kept}", text::count(gone, "snapshot")))
+    let unreadable = plan.unreadable.iter();
+    lines.extend(unreadable.map(|id| format!("{verb} {id}, which cannot be read")));
+    let ForgetSummary { forgotten, kept, .. } = ForgetSummary::of(plan, 0, dry_run);
+    lines.push(format!("{verb} {}, kept {kept}", text::count(forgotten, "snapshot")));
+    Ok(lines)
 }
 
-fn json(plan: &ForgetPlan, retained: u64, dry_run: bool, out: &mut Out) -> Result<()> {
-    #[derive(Serialize)]
-    struct ForgetSummary {
-        forgotten: u64,
-        kept: u64,
-        retained_by_store: u64,
-        dry_run: bool,
-    }
+/// What goes, as JSON lines.
+fn json(plan: &ForgetPlan<'_>, out: &mut Out) -> Result<()> {
     #[derive(Serialize)]
     struct Unreadable {
         id: String,
     }
-    for stored in &plan.forget {
-        out.json("forget", &SnapshotView::from(&stored.snapshot))?;
+    for stored in plan.forget.iter() {
+        out.json("forget", &SnapshotView::from(&stored?.snapshot))?;
     }
     for id in &plan.unreadable {
         out.json("forget_unreadable", &Unreadable { id: id.to_string() })?;
     }
-    let summary = ForgetSummary {
-        forgotten: (plan.forget.len() + plan.unreadable.len()) as u64,
-        kept: (plan.keep.len() + plan.troubles.len()) as u64,
-        retained_by_store: retained,
-        dry_run,
-    };
-    out.json("summary", &summary)
+    Ok(())
+}
+
+#[derive(Serialize)]
+struct ForgetSummary {
+    forgotten: u64,
+    kept: u64,
+    retained_by_store: u64,
+    dry_run: bool,
+}
+
+impl ForgetSummary {
+    fn of(plan: &ForgetPlan<'_>, retained_by_store: u64, dry_run: bool) -> Self {
+        ForgetSummary {
+            forgotten: (plan.forget.len() + plan.unreadable.len()) as u64,
+            kept: (plan.keep.len() + plan.troubles.len()) as u64,
+            retained_by_store,
+            dry_run,
+        }
+    }
 }

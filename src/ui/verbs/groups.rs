@@ -1,12 +1,14 @@
 //! Snapshots in groups: those of one host, of the same sources, of the same tags.
 
 use super::views::{SnapshotView, source_name};
+use crate::error::Result;
 use crate::format::snapshot::Snapshot;
-use crate::repo::StoredSnapshot;
+use crate::id::SnapshotId;
+use crate::repo::{Snapshots, StoredSnapshot};
 use crate::ui::text;
 use clap::ValueEnum;
 use serde::Serialize;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 /// What the snapshots of a group have in common.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -49,11 +51,11 @@ impl GroupKey {
     }
 }
 
-/// A group, in the order in which its snapshots came.
-pub struct Group<'s> {
+/// A group.
+pub struct Group<'r> {
     key: GroupKey,
-    /// The snapshots.
-    pub snapshots: Vec<&'s Snapshot>,
+    /// The snapshots, the newest first.
+    pub snapshots: Snapshots<'r>,
 }
 
 impl Group<'_> {
@@ -75,23 +77,30 @@ impl Group<'_> {
 }
 
 /// The groups in the order of what they have in common.
-pub fn groups<'s>(snapshots: &'s [StoredSnapshot], by: &[GroupBy]) -> Vec<Group<'s>> {
-    let mut groups: BTreeMap<GroupKey, Vec<&Snapshot>> = BTreeMap::new();
-    for stored in snapshots {
-        let key = GroupKey::of(&stored.snapshot, by);
-        groups.entry(key).or_default().push(&stored.snapshot);
+pub fn groups<'r>(snapshots: &Snapshots<'r>, by: &[GroupBy]) -> Result<Vec<Group<'r>>> {
+    let mut groups: BTreeMap<GroupKey, HashSet<SnapshotId>> = BTreeMap::new();
+    for stored in snapshots.iter() {
+        let snapshot = &stored?.snapshot;
+        groups.entry(GroupKey::of(snapshot, by)).or_default().insert(snapshot.id);
     }
-    groups.into_iter().map(|(key, snapshots)| Group { key, snapshots }).collect()
+    let group = |(key, ids): (GroupKey, HashSet<SnapshotId>)| {
+        let mut snapshots = snapshots.clone();
+        snapshots.retain(|key| ids.contains(&key.id));
+        Group { key, snapshots }
+    };
+    Ok(groups.into_iter().map(group).collect())
 }
 
 /// Keeps the first ones of each group, so many.
-pub fn keep_latest(snapshots: &mut Vec<StoredSnapshot>, by: &[GroupBy], number: usize) {
+pub fn keep_latest(snapshots: &mut Snapshots<'_>, by: &[GroupBy], number: usize) -> Result<()> {
     let mut met: BTreeMap<GroupKey, usize> = BTreeMap::new();
-    snapshots.retain(|stored| {
-        let count = met.entry(GroupKey::of(&stored.snapshot, by)).or_default();
+    let latest = snapshots.filtered(|snapshot| {
+        let count = met.entry(GroupKey::of(snapshot, by)).or_default();
         *count += 1;
         *count <= number
-    });
+    })?;
+    *snapshots = latest;
+    Ok(())
 }
 
 /// A group as JSON shows it.
@@ -101,9 +110,10 @@ pub struct GroupView<'s> {
     snapshots: Vec<SnapshotView<'s>>,
 }
 
-impl<'s> From<&'s Group<'s>> for GroupView<'s> {
-    fn from(group: &'s Group<'s>) -> Self {
-        let snapshots = group.snapshots.iter().map(|snapshot| SnapshotView::from(*snapshot));
+impl<'s> GroupView<'s> {
+    /// The view of a group whose records are these.
+    pub fn new(group: &'s Group<'_>, snapshots: &'s [StoredSnapshot]) -> Self {
+        let snapshots = snapshots.iter().rev().map(|stored| SnapshotView::from(&stored.snapshot));
         GroupView { group_key: &group.key, snapshots: snapshots.collect() }
     }
 }

@@ -8,7 +8,7 @@ use crate::error::Result;
 use crate::format::snapshot::{Part, Snapshot};
 use crate::limits::CLOCK_TOLERANCE;
 use crate::monitor::Monitor;
-use crate::repo::StoredSnapshot;
+use crate::repo::Snapshots;
 use crate::ui::app::App;
 use crate::ui::exit::Done;
 use crate::ui::out::Out;
@@ -45,20 +45,19 @@ pub fn run(app: &App, args: &SnapshotsArgs) -> Result<Done> {
     warn_of_future(&shown, app.env.now(), &voice);
     if let Some(number) = args.latest {
         let by = if args.group_by.is_empty() { &GroupBy::USUAL } else { args.group_by.as_slice() };
-        keep_latest(&mut shown, by, number);
+        keep_latest(&mut shown, by, number)?;
     }
-    shown.reverse();
-    let groups = groups(&shown, &args.group_by);
+    let groups = groups(&shown, &args.group_by)?;
     let mut out = Out::new();
     match (app.global.json, args.group_by.is_empty()) {
         (true, true) => {
-            for stored in &shown {
-                out.json("snapshot", &SnapshotView::from(&stored.snapshot))?;
+            for stored in shown.iter().rev() {
+                out.json("snapshot", &SnapshotView::from(&stored?.snapshot))?;
             }
         }
         (true, false) => {
             for group in &groups {
-                out.json("group", &GroupView::from(group))?;
+                out.json("group", &GroupView::new(group, &group.snapshots.all()?))?;
             }
         }
         (false, _) => print(&groups, &mut out)?,
@@ -73,8 +72,8 @@ fn print(groups: &[Group<'_>], out: &mut Out) -> Result<()> {
             out.line(&title)?;
         }
         let mut table = Columns::new(&HEAD, &[4, 5]).keeping(1);
-        for snapshot in &group.snapshots {
-            table.row(row(snapshot));
+        for stored in group.snapshots.iter().rev() {
+            table.row(row(&stored?.snapshot));
         }
         out.table(&table)?;
     }
@@ -82,17 +81,20 @@ fn print(groups: &[Group<'_>], out: &mut Out) -> Result<()> {
     out.line(&text::count(count, "snapshot"))
 }
 
+/// Paths and tags of a snapshot that are named in the list.
+const SHOWN: usize = 100;
+
 const HEAD: [&str; 7] = ["ID", "Time", "Host", "Tags", "Size", "Stored", "Paths"];
 
 /// Snapshots that say that they were made later than now.
-fn warn_of_future(shown: &[StoredSnapshot], now: Time, voice: &Progress) {
+fn warn_of_future(shown: &Snapshots<'_>, now: Time, voice: &Progress) {
     let bound = now.0.saturating_add(CLOCK_TOLERANCE);
-    for stored in shown.iter().filter(|stored| stored.snapshot.started.0 > bound) {
+    for key in shown.keys().filter(|key| key.started.0 > bound) {
         voice.note(&format!(
             "icecore: snapshot {} says that it was made at {}, which is in the future: it has the \
              place of its number in its series",
-            stored.snapshot.id.short(),
-            text::local(stored.snapshot.started)
+            key.id.short(),
+            text::local(key.started)
         ));
     }
 }
@@ -102,17 +104,24 @@ fn row(snapshot: &Snapshot) -> [String; 7] {
     let missing = snapshot.missing.iter();
     let missing =
         missing.map(|part| marked(source_name(&part.source()), Some("missing".to_owned())));
-    let paths: Vec<String> = parts.chain(missing).collect();
-    let tags: Vec<&str> = snapshot.tags.iter().map(String::as_str).collect();
+    let tags = snapshot.tags.iter().cloned();
     [
         snapshot.id.short(),
         text::local(snapshot.started),
         text::plain(&snapshot.host),
-        text::plain(&tags.join(",")),
+        text::plain(&first(tags).join(",")),
         text::figure(snapshot.summary.bytes),
         text::figure(snapshot.summary.written),
-        paths.join("\n"),
+        first(parts.chain(missing)).join("\n"),
     ]
+}
+
+/// The first ones, and how many there are besides.
+fn first(mut names: impl Iterator<Item = String>) -> Vec<String> {
+    let mut shown: Vec<String> = names.by_ref().take(SHOWN).collect();
+    let more = names.count();
+    shown.extend((more > 0).then(|| format!("and {more} more")));
+    shown
 }
 
 /// What of a part is not as it should be.

@@ -7,7 +7,7 @@ use crate::format::snapshot::Stored;
 use crate::monitor::Monitor;
 use crate::ops::damage::remember;
 use crate::ops::stats::{SnapshotStats, StoredStats, measure, ratio, stored};
-use crate::repo::{Reader, StoredSnapshot};
+use crate::repo::Reader;
 use crate::ui::app::App;
 use crate::ui::exit::Done;
 use crate::ui::out::Out;
@@ -46,24 +46,19 @@ pub fn run(app: &App, args: &StatsArgs) -> Result<Done> {
     let mut out = Out::new();
     match app.global.json {
         true => json(&measured, &store, &mut out)?,
-        false => print(&measured, &store, &snapshots, &mut out)?,
+        false => print(&measured, &store, &mut out)?,
     }
     out.finish()?;
     Ok(Done::incomplete_if(incomplete))
 }
 
-fn print(
-    measured: &[SnapshotStats<'_>],
-    store: &StoredStats,
-    snapshots: &[StoredSnapshot],
-    out: &mut Out,
-) -> Result<()> {
+fn print(measured: &[SnapshotStats], store: &StoredStats, out: &mut Out) -> Result<()> {
     let head = ["ID", "Time", "Files", "Size", "Adds", "whole", "as deltas"];
     let mut table = Columns::new(&head, &[2, 3, 4, 5, 6]);
     for stats in measured {
         table.row([
-            stats.stored.snapshot.id.short(),
-            text::local(stats.stored.snapshot.started),
+            stats.key.id.short(),
+            text::local(stats.key.started),
             stats.holds.files.to_string(),
             text::figure(stats.holds.bytes),
             text::figure(stats.growth.stored()),
@@ -71,7 +66,7 @@ fn print(
             text::figure(stats.growth.delta.stored),
         ]);
     }
-    if !snapshots.is_empty() {
+    if !measured.is_empty() {
         out.table(&table)?;
         out.line("")?;
     }
@@ -137,11 +132,11 @@ struct ObjectsView {
     bytes: u64,
 }
 
-fn json(measured: &[SnapshotStats<'_>], store: &StoredStats, out: &mut Out) -> Result<()> {
+fn json(measured: &[SnapshotStats], store: &StoredStats, out: &mut Out) -> Result<()> {
     for stats in measured {
         let view = SnapshotView {
-            id: stats.stored.snapshot.id.to_string(),
-            time: text::rfc3339(stats.stored.snapshot.started),
+            id: stats.key.id.to_string(),
+            time: text::rfc3339(stats.key.started),
             total_file_count: stats.holds.files,
             total_directory_count: stats.holds.directories,
             total_size: stats.holds.bytes,

@@ -50,7 +50,8 @@ pub fn run(app: &App, args: &TagArgs) -> Result<Done> {
     let voice = app.progress()?;
     let (snapshots, unreadable) = args.filter.all(&repository, &args.names, &voice)?;
     let mut changed = 0;
-    for stored in &snapshots {
+    for stored in snapshots.iter() {
+        let stored = stored?;
         let tags = args.change(&stored.snapshot.tags);
         changed += u64::from(repository.change_tags(&stored.snapshot, &tags)?);
     }

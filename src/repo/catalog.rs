@@ -1,0 +1,192 @@
+//! The snapshots of a repository as a list, the newest first. Of each its key is held; its record
+//! only while all that are held together are small. Others are read again when they are asked for,
+//! so that memory has a bound however many there are and however large.
+
+use super::tags::TagChanges;
+use super::{Repository, StoredSnapshot};
+use crate::env::Time;
+use crate::error::{Error, Kind, Result};
+use crate::format::snapshot::{Outcome, Snapshot};
+use crate::id::{SeriesId, SnapshotId};
+use crate::limits::{CLOCK_TOLERANCE, SNAPSHOTS_HELD};
+use std::cmp::Reverse;
+use std::collections::HashMap;
+use std::sync::Arc;
+
+/// What names a snapshot and gives it its place among the others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SnapshotKey {
+    /// The snapshot.
+    pub id: SnapshotId,
+    /// Its series.
+    pub series: SeriesId,
+    /// The number there.
+    pub sequence: u64,
+    /// The hash of the one before it.
+    pub previous: Option<[u8; 32]>,
+    /// When it was begun, as its writer claims.
+    pub started: Time,
+    /// BLAKE3 of its object.
+    pub hash: [u8; 32],
+    /// Bytes of its object.
+    pub size: u64,
+}
+
+impl SnapshotKey {
+    /// The key of a snapshot whose object has this hash and size.
+    pub fn new(snapshot: &Snapshot, hash: [u8; 32], size: u64) -> Self {
+        let Snapshot { id, series, sequence, previous, started, .. } = *snapshot;
+        SnapshotKey { id, series, sequence, previous, started, hash, size }
+    }
+}
+
+impl StoredSnapshot {
+    /// Its key.
+    pub fn key(&self) -> SnapshotKey {
+        SnapshotKey::new(&self.snapshot, self.hash, self.size)
+    }
+}
+
+/// Snapshots, the newest first.
+#[derive(Clone)]
+pub struct Snapshots<'r> {
+    repository: &'r Repository,
+    changes: Arc<TagChanges>,
+    entries: Vec<Entry>,
+}
+
+#[derive(Clone)]
+struct Entry {
+    key: SnapshotKey,
+    /// With the tags that it has now.
+    held: Option<Arc<StoredSnapshot>>,
+}
+
+impl Repository {
+    /// Every live snapshot that was not given up.
+    ///
+    /// # Errors
+    /// What cannot be read is handed to `trouble` and left out; errors of listing end it.
+    pub fn snapshots(&self, mut trouble: impl FnMut(Error)) -> Result<Snapshots<'_>> {
+        let generations = self.generations()?;
+        let mut outcomes = Vec::new();
+        let mut room = SNAPSHOTS_HELD;
+        self.each_outcome(&mut |_, outcome| {
+            match outcome {
+                Ok((Outcome::Snapshot(snapshot), hash, size))
+                    if generations.outcome_lives(&snapshot.id, snapshot.generation) =>
+                {
+                    let key = SnapshotKey::new(&snapshot, hash, size);
+                    let left = room.checked_sub(size);
+                    room = left.unwrap_or(room);
+                    outcomes.push((key, left.map(|_| snapshot)));
+                }
+                Ok(_) => {}
+                Err(error) => trouble(error),
+            }
+            Ok(())
+        })?;
+        // Changes after snapshots: whoever changes tags has seen the snapshot.
+        let changes = Arc::new(self.tag_changes()?);
+        let entry = |(key, snapshot): (SnapshotKey, Option<Box<Snapshot>>)| {
+            let held = snapshot.map(|snapshot| Arc::new(changes.applied(*snapshot, &key)));
+            Entry { key, held }
+        };
+        let mut entries: Vec<Entry> = outcomes.into_iter().map(entry).collect();
+        newest_first(&mut entries, self.env().now());
+        Ok(Snapshots { repository: self, changes, entries })
+    }
+}
+
+impl Snapshots<'_> {
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// The keys.
+    pub fn keys(&self) -> impl DoubleEndedIterator<Item = &SnapshotKey> + ExactSizeIterator {
+        self.entries.iter().map(|entry| &entry.key)
+    }
+
+    /// The records, each read when it is its turn. One that was given up meanwhile is passed over.
+    pub fn iter(&self) -> impl DoubleEndedIterator<Item = Result<Arc<StoredSnapshot>>> {
+        self.entries.iter().filter_map(|entry| self.read(entry).transpose())
+    }
+
+    /// The record of one of them; none if it is not among them or was given up meanwhile.
+    pub fn get(&self, id: SnapshotId) -> Result<Option<Arc<StoredSnapshot>>> {
+        match self.entries.iter().find(|entry| entry.key.id == id) {
+            Some(entry) => self.read(entry),
+            None => Ok(None),
+        }
+    }
+
+    /// Those whose records are wanted.
+    pub fn filtered(&self, mut wanted: impl FnMut(&Snapshot) -> bool) -> Result<Self> {
+        let mut entries = Vec::new();
+        for entry in &self.entries {
+            if self.read(entry)?.is_some_and(|stored| wanted(&stored.snapshot)) {
+                entries.push(entry.clone());
+            }
+        }
+        Ok(Snapshots { entries, changes: Arc::clone(&self.changes), ..*self })
+    }
+
+    /// All records at once: for few, and small ones.
+    ///
+    /// # Errors
+    /// The first of reading.
+    pub fn all(&self) -> Result<Vec<StoredSnapshot>> {
+        self.iter().map(|stored| stored.map(Arc::unwrap_or_clone)).collect()
+    }
+
+    /// Leaves those whose keys are wanted.
+    pub fn retain(&mut self, mut wanted: impl FnMut(&SnapshotKey) -> bool) {
+        self.entries.retain(|entry| wanted(&entry.key));
+    }
+
+    fn read(&self, entry: &Entry) -> Result<Option<Arc<StoredSnapshot>>> {
+        if let Some(stored) = &entry.held {
+            return Ok(Some(Arc::clone(stored)));
+        }
+        let id = entry.key.id;
+        match self.repository.outcome(id) {
+            Ok((Outcome::Snapshot(snapshot), hash)) if hash == entry.key.hash => {
+                Ok(Some(Arc::new(self.changes.applied(*snapshot, &entry.key))))
+            }
+            Ok(_) => Err(Error::damaged("read", format!("snapshot {id}"), "it has changed")),
+            Err(error) if error.kind() == Kind::NotFound && self.repository.is_forgotten(id)? => {
+                Ok(None)
+            }
+            Err(error) => Err(error),
+        }
+    }
+}
+
+/// Newest first. Within a series the number decides, so that a wrong clock cannot reorder it.
+/// Across series it is the claimed time, no earlier than any before it in its series; of a time
+/// that is still to come nothing is believed but that of the snapshots before it, and without one
+/// it comes last.
+fn newest_first(entries: &mut [Entry], now: Time) {
+    let possible = Time(now.0.saturating_add(CLOCK_TOLERANCE));
+    entries.sort_by_key(|entry| (entry.key.series, entry.key.sequence));
+    let mut latest: HashMap<SeriesId, (Option<Time>, Time)> = HashMap::new();
+    let times: HashMap<SnapshotId, (Option<Time>, Time)> = entries
+        .iter()
+        .map(|Entry { key, .. }| {
+            let believed = Some(key.started).filter(|time| *time <= possible);
+            let times = latest.entry(key.series).or_insert((None, key.started));
+            *times = (times.0.max(believed), times.1.max(key.started));
+            (key.id, *times)
+        })
+        .collect();
+    entries.sort_by_key(|Entry { key, .. }| {
+        Reverse((times.get(&key.id).copied(), key.series, key.sequence, key.id))
+    });
+}
