@@ -65,7 +65,7 @@ fn local_keeps_the_contract_on_poor_disks() {
     assert!(!Local::over(without_exclusion()).unwrap().traits().exclusive_create);
 }
 
-/// Reads and writes that are always cut short change nothing (fault 6).
+/// Reads and writes that are always cut short change nothing.
 #[test]
 fn local_keeps_the_contract_when_calls_fall_short() {
     for call in [Call::Write, Call::ReadAt] {
@@ -96,7 +96,7 @@ fn two_openings_of_one_directory_agree() {
     }
 }
 
-/// Wrappers keep the contract, listings in any order and with objects twice included (fault 22).
+/// Wrappers keep the contract, listings in any order and with objects twice included.
 #[test]
 fn wrappers_keep_the_contract() {
     contract(&|| Ok(Box::new(Counting::new(Memory::new())))).unwrap();
@@ -117,7 +117,7 @@ fn the_contract_finds_broken_stores() {
 }
 
 /// A put whose answer was lost is seen to exist on the retry, with our bytes to compare; exactly
-/// one object stands there (fault 20).
+/// one object stands there.
 #[test]
 fn a_put_whose_answer_was_lost_can_be_told() {
     let store = Faulty::new(Memory::new(), 5).once(0, Fault::DoneButFails);
@@ -141,7 +141,7 @@ fn the_probe_believes_good_stores() {
     }
 }
 
-/// The probe finds a store that overwrites, and one that lists late (faults 21 and 22).
+/// The probe finds a store that overwrites, and one that lists late.
 #[test]
 fn the_probe_finds_liars() {
     for seed in 0..20 {
@@ -162,7 +162,7 @@ fn the_probe_finds_a_single_overwrite() {
     assert!(!probe(&store, &env).unwrap().exclusive_create);
 }
 
-/// A store that denies every delete passes the probe, and says that it denied (fault 24).
+/// A store that denies every delete passes the probe, and says that it denied.
 #[test]
 fn a_store_that_keeps_everything_is_fine() {
     let store = Faulty::new(Memory::new(), 7).from(0, Fault::Denies);

@@ -33,7 +33,7 @@ fn slot_alone(of: &Arc<Memory>) -> Arc<Memory> {
 
 /// An `init` that was stopped after its key slot, or while it tried the store out, is finished by
 /// the next one with the same secret, with the same keys; any other secret is a wrong one, and
-/// makes no repository (fault 30). Beside anything else it is refused.
+/// makes no repository. Beside anything else it is refused.
 #[test]
 fn a_stopped_init_is_finished() {
     let whole = Arc::new(Memory::new());

@@ -226,7 +226,7 @@ fn dry_runs_change_nothing() {
     assert_eq!(desk.json(&["snapshots"]).len(), 1);
 }
 
-/// The last snapshot of its sources goes only by force (fault 45).
+/// The last snapshot of its sources goes only by force.
 #[test]
 fn forgetting_everything_takes_force() {
     let desk = Desk::new();

@@ -32,7 +32,7 @@ fn put_until_failure(store: &dyn Backend) -> Vec<Handle> {
 }
 
 /// Whatever was reported done is there whole after a crash at any call, in the order of the puts
-/// too; nothing torn is ever visible; and the same puts then succeed without a hand (faults 1 to 3).
+/// too; nothing torn is ever visible; and the same puts then succeed without a hand.
 #[test]
 fn a_crash_at_any_call_loses_nothing_that_was_reported() {
     let expected: BTreeMap<Handle, Vec<u8>> = objects().into_iter().collect();
@@ -79,7 +79,7 @@ fn a_deletion_survives_a_crash() {
 }
 
 /// The rig bites: a writer that forgets the sync of the file leaves torn objects, one that forgets
-/// the sync of the directory loses them (fault 2).
+/// the sync of the directory loses them.
 #[test]
 fn the_crash_disk_punishes_a_forgotten_sync() {
     let content = [9; 4096];

@@ -31,7 +31,7 @@ fn temporary(disk: &impl Disk) -> Vec<String> {
 }
 
 /// Whatever call fails, once or from then on: a put that returned is durable, one that failed
-/// left nothing or the whole object, and no other name appears (faults 5 and 6).
+/// left nothing or the whole object, and no other name appears.
 #[test]
 fn every_failing_call_leaves_all_or_nothing() {
     let bytes: Vec<u8> = (0..=255).cycle().take(3000).collect();
@@ -82,7 +82,7 @@ fn a_full_disk_is_told_and_left_tidy() {
 }
 
 /// Wherever a disk becomes full, the put fails as such, nothing of it stays, and after a deletion
-/// the same put succeeds (fault 5).
+/// the same put succeeds.
 #[test]
 fn a_disk_full_at_any_byte_recovers() {
     for space in (0..4000).step_by(97) {
@@ -113,7 +113,7 @@ fn old_strays_are_swept() {
     assert!(young.exists() && !old.exists());
 }
 
-/// A call interrupted by a signal is repeated, whichever it is, except a sync (fault 6).
+/// A call interrupted by a signal is repeated, whichever it is, except a sync.
 #[test]
 fn interrupted_calls_are_repeated() {
     for first in 0.. {
@@ -131,7 +131,7 @@ fn interrupted_calls_are_repeated() {
 }
 
 /// A file whose sync failed is given up: the put fails although a second sync would succeed, and
-/// the next put writes everything under a new temporary name (fault 4).
+/// the next put writes everything under a new temporary name.
 #[test]
 fn a_failed_sync_is_never_taken_for_success() {
     let disk = CrashDisk::new();
@@ -149,7 +149,7 @@ fn a_failed_sync_is_never_taken_for_success() {
 }
 
 /// After a directory's sync failed nothing is changed any more, since a later sync may cover the
-/// failure up; reading goes on (fault 4).
+/// failure up; reading goes on.
 #[test]
 fn a_failed_directory_sync_ends_writing() {
     let disk = CrashDisk::new();
@@ -182,7 +182,7 @@ fn what_is_said_to_exist_is_durable() {
 }
 
 /// Only regular files of the exact grammar in their right folder are listed; strays, look-alikes,
-/// links and pipes are not, and nothing of it stops a listing or a read (fault 25).
+/// links and pipes are not, and nothing of it stops a listing or a read.
 #[test]
 fn only_the_exact_grammar_is_listed() {
     use std::os::unix::ffi::OsStrExt;

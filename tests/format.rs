@@ -158,7 +158,7 @@ fn levels() {
     assert!(DirectoryNode::decode(&inner.encode().unwrap(), 255, "x").is_err());
 }
 
-/// Names that cannot stand in a directory are refused on both levels of nodes (fault 35).
+/// Names that cannot stand in a directory are refused on both levels of nodes.
 #[test]
 fn bad_names() {
     let long = vec![b'a'; icecore::limits::NAME_MAX + 1];

@@ -1,5 +1,5 @@
 //! Hostile trees and hostile targets: whatever a repository holds and whatever is planted in a
-//! target, nothing outside the target changes (faults 35 to 38).
+//! target, nothing outside the target changes.
 
 use icecore::error::{Kind, Result};
 use icecore::format::database::DatabaseFacts;
@@ -346,7 +346,7 @@ fn as_a_user_child() {
 
 /// Two names that the file system takes for one, by case or by normalisation: the second entry is
 /// refused whatever it is, and the first keeps its content. A second link to the first stands in
-/// for the second name, since that is all that such a file system shows of it (fault 37).
+/// for the second name, since that is all that such a file system shows of it.
 #[test]
 fn names_that_fold_into_one() {
     let database = Some(DatabaseFacts::Sqlite(Box::default()));

@@ -1,5 +1,5 @@
 //! Backups that are cut off, by the store and by the power supply, at every single call: what was
-//! committed restores, and the next backup needs no hand (faults 1 to 6, 9, 20, 22).
+//! committed restores, and the next backup needs no hand.
 
 use crate::common::chance::Chance;
 use crate::common::memory::{Run, Tree};
@@ -114,8 +114,7 @@ fn restores(repo: &TempRepo, what: &str) -> Vec<Snapshot> {
     snapshots
 }
 
-/// The store dies at each call of a backup, before or after it took effect, or fails just once
-/// there: faults 1 and 20.
+/// The store dies at each call of a backup, before or after it took effect, or fails just once.
 #[test]
 fn a_store_that_fails_at_any_call_loses_nothing() {
     type Plan = fn(Faulty<Arc<Memory>>, u64) -> Faulty<Arc<Memory>>;
@@ -148,7 +147,7 @@ fn a_store_that_fails_at_any_call_loses_nothing() {
     }
 }
 
-/// A store whose listings are out of order, with objects twice, costs nothing (fault 22).
+/// A store whose listings are out of order, with objects twice, costs nothing.
 #[test]
 fn disorderly_listings_do_no_harm() {
     let base = base();
@@ -196,7 +195,7 @@ impl<B: Backend> Backend for Stubborn<B> {
 }
 
 /// A creation that timed out but was applied says "exists" when it is tried again: what stands
-/// there is compared, and the backup goes through with exactly one outcome (fault 20).
+/// there is compared, and the backup goes through with exactly one outcome.
 #[test]
 fn an_applied_timeout_is_no_failure() {
     let base = base();
@@ -217,7 +216,7 @@ fn an_applied_timeout_is_no_failure() {
 }
 
 /// Power is lost after any call of the disk, with several outcomes of what was not synced: a
-/// snapshot that is there has all its packs and its index (faults 1 to 3).
+/// snapshot that is there has all its packs and its index.
 #[test]
 fn a_power_loss_at_any_call_loses_nothing() {
     let disk = CrashDisk::new();
@@ -244,7 +243,7 @@ fn a_power_loss_at_any_call_loses_nothing() {
     }
 }
 
-/// A disk that fills up at any byte fails the backup as full, and harms nothing (fault 5).
+/// A disk that fills up at any byte fails the backup as full, and harms nothing.
 #[test]
 fn a_full_disk_fails_and_harms_nothing() {
     let disk = CrashDisk::new();

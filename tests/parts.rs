@@ -78,7 +78,7 @@ fn a_missing_part_keeps_its_place() {
 }
 
 /// A part that is empty and was not before is refused, however much the others hold; to keep
-/// going leaves it out, and only the user's word commits it (fault 45).
+/// going leaves it out, and only the user's word commits it.
 #[test]
 fn an_emptied_part_is_refused() {
     let repo = TempRepo::new(91);

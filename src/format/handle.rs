@@ -164,7 +164,7 @@ fn number(text: &str) -> Option<u64> {
 mod tests {
     use super::*;
 
-    /// Only the exact grammar is taken from a listing (fault 25).
+    /// Only the exact grammar is taken from a listing.
     #[test]
     fn refuses_everything_outside_the_grammar() {
         let id = "00112233445566778899aabbccddeeff";

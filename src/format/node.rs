@@ -194,7 +194,7 @@ pub struct Stamp {
     pub inode: u64,
 }
 
-/// Why a name cannot stand in a directory, if it cannot (fault 35).
+/// Why a name cannot stand in a directory, if it cannot.
 pub fn bad_name(name: &[u8]) -> Option<&'static str> {
     match name {
         b"" => Some("an empty name"),

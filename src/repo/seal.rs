@@ -176,7 +176,7 @@ mod tests {
     }
 
     /// An encoder that writes a wrong frame, whole, raw or delta, and one that takes the wrong
-    /// base, seal nothing; what the right one writes is sealed (fault 10).
+    /// base, seal nothing; what the right one writes is sealed.
     #[test]
     fn a_wrong_frame_is_not_sealed() {
         let repository = repository();
@@ -223,7 +223,7 @@ mod tests {
     }
 
     /// A bit that flips in a pack before it leaves, in a blob or in what is said of one, stops
-    /// it; untouched it reads back (fault 9).
+    /// it; untouched it reads back.
     #[test]
     fn a_flipped_bit_stops_the_pack() {
         let repository = repository();

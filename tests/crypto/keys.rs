@@ -34,7 +34,7 @@ fn debug_output_keeps_secrets() {
     assert!(!text.contains('['), "{text}");
 }
 
-/// A slot gives back every key to its own secret, and tells a wrong secret from damage (fault 30).
+/// A slot gives back every key to its own secret, and tells a wrong secret from damage.
 #[test]
 fn slots_open_for_their_secret_only() {
     let (env, keyring) = (env(), keyring());
@@ -58,7 +58,7 @@ fn slots_open_for_their_secret_only() {
 }
 
 /// The commitment is compared first: with the right secret a forged wrap is damage, with a wrong
-/// one it is a wrong secret, whatever stands in the wrap (fault 29).
+/// one it is a wrong secret, whatever stands in the wrap.
 #[test]
 fn commitment_comes_before_the_wrap() {
     let (right, wrong) = (key_file(1), key_file(2));
@@ -70,7 +70,7 @@ fn commitment_comes_before_the_wrap() {
     assert_eq!(kind_of(slot::unwrap(&forged, id, &right, REPOSITORY)), Some(Kind::WrongKey));
 }
 
-/// A slot stands for one name and one repository, and all that it says openly is covered (fault 12).
+/// A slot stands for one name and one repository, and all that it says openly is covered.
 #[test]
 fn slots_cannot_be_moved_or_relabelled() {
     let (keyring, secret) = (keyring(), key_file(1));
@@ -111,7 +111,7 @@ fn every_bit_of_a_slot_counts() {
 }
 
 /// Costs out of bounds are refused when a slot is made and when it is read, before anything is
-/// allocated for them (fault 28).
+/// allocated for them.
 #[test]
 fn costs_out_of_bounds_are_refused() {
     let cost = |memory_kib, passes, lanes| KdfCost { memory_kib, passes, lanes };

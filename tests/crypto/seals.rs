@@ -45,7 +45,7 @@ fn ids_are_keyed() {
 }
 
 /// A sealed blob opens under exactly the associated data, purpose, salt and keyring that it was
-/// sealed with (faults 12 and 8).
+/// sealed with.
 #[test]
 fn blobs_are_bound_to_their_place() {
     let env = env();
@@ -99,7 +99,7 @@ fn blobs_are_bound_to_their_place() {
 }
 
 /// Nonces are equal for equal input and differ as soon as anything differs, a byte moved from
-/// the associated data to the payload included (fault 31).
+/// the associated data to the payload included.
 #[test]
 fn nonces_follow_from_everything() {
     let keyring = keyring();
@@ -126,7 +126,7 @@ fn nonces_follow_from_everything() {
 }
 
 /// An object opens at its own name in its own repository and nowhere else, whatever its head is
-/// made to say (fault 12).
+/// made to say.
 #[test]
 fn objects_cannot_be_swapped() {
     let (keyring, payload) = (keyring(), b"record");
@@ -159,7 +159,7 @@ fn index_segments_are_named_by_their_bytes() {
     assert_eq!(kind_of(foreign), Some(Kind::Damaged));
 }
 
-/// Every flipped bit of an object is found, every truncation, and a byte too many (faults 8, 11).
+/// Every flipped bit of an object is found, every truncation, and a byte too many.
 #[test]
 fn every_bit_of_an_object_counts() {
     let (keyring, handle) = (keyring(), Handle::gc(3));
@@ -232,7 +232,7 @@ fn the_configuration_is_authentic() {
 }
 
 /// Bytes that other versions of this program, and other programs, must be able to reproduce:
-/// pinned from a seeded keyring (fault 49).
+/// pinned from a seeded keyring.
 #[test]
 fn golden_bytes() {
     let env = env();

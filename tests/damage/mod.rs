@@ -1,4 +1,4 @@
-//! What is damaged, how, and what comes next: each cell with its outcome (faults 3, 8, 11, 12, 51).
+//! What is damaged, how, and what comes next: each cell with its outcome.
 
 mod beside;
 mod known;
@@ -29,7 +29,7 @@ fn temp(store: Arc<Memory>) -> Result<TempRepo> {
 }
 
 /// One bit flipped, anywhere in any object of any class, is found by a check that reads all data,
-/// or refuses the opening as damage, never as a wrong password (faults 8 and 30).
+/// or refuses the opening as damage, never as a wrong password.
 #[test]
 fn every_flipped_bit_is_found() {
     let scene = Scene::new(21);
@@ -74,7 +74,7 @@ fn expected(class: Class, how: How) -> Expected {
 
 /// Every class damaged in every way: it is found; just what it touches is named, and nothing
 /// else is lost; wrong bytes never come out; the next backup needs no hand, and what it stores
-/// restores, once a collection has condemned the pack that was hit (faults 3, 8, 11, 12, 51).
+/// restores, once a collection has condemned the pack that was hit.
 #[test]
 fn damage_is_found_named_contained_and_healed() {
     let (scene, foreign) = (Scene::new(23), Scene::new(24));
@@ -160,7 +160,7 @@ fn touched_is_exact(scene: &Scene, repo: &TempRepo, report: &CheckReport, what: 
 
 /// When the base of a delta is hit, exactly the files that need it are named, in every snapshot;
 /// a backup of the same source stores the lost chunks whole again, and all that still has the
-/// same content restores, the older snapshots too (fault 51).
+/// same content restores, the older snapshots too.
 #[test]
 fn a_lost_base_is_named_and_heals() {
     let scene = Scene::new(25);

@@ -140,7 +140,7 @@ fn sweep(limits: impl IntoIterator<Item = String>, abort: bool) -> (u32, u32) {
 }
 
 /// Whatever memory there is, a backup succeeds and restores, or fails before it commits, with the
-/// repository whole and the next backup as good as any (fault 7).
+/// repository whole and the next backup as good as any.
 #[test]
 fn memory_that_runs_out() {
     let bench = Bench { dir: TempDir::new().unwrap() };
@@ -155,8 +155,7 @@ fn memory_that_runs_out() {
     assert!(failed > 1 && done > 0, "{failed} failed, {done} succeeded");
 }
 
-/// The same with open files: never a panic, never a snapshot that hides what it could not open
-/// (fault 6).
+/// The same with open files: never a panic, never a snapshot that hides what it could not open.
 #[test]
 fn open_files_that_run_out() {
     let limits = (4..30).map(|limit| format!("ulimit -n {limit}"));
@@ -165,7 +164,7 @@ fn open_files_that_run_out() {
 }
 
 /// The same with the length of every file that is written, which stands for a disk that is full:
-/// the repository's first, the spool's and the temporary folder's with it (faults 5 and 6).
+/// the repository's first, the spool's and the temporary folder's with it.
 #[test]
 fn files_that_cannot_grow() {
     let limits = [0, 1, 8, 100, 1000, 4000, 40_000].map(|limit| format!("ulimit -f {limit}"));

@@ -18,7 +18,7 @@ use std::sync::Arc;
 
 /// A chunk whose bytes changed after its id was taken is never stored, whole or as a delta; the
 /// session that saw it stores and commits nothing more, not even the right bytes, and the next
-/// one does (fault 9).
+/// one does.
 #[test]
 fn a_chunk_that_changed_after_it_was_named_is_not_stored() {
     let repo = TempRepo::new(90);
@@ -60,7 +60,7 @@ fn a_chunk_that_changed_after_it_was_named_is_not_stored() {
 }
 
 /// What flips on its way to the store, past all that the writer can see, is found by a check
-/// that reads the data, whichever object it is; nothing panics (faults 8 and 9).
+/// that reads the data, whichever object it is; nothing panics.
 #[test]
 fn what_flips_behind_the_writer_is_found() {
     let spoils: [(ObjectKind, Spoil); 4] = [

@@ -1,5 +1,5 @@
 //! Faults of the machine beneath a writer: chance that repeats itself, memory that flips bits,
-//! memory, files and space that run out (faults 5, 6, 7, 9, 31, 40).
+//! memory, files and space that run out.
 
 mod limits;
 mod memory;

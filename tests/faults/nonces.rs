@@ -81,7 +81,7 @@ impl Scan {
 }
 
 /// Hours of backups, a long one that goes on as another writer, more key slots, snapshots given
-/// up: no nonce comes twice in all of the repository (fault 31).
+/// up: no nonce comes twice in all of the repository.
 #[test]
 fn no_nonce_comes_twice() {
     let store = Arc::new(Recorder::new(Memory::new()));
@@ -115,7 +115,7 @@ fn no_nonce_comes_twice() {
 
 /// A process that is forked, or a machine that is cloned, in mid-run: both copies go on with the
 /// same salts, the same ids and the same chance over different content. No nonce meets two
-/// plaintexts, and of the two just one commits (fault 31).
+/// plaintexts, and of the two just one commits.
 #[test]
 fn a_forked_writer_repeats_no_nonce() {
     for seed in 0..4 {

@@ -41,7 +41,7 @@ impl Source for Endless {
 }
 
 /// A folder of very many entries takes no more memory than one of a few thousand, beside its
-/// parent too; `ICECORE_VAST_ENTRIES` says how many (fault 40).
+/// parent too; `ICECORE_VAST_ENTRIES` says how many.
 #[test]
 fn very_many_entries() {
     let child = Command::new(std::env::current_exe().unwrap())
@@ -82,7 +82,7 @@ fn peak() -> u64 {
 }
 
 /// A file of nearly 16 TiB that is all hole but for a few bytes goes through backup, ls and
-/// restore in no time, and comes back as sparse as it was (fault 40).
+/// restore in no time, and comes back as sparse as it was.
 #[test]
 fn a_vast_file() {
     const SIZE: u64 = 15 << 40;

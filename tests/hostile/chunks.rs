@@ -13,7 +13,7 @@ use icecore::id::ChunkId;
 use icecore::repo::Candidate;
 
 /// A false chunk, sealed by a key holder under the id of other content, is never given out, the
-/// error names it and its pack, and `check` finds it. As a base it is named too (fault 46).
+/// error names it and its pack, and `check` finds it. As a base it is named too.
 #[test]
 fn a_false_chunk_is_named() {
     let (mut repo, tree, before) = honest(1);
@@ -64,7 +64,7 @@ fn a_false_chunk_is_named() {
 }
 
 /// Index entries with a wrong offset, length or pack are errors, read nothing past the place, and
-/// hide no honest entry of the same chunk (fault 13).
+/// hide no honest entry of the same chunk.
 #[test]
 fn wrong_index_entries_mislead_nobody() {
     let mut repo = TempRepo::new(2);
@@ -110,7 +110,7 @@ fn wrong_index_entries_mislead_nobody() {
 }
 
 /// Deltas in a circle, deltas against themselves, lying depths, depth past the bound and wide
-/// closures carry nothing, and end in an error at once (fault 32).
+/// closures carry nothing, and end in an error at once.
 #[test]
 fn delta_graphs_are_checked_before_decoding() {
     let mut repo = TempRepo::new(3);
@@ -163,8 +163,7 @@ fn delta_graphs_are_checked_before_decoding() {
     assert_eq!(repo.repository.load_index().unwrap().take_troubles().len(), 1);
 }
 
-/// A frame that unpacks to more than its entry says is refused before anything is unpacked
-/// (fault 32).
+/// A frame that unpacks to more than its entry says is refused before anything is unpacked.
 #[test]
 fn a_decompression_bomb_does_not_go_off() {
     let mut repo = TempRepo::new(4);
@@ -183,7 +182,7 @@ fn a_decompression_bomb_does_not_go_off() {
 
 /// One writer stored A as a delta of B, another B as a delta of A, and whole copies of both are
 /// condemned: neither delta counts as a provider of the other, so that whoever sweeps sees what
-/// would be lost; while one whole copy stands, both are read (fault 52).
+/// would be lost; while one whole copy stands, both are read.
 #[test]
 fn crossed_deltas_carry_each_other_never() {
     let mut repo = TempRepo::new(19);

@@ -1,5 +1,5 @@
 //! Closures: what a reader makes of bases that several writers stored in several ways, and of
-//! more bases than anybody honest needs (faults 32, 52).
+//! more bases than anybody honest needs.
 
 use super::{id_of, read};
 use crate::common::chance::Chance;
@@ -114,7 +114,7 @@ fn a_forest_of_bases_is_refused() {
 }
 
 /// Of a base's two entries the flat one is rotten and the deeper one is well: the base itself is
-/// still read, but nobody makes a delta of it that only the flat one could carry (fault 51).
+/// still read, but nobody makes a delta of it that only the flat one could carry.
 #[test]
 fn no_delta_rests_on_a_rotten_entry() {
     let mut repo = TempRepo::new(80);

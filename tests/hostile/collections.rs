@@ -45,7 +45,7 @@ fn condemned_chunks_are_stored_again() {
 
 /// Names never come back: an index segment and an outcome that were written without having read
 /// the newest decided collection, and are not listed alive there, are dead, however late they
-/// appear; what is listed lives (fault 53).
+/// appear; what is listed lives.
 #[test]
 fn what_comes_after_a_verdict_is_dead() {
     let (repo, tree, before) = honest(17);

@@ -1,5 +1,5 @@
 //! Repositories that somebody with a valid key wrote to do harm, and records of collections: what
-//! may be read, what is refused, and who is named (faults 12, 13, 17, 19, 32 to 35, 46, 47, 52, 53).
+//! may be read, what is refused, and who is named.
 
 mod chunks;
 mod closures;

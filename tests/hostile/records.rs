@@ -16,7 +16,7 @@ use icecore::ops::dump::{Run, each_run};
 use icecore::repo::{Candidate, Reader};
 
 /// Outcomes of malformed CBOR, of any length they claim and any depth, are reported one by one in
-/// bounded memory, and hide no honest snapshot (fault 33).
+/// bounded memory, and hide no honest snapshot.
 #[test]
 fn malformed_snapshots_hide_nothing() {
     let (mut repo, tree, before) = honest(8);
@@ -59,7 +59,7 @@ fn malformed_snapshots_hide_nothing() {
 }
 
 /// What a newer program wrote is "unsupported", whichever object it is, and nothing is deleted,
-/// whatever is tried (fault 47).
+/// whatever is tried.
 #[test]
 fn newer_formats_are_unsupported_and_untouched() {
     let unsupported = |repo: &TempRepo, what: &str| {

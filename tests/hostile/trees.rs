@@ -12,7 +12,7 @@ use icecore::repo::{Reader, Session};
 use icecore::stream::{Pieces, find_entry};
 
 /// Names that are no names, in directories and in the paths of parts, restore nothing outside the
-/// target and nothing under such a name (fault 35).
+/// target and nothing under such a name.
 #[test]
 fn bad_names_are_refused() {
     let mut repo = TempRepo::new(5);

@@ -20,7 +20,7 @@ use icecore::source::{ByteStream, FileItem, FileProof, Got, Item};
 use std::sync::Arc;
 
 /// A writer whose outcome stands already was fenced: its commit fails as that, nothing of the
-/// outcome changes, and the same command run again goes through (faults 17 and 20).
+/// outcome changes, and the same command run again goes through.
 #[test]
 fn a_fenced_writer_starts_again() {
     let (repo, tree, _) = honest(12);
@@ -103,7 +103,7 @@ fn four_files(seed: u64) -> Tree {
 }
 
 /// A backup of many hours commits what it has as partials, goes on as other writers, and its
-/// snapshot is whole in the end; clocks that jump back by years change nothing (fault 19).
+/// snapshot is whole in the end; clocks that jump back by years change nothing.
 #[test]
 fn a_long_backup_goes_on_as_another_writer() {
     let repo = TempRepo::new(13);
@@ -129,7 +129,7 @@ fn a_long_backup_goes_on_as_another_writer() {
 }
 
 /// What a long backup counted on may be swept once its partial stands and a collection began: it
-/// is fenced, and run again it stores what was condemned meanwhile (faults 17 and 18).
+/// is fenced, and run again it stores what was condemned meanwhile.
 #[test]
 fn a_long_backup_does_not_outlive_a_collection() {
     let repo = TempRepo::new(14);

@@ -17,7 +17,7 @@ use tempfile::TempDir;
 /// Every capture is sound, holds one committed state to the last row, and none older than what
 /// was committed before it began: under checkpoints of each kind, resets of the log, changes of
 /// journal mode and page size, VACUUM, growth and shrinking, replacement by rename, writers that
-/// are killed, and a -shm that is lost (fault 41).
+/// are killed, and a -shm that is lost.
 #[test]
 fn captures_are_states_that_were_committed() {
     let seeds = match std::env::var("ICECORE_SQLITE_SEEDS") {
