@@ -9,7 +9,10 @@ use anstream::{AutoStream, ColorChoice, stream::RawStream};
 use anstyle::{AnsiColor, Style};
 use rustix::termios::tcgetwinsize;
 use serde::Serialize;
+use std::borrow::Cow;
 use std::io::{self, BufWriter, IsTerminal, Stdout, Write};
+use std::os::fd::AsFd;
+use textwrap::WordSplitter;
 
 /// How errors name standard output.
 const STDOUT: &str = "standard output";
@@ -36,6 +39,11 @@ impl Out {
             true => writeln!(self.to, "{text}"),
             false => writeln!(self.to, "{}", plain(text)),
         })
+    }
+
+    /// Prints a line of words, which goes on in the next line where the terminal ends.
+    pub fn prose(&mut self, text: &str) -> Result<()> {
+        written(writeln!(self.to, "{}", wrapped(&plain(text), width())))
     }
 
     /// Prints a table as the terminal has room for it.
@@ -91,10 +99,23 @@ pub fn is_terminal() -> bool {
 
 /// How wide standard output is, if it is a terminal.
 pub fn width() -> Option<usize> {
-    is_terminal().then(|| match tcgetwinsize(io::stdout()) {
+    width_of(&io::stdout())
+}
+
+fn width_of(stream: &(impl IsTerminal + AsFd)) -> Option<usize> {
+    stream.is_terminal().then(|| match tcgetwinsize(stream) {
         Ok(size) if size.ws_col > 0 => usize::from(size.ws_col),
         _ => WIDTH,
     })
+}
+
+/// Text in lines of whole words, as wide as the room; all but the first are set in a little.
+fn wrapped(text: &str, room: Option<usize>) -> Cow<'_, str> {
+    let Some(room) = room else { return text.into() };
+    let options = textwrap::Options::new(room).subsequent_indent("  ");
+    // A path or an id that is cut could not be copied.
+    let options = options.break_words(false).word_splitter(WordSplitter::NoHyphenation);
+    textwrap::fill(text, options).into()
 }
 
 /// Whether a stream is a terminal that shows colours, and nobody asked for none.
@@ -133,16 +154,18 @@ impl Tone {
 pub fn tell(tone: Tone, text: &str) {
     let (mark, style) = tone.mark();
     let text = plain(text);
-    let mut to = io::stderr().lock();
-    let _ = match shows_colours(&io::stderr()) {
-        true => writeln!(to, "{style}{mark}{style:#} {text}"),
-        false => writeln!(to, "{mark} {text}"),
+    let line = match shows_colours(&io::stderr()) {
+        // Escape sequences take no room.
+        true => format!("{style}{mark}{style:#} {text}"),
+        false => format!("{mark} {text}"),
     };
+    let _ = writeln!(io::stderr().lock(), "{}", wrapped(&line, width_of(&io::stderr())));
 }
 
 /// Prints a line on standard error. There is nobody to tell if that fails.
 pub fn say(text: &str) {
-    let _ = writeln!(io::stderr().lock(), "{}", plain(text));
+    let text = plain(text);
+    let _ = writeln!(io::stderr().lock(), "{}", wrapped(&text, width_of(&io::stderr())));
 }
 
 /// Prints a JSON line on standard error.

@@ -19,6 +19,8 @@ pub struct Columns {
     kept: Vec<usize>,
     /// The column that goes on in the next line instead of being cut.
     wrapped: Option<usize>,
+    /// The column that gets half of what those share that are cut.
+    favoured: Option<usize>,
     /// Each cell may have several lines.
     rows: Vec<Vec<String>>,
 }
@@ -36,7 +38,14 @@ impl Columns {
     pub fn new(head: &[&str], right: &[usize]) -> Self {
         let head = head.iter().map(|title| (*title).to_owned()).collect();
         let kept = right.iter().copied().chain([0]).collect();
-        Columns { head, right: right.to_vec(), kept, wrapped: None, rows: Vec::new() }
+        Columns {
+            head,
+            right: right.to_vec(),
+            kept,
+            wrapped: None,
+            favoured: None,
+            rows: Vec::new(),
+        }
     }
 
     /// The same table, of which this column is never cut.
@@ -48,6 +57,11 @@ impl Columns {
     /// The same table, of which this column may not lose anything.
     pub fn wrapping(self, column: usize) -> Self {
         Columns { wrapped: Some(column), ..self }
+    }
+
+    /// The same table, of which this column is cut less than others.
+    pub fn favouring(self, column: usize) -> Self {
+        Columns { favoured: Some(column), ..self }
     }
 
     /// Adds a row.
@@ -122,9 +136,14 @@ impl Columns {
         while widths.iter().sum::<usize>() + gaps > room {
             let left = widths.iter_mut().enumerate();
             let left = left.filter(|(column, _)| !self.kept.contains(column));
-            match left.map(|(_, width)| width).max_by_key(|width| **width) {
-                Some(widest) if *widest > LEAST => *widest -= 1,
-                _ => break,
+            let left = left.filter(|(_, width)| **width > LEAST);
+            let share = |column: usize, width: usize| match self.favoured == Some(column) {
+                true => width / 2,
+                false => width,
+            };
+            match left.max_by_key(|(column, width)| share(*column, **width)) {
+                Some((_, widest)) => *widest -= 1,
+                None => break,
             }
         }
         widths
@@ -142,7 +161,7 @@ impl Line {
 }
 
 /// Text in so much room: a path loses what stands in front, other text what comes last, both at
-/// the end of a word where one is near.
+/// the end of a word where that leaves enough.
 fn cut(text: &str, width: usize) -> String {
     if text.width() <= width {
         return text.to_owned();
@@ -151,17 +170,17 @@ fn cut(text: &str, width: usize) -> String {
     if text.starts_with('/') {
         let kept = reversed(&taken(&reversed(text), room));
         let whole = kept.find('/').and_then(|at| kept.get(at..));
-        let kept = whole.filter(|whole| whole.width() * 2 > room).unwrap_or(&kept);
+        let kept = whole.filter(|whole| whole.width() * 3 > room).unwrap_or(&kept);
         return format!("{ELLIPSIS}{kept}");
     }
     let kept = taken(text, room);
     let next = text.chars().nth(kept.chars().count());
-    let between = |letter: char| letter == ' ' || letter == ',';
+    let between = |letter: char| " ,.-_".contains(letter);
     let whole = match next.is_some_and(between) {
         true => Some(kept.as_str()),
         false => kept.rfind(between).and_then(|at| kept.get(..at)),
     };
-    let kept = whole.filter(|whole| whole.width() * 2 > room).unwrap_or(&kept);
+    let kept = whole.filter(|whole| whole.width() * 3 > room).unwrap_or(&kept);
     format!("{}{ELLIPSIS}", kept.trim_end_matches(between))
 }
 

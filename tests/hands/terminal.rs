@@ -1,6 +1,6 @@
 //! What is seen on a terminal, and what is read from a pipe.
 
-use crate::common::desk::{Desk, lines};
+use crate::common::desk::{Desk, lines, stderr};
 use rusqlite::Connection;
 use std::fs;
 use std::io::{BufRead, BufReader};
@@ -43,6 +43,41 @@ fn tables_fit_the_terminal() {
     let piped = desk.says(&["snapshots"]);
     assert!(piped.contains(&desk.text(deep)) && piped.contains("nightly"), "{piped}");
     assert!(!piped.contains('\u{1b}') && !piped.contains('\u{2026}'), "{piped}");
+}
+
+/// A long host and many tags leave the paths room to be told apart; compact, a snapshot has one line.
+#[test]
+fn paths_have_room_beside_hosts_and_tags() {
+    let desk = Desk::new();
+    let host = "database-server-17.frankfurt.example.com";
+    let tags = "nightly,production,before-migration,keep-for-the-auditors";
+    desk.run(&["backup", "src", "--tag", tags, "--host", host]).success();
+    let shown = on_terminal(&desk, "snapshots", &[("NO_COLOR", "1")]);
+    assert!(shown.lines().all(|line| line.trim_end().chars().count() <= 80), "{shown}");
+    let row = shown.lines().nth(1).unwrap().trim_end();
+    let path = row.rsplit("  ").next().unwrap();
+    assert!(path.chars().count() >= 5 && path.ends_with("/src"), "{shown}");
+    assert!(shown.contains("night"), "{shown}");
+    let compact = on_terminal(&desk, "snapshots --compact", &[("NO_COLOR", "1")]);
+    assert_eq!(compact.lines().count(), 3, "a head, a row and a count: {compact}");
+    assert!(compact.contains("before\u{2026}") && !compact.contains("/src"), "{compact}");
+    let piped = desk.says(&["snapshots", "-c"]);
+    assert!(piped.contains(tags.split_once(',').unwrap().0) && piped.contains(host), "{piped}");
+    assert!(!piped.contains("Paths"), "{piped}");
+}
+
+/// A message is broken between words where the terminal ends, and nowhere in a pipe.
+#[test]
+fn messages_are_broken_between_words() {
+    let desk = Desk::new();
+    let shown = on_terminal(&desk, "mount", &[("NO_COLOR", "1")]);
+    let lines: Vec<&str> = shown.lines().collect();
+    assert!(lines.len() > 2, "{shown}");
+    assert!(lines.iter().all(|line| line.chars().count() <= 80), "{shown}");
+    let joined: Vec<&str> = shown.split_whitespace().collect();
+    let piped = stderr(&desk.run(&["mount"]).code(1));
+    assert_eq!(piped.lines().count(), 1, "{piped}");
+    assert_eq!(joined, piped.split_whitespace().collect::<Vec<_>>(), "no word is cut");
 }
 
 /// No character that moves a terminal, turns text round or hides itself comes through, neither in

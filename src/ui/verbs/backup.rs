@@ -172,7 +172,7 @@ fn print(report: &BackupReport, voice: &Progress, dry_run: bool, out: &mut Out) 
     let snapshot = &report.snapshot;
     let cost = &snapshot.summary;
     for line in parents(&report.parents) {
-        out.line(&line)?;
+        out.prose(&line)?;
     }
     let mut files = format!(
         "files:    {} new, {} changed, {} unchanged",
@@ -184,21 +184,21 @@ fn print(report: &BackupReport, voice: &Progress, dry_run: bool, out: &mut Out) 
     if cost.failed > 0 {
         files.push_str(&format!("; {} failed", cost.failed));
     }
-    out.line(&files)?;
-    out.line(&format!(
+    out.prose(&files)?;
+    out.prose(&format!(
         "read:     {} of {} in {}",
         text::bytes(cost.bytes_read),
         text::bytes(cost.bytes),
         text::duration(voice.seconds())
     ))?;
-    out.line(&format!("chunks:   {} new, {} known", cost.chunks_new, cost.chunks_known))?;
-    out.line(&format!(
+    out.prose(&format!("chunks:   {} new, {} known", cost.chunks_new, cost.chunks_known))?;
+    out.prose(&format!(
         "stored:   {}; {}",
         stored(&cost.whole, "whole"),
         stored(&cost.delta, "as deltas")
     ))?;
-    out.line(&format!("written:  {}", text::bytes(cost.written)))?;
-    out.line(&match dry_run {
+    out.prose(&format!("written:  {}", text::bytes(cost.written)))?;
+    out.prose(&match dry_run {
         true => "dry run: nothing was written".to_owned(),
         false => saved(report),
     })

@@ -59,9 +59,9 @@ fn print(app: &App, report: &CheckReport, voice: &Progress, out: &mut Out) -> Re
         return Ok(());
     }
     if !report.touched.is_empty() {
-        out.line("the next backup of a source stores again what the source still has of it")?;
+        out.prose("the next backup of a source stores again what the source still has of it")?;
     }
-    out.line(&format!(
+    out.prose(&format!(
         "{}, {}, {} in {}",
         text::count(report.snapshots, "snapshot"),
         text::count(report.packs, "pack"),
@@ -70,30 +70,30 @@ fn print(app: &App, report: &CheckReport, voice: &Progress, out: &mut Out) -> Re
     ))?;
     if report.packs_read > 0 {
         let read = text::bytes(report.bytes_read);
-        out.line(&format!("read back {} ({read})", text::count(report.packs_read, "pack")))?;
+        out.prose(&format!("read back {} ({read})", text::count(report.packs_read, "pack")))?;
     }
     if report.orphans > 0 {
         let orphans = text::count(report.orphans, "pack");
-        out.line(&format!("{orphans} without an index, of writers stopped or still at work"))?;
+        out.prose(&format!("{orphans} without an index, of writers stopped or still at work"))?;
     }
     if report.open_writers > 0 {
         let writers = text::count(report.open_writers, "writer");
-        out.line(&format!(
+        out.prose(&format!(
             "{writers} without an outcome: at work, stopped, or their snapshots were taken away"
         ))?;
     }
     if !report.tainted.is_empty() {
         let files = text::count(report.tainted.len() as u64, "file");
-        out.line(&format!("damaged at their source, and stored as they were: {files}"))?;
+        out.prose(&format!("damaged at their source, and stored as they were: {files}"))?;
     }
     if report.superseded > 0 {
         let findings = text::count(report.superseded, "finding");
-        out.line(&format!(
+        out.prose(&format!(
             "{findings} in packs that are gone or known to be damaged, which no snapshot needs"
         ))?;
     }
     if report.is_healthy() {
-        out.line("no errors were found")?;
+        out.prose("no errors were found")?;
     }
     Ok(())
 }

@@ -54,8 +54,8 @@ pub fn run(app: &App, args: &InitArgs) -> Result<Done> {
             &Initialized { id, repository: place, single_writer, listing_after_write },
         )?;
     } else if app.talks() {
-        out.line(&format!("created repository {} at {place}", config.repository.short()))?;
-        out.line("Without its password or key file nobody can read it: keep a copy elsewhere.")?;
+        out.prose(&format!("created repository {} at {place}", config.repository.short()))?;
+        out.prose("Without its password or key file nobody can read it: keep a copy elsewhere.")?;
     }
     if config.single_writer {
         out::tell(

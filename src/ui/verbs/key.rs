@@ -172,9 +172,12 @@ fn tell(
         let retained_by_store = deleted.map(|deleted| !deleted);
         out.json(message_type, &Key { id: id.to_string(), retained_by_store })?;
     } else if app.talks() {
-        out.line(&format!("{said} {}", id.short()))?;
+        out.prose(&format!("{said} {}", id.short()))?;
         if deleted.is_some() {
-            out.line("Whoever kept a copy of the old slot, and its secret, can read on: the keys are the same.")?;
+            out.prose(
+                "Whoever kept a copy of the old slot, and its secret, can read on: the keys are \
+                 the same.",
+            )?;
         }
     }
     if deleted == Some(false) {

@@ -33,6 +33,10 @@ pub struct SnapshotsArgs {
     #[arg(short, long, value_name = "BY[,BY...]", value_enum, value_delimiter = ',')]
     pub group_by: Vec<GroupBy>,
 
+    /// One line for each snapshot, without its paths
+    #[arg(short, long)]
+    pub compact: bool,
+
     #[command(flatten)]
     pub filter: FilterArgs,
 }
@@ -60,20 +64,21 @@ pub fn run(app: &App, args: &SnapshotsArgs) -> Result<Done> {
                 out.json("group", &GroupView::new(group, &group.snapshots.all()?))?;
             }
         }
-        (false, _) => print(&groups, &mut out)?,
+        (false, _) => print(&groups, args.compact, &mut out)?,
     }
     out.finish()?;
     Ok(Done::incomplete_if(unreadable))
 }
 
-fn print(groups: &[Group<'_>], out: &mut Out) -> Result<()> {
+fn print(groups: &[Group<'_>], compact: bool, out: &mut Out) -> Result<()> {
+    let head = if compact { &HEAD_COMPACT[..] } else { &HEAD[..] };
     for group in groups {
         if let Some(title) = group.title() {
             out.line(&title)?;
         }
-        let mut table = Columns::new(&HEAD, &[4, 5]).keeping(1);
+        let mut table = Columns::new(head, &[4, 5]).keeping(1).favouring(6);
         for stored in group.snapshots.iter().rev() {
-            table.row(row(&stored?.snapshot));
+            table.row(row(&stored?.snapshot, compact));
         }
         out.table(&table)?;
     }
@@ -85,6 +90,8 @@ fn print(groups: &[Group<'_>], out: &mut Out) -> Result<()> {
 const SHOWN: usize = 100;
 
 const HEAD: [&str; 7] = ["ID", "Time", "Host", "Tags", "Size", "Stored", "Paths"];
+/// Without what may take several lines; cells that have no title are not shown.
+const HEAD_COMPACT: [&str; 6] = ["ID", "Time", "Host", "Tags", "Size", "Stored"];
 
 /// Snapshots that say that they were made later than now.
 fn warn_of_future(shown: &Snapshots<'_>, now: Time, voice: &Progress) {
@@ -99,17 +106,17 @@ fn warn_of_future(shown: &Snapshots<'_>, now: Time, voice: &Progress) {
     }
 }
 
-fn row(snapshot: &Snapshot) -> [String; 7] {
+fn row(snapshot: &Snapshot, compact: bool) -> [String; 7] {
     let parts = snapshot.parts.iter().map(|part| marked(part_name(part), remark(part)));
     let missing = snapshot.missing.iter();
     let missing =
         missing.map(|part| marked(source_name(&part.source()), Some("missing".to_owned())));
-    let tags = snapshot.tags.iter().cloned();
+    let tags = snapshot.tags.iter().map(|tag| text::plain(tag));
     [
         snapshot.id.short(),
         text::local(snapshot.started),
         text::plain(&snapshot.host),
-        text::plain(&first(tags).join(",")),
+        first(tags).join(if compact { "," } else { "\n" }),
         text::figure(snapshot.summary.bytes),
         text::figure(snapshot.summary.written),
         first(parts.chain(missing)).join("\n"),
