@@ -33,10 +33,13 @@ impl Time {
 }
 
 impl fmt::Display for Time {
-    /// RFC 3339, UTC, to the second.
+    /// For sentences: in the local time zone, which is stated, to the second.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match jiff::Timestamp::from_nanosecond(i128::from(self.0)) {
-            Ok(moment) => write!(f, "{}", moment.strftime("%Y-%m-%dT%H:%M:%SZ")),
+            Ok(moment) => {
+                let local = moment.to_zoned(jiff::tz::TimeZone::system());
+                write!(f, "{}", local.strftime("%Y-%m-%d %H:%M:%S %:z"))
+            }
             Err(_) => write!(f, "{} ns", self.0),
         }
     }

@@ -35,6 +35,8 @@ pub trait Monitor: Send + Sync {
     fn file(&self, _change: FileChange, _path: &[u8], _bytes: u64) {}
     /// The file that was at `path` was restored; so many bytes are in it.
     fn restored(&self, _path: &[u8], _bytes: u64) {}
+    /// The file that was at `path` would be restored, were this no rehearsal.
+    fn would_restore(&self, _path: &[u8], _bytes: u64) {}
     /// The task named last is over.
     fn end(&self);
     /// Whether the user wants to stop.

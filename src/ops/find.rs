@@ -31,6 +31,8 @@ pub struct FindOptions {
     pub newer: Option<Time>,
     /// Modified at that moment or before.
     pub older: Option<Time>,
+    /// The oldest snapshot first.
+    pub oldest_first: bool,
 }
 
 /// A kind of entry, as the user names it.
@@ -59,15 +61,13 @@ pub struct Hit<'h> {
     pub node: &'h Node,
 }
 
-/// Looks through `snapshots` in their order ([`Repository::snapshots`] has the newest first) and
-/// hands each hit to `visit`. A folder that was looked through in vain is not read again for
+/// Looks through `snapshots`, the newest first unless the options say otherwise, and hands each hit
+/// to `visit`. A folder that was looked through in vain is not read again for
 /// another snapshot, unless the patterns concern paths.
 ///
 /// # Errors
 /// `InvalidInput` for a bad pattern. A folder that cannot be read goes to `trouble`, and the
 /// rest is looked through; what `trouble` or `visit` returns as an error ends the search.
-///
-/// [`Repository::snapshots`]: crate::repo::Repository::snapshots
 pub fn find(
     reader: &Reader<'_>,
     snapshots: &Snapshots<'_>,
@@ -77,7 +77,9 @@ pub fn find(
 ) -> Result<()> {
     let wanted = Wanted::new(options)?;
     let mut barren = HashSet::new();
-    for stored in snapshots.iter() {
+    let mut rest = snapshots.iter();
+    let mut next = || if options.oldest_first { rest.next_back() } else { rest.next() };
+    while let Some(stored) = next() {
         let stored = &*stored?;
         let found = Found { path: b"/".to_vec(), entry: tree::root(&stored.snapshot) };
         let events = Cell::new(0_u64);

@@ -49,8 +49,9 @@ pub struct Global {
     pub quiet: bool,
 
     /// Name every file that a backup finds new or changed, and every file that is restored
-    #[arg(short, long, global = true, action = ArgAction::Count)]
-    pub verbose: u8,
+    #[arg(short, long, global = true, value_name = "LEVEL", action = ArgAction::Append)]
+    #[arg(num_args = 0..=1, require_equals = true, default_missing_value = "1")]
+    pub verbose: Vec<u8>,
 
     /// Show no progress on a terminal
     #[arg(long, global = true)]

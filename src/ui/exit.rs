@@ -47,8 +47,8 @@ pub fn report(app: &App, done: Result<Done>) -> ExitCode {
 }
 
 /// Ends a run whose arguments could not be understood, or only asked for help.
-pub fn usage(message: &clap::Error) -> ExitCode {
-    if let Some(Word { word, answer }) = words::unknown(message) {
+pub fn usage(command: clap::Command, message: &clap::Error) -> ExitCode {
+    if let Some(Word { word, answer, .. }) = words::unknown(command, message) {
         return match answer {
             Answer::NotNeeded(_, why) => {
                 out::tell(Tone::Warning, &format!("{word} is not needed: {why}"));

@@ -25,13 +25,14 @@ use std::process::ExitCode;
 
 /// The program: understands its arguments, does what they ask for, and says what became of it.
 pub fn run() -> ExitCode {
-    let matches = words::accepting(args::Cli::command()).try_get_matches();
+    let command = words::accepting(args::Cli::command());
+    let matches = command.clone().try_get_matches();
     let parsed = matches.and_then(|matches| {
         Ok((args::Cli::from_arg_matches(&matches)?, words::accepted(&matches)))
     });
     let (cli, notes) = match parsed {
         Ok(parsed) => parsed,
-        Err(message) => return exit::usage(&message),
+        Err(message) => return exit::usage(command, &message),
     };
     open_as_many_files_as_allowed();
     let app = app::App::new(cli.global);

@@ -73,7 +73,7 @@ impl Progress {
             show,
             json: global.json,
             quiet: global.quiet,
-            names_files: global.verbose > 0,
+            names_files: global.verbose.iter().any(|level| *level > 0),
             env,
             started,
             counts: Arc::default(),
@@ -234,6 +234,10 @@ impl Monitor for Progress {
 
     fn restored(&self, path: &[u8], bytes: u64) {
         self.name_file("restored", path, bytes);
+    }
+
+    fn would_restore(&self, path: &[u8], bytes: u64) {
+        self.name_file("would restore", path, bytes);
     }
 
     fn end(&self) {

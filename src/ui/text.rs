@@ -43,7 +43,8 @@ pub fn count(number: u64, noun: &str) -> String {
     }
 }
 
-/// A moment in the local time zone, to the second.
+/// A moment in the local time zone, to the second, for tables and lists: as everywhere in text, but
+/// without the zone, which sentences state (see [`Time`]).
 pub fn local(time: Time) -> String {
     match Timestamp::from_nanosecond(i128::from(time.0)) {
         Ok(moment) => moment.to_zoned(TimeZone::system()).strftime("%Y-%m-%d %H:%M:%S").to_string(),

@@ -5,6 +5,8 @@ use clap::{Arg, ArgAction, ArgMatches, Command};
 
 /// A verb or flag that is not this program's own.
 pub struct Word {
+    /// The verb that it belongs to; any one that does not know it itself without.
+    pub verb: Option<&'static str>,
     /// As it is written on the command line.
     pub word: &'static str,
     /// What to do about it.
@@ -28,16 +30,23 @@ pub enum Value {
     One,
 }
 
+impl Word {
+    /// The same word, of this verb alone.
+    const fn of(self, verb: &'static str) -> Self {
+        Word { verb: Some(verb), ..self }
+    }
+}
+
 const fn not_needed(word: &'static str, why: &'static str) -> Word {
-    Word { word, answer: Answer::NotNeeded(Value::None, why) }
+    Word { verb: None, word, answer: Answer::NotNeeded(Value::None, why) }
 }
 
 const fn value_not_needed(word: &'static str, why: &'static str) -> Word {
-    Word { word, answer: Answer::NotNeeded(Value::One, why) }
+    Word { verb: None, word, answer: Answer::NotNeeded(Value::One, why) }
 }
 
 const fn instead(word: &'static str, what: &'static str) -> Word {
-    Word { word, answer: Answer::Instead(what) }
+    Word { verb: None, word, answer: Answer::Instead(what) }
 }
 
 const NO_CACHE: &str = "there is no cache on this machine";
@@ -53,7 +62,18 @@ const NO_LIMIT: &str = "limits of bandwidth are not there yet; rclone and rsync 
 const NO_REPAIR: &str = "nothing is repaired in place: `icecore check --read-data` names what is \
                          lost, and the next backup stores again what its sources still have";
 
-/// Verbs.
+const NO_REQUESTS: &str = "no request is sent: a repository lies in a folder";
+const NO_PLAIN: &str = "every repository has a password or a key file";
+const NO_BLOBS: &str = "`icecore cat pack ID` lists the chunks of a pack, and `icecore check \
+                        --read-data` names every file that needs a damaged one";
+const NO_ARCHIVE: &str = "only single files are dumped: `icecore restore SNAPSHOT:PATH --target \
+                          FOLDER` brings a folder back, which tar then packs";
+const ONE_LABEL: &str = "use --label TEXT: a key slot has no other name";
+const ONE_LINE: &str = "`icecore snapshots --compact` has one line for each snapshot";
+const XATTRS: &str = "extended attributes come back as far as they may be set: --special brings \
+                      back those that give privileges, too";
+
+/// Verbs, and what follows the verb that is named.
 pub const VERBS: &[Word] = &[
     not_needed("cache", NO_CACHE),
     not_needed("unlock", NO_LOCKS),
@@ -90,11 +110,23 @@ pub const VERBS: &[Word] = &[
         "use `icecore snapshots`, `icecore key list` or `icecore cat index`; `icecore stats` \
          counts objects of every kind",
     ),
+    instead(
+        "masterkey",
+        "the keys of a repository are never printed: `icecore key list` shows what opens it",
+    )
+    .of("cat"),
+    instead(
+        "blob",
+        "`icecore dump` prints a file; `icecore cat pack ID` lists the chunks of a pack",
+    )
+    .of("cat"),
+    instead("tree", "`icecore ls --json SNAPSHOT:PATH` shows what is in a folder").of("cat"),
+    not_needed("lock", NO_LOCKS).of("cat"),
     instead("features", "there are no feature flags: `icecore help` lists what there is"),
     instead("options", "there are no extended options: `icecore help` lists what there is"),
 ];
 
-/// Flags, which any verb may be given.
+/// Flags.
 pub const FLAGS: &[Word] = &[
     not_needed("--no-cache", NO_CACHE),
     not_needed("--cleanup-cache", NO_CACHE),
@@ -111,7 +143,23 @@ pub const FLAGS: &[Word] = &[
     not_needed("--with-atime", "times of access are not stored, and are not touched either"),
     not_needed("--ignore-inode", "a file whose inode is another one is read again, to be sure"),
     not_needed("--ignore-ctime", "a file whose ctime is another one is read again, to be sure"),
-    not_needed("--compact", "the tables are as narrow as the terminal"),
+    not_needed("--with-cache", NO_CACHE),
+    not_needed("--no-extra-verify", "what is encrypted is always verified before it is stored"),
+    not_needed("--exclude-cloud-files", "only Windows knows of files that lie elsewhere"),
+    value_not_needed("--stuck-request-timeout", NO_REQUESTS),
+    value_not_needed("--http-user-agent", NO_REQUESTS),
+    value_not_needed(
+        "--group-by",
+        "each source finds by itself what stood in its place before; --parent names a snapshot",
+    )
+    .of("backup"),
+    value_not_needed(
+        "--mode",
+        "all is shown at once: what each snapshot holds and adds, and what lies in the repository",
+    )
+    .of("stats"),
+    instead("--compact", ONE_LINE),
+    instead("-c", ONE_LINE),
     instead("--option", "there are no extended options: `icecore help` lists what there is"),
     instead("-o", "there are no extended options: `icecore help` lists what there is"),
     instead("--limit-upload", NO_LIMIT),
@@ -120,7 +168,8 @@ pub const FLAGS: &[Word] = &[
     instead("--insecure-tls", NO_NETWORK),
     instead("--tls-client-cert", NO_NETWORK),
     instead("--repository-file", "use --repo \"$(cat FILE)\", or ICECORE_REPOSITORY"),
-    instead("--insecure-no-password", "every repository has a password or a key file"),
+    instead("--insecure-no-password", NO_PLAIN),
+    instead("--new-insecure-no-password", NO_PLAIN),
     instead("--from-repo", "there is no copy between repositories yet; see `icecore copy`"),
     instead("--keep-last", NO_RETENTION),
     instead("--keep-hourly", NO_RETENTION),
@@ -135,12 +184,48 @@ pub const FLAGS: &[Word] = &[
     instead("--keep-within-weekly", NO_RETENTION),
     instead("--keep-within-monthly", NO_RETENTION),
     instead("--keep-within-yearly", NO_RETENTION),
+    instead("--keep-id", NO_RETENTION),
+    instead("--group-by", NO_RETENTION).of("forget"),
+    instead("-l", NO_RETENTION).of("forget"),
+    instead("-d", NO_RETENTION).of("forget"),
+    instead("-w", NO_RETENTION).of("forget"),
+    instead("-m", NO_RETENTION).of("forget"),
+    instead("-y", NO_RETENTION).of("forget"),
+    instead(
+        "--unsafe-allow-remove-all",
+        "name the snapshots; the last one of its sources goes with --force",
+    ),
     instead("--prune", NO_PRUNE),
     instead("--max-unused", NO_PRUNE),
     instead("--time", "a snapshot has the time at which it was made"),
     instead("--stdin-from-file", "use --stdin < FILE, or name the file as a source"),
     instead("--delete", "a restore deletes nothing: restore into an empty folder"),
     instead("--no-ownership", "owners come back where that is allowed, and else are left out"),
+    instead("--ownership-by-name", "owners come back by their numbers"),
+    instead("--include-xattr", XATTRS),
+    instead("--exclude-xattr", XATTRS),
+    instead(
+        "--use-fs-snapshot",
+        "there are none on this system that a program could ask for: make a snapshot of the file \
+         system yourself and back that up; databases do not need it",
+    ),
+    instead("--repository-version", "leave it out: a repository has the one format there is"),
+    instead(
+        "--copy-chunker-params",
+        "leave it out: there is no copy between repositories yet, and each cuts in its own places",
+    ),
+    instead("--archive", NO_ARCHIVE).of("dump"),
+    instead("-a", NO_ARCHIVE).of("dump"),
+    instead("--ncdu", "`icecore ls --json` shows the size of every entry").of("ls"),
+    instead("--blob", NO_BLOBS).of("find"),
+    instead("--tree", NO_BLOBS).of("find"),
+    instead("--pack", NO_BLOBS).of("find"),
+    instead("--host", ONE_LABEL).of("key"),
+    instead("--user", ONE_LABEL).of("key"),
+    instead(
+        "--check-unused",
+        "data that no snapshot needs is not counted: nothing collects it yet",
+    ),
 ];
 
 /// The program's command line, which hears the flags that are not needed as well.
@@ -152,7 +237,11 @@ pub fn accepting(command: Command) -> Command {
                 Value::None => ArgAction::SetTrue,
                 Value::One => ArgAction::Set,
             };
-            command.arg(Arg::new(word.word).long(name).global(true).hide(true).action(action))
+            let arg = Arg::new(word.word).long(name).hide(true).action(action);
+            match word.verb {
+                None => command.arg(arg.global(true)),
+                Some(verb) => command.mut_subcommand(verb, |verb| verb.arg(arg)),
+            }
         }
         Answer::Instead(_) => command,
     })
@@ -176,13 +265,16 @@ pub fn accepted(matches: &ArgMatches) -> Vec<String> {
     notes.collect()
 }
 
-/// The word that a command line was not understood for, if it is one of these.
-pub fn unknown(message: &clap::Error) -> Option<&'static Word> {
+/// The word that the `command` line was not understood for, if it is one of these.
+pub fn unknown(command: Command, message: &clap::Error) -> Option<&'static Word> {
     let (words, kind) = match message.kind() {
         ErrorKind::UnknownArgument => (FLAGS, ContextKind::InvalidArg),
         ErrorKind::InvalidSubcommand => (VERBS, ContextKind::InvalidSubcommand),
         _ => return None,
     };
     let Some(ContextValue::String(found)) = message.get(kind) else { return None };
-    words.iter().find(|word| word.word == found)
+    let matches = command.ignore_errors(true).try_get_matches().ok();
+    let verb = matches.as_ref().and_then(ArgMatches::subcommand_name);
+    let fits = |word: &&Word| word.word == found && (word.verb.is_none() || word.verb == verb);
+    words.iter().find(fits)
 }

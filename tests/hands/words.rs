@@ -3,14 +3,15 @@
 use crate::common::desk::{Desk, lines, stderr, stdout};
 use icecore::ui::words::{Answer, FLAGS, VERBS, Value, Word};
 use std::fs;
+use std::time::{Duration, SystemTime};
 
 /// Every verb of the table is answered: what is not needed with exit code 0, all else with 1, and
 /// in both cases with its own sentence alone, whatever follows it.
 #[test]
 fn every_foreign_verb_is_answered() {
     let desk = Desk::bare();
-    for Word { word, answer } in VERBS {
-        let said = desk.command().args([word, "--remove-all", "x"]).assert();
+    for Word { verb, word, answer } in VERBS {
+        let said = desk.command().args(*verb).args([word, "--remove-all", "x"]).assert();
         let (code, sentence) = match answer {
             Answer::NotNeeded(_, why) => (0, why),
             Answer::Instead(what) => (1, what),
@@ -27,27 +28,45 @@ fn every_foreign_verb_is_answered() {
 #[test]
 fn every_foreign_flag_is_answered() {
     let desk = Desk::new();
-    for Word { word, answer } in FLAGS {
+    for Word { verb, word, answer } in FLAGS {
         match answer {
             Answer::NotNeeded(value, why) => {
                 let given = match value {
                     Value::None => vec![*word],
                     Value::One => vec![*word, "5"],
                 };
-                for args in [
-                    [&["key", "list"], &given[..]].concat(),
-                    [&given[..], &["key", "list"]].concat(),
-                ] {
+                let note = format!("icecore: {word} is not needed: {why}\n");
+                let (after, before) = match *verb {
+                    None => (
+                        [&["key", "list"], &given[..]].concat(),
+                        [&given[..], &["key", "list"]].concat(),
+                    ),
+                    // Only this verb knows it, so it stands behind it.
+                    Some("backup") => {
+                        let with = [&["backup"], &given[..], &["src"]].concat();
+                        (with.clone(), with)
+                    }
+                    Some(verb) => {
+                        let with = [&[verb], &given[..]].concat();
+                        (with.clone(), with)
+                    }
+                };
+                for args in [after, before] {
                     let said = desk.run(&args).success();
-                    let note = format!("icecore: {word} is not needed: {why}\n");
                     assert_eq!(stderr(&said), note, "{args:?}");
-                    assert!(stdout(&said).contains("key file"), "{args:?}");
+                    assert!(!stdout(&said).is_empty(), "the verb is done: {args:?}");
                 }
             }
             Answer::Instead(what) => {
-                for verb in ["backup", "forget", "snapshots"] {
-                    let said = stderr(&desk.run(&[verb, word, "5"]).code(1));
-                    assert_eq!(said, format!("icecore: {word}: {what}\n"));
+                let verbs = match (*verb, *word) {
+                    (Some("key"), _) => vec![vec!["key", "add"]],
+                    (Some(verb), _) => vec![vec![verb]],
+                    (None, "-c" | "--compact") => vec![vec!["backup"], vec!["forget"]],
+                    (None, _) => vec![vec!["backup"], vec!["forget"], vec!["snapshots"]],
+                };
+                for verb in verbs {
+                    let said = stderr(&desk.run(&[&verb[..], &[word, "5"]].concat()).code(1));
+                    assert_eq!(said, format!("icecore: {word}: {what}\n"), "{verb:?}");
                 }
             }
         }
@@ -66,6 +85,131 @@ fn unknown_words_stay_unknown() {
         let said = stderr(&desk.command().args(args).assert().code(1));
         assert!(said.starts_with("error: un") && said.contains("nosuch"), "{said}");
     }
+}
+
+/// A word that belongs to one verb is as unknown as any other to the rest.
+#[test]
+fn words_of_one_verb_are_its_own() {
+    let desk = Desk::bare();
+    for args in [&["backup", "-d", "7"][..], &["restore", "--pack"], &["key", "blob"]] {
+        let said = stderr(&desk.command().args(args).assert().code(1));
+        assert!(said.starts_with("error: un"), "{args:?}: {said}");
+    }
+}
+
+/// Verbosity has a number if it is given one, and is as good without; 0 is none.
+#[test]
+fn verbosity_has_a_number() {
+    let desk = Desk::new();
+    for (flags, named) in [
+        (&["-v"][..], true),
+        (&["-vv"], true),
+        (&["--verbose"], true),
+        (&["--verbose=2"], true),
+        (&["-v=2"], true),
+        (&["--verbose=0"], false),
+        (&[], false),
+    ] {
+        let said = desk.says(&[&["backup", "--force", "src"], flags].concat());
+        assert_eq!(said.contains("src/sub/b"), named, "{flags:?}: {said}");
+    }
+}
+
+/// Patterns of a restore come from files as well, with their comments left out.
+#[test]
+fn patterns_of_a_restore_come_from_files() {
+    let desk = Desk::new();
+    desk.backup();
+    fs::write(desk.path("small"), "# what is wanted\n\nb\n").unwrap();
+    fs::write(desk.path("large"), "B\n").unwrap();
+    for (flag, file, comes) in [
+        ("--include-file", "small", ["sub/b"].as_slice()),
+        ("--iinclude-file", "large", &["sub/b"]),
+        ("--exclude-file", "small", &["a", "link"]),
+        ("--iexclude-file", "large", &["a", "link"]),
+        ("--exclude-file", "large", &["a", "link", "sub/b"]),
+    ] {
+        let (target, from) = (format!("out{flag}{file}"), format!("latest:{}", desk.text("src")));
+        desk.says(&["restore", &from, "--target", &target, flag, file]);
+        for name in ["a", "link", "sub/b"] {
+            let there = fs::symlink_metadata(desk.path(&target).join(name)).is_ok();
+            assert_eq!(there, comes.contains(&name), "{flag} {file}: {name}");
+        }
+    }
+    let said = stderr(&desk.run(&["restore", "latest", "-t", "x", "--include-file", "no"]).code(1));
+    assert!(said.contains("cannot read patterns from no"), "{said}");
+}
+
+/// `ls` sorts by what is asked for, and turns the order round; sizes are shown as people read them.
+#[test]
+fn listings_are_sorted() {
+    let desk = Desk::new();
+    fs::write(desk.path("src/z.txt"), "1234567").unwrap();
+    fs::write(desk.path("src/y.db"), "12").unwrap();
+    for (name, seconds) in [("a", 50), ("z.txt", 40), ("y.db", 60), ("sub/b", 10)] {
+        let time = SystemTime::UNIX_EPOCH + Duration::from_secs(1_700_000_000 + seconds);
+        fs::File::options()
+            .write(true)
+            .open(desk.path("src").join(name))
+            .unwrap()
+            .set_modified(time)
+            .unwrap();
+    }
+    desk.backup();
+    let from = desk.text("src");
+    let listed = |flags: &[&str]| -> Vec<String> {
+        let said = desk.says(&[&["ls", "-R", "latest", &from], flags].concat());
+        let names = said.lines().map(|line| line.rsplit('/').next().unwrap().to_owned());
+        names.filter(|name| !["link", "sub"].contains(&name.as_str())).collect()
+    };
+    assert_eq!(listed(&[]), ["a", "b", "y.db", "z.txt"]);
+    assert_eq!(listed(&["--reverse"]), ["z.txt", "y.db", "b", "a"]);
+    assert_eq!(listed(&["--sort", "name"]), ["a", "b", "y.db", "z.txt"]);
+    assert_eq!(listed(&["--sort", "size"]), ["a", "z.txt", "b", "y.db"]);
+    assert_eq!(listed(&["--sort", "size", "--reverse"]), ["y.db", "b", "z.txt", "a"]);
+    assert_eq!(listed(&["--sort", "time"]), ["y.db", "a", "z.txt", "b"]);
+    assert_eq!(listed(&["--sort", "extension"]), ["a", "b", "y.db", "z.txt"]);
+    let said = desk.says(&["ls", "-l", "--human-readable", "latest", &from]);
+    assert!(said.contains(" 292 KiB ") && !said.contains("300000"), "{said}");
+    let said = desk.says(&["find", "-l", "--human-readable", "a"]);
+    assert!(said.contains(" 292 KiB "), "{said}");
+}
+
+/// `find` begins with the newest snapshot, or with the oldest if that is wanted.
+#[test]
+fn finds_begin_at_either_end() {
+    let desk = Desk::new();
+    let (first, second) = (desk.backup(), desk.backup());
+    let found = |flags: &[&str]| -> Vec<String> {
+        let lines = desk.json(&[&["find", "b"], flags].concat());
+        lines.iter().map(|line| line["snapshot"].as_str().unwrap().to_owned()).collect()
+    };
+    assert_eq!(found(&[]), [second.clone(), first.clone()]);
+    assert_eq!(found(&["-R"]), [first, second]);
+}
+
+/// What was not captured has no time, owner or mode of its own: a folder above the sources.
+#[test]
+fn folders_above_the_sources_have_no_time() {
+    let desk = Desk::new();
+    desk.backup();
+    let said = desk.says(&["ls", "-l", "latest"]);
+    assert!(!said.contains("1970"), "{said}");
+    let above = said.lines().next().unwrap();
+    assert!(above.split_whitespace().take(5).eq(["d?????????", "-", "-", "-", "-"]), "{said}");
+    let json = desk.json(&["ls", "latest"]);
+    assert!(json[1]["mtime"].is_null() && json[1]["mode"].is_null(), "{}", json[1]);
+    assert_eq!(json[1]["type"], "dir");
+    assert!(json.last().unwrap()["mtime"].is_string(), "{json:?}");
+}
+
+/// `version` heeds `--json`.
+#[test]
+fn the_version_is_a_json_line_too() {
+    let said =
+        lines(&stdout(&Desk::bare().command().args(["version", "--json"]).assert().success()));
+    assert_eq!(said[0]["message_type"], "version");
+    assert_eq!(said[0]["version"], env!("CARGO_PKG_VERSION"));
 }
 
 /// `version` and `help` are verbs, the manual is printed or written, and names every verb.

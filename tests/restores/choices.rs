@@ -38,7 +38,17 @@ fn a_rehearsal_refuses_what_the_restore_refuses() {
     }
     let kept =
         desk.says(&["restore", &whole, "-t", "src", "--overwrite", "if-changed", "--dry-run"]);
-    assert!(kept.contains("kept 2 files"), "{kept}");
+    assert!(kept.contains("would restore 2 items (0 files)"), "{kept}");
+    assert!(kept.contains("would keep 2 files as they stand there"), "{kept}");
+    let whole_twice = ["restore", &whole, "-t", "src", "--overwrite", "if-changed", "-v"];
+    fs::write(desk.path("src/a"), "another").unwrap();
+    let rehearsed = desk.says(&[&whole_twice[..], &["--dry-run"]].concat());
+    let restored = desk.says(&whole_twice);
+    for (said, verb) in [(&rehearsed, "would restore"), (&restored, "restored")] {
+        let named = said.lines().next().unwrap();
+        assert!(named.starts_with(verb) && named.contains("/src/a ("), "{said}");
+        assert!(said.contains("(1 file)") && said.contains("1 file as they stand"), "{said}");
+    }
 }
 
 /// Patterns that leave nothing, or match nothing, are an error that says so; a path that does not

@@ -105,6 +105,7 @@ pub fn restore(
     if let Target::Files(files) = into {
         report.left_out = files.finish()?;
         report.items = report.items.saturating_sub(report.left_out.siblings);
+        report.files = report.files.saturating_sub(report.left_out.siblings);
         if chosen == 0 && passed > 0 && new {
             // Whoever is told that nothing was restored expects nothing there.
             let _ = std::fs::remove_dir(target);
@@ -262,6 +263,7 @@ impl Restoring<'_> {
         let Target::Files(target) = &mut self.target else { return Ok(()) };
         for error in target.settle() {
             self.report.items = self.report.items.saturating_sub(1);
+            self.report.files = self.report.files.saturating_sub(1);
             self.fail(error)?;
         }
         Ok(())
@@ -292,7 +294,6 @@ impl Restoring<'_> {
             self.done(0);
             return Ok(());
         };
-        self.report.files += 1;
         if let Some(taint) = &node.taint {
             self.report.tainted += 1;
             self.monitor.note(&taint.told(path));
@@ -302,7 +303,8 @@ impl Restoring<'_> {
             Target::Rehearsal(rehearsal) => {
                 match rehearsal.file(node, content.length)? {
                     Would::Write => {
-                        self.monitor.restored(path, content.length);
+                        self.monitor.would_restore(path, content.length);
+                        self.report.files += 1;
                         self.done(content.length);
                     }
                     Would::Keep => self.report.kept += 1,
@@ -313,7 +315,10 @@ impl Restoring<'_> {
         };
         match target.file(node, content.length)? {
             Placed::Kept => self.report.kept += 1,
-            Placed::Linked => self.done(0),
+            Placed::Linked => {
+                self.report.files += 1;
+                self.done(0);
+            }
             Placed::Write(sink) => {
                 self.contents.push(path, node.clone(), content.clone(), sink);
                 if self.contents.is_full() {
@@ -329,9 +334,8 @@ impl Restoring<'_> {
         for result in std::mem::take(&mut self.contents).write(self.reader, self.monitor) {
             match result {
                 Ok(length) => {
-                    self.report.items += 1;
-                    self.report.bytes += length;
-                    self.monitor.count(Counter::Items, 1);
+                    self.report.files += 1;
+                    self.done(length);
                 }
                 Err(error) => self.fail(error)?,
             }

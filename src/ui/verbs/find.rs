@@ -55,6 +55,14 @@ pub struct FindArgs {
     #[arg(short, long)]
     pub long: bool,
 
+    /// With --long, sizes as people read them
+    #[arg(long)]
+    pub human_readable: bool,
+
+    /// Begin with the oldest snapshot
+    #[arg(short = 'R', long)]
+    pub reverse: bool,
+
     #[command(flatten)]
     pub filter: FilterArgs,
 }
@@ -100,7 +108,7 @@ pub fn run(app: &App, args: &FindArgs) -> Result<Done> {
             out.line(&format!("in snapshot {id} of {time}:"))?;
         }
         out.line(&match args.long {
-            true => long_line(hit.path, hit.node),
+            true => long_line(hit.path, hit.node, args.human_readable),
             false => text::path(hit.path),
         })
     };
@@ -144,6 +152,7 @@ fn options(args: &FindArgs) -> FindOptions {
         size_max: args.size_max,
         newer: args.oldest,
         older: args.newest,
+        oldest_first: args.reverse,
     }
 }
 

@@ -22,6 +22,7 @@ mod filter;
 mod from;
 mod groups;
 mod into;
+mod patterns;
 mod postgres;
 mod sources;
 mod views;
@@ -31,6 +32,7 @@ use super::args::Verb;
 use super::exit::Done;
 use super::out::Out;
 use crate::error::{Error, Kind, Result};
+use serde::Serialize;
 
 /// Does what the command line asks for.
 pub fn run(app: &App, verb: &Verb) -> Result<Done> {
@@ -52,14 +54,25 @@ pub fn run(app: &App, verb: &Verb) -> Result<Done> {
         Verb::Cat(verb) => cat::run(app, verb),
         Verb::Completions(args) => completions::run(args),
         Verb::Man(args) => man::run(args),
-        Verb::Version => version(),
+        Verb::Version => version(app),
         Verb::Demo(args) => demo::run(args),
     }
 }
 
-fn version() -> Result<Done> {
+fn version(app: &App) -> Result<Done> {
+    #[derive(Serialize)]
+    struct Version {
+        version: &'static str,
+        os: &'static str,
+        arch: &'static str,
+    }
+    let version = env!("CARGO_PKG_VERSION");
+    let (os, arch) = (std::env::consts::OS, std::env::consts::ARCH);
     let mut out = Out::new();
-    out.line(concat!("icecore ", env!("CARGO_PKG_VERSION")))?;
+    match app.global.json {
+        true => out.json("version", &Version { version, os, arch })?,
+        false => out.line(&format!("icecore {version}"))?,
+    }
     out.finish()?;
     Ok(Done::All)
 }

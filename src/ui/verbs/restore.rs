@@ -2,13 +2,13 @@
 
 use super::filter::FilterArgs;
 use super::into::{self, IntoArgs};
+use super::patterns::Patterns;
 use crate::backend::Location;
 use crate::error::{Error, Kind, Result};
 use crate::monitor::Monitor;
 use crate::ops::restore::{RestoreOptions, RestoreReport, restore};
 use crate::ops::select::SnapshotPath;
 use crate::repo::Reader;
-use crate::source::files::{Excludes, Pattern};
 use crate::target::files::{FilesOptions, Overwrite, Report};
 use crate::ui::app::App;
 use crate::ui::exit::Done;
@@ -40,6 +40,14 @@ pub struct RestoreArgs {
     #[arg(long, value_name = "PATTERN")]
     pub iinclude: Vec<String>,
 
+    /// Restore only what matches a pattern in this file; may be given several times
+    #[arg(long, value_name = "FILE")]
+    pub include_file: Vec<PathBuf>,
+
+    /// The same, whether letters are large or small
+    #[arg(long, value_name = "FILE")]
+    pub iinclude_file: Vec<PathBuf>,
+
     /// Leave out what matches this pattern; may be given several times
     #[arg(short, long, value_name = "PATTERN")]
     pub exclude: Vec<String>,
@@ -47,6 +55,14 @@ pub struct RestoreArgs {
     /// The same, whether letters are large or small
     #[arg(long, value_name = "PATTERN")]
     pub iexclude: Vec<String>,
+
+    /// Leave out what matches a pattern in this file; may be given several times
+    #[arg(long, value_name = "FILE")]
+    pub exclude_file: Vec<PathBuf>,
+
+    /// The same, whether letters are large or small
+    #[arg(long, value_name = "FILE")]
+    pub iexclude_file: Vec<PathBuf>,
 
     /// What happens to what stands in the folder already
     #[arg(long, value_enum, default_value = "never", value_name = "WHEN")]
@@ -156,18 +172,25 @@ fn options(args: &RestoreArgs) -> Result<RestoreOptions> {
         OverwriteWhen::IfChanged => Overwrite::IfChanged,
         OverwriteWhen::IfNewer => Overwrite::IfNewer,
     };
+    let include = Patterns {
+        given: &args.include,
+        files: &args.include_file,
+        any_case: &args.iinclude,
+        any_case_files: &args.iinclude_file,
+    };
+    let exclude = Patterns {
+        given: &args.exclude,
+        files: &args.exclude_file,
+        any_case: &args.iexclude,
+        any_case_files: &args.iexclude_file,
+    };
     Ok(RestoreOptions {
         files: FilesOptions { overwrite, sparse: args.sparse, devices_and_setuid: args.special },
-        include: patterns(&args.include, &args.iinclude)?,
-        exclude: patterns(&args.exclude, &args.iexclude)?,
+        include: include.read()?,
+        exclude: exclude.read()?,
         dry_run: args.dry_run,
         verify: args.verify,
     })
-}
-
-fn patterns(exact: &[String], any_case: &[String]) -> Result<Excludes> {
-    let any_case = any_case.iter().map(Pattern::of_any_case);
-    Excludes::new(exact.iter().map(Pattern::from).chain(any_case))
 }
 
 fn print(
@@ -176,31 +199,35 @@ fn print(
     args: &RestoreArgs,
     out: &mut Out,
 ) -> Result<()> {
-    let verb = if args.dry_run { "would restore" } else { "restored" };
-    out.line(&format!(
-        "{verb} {} ({}), {} in {}",
+    let (restored, kept) = match args.dry_run {
+        true => ("would restore", "would keep"),
+        false => ("restored", "kept"),
+    };
+    out.prose(&format!(
+        "{restored} {} ({}), {} in {}",
         text::count(report.items, "item"),
         text::count(report.files, "file"),
         text::bytes(report.bytes),
         text::duration(voice.seconds())
     ))?;
     if report.kept > 0 {
-        out.line(&format!("kept {} that stood there", text::count(report.kept, "file")))?;
+        let files = text::count(report.kept, "file");
+        out.prose(&format!("{kept} {files} as they stand there"))?;
     }
     if args.verify && !args.dry_run {
-        out.line(&format!("read back {}", text::count(report.verified, "file")))?;
+        out.prose(&format!("read back {}", text::count(report.verified, "file")))?;
     }
     if !report.left_out.is_complete() {
-        out.line(&left_out(&report.left_out))?;
+        out.prose(&left_out(&report.left_out))?;
     }
     if report.failed > 0 {
-        out.line(&format!("{} could not be restored", text::count(report.failed, "item")))?;
+        out.prose(&format!("{} could not be restored", text::count(report.failed, "item")))?;
     }
     if report.damaged > 0 {
-        out.line(
-            "the repository is damaged: `icecore check --read-data` names every file that is",
+        out.prose(
+            "the repository is damaged: `icecore check --read-data` names every file that is lost, in \
+             every snapshot; another snapshot may have what is missing here",
         )?;
-        out.line("lost, in every snapshot; another snapshot may have what is missing here")?;
     }
     Ok(())
 }
@@ -255,7 +282,7 @@ impl SummaryView {
         let left_out = &report.left_out;
         SummaryView {
             dry_run,
-            files_restored: report.files.saturating_sub(report.kept),
+            files_restored: report.files,
             files_kept: report.kept,
             files_verified: report.verified,
             items_restored: report.items,

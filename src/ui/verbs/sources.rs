@@ -1,11 +1,12 @@
 //! The sources that a command line names, and how they are captured.
 
 use super::from::{ListArgs, refuse_foreign};
+use super::patterns::Patterns;
 use super::postgres::{DumpArgs, ToolArgs};
 use crate::env::Env;
 use crate::error::{Error, Kind, Result};
 use crate::format::snapshot::PartKind;
-use crate::source::files::{Excludes, FilesOptions, FilesSource, Pattern};
+use crate::source::files::{FilesOptions, FilesSource};
 use crate::source::sqlite::{SqliteOptions, SqliteReader, SqliteSource, Verify};
 use crate::source::stdin::StreamSource;
 use crate::source::{Description, Source, Together};
@@ -190,21 +191,19 @@ impl SourceArgs {
     }
 
     fn files(&self, env: &Env, together: &Arc<Together>) -> Result<FilesOptions> {
-        let mut patterns: Vec<Pattern> = self.exclude.iter().map(Pattern::from).collect();
-        for file in &self.exclude_file {
-            patterns.extend(Excludes::patterns_in(file)?.into_iter().map(Pattern::from));
-        }
-        patterns.extend(self.iexclude.iter().map(Pattern::of_any_case));
-        for file in &self.iexclude_file {
-            patterns.extend(Excludes::patterns_in(file)?.into_iter().map(Pattern::of_any_case));
-        }
+        let excludes = Patterns {
+            given: &self.exclude,
+            files: &self.exclude_file,
+            any_case: &self.iexclude,
+            any_case_files: &self.iexclude_file,
+        };
         let mut markers: Vec<Marker> =
             self.exclude_if_present.iter().map(|text| marker(text)).collect();
         if self.exclude_caches {
             markers.push((b"CACHEDIR.TAG".to_vec(), Some(CACHE_TAG.to_vec())));
         }
         let mut options = FilesOptions {
-            excludes: Excludes::new(patterns)?,
+            excludes: excludes.read()?,
             exclude_if_present: markers,
             larger_than: self.exclude_larger_than,
             one_file_system: self.one_file_system,

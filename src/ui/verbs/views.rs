@@ -7,6 +7,7 @@ use crate::format::snapshot::{
     Missing, Part, PartKind, Snapshot, SourceName, Summary, TaintedEntry,
 };
 use crate::ops::ls::{mode_text, size};
+use crate::ops::tree;
 use crate::ui::text;
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
@@ -157,17 +158,10 @@ pub struct NodeView<'n> {
     name: String,
     r#type: &'static str,
     path: String,
-    uid: u32,
-    gid: u32,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    user: Option<&'n str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    group: Option<&'n str>,
+    #[serde(flatten)]
+    meta: Option<MetaView<'n>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     size: Option<u64>,
-    mode: u32,
-    permissions: String,
-    mtime: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     linktarget: Option<String>,
     #[serde(flatten)]
@@ -176,6 +170,34 @@ pub struct NodeView<'n> {
     taint: Option<&'n str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     tainted_since: Option<String>,
+}
+
+/// What is recorded with an entry; a folder that only leads to parts has nothing of it.
+#[derive(Serialize)]
+struct MetaView<'n> {
+    uid: u32,
+    gid: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    user: Option<&'n str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    group: Option<&'n str>,
+    mode: u32,
+    permissions: String,
+    mtime: String,
+}
+
+impl<'n> MetaView<'n> {
+    fn of(node: &'n Node) -> Option<Self> {
+        (!tree::leads(node)).then(|| MetaView {
+            uid: node.meta.uid,
+            gid: node.meta.gid,
+            user: node.meta.user.as_deref(),
+            group: node.meta.group.as_deref(),
+            mode: node.meta.mode,
+            permissions: mode_text(node),
+            mtime: text::rfc3339(mtime(node)),
+        })
+    }
 }
 
 impl<'n> NodeView<'n> {
@@ -193,14 +215,8 @@ impl<'n> NodeView<'n> {
             name: text::path(&node.name),
             r#type: type_of(node),
             path: text::path(path),
-            uid: node.meta.uid,
-            gid: node.meta.gid,
-            user: node.meta.user.as_deref(),
-            group: node.meta.group.as_deref(),
+            meta: MetaView::of(node),
             size,
-            mode: node.meta.mode,
-            permissions: mode_text(node),
-            mtime: text::rfc3339(mtime(node)),
             linktarget,
             database: node.database(),
             taint: node.taint.as_ref().map(|taint| taint.finding.as_str()),
@@ -209,9 +225,16 @@ impl<'n> NodeView<'n> {
     }
 }
 
-/// One line as `ls -l` shows it.
-pub fn long_line(path: &[u8], node: &Node) -> String {
-    let size = size(node);
+/// One line as `ls -l` shows it, sizes as people read them if that is wanted.
+pub fn long_line(path: &[u8], node: &Node, human_readable: bool) -> String {
+    if tree::leads(node) {
+        // As `ls` shows a folder of which it learns nothing.
+        return format!("d????????? {0:>5} {0:>5} {0:>12} {0:<19} {1}", "-", text::path(path));
+    }
+    let size = match human_readable {
+        true => text::figure(size(node)),
+        false => size(node).to_string(),
+    };
     let arrow = match &node.kind {
         NodeKind::Symlink { target } => format!(" -> {}", text::path(target)),
         _ => String::new(),
@@ -219,7 +242,7 @@ pub fn long_line(path: &[u8], node: &Node) -> String {
     let (uid, gid) = (node.meta.uid, node.meta.gid);
     let (time, path) = (text::local(mtime(node)), text::path(path));
     let mark = node.taint.as_ref().map(marked).unwrap_or_default();
-    format!("{} {uid:5} {gid:5} {size:12} {time} {path}{arrow}{mark}", mode_text(node))
+    format!("{} {uid:5} {gid:5} {size:>12} {time} {path}{arrow}{mark}", mode_text(node))
 }
 
 /// What stands behind an entry that is damaged at its source.
@@ -228,7 +251,8 @@ fn marked(taint: &Taint) -> String {
     format!(" (damaged at its source, known since {since}: {finding})")
 }
 
-fn mtime(node: &Node) -> Time {
+/// When the entry was last modified.
+pub fn mtime(node: &Node) -> Time {
     let FileTime(seconds, nanoseconds) = node.meta.mtime;
     let second = Time::SECOND;
     Time(seconds.saturating_mul(second).saturating_add(i64::from(nanoseconds)))
