@@ -3,17 +3,23 @@
 use crate::common::desk::{Desk, stderr};
 use crate::common::forge::Forger;
 use crate::common::memory::Tree;
-use crate::common::repo::TempRepo;
-use icecore::backend::Handle;
-use icecore::error::Kind;
+use crate::common::repo::{TempRepo, secret};
+use icecore::backend::{Backend, Handle, Listed, Put, Traits};
+use icecore::error::{Kind, Result};
+use icecore::format::ObjectKind;
 use icecore::format::gc::Forgotten;
 use icecore::format::record;
 use icecore::format::snapshot::{Outcome, Snapshot};
 use icecore::id::SnapshotId;
 use icecore::monitor::Silent;
-use icecore::ops::forget::{forget, forget_gaps, gaps, plan};
+use icecore::ops::forget::{ForgetPlan, forget, forget_gaps, gaps, plan};
 use icecore::ops::select::Filter;
+use icecore::repo::Repository;
+use serde_json::{Value, json};
 use std::fs;
+use std::ops::Range;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// A repository with `count` snapshots of one series, oldest first.
 fn series(count: u64) -> (TempRepo, Vec<Snapshot>) {
@@ -41,10 +47,7 @@ fn remove(repo: &TempRepo, snapshot: &Snapshot) {
     repo.backend.delete(&Handle::snapshot(snapshot.id)).unwrap();
 }
 
-fn planned<'a>(
-    repo: &'a TempRepo,
-    name: &str,
-) -> icecore::error::Result<icecore::ops::forget::ForgetPlan<'a>> {
+fn planned<'r>(repo: &'r TempRepo, name: &str) -> Result<ForgetPlan<'r>> {
     plan(&repo.repository, &[name.to_owned()], &Filter::default(), false)
 }
 
@@ -211,4 +214,85 @@ fn the_program_gives_up_what_is_lost() {
     desk.run(&["check"]).success();
     assert!(desk.says(&["forget", "--gaps"]).contains("nothing is missing"));
     desk.run(&["forget"]).code(1);
+}
+
+/// A store whose next listing of snapshots lacks one, as it may while others write.
+struct Late {
+    store: Arc<dyn Backend>,
+    hidden: SnapshotId,
+    hides: AtomicBool,
+}
+
+impl Backend for Late {
+    fn describe(&self) -> String {
+        self.store.describe()
+    }
+
+    fn traits(&self) -> Traits {
+        self.store.traits()
+    }
+
+    fn put_new(&self, handle: &Handle, bytes: &[u8]) -> Result<Put> {
+        self.store.put_new(handle, bytes)
+    }
+
+    fn get(&self, handle: &Handle, range: Option<Range<u64>>) -> Result<Vec<u8>> {
+        self.store.get(handle, range)
+    }
+
+    fn size(&self, handle: &Handle) -> Result<u64> {
+        self.store.size(handle)
+    }
+
+    fn list(&self, kind: ObjectKind) -> Result<Vec<Listed>> {
+        let mut listed = self.store.list(kind)?;
+        if kind == ObjectKind::Snapshot && self.hides.swap(false, Ordering::SeqCst) {
+            listed.retain(|object| object.handle.snapshot_id() != Some(self.hidden));
+        }
+        Ok(listed)
+    }
+
+    fn delete(&self, handle: &Handle) -> Result<()> {
+        self.store.delete(handle)
+    }
+}
+
+/// What a second look finds is not missing, whatever the first one did not see.
+#[test]
+fn gaps_are_looked_for_twice() {
+    let (repo, snapshots) = series(4);
+    let store = repo.backend.clone();
+    let late = Arc::new(Late { store, hidden: snapshots[1].id, hides: false.into() });
+    let repository = Repository::open(late.clone(), repo.env.clone(), &secret()).unwrap();
+    late.hides.store(true, Ordering::SeqCst);
+    assert_eq!(gaps(&repository).unwrap(), []);
+    assert!(!late.hides.load(Ordering::SeqCst), "it was looked for");
+    remove(&repo, &snapshots[2]);
+    late.hides.store(true, Ordering::SeqCst);
+    let found = gaps(&repository).unwrap();
+    assert!(found.iter().all(|gap| gap.first > 2), "number 2 is there: {found:?}");
+    assert_eq!(settle(&repo), 1);
+}
+
+/// A note that cannot be read is in nobody's way: snapshots are listed and given up, gaps too, and
+/// `check` tells of it.
+#[test]
+fn unreadable_notes_are_in_nobodys_way() {
+    let desk = Desk::new();
+    let ids: Vec<String> = (0..3).map(|_| desk.backup()).collect();
+    desk.run(&["tag", "--add", "kept", &ids[0]]).success();
+    desk.run(&["tag", "--add", "rotten", &ids[2]]).success();
+    let notes = fs::read_dir(desk.path("repo/notes")).unwrap().map(|found| found.unwrap().path());
+    let newest = notes.max_by_key(|path| fs::metadata(path).unwrap().modified().unwrap()).unwrap();
+    fs::remove_file(&newest).unwrap();
+    fs::write(&newest, b"rot").unwrap();
+    let tags: Vec<Value> =
+        desk.json(&["snapshots"]).iter().map(|line| line["tags"].clone()).collect();
+    assert_eq!(tags, [json!(["kept"]), json!([]), json!([])]);
+    fs::remove_file(desk.path(&format!("repo/snapshots/{}", ids[1]))).unwrap();
+    desk.run(&["forget", "--gaps"]).success();
+    desk.run(&["forget", &ids[0]]).success();
+    assert_eq!(desk.json(&["snapshots"]).len(), 1);
+    let said = stderr(&desk.run(&["check"]).code(1));
+    assert!(said.contains(newest.file_name().unwrap().to_str().unwrap()), "{said}");
 }

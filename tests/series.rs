@@ -4,7 +4,9 @@
 use crate::common::memory::{Tree, folder, items};
 use crate::common::repo::{TempRepo, options};
 use icecore::error::{Error, Kind, Result};
+use icecore::format::ObjectKind;
 use icecore::format::snapshot::Snapshot;
+use icecore::id::SnapshotId;
 use icecore::monitor::Silent;
 use icecore::ops::backup::{BackupOptions, BackupReport, ParentChoice, backup};
 use icecore::ops::forget::{forget, plan};
@@ -330,4 +332,16 @@ fn the_last_snapshot_of_each_source_is_kept() {
     forget(&repo.repository, &forced, &Silent).unwrap();
     let after = take(&repo, both(), |_| {}).unwrap().snapshot;
     assert_eq!((after.series, after.sequence), (again.series, 4));
+}
+
+/// A backup that fails before anything is captured leaves a writer that has ended, for which no
+/// collector waits.
+#[test]
+fn an_early_error_ends_the_writer() {
+    let repo = TempRepo::new(209);
+    let parent = ParentChoice::Snapshot(SnapshotId([7; 16]));
+    let error = take(&repo, vec![tree(1).source("/a")], |options| options.parent = parent);
+    assert_eq!(error.unwrap_err().kind(), Kind::NotFound);
+    assert_eq!(repo.backend.list(ObjectKind::Writer).unwrap().len(), 1, "it had begun");
+    assert!(repo.repository.open_writers().unwrap().is_empty());
 }

@@ -1,5 +1,6 @@
 //! The same tree backed up again: what a stamp proves, and what it does not.
 
+use super::links::{late, reader};
 use crate::common::memory::{folder, items, node};
 use crate::common::repo::TempRepo;
 use icecore::error::Result;
@@ -8,12 +9,14 @@ use icecore::format::node::{FileTime, Node, NodeKind, Stamp};
 use icecore::format::snapshot::{Snapshot, Summary};
 use icecore::ops::tree::{self, Entry};
 use icecore::repo::Reader;
-use icecore::source::files::{FilesOptions, FilesSource};
+use icecore::source::files::{FilesOptions, FilesSource, OpenDatabase};
 use icecore::source::{ByteStream, FileItem, FileProof, Got, Item, Source, Xattrs};
+use rusqlite::Connection;
 use rustix::fs::XattrFlags;
 use serde_bytes::ByteBuf;
 use std::fs;
 use std::path::Path;
+use std::sync::Arc;
 use tempfile::TempDir;
 
 fn node_of(repo: &TempRepo, snapshot: &Snapshot, path: &Path) -> Node {
@@ -108,4 +111,28 @@ fn attributes_out_of_reach_are_tried_again() {
     assert_eq!(backup(None), (true, 1, Xattrs::new()));
     assert_eq!(backup(Some(&red)), (false, 1, red.clone()));
     assert_eq!(backup(None), (false, 0, red));
+}
+
+/// A database that was stored like any other file is read again next time, since its log may hold
+/// what does not show in its stamp; once databases are wanted, it is captured as one.
+#[test]
+fn a_database_stored_as_a_file_proves_nothing() {
+    let repo = late(79);
+    let dir = TempDir::new().unwrap();
+    let at = |name: &str| dir.path().join(name);
+    fs::write(at("plain"), "content").unwrap();
+    Connection::open(at("a.db")).unwrap().execute_batch("CREATE TABLE t (x)").unwrap();
+    let backup = |sqlite: Option<OpenDatabase>| {
+        let options = FilesOptions { sqlite, env: repo.env.clone(), ..FilesOptions::default() };
+        let source: Box<dyn Source> = Box::new(FilesSource::new(dir.path(), options).unwrap());
+        repo.backup(vec![source]).unwrap().snapshot
+    };
+    let first = backup(None);
+    assert!(node_of(&repo, &first, &at("plain")).stamp.is_some());
+    assert!(node_of(&repo, &first, &at("a.db")).stamp.is_none());
+    assert_eq!(backup(None).summary.bytes_read, fs::metadata(at("a.db")).unwrap().len());
+    let reader = reader();
+    let last = backup(Some(Arc::new(move |file| reader.read(file))));
+    assert_eq!(last.summary.databases, 1);
+    assert!(node_of(&repo, &last, &at("a.db")).database().is_some());
 }

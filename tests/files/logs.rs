@@ -6,9 +6,9 @@ use crate::common::desk::{Desk, stderr};
 use crate::common::repo::TempRepo;
 use icecore::format::node::NodeKind;
 use icecore::format::snapshot::Snapshot;
-use icecore::source::Got;
 use icecore::source::files::{FilesOptions, OpenDatabase};
 use icecore::source::sqlite::SqliteSource;
+use icecore::source::{FileItem, Got, Item, Source};
 use rusqlite::Connection;
 use std::fs;
 use std::path::Path;
@@ -117,20 +117,32 @@ fn writing_under_another_name_is_noticed() {
         database.execute_batch("CREATE TABLE t (x); INSERT INTO t VALUES (1)").unwrap();
         drop(database);
         fs::hard_link(&other, &read).unwrap();
-        let reader = reader();
-        let open: OpenDatabase = Arc::new(move |file| reader.read(file));
-        let options = FilesOptions { sqlite: Some(open), ..FilesOptions::default() };
-        let file = walk(&read, options).files.remove(Path::new("")).unwrap();
-        let mut stream = (file.open)().unwrap();
-        let mut buffer = vec![0; 1 << 20];
-        while !matches!(stream.read(&mut buffer).unwrap(), Got::End) {}
-        if written {
-            let database = Connection::open(&other).unwrap();
-            database.execute_batch("INSERT INTO t VALUES (2); PRAGMA wal_checkpoint").unwrap();
+        for file in [found_in_a_walk(&read), named_by_itself(&read)] {
+            let mut stream = (file.open)().unwrap();
+            let mut buffer = vec![0; 1 << 20];
+            while !matches!(stream.read(&mut buffer).unwrap(), Got::End) {}
+            if written {
+                let database = Connection::open(&other).unwrap();
+                database.execute_batch("INSERT INTO t VALUES (2); PRAGMA wal_checkpoint").unwrap();
+            }
+            let changed = stream.finish().unwrap().changed;
+            assert_eq!(changed.is_some(), noticed, "{mode}: {changed:?}");
         }
-        let changed = stream.finish().unwrap().changed;
-        assert_eq!(changed.is_some(), noticed, "{mode}: {changed:?}");
     }
+}
+
+fn found_in_a_walk(path: &Path) -> FileItem {
+    let reader = reader();
+    let open: OpenDatabase = Arc::new(move |file| reader.read(file));
+    let options = FilesOptions { sqlite: Some(open), ..FilesOptions::default() };
+    walk(path, options).files.remove(Path::new("")).unwrap()
+}
+
+/// As `sqlite:PATH` gives it.
+fn named_by_itself(path: &Path) -> FileItem {
+    let mut source = SqliteSource::new(path, reader()).unwrap().beside(Arc::default());
+    let Item::File(file) = source.next().unwrap().unwrap() else { panic!("it is a file") };
+    file
 }
 
 /// A database that has names outside of the backup is warned of, once, and only if no name in the

@@ -105,3 +105,28 @@ fn an_unreadable_slot_is_named_and_given_up() {
     desk.run(&["key", "list"]).success();
     desk.run(&["check"]).success();
 }
+
+/// What a flag names as the first secret of a repository counts, whatever the environment holds.
+#[test]
+fn a_flag_for_a_new_key_counts_more_than_the_environment() {
+    for variable in ["ICECORE_PASSWORD", "ICECORE_PASSWORD_COMMAND"] {
+        let desk = Desk::bare();
+        let with = || {
+            let mut command = desk.command();
+            command.env(variable, "echo x");
+            command
+        };
+        with().args(["init", "--new-key-file", "key"]).assert().success();
+        desk.run(&["snapshots"]).success();
+        with().arg("snapshots").assert().code(12);
+        // Of one that exists it is the same.
+        with()
+            .args(["--key-file", "key", "key", "add", "--new-key-file", "other"])
+            .assert()
+            .success();
+        desk.command().args(["--key-file", "other", "snapshots"]).assert().success();
+        let both = ["--key-file", "key", "init", "--new-key-file", "third", "-r", "elsewhere"];
+        let said = stderr(&with().args(both).assert().code(1));
+        assert!(said.contains("a flag for a new one and one that exists"), "{said}");
+    }
+}

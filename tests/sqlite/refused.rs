@@ -109,6 +109,33 @@ fn a_refused_database_brings_what_belongs_to_it() {
     desk.run(&["check", "--read-data"]).success();
 }
 
+/// Each name of a refused database brings what stands beside it, and what belongs to another name is
+/// not taken for it.
+#[test]
+fn each_name_of_a_refused_database_brings_its_own() {
+    let desk = Desk::new();
+    let at = |name: &str| desk.path("src").join(name);
+    fs::write(at("a.db"), encrypted(9000)).unwrap();
+    fs::hard_link(at("a.db"), at("z.db")).unwrap();
+    let logs = [("a.db-journal", "of the first"), ("z.db-journal", "of the second")];
+    for kept in [&logs[..], &logs[..1], &logs[1..]] {
+        for (name, _) in logs {
+            let _ = fs::remove_file(at(name));
+        }
+        kept.iter().for_each(|(name, text)| fs::write(at(name), text).unwrap());
+        let heard = stderr(&desk.run(&["backup", "src"]).code(3));
+        assert_eq!(heard.matches("SQLite refuses it").count(), 2, "{heard}");
+        let listed = desk.says(&["ls", "latest"]);
+        for (name, text) in logs {
+            let expected = kept.iter().any(|(kept, _)| *kept == name);
+            assert_eq!(listed.contains(name), expected, "{name}: {listed}");
+            if expected {
+                assert_eq!(desk.says(&["dump", &format!("latest:{}", at(name).display())]), text);
+            }
+        }
+    }
+}
+
 /// A database that cannot be read for another reason than its content, a lock or missing rights, is
 /// not stored as a file: that would mix what is written meanwhile.
 #[test]

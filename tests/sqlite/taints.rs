@@ -187,3 +187,33 @@ fn what_no_check_found_needs_no_check_to_go() {
     desk.run(&["backup", "src"]).code(0);
     assert_eq!(marks(&desk), []);
 }
+
+/// A name that a damaged file has got since then is marked like the first one, since the same date.
+#[test]
+fn a_mark_is_that_of_every_name() {
+    let desk = Desk::new();
+    lame_index(&desk.path("src/index.db"));
+    desk.run(&[&FULL[..], &["src"]].concat()).code(3);
+    let first = marks(&desk);
+    fs::hard_link(desk.path("src/index.db"), desk.path("src/new.db")).unwrap();
+    desk.run(&["backup", "src"]).code(3);
+    let second = marks(&desk);
+    let names: Vec<&str> = second.iter().map(|(name, _, _)| name.as_str()).collect();
+    assert_eq!(names, ["index.db", "new.db"]);
+    for (_, finding, since) in &second {
+        assert_eq!((finding, since), (&first[0].1, &first[0].2));
+    }
+}
+
+/// What was found on one host is not said of another one's files, which nobody has looked at.
+#[test]
+fn a_mark_is_that_of_its_host() {
+    let desk = Desk::new();
+    lame_index(&desk.path("src/index.db"));
+    desk.run(&[&FULL[..], &["src", "--host", "one"]].concat()).code(3);
+    assert_eq!(marks(&desk).len(), 1);
+    desk.run(&["backup", "src", "--host", "other"]).success();
+    assert_eq!(marks(&desk), []);
+    desk.run(&["backup", "src", "--host", "one"]).code(3);
+    assert_eq!(marks(&desk).len(), 1);
+}
