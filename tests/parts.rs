@@ -3,13 +3,13 @@
 
 use crate::common::memory::{Tree, folder, items, node};
 use crate::common::repo::{TempRepo, options};
-use icecore::error::{Error, Kind, Result};
+use icecore::error::{Error, Kind};
 use icecore::format::ObjectKind;
 use icecore::format::list::Content;
 use icecore::format::node::NodeKind;
 use icecore::limits::SOURCES_MAX;
-use icecore::monitor::{Counter, Monitor, Recording, Silent};
-use icecore::ops::backup::{BackupOptions, BackupReport, backup};
+use icecore::monitor::{Counter, Monitor, Recording};
+use icecore::ops::backup::{BackupOptions, backup};
 use icecore::ops::restore::{RestoreOptions, restore};
 use icecore::repo::Reader;
 use icecore::source::files::Excludes;
@@ -31,38 +31,27 @@ fn out_of_reach(path: &str) -> Box<dyn Source> {
     items(path, vec![Item::Failed(error)])
 }
 
-fn take(
-    repo: &TempRepo,
-    sources: Vec<Box<dyn Source>>,
-    edit: impl FnOnce(&mut BackupOptions),
-) -> Result<BackupReport> {
-    repo.clock.advance(3600);
-    let mut options = options();
-    edit(&mut options);
-    backup(&repo.repository, sources, &options, &Silent)
-}
-
 /// A snapshot that misses a source belongs to the series of the whole ones, says what it misses,
 /// and the next whole one finds that part unchanged in the one before.
 #[test]
 fn a_missing_part_keeps_its_place() {
     let repo = TempRepo::new(90);
     let both = || vec![tree(1).source("/a"), tree(5).source("/b")];
-    let first = take(&repo, both(), |_| {}).unwrap();
+    let first = repo.backup_with(both(), |_| {}).unwrap();
     assert!(!first.incomplete && first.snapshot.missing.is_empty());
 
     let sources = vec![tree(1).source("/a"), out_of_reach("/b")];
-    let error = take(&repo, sources, |_| {}).unwrap_err();
+    let error = repo.backup_with(sources, |_| {}).unwrap_err();
     assert_eq!(error.to_string(), "cannot open /b: it is out of reach");
     let sources = vec![tree(1).source("/a"), out_of_reach("/b")];
-    let second = take(&repo, sources, |options| options.keep_going = true).unwrap();
+    let second = repo.backup_with(sources, |options| options.keep_going = true).unwrap();
     assert!(second.incomplete && second.snapshot.is_incomplete());
     assert!(!second.snapshot.parts[0].incomplete, "nothing is wrong with what is there");
     let missing = &second.snapshot.missing[0];
     assert_eq!(missing.path, b"/b");
     assert!(missing.reason.contains("out of reach"), "{}", missing.reason);
 
-    let third = take(&repo, both(), |_| {}).unwrap();
+    let third = repo.backup_with(both(), |_| {}).unwrap();
     assert!(!third.incomplete);
     for (report, number) in [(&second, 2), (&third, 3)] {
         assert_eq!(report.snapshot.series, first.snapshot.series);
@@ -73,7 +62,7 @@ fn a_missing_part_keeps_its_place() {
     assert_eq!(third.snapshot.summary.chunks_new, 0);
 
     let sources = vec![out_of_reach("/a"), out_of_reach("/b")];
-    let error = take(&repo, sources, |options| options.keep_going = true).unwrap_err();
+    let error = repo.backup_with(sources, |options| options.keep_going = true).unwrap_err();
     assert_eq!(error.kind(), Kind::Denied, "{error}");
 }
 
@@ -83,21 +72,21 @@ fn a_missing_part_keeps_its_place() {
 fn an_emptied_part_is_refused() {
     let repo = TempRepo::new(91);
     let emptied = || vec![tree(1).source("/a"), Tree::default().source("/b")];
-    let fresh = take(&repo, emptied(), |_| {}).unwrap();
+    let fresh = repo.backup_with(emptied(), |_| {}).unwrap();
     assert!(!fresh.incomplete, "there was nothing before it");
-    take(&repo, vec![tree(1).source("/a"), tree(5).source("/b")], |_| {}).unwrap();
+    repo.backup_with(vec![tree(1).source("/a"), tree(5).source("/b")], |_| {}).unwrap();
 
-    let error = take(&repo, emptied(), |_| {}).unwrap_err();
+    let error = repo.backup_with(emptied(), |_| {}).unwrap_err();
     assert_eq!((error.kind(), error.subject()), (Kind::Refused, "/b"), "{error}");
     assert!(error.hint_text().unwrap().contains("--allow-empty"));
-    let kept = take(&repo, emptied(), |options| options.keep_going = true).unwrap();
+    let kept = repo.backup_with(emptied(), |options| options.keep_going = true).unwrap();
     assert!(kept.incomplete);
     assert_eq!((kept.snapshot.parts.len(), kept.snapshot.missing.len()), (1, 1));
     // The last whole one counts, not the one that misses it.
-    assert_eq!(take(&repo, emptied(), |_| {}).unwrap_err().kind(), Kind::Refused);
-    let empty = take(&repo, emptied(), |options| options.allow_empty = true).unwrap();
+    assert_eq!(repo.backup_with(emptied(), |_| {}).unwrap_err().kind(), Kind::Refused);
+    let empty = repo.backup_with(emptied(), |options| options.allow_empty = true).unwrap();
     assert_eq!(empty.snapshot.parts.len(), 2);
-    take(&repo, emptied(), |_| {}).unwrap();
+    repo.backup_with(emptied(), |_| {}).unwrap();
 }
 
 /// Somebody who wants to stop once the flag is set.
@@ -186,7 +175,7 @@ fn too_many_sources_are_refused_at_once() {
     let repo = TempRepo::new(97);
     let before = repo.backend.list(ObjectKind::Writer).unwrap().len();
     let many = (0..=SOURCES_MAX).map(|at| Tree::default().source(&format!("/s{at}"))).collect();
-    let error = take(&repo, many, |_| {}).unwrap_err();
+    let error = repo.backup_with(many, |_| {}).unwrap_err();
     assert_eq!(error.kind(), Kind::InvalidInput, "{error}");
     assert_eq!(repo.backend.list(ObjectKind::Writer).unwrap().len(), before);
 }

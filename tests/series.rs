@@ -2,16 +2,16 @@
 //! host's name; and what is said of it.
 
 use crate::common::memory::{Tree, folder, items};
-use crate::common::repo::{TempRepo, options};
-use icecore::error::{Error, Kind, Result};
+use crate::common::repo::TempRepo;
+use icecore::error::{Error, Kind};
 use icecore::format::ObjectKind;
 use icecore::format::snapshot::Snapshot;
 use icecore::id::SnapshotId;
 use icecore::monitor::Silent;
-use icecore::ops::backup::{BackupOptions, BackupReport, ParentChoice, backup};
+use icecore::ops::backup::{BackupOptions, BackupReport, ParentChoice};
 use icecore::ops::forget::{forget, plan};
 use icecore::ops::select::{Filter, find};
-use icecore::source::{Item, Source};
+use icecore::source::Item;
 
 /// Bytes that do not compress, the same for the same seed.
 fn noise(seed: u64, length: usize) -> Vec<u8> {
@@ -38,17 +38,6 @@ fn edit(tree: &mut Tree, round: u8) {
     tree.put("data/large", bytes);
 }
 
-fn take(
-    repo: &TempRepo,
-    sources: Vec<Box<dyn Source>>,
-    edit: impl FnOnce(&mut BackupOptions),
-) -> Result<BackupReport> {
-    repo.clock.advance(3600);
-    let mut options = options();
-    edit(&mut options);
-    backup(&repo.repository, sources, &options, &Silent)
-}
-
 fn as_host(name: &str) -> impl FnOnce(&mut BackupOptions) {
     move |options| options.host = name.to_owned()
 }
@@ -63,17 +52,17 @@ fn warns(snapshot: &Snapshot, words: &str) -> bool {
 fn parts_find_their_past_in_whichever_snapshot() {
     let repo = TempRepo::new(200);
     let (mut a, mut b) = (tree(1), tree(2));
-    let first_a = take(&repo, vec![a.source("/a")], |_| {}).unwrap().snapshot;
-    let first_b = take(&repo, vec![b.source("/b")], |_| {}).unwrap().snapshot;
+    let first_a = repo.backup_with(vec![a.source("/a")], |_| {}).unwrap().snapshot;
+    let first_b = repo.backup_with(vec![b.source("/b")], |_| {}).unwrap().snapshot;
     edit(&mut a, 1);
     edit(&mut b, 1);
-    let both = take(&repo, vec![a.source("/a"), b.source("/b")], |_| {}).unwrap();
+    let both = repo.backup_with(vec![a.source("/a"), b.source("/b")], |_| {}).unwrap();
     let parents = |snapshot: &Snapshot, part: usize| snapshot.parts[part].parents.clone();
     assert_eq!(parents(&both.snapshot, 0), [first_a.id].into());
     assert_eq!(parents(&both.snapshot, 1), [first_b.id].into());
     assert!(both.parents.iter().all(|parentage| parentage.remark.is_none()));
     edit(&mut a, 2);
-    let later_a = take(&repo, vec![a.source("/a")], |_| {}).unwrap().snapshot;
+    let later_a = repo.backup_with(vec![a.source("/a")], |_| {}).unwrap().snapshot;
     assert_eq!(parents(&later_a, 0), [both.snapshot.id].into());
     for snapshot in [&both.snapshot, &later_a] {
         let cost = &snapshot.summary;
@@ -85,7 +74,7 @@ fn parts_find_their_past_in_whichever_snapshot() {
     let all = [first_a.series, first_b.series, both.snapshot.series];
     assert!(all[0] != all[1] && all[1] != all[2] && all[0] != all[2]);
     // The order of the command line makes no other series.
-    let turned = take(&repo, vec![b.source("/b"), a.source("/a")], |_| {}).unwrap().snapshot;
+    let turned = repo.backup_with(vec![b.source("/b"), a.source("/a")], |_| {}).unwrap().snapshot;
     assert_eq!((turned.series, turned.sequence), (both.snapshot.series, 2));
 }
 
@@ -104,9 +93,9 @@ fn series_are_named_by_a_key() {
 fn a_new_host_costs_deltas() {
     let repo = TempRepo::new(203);
     let mut a = tree(1);
-    let first = take(&repo, vec![a.source("/a")], as_host("web-1")).unwrap().snapshot;
+    let first = repo.backup_with(vec![a.source("/a")], as_host("web-1")).unwrap().snapshot;
     edit(&mut a, 1);
-    let second = take(&repo, vec![a.source("/a")], as_host("web-2")).unwrap();
+    let second = repo.backup_with(vec![a.source("/a")], as_host("web-2")).unwrap();
     let cost = &second.snapshot.summary;
     assert!(cost.written < 40_000 && cost.whole.plain < 10_000, "{cost:?}");
     assert_eq!(second.snapshot.parts[0].parents, [first.id].into());
@@ -116,14 +105,14 @@ fn a_new_host_costs_deltas() {
     assert_ne!(second.snapshot.series, first.series);
 
     edit(&mut a, 2);
-    take(&repo, vec![a.source("/a")], as_host("web-1")).unwrap();
-    let third = take(&repo, vec![a.source("/a")], as_host("web-2")).unwrap();
+    repo.backup_with(vec![a.source("/a")], as_host("web-1")).unwrap();
+    let third = repo.backup_with(vec![a.source("/a")], as_host("web-2")).unwrap();
     assert_eq!(third.snapshot.parts[0].parents, [second.snapshot.id].into());
     assert!(third.parents[0].remark.is_none() && third.snapshot.warnings.is_empty());
 
     // Long afterwards it is no remark's worth.
     repo.clock.advance(40 * 86_400);
-    let late = take(&repo, vec![a.source("/a")], as_host("web-3")).unwrap().snapshot;
+    let late = repo.backup_with(vec![a.source("/a")], as_host("web-3")).unwrap().snapshot;
     assert!(late.warnings.is_empty(), "{:?}", late.warnings);
 }
 
@@ -135,10 +124,10 @@ fn stamps_of_other_hosts_prove_nothing() {
         let repo = TempRepo::new(204);
         let mut theirs = tree(1);
         theirs.stamps.insert("data/large".to_owned(), 7);
-        let first = take(&repo, vec![theirs.source("/a")], as_host("they")).unwrap().snapshot;
+        let first = repo.backup_with(vec![theirs.source("/a")], as_host("they")).unwrap().snapshot;
         let mut ours = theirs.clone();
         edit(&mut ours, 1);
-        let second = take(&repo, vec![ours.source("/a")], |options| {
+        let second = repo.backup_with(vec![ours.source("/a")], |options| {
             if named {
                 options.parent = ParentChoice::Snapshot(first.id);
             }
@@ -148,7 +137,7 @@ fn stamps_of_other_hosts_prove_nothing() {
         let read = repo.read(&second, "/a/data/large").unwrap();
         assert!(read == ours.bytes("data/large"), "named: {named}");
         // One's own do.
-        let third = take(&repo, vec![ours.source("/a")], |_| {}).unwrap().snapshot;
+        let third = repo.backup_with(vec![ours.source("/a")], |_| {}).unwrap().snapshot;
         assert_eq!(third.summary.files_unchanged, 2);
         assert!(third.summary.bytes_read < 10_000);
     }
@@ -159,7 +148,8 @@ fn stamps_of_other_hosts_prove_nothing() {
 fn a_containers_name_is_remarked_on() {
     let repo = TempRepo::new(205);
     let said = |host: &str| {
-        let snapshot = take(&repo, vec![tree(1).source("/a")], as_host(host)).unwrap().snapshot;
+        let snapshot =
+            repo.backup_with(vec![tree(1).source("/a")], as_host(host)).unwrap().snapshot;
         warns(&snapshot, "ICECORE_HOST") && warns(&snapshot, "container")
     };
     assert!(said("0f1e2d3c4b5a") && said("0f1e2d3c4b5a"));
@@ -184,16 +174,16 @@ fn a_folder_and_a_folder_in_it_share_their_past() {
         bytes[at] ^= 1;
         data.put("large", bytes);
     };
-    let first = take(&repo, vec![whole(&data).source("/srv")], |_| {}).unwrap().snapshot;
+    let first = repo.backup_with(vec![whole(&data).source("/srv")], |_| {}).unwrap().snapshot;
     change(&mut data, 5000);
-    let within = take(&repo, vec![data.source("/srv/data")], |_| {}).unwrap().snapshot;
+    let within = repo.backup_with(vec![data.source("/srv/data")], |_| {}).unwrap().snapshot;
     assert_eq!(within.parts[0].parents, [first.id].into());
     assert!(within.summary.written < 20_000, "{:?}", within.summary);
     change(&mut data, LARGE / 2);
-    let around = take(&repo, vec![whole(&data).source("/srv")], |_| {}).unwrap().snapshot;
+    let around = repo.backup_with(vec![whole(&data).source("/srv")], |_| {}).unwrap().snapshot;
     assert_eq!(around.parts[0].parents, [first.id, within.id].into());
     assert!(around.summary.written < 20_000, "{:?}", around.summary);
-    let above = take(&repo, vec![tree(9).source("/elsewhere")], |_| {}).unwrap();
+    let above = repo.backup_with(vec![tree(9).source("/elsewhere")], |_| {}).unwrap();
     assert!(above.snapshot.parts[0].parents.is_empty());
 }
 
@@ -202,7 +192,7 @@ fn a_folder_and_a_folder_in_it_share_their_past() {
 fn a_file_that_failed_once_has_not_lost_its_past() {
     let repo = TempRepo::new(207);
     let mut a = tree(1);
-    let first = take(&repo, vec![a.source("/a")], |_| {}).unwrap().snapshot;
+    let first = repo.backup_with(vec![a.source("/a")], |_| {}).unwrap().snapshot;
     let failed = Error::new(Kind::Denied, "open", "large").because("it is out of reach");
     let root = vec![
         Item::Enter(folder("a")),
@@ -211,10 +201,10 @@ fn a_file_that_failed_once_has_not_lost_its_past() {
         Item::Leave,
         Item::Leave,
     ];
-    let second = take(&repo, vec![items("/a", root)], |options| options.allow_empty = true);
+    let second = repo.backup_with(vec![items("/a", root)], |options| options.allow_empty = true);
     assert!(second.unwrap().incomplete);
     edit(&mut a, 1);
-    let third = take(&repo, vec![a.source("/a")], |_| {}).unwrap().snapshot;
+    let third = repo.backup_with(vec![a.source("/a")], |_| {}).unwrap().snapshot;
     assert_eq!(third.parts[0].parents, [first.id].into());
     assert!(third.summary.written < 40_000, "{:?}", third.summary);
 }
@@ -226,16 +216,16 @@ fn why_there_is_no_parent_is_said() {
     let repo = TempRepo::new(208);
     let remark = |report: &BackupReport| report.parents[0].remark.clone().unwrap_or_default();
     let a = || vec![tree(1).source("/a")];
-    let first = take(&repo, a(), |_| {}).unwrap();
+    let first = repo.backup_with(a(), |_| {}).unwrap();
     assert!(remark(&first).contains("no snapshot holds it"), "{}", remark(&first));
-    let forced = take(&repo, a(), |options| options.parent = ParentChoice::None).unwrap();
+    let forced = repo.backup_with(a(), |options| options.parent = ParentChoice::None).unwrap();
     assert!(remark(&forced).contains("none was to be used"), "{}", remark(&forced));
-    let other = take(&repo, vec![tree(2).source("/b")], |_| {}).unwrap().snapshot.id;
+    let other = repo.backup_with(vec![tree(2).source("/b")], |_| {}).unwrap().snapshot.id;
     let named = |options: &mut BackupOptions| options.parent = ParentChoice::Snapshot(other);
-    let named = take(&repo, a(), named).unwrap();
+    let named = repo.backup_with(a(), named).unwrap();
     assert!(remark(&named).contains("does not hold it"), "{}", remark(&named));
     assert!(named.snapshot.parts[0].parents.is_empty());
-    assert_eq!(remark(&take(&repo, a(), |_| {}).unwrap()), "");
+    assert_eq!(remark(&repo.backup_with(a(), |_| {}).unwrap()), "");
 }
 
 /// Nothing is saved that is as it was; what has changed is, and what was saved incomplete.
@@ -244,26 +234,26 @@ fn nothing_new_is_not_saved() {
     let repo = TempRepo::new(209);
     let mut a = tree(1);
     let skipping = |options: &mut BackupOptions| options.skip_if_unchanged = true;
-    let first = take(&repo, vec![a.source("/a")], skipping).unwrap();
+    let first = repo.backup_with(vec![a.source("/a")], skipping).unwrap();
     assert!(first.unchanged.is_none());
     let count = || repo.repository.snapshots(|error| panic!("{error}")).unwrap().len();
     for _ in 0..2 {
-        let again = take(&repo, vec![a.source("/a")], skipping).unwrap();
+        let again = repo.backup_with(vec![a.source("/a")], skipping).unwrap();
         assert_eq!(again.unchanged, Some(first.snapshot.id));
         assert_eq!(count(), 1);
     }
     edit(&mut a, 1);
-    let changed = take(&repo, vec![a.source("/a")], skipping).unwrap();
+    let changed = repo.backup_with(vec![a.source("/a")], skipping).unwrap();
     assert!(changed.unchanged.is_none() && changed.snapshot.sequence == 2);
     // As an older one, but not as the last.
-    let back = take(&repo, vec![tree(1).source("/a")], skipping).unwrap();
+    let back = repo.backup_with(vec![tree(1).source("/a")], skipping).unwrap();
     assert!(back.unchanged.is_none());
     // A stream's content is all that there is of it.
     let stream = || vec![crate::common::memory::stream("/dump", noise(5, 5000))];
-    take(&repo, stream(), skipping).unwrap();
-    assert!(take(&repo, stream(), skipping).unwrap().unchanged.is_some());
-    assert!(take(&repo, stream(), |_| {}).unwrap().unchanged.is_none());
-    let other = take(&repo, stream(), |options| {
+    repo.backup_with(stream(), skipping).unwrap();
+    assert!(repo.backup_with(stream(), skipping).unwrap().unchanged.is_some());
+    assert!(repo.backup_with(stream(), |_| {}).unwrap().unchanged.is_none());
+    let other = repo.backup_with(stream(), |options| {
         options.skip_if_unchanged = true;
         options.host = "other".to_owned();
     });
@@ -279,20 +269,20 @@ fn a_clock_that_went_ahead_does_not_stay_the_latest() {
         let none = |error| panic!("{error}");
         find(&repo.repository, "latest", &Filter::default(), none).unwrap().snapshot.id
     };
-    take(&repo, vec![tree(1).source("/a")], |_| {}).unwrap();
+    repo.backup_with(vec![tree(1).source("/a")], |_| {}).unwrap();
     let years = 10 * 365 * 86_400;
     repo.clock.advance(years);
-    let ahead = take(&repo, vec![tree(1).source("/a")], |_| {}).unwrap().snapshot;
+    let ahead = repo.backup_with(vec![tree(1).source("/a")], |_| {}).unwrap().snapshot;
     assert_eq!(latest(), ahead.id);
     repo.clock.advance(-years);
-    let other = take(&repo, vec![tree(2).source("/b")], |_| {}).unwrap().snapshot;
+    let other = repo.backup_with(vec![tree(2).source("/b")], |_| {}).unwrap().snapshot;
     assert_eq!(latest(), other.id);
-    let next = take(&repo, vec![tree(1).source("/a")], |_| {}).unwrap().snapshot;
+    let next = repo.backup_with(vec![tree(1).source("/a")], |_| {}).unwrap().snapshot;
     assert!(warns(&next, "in the future"), "{:?}", next.warnings);
     assert_eq!((latest(), next.sequence), (next.id, 3));
-    let other = take(&repo, vec![tree(2).source("/b")], |_| {}).unwrap().snapshot;
+    let other = repo.backup_with(vec![tree(2).source("/b")], |_| {}).unwrap().snapshot;
     assert_eq!(latest(), other.id);
-    let again = take(&repo, vec![tree(1).source("/a")], |_| {}).unwrap().snapshot;
+    let again = repo.backup_with(vec![tree(1).source("/a")], |_| {}).unwrap().snapshot;
     assert!(again.warnings.is_empty(), "{:?}", again.warnings);
 
     // Where nothing but the series orders them, it does: this clock is the wrong one.
@@ -310,9 +300,10 @@ fn the_last_snapshot_of_each_source_is_kept() {
     let both = || vec![tree(1).source("/a"), tree(2).source("/b")];
     let denied = || Error::new(Kind::Denied, "open", "/b").because("it is out of reach");
     let missing = || vec![tree(1).source("/a"), items("/b", vec![Item::Failed(denied())])];
-    let whole = take(&repo, both(), |_| {}).unwrap().snapshot;
-    let partial = take(&repo, missing(), |options| options.keep_going = true).unwrap().snapshot;
-    take(&repo, both(), as_host("other")).unwrap();
+    let whole = repo.backup_with(both(), |_| {}).unwrap().snapshot;
+    let partial =
+        repo.backup_with(missing(), |options| options.keep_going = true).unwrap().snapshot;
+    repo.backup_with(both(), as_host("other")).unwrap();
     let forget_of = |snapshot: &Snapshot| {
         let names = [snapshot.id.to_string()];
         plan(&repo.repository, &names, &Filter::default(), false)
@@ -321,7 +312,7 @@ fn the_last_snapshot_of_each_source_is_kept() {
     assert_eq!(refused.kind(), Kind::Refused);
     assert!(refused.to_string().contains("/b from host"), "{refused}");
     forget(&repo.repository, &forget_of(&partial).unwrap(), &Silent).unwrap();
-    let again = take(&repo, both(), |_| {}).unwrap().snapshot;
+    let again = repo.backup_with(both(), |_| {}).unwrap().snapshot;
     assert_eq!(again.sequence, 3, "the one that was given up has its number");
     forget(&repo.repository, &forget_of(&whole).unwrap(), &Silent).unwrap();
     assert!(forget_of(&again).is_err());
@@ -330,7 +321,7 @@ fn the_last_snapshot_of_each_source_is_kept() {
     let names = [again.id.to_string()];
     let forced = plan(&repo.repository, &names, &Filter::default(), true).unwrap();
     forget(&repo.repository, &forced, &Silent).unwrap();
-    let after = take(&repo, both(), |_| {}).unwrap().snapshot;
+    let after = repo.backup_with(both(), |_| {}).unwrap().snapshot;
     assert_eq!((after.series, after.sequence), (again.series, 4));
 }
 
@@ -340,7 +331,7 @@ fn the_last_snapshot_of_each_source_is_kept() {
 fn an_early_error_ends_the_writer() {
     let repo = TempRepo::new(209);
     let parent = ParentChoice::Snapshot(SnapshotId([7; 16]));
-    let error = take(&repo, vec![tree(1).source("/a")], |options| options.parent = parent);
+    let error = repo.backup_with(vec![tree(1).source("/a")], |options| options.parent = parent);
     assert_eq!(error.unwrap_err().kind(), Kind::NotFound);
     assert_eq!(repo.backend.list(ObjectKind::Writer).unwrap().len(), 1, "it had begun");
     assert!(repo.repository.open_writers().unwrap().is_empty());

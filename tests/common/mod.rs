@@ -1,6 +1,7 @@
-//! What tests share: a repository that checks itself when dropped, sources made of memory,
-//! stores that keep a record, real servers, and seeded chance.
+//! What tests share: a repository that checks itself when dropped, sources made of memory, targets in
+//! folders, stores that keep a record, real servers, seeded chance, and a voice for what cannot be run.
 
+pub mod aloud;
 pub mod chance;
 pub mod desk;
 pub mod forge;
@@ -8,3 +9,4 @@ pub mod memory;
 pub mod postgres;
 pub mod recorder;
 pub mod repo;
+pub mod target;

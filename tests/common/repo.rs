@@ -64,8 +64,19 @@ impl TempRepo {
     }
 
     pub fn backup(&self, sources: Vec<Box<dyn Source>>) -> Result<BackupReport> {
+        self.backup_with(sources, |_| {})
+    }
+
+    /// The same with other options.
+    pub fn backup_with(
+        &self,
+        sources: Vec<Box<dyn Source>>,
+        edit: impl FnOnce(&mut BackupOptions),
+    ) -> Result<BackupReport> {
         self.clock.advance(3600);
-        backup(&self.repository, sources, &options(), &Silent)
+        let mut options = options();
+        edit(&mut options);
+        backup(&self.repository, sources, &options, &Silent)
     }
 
     /// Everything read back and accounted for.

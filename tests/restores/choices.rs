@@ -1,7 +1,7 @@
 //! What a restore says before it begins, and when there is nothing to restore.
 
-use super::names;
 use crate::common::desk::{Desk, stderr, stdout};
+use crate::common::target::names;
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 
@@ -110,7 +110,7 @@ fn folders_on_the_way() {
 /// A folder in use keeps its mode while it is written in, and after a restore that failed within.
 #[test]
 fn a_folder_in_use_keeps_its_mode() {
-    use super::{directory, file, open, write};
+    use crate::common::target::{directory, file, open, write};
     use icecore::target::files::Overwrite;
     let dir = tempfile::tempdir().unwrap();
     let folder = dir.path().join("folder");

@@ -8,56 +8,9 @@ mod same;
 mod siblings;
 mod taken_back;
 
-use icecore::error::Result;
-use icecore::format::database::DatabaseFacts;
-use icecore::format::list::{Content, TreeRef};
-use icecore::format::node::{FileTime, Metadata, Node, NodeKind};
-use icecore::id::ChunkId;
-use icecore::target::files::{FilesOptions, FilesTarget, Overwrite, Placed};
 use rusqlite::Connection;
 use std::fs;
 use std::path::Path;
-
-fn node(name: &str, kind: NodeKind) -> Node {
-    let meta = Metadata { mode: 0o644, mtime: FileTime(1_000_000_000, 5), ..Metadata::default() };
-    Node { name: name.into(), kind, meta, stamp: None, taint: None }
-}
-
-fn file(name: &str) -> Node {
-    node(name, NodeKind::File { content: Content::default(), database: None })
-}
-
-fn captured(name: &str) -> Node {
-    let database = Some(DatabaseFacts::Sqlite(Box::default()));
-    node(name, NodeKind::File { content: Content::default(), database })
-}
-
-fn directory(name: &str) -> Node {
-    node(name, NodeKind::Directory { entries: TreeRef { id: ChunkId([0; 32]), levels: 0 } })
-}
-
-fn open(target: &Path, overwrite: Overwrite) -> FilesTarget {
-    let options = FilesOptions { overwrite, ..FilesOptions::default() };
-    FilesTarget::open(target, options).unwrap()
-}
-
-fn write(target: &mut FilesTarget, node: &Node, content: &[u8]) -> Result<()> {
-    match target.file(node, content.len() as u64)? {
-        Placed::Write(sink) => {
-            sink.write_at(0, content)?;
-            sink.finish(node)
-        }
-        Placed::Kept | Placed::Linked => Ok(()),
-    }
-}
-
-fn names(folder: &Path) -> Vec<String> {
-    let entries = fs::read_dir(folder).unwrap();
-    let mut names: Vec<String> =
-        entries.map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned()).collect();
-    names.sort();
-    names
-}
 
 /// A database at `path` with `rows` rows, all of them in its -wal, as a program leaves it that was
 /// killed.

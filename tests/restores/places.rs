@@ -1,9 +1,9 @@
 //! Few directories in more places than anybody can walk, and lists of single bytes: what it costs
 //! is bounded by what is stored.
 
-use super::{file, node};
 use crate::common::forge::{commit, session};
 use crate::common::repo::TempRepo;
+use crate::common::target::{file, node};
 use icecore::error::{Kind, Result};
 use icecore::format::BlobKind;
 use icecore::format::list::{Content, ListNode, Piece, TreeRef};

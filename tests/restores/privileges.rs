@@ -1,6 +1,7 @@
 //! What root gives back, and what only by a flag.
 
-use super::{file, names, write};
+use crate::common::aloud::is_root;
+use crate::common::target::{file, names, write};
 use icecore::target::files::{FilesOptions, FilesTarget};
 use std::fs;
 use std::os::unix::fs::MetadataExt;
@@ -9,7 +10,7 @@ use std::os::unix::fs::MetadataExt;
 /// flag asks for them.
 #[test]
 fn privileged_attributes_only_by_flag() {
-    if !rustix::process::geteuid().is_root() {
+    if !is_root("what root gives back") {
         return;
     }
     for wanted in [false, true] {

@@ -1,7 +1,7 @@
 //! What is the same file: the same link group and the same content.
 
-use super::{directory, names, node, open};
 use crate::common::desk::Desk;
+use crate::common::target::{directory, names, node, open};
 use icecore::format::list::{Content, Piece};
 use icecore::format::node::{LinkGroup, Node, NodeKind};
 use icecore::target::files::{FilesTarget, Overwrite, Placed};

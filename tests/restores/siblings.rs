@@ -1,9 +1,8 @@
 //! What is a sibling of a database, and what becomes of it.
 
-use super::{
-    beside, captured, directory, file, names, node, open, rows, torn_without_its_log, whole, write,
-};
+use super::{beside, rows, torn_without_its_log, whole};
 use crate::common::desk::{Desk, stderr};
+use crate::common::target::{captured, directory, file, names, node, open, write};
 use icecore::error::Kind;
 use icecore::format::node::NodeKind;
 use icecore::target::files::{Overwrite, Placed};

@@ -1,7 +1,9 @@
 //! A restore of a database that cannot end leaves what stood there as it was; one that is killed
 //! leaves the old one, the new one, or something that nobody takes for either.
 
-use super::{beside, names, rows, torn_without_its_log, whole};
+use super::{beside, rows, torn_without_its_log, whole};
+use crate::common::aloud::{is_root, not_run};
+use crate::common::target::names;
 use icecore::error::{Kind, Result};
 use icecore::target::sqlite::{Written, place};
 use std::fs::{self, File};
@@ -40,10 +42,6 @@ fn is_as_it_was(folder: &Path, beside_it: &[&str]) {
     assert_eq!(rows(&folder.join("a.db")), Ok(OLD));
 }
 
-fn root_here() -> bool {
-    rustix::process::geteuid().is_root()
-}
-
 fn run(program: &str, args: &[&str], path: &Path) -> bool {
     Command::new(program).args(args).arg(path).output().is_ok_and(|ran| ran.status.success())
 }
@@ -67,6 +65,7 @@ fn what_may_not_change_stays() {
         let dir = stage();
         let path = dir.path().join(held);
         if !run("chattr", &["+i"], &path) {
+            not_run("what nobody may change stays: `chattr +i` is not allowed");
             return;
         }
         let error = replace(dir.path()).unwrap_err();
@@ -81,9 +80,10 @@ fn what_may_not_change_stays() {
 fn a_sticky_folder() {
     let dir = TempDir::new().unwrap();
     let program = dir.path().join("tests");
-    if !root_here() || fs::copy(std::env::current_exe().unwrap(), &program).is_err() {
+    if !is_root("a log of somebody else in a sticky folder") {
         return;
     }
+    fs::copy(std::env::current_exe().unwrap(), &program).unwrap();
     fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o755)).unwrap();
     let folder = dir.path().join("folder");
     fs::create_dir(&folder).unwrap();
@@ -101,8 +101,8 @@ fn a_sticky_folder() {
         .args(["--exact", "--ignored", "restores::taken_back::fails_in_a_child"])
         .env("FOLDER", &folder)
         .current_dir(dir.path())
-        .output();
-    let Ok(child) = child else { return };
+        .output()
+        .unwrap();
     let said = String::from_utf8_lossy(&child.stdout);
     assert!(child.status.success() && said.contains("1 passed"), "{said}");
     is_as_it_was(&folder, &[]);
@@ -138,6 +138,7 @@ fn a_folder_in_its_place() {
 fn a_folder_that_takes_nothing() {
     let dir = TempDir::new().unwrap();
     if !run("mount", &["-t", "tmpfs", "-o", "size=1m", "tmpfs"], dir.path()) {
+        not_run("a folder that takes nothing: `mount` is not allowed");
         return;
     }
     stage_at(dir.path());

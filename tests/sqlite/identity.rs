@@ -1,6 +1,7 @@
 //! Which file is read, and as whom.
 
 use super::{capture, count, make, open_image, reader};
+use crate::common::aloud::is_root;
 use icecore::error::Kind;
 use icecore::source::sqlite::{DatabaseFile, Opened};
 use std::fs::{self, Permissions};
@@ -82,11 +83,10 @@ fn reads_as(path: &Path) -> (String, String) {
 
 /// Root reads as the owner of the database, with none of root's rights left to take back; as root
 /// only where the owner does not get: through a closed folder, into one that is not
-/// the owner's to write, past an index of the log that is not. Either way it is read. (Only root can become somebody
-/// else, so others have nothing to test here.)
+/// the owner's to write, past an index of the log that is not. Either way it is read.
 #[test]
 fn root_reads_as_the_owner() {
-    if !rustix::process::geteuid().is_root() {
+    if !is_root("databases are read with the rights of their owners") {
         return;
     }
     let base = TempDir::new().unwrap();

@@ -167,7 +167,6 @@ fn what_is_only_in_the_way_makes_no_file() {
         assert_eq!((snapshot.summary.files_new, snapshot.summary.databases), (0, 0));
     };
     failed(reader(), true);
-    // Only root can be somebody else, so others have nothing to test here.
     let Some(stranger) = reader_as_nobody(tools.path()) else { return };
     fs::set_permissions(&path, Permissions::from_mode(0o600)).unwrap();
     failed(stranger, false);

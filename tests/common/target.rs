@@ -1,0 +1,57 @@
+//! Entries made by hand, and how they are restored into a folder.
+
+use icecore::error::Result;
+use icecore::format::database::DatabaseFacts;
+use icecore::format::list::{Content, TreeRef};
+use icecore::format::node::{FileTime, Metadata, Node, NodeKind};
+use icecore::id::ChunkId;
+use icecore::target::files::{FilesOptions, FilesTarget, Overwrite, Placed};
+use std::fs;
+use std::path::Path;
+
+pub fn node(name: impl AsRef<[u8]>, kind: NodeKind) -> Node {
+    let meta = Metadata { mode: 0o755, mtime: FileTime(1_000_000_000, 5), ..Metadata::default() };
+    Node { name: name.as_ref().to_vec(), kind, meta, stamp: None, taint: None }
+}
+
+pub fn file(name: impl AsRef<[u8]>) -> Node {
+    node(name, NodeKind::File { content: Content::default(), database: None })
+}
+
+/// A database that was captured as one.
+pub fn captured(name: impl AsRef<[u8]>) -> Node {
+    let database = Some(DatabaseFacts::Sqlite(Box::default()));
+    node(name, NodeKind::File { content: Content::default(), database })
+}
+
+pub fn directory(name: impl AsRef<[u8]>) -> Node {
+    node(name, NodeKind::Directory { entries: TreeRef { id: ChunkId([0; 32]), levels: 0 } })
+}
+
+pub fn link(name: impl AsRef<[u8]>, target: &[u8]) -> Node {
+    node(name, NodeKind::Symlink { target: target.to_vec() })
+}
+
+pub fn open(folder: &Path, overwrite: Overwrite) -> FilesTarget {
+    let options = FilesOptions { overwrite, ..FilesOptions::default() };
+    FilesTarget::open(folder, options).unwrap()
+}
+
+pub fn write(target: &mut FilesTarget, node: &Node, content: &[u8]) -> Result<()> {
+    match target.file(node, content.len() as u64)? {
+        Placed::Write(sink) => {
+            sink.write_at(0, content)?;
+            sink.finish(node)
+        }
+        Placed::Kept | Placed::Linked => Ok(()),
+    }
+}
+
+/// What stands in a folder, in order.
+pub fn names(folder: &Path) -> Vec<String> {
+    let entries = fs::read_dir(folder).unwrap();
+    let mut names: Vec<String> =
+        entries.map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned()).collect();
+    names.sort();
+    names
+}
