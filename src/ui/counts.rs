@@ -86,7 +86,10 @@ impl Counts {
         let of_bytes = bytes.map(|bytes| format!(" of {}", text::figure(bytes)));
         let of_items = items.map(|items| format!(" of {items}"));
         let bytes = format!("{}{}", text::figure(bytes_done), of_bytes.unwrap_or_default());
-        let items = format!("{items_done}{} items", of_items.unwrap_or_default());
+        let items = match of_items {
+            Some(of_items) => format!("{items_done}{of_items} items"),
+            None => text::count(items_done, "item"),
+        };
         match (bytes_done, items_done) {
             (_, 0) => bytes,
             (0, _) => items,
@@ -106,6 +109,7 @@ mod tests {
         let both = |items, bytes| Total { items: Some(items), bytes: Some(bytes) };
         counts.add(Counter::Items, 3);
         assert_eq!(counts.in_words(None), "3 items");
+        assert_eq!(counts.in_words(Some(Total { items: Some(4), bytes: None })), "3 of 4 items");
         assert!((counts.share(both(4, 0)) - 0.75).abs() < 1e-9);
         counts.add(Counter::Bytes, 1536);
         assert_eq!(counts.in_words(None), "1.50 KiB, 3 items");

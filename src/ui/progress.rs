@@ -137,7 +137,7 @@ impl Progress {
                 let view = FileView { action, item: &item, data_size: bytes };
                 out::json_line("verbose_status", &view).unwrap_or_default()
             }
-            false => format!("{action:<9}{item} ({})\n", text::bytes(bytes)).into_bytes(),
+            false => format!("{action:<8} {item} ({})\n", text::bytes(bytes)).into_bytes(),
         };
         // Whoever does not read it loses nothing.
         self.aside(|| drop(io::stdout().lock().write_all(&line)));

@@ -249,6 +249,21 @@ mod tests {
         }
     }
 
+    /// The favoured column gets as much as those together that are cut beside it.
+    #[test]
+    fn a_column_is_favoured() {
+        let mut table = Columns::new(&["ID", "Host", "Tags", "Paths"], &[]).favouring(3);
+        let host = "database-server-17.frankfurt.example.com";
+        let path = "/srv/customers/west/databases/application";
+        table
+            .row(["0123abcd", host, "nightly,production,and-many-others", path].map(str::to_owned));
+        let found = lines(&table, Some(60));
+        let cells: Vec<&str> = found[1].split_whitespace().collect();
+        let expected =
+            ["0123abcd", "database\u{2026}", "nightly\u{2026}", "\u{2026}/databases/application"];
+        assert_eq!(cells, expected);
+    }
+
     /// What may lose nothing goes on in the next line, and an empty column takes no room.
     #[test]
     fn words_go_on_in_the_next_line() {

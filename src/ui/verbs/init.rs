@@ -5,7 +5,7 @@ use crate::error::Result;
 use crate::repo::{InitOptions, Repository, refuse_begun, refuse_occupied};
 use crate::ui::app::App;
 use crate::ui::exit::Done;
-use crate::ui::out::{self, Out, Tone};
+use crate::ui::out::Out;
 use crate::ui::passwords::{self, NewSecretArgs};
 use clap::Args;
 use serde::Serialize;
@@ -58,13 +58,10 @@ pub fn run(app: &App, args: &InitArgs) -> Result<Done> {
         out.prose("Without its password or key file nobody can read it: keep a copy elsewhere.")?;
     }
     if config.single_writer {
-        out::tell(
-            Tone::Warning,
-            "this store cannot create exclusively: it takes one writer at a time",
-        );
+        app.note("this store cannot create exclusively: it takes one writer at a time");
     }
     if !config.listing_after_write {
-        out::tell(Tone::Warning, "this store lists late: nothing can be collected in it");
+        app.note("this store lists late: nothing can be collected in it");
     }
     out.finish()?;
     Ok(Done::All)

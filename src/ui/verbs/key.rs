@@ -4,10 +4,11 @@ use crate::crypto::{KdfCost, slot};
 use crate::error::{Error, Kind, Result};
 use crate::format::slot::Kdf;
 use crate::id::SlotId;
+use crate::monitor::Monitor;
 use crate::repo::SlotInfo;
 use crate::ui::app::App;
-use crate::ui::exit::{self, Done};
-use crate::ui::out::{self, Out};
+use crate::ui::exit::Done;
+use crate::ui::out::Out;
 use crate::ui::passwords::{self, NewSecretArgs};
 use crate::ui::table::Columns;
 use crate::ui::text;
@@ -86,13 +87,11 @@ fn list(app: &App) -> Result<Done> {
         out.table(&table)?;
     }
     out.finish()?;
-    let mut incomplete = false;
-    for error in slots.iter().filter(|slot| slot.counts).filter_map(|slot| slot.slot.as_ref().err())
-    {
-        exit::say(error);
-        incomplete = true;
-    }
-    Ok(Done::incomplete_if(incomplete))
+    let counting = slots.iter().filter(|slot| slot.counts);
+    let unreadable: Vec<_> = counting.filter_map(|slot| slot.slot.as_ref().err()).collect();
+    let voice = app.progress()?;
+    unreadable.iter().for_each(|error| voice.trouble(error));
+    Ok(Done::incomplete_if(!unreadable.is_empty()))
 }
 
 fn view(info: &SlotInfo, current: SlotId) -> SlotView<'_> {
@@ -181,9 +180,7 @@ fn tell(
         }
     }
     if deleted == Some(false) {
-        out::say(
-            "icecore: the store keeps the old slot; it counts no longer, but it holds the keys",
-        );
+        app.note("the store keeps the old slot; it counts no longer, but it holds the keys");
     }
     out.finish()?;
     Ok(Done::All)

@@ -74,7 +74,7 @@ fn print(groups: &[Group<'_>], compact: bool, out: &mut Out) -> Result<()> {
     let head = if compact { &HEAD_COMPACT[..] } else { &HEAD[..] };
     for group in groups {
         if let Some(title) = group.title() {
-            out.line(&title)?;
+            out.prose(&title)?;
         }
         let mut table = Columns::new(head, &[4, 5]).keeping(1).favouring(6);
         for stored in group.snapshots.iter().rev() {
