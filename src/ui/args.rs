@@ -69,7 +69,7 @@ pub enum Verb {
     /// Save files, databases and streams as one snapshot
     Backup(Box<backup::BackupArgs>),
     /// Restore a snapshot, or a part of it, into a folder or a PostgreSQL server
-    Restore(restore::RestoreArgs),
+    Restore(Box<restore::RestoreArgs>),
     /// List snapshots
     Snapshots(snapshots::SnapshotsArgs),
     /// List the files of a snapshot

@@ -83,7 +83,7 @@ fn sixty_doublings_end() {
 fn many_honest_copies() {
     let repo = TempRepo::new(72);
     let mut session = session(&repo);
-    let files = (0..100).map(|number| file(&format!("{number:03}"))).collect();
+    let files = (0..100).map(|number| file(format!("{number:03}"))).collect();
     let id = store(&mut session, BlobKind::Meta, &DirectoryNode::Leaf(files).encode().unwrap());
     let copies = (0..1000).map(|number| at(&format!("{number:04}"), id)).collect();
     let id = store(&mut session, BlobKind::Meta, &DirectoryNode::Leaf(copies).encode().unwrap());
