@@ -33,6 +33,9 @@ pub enum Kind {
     NoSpace,
     /// The operating system or the store denied it.
     Denied,
+    /// The store did not answer, or not this time: nothing is known of what was asked for, and
+    /// asking again may help. Never damage.
+    Unavailable,
     /// A source changed, or could not be read, while it was captured.
     SourceChanged,
     /// The user asked to stop.
@@ -76,6 +79,15 @@ impl Error {
         reason: impl Into<String>,
     ) -> Self {
         Error::new(Kind::Damaged, attempted, subject).because(reason)
+    }
+
+    /// Shorthand for a store that did not answer this time.
+    pub fn unavailable(
+        attempted: impl Into<String>,
+        subject: impl fmt::Display,
+        reason: impl Into<String>,
+    ) -> Self {
+        Error::new(Kind::Unavailable, attempted, subject).because(reason).hint(TRY_AGAIN)
     }
 
     /// Why it failed, in words.
@@ -168,10 +180,20 @@ pub trait Attempt<T> {
 
 impl<T> Attempt<T> for io::Result<T> {
     fn attempt(self, attempted: &str, subject: impl fmt::Display) -> Result<T> {
-        self.map_err(|source| Error::new(kind_of_io(&source), attempted, subject).caused_by(source))
+        self.map_err(|source| {
+            let kind = kind_of_io(&source);
+            let error = Error::new(kind, attempted, subject).caused_by(source);
+            if kind == Kind::Unavailable { error.hint(TRY_AGAIN) } else { error }
+        })
     }
 }
 
+/// What helps where something is [`Kind::Unavailable`].
+const TRY_AGAIN: &str = "nothing is known to be wrong with what is stored: see that the store can \
+                         be reached, and try again";
+
+/// `EIO` is no [`Kind::Unavailable`], though some network file systems say so of a server that is
+/// away: a failing disk says the same, and is not to be asked again and again.
 fn kind_of_io(error: &io::Error) -> Kind {
     match error.kind() {
         io::ErrorKind::NotFound => Kind::NotFound,
@@ -179,6 +201,18 @@ fn kind_of_io(error: &io::Error) -> Kind {
         io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => Kind::Denied,
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Kind::NoSpace,
         io::ErrorKind::Unsupported => Kind::Unsupported,
+        // EINTR, EAGAIN, ETIMEDOUT, ESTALE (a new look by name finds the file), and the network's.
+        io::ErrorKind::Interrupted
+        | io::ErrorKind::WouldBlock
+        | io::ErrorKind::TimedOut
+        | io::ErrorKind::StaleNetworkFileHandle
+        | io::ErrorKind::ConnectionAborted
+        | io::ErrorKind::ConnectionRefused
+        | io::ErrorKind::ConnectionReset
+        | io::ErrorKind::HostUnreachable
+        | io::ErrorKind::NetworkDown
+        | io::ErrorKind::NetworkUnreachable
+        | io::ErrorKind::NotConnected => Kind::Unavailable,
         _ => Kind::Failed,
     }
 }

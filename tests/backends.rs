@@ -61,8 +61,8 @@ fn local_keeps_the_contract_on_poor_disks() {
     contract(&|| Ok(Box::new(Local::over(CrashDisk::new())?))).unwrap();
     contract(&|| Ok(Box::new(Local::over(without_links())?))).unwrap();
     contract(&|| Ok(Box::new(Local::over(without_exclusion())?))).unwrap();
-    assert!(Local::over(without_links()).unwrap().traits().exclusive_create);
-    assert!(!Local::over(without_exclusion()).unwrap().traits().exclusive_create);
+    assert!(Local::over(without_links()).unwrap().capabilities().exclusive_create);
+    assert!(!Local::over(without_exclusion()).unwrap().capabilities().exclusive_create);
 }
 
 /// Reads and writes that are always cut short change nothing.
@@ -136,7 +136,7 @@ fn the_probe_believes_good_stores() {
         [Box::new(Memory::new()), Box::new(Local::open(folder.path()).unwrap())];
     for store in stores {
         let found = probe(&store, &Env::real()).unwrap();
-        assert!(found.exclusive_create && found.listing_after_write, "{}", store.describe());
+        assert!(found.exclusive_create && found.list_after_write, "{}", store.describe());
         assert!(store.list(ObjectKind::Writer).unwrap().is_empty());
     }
 }
@@ -150,7 +150,7 @@ fn the_probe_finds_liars() {
         assert!(!probe(&careless, &env).unwrap().exclusive_create, "seed {seed}");
         let late = Faulty::new(Memory::new(), seed).from(0, Fault::ListsLate);
         let found = probe(&late, &env).unwrap();
-        assert!(!found.listing_after_write && found.exclusive_create, "seed {seed}");
+        assert!(!found.list_after_write && found.exclusive_create, "seed {seed}");
     }
 }
 
@@ -167,7 +167,7 @@ fn the_probe_finds_a_single_overwrite() {
 fn a_store_that_keeps_everything_is_fine() {
     let store = Faulty::new(Memory::new(), 7).from(0, Fault::Denies);
     let found = probe(&store, &Env::real()).unwrap();
-    assert!(found.exclusive_create && found.listing_after_write);
+    assert!(found.exclusive_create && found.list_after_write);
     store.put_new(&pack(1), b"kept").unwrap();
     assert_eq!(store.delete(&pack(1)).unwrap_err().kind(), Kind::Denied);
     assert_eq!(store.get(&pack(1), None).unwrap(), b"kept");

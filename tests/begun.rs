@@ -3,7 +3,7 @@
 
 use crate::common::memory::Tree;
 use crate::common::repo::{TempRepo, secret};
-use icecore::backend::{Backend, Handle, Listed, Memory, Put, Traits, probe};
+use icecore::backend::{Backend, Bytes, Capabilities, Handle, Memory, Put, Visit, probe};
 use icecore::crypto::Secret;
 use icecore::env::{Env, Time};
 use icecore::error::{Kind, Result};
@@ -78,12 +78,12 @@ impl Backend for Collected {
         self.store.describe()
     }
 
-    fn traits(&self) -> Traits {
-        self.store.traits()
+    fn capabilities(&self) -> Capabilities {
+        self.store.capabilities()
     }
 
-    fn put_new(&self, handle: &Handle, bytes: &[u8]) -> Result<Put> {
-        self.store.put_new(handle, bytes)
+    fn put_shared(&self, handle: &Handle, bytes: Bytes) -> Result<Put> {
+        self.store.put_shared(handle, bytes)
     }
 
     fn get(&self, handle: &Handle, range: Option<Range<u64>>) -> Result<Vec<u8>> {
@@ -94,19 +94,20 @@ impl Backend for Collected {
         self.store.size(handle)
     }
 
-    fn list(&self, kind: ObjectKind) -> Result<Vec<Listed>> {
-        let listed = self.store.list(kind);
+    fn list_pages(&self, kind: ObjectKind, prefix: &str, visit: &mut Visit<'_>) -> Result<()> {
+        let mut listed = self.store.list(kind)?;
         let left = |rounds: usize| rounds.checked_sub(1);
         if kind == ObjectKind::Index
             && self.rounds.fetch_update(Ordering::SeqCst, Ordering::SeqCst, left).is_ok()
         {
             self.replace.lock().unwrap()();
         }
-        listed
+        listed.retain(|object| object.handle.name().starts_with(prefix));
+        visit(listed)
     }
 
-    fn delete(&self, handle: &Handle) -> Result<()> {
-        self.store.delete(handle)
+    fn delete_all(&self, handles: &[Handle]) -> Result<()> {
+        self.store.delete_all(handles)
     }
 }
 

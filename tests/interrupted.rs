@@ -5,7 +5,7 @@ use crate::common::chance::Chance;
 use crate::common::memory::{Run, Tree};
 use crate::common::repo::{TempRepo, options, secret};
 use icecore::backend::testing::{CrashDisk, Fault, Faulty};
-use icecore::backend::{Backend, Handle, Listed, Local, Memory, Put, Traits};
+use icecore::backend::{Backend, Bytes, Capabilities, Handle, Listed, Local, Memory, Put, Visit};
 use icecore::env::{Env, Time};
 use icecore::error::{Kind, Result};
 use icecore::format::ObjectKind;
@@ -169,12 +169,13 @@ impl<B: Backend> Backend for Stubborn<B> {
         self.0.describe()
     }
 
-    fn traits(&self) -> Traits {
-        self.0.traits()
+    fn capabilities(&self) -> Capabilities {
+        self.0.capabilities()
     }
 
-    fn put_new(&self, handle: &Handle, bytes: &[u8]) -> Result<Put> {
-        self.0.put_new(handle, bytes).or_else(|_| self.0.put_new(handle, bytes))
+    fn put_shared(&self, handle: &Handle, bytes: Bytes) -> Result<Put> {
+        let again = bytes.clone();
+        self.0.put_shared(handle, bytes).or_else(|_| self.0.put_shared(handle, again))
     }
 
     fn get(&self, handle: &Handle, range: Option<Range<u64>>) -> Result<Vec<u8>> {
@@ -185,12 +186,13 @@ impl<B: Backend> Backend for Stubborn<B> {
         self.0.size(handle).or_else(|_| self.0.size(handle))
     }
 
-    fn list(&self, kind: ObjectKind) -> Result<Vec<Listed>> {
-        self.0.list(kind).or_else(|_| self.0.list(kind))
+    fn list_pages(&self, kind: ObjectKind, prefix: &str, visit: &mut Visit<'_>) -> Result<()> {
+        let first = self.0.list_pages(kind, prefix, visit);
+        first.or_else(|_| self.0.list_pages(kind, prefix, visit))
     }
 
-    fn delete(&self, handle: &Handle) -> Result<()> {
-        self.0.delete(handle).or_else(|_| self.0.delete(handle))
+    fn delete_all(&self, handles: &[Handle]) -> Result<()> {
+        self.0.delete_all(handles).or_else(|_| self.0.delete_all(handles))
     }
 }
 

@@ -3,7 +3,7 @@
 use crate::common::desk::{Desk, stderr};
 use crate::common::memory::Tree;
 use crate::common::repo::{TempRepo, secret};
-use icecore::backend::{Backend, Local, Memory, Traits};
+use icecore::backend::{Backend, Capabilities, Local, Memory};
 use icecore::codec::Level;
 use icecore::crypto::Secret;
 use icecore::env::{Env, Time};
@@ -15,8 +15,8 @@ use std::thread;
 use zeroize::Zeroizing;
 
 fn single() -> InitOptions {
-    let traits = Traits { exclusive_create: false, listing_after_write: true };
-    InitOptions { traits, ..InitOptions::default() }
+    let capabilities = Capabilities { exclusive_create: false, ..Capabilities::default() };
+    InitOptions { capabilities, ..InitOptions::default() }
 }
 
 fn repository() -> TempRepo {
@@ -115,8 +115,8 @@ fn of_two_at_once_one_begins_at_most() {
 /// is taken for missing.
 #[test]
 fn late_listings_are_remembered() {
-    let traits = Traits { exclusive_create: true, listing_after_write: false };
-    let options = InitOptions { traits, ..InitOptions::default() };
+    let capabilities = Capabilities { list_after_write: false, ..Capabilities::default() };
+    let options = InitOptions { capabilities, ..InitOptions::default() };
     let backend = Arc::new(Memory::new());
     let made = Repository::init(backend.clone(), Env::real(), &secret(), &options).unwrap();
     assert!(!made.config().listing_after_write && !made.config().single_writer);

@@ -1,7 +1,7 @@
 //! Counts the calls and bytes of another backend: for summaries, and for tests that hold an
 //! operation to its budget.
 
-use super::{Backend, Handle, Listed, Put, Traits};
+use super::{Backend, Bytes, Capabilities, Handle, Put, Visit};
 use crate::error::Result;
 use crate::format::ObjectKind;
 use std::collections::BTreeMap;
@@ -11,15 +11,15 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 /// What a backend was asked to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Verb {
-    /// [`Backend::put_new`]
+    /// [`Backend::put_shared`]
     Put,
     /// [`Backend::get`]
     Get,
     /// [`Backend::size`]
     Size,
-    /// [`Backend::list`]
+    /// [`Backend::list_pages`]
     List,
-    /// [`Backend::delete`]
+    /// [`Backend::delete_all`]
     Delete,
 }
 
@@ -105,14 +105,15 @@ impl<B: Backend> Backend for Counting<B> {
         self.inner.describe()
     }
 
-    fn traits(&self) -> Traits {
-        self.inner.traits()
+    fn capabilities(&self) -> Capabilities {
+        self.inner.capabilities()
     }
 
-    fn put_new(&self, handle: &Handle, bytes: &[u8]) -> Result<Put> {
-        let result = self.inner.put_new(handle, bytes);
+    fn put_shared(&self, handle: &Handle, bytes: Bytes) -> Result<Put> {
+        let length = bytes.len();
+        let result = self.inner.put_shared(handle, bytes);
         self.count(Verb::Put, handle.kind(), result, |put| match put {
-            Put::Created => bytes.len(),
+            Put::Created => length,
             Put::Exists => 0,
         })
     }
@@ -126,11 +127,16 @@ impl<B: Backend> Backend for Counting<B> {
         self.count(Verb::Size, handle.kind(), self.inner.size(handle), |_| 0)
     }
 
-    fn list(&self, kind: ObjectKind) -> Result<Vec<Listed>> {
-        self.count(Verb::List, kind, self.inner.list(kind), |_| 0)
+    fn list_pages(&self, kind: ObjectKind, prefix: &str, visit: &mut Visit<'_>) -> Result<()> {
+        let result = self.inner.list_pages(kind, prefix, visit);
+        self.count(Verb::List, kind, result, |()| 0)
     }
 
-    fn delete(&self, handle: &Handle) -> Result<()> {
-        self.count(Verb::Delete, handle.kind(), self.inner.delete(handle), |()| 0)
+    fn delete_all(&self, handles: &[Handle]) -> Result<()> {
+        let result = self.inner.delete_all(handles);
+        match handles.first() {
+            Some(first) => self.count(Verb::Delete, first.kind(), result, |()| 0),
+            None => result,
+        }
     }
 }

@@ -1,6 +1,6 @@
 //! Swallows what would be written, so that an operation can be tried out.
 
-use super::{Backend, Handle, Listed, Put, Traits};
+use super::{Backend, Bytes, Capabilities, Handle, Put, Visit};
 use crate::error::{Kind, Result};
 use crate::format::ObjectKind;
 use std::ops::Range;
@@ -24,11 +24,11 @@ impl<B: Backend> Backend for DryRun<B> {
         self.inner.describe()
     }
 
-    fn traits(&self) -> Traits {
-        self.inner.traits()
+    fn capabilities(&self) -> Capabilities {
+        self.inner.capabilities()
     }
 
-    fn put_new(&self, handle: &Handle, _: &[u8]) -> Result<Put> {
+    fn put_shared(&self, handle: &Handle, _: Bytes) -> Result<Put> {
         match self.inner.size(handle) {
             Ok(_) => Ok(Put::Exists),
             Err(error) if error.kind() == Kind::NotFound => Ok(Put::Created),
@@ -44,11 +44,11 @@ impl<B: Backend> Backend for DryRun<B> {
         self.inner.size(handle)
     }
 
-    fn list(&self, kind: ObjectKind) -> Result<Vec<Listed>> {
-        self.inner.list(kind)
+    fn list_pages(&self, kind: ObjectKind, prefix: &str, visit: &mut Visit<'_>) -> Result<()> {
+        self.inner.list_pages(kind, prefix, visit)
     }
 
-    fn delete(&self, _: &Handle) -> Result<()> {
+    fn delete_all(&self, _: &[Handle]) -> Result<()> {
         Ok(())
     }
 }

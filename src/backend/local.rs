@@ -5,7 +5,7 @@ use super::bounds::{readable, storable};
 use super::disk::{Disk, DiskEntry, Os, patiently, place, read_all};
 use super::reserve::Reserve;
 use super::temp::Temps;
-use super::{Backend, Handle, Listed, Put, Traits};
+use super::{Backend, Bytes, Capabilities, Handle, Listed, Put, Visit};
 use crate::error::{Attempt, Error, Kind, Result};
 use crate::format::ObjectKind;
 use crate::id::unhex;
@@ -205,15 +205,29 @@ impl<D: Disk> Local<D> {
         Ok(())
     }
 
-    /// The files of one folder that are objects, `fan` being the start of their names.
-    fn list_folder(&self, kind: ObjectKind, folder: &str, fan: &str) -> Result<Vec<Listed>> {
+    /// The files of one folder that are objects, `prefix` being the start of their names.
+    fn list_folder(&self, kind: ObjectKind, folder: &str, prefix: &str) -> Result<Vec<Listed>> {
         let entries = self.entries(folder)?.into_iter();
         Ok(entries
-            .filter(|entry| entry.name.starts_with(fan))
+            .filter(|entry| entry.name.starts_with(prefix))
             .filter_map(|entry| {
                 Some(Listed { size: entry.size?, handle: Handle::parse(kind, &entry.name)? })
             })
             .collect())
+    }
+
+    fn delete_one(&self, handle: &Handle) -> Result<()> {
+        self.check_trust("delete", handle)?;
+        let path = handle.path();
+        match patiently(|| self.disk.remove(&path)) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            result => {
+                result.attempt("delete", self.place(&path))?;
+                self.sync_folder(parent_of(&path))?;
+                self.reserve.keep(&self.disk);
+                Ok(())
+            }
+        }
     }
 
     /// The entries of a directory; none if it is not there.
@@ -242,21 +256,24 @@ impl<D: Disk> Backend for Local<D> {
         self.disk.describe()
     }
 
-    fn traits(&self) -> Traits {
-        Traits { exclusive_create: self.placing() != Placing::Rename, listing_after_write: true }
+    fn capabilities(&self) -> Capabilities {
+        Capabilities {
+            exclusive_create: self.placing() != Placing::Rename,
+            ..Capabilities::default()
+        }
     }
 
-    fn put_new(&self, handle: &Handle, bytes: &[u8]) -> Result<Put> {
-        storable(handle, bytes)?;
+    fn put_shared(&self, handle: &Handle, bytes: Bytes) -> Result<Put> {
+        storable(handle, &bytes)?;
         self.check_trust("create", handle)?;
-        let put = match self.put(handle, bytes) {
+        let put = match self.put(handle, &bytes) {
             Err(error)
                 if error.kind() == Kind::NoSpace
                     && Reserve::is_for(handle.kind())
                     && self.reserve.give_up(&self.disk) =>
             {
                 self.check_trust("create", handle)?;
-                self.put(handle, bytes)?
+                self.put(handle, &bytes)?
             }
             put => put?,
         };
@@ -280,36 +297,27 @@ impl<D: Disk> Backend for Local<D> {
         self.open_object("find", handle).map(|(_, size)| size)
     }
 
-    fn list(&self, kind: ObjectKind) -> Result<Vec<Listed>> {
+    fn list_pages(&self, kind: ObjectKind, prefix: &str, visit: &mut Visit<'_>) -> Result<()> {
         let folder = kind.folder();
         if kind != ObjectKind::Pack {
-            return self.list_folder(kind, folder, "");
+            return visit(self.list_folder(kind, folder, prefix)?);
         }
-        let mut packs = Vec::new();
         for fan in self.entries(folder)? {
-            if fan.size.is_none() && unhex::<1>(&fan.name).is_some() {
-                packs.extend(self.list_folder(
-                    kind,
-                    &format!("{folder}/{}", fan.name),
-                    &fan.name,
-                )?);
+            let is_fan = fan.size.is_none() && unhex::<1>(&fan.name).is_some();
+            if is_fan && (fan.name.starts_with(prefix) || prefix.starts_with(&fan.name)) {
+                let longer = if prefix.len() > fan.name.len() { prefix } else { &fan.name };
+                visit(self.list_folder(kind, &format!("{folder}/{}", fan.name), longer)?)?;
             }
         }
-        Ok(packs)
+        Ok(())
     }
 
-    fn delete(&self, handle: &Handle) -> Result<()> {
-        self.check_trust("delete", handle)?;
-        let path = handle.path();
-        match patiently(|| self.disk.remove(&path)) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-            result => {
-                result.attempt("delete", self.place(&path))?;
-                self.sync_folder(parent_of(&path))?;
-                self.reserve.keep(&self.disk);
-                Ok(())
-            }
+    fn delete_all(&self, handles: &[Handle]) -> Result<()> {
+        let mut deleted = Ok(());
+        for handle in handles {
+            deleted = deleted.and(self.delete_one(handle));
         }
+        deleted
     }
 }
 

@@ -1,7 +1,7 @@
 //! Objects in memory: for tests, and the measure that other backends are held against.
 
 use super::bounds::{readable, storable};
-use super::{Backend, Handle, Listed, Put, Traits};
+use super::{Backend, Bytes, Capabilities, Handle, Listed, Put, Visit};
 use crate::error::{Error, Kind, Result};
 use crate::format::ObjectKind;
 use std::collections::BTreeMap;
@@ -13,7 +13,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 #[derive(Debug, Default)]
 pub struct Memory(Mutex<Objects>);
 
-type Objects = BTreeMap<Handle, Vec<u8>>;
+type Objects = BTreeMap<Handle, Bytes>;
 
 impl Memory {
     /// An empty store.
@@ -31,16 +31,16 @@ impl Backend for Memory {
         "memory".to_owned()
     }
 
-    fn traits(&self) -> Traits {
-        Traits::default()
+    fn capabilities(&self) -> Capabilities {
+        Capabilities::default()
     }
 
-    fn put_new(&self, handle: &Handle, bytes: &[u8]) -> Result<Put> {
-        storable(handle, bytes)?;
+    fn put_shared(&self, handle: &Handle, bytes: Bytes) -> Result<Put> {
+        storable(handle, &bytes)?;
         match self.objects().entry(handle.clone()) {
             Entry::Occupied(_) => Ok(Put::Exists),
             Entry::Vacant(place) => {
-                place.insert(bytes.to_vec());
+                place.insert(bytes);
                 Ok(Put::Created)
             }
         }
@@ -61,16 +61,22 @@ impl Backend for Memory {
         Ok(bytes.len() as u64)
     }
 
-    fn list(&self, kind: ObjectKind) -> Result<Vec<Listed>> {
+    fn list_pages(&self, kind: ObjectKind, prefix: &str, visit: &mut Visit<'_>) -> Result<()> {
         let objects = self.objects();
-        let of_kind = objects.iter().filter(|(handle, _)| handle.kind() == kind);
-        Ok(of_kind
+        let found = objects
+            .iter()
+            .filter(|(handle, _)| handle.kind() == kind && handle.name().starts_with(prefix));
+        let listed = found
             .map(|(handle, bytes)| Listed { handle: handle.clone(), size: bytes.len() as u64 })
-            .collect())
+            .collect();
+        // Whoever visits may well ask for the objects.
+        drop(objects);
+        visit(listed)
     }
 
-    fn delete(&self, handle: &Handle) -> Result<()> {
-        self.objects().remove(handle);
+    fn delete_all(&self, handles: &[Handle]) -> Result<()> {
+        let mut objects = self.objects();
+        handles.iter().for_each(|handle| drop(objects.remove(handle)));
         Ok(())
     }
 }

@@ -15,6 +15,7 @@ mod temp;
 pub mod testing;
 
 pub use crate::format::Handle;
+pub use bytes::Bytes;
 pub use counting::{Counting, Tally, Verb};
 pub use dry_run::DryRun;
 pub use local::Local;
@@ -26,7 +27,7 @@ use crate::error::Result;
 use crate::format::ObjectKind;
 use std::ops::Range;
 
-/// What became of [`Backend::put_new`].
+/// What became of [`Backend::put_shared`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Put {
     /// The object was created, and is durable.
@@ -36,19 +37,28 @@ pub enum Put {
     Exists,
 }
 
-/// What a store can be trusted with.
+/// What a store can be trusted with, and how it is best asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Traits {
+pub struct Capabilities {
     /// Of several creators of one name exactly one wins, and nobody sees a torn object.
     pub exclusive_create: bool,
     /// A listing shows every object whose creation had returned before it began.
-    pub listing_after_write: bool,
+    pub list_after_write: bool,
+    /// So many requests are worth having in flight at once.
+    pub connections: usize,
+    /// Ranges of one object that lie no more bytes apart than this are read as one.
+    pub read_gap: u32,
 }
 
-impl Default for Traits {
-    /// With all that the format wants of a store.
+impl Default for Capabilities {
+    /// Those of a good local disk, with all that the format wants of a store.
     fn default() -> Self {
-        Traits { exclusive_create: true, listing_after_write: true }
+        Capabilities {
+            exclusive_create: true,
+            list_after_write: true,
+            connections: 4,
+            read_gap: 64 << 10,
+        }
     }
 }
 
@@ -57,8 +67,8 @@ pub trait Backend: Send + Sync {
     /// Where this is, for messages.
     fn describe(&self) -> String;
 
-    /// What this store can be trusted with.
-    fn traits(&self) -> Traits;
+    /// What this store can be trusted with, and how it is best asked.
+    fn capabilities(&self) -> Capabilities;
 
     /// Creates an object that did not exist. On return it is durable (file and folder synced),
     /// and so is one that exists already.
@@ -66,7 +76,7 @@ pub trait Backend: Send + Sync {
     /// # Errors
     /// `InvalidInput` for more bytes than an object of its kind may have. After any other error
     /// the object may stand there or not, but never in part.
-    fn put_new(&self, handle: &Handle, bytes: &[u8]) -> Result<Put>;
+    fn put_shared(&self, handle: &Handle, bytes: Bytes) -> Result<Put>;
 
     /// The object's bytes, or exactly those in `range`.
     ///
@@ -77,13 +87,43 @@ pub trait Backend: Send + Sync {
     /// The object's length in bytes. `NotFound` as for [`Backend::get`].
     fn size(&self, handle: &Handle) -> Result<u64>;
 
-    /// All objects of a kind, in no particular order. Names outside the grammar of
-    /// [`Handle`] are left out; a kind without objects is an empty list.
-    fn list(&self, kind: ObjectKind) -> Result<Vec<Listed>>;
+    /// Hands all objects of a kind whose names begin with `prefix` to `visit`, page by page, in
+    /// no particular order, maybe some of them twice. Names outside the grammar of [`Handle`] are
+    /// left out; a kind without objects has no pages, or empty ones.
+    ///
+    /// # Errors
+    /// Those of the store and of `visit`, which both end it.
+    fn list_pages(&self, kind: ObjectKind, prefix: &str, visit: &mut Visit<'_>) -> Result<()>;
 
-    /// Deletes an object, durably; that it is gone already is no error.
-    fn delete(&self, handle: &Handle) -> Result<()>;
+    /// Deletes objects, durably; that some are gone already is no error.
+    ///
+    /// # Errors
+    /// That of the first that could not be deleted, after all were tried.
+    fn delete_all(&self, handles: &[Handle]) -> Result<()>;
+
+    /// [`Backend::put_shared`] with a copy of the bytes: for small objects.
+    fn put_new(&self, handle: &Handle, bytes: &[u8]) -> Result<Put> {
+        self.put_shared(handle, Bytes::copy_from_slice(bytes))
+    }
+
+    /// All objects of a kind, in no particular order: for kinds of which there are few.
+    fn list(&self, kind: ObjectKind) -> Result<Vec<Listed>> {
+        let mut all = Vec::new();
+        self.list_pages(kind, "", &mut |page| {
+            all.extend(page);
+            Ok(())
+        })?;
+        Ok(all)
+    }
+
+    /// [`Backend::delete_all`] of one object.
+    fn delete(&self, handle: &Handle) -> Result<()> {
+        self.delete_all(std::slice::from_ref(handle))
+    }
 }
+
+/// Takes the pages of a listing.
+pub type Visit<'v> = dyn FnMut(Vec<Listed>) -> Result<()> + 'v;
 
 /// One object of a listing.
 #[derive(Clone, Debug, PartialEq, Eq)]

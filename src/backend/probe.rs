@@ -1,7 +1,7 @@
 //! Tries out, before a repository is made, what a store says of itself: creators race for one
 //! name, and each result must be listed at once (chapter 11, what a store must provide).
 
-use super::{Backend, Handle, Listed, Put, Traits};
+use super::{Backend, Capabilities, Handle, Listed, Put};
 use crate::env::Env;
 use crate::error::{Error, Kind, Result};
 use crate::format::ObjectKind;
@@ -18,8 +18,8 @@ const CREATORS: u8 = 8;
 ///
 /// The objects used are heartbeats of a writer that never registers, so that one which the
 /// store refuses to delete means nothing to anybody.
-pub fn probe(backend: &dyn Backend, env: &Env) -> Result<Traits> {
-    let mut traits = backend.traits();
+pub fn probe(backend: &dyn Backend, env: &Env) -> Result<Capabilities> {
+    let mut found = backend.capabilities();
     let writer = SnapshotId(env.random()?);
     for round in 0..ROUNDS {
         let handle = Handle::heartbeat(writer, round);
@@ -27,10 +27,10 @@ pub fn probe(backend: &dyn Backend, env: &Env) -> Result<Traits> {
         let listed = backend.list(handle.kind())?.iter().any(|object| object.handle == handle);
         // A store that never deletes is still a good one.
         let _ = backend.delete(&handle);
-        traits.exclusive_create &= fair;
-        traits.listing_after_write &= listed;
+        found.exclusive_create &= fair;
+        found.list_after_write &= listed;
     }
-    Ok(traits)
+    Ok(found)
 }
 
 /// Whether exactly one creator wins, what it wrote stands there, and latecomers lose too.

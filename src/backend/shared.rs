@@ -1,6 +1,6 @@
 //! A shared or boxed backend is a backend, so that wrappers nest freely.
 
-use super::{Backend, Handle, Listed, Put, Traits};
+use super::{Backend, Bytes, Capabilities, Handle, Put, Visit};
 use crate::error::Result;
 use crate::format::ObjectKind;
 use std::ops::Range;
@@ -13,12 +13,12 @@ macro_rules! backend_behind {
                 (**self).describe()
             }
 
-            fn traits(&self) -> Traits {
-                (**self).traits()
+            fn capabilities(&self) -> Capabilities {
+                (**self).capabilities()
             }
 
-            fn put_new(&self, handle: &Handle, bytes: &[u8]) -> Result<Put> {
-                (**self).put_new(handle, bytes)
+            fn put_shared(&self, handle: &Handle, bytes: Bytes) -> Result<Put> {
+                (**self).put_shared(handle, bytes)
             }
 
             fn get(&self, handle: &Handle, range: Option<Range<u64>>) -> Result<Vec<u8>> {
@@ -29,12 +29,17 @@ macro_rules! backend_behind {
                 (**self).size(handle)
             }
 
-            fn list(&self, kind: ObjectKind) -> Result<Vec<Listed>> {
-                (**self).list(kind)
+            fn list_pages(
+                &self,
+                kind: ObjectKind,
+                prefix: &str,
+                visit: &mut Visit<'_>,
+            ) -> Result<()> {
+                (**self).list_pages(kind, prefix, visit)
             }
 
-            fn delete(&self, handle: &Handle) -> Result<()> {
-                (**self).delete(handle)
+            fn delete_all(&self, handles: &[Handle]) -> Result<()> {
+                (**self).delete_all(handles)
             }
         }
     )*};

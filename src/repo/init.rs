@@ -1,7 +1,7 @@
 //! Making a repository: a key slot, then the configuration, which is what makes it one.
 
 use super::{Repository, config, create, keys};
-use crate::backend::{Backend, Handle, Traits, is_of_probe};
+use crate::backend::{Backend, Capabilities, Handle, is_of_probe};
 use crate::crypto::{Ids, KdfCost, Keyring, Secret, slot};
 use crate::env::Env;
 use crate::error::{Error, Kind, Result};
@@ -19,7 +19,7 @@ pub struct InitOptions {
     /// Name of the first key slot.
     pub label: String,
     /// What the store can be trusted with, as it was tried out.
-    pub traits: Traits,
+    pub capabilities: Capabilities,
 }
 
 impl Repository {
@@ -47,8 +47,8 @@ impl Repository {
             previous: None,
             slots: [slot].into(),
             features: BTreeSet::new(),
-            single_writer: !options.traits.exclusive_create,
-            listing_after_write: options.traits.listing_after_write,
+            single_writer: !options.capabilities.exclusive_create,
+            listing_after_write: options.capabilities.list_after_write,
         };
         create(&*backend, &Handle::config(0), &config::encode(&config, &keys)?)?;
         let ids = Ids::new(&keys)?;

@@ -1,6 +1,6 @@
 //! Sends finished packs while the next ones are being put together: one at a time, in order.
 
-use crate::backend::{Backend, Handle, Put};
+use crate::backend::{Backend, Bytes, Handle, Put};
 use crate::error::{Attempt, Error, Kind, Result};
 use crate::id::PackId;
 use std::sync::Arc;
@@ -60,8 +60,8 @@ fn stopped() -> Error {
 
 fn upload_all(backend: &dyn Backend, packs: &Receiver<(PackId, Vec<u8>)>) -> Result<()> {
     for (id, bytes) in packs {
-        let handle = Handle::pack(id);
-        if backend.put_new(&handle, &bytes)? == Put::Exists {
+        let (handle, bytes) = (Handle::pack(id), Bytes::from(bytes));
+        if backend.put_shared(&handle, bytes.clone())? == Put::Exists {
             compare(backend, &handle, &bytes)?;
         }
     }

@@ -1,6 +1,6 @@
 //! A store that keeps a record of all that writers tried to put.
 
-use icecore::backend::{Backend, Handle, Listed, Put, Traits};
+use icecore::backend::{Backend, Bytes, Capabilities, Handle, Put, Visit};
 use icecore::error::Result;
 use icecore::format::ObjectKind;
 use std::ops::Range;
@@ -35,15 +35,15 @@ impl<B: Backend> Backend for Recorder<B> {
         self.inner.describe()
     }
 
-    fn traits(&self) -> Traits {
-        self.inner.traits()
+    fn capabilities(&self) -> Capabilities {
+        self.inner.capabilities()
     }
 
-    fn put_new(&self, handle: &Handle, bytes: &[u8]) -> Result<Put> {
+    fn put_shared(&self, handle: &Handle, bytes: Bytes) -> Result<Put> {
         let mut bytes = bytes.to_vec();
         (self.spoil)(handle, &mut bytes);
         self.put.lock().unwrap().push((handle.clone(), bytes.clone()));
-        self.inner.put_new(handle, &bytes)
+        self.inner.put_shared(handle, bytes.into())
     }
 
     fn get(&self, handle: &Handle, range: Option<Range<u64>>) -> Result<Vec<u8>> {
@@ -54,11 +54,11 @@ impl<B: Backend> Backend for Recorder<B> {
         self.inner.size(handle)
     }
 
-    fn list(&self, kind: ObjectKind) -> Result<Vec<Listed>> {
-        self.inner.list(kind)
+    fn list_pages(&self, kind: ObjectKind, prefix: &str, visit: &mut Visit<'_>) -> Result<()> {
+        self.inner.list_pages(kind, prefix, visit)
     }
 
-    fn delete(&self, handle: &Handle) -> Result<()> {
-        self.inner.delete(handle)
+    fn delete_all(&self, handles: &[Handle]) -> Result<()> {
+        self.inner.delete_all(handles)
     }
 }

@@ -1,6 +1,6 @@
 //! A store whose listings are shown as a test wants them.
 
-use icecore::backend::{Backend, Handle, Listed, Memory, Put, Traits};
+use icecore::backend::{Backend, Bytes, Capabilities, Handle, Listed, Memory, Put, Visit};
 use icecore::error::{Error, Kind, Result};
 use icecore::format::ObjectKind;
 use std::ops::Range;
@@ -31,14 +31,14 @@ impl Backend for Lens {
         "a lens".into()
     }
 
-    fn traits(&self) -> Traits {
-        Traits { listing_after_write: false, ..self.inner.traits() }
+    fn capabilities(&self) -> Capabilities {
+        Capabilities { list_after_write: false, ..self.inner.capabilities() }
     }
 
-    fn put_new(&self, handle: &Handle, bytes: &[u8]) -> Result<Put> {
+    fn put_shared(&self, handle: &Handle, bytes: Bytes) -> Result<Put> {
         match self.read_only.load(Ordering::SeqCst) {
             true => Err(Error::new(Kind::Denied, "create", handle).because("it is read-only")),
-            false => self.inner.put_new(handle, bytes),
+            false => self.inner.put_shared(handle, bytes),
         }
     }
 
@@ -50,11 +50,11 @@ impl Backend for Lens {
         self.inner.size(handle)
     }
 
-    fn list(&self, kind: ObjectKind) -> Result<Vec<Listed>> {
-        Ok((self.show)(kind, self.inner.list(kind)?))
+    fn list_pages(&self, kind: ObjectKind, prefix: &str, visit: &mut Visit<'_>) -> Result<()> {
+        self.inner.list_pages(kind, prefix, &mut |page| visit((self.show)(kind, page)))
     }
 
-    fn delete(&self, handle: &Handle) -> Result<()> {
-        self.inner.delete(handle)
+    fn delete_all(&self, handles: &[Handle]) -> Result<()> {
+        self.inner.delete_all(handles)
     }
 }

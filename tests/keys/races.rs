@@ -2,7 +2,7 @@
 
 use super::{CHEAP, add, config, key_file, open};
 use crate::common::repo::{TempRepo, secret};
-use icecore::backend::{Backend, Handle, Listed, Local, Memory, Put, Traits};
+use icecore::backend::{Backend, Bytes, Capabilities, Handle, Local, Memory, Put, Visit};
 use icecore::env::Env;
 use icecore::error::{Kind, Result};
 use icecore::format::ObjectKind;
@@ -48,12 +48,12 @@ impl Backend for Meanwhile {
         self.store.describe()
     }
 
-    fn traits(&self) -> Traits {
-        self.store.traits()
+    fn capabilities(&self) -> Capabilities {
+        self.store.capabilities()
     }
 
-    fn put_new(&self, handle: &Handle, bytes: &[u8]) -> Result<Put> {
-        self.call().put_new(handle, bytes)
+    fn put_shared(&self, handle: &Handle, bytes: Bytes) -> Result<Put> {
+        self.call().put_shared(handle, bytes)
     }
 
     fn get(&self, handle: &Handle, range: Option<Range<u64>>) -> Result<Vec<u8>> {
@@ -64,12 +64,12 @@ impl Backend for Meanwhile {
         self.call().size(handle)
     }
 
-    fn list(&self, kind: ObjectKind) -> Result<Vec<Listed>> {
-        self.call().list(kind)
+    fn list_pages(&self, kind: ObjectKind, prefix: &str, visit: &mut Visit<'_>) -> Result<()> {
+        self.call().list_pages(kind, prefix, visit)
     }
 
-    fn delete(&self, handle: &Handle) -> Result<()> {
-        self.call().delete(handle)
+    fn delete_all(&self, handles: &[Handle]) -> Result<()> {
+        self.call().delete_all(handles)
     }
 }
 

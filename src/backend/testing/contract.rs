@@ -84,6 +84,18 @@ fn lists_each_kind_apart(store: &dyn Backend) -> Result<()> {
     for handle in one_of_each_kind() {
         store.put_new(&handle, handle.name().as_bytes())?;
     }
+    for prefix in ["", "0", "0f0f", "f", "0e", "0f0g"] {
+        let mut found = BTreeSet::new();
+        store.list_pages(ObjectKind::Pack, prefix, &mut |page| {
+            found.extend(page.into_iter().map(|object| object.handle));
+            Ok(())
+        })?;
+        let is_meant = |handle: &Handle| {
+            handle.kind() == ObjectKind::Pack && handle.name().starts_with(prefix)
+        };
+        let expected: BTreeSet<_> = one_of_each_kind().into_iter().filter(is_meant).collect();
+        keep(found == expected, store, "list just what begins with a prefix")?;
+    }
     for kind in ObjectKind::ALL {
         let expected: BTreeSet<_> =
             one_of_each_kind().into_iter().filter(|handle| handle.kind() == kind).collect();
@@ -103,6 +115,14 @@ fn forgets_what_was_deleted(store: &dyn Backend) -> Result<()> {
         fails(store, store.get(&handle, None), Kind::NotFound, "forget what was deleted")?;
         keep(store.list(handle.kind())?.is_empty(), store, "list nothing that was deleted")?;
     }
+    let (gone, all) = (Handle::gc(9), one_of_each_kind());
+    for handle in &all {
+        store.put_new(handle, b"x")?;
+    }
+    store.delete_all(&[vec![gone], all].concat())?;
+    for kind in ObjectKind::ALL {
+        keep(store.list(kind)?.is_empty(), store, "delete several at once")?;
+    }
     Ok(())
 }
 
@@ -114,7 +134,7 @@ fn refuses_what_is_too_large(store: &dyn Backend) -> Result<()> {
 }
 
 fn lets_one_creator_win(store: &dyn Backend) -> Result<()> {
-    if !store.traits().exclusive_create {
+    if !store.capabilities().exclusive_create {
         return Ok(());
     }
     for round in 0..16 {

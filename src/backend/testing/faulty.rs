@@ -1,6 +1,6 @@
 //! A backend that lies, loses and fails as planned.
 
-use crate::backend::{Backend, Handle, Listed, Put, Traits};
+use crate::backend::{Backend, Bytes, Capabilities, Handle, Listed, Put, Visit};
 use crate::env::{Env, Time};
 use crate::error::{Error, Kind, Result};
 use crate::format::ObjectKind;
@@ -102,9 +102,9 @@ impl<B: Backend> Faulty<B> {
         Ok(bytes)
     }
 
-    fn overwrite(&self, handle: &Handle, bytes: &[u8]) -> Result<Put> {
+    fn overwrite(&self, handle: &Handle, bytes: Bytes) -> Result<Put> {
         self.inner.delete(handle)?;
-        self.inner.put_new(handle, bytes)?;
+        self.inner.put_shared(handle, bytes)?;
         Ok(Put::Created)
     }
 }
@@ -114,19 +114,19 @@ impl<B: Backend> Backend for Faulty<B> {
         self.inner.describe()
     }
 
-    fn traits(&self) -> Traits {
-        self.inner.traits()
+    fn capabilities(&self) -> Capabilities {
+        self.inner.capabilities()
     }
 
-    fn put_new(&self, handle: &Handle, bytes: &[u8]) -> Result<Put> {
+    fn put_shared(&self, handle: &Handle, bytes: Bytes) -> Result<Put> {
         match self.next_fault() {
             Some(Fault::Fails) => Err(planned("create", handle)),
             Some(Fault::DoneButFails) => {
-                self.inner.put_new(handle, bytes).and(Err(planned("create", handle)))
+                self.inner.put_shared(handle, bytes).and(Err(lost("create", handle)))
             }
             Some(Fault::SaysExists) => Ok(Put::Exists),
             Some(Fault::Overwrites) => self.overwrite(handle, bytes),
-            _ => self.inner.put_new(handle, bytes),
+            _ => self.inner.put_shared(handle, bytes),
         }
     }
 
@@ -153,7 +153,7 @@ impl<B: Backend> Backend for Faulty<B> {
         }
     }
 
-    fn list(&self, kind: ObjectKind) -> Result<Vec<Listed>> {
+    fn list_pages(&self, kind: ObjectKind, prefix: &str, visit: &mut Visit<'_>) -> Result<()> {
         let fault = self.next_fault();
         if matches!(fault, Some(Fault::Fails | Fault::DoneButFails)) {
             return Err(planned("list", kind.folder()));
@@ -165,29 +165,36 @@ impl<B: Backend> Backend for Faulty<B> {
             .unwrap_or_else(PoisonError::into_inner)
             .insert(kind, listed.clone())
             .unwrap_or_default();
-        match fault {
-            Some(Fault::Shuffles) => self.shuffled(listed),
+        let mut shown = match fault {
+            Some(Fault::Shuffles) => self.shuffled(listed)?,
             Some(Fault::Duplicates) => {
                 let twice = listed.iter().step_by(2).cloned().collect();
-                self.shuffled([listed, twice].concat())
+                self.shuffled([listed, twice].concat())?
             }
-            Some(Fault::ListsLate) => Ok(before),
-            _ => Ok(listed),
-        }
+            Some(Fault::ListsLate) => before,
+            _ => listed,
+        };
+        shown.retain(|object| object.handle.name().starts_with(prefix));
+        visit(shown)
     }
 
-    fn delete(&self, handle: &Handle) -> Result<()> {
+    fn delete_all(&self, handles: &[Handle]) -> Result<()> {
+        let subject = || handles.first().map(Handle::to_string).unwrap_or_default();
         match self.next_fault() {
-            Some(Fault::Fails) => Err(planned("delete", handle)),
+            Some(Fault::Fails) => Err(planned("delete", subject())),
             Some(Fault::DoneButFails) => {
-                self.inner.delete(handle).and(Err(planned("delete", handle)))
+                self.inner.delete_all(handles).and(Err(lost("delete", subject())))
             }
             Some(Fault::Denies) => {
-                Err(Error::new(Kind::Denied, "delete", handle).because("it is under a lock"))
+                Err(Error::new(Kind::Denied, "delete", subject()).because("it is under a lock"))
             }
-            _ => self.inner.delete(handle),
+            _ => self.inner.delete_all(handles),
         }
     }
+}
+
+fn lost(attempted: &str, subject: impl std::fmt::Display) -> Error {
+    Error::unavailable(attempted, subject, "the test loses its answer")
 }
 
 fn planned(attempted: &str, subject: impl std::fmt::Display) -> Error {

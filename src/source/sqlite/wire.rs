@@ -223,7 +223,7 @@ fn garbled(reason: String) -> Error {
 }
 
 /// The kinds that a child reports by name; any other is plain failure.
-const KINDS: [(Kind, &str); 9] = [
+const KINDS: [(Kind, &str); 10] = [
     (Kind::NotFound, "not-found"),
     (Kind::Damaged, "damaged"),
     (Kind::Locked, "locked"),
@@ -233,6 +233,7 @@ const KINDS: [(Kind, &str); 9] = [
     (Kind::NoSpace, "no-space"),
     (Kind::Denied, "denied"),
     (Kind::SourceChanged, "source-changed"),
+    (Kind::Unavailable, "unavailable"),
 ];
 
 fn name_of(kind: Kind) -> &'static str {

@@ -37,9 +37,10 @@ pub fn run(app: &App, args: &InitArgs) -> Result<Done> {
     if args.secret.makes_key_file() {
         refuse_begun(&*backend)?;
     }
-    let traits = probe(&*backend, &app.env)?;
+    let capabilities = probe(&*backend, &app.env)?;
     let secret = passwords::first(&app.global, &args.secret, &app.env)?;
-    let options = InitOptions { label: args.label.clone(), traits, ..InitOptions::default() };
+    let label = args.label.clone();
+    let options = InitOptions { label, capabilities, ..InitOptions::default() };
     let repository =
         secret.put_to_use(|secret| Repository::init(backend, app.env.clone(), secret, &options))?;
     let config = repository.config();
