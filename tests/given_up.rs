@@ -4,7 +4,7 @@ use crate::common::desk::{Desk, stderr};
 use crate::common::forge::Forger;
 use crate::common::memory::Tree;
 use crate::common::repo::{TempRepo, secret};
-use icecore::backend::{Backend, Handle, Listed, Put, Traits};
+use icecore::backend::{Backend, Bytes, Capabilities, Handle, Put, Visit};
 use icecore::error::{Kind, Result};
 use icecore::format::ObjectKind;
 use icecore::format::gc::Forgotten;
@@ -228,12 +228,12 @@ impl Backend for Late {
         self.store.describe()
     }
 
-    fn traits(&self) -> Traits {
-        self.store.traits()
+    fn capabilities(&self) -> Capabilities {
+        self.store.capabilities()
     }
 
-    fn put_new(&self, handle: &Handle, bytes: &[u8]) -> Result<Put> {
-        self.store.put_new(handle, bytes)
+    fn put_shared(&self, handle: &Handle, bytes: Bytes) -> Result<Put> {
+        self.store.put_shared(handle, bytes)
     }
 
     fn get(&self, handle: &Handle, range: Option<Range<u64>>) -> Result<Vec<u8>> {
@@ -244,16 +244,16 @@ impl Backend for Late {
         self.store.size(handle)
     }
 
-    fn list(&self, kind: ObjectKind) -> Result<Vec<Listed>> {
-        let mut listed = self.store.list(kind)?;
-        if kind == ObjectKind::Snapshot && self.hides.swap(false, Ordering::SeqCst) {
-            listed.retain(|object| object.handle.snapshot_id() != Some(self.hidden));
-        }
-        Ok(listed)
+    fn list_pages(&self, kind: ObjectKind, prefix: &str, visit: &mut Visit<'_>) -> Result<()> {
+        let hides = kind == ObjectKind::Snapshot && self.hides.swap(false, Ordering::SeqCst);
+        self.store.list_pages(kind, prefix, &mut |mut page| {
+            page.retain(|object| !hides || object.handle.snapshot_id() != Some(self.hidden));
+            visit(page)
+        })
     }
 
-    fn delete(&self, handle: &Handle) -> Result<()> {
-        self.store.delete(handle)
+    fn delete_all(&self, handles: &[Handle]) -> Result<()> {
+        self.store.delete_all(handles)
     }
 }
 
