@@ -8,7 +8,7 @@
 )]
 
 use icecore::chunk::Chunker;
-use icecore::chunk::reuse::{Old, cut_window};
+use icecore::chunk::reuse::{ParentPiece, cut_window};
 use icecore::chunk::similar::Sketches;
 use icecore::codec::{Encoder, Level, decode};
 use icecore::id::ChunkId;
@@ -121,7 +121,7 @@ fn id_of(bytes: &[u8]) -> ChunkId {
     ChunkId(*blake3::hash(bytes).as_bytes())
 }
 
-fn bytes<'a>(data: &'a [u8], old: &Old) -> &'a [u8] {
+fn bytes<'a>(data: &'a [u8], old: &ParentPiece) -> &'a [u8] {
     &data[old.at as usize..old.at as usize + old.length as usize]
 }
 
@@ -134,9 +134,9 @@ fn pieces_lengths(chunker: &Chunker, mut rest: &[u8]) -> usize {
     count
 }
 
-fn pieces(chunker: &Chunker, data: &[u8]) -> Vec<Old> {
+fn pieces(chunker: &Chunker, data: &[u8]) -> Vec<ParentPiece> {
     let cuts = cut_window(chunker, 0, data, true, &[], &id_of).cuts;
-    let old = |range: std::ops::Range<usize>, id| Old {
+    let old = |range: std::ops::Range<usize>, id| ParentPiece {
         at: range.start as u64,
         length: range.len() as u32,
         id,
@@ -144,7 +144,7 @@ fn pieces(chunker: &Chunker, data: &[u8]) -> Vec<Old> {
     cuts.into_iter().map(|cut| old(cut.range, cut.id)).collect()
 }
 
-fn windows(chunker: &Chunker, data: &[u8], parent: &[Old]) -> usize {
+fn windows(chunker: &Chunker, data: &[u8], parent: &[ParentPiece]) -> usize {
     let (mut at, mut used, mut known) = (0, 0, 0);
     while at < data.len() {
         let end = data.len().min(at + WINDOW);

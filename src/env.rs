@@ -3,8 +3,10 @@
 //! opens the repository.
 
 mod memory;
+mod running;
 
 pub use memory::memory_limit;
+pub use running::{Ended, Kept, Running};
 
 use crate::error::{Error, Kind, Result};
 use serde::{Deserialize, Serialize};

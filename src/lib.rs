@@ -13,7 +13,7 @@ pub mod monitor;
 pub mod ops;
 pub mod postgres;
 pub mod repo;
+pub mod sink;
 pub mod source;
 pub mod stream;
-pub mod target;
 pub mod ui;

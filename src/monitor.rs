@@ -31,6 +31,10 @@ pub trait Monitor: Send + Sync {
     fn trouble(&self, error: &Error);
     /// Something that the user should know and that is no error.
     fn note(&self, text: &str);
+    /// The same, and worth a second look.
+    fn warn(&self, text: &str) {
+        self.note(text);
+    }
     /// The file at `path` was captured, and is not as it was before; so many bytes are in it.
     fn file(&self, _change: FileChange, _path: &[u8], _bytes: u64) {}
     /// The file that was at `path` was restored; so many bytes are in it.

@@ -2,7 +2,7 @@
 #![allow(clippy::cast_possible_truncation)]
 
 use icecore::chunk::align::{Piece, align};
-use icecore::chunk::reuse::{Cut, Old, cut_window};
+use icecore::chunk::reuse::{Cut, ParentPiece, cut_window};
 use icecore::chunk::{Chunker, Params};
 use icecore::id::ChunkId;
 use proptest::prelude::*;
@@ -35,11 +35,11 @@ fn lengths(chunker: &Chunker, data: &[u8]) -> Vec<usize> {
     lengths
 }
 
-fn parent_of(chunker: &Chunker, data: &[u8]) -> Vec<Old> {
+fn parent_of(chunker: &Chunker, data: &[u8]) -> Vec<ParentPiece> {
     let mut at = 0;
     let piece = |length: usize| {
         let bytes = &data[at..at + length];
-        let old = Old { at: at as u64, length: length as u32, id: id_of(bytes) };
+        let old = ParentPiece { at: at as u64, length: length as u32, id: id_of(bytes) };
         at += length;
         old
     };
@@ -50,7 +50,7 @@ fn parent_of(chunker: &Chunker, data: &[u8]) -> Vec<Old> {
 fn cut_stream(
     chunker: &Chunker,
     data: &[u8],
-    parent: &[Old],
+    parent: &[ParentPiece],
     mut feed: impl FnMut() -> usize,
 ) -> Vec<Cut> {
     let mut cuts = Vec::new();
@@ -80,7 +80,12 @@ fn place_of(range: &Range<usize>) -> (u64, u32) {
     (range.start as u64, range.len() as u32)
 }
 
-fn assert_same_cuts(chunker: &Chunker, data: &[u8], parent: &[Old], feed: impl FnMut() -> usize) {
+fn assert_same_cuts(
+    chunker: &Chunker,
+    data: &[u8],
+    parent: &[ParentPiece],
+    feed: impl FnMut() -> usize,
+) {
     let cuts = cut_stream(chunker, data, parent, feed);
     let found: Vec<usize> = cuts.iter().map(|cut| cut.range.len()).collect();
     assert_eq!(found, lengths(chunker, data));
@@ -112,7 +117,7 @@ fn edit() -> impl Strategy<Value = Edit> {
     ]
 }
 
-fn apply(data: &mut Vec<u8>, parent: &[Old], edit: &Edit) {
+fn apply(data: &mut Vec<u8>, parent: &[ParentPiece], edit: &Edit) {
     let at = |index: &prop::sample::Index| index.index(data.len() + 1);
     match edit {
         Edit::Set(index, byte) => {
@@ -236,7 +241,7 @@ proptest! {
 fn appends_a_thousand_times() {
     let chunker = Chunker::ordinary(&[1; 32]);
     let all = random(60, 1000 * 10_240);
-    let mut parent: Vec<Old> = Vec::new();
+    let mut parent: Vec<ParentPiece> = Vec::new();
     // The front has settled: an append changes the last chunks only, the rest is taken over.
     for end in (10_240..=all.len()).step_by(10_240) {
         let keep = parent.len().saturating_sub(8);
@@ -245,7 +250,7 @@ fn appends_a_thousand_times() {
             cut_window(&chunker, start as u64, &all[start..end], true, &parent[keep..], &id_of);
         assert_eq!(done.consumed, end - start);
         parent.truncate(keep);
-        parent.extend(done.cuts.iter().map(|cut| Old {
+        parent.extend(done.cuts.iter().map(|cut| ParentPiece {
             at: (start + cut.range.start) as u64,
             length: cut.range.len() as u32,
             id: cut.id,
@@ -271,7 +276,7 @@ fn byte_past_a_cut_counts() {
     assert!(moved > 0, "some cut depends on the byte after it");
 }
 
-fn lengths_until(parent: &[Old], end: usize) -> Vec<usize> {
+fn lengths_until(parent: &[ParentPiece], end: usize) -> Vec<usize> {
     parent.iter().take_while(|old| (old.at as usize) < end).map(|old| old.length as usize).collect()
 }
 

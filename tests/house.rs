@@ -18,19 +18,16 @@ const ROOMS: [(&str, &[&str]); 13] = [
     ("repo", &["format", "chunk", "codec", "crypto", "backend"]),
     ("postgres", &["format"]),
     ("source", &["format", "postgres"]),
-    ("target", &["format", "postgres"]),
+    ("sink", &["format", "postgres"]),
     ("stream", &["format", "chunk", "repo", "source"]),
     (
         "ops",
         &[
-            "format", "chunk", "codec", "crypto", "backend", "postgres", "repo", "source",
-            "target", "stream",
+            "format", "chunk", "codec", "crypto", "backend", "postgres", "repo", "source", "sink",
+            "stream",
         ],
     ),
-    (
-        "ui",
-        &["format", "crypto", "backend", "postgres", "repo", "source", "target", "stream", "ops"],
-    ),
+    ("ui", &["format", "crypto", "backend", "postgres", "repo", "source", "sink", "stream", "ops"]),
     ("main", &["ui", "source"]),
 ];
 

@@ -1,6 +1,6 @@
 //! Cuts are the same however the bytes arrive, and with whatever parent.
 
-use icecore::chunk::reuse::{Old, cut_window};
+use icecore::chunk::reuse::{ParentPiece, cut_window};
 use icecore::chunk::{Chunker, Params};
 use icecore::id::ChunkId;
 
@@ -48,7 +48,7 @@ fn in_steps(chunker: &Chunker, data: &[u8], step: usize) -> Vec<usize> {
     lengths
 }
 
-fn with_parent(chunker: &Chunker, data: &[u8], old: &[Old], window: usize) -> Vec<usize> {
+fn with_parent(chunker: &Chunker, data: &[u8], old: &[ParentPiece], window: usize) -> Vec<usize> {
     let (mut lengths, mut from, mut used) = (Vec::new(), 0, 0);
     while from < data.len() {
         let to = (from + window).min(data.len());
@@ -64,11 +64,11 @@ fn with_parent(chunker: &Chunker, data: &[u8], old: &[Old], window: usize) -> Ve
     lengths
 }
 
-fn pieces(chunker: &Chunker, data: &[u8]) -> Vec<Old> {
+fn pieces(chunker: &Chunker, data: &[u8]) -> Vec<ParentPiece> {
     let mut at = 0;
     let lengths = at_once(chunker, data);
     let piece = |length: usize| {
-        let old = Old {
+        let old = ParentPiece {
             at: u64::try_from(at).expect("a place"),
             length: u32::try_from(length).expect("a length"),
             id: id(&data[at..at + length]),

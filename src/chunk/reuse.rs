@@ -8,7 +8,7 @@ use std::ops::Range;
 
 /// A piece of the parent's stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Old {
+pub struct ParentPiece {
     /// Where it begins, in bytes from the start of the stream.
     pub at: u64,
     /// Length in bytes.
@@ -51,7 +51,7 @@ pub fn cut_window(
     at: u64,
     window: &[u8],
     at_end: bool,
-    old: &[Old],
+    old: &[ParentPiece],
     id_of: &(dyn Fn(&[u8]) -> ChunkId + Sync),
 ) -> Windowed {
     let view = View { chunker, window, at_end, id_of };
@@ -92,7 +92,7 @@ struct View<'a> {
 
 impl View<'_> {
     /// Hashes the range of each of the parent's pieces that lie wholly in the window.
-    fn hash_candidates(&self, at: u64, old: &[Old]) -> Vec<Guess> {
+    fn hash_candidates(&self, at: u64, old: &[ParentPiece]) -> Vec<Guess> {
         let first = old.partition_point(|piece| piece.at < at);
         let mut candidates = Vec::new();
         for (index, piece) in old.iter().enumerate().skip(first) {
@@ -177,7 +177,7 @@ impl View<'_> {
 }
 
 /// Where `piece` lies in a window of `length` bytes at `at`, if wholly inside.
-fn place(piece: &Old, at: u64, length: usize) -> Option<Range<usize>> {
+fn place(piece: &ParentPiece, at: u64, length: usize) -> Option<Range<usize>> {
     let start = usize::try_from(piece.at.checked_sub(at)?).ok()?;
     let end = start.checked_add(usize::try_from(piece.length).ok()?)?;
     (end <= length).then_some(start..end)
@@ -198,7 +198,7 @@ fn in_parallel<T: Send, U: Send>(
 
 #[cfg(test)]
 mod tests {
-    use super::{Old, cut_window};
+    use super::{ParentPiece, cut_window};
     use crate::chunk::{Chunker, Params};
     use crate::id::ChunkId;
 
@@ -217,7 +217,7 @@ mod tests {
             if chunker.cut(parent, true) != Some(length) {
                 continue;
             }
-            let old = Old { at: 0, length: u32::try_from(length).unwrap(), id: id(parent) };
+            let old = ParentPiece { at: 0, length: u32::try_from(length).unwrap(), id: id(parent) };
             let cuts = cut_window(&chunker, 0, &data, true, &[old], &id).cuts;
             let first = cuts.first().map(|cut| cut.range.len());
             assert_eq!(first, chunker.cut(&data, true), "seed {seed}, {more} more");

@@ -1,7 +1,7 @@
 //! A small client that waits: one session, statements one after another, rows as text.
 
 use super::settings::{Host, SessionAttributes, Settings, SslMode};
-use super::{Secret, tls, trouble};
+use super::{Secret, sqlstate, tls};
 use crate::error::{Error, Kind, Result};
 use crate::limits::{POSTGRES_CONNECT_WAIT, POSTGRES_KEEPALIVE};
 use std::future::Future;
@@ -9,6 +9,9 @@ use std::net::IpAddr;
 use tokio::runtime::{Builder, Runtime};
 use tokio_postgres::config::{ChannelBinding, SslMode as WireMode};
 use tokio_postgres::{Config, NoTls, SimpleQueryMessage, SimpleQueryRow};
+
+/// Databases that nearly every server has, to ask for the others from.
+const USUAL: [&str; 2] = ["postgres", "template1"];
 
 /// A session of a server. It ends when this is dropped.
 pub struct Client {
@@ -74,6 +77,24 @@ impl Client {
         Err(outcome.unwrap_or_else(|| Error::new(Kind::Failed, "connect to", host)))
     }
 
+    /// A session about the server as a whole: in the first of the usual databases that lets the
+    /// role in, or else in the one that the settings name; in none of those to be avoided.
+    pub fn connect_anywhere(settings: &Settings, avoid: &[&str]) -> Result<Self> {
+        let names = USUAL.into_iter().chain([settings.database()]);
+        let mut first = None;
+        for name in names.filter(|name| !avoid.contains(name)) {
+            match Client::connect(&settings.with_database(name)) {
+                Ok(client) => return Ok(client),
+                Err(error) => first = first.or(Some(error)),
+            }
+        }
+        Err(first.unwrap_or_else(|| {
+            Error::new(Kind::InvalidInput, "find", "a database to connect to")
+                .because("each of them is to be replaced")
+                .hint("restore them one after another")
+        }))
+    }
+
     fn attempt(settings: &Settings, host: &Host, mode: WireMode) -> Result<Self, Failure> {
         let plain = |error| Failure { error, is_about_encryption: false };
         let runtime = Builder::new_current_thread().enable_all().build().map_err(|cause| {
@@ -108,8 +129,8 @@ impl Client {
         let client = match connected {
             Ok(Ok((client, Background))) => client,
             Ok(Err(cause)) => {
-                let is_about_encryption = trouble::is_about_encryption(&cause);
-                let mut error = trouble::connecting(settings, host, &cause);
+                let is_about_encryption = sqlstate::is_about_encryption(&cause);
+                let mut error = sqlstate::connecting(settings, host, &cause);
                 if let (Kind::Denied, Some(unread)) = (error.kind(), unread) {
                     error = error.hint(unread.to_string());
                 }
@@ -231,7 +252,7 @@ impl Client {
     }
 
     fn trouble(&self, cause: &tokio_postgres::Error) -> Error {
-        trouble::asking(&self.settings, &self.host, cause)
+        sqlstate::asking(&self.settings, &self.host, cause)
     }
 }
 

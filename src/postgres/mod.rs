@@ -1,20 +1,20 @@
 //! PostgreSQL servers: where they are, a session on one, and the tools that dump and restore.
 
-pub mod census;
+pub mod catalog;
 mod client;
 mod pattern;
 mod secret;
 pub mod settings;
+mod sqlstate;
 mod tls;
-mod tools;
-mod trouble;
+pub mod tools;
 
 pub use client::{Client, Row, unconverted};
 pub use pattern::Pattern;
 pub use secret::Secret;
-pub use settings::{Host, Settings, Surroundings};
-pub use tools::{Running, ToolOptions, Tools, words};
-pub use trouble::NOT_HANDED_ON;
+pub use settings::{Environment, Host, Settings};
+pub use sqlstate::NOT_HANDED_ON;
+pub use tools::{ToolOptions, Tools, words};
 
 /// A version as people write it, from `server_version_num`: 150018 is 15.18.
 pub fn version_text(number: u32) -> String {

@@ -2,17 +2,16 @@
 //! status is an error.
 
 use super::{ByteStream, Description, FileItem, FileProof, Got, Item, Opener, PartProof, Source};
-use crate::env::{self, Env, Time};
+use crate::env::{self, Ended, Env, Kept, Running, Time};
 use crate::error::{Attempt, Error, Kind, Result};
 use crate::format::list::Content;
 use crate::format::node::{FileTime, Metadata, Node, NodeKind, bad_name};
 use crate::format::snapshot::PartKind;
 use rustix::process::{getegid, geteuid};
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::io::{self, Read};
-use std::process::{Child, ChildStderr, ChildStdout, Command, ExitStatus, Stdio};
-use std::thread::{Builder, JoinHandle};
+use std::process::{ChildStdout, Command, Stdio};
 
 /// Bytes kept of what a command says on standard error: the last ones.
 const STDERR_KEPT: usize = 4 << 10;
@@ -45,7 +44,7 @@ impl StreamSource {
         let what = program.to_string_lossy().into_owned();
         let facts = BTreeMap::from([("command".to_owned(), what.clone())]);
         let open: Opener = Box::new(move || {
-            Ok(Box::new(CommandStream::start(process, what)?) as Box<dyn ByteStream>)
+            Ok(Box::new(CommandStream::start(process, &what)?) as Box<dyn ByteStream>)
         });
         StreamSource::new(name, env, open, facts)
     }
@@ -125,76 +124,35 @@ fn read_some(reader: &mut impl Read, buffer: &mut [u8]) -> io::Result<Got> {
 
 /// A running command and its standard output.
 struct CommandStream {
-    what: String,
-    child: Running,
     output: ChildStdout,
-    complaints: JoinHandle<String>,
+    running: Running,
 }
 
 impl CommandStream {
-    fn start(mut process: Command, what: String) -> Result<Self> {
-        process.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let mut child = process.spawn().attempt("run", &what)?;
-        let (Some(output), Some(errors)) = (child.stdout.take(), child.stderr.take()) else {
-            return Err(Error::new(Kind::Failed, "run", &what).because("it has no output"));
-        };
-        let complaints = Builder::new()
-            .spawn(move || last_words(errors))
-            .attempt("start a thread for", &what)?;
-        Ok(CommandStream { what, child: Running(Some(child)), output, complaints })
+    fn start(mut process: Command, what: &str) -> Result<Self> {
+        process.stdin(Stdio::null()).stdout(Stdio::piped());
+        let mut running = Running::start(&mut process, what, Kept::Last(STDERR_KEPT))?;
+        Ok(CommandStream { output: running.output()?, running })
     }
 }
 
 impl ByteStream for CommandStream {
     fn read(&mut self, buffer: &mut [u8]) -> Result<Got> {
-        read_some(&mut self.output, buffer).attempt("read the output of", &self.what)
+        read_some(&mut self.output, buffer).attempt("read the output of", "the command")
     }
 
     fn finish(self: Box<Self>) -> Result<FileProof> {
-        let CommandStream { what, child, output, complaints } = *self;
+        let CommandStream { output, running } = *self;
         drop(output);
-        let status = child.wait().attempt("wait for", &what)?;
-        let complaints = complaints.join().unwrap_or_default();
+        let Ended { what, status, said } = running.wait()?;
         if status.success() {
             return Ok(FileProof::default());
         }
-        let said = complaints.trim();
-        let said = if said.is_empty() { String::new() } else { format!("; it said: {said}") };
+        let said = match said.trim() {
+            "" => String::new(),
+            said => format!("; it said: {said}"),
+        };
         Err(Error::new(Kind::Failed, "capture the output of", what)
             .because(format!("it ended with {status}{said}")))
     }
-}
-
-/// A child process that does not outlive its stream.
-struct Running(Option<Child>);
-
-impl Running {
-    fn wait(mut self) -> io::Result<ExitStatus> {
-        match self.0.take() {
-            Some(mut child) => child.wait(),
-            None => Err(io::Error::other("it was waited for before")),
-        }
-    }
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        if let Some(child) = &mut self.0 {
-            // Nobody wants the rest; it may be gone already.
-            let _ = child.kill();
-            let _ = child.wait();
-        }
-    }
-}
-
-/// The end of what a command says, read on while it runs so that it never waits for us.
-fn last_words(mut errors: ChildStderr) -> String {
-    let mut kept = VecDeque::with_capacity(STDERR_KEPT);
-    let mut buffer = [0; 1024];
-    while let Ok(Got::Data(length)) = read_some(&mut errors, &mut buffer) {
-        kept.extend(buffer.get(..length).unwrap_or_default());
-        let surplus = kept.len().saturating_sub(STDERR_KEPT);
-        kept.drain(..surplus);
-    }
-    String::from_utf8_lossy(kept.make_contiguous()).into_owned()
 }

@@ -1,10 +1,10 @@
 //! Content into chunks: cut beside the parent's, stored as deltas against what stood in place.
 
 use super::list::ListWriter;
-use super::old::OldPieces;
-use super::window::{Feed, Segment, Window};
+use super::parent::ParentPieces;
+use super::window::{Segment, Window, WindowReader};
 use crate::chunk::Chunker;
-use crate::chunk::reuse::{Cut, Old, cut_window};
+use crate::chunk::reuse::{Cut, ParentPiece, cut_window};
 use crate::error::{Error, Result};
 use crate::format::BlobKind;
 use crate::format::list::{Content, Piece};
@@ -76,7 +76,7 @@ impl<'b, 'r> ContentWriter<'b, 'r> {
     pub fn write_small(&mut self, files: &[(&[u8], Option<&Content>)]) -> Result<Vec<Written>> {
         let mut cut = Vec::with_capacity(files.len());
         for (bytes, before) in files {
-            let mut old = OldPieces::new(self.reader, *before, self.cutter.ordinary.id());
+            let mut old = ParentPieces::new(self.reader, *before, self.cutter.ordinary.id());
             cut.push(cut_whole(self.session.repository(), &self.cutter.ordinary, bytes, &mut old));
         }
         let candidates = cut.iter().zip(files).flat_map(|(cuts, (bytes, _))| {
@@ -104,14 +104,14 @@ impl<'b, 'r> ContentWriter<'b, 'r> {
     ) -> Result<Written, StreamError> {
         let chunker = self.cutter.chunker(stream.changes_everywhere(), size, before);
         let list = ListWriter::new(self.reader, chunker.id(), before);
-        let old = OldPieces::new(self.reader, before, chunker.id());
+        let old = ParentPieces::new(self.reader, before, chunker.id());
         let mut run = StreamRun {
             list,
             bytes: 0,
             cutting: Cutting { chunker, old, at: 0, repository: self.session.repository() },
         };
         std::thread::scope(|scope| {
-            let feed = Feed::start(scope, stream, chunker.max());
+            let feed = WindowReader::start(scope, stream, chunker.max());
             let mut feed = feed.map_err(StreamError::Repository)?;
             run.all(self.session, &mut feed)?;
             feed.finish().map_err(StreamError::Source)
@@ -130,7 +130,11 @@ struct StreamRun<'a> {
 
 impl StreamRun<'_> {
     /// While one window is being stored, the next one is cut.
-    fn all(&mut self, session: &mut Session<'_>, feed: &mut Feed) -> Result<(), StreamError> {
+    fn all(
+        &mut self,
+        session: &mut Session<'_>,
+        feed: &mut WindowReader,
+    ) -> Result<(), StreamError> {
         let mut ready = self.cutting.next(feed);
         while let Some(cut) = ready {
             let cutting = &mut self.cutting;
@@ -180,12 +184,12 @@ enum CutSegment {
 struct Cutting<'a> {
     repository: &'a Repository,
     chunker: &'a Chunker,
-    old: OldPieces<'a>,
+    old: ParentPieces<'a>,
     at: u64,
 }
 
 impl Cutting<'_> {
-    fn next(&mut self, feed: &mut Feed) -> Option<CutSegment> {
+    fn next(&mut self, feed: &mut WindowReader) -> Option<CutSegment> {
         match feed.next()? {
             Segment::Hole(length) => {
                 self.at = self.at.saturating_add(length);
@@ -212,7 +216,7 @@ fn cut(
     at: u64,
     bytes: &[u8],
     last: bool,
-    old: &[Old],
+    old: &[ParentPiece],
 ) -> crate::chunk::reuse::Windowed {
     let id_of = |bytes: &[u8]| repository.ids().of(BlobKind::Data, bytes);
     cut_window(chunker, at, bytes, last, old, &id_of)
@@ -222,7 +226,7 @@ fn cut_whole(
     repository: &Repository,
     chunker: &Chunker,
     bytes: &[u8],
-    old: &mut OldPieces<'_>,
+    old: &mut ParentPieces<'_>,
 ) -> Vec<(Cut, Vec<ChunkId>)> {
     let cuts = cut(repository, chunker, 0, bytes, true, old.at(0, bytes.len())).cuts;
     let bases = old.bases(0, bytes, &cuts, true);

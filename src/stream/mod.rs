@@ -4,7 +4,7 @@
 mod content;
 mod directory;
 mod list;
-mod old;
+mod parent;
 mod tree;
 mod window;
 

@@ -34,14 +34,14 @@ pub(super) enum Segment {
 }
 
 /// Windows that are filled, being filled, and empty.
-pub(super) struct Feed<'scope> {
+pub(super) struct WindowReader<'scope> {
     filled: Receiver<Segment>,
     empty: SyncSender<Vec<u8>>,
     rest: Vec<u8>,
     thread: ScopedJoinHandle<'scope, Result<()>>,
 }
 
-impl<'scope> Feed<'scope> {
+impl<'scope> WindowReader<'scope> {
     /// Starts to read; what is left over of a window never exceeds `room`.
     pub(super) fn start<'env>(
         scope: &'scope Scope<'scope, 'env>,
@@ -54,7 +54,7 @@ impl<'scope> Feed<'scope> {
         let thread = Builder::new()
             .spawn_scoped(scope, move || read(stream, room, &send, &take))
             .attempt("start a thread for", "a stream")?;
-        Ok(Feed { filled, empty, rest: Vec::new(), thread })
+        Ok(WindowReader { filled, empty, rest: Vec::new(), thread })
     }
 
     /// The next part; none at the end, and none after an error.

@@ -216,10 +216,16 @@ impl Monitor for Progress {
         if !self.quiet {
             self.aside(|| match self.json {
                 true => say_note(text),
-                false => match text.strip_prefix("icecore: ") {
-                    Some(text) => out::tell(Tone::Warning, text),
-                    None => out::say(text),
-                },
+                false => out::say(text),
+            });
+        }
+    }
+
+    fn warn(&self, text: &str) {
+        if !self.quiet {
+            self.aside(|| match self.json {
+                true => say_note(text),
+                false => out::tell(Tone::Warning, text),
             });
         }
     }

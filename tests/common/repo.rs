@@ -1,14 +1,13 @@
 //! A repository in memory that checks itself when dropped.
 
 use icecore::backend::{Backend, Memory};
-use icecore::codec::Level;
 use icecore::crypto::{KdfCost, Secret};
 use icecore::env::{Env, ManualClock, Time};
 use icecore::error::Result;
 use icecore::format::node::NodeKind;
 use icecore::format::snapshot::Snapshot;
 use icecore::monitor::Silent;
-use icecore::ops::backup::{BackupOptions, BackupReport, ParentChoice, backup};
+use icecore::ops::backup::{BackupOptions, BackupReport, backup};
 use icecore::ops::check::{CheckOptions, CheckReport, ReadData, check};
 use icecore::ops::dump::{Run, each_run};
 use icecore::ops::tree::{self, Entry};
@@ -35,14 +34,7 @@ pub fn options() -> BackupOptions {
         host: "host".into(),
         user: "user".into(),
         tool: "test".into(),
-        tags: Default::default(),
-        labels: Default::default(),
-        parent: ParentChoice::Auto,
-        level: Level::default(),
-        deltas: true,
-        keep_going: false,
-        allow_empty: false,
-        skip_if_unchanged: false,
+        ..BackupOptions::default()
     }
 }
 

@@ -5,7 +5,7 @@ use icecore::format::database::DatabaseFacts;
 use icecore::format::list::{Content, TreeRef};
 use icecore::format::node::{FileTime, Metadata, Node, NodeKind};
 use icecore::id::ChunkId;
-use icecore::target::files::{FilesOptions, FilesTarget, Overwrite, Placed};
+use icecore::sink::files::{FilesOptions, FilesSink, Overwrite, Placed};
 use std::fs;
 use std::path::Path;
 
@@ -32,12 +32,12 @@ pub fn link(name: impl AsRef<[u8]>, target: &[u8]) -> Node {
     node(name, NodeKind::Symlink { target: target.to_vec() })
 }
 
-pub fn open(folder: &Path, overwrite: Overwrite) -> FilesTarget {
+pub fn open(folder: &Path, overwrite: Overwrite) -> FilesSink {
     let options = FilesOptions { overwrite, ..FilesOptions::default() };
-    FilesTarget::open(folder, options).unwrap()
+    FilesSink::open(folder, options).unwrap()
 }
 
-pub fn write(target: &mut FilesTarget, node: &Node, content: &[u8]) -> Result<()> {
+pub fn write(target: &mut FilesSink, node: &Node, content: &[u8]) -> Result<()> {
     match target.file(node, content.len() as u64)? {
         Placed::Write(sink) => {
             sink.write_at(0, content)?;

@@ -3,9 +3,9 @@
 use super::capture;
 use crate::common::aloud::is_root;
 use crate::common::chance::Chance;
+use icecore::sink::files as target;
 use icecore::source::files::{FilesOptions, FilesSource};
 use icecore::source::{Item, Source};
-use icecore::target::files as target;
 use rustix::fs::{CWD, FileType, Mode, XattrFlags};
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
@@ -18,7 +18,7 @@ use tempfile::TempDir;
 /// Captures `from` and restores it to `to`, without a repository between.
 fn copy(from: &Path, to: &Path, options: target::FilesOptions) -> target::Report {
     let mut source = FilesSource::new(from, FilesOptions::default()).unwrap();
-    let mut target = target::FilesTarget::open(to, options).unwrap();
+    let mut target = target::FilesSink::open(to, options).unwrap();
     let mut depth = 0;
     while let Some(item) = source.next().unwrap() {
         match item {
@@ -237,7 +237,7 @@ fn overwriting() {
             .unwrap()
             .set_modified(time)
             .unwrap();
-        let refused = target::FilesTarget::open(to.path(), target::FilesOptions::default());
+        let refused = target::FilesSink::open(to.path(), target::FilesOptions::default());
         assert!(refused.is_err(), "a target that is not empty needs the word");
         copy(from.path(), to.path(), target::FilesOptions { overwrite, ..Default::default() });
         assert_eq!(fs::read(to.path().join("same")).unwrap(), same, "{overwrite:?}");

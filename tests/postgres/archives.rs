@@ -4,7 +4,7 @@ use super::desk::dump;
 use super::restoring::full;
 use crate::common::chance::Chance;
 use crate::common::postgres::{VERSIONS, server, unique};
-use icecore::target::postgres::{Toc, Wanted};
+use icecore::sink::postgres::{Filter, Toc};
 use std::io::Write;
 use std::process::Stdio;
 
@@ -30,7 +30,7 @@ fn tables_of_contents_are_read() {
             .filter(|line| !line.starts_with(';'))
             .filter_map(|line| line.split(';').next()?.parse().ok())
             .collect();
-        let chosen = toc.chosen(&Wanted::default(), false).unwrap();
+        let chosen = toc.chosen(&Filter::default(), false).unwrap();
         assert!(ids.len() > 100 && ids.iter().all(|id| chosen.contains(id)), "{version:?}");
         let end = (0..20).rev().fold(0, |low, bit| {
             let at = low + (1 << bit);
@@ -57,8 +57,8 @@ fn damaged_tables_are_harmless() {
             damaged[at] = chance.number().to_le_bytes()[0];
         }
         if let Ok(Some(toc)) = Toc::read(&damaged, "damaged") {
-            let wanted = Wanted { schemas: vec!["app".into()], tables: vec!["app.events".into()] };
-            let _ = (toc.chosen(&wanted, true), toc.chosen(&wanted, false));
+            let filter = Filter { schemas: vec!["app".into()], tables: vec!["app.events".into()] };
+            let _ = (toc.chosen(&filter, true), toc.chosen(&filter, false));
         }
     }
 }

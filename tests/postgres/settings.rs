@@ -2,16 +2,16 @@
 
 use icecore::error::Kind;
 use icecore::postgres::settings::{SessionAttributes, SslMode};
-use icecore::postgres::{Settings, Surroundings};
+use icecore::postgres::{Environment, Settings};
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
 use std::time::Duration;
 use tempfile::TempDir;
 
-/// Surroundings with these variables alone, and a user `me`.
-fn around(variables: &[(&str, &str)]) -> Surroundings {
+/// Environment with these variables alone, and a user `me`.
+fn around(variables: &[(&str, &str)]) -> Environment {
     let owned = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
-    Surroundings { variables: variables.iter().map(owned).collect(), user: "me".into() }
+    Environment { variables: variables.iter().map(owned).collect(), user: "me".into() }
 }
 
 fn settings(text: &str) -> Settings {

@@ -6,7 +6,7 @@ use icecore::error::Result;
 use icecore::format::database::{DatabaseFacts, PostgresFacts};
 use icecore::format::snapshot::Snapshot;
 use icecore::ops::tree::{self, Step};
-use icecore::postgres::{Settings, Surroundings, ToolOptions};
+use icecore::postgres::{Environment, Settings, ToolOptions};
 use icecore::repo::Reader;
 use icecore::source::Source;
 use icecore::source::postgres::{PostgresOptions, PostgresSource};
@@ -28,9 +28,9 @@ pub fn url(server: &Server) -> String {
     server.url("")
 }
 
-/// The source that a URL and options stand for, in surroundings without any variable.
+/// The source that a URL and options stand for, in environment without any variable.
 pub fn source(url: &str, options: PostgresOptions, repo: &TempRepo) -> Box<dyn Source> {
-    let settings = Settings::new(url, &Surroundings::default()).unwrap();
+    let settings = Settings::new(url, &Environment::default()).unwrap();
     Box::new(PostgresSource::new(settings, options, &repo.env).unwrap())
 }
 

@@ -4,7 +4,7 @@
 use super::store::{backup, options};
 use crate::common::postgres::{SUPERUSER, Server, Version};
 use crate::common::repo::TempRepo;
-use icecore::postgres::{Client, Settings, Surroundings};
+use icecore::postgres::{Client, Environment, Settings};
 use std::path::Path;
 use std::process::Command;
 
@@ -96,7 +96,7 @@ fn each_mode_means_what_it_says() {
         }
         for (mode, encrypted) in [("prefer", "t"), ("require", "t"), ("allow", "t")] {
             let url = format!("{}?sslmode={mode}", server.url("postgres"));
-            let settings = Settings::new(&url, &Surroundings::default()).unwrap();
+            let settings = Settings::new(&url, &Environment::default()).unwrap();
             let mut client = Client::connect(&settings).unwrap();
             let ssl = "SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()";
             assert_eq!(client.text(ssl).unwrap(), encrypted, "{mode}");
@@ -108,7 +108,7 @@ fn each_mode_means_what_it_says() {
                 mode => format!("sslmode={mode}"),
             };
             let settings =
-                Settings::new(&format!("{plain}?{parameter}"), &Surroundings::default()).unwrap();
+                Settings::new(&format!("{plain}?{parameter}"), &Environment::default()).unwrap();
             assert_eq!(Client::connect(&settings).is_ok(), lets_in, "{mode}");
         }
     }

@@ -111,7 +111,7 @@ fn folders_on_the_way() {
 #[test]
 fn a_folder_in_use_keeps_its_mode() {
     use crate::common::target::{directory, file, open, write};
-    use icecore::target::files::Overwrite;
+    use icecore::sink::files::Overwrite;
     let dir = tempfile::tempdir().unwrap();
     let folder = dir.path().join("folder");
     for mode in [0o755, 0o555] {

@@ -4,7 +4,7 @@ use crate::common::desk::Desk;
 use crate::common::target::{directory, names, node, open};
 use icecore::format::list::{Content, Piece};
 use icecore::format::node::{LinkGroup, Node, NodeKind};
-use icecore::target::files::{FilesTarget, Overwrite, Placed};
+use icecore::sink::files::{FilesSink, Overwrite, Placed};
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
@@ -19,7 +19,7 @@ fn named(name: &str, length: u64) -> Node {
     node
 }
 
-fn put(target: &mut FilesTarget, node: &Node) {
+fn put(target: &mut FilesSink, node: &Node) {
     let NodeKind::File { content, .. } = &node.kind else { panic!() };
     if let Placed::Write(sink) = target.file(node, content.length).unwrap() {
         sink.finish(node).unwrap();

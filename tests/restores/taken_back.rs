@@ -5,7 +5,7 @@ use super::{beside, rows, torn_without_its_log, whole};
 use crate::common::aloud::{is_root, not_run};
 use crate::common::target::names;
 use icecore::error::{Kind, Result};
-use icecore::target::sqlite::{Written, place};
+use icecore::sink::sqlite::{Written, place};
 use std::fs::{self, File};
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;

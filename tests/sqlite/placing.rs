@@ -3,7 +3,7 @@
 use super::{count, make, stubborn_reader};
 use icecore::error::Kind;
 use icecore::error::Result;
-use icecore::target::sqlite::{Written, lock_exclusively};
+use icecore::sink::sqlite::{Written, lock_exclusively};
 use rusqlite::Connection;
 use std::fs::File;
 use std::process::Command;
@@ -11,7 +11,7 @@ use tempfile::TempDir;
 
 fn place(directory: &File, at: &[u8], name: &[u8]) -> Result<()> {
     let database = Written { at: at.to_vec(), name: name.to_vec() };
-    icecore::target::sqlite::place(directory, &database, &[])
+    icecore::sink::sqlite::place(directory, &database, &[])
 }
 
 /// A restored database takes the place of an old one with its journal and log gone, and not

@@ -1,10 +1,10 @@
 //! Items that wait to be read together: many small files in parallel, one large one streamed.
 
 use super::links::First;
+use super::progress_stream::ProgressStream;
 use super::small::{Resumed, SMALL, Whole, read_small};
 use super::taints::Verdict;
 use super::tell;
-use super::watched::Watched;
 use crate::error::{Error, Kind, Result};
 use crate::format::list::{Content, TreeRef};
 use crate::format::node::{Metadata, Node, NodeKind, Stamp, Taint};
@@ -269,7 +269,7 @@ fn store(
     monitor: &dyn Monitor,
 ) -> Result<Result<(Written, FileProof)>> {
     let mut stream = match open() {
-        Ok(stream) => Box::new(Watched { stream, monitor }),
+        Ok(stream) => Box::new(ProgressStream { stream, monitor }),
         Err(error) => return Ok(Err(error)),
     };
     let written = match writer.write_stream(&mut *stream, size, before) {

@@ -1,6 +1,5 @@
 //! `backup`: sources into one snapshot, one part for each.
 
-mod ahead;
 mod batch;
 mod beside;
 mod directory;
@@ -8,12 +7,13 @@ mod history;
 mod links;
 mod parent;
 mod part;
+mod prefetch;
+mod progress_stream;
 mod series;
 mod small;
 mod stored;
 mod taints;
 mod wanted;
-mod watched;
 
 pub use crate::codec::Level;
 pub use parent::{ParentChoice, Parentage};
@@ -62,6 +62,25 @@ pub struct BackupOptions {
     pub allow_empty: bool,
     /// Whether nothing is saved that is as the newest snapshot of its series.
     pub skip_if_unchanged: bool,
+}
+
+/// By nobody in particular: everything is captured, and stored as small as can be.
+impl Default for BackupOptions {
+    fn default() -> Self {
+        BackupOptions {
+            host: String::new(),
+            user: String::new(),
+            tool: concat!("icecore ", env!("CARGO_PKG_VERSION")).to_owned(),
+            tags: BTreeSet::new(),
+            labels: BTreeMap::new(),
+            parent: ParentChoice::Auto,
+            level: Level::default(),
+            deltas: true,
+            keep_going: false,
+            allow_empty: false,
+            skip_if_unchanged: false,
+        }
+    }
 }
 
 /// What became of a backup.

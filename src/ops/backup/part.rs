@@ -1,11 +1,11 @@
 //! One source into one part: its items into directories, beside the parent's.
 
-use super::ahead::Ahead;
 use super::batch::{Batch, Event, ReadFile};
 use super::beside::{Before, Beside};
 use super::directory::OpenDirectory;
 use super::links::{First, Links};
 use super::parent::Parent;
+use super::prefetch::Prefetch;
 use super::stored::{stored, unchanged};
 use super::taints::{Taints, Verdict, told};
 use super::tell;
@@ -94,7 +94,7 @@ impl<'b, 'r> PartBuilder<'b, 'r> {
         let description = source.describe();
         self.path.clone_from(&description.path);
         let source = std::thread::scope(|scope| {
-            let mut items = Ahead::start(scope, source)?;
+            let mut items = Prefetch::start(scope, source)?;
             while let Some(item) = items.next() {
                 go_on(self.monitor, "back up")?;
                 self.take(item)?;

@@ -7,8 +7,8 @@ use crate::format::node::Node;
 use crate::limits::{WINDOW, WINDOW_PIECES};
 use crate::monitor::{Counter, Monitor, go_on};
 use crate::repo::{Plain, Reader};
+use crate::sink::files::FileWriter;
 use crate::stream::Pieces;
-use crate::target::files::FileSink;
 use rayon::prelude::*;
 
 /// Files that wait for their content.
@@ -22,7 +22,7 @@ struct File {
     path: String,
     node: Node,
     content: Content,
-    sink: FileSink,
+    sink: FileWriter,
 }
 
 /// So many files are written at once at most.
@@ -33,7 +33,7 @@ const SMALL: u64 = WINDOW as u64 / 4;
 const PIECES_FEW: usize = WINDOW_PIECES / 4;
 
 impl Contents {
-    pub(super) fn push(&mut self, path: &[u8], node: Node, content: Content, sink: FileSink) {
+    pub(super) fn push(&mut self, path: &[u8], node: Node, content: Content, sink: FileWriter) {
         self.bytes = self.bytes.saturating_add(content.length);
         let path = String::from_utf8_lossy(path).into_owned();
         self.files.push(File { path, node, content, sink });

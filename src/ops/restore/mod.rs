@@ -1,7 +1,7 @@
 //! `restore`: a snapshot, or what stands at a path of it, into a folder.
 
 mod content;
-pub mod into;
+pub mod postgres;
 mod verify;
 
 use super::damage::remember;
@@ -11,8 +11,8 @@ use crate::format::node::{Node, NodeKind};
 use crate::format::snapshot::Snapshot;
 use crate::monitor::{Counter, Monitor, go_on};
 use crate::repo::Reader;
+use crate::sink::files::{FilesOptions, FilesSink, Placed, Rehearsal, Report, Would};
 use crate::source::files::Excludes;
-use crate::target::files::{FilesOptions, FilesTarget, Placed, Rehearsal, Report, Would};
 use content::Contents;
 use std::path::Path;
 
@@ -80,7 +80,7 @@ pub fn restore(
     let new = !target.exists();
     let into = match options.dry_run {
         true => Target::Rehearsal(Rehearsal::open(target, options.files)?),
-        false => Target::Files(Box::new(FilesTarget::open(target, options.files)?)),
+        false => Target::Files(Box::new(FilesSink::open(target, options.files)?)),
     };
     monitor.begin("restore", Some((Counter::Bytes, snapshot.summary.bytes)));
     let mut restoring = Restoring {
@@ -133,7 +133,7 @@ fn nothing_chosen(snapshot: &Snapshot, found: &tree::Found, options: &RestoreOpt
 
 /// Where a restore goes.
 enum Target {
-    Files(Box<FilesTarget>),
+    Files(Box<FilesSink>),
     Rehearsal(Rehearsal),
 }
 

@@ -1,7 +1,7 @@
 //! Files that libpq reads settings from: services (34.17) and passwords (34.16).
 
+use super::environment::Environment;
 use super::parameters::Given;
-use super::surroundings::Surroundings;
 use crate::error::{Attempt, Error, Kind, Result};
 use crate::limits::POSTGRES_FILE_MAX;
 use crate::postgres::Secret;
@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use zeroize::Zeroizing;
 
 /// What the service `name` says: in the user's file, or else in the machine's.
-pub(super) fn service(name: &str, around: &Surroundings) -> Result<Given> {
+pub(super) fn service(name: &str, around: &Environment) -> Result<Given> {
     let own = match around.variable("PGSERVICEFILE") {
         Some(path) => Some(PathBuf::from(path)),
         None => around.at_home(".pg_service.conf").filter(|path| path.exists()),

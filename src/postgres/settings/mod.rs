@@ -2,11 +2,11 @@
 //! string, service file, environment, password file, defaults, in this order.
 
 mod conninfo;
+mod environment;
 mod files;
 mod parameters;
-mod surroundings;
 
-pub use surroundings::Surroundings;
+pub use environment::Environment;
 
 use crate::error::{Error, Kind, Result};
 use crate::postgres::Secret;
@@ -75,7 +75,7 @@ pub enum SessionAttributes {
 impl Settings {
     /// The settings that `text` stands for: `postgres://..`, `host=.. user=..`, a database's
     /// name, or nothing.
-    pub fn new(text: &str, around: &Surroundings) -> Result<Self> {
+    pub fn new(text: &str, around: &Environment) -> Result<Self> {
         let mut given = conninfo::parse(text)?;
         let names_database = given.values.contains_key("dbname");
         let shows_password = given.password.is_some();

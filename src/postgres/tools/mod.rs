@@ -1,10 +1,10 @@
 //! The programs that come with PostgreSQL: where those of the right version are, and how they are
 //! run without a secret in sight.
 
-mod running;
+mod verdict;
 mod words;
 
-pub use running::Running;
+pub use verdict::{finish, start};
 pub use words::words;
 
 use super::{Settings, version_text};

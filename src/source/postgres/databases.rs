@@ -45,23 +45,12 @@ pub(super) struct Chosen {
     pub(super) warnings: Vec<String>,
 }
 
-/// Databases that nearly every server has, to ask for the others from.
-const USUAL: [&str; 2] = ["postgres", "template1"];
-
 /// A session of the server, in the database that is named anywhere or else a usual one.
 pub(super) fn connect(settings: &Settings) -> Result<Client> {
-    if settings.has_database() {
-        return Client::connect(settings);
+    match settings.has_database() {
+        true => Client::connect(settings),
+        false => Client::connect_anywhere(settings, &[]),
     }
-    let mut first = None;
-    for name in USUAL {
-        match Client::connect(&settings.with_database(name)) {
-            Ok(client) => return Ok(client),
-            Err(error) => first = first.or(Some(error)),
-        }
-    }
-    // Like its user, as libpq would have it.
-    Client::connect(settings).map_err(|error| first.unwrap_or(error))
 }
 
 /// The databases of the choice.

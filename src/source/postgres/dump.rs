@@ -1,9 +1,10 @@
 //! One database as `pg_dump` writes it.
 
 use super::session::Held;
+use crate::env::Running;
 use crate::error::{Attempt, Error, Kind, Result};
 use crate::format::database::{DatabaseFacts, PostgresFacts};
-use crate::postgres::{Running, Settings, Tools};
+use crate::postgres::{Settings, Tools, tools};
 use crate::source::{ByteStream, FileProof, Got};
 use std::collections::VecDeque;
 use std::io::{self, Read};
@@ -66,10 +67,8 @@ impl Job {
         }
         command.args(&self.selection);
         command.args(lent.snapshot.map(|id| format!("--snapshot={id}")));
-        let mut running = Running::start(&mut command)?;
-        let output = running.take_output().ok_or_else(|| {
-            Error::new(Kind::Failed, "run", "pg_dump").because("it has no output")
-        })?;
+        let mut running = tools::start(&mut command)?;
+        let output = running.output()?;
         Ok(Dump { job: self, held, running, output, ends: Ends::default() })
     }
 }
@@ -114,7 +113,7 @@ impl Dump {
     fn conclude(self) -> Result<FileProof> {
         let Dump { job, output, running, held, ends } = self;
         drop(output);
-        let (ended, described) = (running.finish(), held.finish());
+        let (ended, described) = (tools::finish(running), held.finish());
         let (mut warnings, facts) = match (ended, described) {
             // Whose transaction failed had no snapshot to lend any more: that is the reason.
             (Err(error), Err(reason)) if error.to_string().contains("snapshot") => {

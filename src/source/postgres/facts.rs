@@ -4,7 +4,7 @@ use crate::error::Result;
 use crate::format::database::{PostgresFacts, PostgresSetting, PostgresTable};
 use crate::format::record::to_cbor;
 use crate::limits::POSTGRES_FACTS_MAX;
-use crate::postgres::{Client, Row, census, unconverted};
+use crate::postgres::{Client, Row, catalog, unconverted};
 use std::collections::BTreeMap;
 
 /// Everything but what only the dump knows.
@@ -13,7 +13,7 @@ pub(super) fn describe(client: &mut Client, row_counts: bool) -> Result<Postgres
         acl: acl(client)?,
         settings: settings(client)?,
         extensions: extensions(client)?,
-        objects: census::objects(client)?,
+        objects: catalog::objects(client)?,
         tables: Some(tables(client, row_counts)?),
         ..database(client)?
     };
@@ -104,14 +104,14 @@ fn extensions(client: &mut Client) -> Result<BTreeMap<String, String>> {
 }
 
 fn tables(client: &mut Client, row_counts: bool) -> Result<Vec<PostgresTable>> {
-    let listed = census::tables(client)?;
+    let listed = catalog::tables(client)?;
     let mut tables = Vec::with_capacity(listed.len());
     for table in listed {
         let rows = match row_counts && table.readable {
-            true => Some(census::rows(client, &table.schema, &table.name)?),
+            true => Some(catalog::rows(client, &table.schema, &table.name)?),
             false => None,
         };
-        let census::Table { schema, name, estimate, .. } = table;
+        let catalog::Table { schema, name, estimate, .. } = table;
         tables.push(PostgresTable { schema, name, estimate, rows });
     }
     Ok(tables)

@@ -2,7 +2,7 @@
 
 use crate::error::{Attempt, Error, Kind, Result};
 use crate::limits::POSTGRES_GLOBALS_MAX;
-use crate::postgres::{Running, Settings, Tools};
+use crate::postgres::{Settings, Tools, tools};
 use crate::source::{ByteStream, FileProof, Got};
 use std::io::Read;
 use std::process::Command;
@@ -36,17 +36,16 @@ pub(super) fn open(tools: &Tools, settings: &Settings) -> Result<Box<dyn ByteStr
 }
 
 fn run(command: &mut Command) -> Result<(Vec<u8>, Vec<String>)> {
-    let mut running = Running::start(command)?;
+    let mut running = tools::start(command)?;
     let mut text = Vec::new();
-    if let Some(output) = running.take_output() {
-        let mut output = output.take(POSTGRES_GLOBALS_MAX + 1);
-        output.read_to_end(&mut text).attempt("read the output of", "pg_dumpall")?;
-    }
+    let mut output = running.output()?.take(POSTGRES_GLOBALS_MAX + 1);
+    output.read_to_end(&mut text).attempt("read the output of", "pg_dumpall")?;
+    drop(output);
     if text.len() as u64 > POSTGRES_GLOBALS_MAX {
         return Err(Error::new(Kind::Unsupported, "keep", "roles and tablespaces")
             .because(format!("they take more than {POSTGRES_GLOBALS_MAX} bytes")));
     }
-    let warnings = running.finish()?;
+    let warnings = tools::finish(running)?;
     if !String::from_utf8_lossy(&text).contains(COMPLETE) {
         return Err(Error::new(Kind::SourceChanged, "take", "the output of pg_dumpall")
             .because("it does not end as a dump does"));

@@ -4,8 +4,8 @@
 use super::database::{Database, has_dbpage};
 use super::facts::{Header, examine};
 use super::identity::{DatabaseFile, become_owner};
+use super::protocol::{Begin, FrameWriter, Hold, Proof};
 use super::watch::{Scratch, Watch};
-use super::wire::{Begin, FrameWriter, Hold, Proof};
 use crate::error::{Attempt, Error, Kind, Result};
 use crate::limits::{SQLITE_BUSY_WAIT, SQLITE_FRAME_MAX};
 use rusqlite::backup::{Backup, StepResult};

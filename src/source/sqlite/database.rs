@@ -1,12 +1,12 @@
 //! One database, open in one read transaction, in a process that opens nothing else of it:
 //! closing any other descriptor of the file would drop the locks that SQLite holds.
 
-use super::aside;
 use super::child::Request;
 use super::identity::{OpenFiles, replaced};
-use super::place::Place;
+use super::preflight::Preflight;
+use super::private_copy;
+use super::protocol::Hold;
 use super::trouble::{NO_DATABASE, is_refusal, needs_writing, primary};
-use super::wire::Hold;
 use crate::error::{Attempt, Error, Kind, Result};
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, ffi};
@@ -55,7 +55,7 @@ impl Database {
     }
 
     fn open_once(request: &Request) -> Result<Self> {
-        let place = Place::examine(&request.file, request.force)?;
+        let place = Preflight::examine(&request.file, request.force)?;
         if place.would_leave_foreign_files() {
             return Database::open_copy(&place, request);
         }
@@ -84,8 +84,8 @@ impl Database {
         }
     }
 
-    fn open_copy(place: &Place, request: &Request) -> Result<Self> {
-        let (folder, path) = aside::copy(place, &request.file, &request.scratch.folder()?)?;
+    fn open_copy(place: &Preflight, request: &Request) -> Result<Self> {
+        let (folder, path) = private_copy::copy(place, &request.file, &request.scratch.folder()?)?;
         match begin(&path, OpenFlags::SQLITE_OPEN_READ_WRITE, request.busy_wait) {
             Ok(begun) => Ok(Database::new(begun, Hold::Nobody, Some(folder))),
             Err(cause) if is_refusal(&cause) => Err(refused(cause)),

@@ -2,7 +2,7 @@
 //! may write beside a database may choose the moment: so what SQLite opened is compared with what
 //! was found, and root takes the rights of the owner.
 
-use super::place::beside;
+use super::preflight::beside;
 use crate::error::{Attempt, Error, Kind, Result};
 use rustix::fs::{Access, access};
 use rustix::process::{Gid, Uid, geteuid, getgroups};

@@ -10,17 +10,17 @@
 //! Root reads with the rights of the database's owner wherever those are enough, and what SQLite
 //! opened is compared with the file that was found, before any page of it is believed.
 
-mod aside;
 pub mod child;
 mod database;
 mod facts;
 mod identity;
-mod place;
+mod preflight;
+mod private_copy;
+mod protocol;
 mod reader;
 mod spool;
 mod trouble;
 mod watch;
-mod wire;
 
 pub use child::Verify;
 pub use identity::DatabaseFile;

@@ -3,8 +3,8 @@
 
 use super::child::{VERB, Verify};
 use super::identity::DatabaseFile;
+use super::protocol::{Frame, Hold, Proof, Remote, read_frame};
 use super::spool::{Intake, Spool, SpoolLimits, Taken};
-use super::wire::{Frame, Hold, Proof, Remote, read_frame};
 use crate::error::{Attempt, Error, Kind, Result};
 use crate::format::database::DatabaseFacts;
 use crate::format::node::Scrutiny;

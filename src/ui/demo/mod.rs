@@ -11,7 +11,7 @@ use crate::env::Env;
 use crate::error::{Attempt, Error, Kind, Result};
 use crate::format::snapshot::Snapshot;
 use crate::monitor::Silent;
-use crate::ops::backup::{BackupOptions, Level, ParentChoice, backup};
+use crate::ops::backup::{BackupOptions, backup};
 use crate::ops::check::{CheckOptions, ReadData, check};
 use crate::ops::restore::{RestoreOptions, restore};
 use crate::repo::{InitOptions, Reader, Repository};
@@ -99,15 +99,8 @@ impl Place {
         let options = BackupOptions {
             host: "demo".to_owned(),
             user: "demo".to_owned(),
-            tool: concat!("icecore ", env!("CARGO_PKG_VERSION")).to_owned(),
-            tags: Default::default(),
-            labels: Default::default(),
-            parent: ParentChoice::Auto,
-            level: Level::default(),
             deltas,
-            keep_going: false,
-            allow_empty: false,
-            skip_if_unchanged: false,
+            ..BackupOptions::default()
         };
         Ok(Place { path: path.to_owned(), secret, repository, options })
     }

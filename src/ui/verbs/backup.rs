@@ -90,7 +90,7 @@ pub fn run(app: &App, args: &BackupArgs) -> Result<Done> {
             report => report,
         })?;
     for warning in &report.snapshot.warnings {
-        voice.note(&format!("icecore: {warning}"));
+        voice.warn(&format!("{warning}"));
     }
     let mut out = Out::new();
     match app.global.json {
@@ -129,7 +129,6 @@ fn options(repository: &Repository, args: &BackupArgs, voice: &Progress) -> Resu
     Ok(BackupOptions {
         host: args.host.clone().unwrap_or_else(hostname),
         user: username(),
-        tool: concat!("icecore ", env!("CARGO_PKG_VERSION")).to_owned(),
         tags: args.tag.iter().filter(|tag| !tag.is_empty()).cloned().collect(),
         labels: args.label.iter().cloned().collect(),
         parent,
@@ -138,6 +137,7 @@ fn options(repository: &Repository, args: &BackupArgs, voice: &Progress) -> Resu
         keep_going: args.keep_going,
         allow_empty: args.allow_empty,
         skip_if_unchanged: args.skip_if_unchanged,
+        ..BackupOptions::default()
     })
 }
 

@@ -73,8 +73,8 @@ pub fn run(app: &App, args: &ForgetArgs) -> Result<Done> {
             false => {}
         }
         if !plan.unreadable.is_empty() && !args.gaps {
-            voice.note(
-                "icecore: nobody knows its place in its series; if `check` misses something there, \
+            voice.warn(
+                "nobody knows its place in its series; if `check` misses something there, \
                  `icecore forget --gaps` gives it up",
             );
         }
@@ -93,8 +93,8 @@ pub fn run(app: &App, args: &ForgetArgs) -> Result<Done> {
 fn give_up(repository: &Repository, plan: &ForgetPlan<'_>, voice: &Progress) -> Result<u64> {
     let retained = forget(repository, plan, voice)?.retained;
     if retained > 0 {
-        voice.note(&format!(
-            "icecore: the store keeps {}; they count as given up all the same",
+        voice.warn(&format!(
+            "the store keeps {}; they count as given up all the same",
             text::count(retained, "snapshot")
         ));
     }

@@ -21,7 +21,6 @@ pub mod tag;
 mod filter;
 mod from;
 mod groups;
-mod into;
 mod patterns;
 mod postgres;
 mod sources;

@@ -2,7 +2,7 @@
 
 use crate::env::Env;
 use crate::error::{Error, Kind, Result};
-use crate::postgres::{Pattern, Settings, Surroundings, ToolOptions, words};
+use crate::postgres::{Environment, Pattern, Settings, ToolOptions, words};
 use crate::source::Source;
 use crate::source::postgres::{DatabaseChoice, DumpFormat, PostgresOptions, PostgresSource};
 use clap::{Args, ValueEnum};
@@ -139,11 +139,11 @@ fn patterns(texts: &[String]) -> Vec<Pattern> {
     texts.iter().map(Pattern::new).collect()
 }
 
-/// Settings of a connection as the user wrote them, and as the surroundings complete them.
+/// Settings of a connection as the user wrote them, and as the environment complete them.
 pub fn settings(url: &[u8]) -> Result<Settings> {
     let text = std::str::from_utf8(url).map_err(|_| {
         Error::new(Kind::InvalidInput, "understand", "the PostgreSQL connection string")
             .because("it is not UTF-8")
     })?;
-    Settings::new(text, &Surroundings::of_process())
+    Settings::new(text, &Environment::of_process())
 }

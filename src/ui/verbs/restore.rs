@@ -1,7 +1,8 @@
-//! `restore`: a snapshot, or what stands at a path of it, into a folder; [`into`] a server is apart.
+//! `restore`: a snapshot, or what stands at a path of it, into a folder; into a server: [`postgres`].
+
+mod postgres;
 
 use super::filter::FilterArgs;
-use super::into::{self, IntoArgs};
 use super::patterns::Patterns;
 use crate::backend::Location;
 use crate::error::{Error, Kind, Result};
@@ -9,13 +10,14 @@ use crate::monitor::Monitor;
 use crate::ops::restore::{RestoreOptions, RestoreReport, restore};
 use crate::ops::select::SnapshotPath;
 use crate::repo::Reader;
-use crate::target::files::{FilesOptions, Overwrite, Report};
+use crate::sink::files::{FilesOptions, Overwrite, Report};
 use crate::ui::app::App;
 use crate::ui::exit::Done;
 use crate::ui::out::Out;
 use crate::ui::progress::Progress;
 use crate::ui::text;
 use clap::{Args, ValueEnum};
+use postgres::IntoArgs;
 use serde::Serialize;
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStrExt;
@@ -108,7 +110,7 @@ pub enum OverwriteWhen {
 /// Restores.
 pub fn run(app: &App, args: &RestoreArgs) -> Result<Done> {
     match (&args.into.into, &args.target) {
-        (Some(url), _) => into::run(app, args, url),
+        (Some(url), _) => postgres::run(app, args, url),
         (None, Some(target)) if !args.into.is_used() => into_folder(app, args, target),
         (None, Some(target)) => {
             Err(Error::new(Kind::InvalidInput, "restore into", target.display())
@@ -153,7 +155,7 @@ fn into_folder(app: &App, args: &RestoreArgs, target: &Path) -> Result<Done> {
     let path = wanted.path.as_deref();
     let report = restore(&reader, &stored.snapshot, path, target, &mut options, &voice)?;
     for line in &report.left_out.lines {
-        voice.note(&format!("icecore: {line}"));
+        voice.warn(&format!("{line}"));
     }
     let mut out = Out::new();
     match app.global.json {

@@ -97,8 +97,8 @@ const HEAD_COMPACT: [&str; 6] = ["ID", "Time", "Host", "Tags", "Size", "Stored"]
 fn warn_of_future(shown: &Snapshots<'_>, now: Time, voice: &Progress) {
     let bound = now.0.saturating_add(CLOCK_TOLERANCE);
     for key in shown.keys().filter(|key| key.started.0 > bound) {
-        voice.note(&format!(
-            "icecore: snapshot {} says that it was made at {}, which is in the future: it has the \
+        voice.warn(&format!(
+            "snapshot {} says that it was made at {}, which is in the future: it has the \
              place of its number in its series",
             key.id.short(),
             text::local(key.started)

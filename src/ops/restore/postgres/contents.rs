@@ -1,0 +1,153 @@
+//! The bytes of dumps: their heads, to be looked at; all of them, into a pipe; or into a file.
+
+use super::Stored;
+use crate::error::{Attempt, Error, Kind, Result};
+use crate::format::database::PostgresFacts;
+use crate::format::list::Content;
+use crate::monitor::{Counter, Monitor, go_on};
+use crate::ops::dump::{Run, each_run, next_batch};
+use crate::repo::Reader;
+use crate::sink::postgres::{Dump, Dumps, Form, Toc};
+use crate::stream::Pieces;
+use rustix::fs::statvfs;
+use std::cell::RefCell;
+use std::fs::File;
+use std::io::{BufWriter, Write};
+use std::path::PathBuf;
+use tempfile::TempDir;
+
+/// Bytes that stay free where a dump is spooled.
+const SPARE: u64 = 16 << 20;
+
+/// Dumps of a snapshot.
+pub(super) struct Contents<'r> {
+    reader: &'r Reader<'r>,
+    stored: Vec<Stored>,
+}
+
+impl<'r> Contents<'r> {
+    pub(super) fn new(reader: &'r Reader<'r>, stored: Vec<Stored>) -> Self {
+        Contents { reader, stored }
+    }
+
+    /// What each of them is, by its head.
+    pub(super) fn dumps(&self) -> Result<Vec<Dump>> {
+        let dump = |stored: &Stored| {
+            Ok(Dump {
+                database: stored.database.clone(),
+                form: self.form(stored)?,
+                bytes: stored.content.length,
+            })
+        };
+        self.stored.iter().map(dump).collect()
+    }
+
+    fn form(&self, stored: &Stored) -> Result<Form> {
+        let mut pieces = Pieces::new(self.reader, &stored.content, &stored.path)?;
+        let mut head = Vec::new();
+        loop {
+            let batch = next_batch(&mut pieces)?;
+            let ids: Vec<_> = batch.iter().filter_map(|(_, piece)| piece.chunk()).collect();
+            for plain in self.reader.read_all(&ids) {
+                head.extend_from_slice(&plain?);
+            }
+            if !Toc::begins(&head) {
+                return Ok(Form::Plain);
+            }
+            if let Some(toc) = Toc::read(&head, &stored.path)? {
+                return Ok(Form::Custom(toc));
+            }
+            if batch.is_empty() {
+                let reason = "it ends within its table of contents";
+                return Err(Error::damaged("read", &stored.path, reason));
+            }
+        }
+    }
+
+    /// The same, telling how far they are read.
+    pub(super) fn watched<'c>(&'c self, monitor: &'c dyn Monitor) -> Watched<'c> {
+        Watched { contents: self, monitor, spool: RefCell::new(None) }
+    }
+}
+
+/// Dumps that are being restored.
+pub(super) struct Watched<'c> {
+    contents: &'c Contents<'c>,
+    monitor: &'c dyn Monitor,
+    /// The dump that was spooled last.
+    spool: RefCell<Option<TempDir>>,
+}
+
+impl Watched<'_> {
+    fn stored(&self, dump: usize) -> Result<&Stored> {
+        let stored = self.contents.stored.get(dump);
+        stored.ok_or_else(|| Error::new(Kind::Failed, "find", format!("dump {dump}")))
+    }
+}
+
+impl Dumps for Watched<'_> {
+    fn feed(&self, dump: usize, out: &mut dyn Write) -> Result<()> {
+        let stored = self.stored(dump)?;
+        write_all(self.contents.reader, &stored.content, &stored.path, out, &mut |length| {
+            self.monitor.count(Counter::Bytes, length);
+            go_on(self.monitor, "restore")
+        })
+    }
+
+    fn spool(&self, dump: usize) -> Result<PathBuf> {
+        // Room for one is enough.
+        self.spool.replace(None);
+        let folder = TempDir::with_prefix("icecore-").attempt("make", "a temporary folder")?;
+        let path = folder.path().join("dump");
+        enough_room(&folder, self.stored(dump)?)?;
+        let mut file = BufWriter::new(File::create(&path).attempt("create", path.display())?);
+        self.feed(dump, &mut file)?;
+        file.flush().attempt("write", path.display())?;
+        self.spool.replace(Some(folder));
+        Ok(path)
+    }
+
+    fn facts(&self, dump: usize) -> Option<&PostgresFacts> {
+        self.contents.stored.get(dump)?.facts.as_ref()
+    }
+}
+
+fn enough_room(folder: &TempDir, stored: &Stored) -> Result<()> {
+    let place = folder.path().display();
+    let space = statvfs(folder.path()).map_err(std::io::Error::from).attempt("look at", place)?;
+    let free = space.f_bavail.saturating_mul(space.f_frsize);
+    let needed = stored.content.length.saturating_add(SPARE);
+    if free >= needed {
+        return Ok(());
+    }
+    Err(Error::new(Kind::NoSpace, "spool", &stored.path)
+        .because(format!(
+            "{needed} bytes are needed in {}, {free} are free",
+            std::env::temp_dir().display()
+        ))
+        .hint("set TMPDIR to a place with more room, or restore without --jobs"))
+}
+
+/// Writes a whole content; `each` hears of the bytes as they go.
+pub(super) fn write_all(
+    reader: &Reader<'_>,
+    content: &Content,
+    subject: &str,
+    out: &mut dyn Write,
+    each: &mut dyn FnMut(u64) -> Result<()>,
+) -> Result<()> {
+    each_run(reader, content, subject, &mut |_, run| {
+        let length = match run {
+            Run::Bytes(bytes) => {
+                out.write_all(bytes).attempt("write", subject)?;
+                bytes.len() as u64
+            }
+            Run::Hole(length) => {
+                let mut zeros = std::io::Read::take(std::io::repeat(0), length);
+                std::io::copy(&mut zeros, out).attempt("write", subject)?;
+                length
+            }
+        };
+        each(length)
+    })
+}

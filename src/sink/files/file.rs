@@ -1,0 +1,169 @@
+//! One file being written: under a temporary name, from several threads, and renamed into
+//! place when it is whole.
+
+use super::databases::Sort;
+use super::folder::Folder;
+use super::links::{Links, Same};
+use super::metadata::{Rights, Thing, apply};
+use crate::error::{Attempt, Error, Kind, Result};
+use crate::format::database::DatabaseFacts;
+use crate::format::node::Node;
+use crate::sink::sqlite::{is_database, sibling_of};
+use crate::sink::temporary::temporary;
+use rustix::fs::{Mode, OFlags};
+use std::fs::File;
+use std::io;
+use std::os::fd::AsFd;
+use std::os::unix::fs::FileExt;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// Runs of zeros are told apart in blocks of so many bytes.
+const BLOCK: u64 = 4096;
+static ZEROS: [u8; 4096] = [0; 4096];
+
+/// A file that is being written. If it is given up, nothing stays of it.
+pub struct FileWriter {
+    file: File,
+    folder: Arc<Folder>,
+    path: PathBuf,
+    name: Vec<u8>,
+    /// Until it is in place.
+    temporary: Option<Vec<u8>>,
+    size: u64,
+    sparse: bool,
+    rights: Rights,
+    /// Whether what stands in its place is to be kept, should it belong to no database.
+    keep: bool,
+    /// Its key among the files of several names, until it is in place.
+    link: Option<Box<(Same, Arc<Links>)>>,
+}
+
+impl FileWriter {
+    pub(super) fn create(
+        folder: Arc<Folder>,
+        node: &Node,
+        size: u64,
+        sparse: bool,
+        keep: bool,
+        rights: Rights,
+        link: Option<(Same, Arc<Links>)>,
+    ) -> Result<Self> {
+        let created = create_file(&folder, node, size);
+        if let (Err(_), Some((key, links))) = (&created, &link) {
+            links.failed(key);
+        }
+        let (file, temporary, path) = created?;
+        let temporary = Some(temporary);
+        let (name, link) = (node.name.clone(), link.map(Box::new));
+        Ok(FileWriter { file, folder, path, name, temporary, size, sparse, keep, rights, link })
+    }
+
+    /// Writes `bytes` at `offset`, within the size that was given. What is never written is a
+    /// hole.
+    pub fn write_at(&self, offset: u64, bytes: &[u8]) -> Result<()> {
+        let length = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
+        if offset.checked_add(length).is_none_or(|end| end > self.size) {
+            return Err(Error::damaged("write", self.path.display(), "content past its end"));
+        }
+        if !self.sparse {
+            return self.file.write_all_at(bytes, offset).attempt("write", self.path.display());
+        }
+        for (start, run) in data_runs(offset, bytes) {
+            self.file.write_all_at(run, start).attempt("write", self.path.display())?;
+        }
+        Ok(())
+    }
+
+    /// The content is whole: gives the file the metadata of `node` and renames it into place.
+    pub fn finish(mut self, node: &Node) -> Result<()> {
+        let stat = rustix::fs::fstat(&self.file).map_err(io::Error::from);
+        let stat = stat.attempt("restore", self.path.display())?;
+        let fd = self.file.as_fd();
+        let reporter = self.folder.reporter();
+        apply(fd, Thing::File, &node.meta, self.rights, &self.path, reporter);
+        let identity = (stat.st_dev, stat.st_ino);
+        let sort = self.sort(node)?;
+        if sort != Sort::Other || sibling_of(&node.name).is_some() {
+            self.file.sync_all().attempt("sync", self.path.display())?;
+        }
+        let Some(temporary) = &self.temporary else { return Ok(()) };
+        let waits = self.folder.put(temporary, &node.name, identity, sort)?;
+        let at = self.temporary.take().filter(|_| waits).unwrap_or_else(|| node.name.clone());
+        let link = self.link.take().map(|link| *link);
+        if waits {
+            self.folder.waits(&node.name, link.as_ref().map(|(key, _)| key.clone()), self.keep);
+        }
+        if let Some((key, links)) = link {
+            links.finished(&key, &self.folder, &at, identity, sort);
+        }
+        Ok(())
+    }
+
+    fn sort(&self, node: &Node) -> Result<Sort> {
+        if node.database().is_some_and(DatabaseFacts::is_sqlite) {
+            return Ok(Sort::Captured);
+        }
+        match is_database(&self.file).attempt("read", self.path.display())? {
+            true => Ok(Sort::Plain),
+            false => Ok(Sort::Other),
+        }
+    }
+}
+
+impl Drop for FileWriter {
+    fn drop(&mut self) {
+        if let Some(temporary) = &self.temporary {
+            self.folder.discard(temporary);
+            self.folder.lost(&self.name);
+        }
+        if let Some((key, links)) = self.link.as_deref() {
+            links.failed(key);
+        }
+    }
+}
+
+fn create_file(folder: &Folder, node: &Node, size: u64) -> Result<(File, Vec<u8>, PathBuf)> {
+    let path = folder.path_of(&node.name)?;
+    let flags = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let mut made = None;
+    let temporary = temporary(|name| {
+        let fd = rustix::fs::openat(folder.fd(), name, flags, Mode::RUSR | Mode::WUSR)?;
+        made = Some(File::from(fd));
+        Ok(())
+    });
+    let temporary = temporary.attempt("make", path.display())?;
+    let Some(file) = made else {
+        return Err(Error::new(Kind::Failed, "make", path.display()));
+    };
+    if let Err(error) = file.set_len(size).attempt("make room for", path.display()) {
+        folder.discard(&temporary);
+        return Err(error);
+    }
+    Ok((file, temporary, path))
+}
+
+/// The runs of `bytes`, which stand at `offset`, without the whole blocks that are all zero.
+fn data_runs(offset: u64, bytes: &[u8]) -> Vec<(u64, &[u8])> {
+    let mut runs = Vec::new();
+    let (mut place, mut rest) = (offset, bytes);
+    let mut run: Option<(u64, &[u8])> = None;
+    while !rest.is_empty() {
+        let to_boundary = usize::try_from(BLOCK - place % BLOCK).unwrap_or(usize::MAX);
+        let (block, after) = rest.split_at(to_boundary.min(rest.len()));
+        let zero = ZEROS.get(..block.len()) == Some(block);
+        match (zero, run) {
+            (true, Some((start, data))) => {
+                let length = data.len() - rest.len();
+                runs.extend(data.get(..length).map(|data| (start, data)));
+                run = None;
+            }
+            (false, None) => run = Some((place, rest)),
+            _ => {}
+        }
+        place += u64::try_from(block.len()).unwrap_or(0);
+        rest = after;
+    }
+    runs.extend(run);
+    runs
+}

@@ -1,0 +1,194 @@
+//! Hard links of a restore: the first name gets the content, every other one is linked to it,
+//! and never to anything that this restore did not make.
+
+use super::databases::Sort;
+use super::folder::{Folder, Identity};
+use super::report::Reporter;
+use crate::error::{Error, Kind, Result};
+use crate::format::list::Content;
+use crate::format::node::{LinkGroup, Node, NodeKind};
+use crate::sink::temporary::temporary;
+use rustix::fs::{AtFlags, Mode, OFlags, ResolveFlags};
+use rustix::io::Errno;
+use std::collections::HashMap;
+use std::ffi::OsStr;
+use std::io;
+use std::mem::{Discriminant, discriminant};
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// What makes two names of a snapshot one file: the same link group, and the same content. An
+/// inode may have been given to another file while the source was read; then the group is the same
+/// and the content is not.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Same {
+    group: LinkGroup,
+    kind: Discriminant<NodeKind>,
+    content: Content,
+    target: Vec<u8>,
+    device: (u32, u32),
+}
+
+impl Same {
+    /// None of an entry that had one name only.
+    pub(super) fn of(node: &Node) -> Option<Self> {
+        let group = node.meta.link_group?;
+        let (mut content, mut target, mut device) = (Content::default(), Vec::new(), (0, 0));
+        match &node.kind {
+            NodeKind::File { content: bytes, .. } => content = bytes.clone(),
+            NodeKind::Symlink { target: to } => target.clone_from(to),
+            NodeKind::CharDevice { device: numbers }
+            | NodeKind::BlockDevice { device: numbers } => {
+                device = *numbers;
+            }
+            NodeKind::Directory { .. } | NodeKind::Fifo | NodeKind::Socket => {}
+        }
+        Some(Same { group, kind: discriminant(&node.kind), content, target, device })
+    }
+}
+
+/// Files of several names.
+pub(super) struct Links {
+    root: Arc<Folder>,
+    reporter: Arc<Reporter>,
+    files: Mutex<HashMap<Same, Link>>,
+}
+
+enum Link {
+    /// Being written; these names wait for it.
+    Writing(Vec<(Arc<Folder>, Vec<u8>)>),
+    /// In place, or complete under a temporary name.
+    Made(Place),
+}
+
+#[derive(Clone)]
+struct Place {
+    /// Directory, from the target.
+    folder: PathBuf,
+    name: Vec<u8>,
+    identity: Identity,
+    sort: Sort,
+}
+
+impl Links {
+    pub(super) fn new(root: Arc<Folder>, reporter: Arc<Reporter>) -> Self {
+        Links { root, reporter, files: Mutex::default() }
+    }
+
+    /// Whether the caller has to make the content of `link` as `name` in `folder`; if not, the
+    /// name is linked now, or as soon as the content is in place.
+    pub(super) fn claim(&self, link: &Same, folder: &Arc<Folder>, name: &[u8]) -> Result<bool> {
+        let place = match self.files().get_mut(link) {
+            Some(Link::Writing(waiting)) => {
+                waiting.push((folder.clone(), name.to_vec()));
+                return Ok(false);
+            }
+            Some(Link::Made(place)) => Some(place.clone()),
+            None => None,
+        };
+        if let Some(place) = place {
+            return self.link(&place, folder, name).map(|()| false);
+        }
+        self.files().insert(link.clone(), Link::Writing(Vec::new()));
+        Ok(true)
+    }
+
+    /// The content of `link` is complete: `name` in `folder`.
+    pub(super) fn finished(
+        &self,
+        link: &Same,
+        folder: &Folder,
+        name: &[u8],
+        identity: Identity,
+        sort: Sort,
+    ) {
+        let folder = folder.beneath().to_owned();
+        let place = Place { folder, name: name.to_vec(), identity, sort };
+        let before = self.files().insert(link.clone(), Link::Made(place.clone()));
+        if let Some(Link::Writing(waiting)) = before {
+            for (folder, name) in waiting {
+                if let Err(error) = self.link(&place, &folder, &name) {
+                    self.report(&folder, &name, &error.to_string());
+                }
+            }
+        }
+    }
+
+    /// There will be no content of `link` under the name that was claimed.
+    pub(super) fn failed(&self, link: &Same) {
+        let before = self.files().remove(link);
+        if let Some(Link::Writing(waiting)) = before {
+            for (folder, name) in waiting {
+                self.report(&folder, &name, "the file that it leads to was not restored");
+            }
+        }
+    }
+
+    fn link(&self, place: &Place, folder: &Folder, name: &[u8]) -> Result<()> {
+        let path = folder.path_of(name)?;
+        let fail = |cause: io::Error| {
+            Error::new(Kind::Failed, "make the hard link", path.display()).caused_by(cause)
+        };
+        let from = self.open(place).map_err(|cause| fail(cause.into()))?;
+        let make = |temporary: &[u8]| {
+            let old = place.name.as_slice();
+            rustix::fs::linkat(&from, old, folder.fd(), temporary, AtFlags::empty())
+        };
+        let temporary = temporary(make).map_err(fail)?;
+        let stat = rustix::fs::statat(folder.fd(), &temporary, AtFlags::SYMLINK_NOFOLLOW);
+        let right = stat.is_ok_and(|stat| (stat.st_dev, stat.st_ino) == place.identity);
+        let placed = if right {
+            folder.put(&temporary, name, place.identity, place.sort).map(drop)
+        } else {
+            Err(Error::new(Kind::Refused, "make the hard link", path.display())
+                .because("the file that it leads to was exchanged"))
+        };
+        if placed.is_err() {
+            folder.discard(&temporary);
+        }
+        placed
+    }
+
+    /// The directory of a file that is complete.
+    fn open(&self, place: &Place) -> Result<OwnedFd, Errno> {
+        let flags = OFlags::PATH | OFlags::DIRECTORY;
+        match place.folder.as_os_str().is_empty() {
+            true => open_beneath(self.root.fd(), Path::new("."), flags),
+            false => open_beneath(self.root.fd(), &place.folder, flags),
+        }
+    }
+
+    fn report(&self, folder: &Folder, name: &[u8], reason: &str) {
+        if let Ok(path) = folder.path_of(name) {
+            self.reporter.link(&path, reason);
+        }
+    }
+
+    fn files(&self) -> MutexGuard<'_, HashMap<Same, Link>> {
+        self.files.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Opens what is at `path` beneath `root`, through no symbolic link, however long the path is.
+pub fn open_beneath(root: impl AsFd, path: &Path, flags: OFlags) -> Result<OwnedFd, Errno> {
+    let root = root.as_fd();
+    let flags = flags | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS;
+    match rustix::fs::openat2(root, path, flags, Mode::empty(), resolve) {
+        // An old kernel, one that was forbidden to, or a path that no call takes.
+        Err(Errno::NOSYS | Errno::PERM | Errno::NAMETOOLONG) => {}
+        result => return result,
+    }
+    let way = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let mut fd = rustix::fs::openat(root, ".", way, Mode::empty())?;
+    let (folders, name) = (path.parent().unwrap_or(Path::new("")), path.file_name());
+    for component in folders {
+        if matches!(component.as_bytes(), b".." | b"/") {
+            return Err(Errno::INVAL);
+        }
+        fd = rustix::fs::openat(&fd, component, way, Mode::empty())?;
+    }
+    rustix::fs::openat(&fd, name.unwrap_or(OsStr::new(".")), flags, Mode::empty())
+}

@@ -1,0 +1,291 @@
+//! Trees back onto a file system: everything relative to open directories, one checked name at
+//! a time, so that nothing outside the target is ever touched, whatever is in the way.
+
+mod databases;
+mod file;
+mod folder;
+mod links;
+mod metadata;
+mod rehearsal;
+mod report;
+
+pub use file::FileWriter;
+pub use links::open_beneath;
+pub use rehearsal::{Rehearsal, Would};
+pub use report::Report;
+
+use crate::error::{Attempt, Error, Kind, Result};
+use crate::format::database::DatabaseFacts;
+use crate::format::node::{FileTime, Metadata, Node, NodeKind};
+use crate::limits::DIRECTORY_DEPTH_MAX;
+use crate::sink::sqlite::sibling_of;
+use databases::Sort;
+use folder::{Folder, Found, Made};
+use links::{Links, Same};
+use metadata::Rights;
+use report::Reporter;
+use rustix::fs::{CWD, Mode, OFlags, RawDir};
+use std::io;
+use std::os::fd::OwnedFd;
+use std::path::Path;
+use std::sync::Arc;
+
+/// What happens to what stands in the target already.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Overwrite {
+    /// The target must be empty.
+    #[default]
+    Never,
+    /// It is replaced.
+    Always,
+    /// Files of the same size and modification time are kept, anything else is replaced.
+    IfChanged,
+    /// Files that are as new or newer are kept, anything else is replaced.
+    IfNewer,
+}
+
+/// How a tree is restored.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct FilesOptions {
+    /// What happens to what stands there already.
+    pub overwrite: Overwrite,
+    /// Turn runs of zeros into holes, besides the holes that the file had.
+    pub sparse: bool,
+    /// Restore devices, setuid and setgid bits and file capabilities, which only root can.
+    pub devices_and_setuid: bool,
+}
+
+/// Where a file of a restore goes.
+pub enum Placed {
+    /// Its content has to be written.
+    Write(FileWriter),
+    /// What stands there is kept.
+    Kept,
+    /// It is another name of a file of this restore, and needs no content.
+    Linked,
+}
+
+/// A folder that a tree is restored into.
+pub struct FilesSink {
+    options: FilesOptions,
+    rights: Rights,
+    /// The target itself, then the directories entered.
+    folders: Vec<Arc<Folder>>,
+    links: Arc<Links>,
+    reporter: Arc<Reporter>,
+}
+
+impl FilesSink {
+    /// The folder `dir`, made if it is not there. A symbolic link at `dir` itself is followed,
+    /// since the user named it.
+    pub fn open(dir: &Path, options: FilesOptions) -> Result<Self> {
+        std::fs::create_dir_all(dir).attempt("make", dir.display())?;
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let fd = rustix::fs::openat(CWD, dir, flags, Mode::empty()).map_err(io::Error::from);
+        let fd = fd.attempt("open", dir.display())?;
+        refuse_if_full(dir, &fd, options)?;
+        let reporter = Arc::new(Reporter::default());
+        let rights = Rights::of_this_process(options.devices_and_setuid);
+        let root = Folder::root(fd, dir, options.overwrite, rights, reporter.clone())?;
+        let links = Arc::new(Links::new(root.clone(), reporter.clone()));
+        Ok(FilesSink { options, rights, folders: vec![root], links, reporter })
+    }
+
+    /// Gives the target folder itself the metadata of `node`, once all is done.
+    pub fn root(&mut self, node: &Node) {
+        if let Some(root) = self.folders.first() {
+            root.becomes(node.meta.clone());
+        }
+    }
+
+    /// Makes the directory `node` (or takes one that is there) and goes into it.
+    pub fn enter(&mut self, node: &Node) -> Result<()> {
+        if !matches!(node.kind, NodeKind::Directory { .. }) {
+            let path = self.here()?.path_of(&node.name)?;
+            return Err(not_of_kind("enter", &path.display().to_string()));
+        }
+        self.go_into(&node.name, Some(node.meta.clone()))
+    }
+
+    /// Goes into the directory `name`, which only leads to what is restored: one that is there stays
+    /// as it is, a new one is like any other that is made now.
+    pub fn pass(&mut self, name: &[u8]) -> Result<()> {
+        self.go_into(name, None)
+    }
+
+    fn go_into(&mut self, name: &[u8], becomes: Option<Metadata>) -> Result<()> {
+        let here = self.here()?;
+        // The way to a part may be as long as the deepest way within it.
+        if self.folders.len() > 2 * DIRECTORY_DEPTH_MAX {
+            return Err(Error::new(Kind::Unsupported, "enter", here.path_of(name)?.display())
+                .because(format!("more than {} directories deep", 2 * DIRECTORY_DEPTH_MAX)));
+        }
+        self.folders.push(here.enter(name, becomes)?);
+        Ok(())
+    }
+
+    /// Puts into its place what waits in the directory entered last until all of it is there:
+    /// databases that were stored as files, and their logs. What could not be put there is given.
+    pub fn settle(&mut self) -> Vec<Error> {
+        self.folders.last().map_or_else(Vec::new, |folder| folder.settle(&self.links))
+    }
+
+    /// Leaves the directory entered last. Its metadata is applied as soon as its last file is
+    /// finished.
+    ///
+    /// # Errors
+    /// The first trouble of [`FilesSink::settle`], which one may call before to have all.
+    pub fn leave(&mut self) -> Result<()> {
+        if self.folders.len() < 2 {
+            return Err(Error::new(Kind::InvalidInput, "leave", "the root of a restore"));
+        }
+        let trouble = self.settle().into_iter().next();
+        if let Some(folder) = self.folders.pop() {
+            folder.done();
+        }
+        trouble.map_or(Ok(()), Err)
+    }
+
+    /// Places the file `node` of `size` bytes.
+    pub fn file(&mut self, node: &Node, size: u64) -> Result<Placed> {
+        let here = self.here()?;
+        let path = here.path_of(&node.name)?;
+        if !matches!(node.kind, NodeKind::File { .. }) {
+            return Err(not_of_kind("write", &path.display().to_string()));
+        }
+        let captured = node.database().is_some_and(DatabaseFacts::is_sqlite);
+        if captured {
+            here.complete(&node.name, "came back whole, without it");
+        }
+        let link = Same::of(node);
+        if link.as_ref().is_some_and(|link| here.keeps(&node.name, link)) {
+            return Ok(Placed::Kept);
+        }
+        let mut keep = false;
+        if let Some(found) = here.look(&node.name)? {
+            let database = captured || here.has_database(&node.name);
+            keep = is_kept(self.options.overwrite, node, size, &found, database);
+            // What is named like a log is kept or not together with its database.
+            if keep && sibling_of(&node.name).is_none() {
+                if database {
+                    here.complete(&node.name, "was kept as it stands");
+                }
+                here.keep(&found, link);
+                return Ok(Placed::Kept);
+            }
+        }
+        if let Some(link) = &link
+            && !self.links.claim(link, &here, &node.name)?
+        {
+            return Ok(Placed::Linked);
+        }
+        let links = link.map(|link| (link, self.links.clone()));
+        FileWriter::create(here, node, size, self.options.sparse, keep, self.rights, links)
+            .map(Placed::Write)
+    }
+
+    /// Places what has no content: a symbolic link, a pipe, a device.
+    pub fn other(&mut self, node: &Node) -> Result<()> {
+        let here = self.here()?;
+        let path = here.path_of(&node.name)?;
+        match node.kind {
+            NodeKind::Directory { .. } | NodeKind::File { .. } => {
+                return Err(not_of_kind("make", &path.display().to_string()));
+            }
+            NodeKind::Socket => {
+                self.reporter.socket(&path);
+                return Ok(());
+            }
+            NodeKind::CharDevice { .. } | NodeKind::BlockDevice { .. } if !self.rights.special => {
+                self.reporter.device(&path);
+                return Ok(());
+            }
+            _ => {}
+        }
+        here.look(&node.name)?;
+        let link = Same::of(node);
+        if let Some(link) = &link
+            && !self.links.claim(link, &here, &node.name)?
+        {
+            return Ok(());
+        }
+        match (here.make_other(node), &link) {
+            (Ok(Made { at, identity }), Some(link)) => {
+                self.links.finished(link, &here, &at, identity, Sort::Special);
+                Ok(())
+            }
+            (Err(error), Some(link)) => {
+                self.links.failed(link);
+                Err(error)
+            }
+            (made, None) => made.map(drop),
+        }
+    }
+
+    /// Ends the restore, after every sink is finished, and tells what could not be brought back.
+    ///
+    /// # Errors
+    /// The first trouble of [`FilesSink::settle`], which one may call before to have all.
+    pub fn finish(mut self) -> Result<Report> {
+        let mut trouble = None;
+        while !self.folders.is_empty() {
+            trouble = self.settle().into_iter().next().or(trouble);
+            if let Some(folder) = self.folders.pop() {
+                folder.done();
+            }
+        }
+        let reporter = self.reporter.clone();
+        // The target's own metadata is applied when nobody holds it any more.
+        drop(self);
+        trouble.map_or_else(|| Ok(reporter.report()), Err)
+    }
+
+    fn here(&self) -> Result<Arc<Folder>> {
+        let none = || Error::new(Kind::Failed, "restore into", "a target that was given up");
+        self.folders.last().cloned().ok_or_else(none)
+    }
+}
+
+impl Drop for FilesSink {
+    fn drop(&mut self) {
+        self.folders.iter().for_each(|folder| folder.abandon());
+    }
+}
+
+/// Whether what was `found` in the place of `node` stays.
+fn is_kept(overwrite: Overwrite, node: &Node, size: u64, found: &Found, database: bool) -> bool {
+    let FileTime(seconds, nanoseconds) = node.meta.mtime;
+    let wanted = (seconds, nanoseconds);
+    match overwrite {
+        Overwrite::Never | Overwrite::Always => false,
+        // What a database holds may stand in its -wal: its own size and time say little.
+        Overwrite::IfChanged if database => false,
+        Overwrite::IfChanged => found.regular && found.size == size && found.mtime == wanted,
+        Overwrite::IfNewer => found.regular && found.mtime >= wanted,
+    }
+}
+
+fn refuse_if_full(dir: &Path, fd: &OwnedFd, options: FilesOptions) -> Result<()> {
+    if options.overwrite == Overwrite::Never && !is_empty(fd).attempt("list", dir.display())? {
+        return Err(Error::new(Kind::Refused, "restore into", dir.display())
+            .because("it is not empty")
+            .hint("name an empty folder, or use --overwrite"));
+    }
+    Ok(())
+}
+
+fn is_empty(fd: &OwnedFd) -> io::Result<bool> {
+    let mut buffer = Vec::with_capacity(8 << 10);
+    let mut entries = RawDir::new(fd, buffer.spare_capacity_mut());
+    while let Some(entry) = entries.next() {
+        let name = entry?.file_name().to_bytes().to_vec();
+        if name != b"." && name != b".." {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+fn not_of_kind(attempted: &str, path: &str) -> Error {
+    Error::new(Kind::InvalidInput, attempted, path).because("it is something else")
+}

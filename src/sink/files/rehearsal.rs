@@ -1,0 +1,174 @@
+//! A restore that changes nothing, and says what a real one would meet.
+
+use super::databases::of_another_moment;
+use super::folder::Found;
+use super::{FilesOptions, is_empty, is_kept};
+use crate::error::{Attempt, Result};
+use crate::format::database::DatabaseFacts;
+use crate::format::node::{Node, NodeKind};
+use crate::sink::sqlite::{lock_exclusively, sibling_of, stands};
+use rustix::fs::{Access, AtFlags, CWD, Mode, OFlags};
+use rustix::io::Errno;
+use std::ffi::OsStr;
+use std::io;
+use std::os::fd::OwnedFd;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+const DIRECTORY: OFlags =
+    OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
+
+/// A folder that nothing is restored into.
+pub struct Rehearsal {
+    options: FilesOptions,
+    path: PathBuf,
+    /// The target, then the directories entered.
+    folders: Vec<Level>,
+}
+
+struct Level {
+    /// None of one that is not there yet.
+    fd: Option<OwnedFd>,
+    /// The files before the next one whose names it begins with, and whether each is a database that
+    /// was captured as one.
+    before: Vec<(Vec<u8>, bool)>,
+}
+
+/// What would become of a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Would {
+    /// It would be written.
+    Write,
+    /// What stands there would be kept.
+    Keep,
+    /// It would be left out: its database comes back without it.
+    LeaveOut,
+}
+
+impl Rehearsal {
+    /// The folder `dir`, which need not be there.
+    ///
+    /// # Errors
+    /// Those that a restore would begin with: it is no folder, it is not empty and has to be, or
+    /// nothing can be made in it.
+    pub fn open(dir: &Path, options: FilesOptions) -> Result<Self> {
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let fd = match rustix::fs::openat(CWD, dir, flags, Mode::empty()) {
+            Ok(fd) => Some(fd),
+            Err(Errno::NOENT) => None,
+            Err(cause) => return Err(io::Error::from(cause)).attempt("open", dir.display()),
+        };
+        if let Some(fd) = &fd {
+            super::refuse_if_full(dir, fd, options)?;
+        }
+        let there = dir.ancestors().map(or_here).find(|path| path.symlink_metadata().is_ok());
+        let there = there.unwrap_or(Path::new("/"));
+        rustix::fs::access(there, Access::WRITE_OK | Access::EXEC_OK)
+            .map_err(io::Error::from)
+            .attempt("make files in", there.display())?;
+        Ok(Rehearsal {
+            options,
+            path: dir.to_owned(),
+            folders: vec![Level { fd, before: Vec::new() }],
+        })
+    }
+
+    /// Goes into the directory `name`.
+    pub fn enter(&mut self, name: &[u8]) -> Result<()> {
+        let below = match self.here() {
+            None => None,
+            Some(fd) => match rustix::fs::openat(fd, name, DIRECTORY, Mode::empty()) {
+                Ok(fd) => Some(fd),
+                // What is in the way is replaced.
+                Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP) => None,
+                Err(cause) => {
+                    return Err(io::Error::from(cause)).attempt("make", self.shown(name));
+                }
+            },
+        };
+        self.folders.push(Level { fd: below, before: Vec::new() });
+        Ok(())
+    }
+
+    /// Leaves the directory entered last.
+    pub fn leave(&mut self) {
+        self.folders.pop();
+    }
+
+    /// What would become of the file `node`.
+    ///
+    /// # Errors
+    /// Those that placing it would end with.
+    pub fn file(&mut self, node: &Node, size: u64) -> Result<Would> {
+        let captured = node.database().is_some_and(DatabaseFacts::is_sqlite);
+        let database = self.before(&node.name, captured);
+        if database == Some(true) {
+            return Ok(Would::LeaveOut);
+        }
+        let Some(fd) = self.here() else { return Ok(Would::Write) };
+        if let (Some(main), None) = (sibling_of(&node.name), database)
+            && stands(fd, main)?
+        {
+            return Err(of_another_moment(Path::new(&self.shown(&node.name))));
+        }
+        let Some(found) = self.look(node)? else { return Ok(Would::Write) };
+        let is_database = captured || stands(fd, &node.name)?;
+        if is_kept(self.options.overwrite, node, size, &found, is_database) {
+            return Ok(Would::Keep);
+        }
+        if is_database {
+            lock_exclusively(fd, &node.name)
+                .map_err(|error| error.within("restore", self.shown(&node.name)))?;
+        }
+        Ok(Would::Write)
+    }
+
+    /// If `name` is that of a sibling whose database came before it: whether that was captured as one.
+    fn before(&mut self, name: &[u8], captured: bool) -> Option<bool> {
+        let level = self.folders.last_mut()?;
+        while level.before.pop_if(|(before, _)| !name.starts_with(before)).is_some() {}
+        let main = sibling_of(name);
+        let found = level.before.iter().find(|(before, _)| Some(before.as_slice()) == main);
+        let found = found.map(|(_, captured)| *captured);
+        level.before.push((name.to_vec(), captured));
+        found
+    }
+
+    /// Looks at the place of anything that is no directory.
+    ///
+    /// # Errors
+    /// If a folder stands there that is not empty.
+    pub fn other(&self, node: &Node) -> Result<()> {
+        self.look(node).map(drop)
+    }
+
+    fn look(&self, node: &Node) -> Result<Option<Found>> {
+        let Some(fd) = self.here() else { return Ok(None) };
+        let shown = || self.shown(&node.name);
+        let stat = match rustix::fs::statat(fd, &node.name, AtFlags::SYMLINK_NOFOLLOW) {
+            Ok(stat) => stat,
+            Err(Errno::NOENT) => return Ok(None),
+            Err(cause) => return Err(io::Error::from(cause)).attempt("restore", shown()),
+        };
+        if let Ok(fd) = rustix::fs::openat(fd, &node.name, DIRECTORY, Mode::empty())
+            && !is_empty(&fd).attempt("replace", shown())?
+            && !matches!(node.kind, NodeKind::Directory { .. })
+        {
+            return Err(io::Error::from(Errno::NOTEMPTY)).attempt("replace", shown());
+        }
+        Ok(Some(Found::new(&stat)))
+    }
+
+    fn here(&self) -> Option<&OwnedFd> {
+        self.folders.last().and_then(|level| level.fd.as_ref())
+    }
+
+    fn shown(&self, name: &[u8]) -> String {
+        let way = if self.folders.len() > 1 { ".../" } else { "" };
+        self.path.join(format!("{way}{}", OsStr::from_bytes(name).display())).display().to_string()
+    }
+}
+
+fn or_here(path: &Path) -> &Path {
+    if path.as_os_str().is_empty() { Path::new(".") } else { path }
+}

@@ -1,0 +1,25 @@
+//! Databases back into a PostgreSQL server. [`plan`] decides, [`execute`] does: a database is
+//! made beside, filled, verified and renamed, or its content is replaced in one transaction.
+
+mod compat;
+mod connection;
+mod create_database;
+mod execute;
+mod globals;
+mod in_place;
+mod plan;
+mod server;
+mod sql;
+mod toc;
+mod toc_filter;
+mod tool;
+mod verify;
+
+pub use connection::Connection;
+pub use create_database::Keep;
+pub use execute::{Dumps, Options, Outcome, execute};
+pub use globals::{Globals, Known, apply, missing};
+pub use plan::{Dump, Existing, Form, Old, Plan, Request, Server, Step, Strategy, plan};
+pub use server::{known, look};
+pub use toc::{Entry, Toc};
+pub use toc_filter::Filter;

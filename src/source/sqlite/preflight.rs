@@ -1,0 +1,120 @@
+//! Where a database lies: on which file system, whose it is, and what stands beside it.
+
+use super::identity::DatabaseFile;
+use super::is_database;
+use super::trouble::NO_DATABASE;
+use crate::error::{Attempt, Error, Kind, Result};
+use rustix::fs::{Mode, OFlags};
+use std::ffi::OsString;
+use std::fs::File;
+use std::io::Read;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+/// What could be learned about a database before SQLite opened it.
+pub(super) struct Preflight {
+    /// The real path, no component of which is a link.
+    pub path: PathBuf,
+    /// Whether its header says that it keeps a write-ahead log.
+    pub wal: bool,
+    owner: u32,
+}
+
+impl Preflight {
+    /// Looks at what was found. The file is closed again before it returns: later, that would drop the
+    /// locks that SQLite holds for this process.
+    pub(super) fn examine(found: &DatabaseFile, force: bool) -> Result<Self> {
+        let path = found.path.canonicalize().attempt("find", "it")?;
+        let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC | OFlags::NOFOLLOW;
+        let file = rustix::fs::open(&path, flags, Mode::empty()).map_err(std::io::Error::from);
+        let mut file = File::from(file.attempt("open", "it")?);
+        let metadata = file.metadata().attempt("examine", "it")?;
+        if !metadata.is_file() {
+            return Err(Error::new(Kind::InvalidInput, "read", "it").because("it is not a file"));
+        }
+        found.is(metadata.dev(), metadata.ino())?;
+        if !force {
+            refuse_shared(&file)?;
+        }
+        let mut header = Vec::new();
+        file.by_ref().take(100).read_to_end(&mut header).attempt("read", "its header")?;
+        if !header.is_empty() && !is_database(&header) {
+            return Err(Error::damaged("read", "it", NO_DATABASE));
+        }
+        Ok(Preflight { path, wal: header.get(18) == Some(&2), owner: metadata.uid() })
+    }
+
+    /// Whether opening it here would leave -wal and -shm behind that its owner cannot write.
+    /// (SQLite hands them to the owner when root creates them, and only then.)
+    pub(super) fn would_leave_foreign_files(&self) -> bool {
+        let me = rustix::process::geteuid();
+        let stands = |suffix| beside(&self.path, suffix).symlink_metadata().is_ok();
+        self.wal
+            && !me.is_root()
+            && me.as_raw() != self.owner
+            && !(stands("-wal") && stands("-shm"))
+    }
+}
+
+/// The path of a sibling.
+pub(super) fn beside(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = OsString::from(path);
+    name.push(suffix);
+    PathBuf::from(name)
+}
+
+fn refuse_shared(file: &File) -> Result<()> {
+    let found = rustix::fs::fstatfs(file).map_err(std::io::Error::from);
+    let kind = found.attempt("examine the file system of", "it")?.f_type;
+    // Its type differs by machine.
+    #[allow(clippy::useless_conversion, clippy::unnecessary_fallible_conversions)]
+    let magic = i64::try_from(kind).unwrap_or(0) & 0xffff_ffff;
+    match shared_file_system(magic) {
+        None => Ok(()),
+        Some(name) => Err(Error::new(Kind::Refused, "read", "it")
+            .because(format!(
+                "it lies on {name}, where locks and shared memory do not reach every process \
+                 that may write to it"
+            ))
+            .hint(
+                "back it up on the machine that runs it; --allow-network-fs reads it all the same",
+            )),
+    }
+}
+
+/// The name of a file system that other machines may write to, by its magic number (statfs(2)).
+fn shared_file_system(magic: i64) -> Option<&'static str> {
+    Some(match magic {
+        0x6969 => "NFS",
+        0xff53_4d42 | 0x517b => "SMB",
+        0xfe53_4d42 => "SMB2",
+        0x6573_5546 => "FUSE or virtiofs",
+        0x0102_1997 => "9p",
+        0x00c3_6400 => "Ceph",
+        0x5346_414f | 0x6b41_4653 => "AFS",
+        0x7375_7245 => "Coda",
+        0x7461_636f => "OCFS2",
+        0x0116_1970 => "GFS2",
+        0x0bd0_0bd0 => "Lustre",
+        0x1983_0326 => "BeeGFS",
+        0x4750_4653 => "GPFS",
+        0x786f_4256 => "a VirtualBox share",
+        0xbacb_acbc => "a VMware share",
+        _ => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Shares are known by their magic numbers, ordinary file systems are not refused.
+    #[test]
+    fn file_systems_of_other_machines_are_known() {
+        assert_eq!(shared_file_system(0x6969), Some("NFS"));
+        assert_eq!(shared_file_system(0x6573_5546), Some("FUSE or virtiofs"));
+        for local in [0xef53, 0x9123_683e, 0x5846_5342, 0x0102_1994, 0x794c_7630, 0x2fc1_2fc1] {
+            assert_eq!(shared_file_system(local), None, "{local:#x}");
+        }
+    }
+}
