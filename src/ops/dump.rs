@@ -3,13 +3,11 @@
 use super::select::SnapshotPath;
 use super::tree::{self, Entry};
 use crate::error::{Attempt, Error, Kind, Result};
-use crate::format::list::{Content, Piece};
 use crate::format::node::NodeKind;
 use crate::format::snapshot::Snapshot;
-use crate::limits::{WINDOW, WINDOW_PIECES};
 use crate::monitor::Monitor;
 use crate::repo::Reader;
-use crate::stream::Pieces;
+use crate::stream::ContentReader;
 use std::io::Write;
 
 /// Writes the file at `path` of a snapshot to `out`; bytes written. A snapshot of one single
@@ -38,10 +36,8 @@ pub fn dump(
     if let Some(taint) = &node.taint {
         monitor.note(&taint.told(&path));
     }
-    let read = each_run(reader, content, &subject, &mut |_, run| match run {
-        Run::Bytes(bytes) => out.write_all(bytes).attempt("write", &subject),
-        Run::Hole(length) => write_zeros(out, length).attempt("write", &subject),
-    });
+    let read = ContentReader::new(reader, content, &subject)
+        .and_then(|content| content.copy(out, &mut |_| Ok(())));
     // Whoever reads the output and goes away is no trouble of the file's.
     read.map_err(|error| match error.kind() {
         Kind::Damaged | Kind::NotFound if error.subject() != subject => {
@@ -57,65 +53,4 @@ fn no_file(subject: &str) -> Error {
     Error::new(Kind::InvalidInput, "dump", subject)
         .because("it is not a file")
         .hint("`icecore restore` restores folders")
-}
-
-fn write_zeros(out: &mut dyn Write, length: u64) -> std::io::Result<()> {
-    std::io::copy(&mut std::io::Read::take(std::io::repeat(0), length), out).map(drop)
-}
-
-/// A run of a file's content.
-pub enum Run<'a> {
-    /// The plaintext of one chunk.
-    Bytes(&'a [u8]),
-    /// So many zeros.
-    Hole(u64),
-}
-
-/// Hands out a content's runs in order, each with its offset; chunks are read in batches.
-pub fn each_run(
-    reader: &Reader<'_>,
-    content: &Content,
-    subject: &str,
-    each: &mut dyn FnMut(u64, Run<'_>) -> Result<()>,
-) -> Result<()> {
-    let mut pieces = Pieces::new(reader, content, subject)?;
-    loop {
-        let batch = next_batch(&mut pieces)?;
-        if batch.is_empty() {
-            return Ok(());
-        }
-        let ids: Vec<_> = batch.iter().filter_map(|(_, piece)| piece.chunk()).collect();
-        let mut plains = reader.read_all(&ids).into_iter();
-        for (at, piece) in batch {
-            match piece {
-                Piece::Hole { length } => each(at, Run::Hole(length))?,
-                Piece::Chunk { id, length } => {
-                    let plain =
-                        plains.next().ok_or_else(|| Error::new(Kind::Failed, "read", id))??;
-                    if plain.len() as u64 != u64::from(length) {
-                        let reason = format!("chunk {id} has another length than its list says");
-                        return Err(Error::damaged("read", subject, reason));
-                    }
-                    each(at, Run::Bytes(&plain))?;
-                }
-            }
-        }
-    }
-}
-
-/// The next pieces, up to a window's bytes or number.
-pub(super) fn next_batch(pieces: &mut Pieces<'_>) -> Result<Vec<(u64, Piece)>> {
-    let mut batch = Vec::new();
-    let mut length = 0;
-    while length < WINDOW && batch.len() < WINDOW_PIECES {
-        let Some((at, piece)) = pieces.next_piece()? else { break };
-        if let Piece::Chunk { length: chunk, .. } = piece {
-            length += usize::try_from(chunk).unwrap_or(WINDOW);
-        }
-        batch.push((at, piece));
-        if piece.chunk().is_none() {
-            break;
-        }
-    }
-    Ok(batch)
 }

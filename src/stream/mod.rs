@@ -5,9 +5,11 @@ mod content;
 mod directory;
 mod list;
 mod parent;
+mod reader;
 mod tree;
 mod window;
 
 pub use content::{ContentWriter, Cutter, StreamError, Written};
 pub use directory::{DirectoryEntries, DirectoryWriter, find_entry};
 pub use list::{ListWriter, Pieces};
+pub use reader::{ContentReader, Run, Runs, runs};

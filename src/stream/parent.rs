@@ -2,6 +2,7 @@
 //! serve as a base.
 
 use super::list::Pieces;
+use super::reader::{ContentReader, Run};
 use crate::chunk::align::{self, Place};
 use crate::chunk::reuse::{Cut, ParentPiece};
 use crate::chunk::similar::Sketches;
@@ -203,27 +204,19 @@ fn new_piece(cut: &Cut) -> align::Piece {
 
 /// Reads the parent's content once and keeps what tells its chunks by.
 fn sketch(reader: &Reader<'_>, content: &Content) -> Option<(Sketches, Vec<ChunkId>)> {
-    let mut pieces = Pieces::new(reader, content, "the parent").ok()?;
+    let mut content = ContentReader::new(reader, content, "the parent").ok()?;
     let mut sketches = Sketches::default();
     let mut ids = Vec::new();
-    let mut batch = Vec::new();
     loop {
-        let piece = pieces.next_piece().ok()?;
-        batch.extend(piece.and_then(|(_, piece)| piece.chunk()));
-        if batch.len() == BATCH || (piece.is_none() && !batch.is_empty()) {
-            for (id, plain) in batch.iter().zip(reader.read_all(&batch)) {
-                if let Ok(plain) = plain {
-                    sketches.add(u32::try_from(ids.len()).ok()?, &plain);
-                    ids.push(*id);
-                }
-            }
-            batch.clear();
-        }
-        if piece.is_none() {
+        let runs = content.next_runs().ok()?;
+        if runs.is_empty() {
             return Some((sketches, ids));
+        }
+        for run in runs {
+            if let Ok(Run::Chunk { id, plain, .. }) = run {
+                sketches.add(u32::try_from(ids.len()).ok()?, &plain);
+                ids.push(id);
+            }
         }
     }
 }
-
-/// Chunks that are read together.
-const BATCH: usize = 64;

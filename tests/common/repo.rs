@@ -9,10 +9,10 @@ use icecore::format::snapshot::Snapshot;
 use icecore::monitor::Silent;
 use icecore::ops::backup::{BackupOptions, BackupReport, backup};
 use icecore::ops::check::{CheckOptions, CheckReport, ReadData, check};
-use icecore::ops::dump::{Run, each_run};
 use icecore::ops::tree::{self, Entry};
 use icecore::repo::{InitOptions, Reader, Repository};
 use icecore::source::Source;
+use icecore::stream::ContentReader;
 use std::sync::Arc;
 use zeroize::Zeroizing;
 
@@ -90,16 +90,13 @@ impl TempRepo {
         let Entry::Node(node) = found.entry else { panic!("{path} is no node") };
         let NodeKind::File { content, .. } = &node.kind else { panic!("{path} is no file") };
         let mut bytes = Vec::new();
-        each_run(&reader, content, path, &mut |at, run| {
-            assert_eq!(at, bytes.len() as u64);
-            match run {
-                Run::Bytes(more) => bytes.extend_from_slice(more),
-                Run::Hole(length) => {
-                    bytes.resize(bytes.len() + usize::try_from(length).unwrap(), 0)
-                }
-            }
+        let mut told = 0;
+        let content = ContentReader::new(&reader, content, path)?;
+        content.copy(&mut bytes, &mut |length| {
+            told += length;
             Ok(())
         })?;
+        assert_eq!(told, bytes.len() as u64);
         Ok(bytes)
     }
 }

@@ -1,14 +1,13 @@
 //! Content into files: many small ones at once, a large one window by window.
 
-use super::super::dump::next_batch;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::format::list::{Content, Piece};
 use crate::format::node::Node;
 use crate::limits::{WINDOW, WINDOW_PIECES};
 use crate::monitor::{Counter, Monitor, go_on};
-use crate::repo::{Plain, Reader};
+use crate::repo::Reader;
 use crate::sink::files::FileWriter;
-use crate::stream::Pieces;
+use crate::stream::{ContentReader, Pieces, Run, Runs, runs};
 use rayon::prelude::*;
 
 /// Files that wait for their content.
@@ -60,7 +59,6 @@ impl Contents {
 }
 
 type Pairs = Vec<(u64, Piece)>;
-type Plains = Vec<Result<Plain>>;
 
 fn write_small(
     reader: &Reader<'_>,
@@ -82,7 +80,7 @@ fn write_small(
         .collect();
     jobs.into_par_iter()
         .map(|(file, pieces, plains)| {
-            write_batch(&file, pieces, plains)?;
+            write_runs(&file, runs(pieces, &mut plains.into_iter(), &file.path))?;
             monitor.count(Counter::Bytes, file.content.length);
             finish(file, monitor)
         })
@@ -107,37 +105,28 @@ fn few_pieces(reader: &Reader<'_>, file: &File) -> Result<Option<Pairs>> {
 
 /// While one window is written, the next one is read.
 fn write_large(reader: &Reader<'_>, file: File, monitor: &dyn Monitor) -> Result<u64> {
-    let mut pieces = Pieces::new(reader, &file.content, &file.path)?;
-    let mut read = || -> Result<(Pairs, Plains)> {
-        let batch = next_batch(&mut pieces)?;
-        let ids: Vec<_> = batch.iter().filter_map(|(_, piece)| piece.chunk()).collect();
-        let plains = reader.read_all(&ids);
-        Ok((batch, plains))
-    };
-    let mut ready = read()?;
-    while !ready.0.is_empty() {
+    let mut content = ContentReader::new(reader, &file.content, &file.path)?;
+    let mut ready = content.next_runs()?;
+    while !ready.is_empty() {
         go_on(monitor, "restore")?;
-        let (batch, plains) = ready;
-        let length: u64 = batch.iter().map(|(_, piece)| piece.length()).sum();
-        let (written, next) = rayon::join(|| write_batch(&file, batch, plains), &mut read);
-        written?;
-        monitor.count(Counter::Bytes, length);
+        let (written, next) = rayon::join(|| write_runs(&file, ready), || content.next_runs());
+        monitor.count(Counter::Bytes, written?);
         ready = next?;
     }
     finish(file, monitor)
 }
 
-fn write_batch(file: &File, batch: Pairs, plains: Plains) -> Result<()> {
-    let chunks = batch.into_iter().filter(|(_, piece)| piece.chunk().is_some());
-    for ((at, piece), plain) in chunks.zip(plains) {
-        let plain = plain.map_err(|error| error.within("restore", &file.path))?;
-        if plain.len() as u64 != piece.length() {
-            let reason = "a chunk has another length than its list says";
-            return Err(Error::damaged("restore", &file.path, reason));
+/// Writes what is no hole; how many bytes all of it stands for.
+fn write_runs(file: &File, runs: Runs) -> Result<u64> {
+    let mut length = 0;
+    for run in runs {
+        let run = run.map_err(|error| error.within("restore", &file.path))?;
+        length += run.length();
+        if let Run::Chunk { at, plain, .. } = run {
+            file.sink.write_at(at, &plain)?;
         }
-        file.sink.write_at(at, &plain)?;
     }
-    Ok(())
+    Ok(length)
 }
 
 fn finish(file: File, monitor: &dyn Monitor) -> Result<u64> {

@@ -20,6 +20,7 @@ use crate::sink::postgres::{
     self as sink, Connection, Dump, Filter, Form, Globals, Keep, Options, Outcome, Plan, Request,
     Strategy,
 };
+use crate::stream::ContentReader;
 use contents::Contents;
 use std::collections::BTreeSet;
 
@@ -133,7 +134,7 @@ impl Prepared<'_> {
         }
         let bytes = self.dumps.iter().map(|dump| dump.bytes).sum();
         monitor.begin("restore", Some((Counter::Bytes, bytes)));
-        let contents = self.contents.watched(monitor);
+        let contents = self.contents.with_progress(monitor);
         let done =
             sink::execute(connection, &self.plan, &self.dumps, &contents, &self.options, monitor);
         monitor.end();
@@ -246,7 +247,7 @@ fn script(reader: &Reader<'_>, snapshot: &Snapshot, part: &Part) -> Result<Strin
     let content = content
         .ok_or_else(|| Error::damaged("read", &subject, "it is no script of a sensible length"))?;
     let mut bytes = Vec::new();
-    contents::write_all(reader, content, &subject, &mut bytes, &mut |_| Ok(()))?;
+    ContentReader::new(reader, content, &subject)?.copy(&mut bytes, &mut |_| Ok(()))?;
     String::from_utf8(bytes).map_err(std::io::Error::other).attempt("read as UTF-8", &subject)
 }
 

@@ -3,12 +3,10 @@
 use super::Stored;
 use crate::error::{Attempt, Error, Kind, Result};
 use crate::format::database::PostgresFacts;
-use crate::format::list::Content;
 use crate::monitor::{Counter, Monitor, go_on};
-use crate::ops::dump::{Run, each_run, next_batch};
 use crate::repo::Reader;
 use crate::sink::postgres::{Dump, Dumps, Form, Toc};
-use crate::stream::Pieces;
+use crate::stream::{ContentReader, Run};
 use rustix::fs::statvfs;
 use std::cell::RefCell;
 use std::fs::File;
@@ -43,13 +41,15 @@ impl<'r> Contents<'r> {
     }
 
     fn form(&self, stored: &Stored) -> Result<Form> {
-        let mut pieces = Pieces::new(self.reader, &stored.content, &stored.path)?;
+        let mut content = ContentReader::new(self.reader, &stored.content, &stored.path)?;
         let mut head = Vec::new();
         loop {
-            let batch = next_batch(&mut pieces)?;
-            let ids: Vec<_> = batch.iter().filter_map(|(_, piece)| piece.chunk()).collect();
-            for plain in self.reader.read_all(&ids) {
-                head.extend_from_slice(&plain?);
+            let runs = content.next_runs()?;
+            let is_end = runs.is_empty();
+            for run in runs {
+                if let Run::Chunk { plain, .. } = run? {
+                    head.extend_from_slice(&plain);
+                }
             }
             if !Toc::begins(&head) {
                 return Ok(Form::Plain);
@@ -57,7 +57,7 @@ impl<'r> Contents<'r> {
             if let Some(toc) = Toc::read(&head, &stored.path)? {
                 return Ok(Form::Custom(toc));
             }
-            if batch.is_empty() {
+            if is_end {
                 let reason = "it ends within its table of contents";
                 return Err(Error::damaged("read", &stored.path, reason));
             }
@@ -65,30 +65,32 @@ impl<'r> Contents<'r> {
     }
 
     /// The same, telling how far they are read.
-    pub(super) fn watched<'c>(&'c self, monitor: &'c dyn Monitor) -> Watched<'c> {
-        Watched { contents: self, monitor, spool: RefCell::new(None) }
+    pub(super) fn with_progress<'c>(&'c self, monitor: &'c dyn Monitor) -> ProgressDumps<'c> {
+        ProgressDumps { contents: self, monitor, spool: RefCell::new(None) }
     }
 }
 
 /// Dumps that are being restored.
-pub(super) struct Watched<'c> {
+pub(super) struct ProgressDumps<'c> {
     contents: &'c Contents<'c>,
     monitor: &'c dyn Monitor,
     /// The dump that was spooled last.
     spool: RefCell<Option<TempDir>>,
 }
 
-impl Watched<'_> {
+impl ProgressDumps<'_> {
     fn stored(&self, dump: usize) -> Result<&Stored> {
         let stored = self.contents.stored.get(dump);
         stored.ok_or_else(|| Error::new(Kind::Failed, "find", format!("dump {dump}")))
     }
 }
 
-impl Dumps for Watched<'_> {
+impl Dumps for ProgressDumps<'_> {
     fn feed(&self, dump: usize, out: &mut dyn Write) -> Result<()> {
         let stored = self.stored(dump)?;
-        write_all(self.contents.reader, &stored.content, &stored.path, out, &mut |length| {
+        let reader = self.contents.reader;
+        let content = ContentReader::new(reader, &stored.content, &stored.path)?;
+        content.copy(out, &mut |length| {
             self.monitor.count(Counter::Bytes, length);
             go_on(self.monitor, "restore")
         })
@@ -126,28 +128,4 @@ fn enough_room(folder: &TempDir, stored: &Stored) -> Result<()> {
             std::env::temp_dir().display()
         ))
         .hint("set TMPDIR to a place with more room, or restore without --jobs"))
-}
-
-/// Writes a whole content; `each` hears of the bytes as they go.
-pub(super) fn write_all(
-    reader: &Reader<'_>,
-    content: &Content,
-    subject: &str,
-    out: &mut dyn Write,
-    each: &mut dyn FnMut(u64) -> Result<()>,
-) -> Result<()> {
-    each_run(reader, content, subject, &mut |_, run| {
-        let length = match run {
-            Run::Bytes(bytes) => {
-                out.write_all(bytes).attempt("write", subject)?;
-                bytes.len() as u64
-            }
-            Run::Hole(length) => {
-                let mut zeros = std::io::Read::take(std::io::repeat(0), length);
-                std::io::copy(&mut zeros, out).attempt("write", subject)?;
-                length
-            }
-        };
-        each(length)
-    })
 }
