@@ -27,6 +27,7 @@ mod hostile_restore;
 mod house;
 mod interrupted;
 mod keys;
+mod last;
 mod model;
 mod postgres;
 mod series;

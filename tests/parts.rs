@@ -1,11 +1,10 @@
 //! Snapshots of several parts: one that is missing or empty, and the series that goes on; a
 //! restore that meets a folder which cannot be made.
 
-use crate::common::memory::{Tree, folder, items, node};
+use crate::common::memory::{Tree, entry, folder, items, node};
 use crate::common::repo::{TempRepo, options};
 use icecore::error::{Error, Kind};
 use icecore::format::ObjectKind;
-use icecore::format::list::Content;
 use icecore::format::node::NodeKind;
 use icecore::limits::SOURCES_MAX;
 use icecore::monitor::{Counter, Monitor, Recording};
@@ -111,17 +110,14 @@ fn a_reader_that_is_stopped_too_is_no_trouble_of_the_source() {
     for keep_going in [false, true] {
         let stop = Arc::new(AtomicBool::new(false));
         let asked = stop.clone();
-        let last = Item::File(FileItem {
-            node: node("db", NodeKind::File { content: Content::default(), database: None }),
-            length: Some(1 << 20),
-            stamp: None,
-            settled: false,
-            same: None,
-            open: Box::new(move || {
+        let last = Item::File(FileItem::new(
+            entry("db"),
+            Some(1 << 20),
+            Box::new(move || {
                 asked.store(true, Ordering::SeqCst);
                 Err(Error::new(Kind::Failed, "capture", "db").because("signal: 2"))
             }),
-        });
+        ));
         let alone = items("/b", vec![Item::Enter(folder("b")), last, Item::Leave]);
         let sources = vec![tree(1).source("/a"), alone];
         let options = BackupOptions { keep_going, ..options() };

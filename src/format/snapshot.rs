@@ -185,12 +185,6 @@ impl Part {
         SourceName { kind: self.kind, path, selection }
     }
 
-    /// The databases of a server that are in it, escaped as in the names of their entries.
-    pub fn databases(&self) -> impl Iterator<Item = &str> {
-        let listed = self.facts.get(DATABASES).filter(|_| self.kind == PartKind::PostgresDump);
-        listed.into_iter().flat_map(|names| names.split(", "))
-    }
-
     /// What of each database was asked for, if not all of it.
     pub fn scope(&self) -> impl Iterator<Item = &str> {
         let of_databases = ["database=", "exclude-database="];
@@ -198,9 +192,6 @@ impl Part {
         words.filter(move |word| !of_databases.iter().any(|prefix| word.starts_with(prefix)))
     }
 }
-
-/// The fact that lists the databases of a part of kind `postgres-dump`.
-pub const DATABASES: &str = "databases";
 
 /// An entry that is damaged at its source.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

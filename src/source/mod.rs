@@ -11,7 +11,8 @@ pub use together::Together;
 
 use crate::error::{Error, Result};
 use crate::format::database::DatabaseFacts;
-use crate::format::node::{LinkGroup, Node, Scrutiny, Stamp};
+use crate::format::facts::PartFacts;
+use crate::format::node::{LinkGroup, Metadata, Node, NodeKind, Scrutiny, Stamp};
 use crate::format::snapshot::PartKind;
 use serde_bytes::ByteBuf;
 use std::collections::{BTreeMap, BTreeSet};
@@ -44,6 +45,16 @@ pub trait Source: Send {
     /// Only what makes the whole part worthless; trouble with one item is [`Item::Failed`].
     fn next(&mut self) -> Result<Option<Item>>;
 
+    /// What comes last, into directories that [`Item::HoldOpen`] kept open: asked for once every
+    /// item before was read, so that it may tell of their reading. These files are read in the
+    /// order in which they are given.
+    ///
+    /// # Errors
+    /// What makes the whole part worthless.
+    fn last(&mut self) -> Result<Vec<LastFile>> {
+        Ok(Vec::new())
+    }
+
     /// The end, after the last item.
     fn finish(self: Box<Self>) -> Result<PartProof>;
 }
@@ -62,24 +73,50 @@ pub struct Description {
 
 /// One item of a source.
 pub enum Item {
-    /// A directory begins (its `entries` are not yet known and stand for nothing); its entries
-    /// follow, then [`Item::Leave`].
-    Enter(Node),
+    /// A directory begins; its entries follow, then [`Item::Leave`].
+    Enter(Entry),
+    /// Follows upon the [`Item::Enter`] of a directory into which [`Source::last`] puts files. Its
+    /// entries are kept in memory until then.
+    HoldOpen,
     /// The directory entered last is complete.
     Leave,
     /// A regular file, a database or a stream.
     File(FileItem),
-    /// Anything without content.
+    /// Anything without content, as it will be stored.
     Other(Node),
     /// An item that could not be captured; the rest goes on.
     Failed(Error),
 }
 
+/// The name and the metadata of a directory or a file, whose content is not known yet.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Entry {
+    /// Its name.
+    pub name: Vec<u8>,
+    /// Its metadata.
+    pub meta: Metadata,
+}
+
+impl Entry {
+    /// The entry with what it holds, as it is stored.
+    pub fn holding(self, kind: NodeKind) -> Node {
+        Node { name: self.name, kind, meta: self.meta, stamp: None, taint: None }
+    }
+}
+
+/// A file that comes last.
+pub struct LastFile {
+    /// The names of the directories that lead to it, without the root's.
+    pub folder: Vec<Vec<u8>>,
+    /// The file.
+    pub file: FileItem,
+}
+
 /// A regular file, a database or a stream, not opened yet.
 pub struct FileItem {
-    /// The entry; its content and stamp are not known yet. With a stamp, nor are its extended
-    /// attributes: they cannot change without it.
-    pub node: Node,
+    /// Its name and metadata. With a stamp, its extended attributes are not known yet: they cannot
+    /// change without it.
+    pub entry: Entry,
     /// About how many bytes will be read, if that is known.
     pub length: Option<u64>,
     /// What `stat` said before anything was read.
@@ -88,8 +125,26 @@ pub struct FileItem {
     pub settled: bool,
     /// What tells whether it was met under another name, if it has several.
     pub same: Option<SameFile>,
+    /// Whether a little of it changes everywhere from one time to the next, as in dumps: large
+    /// chunks then cost least.
+    pub changes_everywhere: bool,
     /// Opens it, on any thread.
     pub open: Opener,
+}
+
+impl FileItem {
+    /// One of a single name, of which nothing is known but about how many bytes will be read.
+    pub fn new(entry: Entry, length: Option<u64>, open: Opener) -> Self {
+        FileItem {
+            entry,
+            length,
+            stamp: None,
+            settled: false,
+            same: None,
+            changes_everywhere: false,
+            open,
+        }
+    }
 }
 
 /// A file of several names, in one state: names of one backup for which this is equal have the
@@ -119,12 +174,6 @@ pub type Opener = Box<dyn FnOnce() -> Result<Box<dyn ByteStream>> + Send>;
 
 /// The bytes of one file, in order.
 pub trait ByteStream: Send {
-    /// Whether a little of it changes everywhere from one time to the next, as in dumps: large
-    /// chunks then cost least.
-    fn changes_everywhere(&self) -> bool {
-        false
-    }
-
     /// Fills the front of `buffer` (never empty) as far as one read goes.
     fn read(&mut self, buffer: &mut [u8]) -> Result<Got>;
 
@@ -186,7 +235,7 @@ pub type Xattrs = BTreeMap<ByteBuf, ByteBuf>;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PartProof {
     /// Facts of the source kind.
-    pub facts: BTreeMap<String, String>,
+    pub facts: PartFacts,
     /// What the user should know.
     pub warnings: Vec<String>,
 }

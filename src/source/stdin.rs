@@ -1,14 +1,16 @@
 //! Streams without a file: standard input, and the output of a command, whose non-zero exit
 //! status is an error.
 
-use super::{ByteStream, Description, FileItem, FileProof, Got, Item, Opener, PartProof, Source};
+use super::{
+    ByteStream, Description, Entry, FileItem, FileProof, Got, Item, Opener, PartProof, Source,
+};
 use crate::env::{self, Ended, Env, Kept, Running, Time};
 use crate::error::{Attempt, Error, Kind, Result};
-use crate::format::list::Content;
-use crate::format::node::{FileTime, Metadata, Node, NodeKind, bad_name};
+use crate::format::facts::PartFacts;
+use crate::format::node::{FileTime, Metadata, bad_name};
 use crate::format::snapshot::PartKind;
 use rustix::process::{getegid, geteuid};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::io::{self, Read};
 use std::process::{ChildStdout, Command, Stdio};
@@ -20,7 +22,7 @@ const STDERR_KEPT: usize = 4 << 10;
 pub struct StreamSource {
     name: Vec<u8>,
     item: Option<Item>,
-    facts: BTreeMap<String, String>,
+    facts: PartFacts,
 }
 
 impl StreamSource {
@@ -30,7 +32,7 @@ impl StreamSource {
             let stream = ReaderStream { reader: io::stdin(), what: "standard input".to_owned() };
             Ok(Box::new(stream) as Box<dyn ByteStream>)
         });
-        StreamSource::new(name, env, open, BTreeMap::new())
+        StreamSource::new(name, env, open, PartFacts::None)
     }
 
     /// The output of `command` (the program and its arguments, no shell between), to be stored
@@ -42,14 +44,14 @@ impl StreamSource {
         let mut process = env::command(program);
         process.args(arguments);
         let what = program.to_string_lossy().into_owned();
-        let facts = BTreeMap::from([("command".to_owned(), what.clone())]);
+        let facts = PartFacts::Command(what.clone());
         let open: Opener = Box::new(move || {
             Ok(Box::new(CommandStream::start(process, &what)?) as Box<dyn ByteStream>)
         });
         StreamSource::new(name, env, open, facts)
     }
 
-    fn new(name: &[u8], env: &Env, open: Opener, facts: BTreeMap<String, String>) -> Result<Self> {
+    fn new(name: &[u8], env: &Env, open: Opener, facts: PartFacts) -> Result<Self> {
         if let Some(reason) = bad_name(name) {
             let shown = String::from_utf8_lossy(name);
             return Err(Error::new(Kind::InvalidInput, "name a stream", shown).because(reason));
@@ -61,16 +63,7 @@ impl StreamSource {
             mtime: file_time(env.now()),
             ..Metadata::default()
         };
-        let kind = NodeKind::File { content: Content::default(), database: None };
-        let node = Node { name: name.to_vec(), kind, meta, stamp: None, taint: None };
-        let item = Item::File(FileItem {
-            node,
-            length: None,
-            stamp: None,
-            settled: false,
-            same: None,
-            open,
-        });
+        let item = Item::File(FileItem::new(Entry { name: name.to_vec(), meta }, None, open));
         Ok(StreamSource { name: name.to_vec(), item: Some(item), facts })
     }
 }

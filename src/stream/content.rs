@@ -95,14 +95,16 @@ impl<'b, 'r> ContentWriter<'b, 'r> {
         Ok(written)
     }
 
-    /// One content of any length, near `size` bytes long, read while what came before is stored.
+    /// One content of any length, near `size` bytes long, read while what came before is stored;
+    /// `coarse` cuts it into large chunks, whatever its length.
     pub fn write_stream(
         &mut self,
         stream: &mut dyn ByteStream,
         size: u64,
+        coarse: bool,
         before: Option<&Content>,
     ) -> Result<Written, StreamError> {
-        let chunker = self.cutter.chunker(stream.changes_everywhere(), size, before);
+        let chunker = self.cutter.chunker(coarse, size, before);
         let list = ListWriter::new(self.reader, chunker.id(), before);
         let old = ParentPieces::new(self.reader, before, chunker.id());
         let mut run = StreamRun {

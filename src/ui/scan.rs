@@ -42,7 +42,7 @@ fn total(sources: Vec<Box<dyn Source>>, over: &AtomicBool) -> Option<Total> {
                     bytes = bytes.saturating_add(file.length?);
                 }
                 Item::Other(_) => items += 1,
-                Item::Enter(_) | Item::Leave | Item::Failed(_) => {}
+                Item::Enter(_) | Item::HoldOpen | Item::Leave | Item::Failed(_) => {}
             }
             if over.load(Ordering::Relaxed) {
                 return None;

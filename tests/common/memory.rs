@@ -1,11 +1,13 @@
 //! A source made of memory: any tree, any bytes, any trouble.
 
 use icecore::error::{Error, Kind, Result};
-use icecore::format::list::{Content, TreeRef};
+use icecore::format::list::TreeRef;
 use icecore::format::node::{FileTime, Metadata, Node, NodeKind, Stamp};
 use icecore::format::snapshot::PartKind;
 use icecore::id::ChunkId;
-use icecore::source::{ByteStream, Description, FileItem, FileProof, Got, Item, PartProof, Source};
+use icecore::source::{
+    ByteStream, Description, Entry, FileItem, FileProof, Got, Item, LastFile, PartProof, Source,
+};
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
@@ -51,7 +53,7 @@ impl Tree {
         let mut all = self.items(root);
         for item in &mut all {
             if let Item::File(file) = item
-                && file.node.name == name.as_bytes()
+                && file.entry.name == name.as_bytes()
             {
                 let error = Some(Error::new(Kind::Failed, "read", name).because("it broke off"));
                 file.open = Box::new(move || Ok(Box::new(Breaking { left, error }) as _));
@@ -90,19 +92,12 @@ impl Tree {
         let runs = self.files[path].clone();
         let size = runs.iter().map(Run::length).sum();
         let mtime = self.stamps.get(path).copied();
-        let content = Content::default();
+        let open = Box::new(move || Ok(Box::new(MemoryStream { runs: runs.into(), at: 0 }) as _));
+        let (mtime, ctime) = (FileTime(mtime.unwrap_or(0), 0), FileTime(0, 0));
         Item::File(FileItem {
-            length: Some(size),
-            node: node(name, NodeKind::File { content, database: None }),
-            stamp: Some(Stamp {
-                size,
-                mtime: FileTime(mtime.unwrap_or(0), 0),
-                ctime: FileTime(0, 0),
-                inode: 1,
-            }),
-            settled: mtime.is_some(),
-            same: None,
-            open: Box::new(move || Ok(Box::new(MemoryStream { runs: runs.into(), at: 0 }) as _)),
+            stamp: Some(Stamp { size, mtime, ctime, inode: 1 }),
+            settled: self.stamps.contains_key(path),
+            ..FileItem::new(entry(name), Some(size), open)
         })
     }
 }
@@ -111,16 +106,9 @@ impl Tree {
 pub fn stream(path: &str, bytes: Vec<u8>) -> Box<dyn Source> {
     let runs = vec![Run::Bytes(Arc::new(bytes))];
     let name = path.rsplit('/').next().unwrap();
-    let content = Content::default();
-    let item = Item::File(FileItem {
-        length: None,
-        node: node(name, NodeKind::File { content, database: None }),
-        stamp: None,
-        settled: false,
-        same: None,
-        open: Box::new(move || Ok(Box::new(MemoryStream { runs: runs.into(), at: 0 }) as _)),
-    });
-    Box::new(MemorySource { root: path.to_owned(), items: VecDeque::from([item]) })
+    let open = Box::new(move || Ok(Box::new(MemoryStream { runs: runs.into(), at: 0 }) as _));
+    let item = Item::File(FileItem::new(entry(name), None, open));
+    items(path, vec![item])
 }
 
 /// The same, said to be of another length.
@@ -137,8 +125,20 @@ pub fn stream_of_size(path: &str, bytes: Vec<u8>, size: u64) -> Box<dyn Source> 
 
 /// A source that gives these items.
 pub fn items(root: &str, items: Vec<Item>) -> Box<dyn Source> {
-    Box::new(MemorySource { root: root.to_owned(), items: items.into() })
+    items_and_last(root, items, Vec::new)
 }
+
+/// A source that gives these items, and at its end what `last` gives then.
+pub fn items_and_last(
+    root: &str,
+    items: Vec<Item>,
+    last: impl FnOnce() -> Vec<LastFile> + Send + 'static,
+) -> Box<dyn Source> {
+    let last: Option<GiveLast> = Some(Box::new(last));
+    Box::new(MemorySource { root: root.to_owned(), items: items.into(), last })
+}
+
+type GiveLast = Box<dyn FnOnce() -> Vec<LastFile> + Send>;
 
 pub fn flat(runs: &[Run]) -> Vec<u8> {
     let mut bytes = Vec::new();
@@ -151,11 +151,23 @@ pub fn flat(runs: &[Run]) -> Vec<u8> {
     bytes
 }
 
-pub fn folder(name: &str) -> Node {
-    let entries = TreeRef { id: ChunkId([0; 32]), levels: 0 };
-    let mut folder = node(name, NodeKind::Directory { entries });
+/// A folder, to be entered.
+pub fn folder(name: &str) -> Entry {
+    let mut folder = entry(name);
     folder.meta.mode = 0o755;
     folder
+}
+
+/// A folder as it is stored, but for its entries.
+pub fn stored_folder(name: &str) -> Node {
+    let entries = TreeRef { id: ChunkId([0; 32]), levels: 0 };
+    folder(name).holding(NodeKind::Directory { entries })
+}
+
+/// A file, to be given with its content.
+pub fn entry(name: &str) -> Entry {
+    let meta = Metadata { mode: 0o644, ..Default::default() };
+    Entry { name: name.as_bytes().to_vec(), meta }
 }
 
 pub fn node(name: &str, kind: NodeKind) -> Node {
@@ -172,6 +184,7 @@ pub fn node(name: &str, kind: NodeKind) -> Node {
 struct MemorySource {
     root: String,
     items: VecDeque<Item>,
+    last: Option<GiveLast>,
 }
 
 impl Source for MemorySource {
@@ -182,6 +195,10 @@ impl Source for MemorySource {
 
     fn next(&mut self) -> Result<Option<Item>> {
         Ok(self.items.pop_front())
+    }
+
+    fn last(&mut self) -> Result<Vec<LastFile>> {
+        Ok(self.last.take().map_or_else(Vec::new, |last| last()))
     }
 
     fn finish(self: Box<Self>) -> Result<PartProof> {

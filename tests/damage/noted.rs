@@ -5,11 +5,9 @@ use super::lens::Lens;
 use super::scene::{Class, Scene, replace};
 use super::temp;
 use crate::common::chance::Chance;
-use crate::common::memory::{MemoryStream, Run, Tree, folder, items, node};
+use crate::common::memory::{MemoryStream, Run, Tree, entry, folder, items};
 use crate::common::repo::{TempRepo, options};
 use icecore::backend::{Backend, Counting, Handle, Memory, Verb};
-use icecore::format::list::Content;
-use icecore::format::node::NodeKind;
 use icecore::format::{BlobKind, ObjectKind};
 use icecore::monitor::{Recording, Silent};
 use icecore::ops::backup::backup;
@@ -188,19 +186,15 @@ fn a_pack_lost_under_way_is_stored_by_the_next() {
     let mut all = vec![Item::Enter(folder("data"))];
     for path in ["db", "still"] {
         let (bytes, store, handle) = (scene.tree.bytes(path), store.clone(), handle.clone());
-        let kind = NodeKind::File { content: Content::default(), database: None };
-        all.push(Item::File(FileItem {
-            length: None,
-            node: node(path, kind),
-            stamp: None,
-            settled: false,
-            same: None,
-            open: Box::new(move || {
+        all.push(Item::File(FileItem::new(
+            entry(path),
+            None,
+            Box::new(move || {
                 store.delete(&handle)?;
                 let runs = vec![Run::Bytes(Arc::new(bytes))];
                 Ok(Box::new(MemoryStream { runs: runs.into(), at: 0 }) as _)
             }),
-        }));
+        )));
     }
     all.push(Item::Leave);
     repo.backup(vec![items("/data", all)]).unwrap();

@@ -1,11 +1,10 @@
 //! The same tree backed up again: what a stamp proves, and what it does not.
 
 use super::links::{late, reader};
-use crate::common::memory::{folder, items, node};
+use crate::common::memory::{entry, folder, items};
 use crate::common::repo::TempRepo;
 use icecore::error::Result;
-use icecore::format::list::Content;
-use icecore::format::node::{FileTime, Node, NodeKind, Stamp};
+use icecore::format::node::{FileTime, Node, Stamp};
 use icecore::format::snapshot::{Snapshot, Summary};
 use icecore::ops::tree::{self, Entry};
 use icecore::repo::Reader;
@@ -94,11 +93,12 @@ fn attributes_out_of_reach_are_tried_again() {
     let backup = |xattrs: Option<&Xattrs>| {
         let (time, xattrs) = (FileTime(0, 0), xattrs.cloned());
         let file = Item::File(FileItem {
-            node: node("file", NodeKind::File { content: Content::default(), database: None }),
+            entry: entry("file"),
             length: Some(1),
             stamp: Some(Stamp { size: 1, mtime: time, ctime: time, inode: 1 }),
             settled: true,
             same: None,
+            changes_everywhere: false,
             open: Box::new(|| Ok(Box::new(Attributed { rest: 1, xattrs }))),
         });
         let all = vec![Item::Enter(folder("data")), file, Item::Leave];

@@ -2,10 +2,9 @@
 
 use super::walk;
 use crate::common::aloud::not_run;
-use crate::common::memory::{folder, items, node};
+use crate::common::memory::{entry, folder, items, node};
 use crate::common::repo::TempRepo;
 use icecore::error::{Error, Kind, Result};
-use icecore::format::list::Content;
 use icecore::format::node::{FileTime, LinkGroup, Node, NodeKind, Stamp};
 use icecore::format::snapshot::Snapshot;
 use icecore::ops::tree::{self, Entry};
@@ -121,7 +120,7 @@ fn another_file_in_the_same_inode_is_another() {
     assert!(first.same.is_some() && first.same == second.same);
     fs::write(at("b"), "two").unwrap();
     assert_ne!(item(&at("a")).same, first.same, "it was changed");
-    let group = first.node.meta.link_group.unwrap();
+    let group = first.entry.meta.link_group.unwrap();
     if group.born.is_none() {
         return not_run("an inode used again: this file system tells no time of birth");
     }
@@ -135,7 +134,7 @@ fn another_file_in_the_same_inode_is_another() {
             break;
         }
     }
-    let third = item(&at("a")).node.meta.link_group.unwrap();
+    let third = item(&at("a")).entry.meta.link_group.unwrap();
     assert_ne!(third, group);
 }
 
@@ -198,7 +197,7 @@ fn the_next_name_is_read_if_the_first_cannot_be() {
     let mut source = FilesSource::new(dir.path(), options(&repo, &Arc::default())).unwrap();
     while let Some(mut item) = source.next().unwrap() {
         if let Item::File(file) = &mut item
-            && file.node.name == b"a"
+            && file.entry.name == b"a"
         {
             let error = Error::new(Kind::Denied, "open", "a");
             file.open = Box::new(move || Err(error));
@@ -241,11 +240,12 @@ fn a_taint_is_that_of_every_name() {
     let same = SameFile { group, names: 3, state: SameState::Stamp(stamp) };
     let file = |name: &str, byte: u8| {
         Item::File(FileItem {
-            node: node(name, NodeKind::File { content: Content::default(), database: None }),
+            entry: entry(name),
             length: Some(1),
             stamp: None,
             settled: false,
             same: Some(same.clone()),
+            changes_everywhere: false,
             open: Box::new(move || Ok(Box::new(Tainted(Some(byte))))),
         })
     };

@@ -10,7 +10,9 @@ mod told;
 mod walk;
 
 use icecore::error::Result;
-use icecore::format::node::Node;
+use icecore::format::list::{Content, TreeRef};
+use icecore::format::node::{Node, NodeKind};
+use icecore::id::ChunkId;
 use icecore::source::files::{FilesOptions, FilesSource};
 use icecore::source::{FileItem, FileProof, Got, Item, Source};
 use std::collections::BTreeMap;
@@ -54,23 +56,27 @@ fn walk(path: &Path, options: FilesOptions) -> Walked {
     let mut walked = Walked { nodes: BTreeMap::new(), files: BTreeMap::new(), failed: Vec::new() };
     let mut here: Vec<PathBuf> = Vec::new();
     while let Some(item) = source.next().unwrap() {
-        let place = |node: &Node| match here.last() {
-            Some(folder) => folder.join(OsStr::from_bytes(&node.name)),
+        let place = |name: &[u8]| match here.last() {
+            Some(folder) => folder.join(OsStr::from_bytes(name)),
             None => PathBuf::new(),
         };
         match item {
-            Item::Enter(node) => {
-                let path = place(&node);
+            Item::Enter(entry) => {
+                let path = place(&entry.name);
+                let entries = TreeRef { id: ChunkId([0; 32]), levels: 0 };
+                let node = entry.holding(NodeKind::Directory { entries });
                 walked.nodes.insert(path.clone(), node);
                 here.push(path);
             }
+            Item::HoldOpen => panic!("a folder has nothing that comes last"),
             Item::Leave => drop(here.pop().unwrap()),
             Item::File(file) => {
-                let path = place(&file.node);
-                walked.nodes.insert(path.clone(), file.node.clone());
+                let path = place(&file.entry.name);
+                let kind = NodeKind::File { content: Content::default(), database: None };
+                walked.nodes.insert(path.clone(), file.entry.clone().holding(kind));
                 walked.files.insert(path, file);
             }
-            Item::Other(node) => drop(walked.nodes.insert(place(&node), node)),
+            Item::Other(node) => drop(walked.nodes.insert(place(&node.name), node)),
             Item::Failed(error) => walked.failed.push(error.to_string()),
         }
     }

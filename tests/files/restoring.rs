@@ -3,9 +3,12 @@
 use super::capture;
 use crate::common::aloud::is_root;
 use crate::common::chance::Chance;
+use icecore::format::list::{Content, TreeRef};
+use icecore::format::node::{Node, NodeKind};
+use icecore::id::ChunkId;
 use icecore::sink::files as target;
 use icecore::source::files::{FilesOptions, FilesSource};
-use icecore::source::{Item, Source};
+use icecore::source::{Entry, Item, Source};
 use rustix::fs::{CWD, FileType, Mode, XattrFlags};
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
@@ -15,6 +18,11 @@ use std::os::unix::fs::{FileExt, MetadataExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use tempfile::TempDir;
 
+/// A folder as it is stored, but for its entries.
+fn folder(entry: Entry) -> Node {
+    entry.holding(NodeKind::Directory { entries: TreeRef { id: ChunkId([0; 32]), levels: 0 } })
+}
+
 /// Captures `from` and restores it to `to`, without a repository between.
 fn copy(from: &Path, to: &Path, options: target::FilesOptions) -> target::Report {
     let mut source = FilesSource::new(from, FilesOptions::default()).unwrap();
@@ -22,12 +30,12 @@ fn copy(from: &Path, to: &Path, options: target::FilesOptions) -> target::Report
     let mut depth = 0;
     while let Some(item) = source.next().unwrap() {
         match item {
-            Item::Enter(node) if depth == 0 => {
-                target.root(&node);
+            Item::Enter(entry) if depth == 0 => {
+                target.root(&folder(entry));
                 depth = 1;
             }
-            Item::Enter(node) => {
-                target.enter(&node).unwrap();
+            Item::Enter(entry) => {
+                target.enter(&folder(entry)).unwrap();
                 depth += 1;
             }
             Item::Leave => {
@@ -37,7 +45,8 @@ fn copy(from: &Path, to: &Path, options: target::FilesOptions) -> target::Report
                 }
             }
             Item::File(file) => {
-                let mut node = file.node.clone();
+                let kind = NodeKind::File { content: Content::default(), database: None };
+                let mut node = file.entry.clone().holding(kind);
                 let captured = capture(file).unwrap();
                 node.meta.xattrs = captured.proof.xattrs.unwrap();
                 if let target::Placed::Write(sink) = target.file(&node, captured.size).unwrap() {
@@ -48,6 +57,7 @@ fn copy(from: &Path, to: &Path, options: target::FilesOptions) -> target::Report
                 }
             }
             Item::Other(node) => target.other(&node).unwrap(),
+            Item::HoldOpen => panic!("a folder has nothing that comes last"),
             Item::Failed(error) => panic!("{error}"),
         }
     }

@@ -4,7 +4,6 @@ use super::{Walked, capture, walk};
 use icecore::env::Env;
 use icecore::error::Result;
 use icecore::format::database::DatabaseFacts;
-use icecore::format::node::Node;
 use icecore::source::files::{Excludes, FilesOptions, FilesSource};
 use icecore::source::sqlite::Opened;
 use icecore::source::{ByteStream, FileProof, Got, Item, Source};
@@ -32,12 +31,13 @@ fn order() {
     let mut source = FilesSource::new(dir.path(), FilesOptions::default()).unwrap();
     let mut steps = Vec::new();
     while let Some(item) = source.next().unwrap() {
-        let name = |node: Node| String::from_utf8(node.name).unwrap();
+        let text = |name: Vec<u8>| String::from_utf8(name).unwrap();
         steps.push(match item {
-            Item::Enter(node) => format!("+{}", name(node)),
+            Item::Enter(entry) => format!("+{}", text(entry.name)),
+            Item::HoldOpen => "held".to_owned(),
             Item::Leave => "-".to_owned(),
-            Item::File(file) => name(file.node),
-            Item::Other(node) => name(node),
+            Item::File(file) => text(file.entry.name),
+            Item::Other(node) => text(node.name),
             Item::Failed(error) => panic!("{error}"),
         });
     }

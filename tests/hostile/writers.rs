@@ -3,7 +3,7 @@
 use super::{file, honest, id_of, is_whole, stored};
 use crate::common::chance::Chance;
 use crate::common::forge::{Forger, session, snapshot};
-use crate::common::memory::{Tree, folder, items, node};
+use crate::common::memory::{Tree, entry, folder, items, node};
 use crate::common::recorder::Recorder;
 use crate::common::repo::TempRepo;
 use icecore::backend::{Handle, Memory};
@@ -72,17 +72,14 @@ fn slowly(
     let mut all = vec![Item::Enter(folder("data"))];
     for (number, path) in tree.files.keys().enumerate() {
         let (bytes, before) = (tree.bytes(path), before.clone());
-        all.push(Item::File(FileItem {
-            length: None,
-            node: file(path, Content::default()),
-            stamp: None,
-            settled: false,
-            same: None,
-            open: Box::new(move || {
+        all.push(Item::File(FileItem::new(
+            entry(path),
+            None,
+            Box::new(move || {
                 before(number);
                 Ok(Box::new(Plain { bytes, at: 0 }) as _)
             }),
-        }));
+        )));
         // Whatever was given so far is read before the next.
         for filler in 0..1023 {
             let name = format!("{path}{filler:04}");

@@ -2,12 +2,10 @@
 
 use super::desk::{Desk, PART, Ran, dump};
 use super::restoring::small;
-use crate::common::memory::{Run, Tree, folder, items, node};
+use crate::common::memory::{Run, Tree, entry, folder, items};
 use crate::common::postgres::{PASSWORD, SUPERUSER, Server, VERSIONS, Version, server, unique};
 use icecore::error::Result;
 use icecore::format::database::{DatabaseFacts, PostgresFacts, PostgresTable};
-use icecore::format::list::Content;
-use icecore::format::node::NodeKind;
 use icecore::source::{ByteStream, FileItem, FileProof, Got, Item, Source};
 use rustix::process::{Pid, Signal, kill_process};
 use std::fs;
@@ -124,14 +122,7 @@ fn counted(bytes: &[u8], facts: PostgresFacts) -> Box<dyn Source> {
         }
     }
     let stream = Counted(bytes.to_vec(), 0, facts);
-    let file = FileItem {
-        node: node("x.dump", NodeKind::File { content: Content::default(), database: None }),
-        stamp: None,
-        settled: false,
-        same: None,
-        length: None,
-        open: Box::new(|| Ok(Box::new(stream) as _)),
-    };
+    let file = FileItem::new(entry("x.dump"), None, Box::new(|| Ok(Box::new(stream) as _)));
     let folders = [Item::Enter(folder("db:5432")), Item::Enter(folder("databases"))];
     let rest = [Item::File(file), Item::Leave, Item::Leave];
     items(PART, folders.into_iter().chain(rest).collect())

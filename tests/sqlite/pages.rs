@@ -58,7 +58,7 @@ fn the_source_gives_one_database() {
     let mut source: Box<dyn Source> =
         Box::new(SqliteSource::new(&path, reader_with(options)).unwrap());
     let Some(Item::File(file)) = source.next().unwrap() else { panic!() };
-    assert_eq!((file.node.name.as_slice(), file.stamp), (&b"a.db"[..], None));
+    assert_eq!((file.entry.name.as_slice(), file.stamp), (&b"a.db"[..], None));
     let mut stream = (file.open)().unwrap();
     let mut buffer = vec![0; 1 << 20];
     while stream.read(&mut buffer).unwrap() != Got::End {}

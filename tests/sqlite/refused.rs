@@ -181,7 +181,7 @@ fn refused_in(folder: &Path) -> FileItem {
     let mut source = FilesSource::new(folder, options).unwrap();
     loop {
         match source.next().unwrap().unwrap() {
-            Item::File(file) if file.node.name == b"a.db" => return file,
+            Item::File(file) if file.entry.name == b"a.db" => return file,
             _ => {}
         }
     }
@@ -224,7 +224,7 @@ fn a_set_that_changes_is_read_again() {
         assert_eq!(proof.taint.unwrap(), "SQLite refuses it, it is stored as a file: so it is");
         assert!(bytes == fs::read(at("a.db")).unwrap());
         for item in proof.beside {
-            let name = String::from_utf8(item.node.name.clone()).unwrap();
+            let name = String::from_utf8(item.entry.name.clone()).unwrap();
             assert!(read(item.open, || {}).0 == fs::read(at(&name)).unwrap(), "{name}");
         }
     }

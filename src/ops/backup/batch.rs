@@ -12,14 +12,16 @@ use crate::format::snapshot::Summary;
 use crate::limits::WINDOW;
 use crate::monitor::{FileChange, Monitor};
 use crate::repo::{Reader, Session};
-use crate::source::{ByteStream, FileItem, FileProof, Opener, SameFile};
+use crate::source::{ByteStream, Entry, FileItem, FileProof, Opener, SameFile};
 use crate::stream::{ContentWriter, Cutter, StreamError, Written};
 use rayon::prelude::*;
 
 /// What happens to the tree, in order.
 pub(super) enum Event {
     /// A directory begins; the parent's entries stand beside it.
-    Enter(Box<Node>, Option<TreeRef>),
+    Enter(Box<Entry>, Option<TreeRef>),
+    /// More comes into the directory entered last when the source is at its end.
+    HoldOpen,
     /// The directory is complete.
     Leave,
     /// An entry that needs no reading.
@@ -54,11 +56,11 @@ impl ReadFile {
     /// The file under one more of its names: what was read under the `first` is not read again.
     pub(super) fn linked(file: FileItem, before: Option<Node>, first: First) -> Self {
         let First { node, verdict, changed, left_out } = first;
-        let meta = Metadata { xattrs: node.meta.xattrs, ..file.node.meta };
+        let meta = Metadata { xattrs: node.meta.xattrs, ..file.entry.meta };
         let taint = before.as_ref().and_then(|before| before.taint.clone());
         let shared = node.taint;
         ReadFile {
-            node: Box::new(Node { name: file.node.name, meta, taint, ..node }),
+            node: Box::new(Node { name: file.entry.name, meta, taint, ..node }),
             same: file.same,
             changed,
             left_out,
@@ -171,23 +173,23 @@ impl Batch {
 
 /// What the walk said of a file that is being read, and the parent of the entry in its place.
 struct Waiting {
-    node: Node,
+    entry: Entry,
     stamp: Option<Stamp>,
     same: Option<SameFile>,
     before: Option<Content>,
-    mark: Option<Taint>,
+    taint: Option<Taint>,
 }
 
 impl Waiting {
     fn new(
-        node: Node,
+        entry: Entry,
         stamp: Option<Stamp>,
         same: Option<SameFile>,
         before: Option<Box<Node>>,
     ) -> Self {
-        let mark = before.as_ref().and_then(|node| node.taint.clone());
+        let taint = before.as_ref().and_then(|node| node.taint.clone());
         let before = before.and_then(|node| content(*node));
-        Waiting { node, stamp, same, before, mark }
+        Waiting { entry, stamp, same, before, taint }
     }
 }
 
@@ -206,27 +208,28 @@ struct Small {
 struct Large {
     file: Waiting,
     size: u64,
+    changes_everywhere: bool,
     stream: Opener,
 }
 
 impl Opened {
     fn new(event: Event) -> Self {
         let Event::File(file, before) = event else { return Opened::Event(event) };
-        let FileItem { node, length, stamp, settled, same, open } = *file;
-        let file = Waiting::new(node, stamp.filter(|_| settled), same, before);
+        let FileItem { entry, length, stamp, settled, same, changes_everywhere, open } = *file;
+        let file = Waiting::new(entry, stamp.filter(|_| settled), same, before);
         let expected = file.before.as_ref().map(|content| content.length);
         let length = length.or(expected).unwrap_or(0);
         if length > SMALL {
             // Opened when its turn comes: a database must not be held while others are read.
-            let stream = open;
-            return Opened::Large(Box::new(Large { file, size: length, stream }));
+            let (size, stream) = (length, open);
+            return Opened::Large(Box::new(Large { file, size, changes_everywhere, stream }));
         }
         match read_small(open, length) {
             Ok(Whole::Bytes(bytes, proof)) => Opened::Small(Box::new(Small { file, bytes, proof })),
             Ok(Whole::TooLarge(front, then, stream)) => {
                 let stream: Box<dyn ByteStream> = Box::new(Resumed::new(front, then, stream));
                 let stream: Opener = Box::new(|| Ok(stream));
-                Opened::Large(Box::new(Large { file, size: length, stream }))
+                Opened::Large(Box::new(Large { file, size: length, changes_everywhere, stream }))
             }
             Err(error) => Opened::Event(Event::Failed(error)),
         }
@@ -247,9 +250,10 @@ impl Large {
         writer: &mut ContentWriter<'_, '_>,
         monitor: &dyn Monitor,
     ) -> Result<Result<(ReadFile, Vec<FileItem>)>> {
-        let Large { file, size, stream: mut open } = self;
+        let Large { file, size, changes_everywhere, stream: mut open } = self;
         loop {
-            match store(open, size, file.before.as_ref(), writer, monitor)? {
+            let before = file.before.as_ref();
+            match store(open, size, changes_everywhere, before, writer, monitor)? {
                 Ok((written, mut proof)) => match proof.again.take() {
                     Some(again) => open = again,
                     None => return Ok(Ok(read_file(file, written, proof))),
@@ -264,6 +268,7 @@ impl Large {
 fn store(
     open: Opener,
     size: u64,
+    changes_everywhere: bool,
     before: Option<&Content>,
     writer: &mut ContentWriter<'_, '_>,
     monitor: &dyn Monitor,
@@ -272,7 +277,7 @@ fn store(
         Ok(stream) => Box::new(ProgressStream { stream, monitor }),
         Err(error) => return Ok(Err(error)),
     };
-    let written = match writer.write_stream(&mut *stream, size, before) {
+    let written = match writer.write_stream(&mut *stream, size, changes_everywhere, before) {
         Ok(written) => written,
         Err(StreamError::Source(error)) if error.kind() == Kind::Interrupted => {
             return Err(error);
@@ -290,8 +295,9 @@ fn read_beside(
     monitor: &dyn Monitor,
 ) -> Result<Event> {
     tell(monitor, 0);
-    let file = Waiting::new(item.node, None, None, None);
-    let large = Large { file, size: item.length.unwrap_or(0), stream: item.open };
+    let FileItem { entry, length, changes_everywhere, open, .. } = item;
+    let file = Waiting::new(entry, None, None, None);
+    let large = Large { file, size: length.unwrap_or(0), changes_everywhere, stream: open };
     Ok(match large.read(writer, monitor)? {
         Ok((read, _)) => Event::Beside(Box::new(read)),
         Err(error) => Event::Failed(error),
@@ -311,19 +317,18 @@ fn read_file(file: Waiting, written: Written, proof: FileProof) -> (ReadFile, Ve
         again: _,
         beside,
     } = proof;
-    let mut node = file.node;
+    let Entry { name, mut meta } = file.entry;
     // A database's stamp proves nothing: commits may stand in its -wal alone, and whoever wants it
     // verified wants it read, also where it was stored as a file. Nor does that of a file which is
     // not all here: its extended attributes may be within reach next time.
     let whole = changed.is_none() && left_out.is_none() && warning.is_none();
     let plain = database.is_none() && scrutiny.is_none() && !begins_as_database;
-    node.stamp = file.stamp.filter(|_| plain && whole);
-    node.kind = NodeKind::File { content: written.content, database };
-    // The one before: what becomes of it is settled where the paths are known.
-    node.taint = file.mark;
-    node.meta.xattrs = xattrs.unwrap_or(node.meta.xattrs);
+    let stamp = file.stamp.filter(|_| plain && whole);
+    let kind = NodeKind::File { content: written.content, database };
+    meta.xattrs = xattrs.unwrap_or(meta.xattrs);
     let read = ReadFile {
-        node: Box::new(node),
+        // The taint before: what becomes of it is settled where the paths are known.
+        node: Box::new(Node { name, kind, meta, stamp, taint: file.taint }),
         same: file.same,
         changed,
         left_out,

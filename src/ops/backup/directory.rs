@@ -1,32 +1,65 @@
 //! A directory that is being written, in the order of names.
 
-use crate::error::Result;
+use crate::error::{Error, Kind, Result};
 use crate::format::list::TreeRef;
 use crate::format::node::{Node, NodeKind};
 use crate::repo::Session;
+use crate::source::Entry;
 use crate::stream::DirectoryWriter;
 use std::collections::BTreeMap;
 
 /// A directory whose entries come one by one.
 pub(super) struct OpenDirectory {
-    node: Node,
+    entry: Entry,
     writer: DirectoryWriter,
     /// Entries that were captured before their turn, by name.
     waiting: BTreeMap<Vec<u8>, Node>,
+    /// Whether entries may come when the source is at its end: until then all of them wait.
+    held_open: bool,
+    /// Directories in it that are held open.
+    held: BTreeMap<Vec<u8>, OpenDirectory>,
 }
 
 impl OpenDirectory {
-    pub(super) fn new(node: Node, writer: DirectoryWriter) -> Self {
-        OpenDirectory { node, writer, waiting: BTreeMap::new() }
+    pub(super) fn new(entry: Entry, writer: DirectoryWriter) -> Self {
+        let (waiting, held) = (BTreeMap::new(), BTreeMap::new());
+        OpenDirectory { entry, writer, waiting, held_open: false, held }
     }
 
     /// Its name.
     pub(super) fn name(&self) -> &[u8] {
-        &self.node.name
+        &self.entry.name
+    }
+
+    /// Entries come into it when the source is at its end.
+    pub(super) fn hold_open(&mut self) {
+        self.held_open = true;
+    }
+
+    pub(super) fn is_held_open(&self) -> bool {
+        self.held_open
+    }
+
+    /// Adds a directory that is held open, and with which this one is.
+    pub(super) fn hold(&mut self, directory: OpenDirectory) {
+        self.held_open = true;
+        self.held.insert(directory.entry.name.clone(), directory);
+    }
+
+    /// Takes out a directory that is held open, to be put back when there is more in it.
+    pub(super) fn take_held(&mut self, name: &[u8]) -> Result<OpenDirectory> {
+        self.held.remove(name).ok_or_else(|| {
+            Error::new(Kind::InvalidInput, "capture into", String::from_utf8_lossy(name))
+                .because("the source has not held it open")
+        })
     }
 
     /// Adds the next entry, and those whose turn has come before it.
     pub(super) fn push(&mut self, session: &mut Session<'_>, node: Node) -> Result<()> {
+        if self.held_open {
+            self.push_early(node);
+            return Ok(());
+        }
         while let Some(first) = self.waiting.first_entry().filter(|e| *e.key() <= node.name) {
             let early = first.remove();
             // The directory may have been walked while the same name came into being.
@@ -44,10 +77,14 @@ impl OpenDirectory {
 
     /// The directory with all its entries.
     pub(super) fn finish(mut self, session: &mut Session<'_>) -> Result<Node> {
+        for directory in std::mem::take(&mut self.held).into_values() {
+            let node = directory.finish(session)?;
+            self.push_early(node);
+        }
         for node in std::mem::take(&mut self.waiting).into_values() {
             self.writer.push(session, node)?;
         }
         let entries: TreeRef = self.writer.finish(session)?;
-        Ok(Node { kind: NodeKind::Directory { entries }, ..self.node })
+        Ok(self.entry.holding(NodeKind::Directory { entries }))
     }
 }

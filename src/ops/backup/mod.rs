@@ -13,6 +13,7 @@ mod series;
 mod small;
 mod stored;
 mod taints;
+mod tree;
 mod wanted;
 
 pub use crate::codec::Level;

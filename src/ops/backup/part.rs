@@ -2,13 +2,13 @@
 
 use super::batch::{Batch, Event, ReadFile};
 use super::beside::{Before, Beside};
-use super::directory::OpenDirectory;
 use super::links::{First, Links};
 use super::parent::Parent;
 use super::prefetch::Prefetch;
 use super::stored::{stored, unchanged};
 use super::taints::{Taints, Verdict, told};
 use super::tell;
+use super::tree::Tree;
 use crate::env::Time;
 use crate::error::{Error, Kind, Result};
 use crate::format::node::{Node, NodeKind};
@@ -17,7 +17,7 @@ use crate::id::SnapshotId;
 use crate::limits::{DIRECTORY_DEPTH_MAX, WARNINGS_MAX};
 use crate::monitor::{Monitor, go_on};
 use crate::repo::{Reader, Session};
-use crate::source::{Description, FileItem, Item, PartProof, Source};
+use crate::source::{Description, FileItem, Item, LastFile, PartProof, Source};
 use crate::stream::{Cutter, DirectoryWriter};
 use std::collections::BTreeSet;
 
@@ -38,14 +38,10 @@ pub(super) struct PartBuilder<'b, 'r> {
     /// The numbers of those that files were found in.
     used: BTreeSet<usize>,
     links: &'b mut Links,
-    /// Where the source stands.
-    path: Vec<u8>,
     /// The parents' directories beside those that were entered, the innermost last.
     beside: Vec<Beside<'b>>,
-    /// Directories being written, the innermost last.
-    open: Vec<OpenDirectory>,
+    tree: Tree,
     batch: Batch,
-    root: Option<Node>,
     counts: Summary,
     warnings: Vec<String>,
     started: Time,
@@ -73,11 +69,9 @@ impl<'b, 'r> PartBuilder<'b, 'r> {
             parents,
             used: BTreeSet::new(),
             links,
-            path: Vec::new(),
             beside: Vec::new(),
-            open: Vec::new(),
+            tree: Tree::default(),
             batch: Batch::default(),
-            root: None,
             counts: Summary::default(),
             warnings: Vec::new(),
             started,
@@ -92,8 +86,8 @@ impl<'b, 'r> PartBuilder<'b, 'r> {
     pub(super) fn build(mut self, source: Box<dyn Source>, keep_going: bool) -> Result<BuiltPart> {
         self.all_or_nothing = source.all_or_nothing() && !keep_going;
         let description = source.describe();
-        self.path.clone_from(&description.path);
-        let source = std::thread::scope(|scope| {
+        self.tree = Tree::at(&description.path);
+        let mut source = std::thread::scope(|scope| {
             let mut items = Prefetch::start(scope, source)?;
             while let Some(item) = items.next() {
                 go_on(self.monitor, "back up")?;
@@ -102,10 +96,12 @@ impl<'b, 'r> PartBuilder<'b, 'r> {
             items.finish()
         })?;
         self.flush()?;
+        for last in source.last()? {
+            go_on(self.monitor, "back up")?;
+            self.take_last(last)?;
+        }
         let proof = source.finish()?;
-        let root = self.root.take().ok_or_else(|| {
-            Error::new(Kind::SourceChanged, "capture", "the source").because("it gave nothing")
-        })?;
+        let root = std::mem::take(&mut self.tree).finish(self.session)?;
         Ok(self.finish(description, root, proof))
     }
 
@@ -118,7 +114,7 @@ impl<'b, 'r> PartBuilder<'b, 'r> {
             root,
             started: self.started,
             finished: self.session.repository().env().now(),
-            facts: proof.facts,
+            facts: proof.facts.into_texts(),
             selection: description.selection,
             parents,
             tainted,
@@ -132,22 +128,23 @@ impl<'b, 'r> PartBuilder<'b, 'r> {
 
     fn take(&mut self, item: Item) -> Result<()> {
         match item {
-            Item::Enter(node) => {
+            Item::Enter(entry) => {
                 if self.beside.len() >= DIRECTORY_DEPTH_MAX {
                     return Err(Error::new(Kind::Unsupported, "capture", "the source")
                         .because("its directories are nested too deeply")
                         .hint("exclude the deepest ones"));
                 }
                 let before = match self.beside.last_mut() {
-                    Some(beside) => beside.all(self.reader, &node.name),
+                    Some(beside) => beside.all(self.reader, &entry.name),
                     None => Before::roots(self.parents),
                 };
                 let entries = before.iter().find_map(Before::directory);
                 self.beside.push(Beside::open(before));
                 self.counts.items += 1;
                 self.counts.directories += 1;
-                self.batch.push(Event::Enter(Box::new(node), entries));
+                self.batch.push(Event::Enter(Box::new(entry), entries));
             }
+            Item::HoldOpen => self.batch.push(Event::HoldOpen),
             Item::Leave => {
                 self.beside.pop();
                 self.batch.push(Event::Leave);
@@ -163,10 +160,24 @@ impl<'b, 'r> PartBuilder<'b, 'r> {
         if self.batch.is_full() { self.flush() } else { Ok(()) }
     }
 
+    /// Captures a file that comes last: enters the directories that lead to it again.
+    fn take_last(&mut self, last: LastFile) -> Result<()> {
+        self.tree.enter_again(&last.folder)?;
+        self.beside.push(Beside::open(Before::roots(self.parents)));
+        for name in &last.folder {
+            let before = self.beside.last_mut().map(|beside| beside.all(self.reader, name));
+            self.beside.push(Beside::open(before.unwrap_or_default()));
+        }
+        self.file(last.file)?;
+        self.flush()?;
+        self.beside.clear();
+        self.tree.leave_all(self.session)
+    }
+
     /// An unchanged file is not opened, nor one that was met under another name; a small one waits
     /// for others; a large one is streamed.
     fn file(&mut self, file: FileItem) -> Result<()> {
-        let before = self.before(&file.node.name);
+        let before = self.before(&file.entry.name);
         self.used.extend(before.iter().map(|(parent, _)| parent));
         self.counts.items += 1;
         match before {
@@ -174,7 +185,7 @@ impl<'b, 'r> PartBuilder<'b, 'r> {
                 self.counts.files_unchanged += 1;
                 self.counts.bytes += content_length(&before);
                 tell(self.monitor, content_length(&before));
-                let node = unchanged(file.node, before);
+                let node = unchanged(file.entry, before);
                 if let Some(same) = &file.same {
                     self.links.meet(same);
                     self.links.keep(same, &[], &First::unread(node.clone()));
@@ -201,7 +212,7 @@ impl<'b, 'r> PartBuilder<'b, 'r> {
         if self.all_or_nothing {
             return Err(error);
         }
-        if self.open.is_empty() && self.beside.is_empty() {
+        if self.tree.is_outside() && self.beside.is_empty() {
             return Err(error);
         }
         self.monitor.trouble(&error);
@@ -244,21 +255,22 @@ impl<'b, 'r> PartBuilder<'b, 'r> {
 
     fn write(&mut self, event: Event) -> Result<()> {
         match event {
-            Event::Enter(node, before) => {
+            Event::Enter(entry, before) => {
                 let writer = DirectoryWriter::new(self.reader, before);
-                self.open.push(OpenDirectory::new(*node, writer));
+                self.tree.enter(*entry, writer);
             }
-            Event::Leave => self.leave()?,
+            Event::HoldOpen => self.tree.hold_open(),
+            Event::Leave => self.tree.leave(self.session)?,
             Event::Done(mut node) => {
                 if self.taints.remembers(node.taint.as_ref()) {
-                    let path = self.path_of(&node.name);
+                    let path = self.tree.path_of(&node.name);
                     self.mark(&path, &mut node, Verdict::default());
                 }
-                self.entry(*node)?;
+                self.tree.entry(self.session, *node)?;
             }
             Event::Read(read) => {
                 let node = self.read(*read);
-                self.entry(node)?;
+                self.tree.entry(self.session, node)?;
             }
             Event::Beside(read) => {
                 let node = self.read(*read);
@@ -286,7 +298,7 @@ impl<'b, 'r> PartBuilder<'b, 'r> {
     /// The entry of a file that was read, which is counted and told of.
     fn read(&mut self, mut read: ReadFile) -> Node {
         read.count(&mut self.counts);
-        let path = self.path_of(&read.node.name);
+        let path = self.tree.path_of(&read.node.name);
         if let Some(change) = read.change() {
             self.monitor.file(change, &path, content_length(&read.node));
         }
@@ -332,49 +344,20 @@ impl<'b, 'r> PartBuilder<'b, 'r> {
         }
     }
 
-    /// The path of an entry in the directory that is being written, or of the root.
-    fn path_of(&self, name: &[u8]) -> Vec<u8> {
-        let mut path = self.path.clone();
-        let beneath = self.open.iter().skip(1).map(OpenDirectory::name);
-        for name in beneath.chain((!self.open.is_empty()).then_some(name)) {
-            crate::ops::tree::push(&mut path, name);
-        }
-        path
-    }
-
-    fn leave(&mut self) -> Result<()> {
-        let Some(directory) = self.open.pop() else { return Ok(()) };
-        let node = directory.finish(self.session)?;
-        self.entry(node)
-    }
-
-    fn entry(&mut self, node: Node) -> Result<()> {
-        match self.open.last_mut() {
-            Some(directory) => directory.push(self.session, node),
-            None => {
-                self.root = Some(node);
-                Ok(())
-            }
-        }
-    }
-
     /// An entry whose turn comes later in its directory. A source that is one file has none.
     fn early(&mut self, node: Node) {
-        match self.open.last_mut() {
-            Some(directory) => {
-                self.counts.items += 1;
-                directory.push_early(node);
-            }
-            None => {
-                self.counts.failed += 1;
-                let path = String::from_utf8_lossy(&self.path).into_owned();
-                let name = String::from_utf8_lossy(&node.name).into_owned();
-                self.incomplete = true;
-                self.warn(Some(format!(
-                    "{path}: {name} belongs to it and is not in this snapshot: back up the folder"
-                )));
-            }
+        if !self.tree.is_outside() {
+            self.counts.items += 1;
+            return self.tree.early(node);
         }
+        self.counts.failed += 1;
+        self.incomplete = true;
+        let path = self.tree.path_of(&node.name);
+        let path = String::from_utf8_lossy(&path);
+        let name = String::from_utf8_lossy(&node.name);
+        self.warn(Some(format!(
+            "{path}: {name} belongs to it and is not in this snapshot: back up the folder"
+        )));
     }
 }
 

@@ -12,10 +12,6 @@ pub(super) struct ProgressStream<'m> {
 }
 
 impl ByteStream for ProgressStream<'_> {
-    fn changes_everywhere(&self) -> bool {
-        self.stream.changes_everywhere()
-    }
-
     fn read(&mut self, buffer: &mut [u8]) -> Result<Got> {
         go_on(self.monitor, "back up")?;
         let got = self.stream.read(buffer)?;

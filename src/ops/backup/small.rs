@@ -69,10 +69,6 @@ impl Resumed {
 }
 
 impl ByteStream for Resumed {
-    fn changes_everywhere(&self) -> bool {
-        self.stream.changes_everywhere()
-    }
-
     fn read(&mut self, buffer: &mut [u8]) -> Result<Got> {
         if !self.front.is_empty() {
             return Ok(Got::Data(self.front.read(buffer).unwrap_or(0)));

@@ -3,12 +3,13 @@
 use crate::format::list::Content;
 use crate::format::node::{Metadata, Node};
 use crate::repo::Reader;
+use crate::source::Entry;
 use crate::stream::Pieces;
 
 /// The entry as it is now, with what the stamp proves of the one before.
-pub(super) fn unchanged(node: Node, before: Node) -> Node {
-    let meta = Metadata { xattrs: before.meta.xattrs, ..node.meta };
-    Node { kind: before.kind, stamp: before.stamp, taint: before.taint, meta, ..node }
+pub(super) fn unchanged(entry: Entry, before: Node) -> Node {
+    let meta = Metadata { xattrs: before.meta.xattrs, ..entry.meta };
+    Node { name: entry.name, meta, ..before }
 }
 
 /// Whether every chunk of a content, and its list, can be read.

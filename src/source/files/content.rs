@@ -109,10 +109,6 @@ struct WithXattrs {
 }
 
 impl ByteStream for WithXattrs {
-    fn changes_everywhere(&self) -> bool {
-        self.stream.changes_everywhere()
-    }
-
     fn read(&mut self, buffer: &mut [u8]) -> Result<Got> {
         self.stream.read(buffer)
     }

@@ -6,9 +6,8 @@ use super::content::{Unopened, is_regular, open_regular, with_xattrs};
 use super::metadata::{XattrReader, metadata, stamp};
 use super::owners::Owners;
 use crate::error::{Attempt, Result};
-use crate::format::list::Content;
-use crate::format::node::{Node, NodeKind, Scrutiny, Stamp};
-use crate::source::{ByteStream, FileItem, FileProof, Got, Opener, Xattrs};
+use crate::format::node::{Scrutiny, Stamp};
+use crate::source::{ByteStream, Entry, FileItem, FileProof, Got, Opener, Xattrs};
 use rustix::fs::{AtFlags, Stat, statat};
 use std::fs::File;
 use std::io::{self, Read, Seek};
@@ -68,19 +67,11 @@ impl Refused {
         let mut copy = tempfile::tempfile().attempt("copy to a temporary file", path.display())?;
         let length = io::copy(&mut file, &mut copy).attempt("set aside", path.display())?;
         let meta = metadata(&stat, &Owners::of_this_machine(), Xattrs::new());
-        let kind = NodeKind::File { content: Content::default(), database: None };
         copy.rewind().attempt("read a copy of", path.display())?;
         let xattrs = XattrReader::new().read(self.file.directory.reach(), &name);
         let open: Opener =
             Box::new(move || Ok(with_xattrs(Box::new(SetAside { copy, path }), xattrs)));
-        Ok(Some(FileItem {
-            node: Node { name, kind, meta, stamp: None, taint: None },
-            length: Some(length),
-            stamp: None,
-            settled: false,
-            same: None,
-            open,
-        }))
+        Ok(Some(FileItem::new(Entry { name, meta }, Some(length), open)))
     }
 }
 

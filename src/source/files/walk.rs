@@ -12,12 +12,10 @@ use super::owners::Owners;
 use super::scope::Scope;
 use crate::env::{Env, Time};
 use crate::error::{Attempt, Error, Kind, Result};
-use crate::format::list::{Content, TreeRef};
 use crate::format::node::{Node, NodeKind};
-use crate::id::ChunkId;
 use crate::limits::DIRECTORY_DEPTH_MAX;
 use crate::source::sqlite::sibling_of;
-use crate::source::{FileItem, Item, Together, Xattrs};
+use crate::source::{Entry, FileItem, Item, Together, Xattrs};
 use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, Stat, major, minor};
 use rustix::io::Errno;
 use std::collections::VecDeque;
@@ -214,8 +212,14 @@ impl Walk {
     fn give(&mut self, level: &Level, name: Vec<u8>, real_name: &[u8], stat: Stat) {
         let Some(directory) = level.directory.clone() else { return };
         let device = (major(stat.st_rdev), minor(stat.st_rdev));
+        let mut meta = metadata(&stat, &self.owners, Xattrs::new());
+        meta.link_group = link_group(directory.fd(), real_name, &stat);
         let kind = match FileType::from_raw_mode(stat.st_mode) {
-            FileType::RegularFile => NodeKind::File { content: Content::default(), database: None },
+            FileType::RegularFile => {
+                let entry = Entry { name, meta };
+                let item = self.file(level, directory, real_name, stat, entry);
+                return self.ready.push_back(item);
+            }
             FileType::Symlink => match rustix::fs::readlinkat(directory.fd(), real_name, []) {
                 Ok(target) => NodeKind::Symlink { target: target.into_bytes() },
                 Err(cause) => return self.fail("read", &directory.join(real_name), cause),
@@ -231,16 +235,9 @@ impl Walk {
                 return self.ready.push_back(Item::Failed(error));
             }
         };
-        let mut meta = metadata(&stat, &self.owners, Xattrs::new());
-        meta.link_group = link_group(directory.fd(), real_name, &stat);
-        let mut node = Node { name, kind, meta, stamp: None, taint: None };
-        if matches!(node.kind, NodeKind::File { .. }) {
-            let item = self.file(level, directory, real_name, stat, node);
-            return self.ready.push_back(item);
-        }
         let (xattrs, failure) = self.xattrs_of(&directory, real_name, &directory.join(real_name));
-        node.meta.xattrs = xattrs;
-        self.ready.push_back(Item::Other(node));
+        meta.xattrs = xattrs;
+        self.ready.push_back(Item::Other(Node { name, kind, meta, stamp: None, taint: None }));
         self.ready.extend(failure.map(Item::Failed));
     }
 
@@ -250,12 +247,12 @@ impl Walk {
         directory: Arc<Directory>,
         name: &[u8],
         stat: Stat,
-        node: Node,
+        entry: Entry,
     ) -> Item {
         let sqlite = self.sqlite.clone();
         let beside = |suffix: &&[u8]| level.listing.contains(&[name, *suffix].concat());
         let logged = [&b"-wal"[..], b"-journal"].iter().any(beside);
-        let several = node.meta.link_group.is_some();
+        let several = entry.meta.link_group.is_some();
         let database = sqlite.is_some() && (logged || several) && is_database(directory.fd(), name);
         let read_by = (database && several)
             .then(|| Logged::of(&directory.join(name), &stat, &self.together))
@@ -264,11 +261,12 @@ impl Walk {
         // Commits may stand in a log alone: then the file's own stamp proves nothing.
         let proves = !(database && (logged || read_by.is_some()));
         let settled = proves && settled(&at, level.now, level.margin);
-        let same = same_file(node.meta.link_group, names(&stat), &at, settled, read_by.as_ref());
+        let same = same_file(entry.meta.link_group, names(&stat), &at, settled, read_by.as_ref());
         let unopened = Unopened { directory, name: name.to_vec(), stat, sqlite, read_by };
         let open = Box::new(move || unopened.open());
         let (length, stamp) = (Some(at.size), proves.then_some(at));
-        Item::File(FileItem { node, length, stamp, settled, same, open })
+        let file = FileItem::new(entry, length, open);
+        Item::File(FileItem { stamp, settled, same, ..file })
     }
 
     /// Goes down into the directory `fd`, whose stored name is `name`.
@@ -289,14 +287,8 @@ impl Walk {
         let (xattrs, no_xattrs) = self.xattrs_of(&directory, b".", &directory.path);
         let mut level = self.level(directory.clone(), &stat);
         let failure = self.list(&directory, &stat, &mut level);
-        let node = Node {
-            name,
-            kind: NodeKind::Directory { entries: TreeRef { id: ChunkId([0; 32]), levels: 0 } },
-            meta: metadata(&stat, &self.owners, xattrs),
-            stamp: None,
-            taint: None,
-        };
-        self.ready.push_back(Item::Enter(node));
+        let meta = metadata(&stat, &self.owners, xattrs);
+        self.ready.push_back(Item::Enter(Entry { name, meta }));
         self.ready.extend(no_xattrs.into_iter().chain(failure).map(Item::Failed));
         self.levels.push(level);
         if let Some(far) = self.levels.len().checked_sub(LEVELS_OPEN)

@@ -83,11 +83,6 @@ struct Dump {
 }
 
 impl ByteStream for Dump {
-    /// A row that is updated moves to another place.
-    fn changes_everywhere(&self) -> bool {
-        true
-    }
-
     fn read(&mut self, buffer: &mut [u8]) -> Result<Got> {
         loop {
             match self.output.read(buffer) {

@@ -7,23 +7,26 @@ mod facts;
 mod globals;
 mod session;
 
-use super::{Description, FileItem, Item, Opener, PartProof, Source};
+use super::{Description, Entry, FileItem, Item, Opener, PartProof, Source};
 use crate::env::{Env, Time};
 use crate::error::{Error, Kind, Result};
-use crate::format::list::{Content, TreeRef};
-use crate::format::node::{FileTime, Metadata, Node, NodeKind, bad_name};
-use crate::format::snapshot::{DATABASES, PartKind};
-use crate::id::ChunkId;
+use crate::format::facts::{PartFacts, ServerFacts};
+use crate::format::node::{FileTime, Metadata, bad_name};
+use crate::format::snapshot::PartKind;
 use crate::postgres::{Client, Settings, ToolOptions, Tools, version_text};
 use databases::Database;
 pub use databases::DatabaseChoice;
 pub use dump::DumpFormat;
 use rustix::process::{getegid, geteuid};
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 
 /// What a password on the command line earns.
 const SHOWN: &str = "the password stands in the connection string, which other users of this \
                      machine can see: ~/.pgpass, PGPASSFILE or PGPASSWORD keep it to yourself";
+
+/// The modes of folders and files in the snapshot: dumps are nobody else's business.
+const FOLDER_MODE: u32 = 0o700;
+const FILE_MODE: u32 = 0o600;
 
 /// What is dumped of a server, and how.
 #[derive(Clone, Debug, Default)]
@@ -79,23 +82,25 @@ impl PostgresSource {
         self.proof.warnings.extend(of_another_version(&tools, client.version()));
         let found = databases::choose(&mut client, &self.settings, &self.options.databases)?;
         self.proof.warnings.extend(found.warnings);
-        self.proof.facts = server_facts(&mut client, &tools, &found.databases)?;
+        let facts = server_facts(&mut client, &tools, &found.databases)?;
+        self.proof.facts = PartFacts::Server(facts);
         let root = self.path.rsplit(|byte| *byte == b'/').next().unwrap_or_default();
         let mut items = VecDeque::from([
-            Item::Enter(self.folder(root)),
-            Item::Enter(self.folder(b"databases")),
+            Item::Enter(self.entry(root, FOLDER_MODE)),
+            Item::Enter(self.entry(b"databases", FOLDER_MODE)),
         ]);
         // A session leads to the very server that was asked, where several may be named.
         let settings = client.settings();
         let mut files: Vec<FileItem> =
             found.databases.iter().map(|database| self.dump(database, settings, &tools)).collect();
-        files.sort_by(|a, b| a.node.name.cmp(&b.node.name));
+        files.sort_by(|a, b| a.entry.name.cmp(&b.entry.name));
         items.extend(files.into_iter().map(Item::File));
         items.push_back(Item::Leave);
         if !self.options.without_globals {
             let settings = settings.clone();
             let open: Opener = Box::new(move || globals::open(&tools, &settings));
-            items.push_back(Item::File(self.file(b"globals.sql".to_vec(), None, open)));
+            let entry = self.entry(b"globals.sql", FILE_MODE);
+            items.push_back(Item::File(FileItem::new(entry, None, open)));
         }
         items.push_back(Item::Leave);
         Ok(items)
@@ -112,21 +117,13 @@ impl PostgresSource {
             without_snapshot: self.options.without_snapshot,
         };
         let name = entry_name(&database.name, self.options.format.suffix());
-        self.file(name, Some(database.size), Box::new(move || job.open()))
+        let entry = self.entry(&name, FILE_MODE);
+        let file = FileItem::new(entry, Some(database.size), Box::new(move || job.open()));
+        // A row that is updated moves to another place.
+        FileItem { changes_everywhere: true, ..file }
     }
 
-    fn folder(&self, name: &[u8]) -> Node {
-        let entries = TreeRef { id: ChunkId([0; 32]), levels: 0 };
-        self.node(name.to_vec(), NodeKind::Directory { entries }, 0o700)
-    }
-
-    fn file(&self, name: Vec<u8>, length: Option<u64>, open: Opener) -> FileItem {
-        let kind = NodeKind::File { content: Content::default(), database: None };
-        let node = self.node(name, kind, 0o600);
-        FileItem { node, length, stamp: None, settled: false, same: None, open }
-    }
-
-    fn node(&self, name: Vec<u8>, kind: NodeKind, mode: u32) -> Node {
+    fn entry(&self, name: &[u8], mode: u32) -> Entry {
         let nanoseconds = u32::try_from(self.now.0.rem_euclid(Time::SECOND)).unwrap_or(0);
         let meta = Metadata {
             mode,
@@ -135,7 +132,7 @@ impl PostgresSource {
             mtime: FileTime(self.now.0.div_euclid(Time::SECOND), nanoseconds),
             ..Metadata::default()
         };
-        Node { name, kind, meta, stamp: None, taint: None }
+        Entry { name: name.to_vec(), meta }
     }
 }
 
@@ -165,22 +162,14 @@ impl Source for PostgresSource {
 }
 
 /// What is recorded of the server itself.
-fn server_facts(
-    client: &mut Client,
-    tools: &Tools,
-    databases: &[Database],
-) -> Result<BTreeMap<String, String>> {
-    let names: Vec<String> = databases.iter().map(|it| escaped(&it.name)).collect();
-    let mut facts = BTreeMap::from([
-        ("server".to_owned(), client.text("SHOW server_version")?),
-        ("pg_dump".to_owned(), version_text(tools.version())),
-        (DATABASES.to_owned(), names.join(", ")),
-    ]);
-    // Some managed servers keep it to themselves.
-    if let Ok(identifier) = client.text("SELECT system_identifier FROM pg_control_system()") {
-        facts.insert("system_identifier".to_owned(), identifier);
-    }
-    Ok(facts)
+fn server_facts(client: &mut Client, tools: &Tools, databases: &[Database]) -> Result<ServerFacts> {
+    Ok(ServerFacts {
+        version: client.text("SHOW server_version")?,
+        pg_dump: version_text(tools.version()),
+        databases: databases.iter().map(|it| escaped(&it.name)).collect(),
+        // Some managed servers keep it to themselves.
+        system_identifier: client.text("SELECT system_identifier FROM pg_control_system()").ok(),
+    })
 }
 
 /// A newer `pg_dump` may write what only that very server understands.

@@ -28,13 +28,10 @@ pub use reader::{Opened, SqliteOptions, SqliteReader};
 pub use spool::SpoolLimits;
 
 use crate::error::{Attempt, Result};
-use crate::format::list::Content;
-use crate::format::node::{Node, NodeKind};
 use crate::format::snapshot::PartKind;
 use crate::source::files::{NamedDatabase, Scope, Unlogged, with_xattrs};
-use crate::source::{Description, FileItem, Item, PartProof, Source, Together};
+use crate::source::{Description, Entry, FileItem, Item, PartProof, Source, Together};
 use std::collections::BTreeSet;
-use std::ffi::OsString;
 use std::fs::File;
 use std::os::fd::AsFd;
 use std::os::unix::ffi::OsStrExt;
@@ -122,17 +119,7 @@ impl Source for SqliteSource {
         }
         let NamedDatabase { meta, xattrs, same, read_by, unlogged } =
             NamedDatabase::examine(&self.path, &self.together)?;
-        let node = Node {
-            name: self
-                .path
-                .file_name()
-                .map_or_else(OsString::new, OsString::from)
-                .into_encoded_bytes(),
-            kind: NodeKind::File { content: Content::default(), database: None },
-            meta,
-            stamp: None,
-            taint: None,
-        };
+        let name = self.path.file_name().unwrap_or_default().as_bytes().to_vec();
         let length = self.path.metadata().ok().map(|found| found.len());
         let reader = self.reader.clone();
         let open = Box::new(move || {
@@ -144,7 +131,8 @@ impl Source for SqliteSource {
             Ok(with_xattrs(pages, xattrs))
         });
         // No stamp: what was committed may stand in the log alone, the file unchanged.
-        Ok(Some(Item::File(FileItem { node, length, stamp: None, settled: false, same, open })))
+        let file = FileItem::new(Entry { name, meta }, length, open);
+        Ok(Some(Item::File(FileItem { same, ..file })))
     }
 
     fn finish(self: Box<Self>) -> Result<PartProof> {

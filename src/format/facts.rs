@@ -1,0 +1,62 @@
+//! What a part records of its source, by the kind of it: written into a snapshot as texts by name.
+
+use super::snapshot::{Part, PartKind};
+use std::collections::BTreeMap;
+
+/// Facts of a source.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum PartFacts {
+    /// There is nothing to say.
+    #[default]
+    None,
+    /// The program whose output was captured.
+    Command(String),
+    /// A server whose databases were dumped.
+    Server(ServerFacts),
+}
+
+/// What is known of a PostgreSQL server.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ServerFacts {
+    /// Its version, as it names itself.
+    pub version: String,
+    /// The version of `pg_dump`.
+    pub pg_dump: String,
+    /// The databases that were dumped, escaped as in the names of their entries.
+    pub databases: Vec<String>,
+    /// What tells it from others, where it says so.
+    pub system_identifier: Option<String>,
+}
+
+/// The fact that lists the databases of a part of kind `postgres-dump`.
+const DATABASES: &str = "databases";
+/// What parts them; their escaped names have no comma.
+const SEPARATOR: &str = ", ";
+
+impl PartFacts {
+    /// The texts of the record.
+    pub fn into_texts(self) -> BTreeMap<String, String> {
+        let texts = match self {
+            PartFacts::None => Vec::new(),
+            PartFacts::Command(program) => vec![("command", program)],
+            PartFacts::Server(facts) => {
+                let mut texts = vec![
+                    ("server", facts.version),
+                    ("pg_dump", facts.pg_dump),
+                    (DATABASES, facts.databases.join(SEPARATOR)),
+                ];
+                texts.extend(facts.system_identifier.map(|text| ("system_identifier", text)));
+                texts
+            }
+        };
+        texts.into_iter().map(|(name, text)| (name.to_owned(), text)).collect()
+    }
+}
+
+impl Part {
+    /// The databases of a server that are in it, escaped as in the names of their entries.
+    pub fn databases(&self) -> impl Iterator<Item = &str> {
+        let listed = self.facts.get(DATABASES).filter(|_| self.kind == PartKind::PostgresDump);
+        listed.into_iter().flat_map(|names| names.split(SEPARATOR))
+    }
+}
