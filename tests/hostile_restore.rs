@@ -6,7 +6,8 @@ use icecore::error::Kind;
 use icecore::format::database::DatabaseFacts;
 use icecore::format::list::Content;
 use icecore::format::node::{FileTime, LinkGroup, NodeKind};
-use icecore::sink::files::{FilesOptions, FilesSink, Overwrite, Placed};
+use icecore::sink::files::{FilesOptions, FilesSink, Overwrite};
+use icecore::sink::{Placed, Sink};
 use std::ffi::OsStr;
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
@@ -38,7 +39,7 @@ impl Rig {
         self.dir.path().join("outside")
     }
 
-    fn open(&self, overwrite: Overwrite) -> FilesSink {
+    fn open(&self, overwrite: Overwrite) -> Box<FilesSink> {
         open(&self.target(), overwrite)
     }
 
@@ -275,7 +276,7 @@ fn as_a_user() {
 fn as_a_user_child() {
     let rig = Rig::new();
     let options = FilesOptions { devices_and_setuid: true, ..FilesOptions::default() };
-    let mut target = FilesSink::open(&rig.target(), options).unwrap();
+    let mut target = Box::new(FilesSink::open(&rig.target(), options).unwrap());
     let mut locked = directory(b"locked");
     locked.meta.mode = 0o555;
     target.enter(&locked).unwrap();
@@ -293,7 +294,7 @@ fn as_a_user_child() {
     assert_eq!(mode("locked") & 0o7777, 0o555);
     // A read-only folder that is there already is filled again.
     let options = FilesOptions { overwrite: Overwrite::Always, ..FilesOptions::default() };
-    let mut target = FilesSink::open(&rig.target(), options).unwrap();
+    let mut target = Box::new(FilesSink::open(&rig.target(), options).unwrap());
     target.enter(&locked).unwrap();
     write(&mut target, &file(b"more"), b"more").unwrap();
     target.leave().unwrap();

@@ -33,6 +33,7 @@ mod postgres;
 mod series;
 mod similar;
 mod single;
+mod sinks;
 mod spec;
 mod sqlite;
 mod tags;

@@ -5,7 +5,8 @@ use icecore::format::database::DatabaseFacts;
 use icecore::format::list::{Content, TreeRef};
 use icecore::format::node::{FileTime, Metadata, Node, NodeKind};
 use icecore::id::ChunkId;
-use icecore::sink::files::{FilesOptions, FilesSink, Overwrite, Placed};
+use icecore::sink::files::{FilesOptions, FilesSink, Overwrite};
+use icecore::sink::{Placed, Sink};
 use std::fs;
 use std::path::Path;
 
@@ -32,9 +33,9 @@ pub fn link(name: impl AsRef<[u8]>, target: &[u8]) -> Node {
     node(name, NodeKind::Symlink { target: target.to_vec() })
 }
 
-pub fn open(folder: &Path, overwrite: Overwrite) -> FilesSink {
+pub fn open(folder: &Path, overwrite: Overwrite) -> Box<FilesSink> {
     let options = FilesOptions { overwrite, ..FilesOptions::default() };
-    FilesSink::open(folder, options).unwrap()
+    Box::new(FilesSink::open(folder, options).unwrap())
 }
 
 pub fn write(target: &mut FilesSink, node: &Node, content: &[u8]) -> Result<()> {
@@ -43,7 +44,7 @@ pub fn write(target: &mut FilesSink, node: &Node, content: &[u8]) -> Result<()> 
             sink.write_at(0, content)?;
             sink.finish(node)
         }
-        Placed::Kept | Placed::Linked => Ok(()),
+        _ => Ok(()),
     }
 }
 

@@ -7,6 +7,7 @@ use icecore::format::list::{Content, TreeRef};
 use icecore::format::node::{Node, NodeKind};
 use icecore::id::ChunkId;
 use icecore::sink::files as target;
+use icecore::sink::{Placed, Sink};
 use icecore::source::files::{FilesOptions, FilesSource};
 use icecore::source::{Entry, Item, Source};
 use rustix::fs::{CWD, FileType, Mode, XattrFlags};
@@ -26,12 +27,12 @@ fn folder(entry: Entry) -> Node {
 /// Captures `from` and restores it to `to`, without a repository between.
 fn copy(from: &Path, to: &Path, options: target::FilesOptions) -> target::Report {
     let mut source = FilesSource::new(from, FilesOptions::default()).unwrap();
-    let mut target = target::FilesSink::open(to, options).unwrap();
+    let mut target = Box::new(target::FilesSink::open(to, options).unwrap());
     let mut depth = 0;
     while let Some(item) = source.next().unwrap() {
         match item {
             Item::Enter(entry) if depth == 0 => {
-                target.root(&folder(entry));
+                target.begin(&folder(entry));
                 depth = 1;
             }
             Item::Enter(entry) => {
@@ -49,7 +50,7 @@ fn copy(from: &Path, to: &Path, options: target::FilesOptions) -> target::Report
                 let mut node = file.entry.clone().holding(kind);
                 let captured = capture(file).unwrap();
                 node.meta.xattrs = captured.proof.xattrs.unwrap();
-                if let target::Placed::Write(sink) = target.file(&node, captured.size).unwrap() {
+                if let Placed::Write(sink) = target.file(&node, captured.size).unwrap() {
                     for (offset, bytes) in &captured.data {
                         sink.write_at(*offset, bytes).unwrap();
                     }

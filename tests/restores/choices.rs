@@ -111,6 +111,7 @@ fn folders_on_the_way() {
 #[test]
 fn a_folder_in_use_keeps_its_mode() {
     use crate::common::target::{directory, file, open, write};
+    use icecore::sink::Sink;
     use icecore::sink::files::Overwrite;
     let dir = tempfile::tempdir().unwrap();
     let folder = dir.path().join("folder");

@@ -2,6 +2,7 @@
 
 use crate::common::aloud::is_root;
 use crate::common::target::{file, names, write};
+use icecore::sink::Sink;
 use icecore::sink::files::{FilesOptions, FilesSink};
 use std::fs;
 use std::os::unix::fs::MetadataExt;
@@ -16,7 +17,7 @@ fn privileged_attributes_only_by_flag() {
     for wanted in [false, true] {
         let dir = tempfile::tempdir().unwrap();
         let options = FilesOptions { devices_and_setuid: wanted, ..FilesOptions::default() };
-        let mut target = FilesSink::open(dir.path(), options).unwrap();
+        let mut target = Box::new(FilesSink::open(dir.path(), options).unwrap());
         let mut node = file("a");
         (node.meta.uid, node.meta.gid) = (12, 34);
         for name in ["trusted.secret", "security.other", "user.colour"] {

@@ -5,7 +5,8 @@ use crate::common::desk::{Desk, stderr};
 use crate::common::target::{captured, directory, file, names, node, open, write};
 use icecore::error::Kind;
 use icecore::format::node::NodeKind;
-use icecore::sink::files::{Overwrite, Placed};
+use icecore::sink::files::Overwrite;
+use icecore::sink::{Placed, Sink};
 use std::fs;
 
 const OVER: [&str; 4] = ["-t", "out", "--overwrite", "always"];

@@ -6,7 +6,7 @@ use crate::format::node::Node;
 use crate::limits::{WINDOW, WINDOW_PIECES};
 use crate::monitor::{Counter, Monitor, go_on};
 use crate::repo::Reader;
-use crate::sink::files::FileWriter;
+use crate::sink::FileSink;
 use crate::stream::{ContentReader, Pieces, Run, Runs, runs};
 use rayon::prelude::*;
 
@@ -21,7 +21,7 @@ struct File {
     path: String,
     node: Node,
     content: Content,
-    sink: FileWriter,
+    sink: Box<dyn FileSink>,
 }
 
 /// So many files are written at once at most.
@@ -32,7 +32,13 @@ const SMALL: u64 = WINDOW as u64 / 4;
 const PIECES_FEW: usize = WINDOW_PIECES / 4;
 
 impl Contents {
-    pub(super) fn push(&mut self, path: &[u8], node: Node, content: Content, sink: FileWriter) {
+    pub(super) fn push(
+        &mut self,
+        path: &[u8],
+        node: Node,
+        content: Content,
+        sink: Box<dyn FileSink>,
+    ) {
         self.bytes = self.bytes.saturating_add(content.length);
         let path = String::from_utf8_lossy(path).into_owned();
         self.files.push(File { path, node, content, sink });

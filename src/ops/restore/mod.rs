@@ -1,19 +1,21 @@
 //! `restore`: a snapshot, or what stands at a path of it, into a folder.
 
 mod content;
+mod fill;
 pub mod postgres;
 mod verify;
 
 use super::damage::remember;
-use super::tree::{self, Entry, Step};
+use super::tree::{self, Entry};
 use crate::error::{Error, Kind, Result};
-use crate::format::node::{Node, NodeKind};
+use crate::format::node::NodeKind;
 use crate::format::snapshot::Snapshot;
-use crate::monitor::{Counter, Monitor, go_on};
+use crate::monitor::Monitor;
 use crate::repo::Reader;
-use crate::sink::files::{FilesOptions, FilesSink, Placed, Rehearsal, Report, Would};
+use crate::sink::Sink;
+use crate::sink::files::{FilesOptions, FilesSink, Rehearsal, Report};
 use crate::source::files::Excludes;
-use content::Contents;
+use fill::fill;
 use std::path::Path;
 
 /// What a restore is asked for.
@@ -25,6 +27,8 @@ pub struct RestoreOptions {
     pub include: Excludes,
     /// What is left out.
     pub exclude: Excludes,
+    /// Files that appear last, once all else is in place.
+    pub hold_back: Excludes,
     /// Change nothing, and say what would be restored, kept and refused.
     pub dry_run: bool,
     /// Read everything back afterwards and compare.
@@ -68,6 +72,50 @@ pub fn restore(
     options: &mut RestoreOptions,
     monitor: &dyn Monitor,
 ) -> Result<RestoreReport> {
+    let found = find(reader, snapshot, path, monitor)?;
+    let new = !target.exists();
+    let sink: Box<dyn Sink> = match options.dry_run {
+        true => Box::new(Rehearsal::open(target, options.files)?),
+        false => Box::new(FilesSink::open(target, options.files)?),
+    };
+    let Some(mut report) = fill(reader, snapshot, &found, sink, options, monitor)? else {
+        if new && !options.dry_run {
+            // Whoever is told that nothing was restored expects nothing there.
+            let _ = std::fs::remove_dir(target);
+        }
+        return Err(nothing_chosen(snapshot, &found, options));
+    };
+    if options.verify && !options.dry_run {
+        verify::verify(reader, &found, target, options, monitor, &mut report)?;
+    }
+    Ok(report)
+}
+
+/// Restores what stands at `path`, or everything, into a sink of any kind. What the options say of
+/// folders means nothing here.
+///
+/// # Errors
+/// As for [`restore`].
+pub fn restore_into(
+    reader: &Reader<'_>,
+    snapshot: &Snapshot,
+    path: Option<&[u8]>,
+    sink: Box<dyn Sink + '_>,
+    options: &mut RestoreOptions,
+    monitor: &dyn Monitor,
+) -> Result<RestoreReport> {
+    let found = find(reader, snapshot, path, monitor)?;
+    let report = fill(reader, snapshot, &found, sink, options, monitor)?;
+    report.ok_or_else(|| nothing_chosen(snapshot, &found, options))
+}
+
+/// What stands at a path, if it is as much as the snapshot says.
+fn find(
+    reader: &Reader<'_>,
+    snapshot: &Snapshot,
+    path: Option<&[u8]>,
+    monitor: &dyn Monitor,
+) -> Result<tree::Found> {
     let counted = tree::find(reader, snapshot, path.unwrap_or(b"/"))
         .and_then(|found| tree::count(reader, &found).map(|entries| (found, entries)));
     remember(reader.repository(), reader.index(), monitor);
@@ -77,46 +125,7 @@ pub fn restore(
         let reason = format!("it has {entries} entries, more entries than it says: {says}");
         return Err(Error::damaged("restore", snapshot.id.short(), reason));
     }
-    let new = !target.exists();
-    let into = match options.dry_run {
-        true => Target::Rehearsal(Rehearsal::open(target, options.files)?),
-        false => Target::Files(Box::new(FilesSink::open(target, options.files)?)),
-    };
-    monitor.begin("restore", Some((Counter::Bytes, snapshot.summary.bytes)));
-    let mut restoring = Restoring {
-        reader,
-        target: into,
-        contents: Contents::default(),
-        waiting: Vec::new(),
-        blocked: false,
-        entered: 0,
-        inside: 0,
-        chosen: 0,
-        passed: 0,
-        options,
-        monitor,
-        report: RestoreReport::default(),
-    };
-    let walked = restoring.all(&found);
-    monitor.end();
-    remember(reader.repository(), reader.index(), monitor);
-    walked?;
-    let Restoring { target: into, mut report, chosen, passed, .. } = restoring;
-    if let Target::Files(files) = into {
-        report.left_out = files.finish()?;
-        report.items = report.items.saturating_sub(report.left_out.siblings);
-        report.files = report.files.saturating_sub(report.left_out.siblings);
-        if chosen == 0 && passed > 0 && new {
-            // Whoever is told that nothing was restored expects nothing there.
-            let _ = std::fs::remove_dir(target);
-        } else if options.verify {
-            verify::verify(reader, &found, target, options, monitor, &mut report)?;
-        }
-    }
-    match chosen == 0 && passed > 0 {
-        true => Err(nothing_chosen(snapshot, &found, options)),
-        false => Ok(report),
-    }
+    Ok(found)
 }
 
 fn nothing_chosen(snapshot: &Snapshot, found: &tree::Found, options: &RestoreOptions) -> Error {
@@ -129,265 +138,6 @@ fn nothing_chosen(snapshot: &Snapshot, found: &tree::Found, options: &RestoreOpt
     Error::new(Kind::NotFound, "restore", subject).because(reason).hint(
         "`icecore ls SNAPSHOT` lists its paths; a pattern with a leading `/` is a whole path there",
     )
-}
-
-/// Where a restore goes.
-enum Target {
-    Files(Box<FilesSink>),
-    Rehearsal(Rehearsal),
-}
-
-impl Target {
-    fn enter(&mut self, node: &Node) -> Result<()> {
-        match self {
-            Target::Files(files) if tree::leads(node) => files.pass(&node.name),
-            Target::Files(files) => files.enter(node),
-            Target::Rehearsal(rehearsal) => rehearsal.enter(&node.name),
-        }
-    }
-
-    fn other(&mut self, node: &Node) -> Result<()> {
-        match self {
-            Target::Files(files) => files.other(node),
-            Target::Rehearsal(rehearsal) => rehearsal.other(node),
-        }
-    }
-}
-
-struct Restoring<'a> {
-    reader: &'a Reader<'a>,
-    target: Target,
-    contents: Contents,
-    /// Directories on the way that nothing needed yet.
-    waiting: Vec<Node>,
-    /// Whether the first of those could not be made: then nothing beneath it can be restored.
-    blocked: bool,
-    /// Directories made and entered.
-    entered: usize,
-    /// How many of the innermost directories lie in one that was included.
-    inside: usize,
-    /// Entries that were to be restored, and those that the patterns passed over.
-    chosen: u64,
-    passed: u64,
-    options: &'a mut RestoreOptions,
-    monitor: &'a dyn Monitor,
-    report: RestoreReport,
-}
-
-impl Restoring<'_> {
-    fn all(&mut self, found: &tree::Found) -> Result<()> {
-        let reader = self.reader;
-        let root = found.path.clone();
-        let monitor = self.monitor;
-        let (mut failed, mut damaged) = (0, 0);
-        let walked = tree::walk(
-            reader,
-            found,
-            &mut |path, step| self.step(&root, path, step),
-            &mut |error| {
-                monitor.trouble(&error);
-                failed += 1;
-                damaged += u64::from(is_damage(&error));
-                Ok(())
-            },
-        );
-        self.report.failed += failed;
-        self.report.damaged += damaged;
-        // What was placed already gets its content, however the walk ended.
-        let flushed = self.flush();
-        walked.and(flushed)?;
-        self.settle()
-    }
-
-    fn step(&mut self, root: &[u8], path: &[u8], step: Step<'_>) -> Result<bool> {
-        go_on(self.monitor, "restore")?;
-        match step {
-            Step::Leave => self.leave(root, path),
-            Step::Enter(node) => self.enter(root, path, node),
-            Step::Node(node) => self.node(path, node),
-        }
-    }
-
-    fn enter(&mut self, root: &[u8], path: &[u8], node: &Node) -> Result<bool> {
-        if self.blocked {
-            return Ok(false);
-        }
-        if self.options.exclude.leave_out(path) {
-            self.passed += 1;
-            return Ok(false);
-        }
-        let included = self.inside > 0 || self.included(path);
-        if path == root {
-            // The target stands for it.
-            self.inside += usize::from(included);
-            if let (Target::Files(target), true) = (&mut self.target, included) {
-                target.root(node);
-            }
-            return Ok(true);
-        }
-        self.waiting.push(node.clone());
-        // A folder that only leads to parts is made for them alone.
-        let wanted = included && !tree::leads(node);
-        self.choose(wanted);
-        if wanted && !self.reach()? {
-            // Not entered, so it will not be left.
-            self.waiting.pop();
-            self.blocked = !self.waiting.is_empty();
-            return Ok(false);
-        }
-        self.inside += usize::from(included);
-        Ok(true)
-    }
-
-    fn leave(&mut self, root: &[u8], path: &[u8]) -> Result<bool> {
-        self.inside = self.inside.saturating_sub(1);
-        if path == root {
-            return Ok(true);
-        }
-        if self.waiting.pop().is_some() {
-            self.blocked &= !self.waiting.is_empty();
-        } else {
-            self.flush()?;
-            self.settle()?;
-            self.entered = self.entered.saturating_sub(1);
-            match &mut self.target {
-                Target::Files(target) => target.leave()?,
-                Target::Rehearsal(rehearsal) => rehearsal.leave(),
-            }
-        }
-        Ok(true)
-    }
-
-    /// What waited for its folder to be complete comes into its place.
-    fn settle(&mut self) -> Result<()> {
-        let Target::Files(target) = &mut self.target else { return Ok(()) };
-        for error in target.settle() {
-            self.report.items = self.report.items.saturating_sub(1);
-            self.report.files = self.report.files.saturating_sub(1);
-            self.fail(error)?;
-        }
-        Ok(())
-    }
-
-    fn choose(&mut self, wanted: bool) {
-        self.chosen += u64::from(wanted);
-        self.passed += u64::from(!wanted);
-    }
-
-    fn node(&mut self, path: &[u8], node: &Node) -> Result<bool> {
-        let included = self.inside > 0 || self.included(path);
-        let wanted = included && !self.options.exclude.leave_out(path);
-        self.choose(wanted);
-        if !wanted || !self.reach()? {
-            return Ok(true);
-        }
-        let placed = self.place(path, node);
-        if let Err(error) = placed {
-            self.fail(error)?;
-        }
-        Ok(true)
-    }
-
-    fn place(&mut self, path: &[u8], node: &Node) -> Result<()> {
-        let NodeKind::File { content, .. } = &node.kind else {
-            self.target.other(node)?;
-            self.done(0);
-            return Ok(());
-        };
-        if let Some(taint) = &node.taint {
-            self.report.tainted += 1;
-            self.monitor.note(&taint.told(path));
-        }
-        let target = match &mut self.target {
-            Target::Files(target) => target,
-            Target::Rehearsal(rehearsal) => {
-                match rehearsal.file(node, content.length)? {
-                    Would::Write => {
-                        self.monitor.would_restore(path, content.length);
-                        self.report.files += 1;
-                        self.done(content.length);
-                    }
-                    Would::Keep => self.report.kept += 1,
-                    Would::LeaveOut => self.report.left_out.siblings += 1,
-                }
-                return Ok(());
-            }
-        };
-        match target.file(node, content.length)? {
-            Placed::Kept => self.report.kept += 1,
-            Placed::Linked => {
-                self.report.files += 1;
-                self.done(0);
-            }
-            Placed::Write(sink) => {
-                self.contents.push(path, node.clone(), content.clone(), sink);
-                if self.contents.is_full() {
-                    self.flush()?;
-                }
-            }
-        }
-        Ok(())
-    }
-
-    /// Writes what waits.
-    fn flush(&mut self) -> Result<()> {
-        for result in std::mem::take(&mut self.contents).write(self.reader, self.monitor) {
-            match result {
-                Ok(length) => {
-                    self.report.files += 1;
-                    self.done(length);
-                }
-                Err(error) => self.fail(error)?,
-            }
-        }
-        Ok(())
-    }
-
-    /// Makes the directories on the way; false if one cannot be made, which is told once.
-    fn reach(&mut self) -> Result<bool> {
-        if self.blocked {
-            return Ok(false);
-        }
-        let mut waiting = std::mem::take(&mut self.waiting).into_iter();
-        while let Some(node) = waiting.next() {
-            if let Err(error) = self.target.enter(&node) {
-                self.waiting.push(node);
-                self.waiting.extend(waiting);
-                self.blocked = true;
-                self.fail(error)?;
-                return Ok(false);
-            }
-            self.entered += 1;
-            self.done(0);
-        }
-        Ok(true)
-    }
-
-    fn included(&mut self, path: &[u8]) -> bool {
-        self.options.include.is_empty() || self.options.include.leave_out(path)
-    }
-
-    fn done(&mut self, bytes: u64) {
-        self.report.items += 1;
-        self.report.bytes += bytes;
-        self.monitor.count(Counter::Items, 1);
-    }
-
-    /// One entry's trouble; what stops every entry stops the restore.
-    fn fail(&mut self, error: Error) -> Result<()> {
-        if matches!(error.kind(), Kind::NoSpace | Kind::Interrupted) {
-            return Err(error);
-        }
-        self.monitor.trouble(&error);
-        self.report.failed += 1;
-        self.report.damaged += u64::from(is_damage(&error));
-        Ok(())
-    }
-}
-
-/// Whether something in the repository is not as it must be, or not there.
-fn is_damage(error: &Error) -> bool {
-    matches!(error.kind(), Kind::Damaged | Kind::NotFound)
 }
 
 /// The single node at a place, if it is no folder.

@@ -3,11 +3,13 @@
 
 use super::databases::Sort;
 use super::folder::Folder;
+use super::held_back::HeldBack;
 use super::links::{Links, Same};
 use super::metadata::{Rights, Thing, apply};
 use crate::error::{Attempt, Error, Kind, Result};
 use crate::format::database::DatabaseFacts;
 use crate::format::node::Node;
+use crate::sink::FileSink;
 use crate::sink::sqlite::{is_database, sibling_of};
 use crate::sink::temporary::temporary;
 use rustix::fs::{Mode, OFlags};
@@ -23,7 +25,7 @@ const BLOCK: u64 = 4096;
 static ZEROS: [u8; 4096] = [0; 4096];
 
 /// A file that is being written. If it is given up, nothing stays of it.
-pub struct FileWriter {
+pub(super) struct FileWriter {
     file: File,
     folder: Arc<Folder>,
     path: PathBuf,
@@ -37,6 +39,8 @@ pub struct FileWriter {
     keep: bool,
     /// Its key among the files of several names, until it is in place.
     link: Option<Box<(Same, Arc<Links>)>>,
+    /// Where it waits when it is whole, and its turn, if it is to appear last.
+    held: Option<(u64, Arc<HeldBack>)>,
 }
 
 impl FileWriter {
@@ -56,12 +60,43 @@ impl FileWriter {
         let (file, temporary, path) = created?;
         let temporary = Some(temporary);
         let (name, link) = (node.name.clone(), link.map(Box::new));
-        Ok(FileWriter { file, folder, path, name, temporary, size, sparse, keep, rights, link })
+        Ok(FileWriter {
+            file,
+            folder,
+            path,
+            name,
+            temporary,
+            size,
+            sparse,
+            keep,
+            rights,
+            link,
+            held: None,
+        })
     }
 
-    /// Writes `bytes` at `offset`, within the size that was given. What is never written is a
-    /// hole.
-    pub fn write_at(&self, offset: u64, bytes: &[u8]) -> Result<()> {
+    /// It is to appear at the end, as the file of this turn.
+    pub(super) fn hold_back(&mut self, turn: u64, held: Arc<HeldBack>) {
+        self.held = Some((turn, held));
+    }
+
+    pub(super) fn folder(&self) -> Arc<Folder> {
+        self.folder.clone()
+    }
+
+    fn sort(&self, node: &Node) -> Result<Sort> {
+        if node.database().is_some_and(DatabaseFacts::is_sqlite) {
+            return Ok(Sort::Captured);
+        }
+        match is_database(&self.file).attempt("read", self.path.display())? {
+            true => Ok(Sort::Plain),
+            false => Ok(Sort::Other),
+        }
+    }
+}
+
+impl FileSink for FileWriter {
+    fn write_at(&self, offset: u64, bytes: &[u8]) -> Result<()> {
         let length = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
         if offset.checked_add(length).is_none_or(|end| end > self.size) {
             return Err(Error::damaged("write", self.path.display(), "content past its end"));
@@ -75,8 +110,12 @@ impl FileWriter {
         Ok(())
     }
 
-    /// The content is whole: gives the file the metadata of `node` and renames it into place.
-    pub fn finish(mut self, node: &Node) -> Result<()> {
+    fn finish(mut self: Box<Self>, node: &Node) -> Result<()> {
+        if let Some((turn, held)) = self.held.take() {
+            self.file.sync_all().attempt("sync", self.path.display())?;
+            held.keep(turn, self, node);
+            return Ok(());
+        }
         let stat = rustix::fs::fstat(&self.file).map_err(io::Error::from);
         let stat = stat.attempt("restore", self.path.display())?;
         let fd = self.file.as_fd();
@@ -98,16 +137,6 @@ impl FileWriter {
             links.finished(&key, &self.folder, &at, identity, sort);
         }
         Ok(())
-    }
-
-    fn sort(&self, node: &Node) -> Result<Sort> {
-        if node.database().is_some_and(DatabaseFacts::is_sqlite) {
-            return Ok(Sort::Captured);
-        }
-        match is_database(&self.file).attempt("read", self.path.display())? {
-            true => Ok(Sort::Plain),
-            false => Ok(Sort::Other),
-        }
     }
 }
 

@@ -4,14 +4,14 @@
 mod databases;
 mod file;
 mod folder;
+mod held_back;
 mod links;
 mod metadata;
 mod rehearsal;
 mod report;
 
-pub use file::FileWriter;
 pub use links::open_beneath;
-pub use rehearsal::{Rehearsal, Would};
+pub use rehearsal::Rehearsal;
 pub use report::Report;
 
 use crate::error::{Attempt, Error, Kind, Result};
@@ -19,8 +19,11 @@ use crate::format::database::DatabaseFacts;
 use crate::format::node::{FileTime, Metadata, Node, NodeKind};
 use crate::limits::DIRECTORY_DEPTH_MAX;
 use crate::sink::sqlite::sibling_of;
+use crate::sink::{Placed, Sink};
 use databases::Sort;
+use file::FileWriter;
 use folder::{Folder, Found, Made};
+use held_back::HeldBack;
 use links::{Links, Same};
 use metadata::Rights;
 use report::Reporter;
@@ -55,16 +58,6 @@ pub struct FilesOptions {
     pub devices_and_setuid: bool,
 }
 
-/// Where a file of a restore goes.
-pub enum Placed {
-    /// Its content has to be written.
-    Write(FileWriter),
-    /// What stands there is kept.
-    Kept,
-    /// It is another name of a file of this restore, and needs no content.
-    Linked,
-}
-
 /// A folder that a tree is restored into.
 pub struct FilesSink {
     options: FilesOptions,
@@ -72,6 +65,9 @@ pub struct FilesSink {
     /// The target itself, then the directories entered.
     folders: Vec<Arc<Folder>>,
     links: Arc<Links>,
+    held_back: Arc<HeldBack>,
+    /// How many files were to be held back so far.
+    turns: u64,
     reporter: Arc<Reporter>,
 }
 
@@ -88,29 +84,8 @@ impl FilesSink {
         let rights = Rights::of_this_process(options.devices_and_setuid);
         let root = Folder::root(fd, dir, options.overwrite, rights, reporter.clone())?;
         let links = Arc::new(Links::new(root.clone(), reporter.clone()));
-        Ok(FilesSink { options, rights, folders: vec![root], links, reporter })
-    }
-
-    /// Gives the target folder itself the metadata of `node`, once all is done.
-    pub fn root(&mut self, node: &Node) {
-        if let Some(root) = self.folders.first() {
-            root.becomes(node.meta.clone());
-        }
-    }
-
-    /// Makes the directory `node` (or takes one that is there) and goes into it.
-    pub fn enter(&mut self, node: &Node) -> Result<()> {
-        if !matches!(node.kind, NodeKind::Directory { .. }) {
-            let path = self.here()?.path_of(&node.name)?;
-            return Err(not_of_kind("enter", &path.display().to_string()));
-        }
-        self.go_into(&node.name, Some(node.meta.clone()))
-    }
-
-    /// Goes into the directory `name`, which only leads to what is restored: one that is there stays
-    /// as it is, a new one is like any other that is made now.
-    pub fn pass(&mut self, name: &[u8]) -> Result<()> {
-        self.go_into(name, None)
+        let (folders, held_back) = (vec![root], Arc::default());
+        Ok(FilesSink { options, rights, folders, links, held_back, turns: 0, reporter })
     }
 
     fn go_into(&mut self, name: &[u8], becomes: Option<Metadata>) -> Result<()> {
@@ -124,30 +99,12 @@ impl FilesSink {
         Ok(())
     }
 
-    /// Puts into its place what waits in the directory entered last until all of it is there:
-    /// databases that were stored as files, and their logs. What could not be put there is given.
-    pub fn settle(&mut self) -> Vec<Error> {
-        self.folders.last().map_or_else(Vec::new, |folder| folder.settle(&self.links))
-    }
-
-    /// Leaves the directory entered last. Its metadata is applied as soon as its last file is
-    /// finished.
-    ///
-    /// # Errors
-    /// The first trouble of [`FilesSink::settle`], which one may call before to have all.
-    pub fn leave(&mut self) -> Result<()> {
-        if self.folders.len() < 2 {
-            return Err(Error::new(Kind::InvalidInput, "leave", "the root of a restore"));
-        }
-        let trouble = self.settle().into_iter().next();
-        if let Some(folder) = self.folders.pop() {
-            folder.done();
-        }
-        trouble.map_or(Ok(()), Err)
-    }
-
-    /// Places the file `node` of `size` bytes.
-    pub fn file(&mut self, node: &Node, size: u64) -> Result<Placed> {
+    fn place(
+        &mut self,
+        node: &Node,
+        size: u64,
+        held: Option<(u64, Arc<HeldBack>)>,
+    ) -> Result<Placed> {
         let here = self.here()?;
         let path = here.path_of(&node.name)?;
         if !matches!(node.kind, NodeKind::File { .. }) {
@@ -180,12 +137,51 @@ impl FilesSink {
             return Ok(Placed::Linked);
         }
         let links = link.map(|link| (link, self.links.clone()));
-        FileWriter::create(here, node, size, self.options.sparse, keep, self.rights, links)
-            .map(Placed::Write)
+        let (sparse, rights) = (self.options.sparse, self.rights);
+        let mut writer = FileWriter::create(here, node, size, sparse, keep, rights, links)?;
+        if let Some((turn, held)) = held {
+            writer.hold_back(turn, held);
+        }
+        Ok(Placed::Write(Box::new(writer)))
     }
 
-    /// Places what has no content: a symbolic link, a pipe, a device.
-    pub fn other(&mut self, node: &Node) -> Result<()> {
+    fn here(&self) -> Result<Arc<Folder>> {
+        let none = || Error::new(Kind::Failed, "restore into", "a target that was given up");
+        self.folders.last().cloned().ok_or_else(none)
+    }
+}
+
+impl Sink for FilesSink {
+    /// The target folder itself gets the metadata of `node`, once all is done.
+    fn begin(&mut self, node: &Node) {
+        if let Some(root) = self.folders.first() {
+            root.becomes(node.meta.clone());
+        }
+    }
+
+    fn enter(&mut self, node: &Node) -> Result<()> {
+        if !matches!(node.kind, NodeKind::Directory { .. }) {
+            let path = self.here()?.path_of(&node.name)?;
+            return Err(not_of_kind("enter", &path.display().to_string()));
+        }
+        self.go_into(&node.name, Some(node.meta.clone()))
+    }
+
+    /// A directory that is there stays as it is, a new one is like any other that is made now.
+    fn pass(&mut self, name: &[u8]) -> Result<()> {
+        self.go_into(name, None)
+    }
+
+    fn file(&mut self, node: &Node, size: u64) -> Result<Placed> {
+        self.place(node, size, None)
+    }
+
+    fn hold_back(&mut self, node: &Node, size: u64) -> Result<Placed> {
+        self.turns += 1;
+        self.place(node, size, Some((self.turns, self.held_back.clone())))
+    }
+
+    fn other(&mut self, node: &Node) -> Result<()> {
         let here = self.here()?;
         let path = here.path_of(&node.name)?;
         match node.kind {
@@ -222,11 +218,23 @@ impl FilesSink {
         }
     }
 
-    /// Ends the restore, after every sink is finished, and tells what could not be brought back.
-    ///
-    /// # Errors
-    /// The first trouble of [`FilesSink::settle`], which one may call before to have all.
-    pub fn finish(mut self) -> Result<Report> {
+    /// Databases that were stored as files wait, and their logs.
+    fn settle(&mut self) -> Vec<Error> {
+        self.folders.last().map_or_else(Vec::new, |folder| folder.settle(&self.links))
+    }
+
+    fn leave(&mut self) -> Result<()> {
+        if self.folders.len() < 2 {
+            return Err(Error::new(Kind::InvalidInput, "leave", "the root of a restore"));
+        }
+        let trouble = self.settle().into_iter().next();
+        if let Some(folder) = self.folders.pop() {
+            folder.done();
+        }
+        trouble.map_or(Ok(()), Err)
+    }
+
+    fn finish(mut self: Box<Self>) -> Result<Report> {
         let mut trouble = None;
         while !self.folders.is_empty() {
             trouble = self.settle().into_iter().next().or(trouble);
@@ -234,15 +242,14 @@ impl FilesSink {
                 folder.done();
             }
         }
+        if let Some(trouble) = trouble {
+            return Err(trouble);
+        }
+        self.held_back.appear(&self.links)?;
         let reporter = self.reporter.clone();
         // The target's own metadata is applied when nobody holds it any more.
         drop(self);
-        trouble.map_or_else(|| Ok(reporter.report()), Err)
-    }
-
-    fn here(&self) -> Result<Arc<Folder>> {
-        let none = || Error::new(Kind::Failed, "restore into", "a target that was given up");
-        self.folders.last().cloned().ok_or_else(none)
+        Ok(reporter.report())
     }
 }
 

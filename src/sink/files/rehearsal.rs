@@ -2,11 +2,12 @@
 
 use super::databases::of_another_moment;
 use super::folder::Found;
-use super::{FilesOptions, is_empty, is_kept};
-use crate::error::{Attempt, Result};
+use super::{FilesOptions, Report, is_empty, is_kept};
+use crate::error::{Attempt, Error, Result};
 use crate::format::database::DatabaseFacts;
 use crate::format::node::{Node, NodeKind};
 use crate::sink::sqlite::{lock_exclusively, sibling_of, stands};
+use crate::sink::{Placed, Sink};
 use rustix::fs::{Access, AtFlags, CWD, Mode, OFlags};
 use rustix::io::Errno;
 use std::ffi::OsStr;
@@ -24,6 +25,8 @@ pub struct Rehearsal {
     path: PathBuf,
     /// The target, then the directories entered.
     folders: Vec<Level>,
+    /// Logs that would be left out: their databases come back without them.
+    siblings: u64,
 }
 
 struct Level {
@@ -32,17 +35,6 @@ struct Level {
     /// The files before the next one whose names it begins with, and whether each is a database that
     /// was captured as one.
     before: Vec<(Vec<u8>, bool)>,
-}
-
-/// What would become of a file.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Would {
-    /// It would be written.
-    Write,
-    /// What stands there would be kept.
-    Keep,
-    /// It would be left out: its database comes back without it.
-    LeaveOut,
 }
 
 impl Rehearsal {
@@ -70,57 +62,8 @@ impl Rehearsal {
             options,
             path: dir.to_owned(),
             folders: vec![Level { fd, before: Vec::new() }],
+            siblings: 0,
         })
-    }
-
-    /// Goes into the directory `name`.
-    pub fn enter(&mut self, name: &[u8]) -> Result<()> {
-        let below = match self.here() {
-            None => None,
-            Some(fd) => match rustix::fs::openat(fd, name, DIRECTORY, Mode::empty()) {
-                Ok(fd) => Some(fd),
-                // What is in the way is replaced.
-                Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP) => None,
-                Err(cause) => {
-                    return Err(io::Error::from(cause)).attempt("make", self.shown(name));
-                }
-            },
-        };
-        self.folders.push(Level { fd: below, before: Vec::new() });
-        Ok(())
-    }
-
-    /// Leaves the directory entered last.
-    pub fn leave(&mut self) {
-        self.folders.pop();
-    }
-
-    /// What would become of the file `node`.
-    ///
-    /// # Errors
-    /// Those that placing it would end with.
-    pub fn file(&mut self, node: &Node, size: u64) -> Result<Would> {
-        let captured = node.database().is_some_and(DatabaseFacts::is_sqlite);
-        let database = self.before(&node.name, captured);
-        if database == Some(true) {
-            return Ok(Would::LeaveOut);
-        }
-        let Some(fd) = self.here() else { return Ok(Would::Write) };
-        if let (Some(main), None) = (sibling_of(&node.name), database)
-            && stands(fd, main)?
-        {
-            return Err(of_another_moment(Path::new(&self.shown(&node.name))));
-        }
-        let Some(found) = self.look(node)? else { return Ok(Would::Write) };
-        let is_database = captured || stands(fd, &node.name)?;
-        if is_kept(self.options.overwrite, node, size, &found, is_database) {
-            return Ok(Would::Keep);
-        }
-        if is_database {
-            lock_exclusively(fd, &node.name)
-                .map_err(|error| error.within("restore", self.shown(&node.name)))?;
-        }
-        Ok(Would::Write)
     }
 
     /// If `name` is that of a sibling whose database came before it: whether that was captured as one.
@@ -132,14 +75,6 @@ impl Rehearsal {
         let found = found.map(|(_, captured)| *captured);
         level.before.push((name.to_vec(), captured));
         found
-    }
-
-    /// Looks at the place of anything that is no directory.
-    ///
-    /// # Errors
-    /// If a folder stands there that is not empty.
-    pub fn other(&self, node: &Node) -> Result<()> {
-        self.look(node).map(drop)
     }
 
     fn look(&self, node: &Node) -> Result<Option<Found>> {
@@ -166,6 +101,77 @@ impl Rehearsal {
     fn shown(&self, name: &[u8]) -> String {
         let way = if self.folders.len() > 1 { ".../" } else { "" };
         self.path.join(format!("{way}{}", OsStr::from_bytes(name).display())).display().to_string()
+    }
+}
+
+impl Sink for Rehearsal {
+    fn begin(&mut self, _: &Node) {}
+
+    fn enter(&mut self, node: &Node) -> Result<()> {
+        self.pass(&node.name)
+    }
+
+    fn pass(&mut self, name: &[u8]) -> Result<()> {
+        let below = match self.here() {
+            None => None,
+            Some(fd) => match rustix::fs::openat(fd, name, DIRECTORY, Mode::empty()) {
+                Ok(fd) => Some(fd),
+                // What is in the way is replaced.
+                Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP) => None,
+                Err(cause) => {
+                    return Err(io::Error::from(cause)).attempt("make", self.shown(name));
+                }
+            },
+        };
+        self.folders.push(Level { fd: below, before: Vec::new() });
+        Ok(())
+    }
+
+    fn file(&mut self, node: &Node, size: u64) -> Result<Placed> {
+        let captured = node.database().is_some_and(DatabaseFacts::is_sqlite);
+        let database = self.before(&node.name, captured);
+        if database == Some(true) {
+            self.siblings += 1;
+            return Ok(Placed::LeftOut);
+        }
+        let Some(fd) = self.here() else { return Ok(Placed::WouldWrite) };
+        if let (Some(main), None) = (sibling_of(&node.name), database)
+            && stands(fd, main)?
+        {
+            return Err(of_another_moment(Path::new(&self.shown(&node.name))));
+        }
+        let Some(found) = self.look(node)? else { return Ok(Placed::WouldWrite) };
+        let is_database = captured || stands(fd, &node.name)?;
+        if is_kept(self.options.overwrite, node, size, &found, is_database) {
+            return Ok(Placed::Kept);
+        }
+        if is_database {
+            lock_exclusively(fd, &node.name)
+                .map_err(|error| error.within("restore", self.shown(&node.name)))?;
+        }
+        Ok(Placed::WouldWrite)
+    }
+
+    fn hold_back(&mut self, node: &Node, size: u64) -> Result<Placed> {
+        self.file(node, size)
+    }
+
+    /// Trouble is a folder that stands there and is not empty.
+    fn other(&mut self, node: &Node) -> Result<()> {
+        self.look(node).map(drop)
+    }
+
+    fn settle(&mut self) -> Vec<Error> {
+        Vec::new()
+    }
+
+    fn leave(&mut self) -> Result<()> {
+        self.folders.pop();
+        Ok(())
+    }
+
+    fn finish(self: Box<Self>) -> Result<Report> {
+        Ok(Report { siblings: self.siblings, ..Report::default() })
     }
 }
 

@@ -192,6 +192,7 @@ fn options(args: &RestoreArgs) -> Result<RestoreOptions> {
         exclude: exclude.read()?,
         dry_run: args.dry_run,
         verify: args.verify,
+        ..RestoreOptions::default()
     })
 }
 
