@@ -75,6 +75,7 @@ pub struct Env {
     clock: Arc<dyn Clock>,
     random: Arc<dyn Random>,
     process: u32,
+    host: String,
 }
 
 impl Env {
@@ -85,14 +86,16 @@ impl Env {
 
     /// Any clock and any randomness.
     pub fn new(clock: Arc<dyn Clock>, random: Arc<dyn Random>) -> Self {
-        Env { clock, random, process: std::process::id() }
+        let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
+        Env { clock, random, process: std::process::id(), host }
     }
 
-    /// Reproducible: randomness from `seed`, a clock that stands at `start` until moved, process 1.
+    /// Reproducible: randomness from `seed`, a clock that stands at `start` until moved, process 1
+    /// of `host`.
     pub fn seeded(seed: u64, start: Time) -> (Self, Arc<ManualClock>) {
         let clock = Arc::new(ManualClock(AtomicI64::new(start.0)));
         let random = Arc::new(SeededRandom::new(seed));
-        (Env { clock: clock.clone(), random, process: 1 }, clock)
+        (Env { clock: clock.clone(), random, process: 1, host: "host".to_owned() }, clock)
     }
 
     /// The present moment.
@@ -103,6 +106,11 @@ impl Env {
     /// The number of this process, for records that say who wrote them.
     pub fn process(&self) -> u32 {
         self.process
+    }
+
+    /// The name of this machine, likewise.
+    pub fn host(&self) -> String {
+        self.host.clone()
     }
 
     /// `N` random bytes.

@@ -19,6 +19,7 @@ mod crypto;
 mod damage;
 mod disk;
 mod files;
+mod forgetters;
 mod format;
 mod given_up;
 mod hands;

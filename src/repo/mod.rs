@@ -15,7 +15,6 @@ mod marks;
 mod objects;
 mod packer;
 mod reader;
-mod registration;
 mod rows;
 mod seal;
 mod session;
@@ -24,6 +23,7 @@ mod standing;
 mod tags;
 mod trailers;
 mod uploader;
+mod writers;
 
 pub use candidate::{Candidate, Stored};
 pub use catalog::{SnapshotKey, Snapshots};

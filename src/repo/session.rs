@@ -6,6 +6,7 @@ use super::packer::Packer;
 use super::seal::{BlobSealer, SealedBlob};
 use super::snapshots::elements;
 use super::uploader::Uploader;
+use super::writers::Who;
 use super::{Candidate, Index, Repository, Stored};
 use crate::backend::{Handle, Put};
 use crate::codec::{Encoder, Level};
@@ -35,6 +36,12 @@ pub struct SessionOptions {
     pub level: Level,
     /// Whether new chunks are stored as deltas.
     pub deltas: bool,
+}
+
+impl SessionOptions {
+    fn who(&self) -> Who<'_> {
+        Who { verb: &self.verb, host: &self.host, tool: &self.tool }
+    }
 }
 
 /// What a session has written.
@@ -70,7 +77,7 @@ const PARTIAL: i64 = 60 * 60 * Time::SECOND;
 impl Repository {
     /// W1 and W2: registers a writer, only then reads verdicts, condemned packs and the index.
     pub fn begin(&self, options: SessionOptions) -> Result<Session<'_>> {
-        let id = self.admit(&options.verb, || self.register(&options, None))?;
+        let id = self.admit(options.who())?;
         let mut index = self.load_index_to_write()?;
         let troubles = index.take_troubles();
         let index = Arc::new(index);
@@ -376,7 +383,7 @@ impl<'r> Session<'r> {
             packs: std::mem::take(&mut self.packs),
             at: now,
         });
-        let next = self.repository.register(&self.options, Some(self.id))?;
+        let next = self.repository.register(self.options.who(), Some(self.id))?;
         self.put_outcome(&partial)?;
         self.id = next;
         let mut index = self.repository.load_index_to_write()?;
