@@ -18,12 +18,14 @@ mod identity;
 mod place;
 mod reader;
 mod spool;
+mod tail;
 mod trouble;
 mod watch;
 mod wire;
 
 pub use child::Verify;
 pub use identity::DatabaseFile;
+pub use place::may_be_index;
 pub use reader::{Opened, SqliteOptions, SqliteReader};
 pub use spool::SpoolLimits;
 
