@@ -40,7 +40,9 @@ fn copy(from: &Path, to: &Path, options: target::FilesOptions) -> target::Report
                 let mut node = file.node.clone();
                 let captured = capture(file).unwrap();
                 node.meta.xattrs = captured.proof.xattrs.unwrap();
-                if let target::Placed::Write(sink) = target.file(&node, captured.size).unwrap() {
+                if let target::Placed::Write(sink) =
+                    target.file(&node, captured.size, &mut |_| false).unwrap()
+                {
                     for (offset, bytes) in &captured.data {
                         sink.write_at(*offset, bytes).unwrap();
                     }

@@ -298,10 +298,11 @@ impl Restoring<'_> {
             self.report.tainted += 1;
             self.monitor.note(&taint.told(path));
         }
+        let holds = &mut |mut file| verify::holds(self.reader, &mut file, content);
         let target = match &mut self.target {
             Target::Files(target) => target,
             Target::Rehearsal(rehearsal) => {
-                match rehearsal.file(node, content.length)? {
+                match rehearsal.file(node, content.length, holds)? {
                     Would::Write => {
                         self.monitor.would_restore(path, content.length);
                         self.report.files += 1;
@@ -313,7 +314,7 @@ impl Restoring<'_> {
                 return Ok(());
             }
         };
-        match target.file(node, content.length)? {
+        match target.file(node, content.length, holds)? {
             Placed::Kept => self.report.kept += 1,
             Placed::Linked => {
                 self.report.files += 1;

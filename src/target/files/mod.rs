@@ -24,9 +24,10 @@ use folder::{Folder, Found, Made};
 use links::{Links, Same};
 use metadata::Rights;
 use report::Reporter;
-use rustix::fs::{CWD, Mode, OFlags, RawDir};
+use rustix::fs::{AtFlags, CWD, Mode, OFlags, RawDir};
+use std::fs::File;
 use std::io;
-use std::os::fd::OwnedFd;
+use std::os::fd::{BorrowedFd, OwnedFd};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -38,11 +39,15 @@ pub enum Overwrite {
     Never,
     /// It is replaced.
     Always,
-    /// Files of the same size and modification time are kept, anything else is replaced.
+    /// Files of the same size and modification time are kept, anything else is replaced; a
+    /// database's bytes are compared, too.
     IfChanged,
     /// Files that are as new or newer are kept, anything else is replaced.
     IfNewer,
 }
+
+/// Whether an open file has the content that is to be placed.
+pub type Holds<'h> = dyn FnMut(File) -> bool + 'h;
 
 /// How a tree is restored.
 #[derive(Clone, Copy, Debug, Default)]
@@ -146,8 +151,8 @@ impl FilesTarget {
         trouble.map_or(Ok(()), Err)
     }
 
-    /// Places the file `node` of `size` bytes.
-    pub fn file(&mut self, node: &Node, size: u64) -> Result<Placed> {
+    /// Places the file `node` of `size` bytes; `holds` tells whether a file has its content.
+    pub fn file(&mut self, node: &Node, size: u64, holds: &mut Holds<'_>) -> Result<Placed> {
         let here = self.here()?;
         let path = here.path_of(&node.name)?;
         if !matches!(node.kind, NodeKind::File { .. }) {
@@ -164,7 +169,8 @@ impl FilesTarget {
         let mut keep = false;
         if let Some(found) = here.look(&node.name)? {
             let database = captured || here.has_database(&node.name);
-            keep = is_kept(self.options.overwrite, node, size, &found, database);
+            keep =
+                is_kept(self.options.overwrite, here.fd(), (node, size), &found, database, holds);
             // What is named like a log is kept or not together with its database.
             if keep && sibling_of(&node.name).is_none() {
                 if database {
@@ -252,17 +258,46 @@ impl Drop for FilesTarget {
     }
 }
 
-/// Whether what was `found` in the place of `node` stays.
-fn is_kept(overwrite: Overwrite, node: &Node, size: u64, found: &Found, database: bool) -> bool {
+/// Whether what was `found` in `folder` in the place of a node of so many bytes stays.
+fn is_kept(
+    overwrite: Overwrite,
+    folder: BorrowedFd<'_>,
+    (node, size): (&Node, u64),
+    found: &Found,
+    is_database: bool,
+    holds: &mut Holds<'_>,
+) -> bool {
     let FileTime(seconds, nanoseconds) = node.meta.mtime;
     let wanted = (seconds, nanoseconds);
+    let same = found.regular && found.size == size && found.mtime == wanted;
+    // What a database holds may stand in its log alone.
+    let log = is_database.then(|| newest_log(folder, &node.name)).flatten();
     match overwrite {
         Overwrite::Never | Overwrite::Always => false,
-        // What a database holds may stand in its -wal: its own size and time say little.
-        Overwrite::IfChanged if database => false,
-        Overwrite::IfChanged => found.regular && found.size == size && found.mtime == wanted,
-        Overwrite::IfNewer => found.regular && found.mtime >= wanted,
+        // What was committed to a log when it was captured shows in its bytes alone.
+        Overwrite::IfChanged if is_database => {
+            let captured = node.database().is_some_and(DatabaseFacts::is_sqlite);
+            captured && same && log.is_none() && open_to_read(folder, &node.name).is_ok_and(holds)
+        }
+        Overwrite::IfChanged => same,
+        Overwrite::IfNewer => found.regular && log.max(Some(found.mtime)) >= Some(wanted),
     }
+}
+
+/// When the -wal or -journal of a database was written to that holds something.
+fn newest_log(folder: BorrowedFd<'_>, name: &[u8]) -> Option<(i64, u32)> {
+    let log = |suffix: &[u8]| {
+        let name = [name, suffix].concat();
+        let stat = rustix::fs::statat(folder, name, AtFlags::SYMLINK_NOFOLLOW).ok()?;
+        let found = Found::new(&stat);
+        (found.size > 0).then_some(found.mtime)
+    };
+    log(b"-wal").max(log(b"-journal"))
+}
+
+fn open_to_read(folder: BorrowedFd<'_>, name: &[u8]) -> io::Result<File> {
+    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    Ok(File::from(rustix::fs::openat(folder, name, flags, Mode::empty())?))
 }
 
 fn refuse_if_full(dir: &Path, fd: &OwnedFd, options: FilesOptions) -> Result<()> {

@@ -2,7 +2,7 @@
 
 use super::databases::of_another_moment;
 use super::folder::Found;
-use super::{FilesOptions, is_empty, is_kept};
+use super::{FilesOptions, Holds, is_empty, is_kept};
 use crate::error::{Attempt, Result};
 use crate::format::database::DatabaseFacts;
 use crate::format::node::{Node, NodeKind};
@@ -11,7 +11,7 @@ use rustix::fs::{Access, AtFlags, CWD, Mode, OFlags};
 use rustix::io::Errno;
 use std::ffi::OsStr;
 use std::io;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
@@ -95,11 +95,11 @@ impl Rehearsal {
         self.folders.pop();
     }
 
-    /// What would become of the file `node`.
+    /// What would become of the file `node`; `holds` tells whether a file has its content.
     ///
     /// # Errors
     /// Those that placing it would end with.
-    pub fn file(&mut self, node: &Node, size: u64) -> Result<Would> {
+    pub fn file(&mut self, node: &Node, size: u64, holds: &mut Holds<'_>) -> Result<Would> {
         let captured = node.database().is_some_and(DatabaseFacts::is_sqlite);
         let database = self.before(&node.name, captured);
         if database == Some(true) {
@@ -113,7 +113,7 @@ impl Rehearsal {
         }
         let Some(found) = self.look(node)? else { return Ok(Would::Write) };
         let is_database = captured || stands(fd, &node.name)?;
-        if is_kept(self.options.overwrite, node, size, &found, is_database) {
+        if is_kept(self.options.overwrite, fd.as_fd(), (node, size), &found, is_database, holds) {
             return Ok(Would::Keep);
         }
         if is_database {
