@@ -12,6 +12,7 @@ mod index;
 mod init;
 mod keys;
 mod marks;
+mod notes;
 mod objects;
 mod packer;
 mod reader;

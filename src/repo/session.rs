@@ -6,7 +6,6 @@ use super::packer::Packer;
 use super::seal::{BlobSealer, SealedBlob};
 use super::snapshots::elements;
 use super::uploader::Uploader;
-use super::writers::Who;
 use super::{Candidate, Index, Repository, Stored};
 use crate::backend::{Handle, Put};
 use crate::codec::{Encoder, Level};
@@ -36,12 +35,6 @@ pub struct SessionOptions {
     pub level: Level,
     /// Whether new chunks are stored as deltas.
     pub deltas: bool,
-}
-
-impl SessionOptions {
-    fn who(&self) -> Who<'_> {
-        Who { verb: &self.verb, host: &self.host, tool: &self.tool }
-    }
 }
 
 /// What a session has written.

@@ -1,7 +1,7 @@
 //! Writers: each makes itself known before it reads anything (W1), stands in the way of others where
 //! they may not meet (chapter 11), and is given up by hand where it never ended.
 
-use super::Repository;
+use super::{Repository, SessionOptions};
 use crate::backend::Handle;
 use crate::error::{Error, Kind, Result};
 use crate::format::ObjectKind;
@@ -22,6 +22,12 @@ pub(super) struct Who<'a> {
     pub(super) host: &'a str,
     /// Program and version.
     pub(super) tool: &'a str,
+}
+
+impl SessionOptions {
+    pub(super) fn who(&self) -> Who<'_> {
+        Who { verb: &self.verb, host: &self.host, tool: &self.tool }
+    }
 }
 
 impl Repository {

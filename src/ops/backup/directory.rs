@@ -13,11 +13,13 @@ pub(super) struct OpenDirectory {
     writer: DirectoryWriter,
     /// Entries that were captured before their turn, by name.
     waiting: BTreeMap<Vec<u8>, Node>,
+    /// Whether some of it could not be captured.
+    pub(super) lacks_entries: bool,
 }
 
 impl OpenDirectory {
     pub(super) fn new(node: Node, writer: DirectoryWriter) -> Self {
-        OpenDirectory { node, writer, waiting: BTreeMap::new() }
+        OpenDirectory { node, writer, waiting: BTreeMap::new(), lacks_entries: false }
     }
 
     /// Its name.

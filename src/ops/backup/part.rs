@@ -158,7 +158,8 @@ impl<'b, 'r> PartBuilder<'b, 'r> {
                 tell(self.monitor, 0);
                 self.batch.push(Event::Done(Box::new(node)));
             }
-            Item::Failed(error) => self.failed(error)?,
+            Item::Failed(error) if self.all_or_nothing => return Err(error),
+            Item::Failed(error) => self.batch.push(Event::Failed(error)),
         }
         if self.batch.is_full() { self.flush() } else { Ok(()) }
     }
@@ -198,15 +199,16 @@ impl<'b, 'r> PartBuilder<'b, 'r> {
     }
 
     fn failed(&mut self, error: Error) -> Result<()> {
-        if self.all_or_nothing {
-            return Err(error);
-        }
-        if self.open.is_empty() && self.beside.is_empty() {
+        if self.all_or_nothing || self.open.is_empty() && self.beside.is_empty() {
             return Err(error);
         }
         self.monitor.trouble(&error);
         self.counts.failed += 1;
         self.incomplete = true;
+        let here = self.path_here();
+        if let Some(directory) = self.open.last_mut() {
+            directory.lacks_entries |= !self.taints.miss(&here, error.subject());
+        }
         Ok(())
     }
 
@@ -247,6 +249,7 @@ impl<'b, 'r> PartBuilder<'b, 'r> {
             Event::Enter(node, before) => {
                 let writer = DirectoryWriter::new(self.reader, before);
                 self.open.push(OpenDirectory::new(*node, writer));
+                self.taints.enter(&self.path_here());
             }
             Event::Leave => self.leave()?,
             Event::Done(mut node) => {
@@ -296,10 +299,8 @@ impl<'b, 'r> PartBuilder<'b, 'r> {
         }
         self.mark(&path, &mut read.node, read.verdict.clone());
         self.share(&path, &read);
-        let changed = read.changed.as_ref().map(|how| changed(&path, how));
-        let left_out = read.left_out.as_ref().map(|what| left_out(&path, what));
-        for error in changed.iter().chain(&left_out) {
-            self.monitor.trouble(error);
+        for error in read.troubles(&path) {
+            self.monitor.trouble(&error);
             self.incomplete = true;
         }
         *read.node
@@ -334,16 +335,28 @@ impl<'b, 'r> PartBuilder<'b, 'r> {
 
     /// The path of an entry in the directory that is being written, or of the root.
     fn path_of(&self, name: &[u8]) -> Vec<u8> {
-        let mut path = self.path.clone();
-        let beneath = self.open.iter().skip(1).map(OpenDirectory::name);
-        for name in beneath.chain((!self.open.is_empty()).then_some(name)) {
+        let mut path = self.path_here();
+        if !self.open.is_empty() {
             crate::ops::tree::push(&mut path, name);
         }
         path
     }
 
+    /// The path of the directory that is being written, or of the root.
+    fn path_here(&self) -> Vec<u8> {
+        let mut path = self.path.clone();
+        for directory in self.open.iter().skip(1) {
+            crate::ops::tree::push(&mut path, directory.name());
+        }
+        path
+    }
+
     fn leave(&mut self) -> Result<()> {
+        let path = self.path_here();
         let Some(directory) = self.open.pop() else { return Ok(()) };
+        if !directory.lacks_entries {
+            self.taints.leave(&path);
+        }
         let node = directory.finish(self.session)?;
         self.entry(node)
     }
@@ -376,16 +389,6 @@ impl<'b, 'r> PartBuilder<'b, 'r> {
             }
         }
     }
-}
-
-fn changed(path: &[u8], how: &str) -> Error {
-    let path = String::from_utf8_lossy(path);
-    Error::new(Kind::SourceChanged, "capture one state of", path).because(how)
-}
-
-fn left_out(path: &[u8], what: &str) -> Error {
-    let path = String::from_utf8_lossy(path);
-    Error::new(Kind::Failed, "capture all of", path).because(what)
 }
 
 fn content_length(node: &Node) -> u64 {
