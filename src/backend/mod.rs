@@ -8,6 +8,7 @@ mod dry_run;
 mod local;
 mod location;
 mod memory;
+mod occupied;
 mod probe;
 mod reserve;
 mod shared;
