@@ -268,7 +268,9 @@ fn a_check_without_data_looks_further_where_it_meets_damage() {
 #[test]
 fn a_withdrawal_is_heeded_with_what_came_before_it() {
     let store = Arc::new(Memory::new());
-    let repo = temp(store.clone()).unwrap();
+    let mut repo = TempRepo::over(store.clone(), 47);
+    // Of packs that never were.
+    repo.damaged = true;
     let damage = |packs: &[u8]| Damage {
         packs: packs.iter().map(|byte| PackId([*byte; 32])).collect(),
         ..Damage::default()

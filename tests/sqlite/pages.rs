@@ -125,7 +125,10 @@ fn bytes_behind_the_last_page_are_kept() {
         drop(file);
         for reader in [reader(), reader().with_backup_api()] {
             let (bytes, proof) = capture_with(&reader, &path).unwrap();
-            assert!(bytes == std::fs::read(&path).unwrap(), "{mode}");
+            let file = std::fs::read(&path).unwrap();
+            assert_eq!(bytes.len(), file.len(), "{mode}");
+            // The backup interface counts a change in the header.
+            assert!(bytes[100..] == file[100..], "{mode}");
             assert_eq!(u64::from(facts_of(&proof).page_count) * 4096, pages, "{mode}");
             assert_eq!(count(&open_image(&bytes).1, "t"), 300);
         }

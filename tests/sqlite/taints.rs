@@ -230,7 +230,7 @@ fn marks_go_with_their_files_beside_failures() {
         paths.map(|taint| taint["path"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
     };
     let before = marked(3).len();
-    fs::remove_file(desk.path("src/page.db")).unwrap();
+    fs::remove_file(desk.path("src/cut.db")).unwrap();
     // What is named as a journal and is none cannot be captured, beside the mark and beneath.
     for folder in ["src", "src/sub"] {
         drop(make(&desk.path(folder).join("z.db"), "delete", 4096, 20));
@@ -238,5 +238,5 @@ fn marks_go_with_their_files_beside_failures() {
     }
     let after = marked(3);
     assert_eq!(after.len(), before - 1, "{after:?}");
-    assert!(!after.iter().any(|path| path.ends_with("page.db")), "{after:?}");
+    assert!(!after.iter().any(|path| path.ends_with("cut.db")), "{after:?}");
 }

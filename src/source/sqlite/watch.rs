@@ -16,7 +16,14 @@ use tempfile::TempDir;
 #[derive(Clone, Debug)]
 pub(super) struct Scratch {
     within: PathBuf,
-    own: Arc<Mutex<Option<(TempDir, Option<OwnedFd>)>>>,
+    own: Arc<Mutex<Option<Private>>>,
+}
+
+/// A folder, and its lock, which ends with the process however that ends.
+#[derive(Debug)]
+struct Private {
+    folder: TempDir,
+    _lock: Option<OwnedFd>,
 }
 
 /// How the names of private folders begin.
@@ -37,8 +44,8 @@ impl Scratch {
     /// The folder itself.
     pub(super) fn folder(&self) -> Result<PathBuf> {
         let mut own = self.own.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((folder, _)) = own.as_ref() {
-            return Ok(folder.path().to_owned());
+        if let Some(own) = own.as_ref() {
+            return Ok(own.folder.path().to_owned());
         }
         let mut attempts = 0..ATTEMPTS;
         let (folder, locked) = loop {
@@ -51,7 +58,7 @@ impl Scratch {
             }
         };
         let path = folder.path().to_owned();
-        *own = Some((folder, locked));
+        *own = Some(Private { folder, _lock: locked });
         Ok(path)
     }
 
