@@ -4,6 +4,7 @@
 pub mod config;
 pub mod cursor;
 pub mod database;
+pub mod fault;
 pub mod frame;
 pub mod gc;
 mod handle;

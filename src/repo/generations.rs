@@ -2,13 +2,14 @@
 
 use super::Repository;
 use crate::backend::Handle;
-use crate::error::{Error, Result};
+use crate::error::{Error, Kind, Result};
 use crate::format::ObjectKind;
 use crate::format::gc::{Condemned, Verdict};
+use crate::format::record::Record;
 use crate::id::{IndexId, PackId, SnapshotId};
 use std::collections::HashSet;
 
-/// The newest verdict and what was condemned since.
+/// The newest verdict, and what all collections together have condemned.
 #[derive(Clone, Debug, Default)]
 pub struct Generations {
     newest: u64,
@@ -17,56 +18,53 @@ pub struct Generations {
 }
 
 impl Repository {
-    /// Reads the chain: the newest verdict and everything from it on.
+    /// Reads the whole chain: what an old collection swept counts no more, whichever is newest.
+    ///
+    /// # Errors
+    /// `Damaged` if any of it is missing or cannot be read: without it nobody knows what counts.
     pub fn generations(&self) -> Result<Generations> {
         let listed = self.backend().list(ObjectKind::Gc)?;
-        let number = |verdict: bool| {
-            let of_kind = listed.iter().filter(move |object| object.handle.is_verdict() == verdict);
-            of_kind.filter_map(|object| object.handle.number()).max()
-        };
-        let mut generations = Generations::default();
-        let from = match number(true) {
-            None => 1,
-            Some(decided) => {
-                let (verdict, _) = self.get_record::<Verdict>(&Handle::verdict(decided))?;
-                generations.take_verdict(decided, verdict)?;
-                decided
-            }
-        };
-        let newest = number(false).unwrap_or(0);
-        if newest < from && generations.verdict.is_some() {
-            return Err(Error::damaged("read", Handle::gc(from), "its verdict stands without it"));
-        }
-        for generation in from..=newest {
-            let handle = Handle::gc(generation);
-            let (condemned, _) = self.get_record::<Condemned>(&handle)?;
-            if condemned.generation != generation {
+        let newest = listed.iter().filter_map(|object| object.handle.number()).max().unwrap_or(0);
+        let decided = listed.iter().any(|object| object.handle == Handle::verdict(newest));
+        let mut generations = Generations { newest, ..Generations::default() };
+        for generation in 1..=newest {
+            let condemned: Condemned = self.link(&Handle::gc(generation))?;
+            // Only the newest collection may be undecided.
+            let verdict = match generation < newest || decided {
+                true => Some(self.link::<Verdict>(&Handle::verdict(generation))?),
+                false => None,
+            };
+            if condemned.generation != generation
+                || verdict.as_ref().is_some_and(|verdict| verdict.generation != generation)
+            {
+                let handle = Handle::gc(generation);
                 return Err(Error::damaged("read", handle, "it names another generation"));
             }
-            generations.condemn(&condemned);
+            generations.add(&condemned, verdict);
         }
-        generations.newest = newest;
         Ok(generations)
+    }
+
+    /// One record of the chain, which must be there.
+    fn link<T: Record>(&self, handle: &Handle) -> Result<T> {
+        match self.get_record(handle) {
+            Ok((record, _)) => Ok(record),
+            Err(error) if error.kind() == Kind::NotFound => {
+                Err(Error::damaged("read", handle, "it is missing").caused_by(error))
+            }
+            Err(error) => Err(error),
+        }
     }
 }
 
 impl Generations {
-    fn take_verdict(&mut self, number: u64, verdict: Verdict) -> Result<()> {
-        if verdict.generation != number {
-            let handle = Handle::verdict(number);
-            return Err(Error::damaged("read", handle, "it names another generation"));
-        }
-        self.verdict = Some(verdict);
-        Ok(())
-    }
-
-    /// Packs that were rescued by the verdict on their own generation count again.
-    fn condemn(&mut self, condemned: &Condemned) {
-        let decided =
-            self.verdict.as_ref().filter(|verdict| verdict.generation == condemned.generation);
-        let rescued = |pack: &PackId| decided.is_some_and(|verdict| verdict.rescued.contains(pack));
-        self.condemned
-            .extend(condemned.packs.iter().map(|(pack, _)| *pack).filter(|pack| !rescued(pack)));
+    /// A verdict rescues from its own collection alone.
+    fn add(&mut self, condemned: &Condemned, verdict: Option<Verdict>) {
+        let rescued =
+            |pack: &PackId| verdict.as_ref().is_some_and(|verdict| verdict.rescued.contains(pack));
+        let packs = condemned.packs.iter().map(|(pack, _)| *pack);
+        self.condemned.extend(packs.filter(|pack| !rescued(pack)));
+        self.verdict = verdict.or(self.verdict.take());
     }
 
     /// The newest collection; 0 if there was none.

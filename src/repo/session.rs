@@ -4,20 +4,19 @@
 use super::bases::{Bases, read_bases};
 use super::packer::Packer;
 use super::seal::{BlobSealer, SealedBlob};
-use super::snapshots::elements;
 use super::uploader::Uploader;
 use super::{Candidate, Index, Repository, Stored};
 use crate::backend::{Handle, Put};
 use crate::codec::{Encoder, Level};
 use crate::env::Time;
 use crate::error::{Error, Kind, Result};
-use crate::format::BlobKind;
 use crate::format::index::SegmentBuilder;
 use crate::format::pack::Salt;
 use crate::format::snapshot::{Maintenance, Outcome, Partial, Snapshot, Summary};
 use crate::format::writer::Heartbeat;
+use crate::format::{BlobKind, fault};
 use crate::id::{ChunkId, PackId, SnapshotId};
-use crate::limits::{INDEX_ENTRIES_MAX, PARTIAL_PACKS_MAX, SNAPSHOT_ELEMENTS_MAX};
+use crate::limits::{INDEX_ENTRIES_MAX, PARTIAL_PACKS_MAX};
 use rayon::prelude::*;
 use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
@@ -306,10 +305,10 @@ impl<'r> Session<'r> {
         self.refuse_broken()?;
         self.flush()?;
         let snapshot = make(self.id, self.summary.clone());
-        if elements(&snapshot) > SNAPSHOT_ELEMENTS_MAX {
+        if let Some(reason) = fault::of_snapshot(&snapshot) {
             drop(self.abandon());
             return Err(Error::new(Kind::InvalidInput, "commit", snapshot.id)
-                .because("it has too many elements")
+                .because(reason)
                 .hint("name fewer sources, or give it fewer tags and labels"));
         }
         let outcome = Outcome::Snapshot(Box::new(snapshot));

@@ -4,12 +4,11 @@
 use super::{Repository, SnapshotKey};
 use crate::backend::Handle;
 use crate::error::{Error, Kind, Result};
-use crate::format::ObjectKind;
 use crate::format::gc::{Forgotten, Position};
-use crate::format::node::bad_name;
 use crate::format::snapshot::{Outcome, Snapshot};
+use crate::format::{ObjectKind, fault};
 use crate::id::SnapshotId;
-use crate::limits::{DIRECTORY_DEPTH_MAX, OUTCOME_MAX, SNAPSHOT_ELEMENTS_MAX};
+use crate::limits::OUTCOME_MAX;
 use rayon::prelude::*;
 use std::collections::{BTreeMap, HashSet};
 
@@ -91,7 +90,7 @@ impl Repository {
             return Err(Error::damaged("read", &handle, "it names another writer"));
         }
         if let Outcome::Snapshot(snapshot) = &outcome
-            && let Some(reason) = fault_of(snapshot)
+            && let Some(reason) = fault::of_snapshot(snapshot)
         {
             return Err(Error::damaged("read", &handle, reason));
         }
@@ -121,7 +120,10 @@ impl Repository {
         let mut marks = Vec::new();
         for object in self.backend().list(ObjectKind::Forgotten)? {
             match self.get_record::<Forgotten>(&object.handle) {
-                Ok((mark, _)) => marks.push(mark),
+                Ok((mark, _)) if object.handle == Handle::forgotten(mark.id) => marks.push(mark),
+                Ok(_) => {
+                    trouble(Error::damaged("read", object.handle, "it names another snapshot"));
+                }
                 Err(error) => trouble(error),
             }
         }
@@ -137,31 +139,4 @@ fn fitting(listed: &[(SnapshotId, u64)]) -> usize {
         bytes <= OUTCOME_MAX as u64
     };
     listed.iter().take_while(fits).count().max(1).min(listed.len())
-}
-
-/// Why no writer makes such a snapshot, if so.
-fn fault_of(snapshot: &Snapshot) -> Option<&'static str> {
-    if elements(snapshot) > SNAPSHOT_ELEMENTS_MAX {
-        return Some("it has too many elements");
-    }
-    snapshot.parts.iter().find_map(|part| bad_path(&part.path))
-}
-
-/// Whatever takes more memory than its bytes.
-pub(super) fn elements(snapshot: &Snapshot) -> usize {
-    let in_parts = snapshot.parts.iter().map(|part| {
-        part.selection.len() + part.parents.len() + part.facts.len() + part.taints.len() + 1
-    });
-    let missing = snapshot.missing.iter().map(|missing| missing.selection.len() + 1);
-    let others = snapshot.tags.len() + snapshot.labels.len() + snapshot.warnings.len();
-    in_parts.chain(missing).sum::<usize>() + others
-}
-
-/// Why a part cannot stand at a path, if it cannot: the folders that lead there are made by name.
-fn bad_path(path: &[u8]) -> Option<&'static str> {
-    let names = || path.split(|byte| *byte == b'/').filter(|name| !name.is_empty());
-    if names().nth(DIRECTORY_DEPTH_MAX).is_some() {
-        return Some("a part is nested too deeply");
-    }
-    names().find_map(bad_name)
 }

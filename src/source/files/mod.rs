@@ -126,7 +126,7 @@ impl Source for FilesSource {
 
 /// The path from `/` on, as written where that is unambiguous; `..` has to be resolved, since
 /// it may lead out of a symbolic link.
-fn absolute(path: &Path) -> Result<PathBuf> {
+pub(super) fn absolute(path: &Path) -> Result<PathBuf> {
     let climbs = path.components().any(|component| component == Component::ParentDir);
     if climbs && let Ok(real) = path.canonicalize() {
         return Ok(real);

@@ -33,7 +33,7 @@ use crate::error::{Attempt, Result};
 use crate::format::list::Content;
 use crate::format::node::{Node, NodeKind};
 use crate::format::snapshot::PartKind;
-use crate::source::files::{NamedDatabase, Scope, Unlogged, with_xattrs};
+use crate::source::files::{NamedDatabase, Scope, Unlogged, absolute, with_xattrs};
 use crate::source::{Description, FileItem, Item, PartProof, Source, Together};
 use std::collections::BTreeSet;
 use std::ffi::OsString;
@@ -96,7 +96,7 @@ impl SqliteSource {
     /// # Errors
     /// If the path is none.
     pub fn new(path: &Path, reader: SqliteReader) -> Result<Self> {
-        let path = std::path::absolute(path).attempt("find", path.display())?;
+        let path = absolute(path)?;
         Ok(SqliteSource { path, reader, together: Arc::default(), given: false })
     }
 
