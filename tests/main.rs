@@ -44,6 +44,7 @@ mod engine;
 mod faults;
 mod old_repositories;
 mod parts;
+mod reader;
 mod readers;
 mod restores;
 mod room;
