@@ -29,18 +29,23 @@ pub fn state(root: &Path) -> State {
     found
 }
 
-/// Runs the reader with packages that `tests/run.sh reader` installs.
-pub fn reader(repository: &Path, secret: Secret<'_>, args: &[&str]) -> Output {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let packages = root.join("target/tools/reader");
+/// The packages that it takes.
+fn packages() -> PathBuf {
+    let packages = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/tools/reader");
     assert!(
         packages.join("installed").exists(),
         "the reader's packages are missing: there is no {}; `tests/run.sh reader` installs them",
         packages.display()
     );
+    packages
+}
+
+/// Runs the reader.
+pub fn reader(repository: &Path, secret: Secret<'_>, args: &[&str]) -> Output {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut command = Command::new("python3");
     command.arg("-B").arg(root.join("format-spec/reader/icecore_reader.py"));
-    command.env("PYTHONPATH", packages).env_remove("ICECORE_PASSWORD");
+    command.env("PYTHONPATH", packages()).env_remove("ICECORE_PASSWORD");
     match secret {
         Secret::KeyFile(path) => command.arg("--key-file").arg(path),
         Secret::Password(text) => command.env("ICECORE_PASSWORD", text),
@@ -179,6 +184,25 @@ fn it_reads_what_the_program_has_just_made() {
     assert_eq!(flipped.status.code(), Some(3));
     let name = String::from_utf8_lossy(pack.file_name().unwrap().as_bytes()).into_owned();
     assert!(String::from_utf8(flipped.stderr).unwrap().contains(&name));
+}
+
+/// The vectors, read by the same reader: each decodes, or is found to be what it says, and chunks are
+/// cut, ids made, seals made and lengths padded as the chapters say.
+#[test]
+fn it_agrees_with_the_vectors() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let paths = [root.join("format-spec/reader"), packages()];
+    let output = Command::new("python3")
+        .arg("-B")
+        .arg(root.join("tests/vectors.py"))
+        .arg(root.join("format-spec/vectors"))
+        .env("PYTHONPATH", std::env::join_paths(paths).unwrap())
+        .output()
+        .unwrap();
+    let said = String::from_utf8(output.stdout).unwrap();
+    assert!(output.status.success() && said.contains(" 0 failed"), "{said}");
+    let seen: usize = said.split(' ').next().unwrap().parse().unwrap();
+    assert!(seen > 150, "{said}");
 }
 
 fn json(line: &str) -> serde_json::Value {

@@ -60,7 +60,7 @@ pub fn frames(m: &mut Maker) {
     let mut bad = |name: &str, comment: &str, bytes: Vec<u8>| {
         m.bad(&format!("10-chunking/frame-{name}"), "zstd-frame", "bad-frame", comment, bytes);
     };
-    bad("checksum", "it states a checksum", and(&with(&ok, 4, &[0x24]), &[0; 4]));
+    bad("checksum", "it states a checksum", and(&with(&ok, 4, &[0x24]), &[0x9b, 0xed, 0xd2, 0xe7]));
     let id = [&ok[..4], &[0x21, 1], &ok[5..]].concat();
     bad("dictionary", "it states the id of a dictionary", id);
     let window = [&ok[..4], &[0x00, 0x00], &ok[6..]].concat();
