@@ -12,19 +12,19 @@ import objects
 import records
 import trees
 from conventions import *
+from records import envelope
 
 # The reader has no code for these: it needs no trailers, and writes nothing.
 LEFT_OUT = {"pack-head", "trailer", "footer", "pack"}
 FINDINGS = {"ok": None, "unknown-version": UNSUPPORTED, "wrong-key": WRONG_KEY, "refused": REFUSED}
-RECORDS = {
-    "config": records.CONFIG, "key-slot": records.SLOT, "outcome": records.OUTCOME,
-    "note": records.NOTE, "forgotten": records.FORGOTTEN, "condemned": records.CONDEMNED,
-    "verdict": records.VERDICT,
-    "heartbeat": record(id=id16, beat=unsigned, at=time),
-    "writer": record(id=id16, started=time, verb=text, host=text, process=u32, tool=text,
-                     continues=or_null(id16)),
-    "series": record(host=text, sources=array(record(
-        kind=records.PART_KIND, path=byte_string, selection=records.SELECTION)))}
+# Records that a reader does not open.
+records.RECORDS["heartbeat"] = records.fields_of("id id16, beat unsigned, at time")
+records.RECORDS["writer"] = records.fields_of(
+    "id id16, started time, verb text, host text, process u32, tool text, continues id16|null")
+records.RECORDS["series"] = records.fields_of("host text, sources [Source]")
+records.RECORDS["Source"] = records.fields_of("kind PartKind, path bytes, selection? {text}")
+RECORDS = ("config", "key-slot", "outcome", "note", "forgotten", "condemned", "verdict",
+           "heartbeat", "writer", "series")
 
 def plain(value):
     """A value of a vector with its byte strings as bytes."""
@@ -104,7 +104,7 @@ def computed(structure, data, given):
     if structure in ("zstd-frame", "delta-frame"):
         return {"plain": frame(data, given)}
     if structure in ("slot-key-file", "slot-passphrase"):
-        name = envelope(objects.open_object(data, 2, 1 << 20), "key-slot", records.SLOT)["id"].hex()
+        name = envelope(objects.open_object(data, 2, 1 << 20), "key-slot")["id"].hex()
         (sort, secret), = given["secret"].items()
         secret = ("key-file", secret) if sort == "key-file" else ("argon2id", secret.encode())
         keyring = objects.unlock(objects.parse_slot(data, name), secret, given["repository"])
@@ -113,7 +113,7 @@ def computed(structure, data, given):
 
 def decode_any(structure, data, given):
     if structure in RECORDS:
-        envelope(data, structure, RECORDS[structure])
+        envelope(data, structure)
     elif structure == "keyring":
         objects.parse_keyring(data)
     elif structure == "open-object":
@@ -126,17 +126,17 @@ def decode_any(structure, data, given):
         check(len(body) >= 32, "too short")
         mac = MAC(given["keys"]["config"], b"icecore 1 config" + body[:-32])
         check(mac == body[-32:], "another MAC")
-        envelope(body[:-32], "config", records.CONFIG)
+        envelope(body[:-32], "config")
     elif structure == "sealed-outcome":
         payload = objects.open_sealed(data, given["path"], given["repository"], keyring_of(given))
-        envelope(payload, "outcome", records.OUTCOME)
+        envelope(payload, "outcome")
     elif structure == "sealed-segment":
         path = "index/" + H(data).hex()
         blobs.parse_segment(objects.open_sealed(data, path, given["repository"], keyring_of(given)))
     elif structure == "segment":
         blobs.parse_segment(data)
     elif structure == "content":
-        decode(data, records.CONTENT)
+        records.typed(decode(data), "Content")
     elif structure == "node":
         records.parse_node(data)
     elif structure.startswith("list-"):

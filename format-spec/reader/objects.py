@@ -7,7 +7,7 @@ from argon2.low_level import Type, hash_secret_raw
 from Crypto.Cipher import ChaCha20_Poly1305
 
 from conventions import *
-from records import KEYRING, SLOT
+from records import KEYRING_KEYS_MAX, envelope
 
 VERSION = 3
 INDEX_MAX, OUTCOME_MAX, SLOT_MAX, PACK_MAX = 64 << 20, 4 << 20, 256 << 10, 80 << 20
@@ -72,7 +72,9 @@ def open_sealed(data, path, repository, keyring):
 def parse_keyring(data):
     """Keys by purpose, then epoch."""
     keyring = {}
-    for entry in envelope(data, "keyring", KEYRING)["keys"]:
+    keys = envelope(data, "keyring")["keys"]
+    check(len(keys) <= KEYRING_KEYS_MAX, "too many keys")
+    for entry in keys:
         purpose, epoch = entry["purpose"], entry["epoch"]
         check(purpose in PURPOSES, f"unknown purpose {purpose!r:.40}", UNSUPPORTED)
         epochs = keyring.setdefault(purpose, {})
@@ -82,7 +84,7 @@ def parse_keyring(data):
     return keyring
 
 def parse_slot(data, name):
-    slot = envelope(open_object(data, KEY_OBJECT, SLOT_MAX), "key-slot", SLOT)
+    slot = envelope(open_object(data, KEY_OBJECT, SLOT_MAX), "key-slot")
     check(slot["id"].hex() == name, "a key slot under another name")
     return slot
 

@@ -49,10 +49,10 @@ class Repository:
         except FileNotFoundError:
             raise Finding(MISSING, f"{path} is not there") from None
 
-    def record(self, path, kind, of):
+    def record(self, path, kind):
         """The record of a sealed object, which states the name that it stands under."""
         payload = open_sealed(self.read(path), path, self.id, self.keyring)
-        found = envelope(payload, kind, of)
+        found = envelope(payload, kind)
         fields = found[1] if kind == "outcome" else found
         stated = fields["id"].hex() if "id" in fields else str(fields["generation"])
         check(stated == path.partition("/")[2].partition(".")[0], "it states another name")
@@ -68,7 +68,7 @@ class Repository:
             data = self.read(f"config/{number}")
             body = open_object(data, CONFIG_OBJECT, RECORD_MAX)
             check(len(body) >= 32, "a configuration without its MAC")
-            config = envelope(body[:-32], "config", CONFIG)
+            config = envelope(body[:-32], "config")
             first = first or config
             check(config["previous"] == before, f"config/{number} does not follow")
             check(all(config[name] == first[name] for name in ("repository", "created")),
@@ -126,9 +126,9 @@ class Repository:
         last = max((int(name.partition(".")[0]) for name in names), default=0)
         self.condemned, self.decided, self.verdict = set(), 0, None
         for number in range(1, last + 1):
-            condemned, rescued = self.record(f"gc/{number}", "condemned", CONDEMNED), []
+            condemned, rescued = self.record(f"gc/{number}", "condemned"), []
             if number < last or f"{number}.verdict" in names:
-                self.verdict = self.record(f"gc/{number}.verdict", "verdict", VERDICT)
+                self.verdict = self.record(f"gc/{number}.verdict", "verdict")
                 self.decided, rescued = number, self.verdict["rescued"]
             self.condemned.update(pack for pack, _ in condemned["packs"] if pack not in rescued)
 
@@ -139,7 +139,7 @@ class Repository:
         self.notes = []
         for name in self.names("notes"):
             try:
-                self.notes.append(self.record("notes/" + name, "note", NOTE))
+                self.notes.append(self.record("notes/" + name, "note"))
             except Finding as finding:
                 tell("notes/" + name, finding)
         withdrawn = {id for note in self.notes if note["about"][0] == "withdrawal"
@@ -156,7 +156,7 @@ class Repository:
         for name in names:
             try:
                 if name not in given_up:
-                    kind, fields = self.record("snapshots/" + name, "outcome", OUTCOME)
+                    kind, fields = self.record("snapshots/" + name, "outcome")
                     dead = self.dead(fields["generation"], fields["id"], "snapshots")
                     if kind == "snapshot" and not dead:
                         live[name] = fields
@@ -264,7 +264,8 @@ class Repository:
     def nodes(self, id, level, last=None):
         """The nodes of a directory, in order; `last` is the name that its parent says ends it."""
         children = directory_node(self.chunk(META, id), level, parse_node)
-        self.stored[id] = len(children)
+        self.stored += 0 if id in self.visited else len(children)
+        self.visited.add(id)
         check(last in (None, children and children[-1][0]), "another last name than was said")
         for name, child in children:
             if level == 0:
@@ -275,8 +276,7 @@ class Repository:
     def walk(self, path, node, above=()):
         """All places from a node on, as pairs of a path in names and the node there."""
         self.places += 1
-        most = PLACES_FREE + PLACES_PER_ENTRY * sum(self.stored.values())
-        check(self.places <= PLACES_FREE or self.places <= most, "too many places")
+        check(self.places <= PLACES_FREE + PLACES_PER_ENTRY * self.stored, "too many places")
         yield path, node
         if node["kind"][0] == "directory":
             check(len(path) < DIRECTORY_DEPTH_MAX, "directories too deep in each other")
@@ -289,7 +289,7 @@ class Repository:
 
     def entries_of(self, snapshot):
         """All places of a snapshot; counted before anything is made of them."""
-        self.stored, self.places, found = {}, 0, []
+        self.stored, self.visited, self.places, found = 0, set(), 0, []
         for part in snapshot["parts"]:
             found += self.walk(tuple(components(part["path"])), part["root"])
         check(len(found) <= snapshot["summary"]["items"], "more entries than the snapshot states")
