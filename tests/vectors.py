@@ -121,7 +121,7 @@ def decode_any(structure, data, given):
     elif structure == "sealed-head":
         objects.check_head(data, 4)
         check(len(data) >= 84, "too short")
-    elif structure == "config-object":
+    elif structure == "open-config":
         body = objects.open_object(data, 1, RECORD_MAX)
         check(len(body) >= 32, "too short")
         mac = MAC(given["keys"]["config"], b"icecore 1 config" + body[:-32])

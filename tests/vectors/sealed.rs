@@ -46,7 +46,7 @@ pub const FORMS: [Form; 6] = [
         given: || json!({"secret": {"passphrase": PASSPHRASE}, "repository": quoted(&REPOSITORY.0)}),
     },
     Form {
-        name: "config-object",
+        name: "open-config",
         decode: config_decode,
         encode: config_encode,
         given: || given("config/0", &[Purpose::Config]),

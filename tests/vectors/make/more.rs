@@ -126,11 +126,11 @@ pub fn objects(m: &mut Maker) {
         "listing_after_write": true,
     });
     let comment = "a whole config/0, with its MAC";
-    let ok = m.good("02-repository/object", "config-object", comment, config);
+    let ok = m.good("02-repository/object", "open-config", comment, config);
     let body = &ok[8..ok.len() - 32];
     let again = |body: &[u8]| frame::encode_open(ObjectKind::Config, body);
     let mut bad = |name: &str, class: &str, comment: &str, bytes: Vec<u8>| {
-        m.bad(&format!("02-repository/object-{name}"), "config-object", class, comment, bytes);
+        m.bad(&format!("02-repository/object-{name}"), "open-config", class, comment, bytes);
     };
     let flipped = with(body, body.len() - 1, &[!body[body.len() - 1]]);
     let comment = "a bit of the MAC flipped, the checksum made anew";
