@@ -1,4 +1,5 @@
-"""The vectors of format-spec, read by format-spec/reader: each decodes, or fails as it says.
+"""The vectors of format-spec, read by format-spec/reader: each decodes, or fails as it says. And the
+tables of records in the text: each field has the type that the reader reads it by.
 
 usage: PYTHONPATH=format-spec/reader:PACKAGES python3 tests/vectors.py format-spec/vectors
 """
@@ -145,6 +146,51 @@ def decode_any(structure, data, given):
         level = 0 if structure == "directory-leaf" else int(structure[-1])
         trees.directory_node(data, level, records.parse_node)
 
+def check_tables(spec):
+    """The tables of records in the text against the reader's: how many, and what differs."""
+    names = {"config::Config": "config", "slot::KeyringRecord": "keyring", "slot::KeyEntry": "Key",
+             "slot::Slot": "key-slot", "writer::Registration": "writer",
+             "writer::Heartbeat": "heartbeat", "snapshot::SeriesName": "series",
+             "snapshot::SourceName": "Source", "note::Note": "note", "gc::Forgotten": "forgotten",
+             "gc::Condemned": "condemned", "gc::Verdict": "verdict",
+             "database::PostgresSetting": "Setting", "database::PostgresTable": "Table"}
+    seen, wrong = 0, []
+    for path in sorted(spec.glob("*.md")):
+        for table in path.read_text().split("Record `")[1:]:
+            name = table.partition("`")[0]
+            rows = [line.split(" | ") for line in table.split("\n\n")[1].strip().split("\n")[2:]]
+            said = {row[0].strip("| "): in_words(row[1]) for row in rows}
+            found = records.RECORDS[names.get(name, name.partition("::")[2])]
+            for field, (of, optional, may_be_empty) in found.items():
+                mark = "?*" if may_be_empty else "?" if optional else ""
+                of = "choice" if of in NAMED else WORDS.get(of, of)
+                found_there = said.pop(field, None)
+                if found_there != of + mark:
+                    wrong.append(f"{name}: {field} is {found_there}, not {of + mark}")
+            wrong += [f"{name}: {field} is not known" for field in said]
+            seen += 1
+    return seen, wrong
+
+WORDS = {"(integer nanoseconds)": "FileTime", "levels": "unsigned"}
+NAMED = ("Kdf", "PartKind", "Scrutiny", "About", "[(id32 Reason)]", "{(id32 u32)}")
+
+def in_words(of):
+    """A type of the text as the reader writes it."""
+    mark = "?*" if ", may be empty" in of else "?" if ", optional" in of else ""
+    of = of.replace(", optional", "").replace(", may be empty", "").replace(" or null", "|null")
+    for words, short in (
+            ("unsigned, below 2^32", "u32"), ("unsigned, below 2^8", "u8"), ("bytes (16)", "id16"),
+            ("bytes (32)", "id32"), ("array of PostgresSetting", "[Setting]"),
+            ("array of PostgresTable", "[Table]"), ("array of KeyEntry", "[Key]"),
+            ("array of pairs", "choice"), ("set of pairs", "choice"), ("set of SourceName", "[Source]"),
+            ("map of one pair", "choice")):
+        of = of.replace(words, short)
+    for word, form in (("set of ", "{%s}"), ("array of ", "[%s]")):
+        of = form % of[len(word):] if of.startswith(word) else of
+    if of.startswith("map of "):
+        of = "{" + of[7:].replace(" to ", ":") + "}"
+    return of + mark
+
 def main():
     vectors, failed = [], 0
     for path in sorted(Path(sys.argv[1]).glob("*/*.vec")):
@@ -173,7 +219,10 @@ def main():
         if (found and found.name) != expected:
             failed += 1
             print(f"{path}: {expected}, but {found and found.name}: {found}")
-    print(len(vectors), "vectors,", failed, "failed")
+    tables, wrong = check_tables(Path(sys.argv[1]).parent)
+    print(*wrong, sep="\n", end="\n" if wrong else "")
+    failed += len(wrong)
+    print(len(vectors), "vectors,", failed, "failed;", tables, "tables of records")
     return 1 if failed else 0
 
 if __name__ == "__main__":
