@@ -1,7 +1,8 @@
 //! The text by which a person names a repository, and the backend that it means.
 
 use super::occupied::{refuse_foreign, refuse_restic};
-use super::{Backend, Local};
+use super::{Backend, Local, Retry};
+use crate::env::Env;
 use crate::error::{Error, Kind, Result};
 use crate::format::ObjectKind;
 use std::path::PathBuf;
@@ -23,7 +24,7 @@ impl Location {
         match self {
             Location::Local(path) => {
                 refuse_restic(path, Error::new(Kind::NoRepository, "open", path.display()))?;
-                Ok(Box::new(Local::open(path)?))
+                Ok(Box::new(patient(Local::open(path)?)))
             }
         }
     }
@@ -40,10 +41,15 @@ impl Location {
                 if path.is_dir() && !path.join(ObjectKind::Config.folder()).exists() {
                     refuse_foreign(path)?;
                 }
-                Ok(Box::new(Local::create(path)?))
+                Ok(Box::new(patient(Local::create(path)?)))
             }
         }
     }
+}
+
+/// The directory may lie on another machine, which may be away for a moment.
+fn patient(local: Local) -> Retry<Local> {
+    Retry::new(local, Env::real())
 }
 
 impl FromStr for Location {
