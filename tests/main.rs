@@ -46,5 +46,6 @@ mod old_repositories;
 mod parts;
 mod reader;
 mod readers;
+mod remote;
 mod restores;
 mod room;

@@ -6,10 +6,9 @@ use crate::error::{Attempt, Error, Kind, Result};
 use crate::format::list::{Content, Piece};
 use crate::format::node::NodeKind;
 use crate::format::snapshot::Snapshot;
-use crate::limits::{WINDOW, WINDOW_PIECES};
 use crate::monitor::Monitor;
 use crate::repo::Reader;
-use crate::stream::Pieces;
+use crate::stream::{ContentReader, ContentWindow};
 use std::io::Write;
 
 /// Writes the file at `path` of a snapshot to `out`; bytes written. A snapshot of one single
@@ -71,22 +70,17 @@ pub enum Run<'a> {
     Hole(u64),
 }
 
-/// Hands out a content's runs in order, each with its offset; chunks are read in batches.
+/// Hands out a content's runs in order, each with its offset; chunks are read ahead.
 pub fn each_run(
     reader: &Reader<'_>,
     content: &Content,
     subject: &str,
     each: &mut dyn FnMut(u64, Run<'_>) -> Result<()>,
 ) -> Result<()> {
-    let mut pieces = Pieces::new(reader, content, subject)?;
-    loop {
-        let batch = next_batch(&mut pieces)?;
-        if batch.is_empty() {
-            return Ok(());
-        }
-        let ids: Vec<_> = batch.iter().filter_map(|(_, piece)| piece.chunk()).collect();
-        let mut plains = reader.read_all(&ids).into_iter();
-        for (at, piece) in batch {
+    let mut windows = ContentReader::new(reader, content, subject)?;
+    while let Some(ContentWindow { pieces, plains }) = windows.next_window()? {
+        let mut plains = plains.into_iter();
+        for (at, piece) in pieces {
             match piece {
                 Piece::Hole { length } => each(at, Run::Hole(length))?,
                 Piece::Chunk { id, length } => {
@@ -101,21 +95,5 @@ pub fn each_run(
             }
         }
     }
-}
-
-/// The next pieces, up to a window's bytes or number.
-pub(super) fn next_batch(pieces: &mut Pieces<'_>) -> Result<Vec<(u64, Piece)>> {
-    let mut batch = Vec::new();
-    let mut length = 0;
-    while length < WINDOW && batch.len() < WINDOW_PIECES {
-        let Some((at, piece)) = pieces.next_piece()? else { break };
-        if let Piece::Chunk { length: chunk, .. } = piece {
-            length += usize::try_from(chunk).unwrap_or(WINDOW);
-        }
-        batch.push((at, piece));
-        if piece.chunk().is_none() {
-            break;
-        }
-    }
-    Ok(batch)
+    Ok(())
 }

@@ -6,7 +6,6 @@ use crate::error::{Error, Kind, Result};
 use crate::format::ObjectKind;
 use crate::format::note::{About, Note};
 use crate::id::NoteId;
-use rayon::prelude::*;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 impl Repository {
@@ -24,11 +23,9 @@ impl Repository {
         loop {
             let mut listed = self.backend().list(ObjectKind::Note)?;
             listed.retain(|object| seen.insert(object.handle.clone()));
-            let read: Vec<_> =
-                listed.into_par_iter().map(|object| self.note(&object.handle)).collect();
             let before = withdrawn.len();
-            for note in read {
-                match note {
+            for (handle, note) in self.get_records(listed) {
+                match note.and_then(|(note, _)| named(note, &handle)) {
                     Ok(Note { about: About::Withdrawal(withdrawal), .. }) => {
                         withdrawn.extend(withdrawal.notes);
                     }
@@ -47,13 +44,12 @@ impl Repository {
         notes.retain(|id, _| !withdrawn.contains(id));
         Ok(notes)
     }
+}
 
-    /// One note, which must name itself.
-    fn note(&self, handle: &Handle) -> Result<Note> {
-        let (note, _) = self.get_record::<Note>(handle)?;
-        match *handle == Handle::note(note.id) {
-            true => Ok(note),
-            false => Err(Error::damaged("read", handle, "it names another note")),
-        }
+/// A note, which must name itself.
+fn named(note: Note, handle: &Handle) -> Result<Note> {
+    match *handle == Handle::note(note.id) {
+        true => Ok(note),
+        false => Err(Error::damaged("read", handle, "it names another note")),
     }
 }

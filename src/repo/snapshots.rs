@@ -2,14 +2,12 @@
 //! snapshots up.
 
 use super::{Repository, SnapshotKey};
-use crate::backend::Handle;
+use crate::backend::{Handle, Listed};
 use crate::error::{Error, Kind, Result};
 use crate::format::gc::{Forgotten, Position};
 use crate::format::snapshot::{Outcome, Snapshot};
 use crate::format::{ObjectKind, fault};
 use crate::id::SnapshotId;
-use crate::limits::OUTCOME_MAX;
-use rayon::prelude::*;
 use std::collections::{BTreeMap, HashSet};
 
 /// A snapshot, and the hash of its object.
@@ -27,37 +25,31 @@ pub struct StoredSnapshot {
 pub type StoredOutcome = (Outcome, [u8; 32], u64);
 
 impl Repository {
-    /// Hands out every outcome that was not given up, readable or not, with hash and length.
-    /// Those in memory at once come to [`OUTCOME_MAX`] bytes of objects.
+    /// Hands out every outcome that was not given up, readable or not, with hash and length. In
+    /// memory at once is one of them, and what was fetched ahead.
     ///
     /// # Errors
-    /// Those of listing and of `visit`.
+    /// Those of listing and of `visit`, and of a store that does not answer.
     pub fn each_outcome(
         &self,
         visit: &mut dyn FnMut(SnapshotId, Result<StoredOutcome>) -> Result<()>,
     ) -> Result<()> {
         // Snapshots before marks: whoever gives one up while we look puts its mark first.
         let listed = self.backend().list(ObjectKind::Snapshot)?;
-        let mut listed: BTreeMap<SnapshotId, u64> = listed
-            .iter()
-            .filter_map(|object| Some((object.handle.snapshot_id()?, object.size)))
+        let mut listed: BTreeMap<SnapshotId, Listed> = listed
+            .into_iter()
+            .filter_map(|object| Some((object.handle.snapshot_id()?, object)))
             .collect();
         let forgotten = self.forgotten_ids()?;
         listed.retain(|id, _| !forgotten.contains(id));
-        let listed: Vec<(SnapshotId, u64)> = listed.into_iter().collect();
-        let mut rest = listed.as_slice();
-        while let Some((batch, after)) = rest.split_at_checked(fitting(rest)) {
-            rest = after;
-            if batch.is_empty() {
-                break;
-            }
-            let read: Vec<_> = batch.par_iter().map(|(id, _)| (*id, self.outcome(*id))).collect();
-            for ((id, outcome), (_, size)) in read.into_iter().zip(batch) {
-                let gone = matches!(&outcome, Err(error) if error.kind() == Kind::NotFound);
-                if gone && self.is_forgotten(id)? {
-                    continue;
-                }
-                visit(id, outcome.map(|(outcome, hash)| (outcome, hash, *size)))?;
+        let (ids, listed): (Vec<SnapshotId>, Vec<Listed>) = listed.into_iter().unzip();
+        let sizes: Vec<u64> = listed.iter().map(|object| object.size).collect();
+        let records = self.get_records::<Outcome>(listed);
+        for ((id, size), (handle, record)) in ids.into_iter().zip(sizes).zip(records) {
+            match record.and_then(|record| proved(id, &handle, record)) {
+                Err(error) if error.kind() == Kind::NotFound && self.is_forgotten(id)? => {}
+                Err(error) if error.kind() == Kind::Unavailable => return Err(error),
+                outcome => visit(id, outcome.map(|(outcome, hash)| (outcome, hash, size)))?,
             }
         }
         Ok(())
@@ -79,22 +71,7 @@ impl Repository {
     /// The outcome of one writer, which must name itself.
     pub fn outcome(&self, id: SnapshotId) -> Result<(Outcome, [u8; 32])> {
         let handle = Handle::snapshot(id);
-        let (outcome, hash) = self.get_record::<Outcome>(&handle)?;
-        let named = match &outcome {
-            Outcome::Snapshot(snapshot) => snapshot.id,
-            Outcome::Partial(partial) => partial.id,
-            Outcome::Maintenance(maintenance) => maintenance.id,
-            Outcome::Tombstone(tombstone) => tombstone.id,
-        };
-        if named != id {
-            return Err(Error::damaged("read", &handle, "it names another writer"));
-        }
-        if let Outcome::Snapshot(snapshot) = &outcome
-            && let Some(reason) = fault::of_snapshot(snapshot)
-        {
-            return Err(Error::damaged("read", &handle, reason));
-        }
-        Ok((outcome, hash))
+        proved(id, &handle, self.get_record(&handle)?)
     }
 
     /// Gives a snapshot up: first `forgotten/<S>`, then the snapshot may go. A store that
@@ -118,12 +95,12 @@ impl Repository {
     /// name alone gives the snapshot up.
     pub fn forgotten(&self, mut trouble: impl FnMut(Error)) -> Result<Vec<Forgotten>> {
         let mut marks = Vec::new();
-        for object in self.backend().list(ObjectKind::Forgotten)? {
-            match self.get_record::<Forgotten>(&object.handle) {
-                Ok((mark, _)) if object.handle == Handle::forgotten(mark.id) => marks.push(mark),
-                Ok(_) => {
-                    trouble(Error::damaged("read", object.handle, "it names another snapshot"));
-                }
+        let listed = self.backend().list(ObjectKind::Forgotten)?;
+        for (handle, mark) in self.get_records::<Forgotten>(listed) {
+            match mark {
+                Ok((mark, _)) if handle == Handle::forgotten(mark.id) => marks.push(mark),
+                Ok(_) => trouble(Error::damaged("read", handle, "it names another snapshot")),
+                Err(error) if error.kind() == Kind::Unavailable => return Err(error),
                 Err(error) => trouble(error),
             }
         }
@@ -131,12 +108,25 @@ impl Repository {
     }
 }
 
-/// How many of the first ones come to no more than the bound of one together; at least one.
-fn fitting(listed: &[(SnapshotId, u64)]) -> usize {
-    let mut bytes: u64 = 0;
-    let fits = |(_, size): &&(SnapshotId, u64)| {
-        bytes = bytes.saturating_add(*size);
-        bytes <= OUTCOME_MAX as u64
+/// An outcome, which must name its writer.
+fn proved(
+    id: SnapshotId,
+    handle: &Handle,
+    (outcome, hash): (Outcome, [u8; 32]),
+) -> Result<(Outcome, [u8; 32])> {
+    let named = match &outcome {
+        Outcome::Snapshot(snapshot) => snapshot.id,
+        Outcome::Partial(partial) => partial.id,
+        Outcome::Maintenance(maintenance) => maintenance.id,
+        Outcome::Tombstone(tombstone) => tombstone.id,
     };
-    listed.iter().take_while(fits).count().max(1).min(listed.len())
+    if named != id {
+        return Err(Error::damaged("read", handle, "it names another writer"));
+    }
+    if let Outcome::Snapshot(snapshot) = &outcome
+        && let Some(reason) = fault::of_snapshot(snapshot)
+    {
+        return Err(Error::damaged("read", handle, reason));
+    }
+    Ok((outcome, hash))
 }

@@ -7,7 +7,9 @@ mod list;
 mod old;
 mod tree;
 mod window;
+mod windows;
 
 pub use content::{ContentWriter, Cutter, StreamError, Written};
 pub use directory::{DirectoryEntries, DirectoryWriter, find_entry};
 pub use list::{ListWriter, Pieces};
+pub use windows::{ContentReader, ContentWindow, PlacedPieces, next_pieces};

@@ -228,7 +228,10 @@ impl Trees<'_> {
 
     /// Something at `path` cannot be restored. Never well.
     fn touched(&mut self, snapshot: &Snapshot, path: &[u8], error: Error) -> bool {
-        self.report.touches(snapshot.id, path);
+        // What could not be looked at may be well.
+        if error.kind() != Kind::Unavailable {
+            self.report.touches(snapshot.id, path);
+        }
         let text = String::from_utf8_lossy(path);
         if self.said.insert(error.to_string()) {
             let subject = format!("{}:{text}", snapshot.id.short());

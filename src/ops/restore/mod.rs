@@ -86,7 +86,7 @@ pub fn restore(
     let mut restoring = Restoring {
         reader,
         target: into,
-        contents: Contents::default(),
+        contents: Contents::new(reader),
         waiting: Vec::new(),
         blocked: false,
         entered: 0,
@@ -157,7 +157,7 @@ impl Target {
 struct Restoring<'a> {
     reader: &'a Reader<'a>,
     target: Target,
-    contents: Contents,
+    contents: Contents<'a>,
     /// Directories on the way that nothing needed yet.
     waiting: Vec<Node>,
     /// Whether the first of those could not be made: then nothing beneath it can be restored.
@@ -194,8 +194,8 @@ impl Restoring<'_> {
         self.report.failed += failed;
         self.report.damaged += damaged;
         // What was placed already gets its content, however the walk ended.
-        let flushed = self.flush();
-        walked.and(flushed)?;
+        let written = self.write(true);
+        walked.and(written)?;
         self.settle()
     }
 
@@ -247,7 +247,7 @@ impl Restoring<'_> {
         if self.waiting.pop().is_some() {
             self.blocked &= !self.waiting.is_empty();
         } else {
-            self.flush()?;
+            self.write(true)?;
             self.settle()?;
             self.entered = self.entered.saturating_sub(1);
             match &mut self.target {
@@ -322,17 +322,15 @@ impl Restoring<'_> {
             }
             Placed::Write(sink) => {
                 self.contents.push(path, node.clone(), content.clone(), sink);
-                if self.contents.is_full() {
-                    self.flush()?;
-                }
+                self.write(false)?;
             }
         }
         Ok(())
     }
 
-    /// Writes what waits.
-    fn flush(&mut self) -> Result<()> {
-        for result in std::mem::take(&mut self.contents).write(self.reader, self.monitor) {
+    /// Writes what waits, if that is much or `all` of it is wanted.
+    fn write(&mut self, all: bool) -> Result<()> {
+        for result in self.contents.write(all, self.monitor) {
             match result {
                 Ok(length) => {
                     self.report.files += 1;
@@ -376,7 +374,7 @@ impl Restoring<'_> {
 
     /// One entry's trouble; what stops every entry stops the restore.
     fn fail(&mut self, error: Error) -> Result<()> {
-        if matches!(error.kind(), Kind::NoSpace | Kind::Interrupted) {
+        if matches!(error.kind(), Kind::NoSpace | Kind::Interrupted | Kind::Unavailable) {
             return Err(error);
         }
         self.monitor.trouble(&error);

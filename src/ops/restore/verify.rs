@@ -60,6 +60,7 @@ pub(super) fn verify(
                         Ok(()) => report.verified += 1,
                         // Left out, and told: its database came back without it.
                         Err(error) if error.kind() == Kind::NotFound && is_sibling(node) => {}
+                        Err(error) if error.kind() == Kind::Unavailable => return Err(error),
                         Err(error) => {
                             monitor.trouble(&error);
                             report.failed += 1;

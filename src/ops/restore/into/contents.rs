@@ -5,9 +5,9 @@ use crate::error::{Attempt, Error, Kind, Result};
 use crate::format::database::PostgresFacts;
 use crate::format::list::Content;
 use crate::monitor::{Counter, Monitor, go_on};
-use crate::ops::dump::{Run, each_run, next_batch};
+use crate::ops::dump::{Run, each_run};
 use crate::repo::Reader;
-use crate::stream::Pieces;
+use crate::stream::{Pieces, next_pieces};
 use crate::target::postgres::{Dump, Dumps, Form, Toc};
 use rustix::fs::statvfs;
 use std::cell::RefCell;
@@ -46,7 +46,7 @@ impl<'r> Contents<'r> {
         let mut pieces = Pieces::new(self.reader, &stored.content, &stored.path)?;
         let mut head = Vec::new();
         loop {
-            let batch = next_batch(&mut pieces)?;
+            let batch = next_pieces(&mut pieces)?;
             let ids: Vec<_> = batch.iter().filter_map(|(_, piece)| piece.chunk()).collect();
             for plain in self.reader.read_all(&ids) {
                 head.extend_from_slice(&plain?);
