@@ -65,6 +65,33 @@ fn verbs_work_over_a_store_that_does_not_create_exclusively() {
     VERBS[..6].iter().for_each(|test| on_remote_stores(manners, test));
 }
 
+/// What a store that lists late does not show yet is there all the same, once it does; and gaps are
+/// not looked for in it.
+#[test]
+fn nothing_is_lost_where_listings_lag() {
+    on_remote_stores(Manners { lag: 40, ..Manners::default() }, || {
+        let repo = TempRepo::new(72);
+        let mut tree = Tree::default();
+        let mut states = Vec::new();
+        for number in 0..5 {
+            tree.put(&format!("f{number}"), Chance::new(number).noise(50_000));
+            let snapshot = repo.backup(vec![tree.source("/data")]).unwrap().snapshot;
+            states.push((snapshot, tree.clone()));
+        }
+        for _ in 0..40 {
+            repo.backend.size(&pack(1)).unwrap_err();
+        }
+        for (snapshot, tree) in &states {
+            for path in tree.files.keys() {
+                let bytes = repo.read(snapshot, &format!("/data/{path}")).unwrap();
+                assert!(bytes == tree.bytes(path), "{path}");
+            }
+        }
+        let refused = icecore::ops::forget::gaps(&repo.repository).unwrap_err();
+        assert_eq!(refused.kind(), Kind::Refused);
+    });
+}
+
 /// An answer that is lost is waited for, twice as long each time, for two minutes; anything else is
 /// not asked for again.
 #[test]
@@ -141,14 +168,16 @@ fn two_thousand_blobs_take_few_requests() {
         requests
     };
     let target = tempfile::tempdir().unwrap();
-    let restored = measured("restore", &|| {
+    let restored_from = |repository: &Repository, to: &str| {
         let index = repository.load_index().unwrap();
-        let reader = Reader::new(&repository, &index);
-        let mut options = RestoreOptions::default();
-        let report = restore(&reader, &snapshot, None, target.path(), &mut options, &Silent);
+        let reader = Reader::new(repository, &index);
+        let (mut options, target) = (RestoreOptions::default(), target.path().join(to));
+        let report = restore(&reader, &snapshot, None, &target, &mut options, &Silent);
         assert_eq!(report.unwrap().failed, 0);
-    });
-    assert!(std::fs::read(target.path().join("long")).unwrap() == long);
+        assert!(std::fs::read(target.join("long")).unwrap() == long);
+    };
+    measured("restore from memory", &|| restored_from(&repo.repository, "near"));
+    let restored = measured("restore", &|| restored_from(&repository, "far"));
     let checked = |read_data| {
         measured(&format!("check {read_data:?}"), &|| {
             let report = check(&repository, CheckOptions { read_data }, &Silent).unwrap();

@@ -181,3 +181,76 @@ impl Job {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::backend::Memory;
+    use crate::backend::testing::{Manners, Remote};
+    use crate::env::Env;
+    use crate::id::PackId;
+    use rayon::prelude::*;
+    use std::time::Duration;
+
+    fn fetcher(connections: usize) -> (Arc<Remote>, Fetcher) {
+        let latency = Duration::from_millis(1);
+        let manners = Manners { latency, connections, ..Manners::default() };
+        let remote = Arc::new(Remote::new(Arc::new(Memory::new()), manners, Env::real(), 1));
+        for number in 0..100 {
+            remote.put_new(&pack(number), &[number; 100]).unwrap();
+        }
+        (remote.clone(), Fetcher::new(remote))
+    }
+
+    fn pack(number: u8) -> Handle {
+        Handle::pack(PackId([number; 32]))
+    }
+
+    fn part(number: u8) -> Fetch {
+        Fetch::part(pack(number), u64::from(number)..100)
+    }
+
+    /// Answers come in the order asked for, an object that is not there among them, and no more
+    /// requests are made at once than the store bears, however many threads of rayon wait.
+    #[test]
+    fn answers_come_in_order() {
+        let (remote, fetcher) = fetcher(3);
+        (0..8).into_par_iter().for_each(|_| {
+            for (number, bytes) in (0..).zip(fetcher.fetch((0..110).map(part))) {
+                match bytes {
+                    Ok(bytes) => assert_eq!(bytes, vec![number; 100 - usize::from(number)]),
+                    Err(error) => {
+                        assert!(number >= 100 && error.kind() != Kind::Unavailable, "{error}");
+                    }
+                }
+            }
+        });
+        assert_eq!(remote.most_in_flight(), 3);
+    }
+
+    /// No more bytes are asked for ahead than may wait, but always one request; and who goes away
+    /// is not read for.
+    #[test]
+    fn what_waits_is_bounded() {
+        let (remote, fetcher) = fetcher(100);
+        let before = remote.requests();
+        let large = Fetch { length: FETCH_AHEAD / 2, ..part(1) };
+        let larger = Fetch { length: FETCH_AHEAD * 2, ..part(2) };
+        let wanted = [&larger, &large, &large, &large].map(Fetch::clone);
+        let mut fetched = fetcher.fetch(wanted);
+        let asked = |fetched: &Fetched<'_, _>| fetched.waiting.len();
+        assert_eq!(asked(&fetched), 1);
+        for (answered, waiting) in [(1, 2), (2, 2), (3, 1), (4, 0)] {
+            fetched.next().unwrap().unwrap();
+            assert_eq!(asked(&fetched), waiting, "after answer {answered}");
+        }
+        assert!(fetched.next().is_none());
+        assert_eq!(remote.requests() - before, 4);
+
+        let (remote, one_by_one) = self::fetcher(1);
+        let before = remote.requests();
+        drop(one_by_one.fetch((0..100).map(part)));
+        one_by_one.fetch_one(part(1)).unwrap();
+        assert!(remote.requests() - before < 50, "read for nobody");
+    }
+}

@@ -1,13 +1,13 @@
 //! What collectors have condemned and decided (chapter 11, W2): read before the index.
 
 use super::Repository;
-use crate::backend::Handle;
+use crate::backend::{Handle, Listed};
 use crate::error::{Error, Kind, Result};
 use crate::format::ObjectKind;
 use crate::format::gc::{Condemned, Verdict};
-use crate::format::record::Record;
 use crate::id::{IndexId, PackId, SnapshotId};
-use std::collections::HashSet;
+use crate::limits::RECORD_MAX;
+use std::collections::{HashMap, HashSet};
 
 /// The newest verdict, and what all collections together have condemned.
 #[derive(Clone, Debug, Default)]
@@ -25,15 +25,22 @@ impl Repository {
     pub fn generations(&self) -> Result<Generations> {
         let listed = self.backend().list(ObjectKind::Gc)?;
         let newest = listed.iter().filter_map(|object| object.handle.number()).max().unwrap_or(0);
-        let decided = listed.iter().any(|object| object.handle == Handle::verdict(newest));
+        let has_verdict = listed.iter().any(|object| object.handle == Handle::verdict(newest));
+        // Only the newest collection may be undecided.
+        let decided = if has_verdict { newest } else { newest.saturating_sub(1) };
+        let sizes: HashMap<Handle, u64> =
+            listed.into_iter().map(|object| (object.handle, object.size)).collect();
+        // What a listing does not show may be there.
+        let wanted = |handle: Handle| {
+            let size = sizes.get(&handle).copied().unwrap_or(RECORD_MAX as u64);
+            Listed { handle, size }
+        };
+        let condemned = self.get_records((1..=newest).map(Handle::gc).map(wanted));
+        let mut verdicts = self.get_records((1..=decided).map(Handle::verdict).map(wanted));
         let mut generations = Generations { newest, ..Generations::default() };
-        for generation in 1..=newest {
-            let condemned: Condemned = self.link(&Handle::gc(generation))?;
-            // Only the newest collection may be undecided.
-            let verdict = match generation < newest || decided {
-                true => Some(self.link::<Verdict>(&Handle::verdict(generation))?),
-                false => None,
-            };
+        for (generation, condemned) in (1..=newest).zip(condemned) {
+            let condemned: Condemned = link(condemned)?;
+            let verdict: Option<Verdict> = verdicts.next().map(link).transpose()?;
             if condemned.generation != generation
                 || verdict.as_ref().is_some_and(|verdict| verdict.generation != generation)
             {
@@ -44,16 +51,16 @@ impl Repository {
         }
         Ok(generations)
     }
+}
 
-    /// One record of the chain, which must be there.
-    fn link<T: Record>(&self, handle: &Handle) -> Result<T> {
-        match self.get_record(handle) {
-            Ok((record, _)) => Ok(record),
-            Err(error) if error.kind() == Kind::NotFound => {
-                Err(Error::damaged("read", handle, "it is missing").caused_by(error))
-            }
-            Err(error) => Err(error),
+/// One record of the chain, which must be there.
+fn link<T>((handle, record): (Handle, Result<(T, [u8; 32])>)) -> Result<T> {
+    match record {
+        Ok((record, _)) => Ok(record),
+        Err(error) if error.kind() == Kind::NotFound => {
+            Err(Error::damaged("read", handle, "it is missing").caused_by(error))
         }
+        Err(error) => Err(error),
     }
 }
 

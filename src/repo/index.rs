@@ -105,9 +105,10 @@ impl Repository {
     fn try_load_index(&self) -> Result<Index> {
         let generations = self.generations()?;
         let listed = self.backend().list(ObjectKind::Index)?;
-        let listed: BTreeMap<Handle, u64> =
-            listed.into_iter().map(|object| (object.handle, object.size)).collect();
-        let listed = listed.into_iter().map(|(handle, size)| Listed { handle, size }).collect();
+        // Each once, though a listing may show it twice.
+        let listed: BTreeMap<Handle, Listed> =
+            listed.into_iter().map(|object| (object.handle.clone(), object)).collect();
+        let listed: Vec<Listed> = listed.into_values().collect();
         let loaded: Vec<(IndexId, Result<Segment>)> = self
             .open_objects(listed)
             .filter_map(|(handle, opened)| Some((handle.index_id()?, opened)))

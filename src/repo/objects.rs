@@ -44,11 +44,11 @@ impl Repository {
     /// The same of several that were listed, in their order, read ahead.
     pub fn open_objects(
         &self,
-        listed: Vec<Listed>,
+        listed: impl IntoIterator<Item = Listed, IntoIter: Clone>,
     ) -> impl Iterator<Item = (Handle, Result<Opened>)> {
-        let fetches: Vec<Fetch> = listed.iter().map(Fetch::listed).collect();
-        let fetched = self.fetcher().fetch(fetches);
-        listed.into_iter().zip(fetched).map(|(Listed { handle, .. }, bytes)| {
+        let listed = listed.into_iter();
+        let fetched = self.fetcher().fetch(listed.clone().map(|object| Fetch::listed(&object)));
+        listed.zip(fetched).map(|(Listed { handle, .. }, bytes)| {
             let opened = bytes.and_then(|bytes| self.opened(&handle, &bytes));
             (handle, opened)
         })
@@ -67,7 +67,7 @@ impl Repository {
     /// The same of several that were listed, in their order, read ahead.
     pub(crate) fn get_records<T: Record>(
         &self,
-        listed: Vec<Listed>,
+        listed: impl IntoIterator<Item = Listed, IntoIter: Clone>,
     ) -> impl Iterator<Item = (Handle, Result<(T, [u8; 32])>)> {
         self.open_objects(listed).map(|(handle, opened)| {
             let record = opened.and_then(|opened| decoded(&handle, opened));

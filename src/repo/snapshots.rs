@@ -8,6 +8,7 @@ use crate::format::gc::{Forgotten, Position};
 use crate::format::snapshot::{Outcome, Snapshot};
 use crate::format::{ObjectKind, fault};
 use crate::id::SnapshotId;
+use crate::limits::OUTCOME_MAX;
 use std::collections::{BTreeMap, HashSet};
 
 /// A snapshot, and the hash of its object.
@@ -72,6 +73,18 @@ impl Repository {
     pub fn outcome(&self, id: SnapshotId) -> Result<(Outcome, [u8; 32])> {
         let handle = Handle::snapshot(id);
         proved(id, &handle, self.get_record(&handle)?)
+    }
+
+    /// The same of several, in their order, read ahead.
+    pub fn outcomes(
+        &self,
+        ids: &[SnapshotId],
+    ) -> impl Iterator<Item = (SnapshotId, Result<(Outcome, [u8; 32])>)> {
+        let size = OUTCOME_MAX as u64;
+        let wanted = ids.iter().map(move |id| Listed { handle: Handle::snapshot(*id), size });
+        ids.iter().zip(self.get_records(wanted)).map(|(id, (handle, record))| {
+            (*id, record.and_then(|record| proved(*id, &handle, record)))
+        })
     }
 
     /// Gives a snapshot up: first `forgotten/<S>`, then the snapshot may go. A store that

@@ -32,9 +32,9 @@ pub(super) fn check(
     };
     let mut marks = Marks::default();
     monitor.begin("check trees", None);
-    // Read once more, so that no more than one is in memory.
-    for id in snapshots {
-        match repository.outcome(*id) {
+    // Read once more, so that no more than one is in memory, and what is fetched ahead.
+    for (id, outcome) in repository.outcomes(snapshots) {
+        match outcome {
             Ok((Outcome::Snapshot(snapshot), _)) => {
                 marks.add(&snapshot);
                 trees.snapshot(&snapshot)?;
