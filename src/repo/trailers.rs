@@ -61,7 +61,7 @@ impl WantedPack {
         let head = self.size.min(PackHead::length(SALTS) as u64);
         let start = self.size.saturating_sub(trailer);
         match start.saturating_sub(head) <= u64::from(gap) {
-            true => vec![0..self.size],
+            true => std::iter::once(0..self.size).collect(),
             false => vec![0..head, start..self.size],
         }
     }
