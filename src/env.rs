@@ -12,10 +12,12 @@ use crate::error::{Error, Kind, Result};
 use serde::{Deserialize, Serialize};
 use std::ffi::OsStr;
 use std::fmt;
+use std::ops::Add;
 use std::process::Command;
 use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
 
 /// A moment: nanoseconds since 1970-01-01 UTC.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -26,12 +28,29 @@ impl Time {
     /// Nanoseconds in a second.
     pub const SECOND: i64 = 1_000_000_000;
 
+    /// The time from `earlier` to this moment; none if it lies after.
+    pub fn since(self, earlier: Time) -> Duration {
+        Duration::from_nanos(u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or(0))
+    }
+
     /// Seconds from `earlier` to this moment; negative if it lies after.
     pub fn seconds_since(self, earlier: Time) -> f64 {
         #[expect(clippy::cast_precision_loss, reason = "a figure for people")]
         let seconds = self.0.saturating_sub(earlier.0) as f64 / 1e9;
         seconds
     }
+}
+
+impl Add<Duration> for Time {
+    type Output = Time;
+
+    fn add(self, duration: Duration) -> Time {
+        Time(self.0.saturating_add(nanoseconds(duration)))
+    }
+}
+
+fn nanoseconds(duration: Duration) -> i64 {
+    i64::try_from(duration.as_nanos()).unwrap_or(i64::MAX)
 }
 
 impl fmt::Display for Time {
@@ -59,10 +78,13 @@ pub fn command(program: impl AsRef<OsStr>) -> Command {
     command
 }
 
-/// Tells the time.
+/// Tells the time, and lets it pass.
 pub trait Clock: Send + Sync {
     /// The present moment.
     fn now(&self) -> Time;
+
+    /// Waits.
+    fn sleep(&self, duration: Duration);
 }
 
 /// Yields unpredictable bytes.
@@ -77,6 +99,7 @@ pub struct Env {
     clock: Arc<dyn Clock>,
     random: Arc<dyn Random>,
     process: u32,
+    host: String,
 }
 
 impl Env {
@@ -87,14 +110,16 @@ impl Env {
 
     /// Any clock and any randomness.
     pub fn new(clock: Arc<dyn Clock>, random: Arc<dyn Random>) -> Self {
-        Env { clock, random, process: std::process::id() }
+        let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
+        Env { clock, random, process: std::process::id(), host }
     }
 
-    /// Reproducible: randomness from `seed`, a clock that stands at `start` until moved, process 1.
+    /// Reproducible: randomness from `seed`, a clock that stands at `start` until moved, process 1
+    /// of `host`.
     pub fn seeded(seed: u64, start: Time) -> (Self, Arc<ManualClock>) {
         let clock = Arc::new(ManualClock(AtomicI64::new(start.0)));
         let random = Arc::new(SeededRandom::new(seed));
-        (Env { clock: clock.clone(), random, process: 1 }, clock)
+        (Env { clock: clock.clone(), random, process: 1, host: "host".to_owned() }, clock)
     }
 
     /// The present moment.
@@ -102,9 +127,19 @@ impl Env {
         self.clock.now()
     }
 
+    /// Waits.
+    pub fn sleep(&self, duration: Duration) {
+        self.clock.sleep(duration);
+    }
+
     /// The number of this process, for records that say who wrote them.
     pub fn process(&self) -> u32 {
         self.process
+    }
+
+    /// The name of this machine, likewise.
+    pub fn host(&self) -> String {
+        self.host.clone()
     }
 
     /// `N` random bytes.
@@ -127,6 +162,10 @@ impl Clock for SystemClock {
     fn now(&self) -> Time {
         let now = jiff::Timestamp::now().as_nanosecond();
         Time(i64::try_from(now).unwrap_or(i64::MAX))
+    }
+
+    fn sleep(&self, duration: Duration) {
+        std::thread::sleep(duration);
     }
 }
 
@@ -155,6 +194,11 @@ impl ManualClock {
 impl Clock for ManualClock {
     fn now(&self) -> Time {
         Time(self.0.load(Ordering::SeqCst))
+    }
+
+    /// Nobody waits: the clock moves.
+    fn sleep(&self, duration: Duration) {
+        self.0.fetch_add(nanoseconds(duration), Ordering::SeqCst);
     }
 }
 

@@ -129,6 +129,10 @@ pub const KDF_TRIES_MAX: u64 = 16 << 20;
 pub const WINDOW: usize = 4 * MIB;
 /// Most pieces of it: a list may be cut into single bytes.
 pub const WINDOW_PIECES: usize = 4 * WINDOW / CHUNK_MIN;
+/// Most bytes that are asked of a store ahead of whoever takes them, for each who does.
+pub const FETCH_AHEAD: u64 = 4 * WINDOW as u64;
+/// Windows of a content that are on their way while one is used.
+pub const WINDOWS_AHEAD: usize = 3;
 /// Plaintext of bases kept for the deltas that follow.
 pub const BASE_CACHE: usize = 8 * MIB;
 

@@ -61,8 +61,12 @@ fn local_keeps_the_contract_on_poor_disks() {
     contract(&|| Ok(Box::new(Local::over(CrashDisk::new())?))).unwrap();
     contract(&|| Ok(Box::new(Local::over(without_links())?))).unwrap();
     contract(&|| Ok(Box::new(Local::over(without_exclusion())?))).unwrap();
-    assert!(Local::over(without_links()).unwrap().capabilities().exclusive_create);
-    assert!(!Local::over(without_exclusion()).unwrap().capabilities().exclusive_create);
+    let exclusive = |local: &dyn Backend| {
+        local.put_new(&pack(1), b"x").unwrap();
+        local.capabilities().exclusive_create
+    };
+    assert!(exclusive(&Local::over(without_links()).unwrap()));
+    assert!(!exclusive(&Local::over(without_exclusion()).unwrap()));
 }
 
 /// Reads and writes that are always cut short change nothing.

@@ -138,7 +138,6 @@ fn a_failed_sync_is_never_taken_for_success() {
     let plan =
         Plan { call: Some(Call::Sync), first: 0, lasting: false, how: How::Fails(Errno::IO) };
     let local = Local::over(FailingDisk::new(disk.clone(), plan)).unwrap();
-    local.capabilities();
     let error = local.put_new(&pack(1), &[7; 2000]).unwrap_err();
     assert!(error.to_string().contains("sync"), "{error}");
     assert!(local.list(ObjectKind::Pack).unwrap().is_empty());

@@ -25,7 +25,7 @@ fn noise(seed: u64, length: usize) -> Vec<u8> {
 
 /// Files of every size around the chunker's bounds, holes included, come back as they were.
 #[test]
-fn gives_back_what_it_took() {
+pub fn gives_back_what_it_took() {
     let repo = TempRepo::new(1);
     let mut tree = Tree::default();
     for (number, length) in
@@ -87,7 +87,7 @@ fn a_change_costs_what_it_changed() {
 /// A file whose stamp stands is not opened again, wherever in its folder it stands; one that
 /// changed is a delta against its own former content.
 #[test]
-fn every_file_is_found_beside_its_former_self() {
+pub fn every_file_is_found_beside_its_former_self() {
     let repo = TempRepo::new(3);
     let mut tree = Tree::default();
     for number in 0..40 {
@@ -111,7 +111,7 @@ fn every_file_is_found_beside_its_former_self() {
 
 /// Two snapshots restore into real folders as they were, and `check` reads everything back.
 #[test]
-fn restores_into_folders() {
+pub fn restores_into_folders() {
     let repo = TempRepo::new(4);
     let mut tree = Tree::default();
     for number in 0..300_usize {
@@ -149,7 +149,7 @@ fn walk(folder: &std::path::Path) -> usize {
 /// A file whose stamp is that of the parent's is not opened, one without a stamp always is, and
 /// each entry of a directory finds its own predecessor.
 #[test]
-fn unchanged_files_are_not_read() {
+pub fn unchanged_files_are_not_read() {
     let repo = TempRepo::new(5);
     let mut tree = Tree::default();
     for number in 0..50_usize {
@@ -170,7 +170,7 @@ fn unchanged_files_are_not_read() {
 /// A file whose bytes break off is left out and makes the backup incomplete; its neighbours, and
 /// the same file an hour later, are stored.
 #[test]
-fn a_file_that_breaks_off_is_left_out() {
+pub fn a_file_that_breaks_off_is_left_out() {
     let repo = TempRepo::new(6);
     let mut tree = Tree::default();
     tree.put("a", noise(1, 2 << 20));
@@ -190,7 +190,7 @@ fn a_file_that_breaks_off_is_left_out() {
 /// Neighbours that both grow share their bases with each other hour after hour: the many paths
 /// that lead to the same few blobs must not make any state unreadable.
 #[test]
-fn shared_bases_stay_readable() {
+pub fn shared_bases_stay_readable() {
     for seed in 0..4 {
         let repo = TempRepo::new(60 + seed);
         let mut bytes = noise(70 + seed, 200_000);

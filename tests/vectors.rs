@@ -12,13 +12,25 @@ use std::path::{Path, PathBuf};
 
 /// The structure of this name.
 pub fn form(name: &str) -> &'static Form {
-    let mut forms = forms::FORMS.iter().chain(&sealed::FORMS);
-    forms.find(|form| form.name == name).unwrap_or_else(|| panic!("no structure {name:?}"))
+    all_forms().find(|form| form.name == name).unwrap_or_else(|| panic!("no structure {name:?}"))
+}
+
+fn all_forms() -> impl Iterator<Item = &'static Form> {
+    use forms::computed::{FRAMES, FUNCTIONS};
+    forms::FORMS.iter().chain(&sealed::FORMS).chain(&FUNCTIONS).chain(&FRAMES)
 }
 
 /// What became of decoding, as `format-spec/vectors/README.md` names it.
-pub const CLASSES: [&str; 7] =
-    ["ok", "bad-frame", "bad-tag", "bad-record", "too-large", "unknown-version", "wrong-key"];
+pub const CLASSES: [&str; 8] = [
+    "ok",
+    "bad-frame",
+    "bad-tag",
+    "bad-record",
+    "too-large",
+    "unknown-version",
+    "wrong-key",
+    "refused",
+];
 
 /// One vector.
 pub struct Vector {
@@ -48,9 +60,12 @@ impl Vector {
             "chapter: {chapter}\nstructure: {}\nexpect: {}\ncomment: {}\n",
             self.structure, self.expect, self.comment
         );
-        if let Some(value) = &self.value {
-            let json = serde_json::to_string_pretty(value).unwrap();
-            text.push_str(&format!("value: {}\n", json.replace('\n', "\n  ")));
+        let given = Some((self.form().given)()).filter(|given| !given.is_null());
+        for (key, json) in [("given", &given), ("value", &self.value)] {
+            if let Some(json) = json {
+                let json = serde_json::to_string_pretty(json).unwrap();
+                text.push_str(&format!("{key}: {}\n", json.replace('\n', "\n  ")));
+            }
         }
         text.push('\n');
         for line in self.bytes.chunks(32) {
@@ -112,6 +127,17 @@ pub fn all() -> Vec<Vector> {
     vectors
 }
 
+/// Those whose bytes are a structure, not what something is computed from.
+pub fn structures() -> Vec<Vector> {
+    let mut vectors = all();
+    vectors.retain(|vector| !is_function(vector.form()));
+    vectors
+}
+
+fn is_function(form: &Form) -> bool {
+    forms::computed::FUNCTIONS.iter().any(|function| function.name == form.name)
+}
+
 /// Every vector decodes to its value or fails in its class, and every value encodes to its bytes.
 #[test]
 fn decode_and_encode() {
@@ -131,6 +157,7 @@ fn decode_and_encode() {
                     "bad-frame" | "bad-tag" | "bad-record" | "too-large" => Kind::Damaged,
                     "unknown-version" => Kind::Unsupported,
                     "wrong-key" => Kind::WrongKey,
+                    "refused" => Kind::Refused,
                     other => panic!("{name}: class {other}, but {error}"),
                 };
                 assert_eq!(error.kind(), kind, "{name}: {error}");
@@ -159,12 +186,15 @@ fn generator_and_files_agree() {
     }
 }
 
-/// Each structure has at least one vector that decodes and one that does not.
+/// Each structure has at least one vector that decodes and, unless nothing can be wrong with it, one
+/// that does not; and the README says what it is.
 #[test]
 fn no_structure_is_forgotten() {
     let vectors = all();
-    for form in forms::FORMS.iter().chain(&sealed::FORMS) {
-        for ok in [true, false] {
+    let readme = std::fs::read_to_string(folder().join("README.md")).unwrap();
+    for form in all_forms() {
+        assert!(readme.contains(&format!("\n| `{}` |", form.name)), "README: {}", form.name);
+        for ok in [true, false].into_iter().filter(|ok| *ok || !is_function(form)) {
             let found = vectors
                 .iter()
                 .any(|vector| vector.structure == form.name && (vector.expect == "ok") == ok);

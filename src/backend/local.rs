@@ -258,7 +258,7 @@ impl<D: Disk> Backend for Local<D> {
 
     fn capabilities(&self) -> Capabilities {
         Capabilities {
-            exclusive_create: self.placing() != Placing::Rename,
+            exclusive_create: self.placing.get() != Some(&Placing::Rename),
             ..Capabilities::default()
         }
     }

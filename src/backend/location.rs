@@ -1,7 +1,10 @@
 //! The text by which a person names a repository, and the backend that it means.
 
-use super::{Backend, Local};
+use super::occupied::{refuse_foreign, refuse_restic};
+use super::{Backend, Local, Retry};
+use crate::env::Env;
 use crate::error::{Error, Kind, Result};
+use crate::format::ObjectKind;
 use std::path::PathBuf;
 use std::str::FromStr;
 
@@ -19,16 +22,34 @@ impl Location {
     /// `NoRepository` if there is no such place.
     pub fn open(&self) -> Result<Box<dyn Backend>> {
         match self {
-            Location::Local(path) => Ok(Box::new(Local::open(path)?)),
+            Location::Local(path) => {
+                refuse_restic(path, Error::new(Kind::NoRepository, "open", path.display()))?;
+                Ok(Box::new(patient(Local::open(path)?)))
+            }
         }
     }
 
     /// The store there, its place made if it is missing: for `init`.
+    ///
+    /// # Errors
+    /// `Refused` if the place is in use for something else.
     pub fn create(&self) -> Result<Box<dyn Backend>> {
         match self {
-            Location::Local(path) => Ok(Box::new(Local::create(path)?)),
+            Location::Local(path) => {
+                let refusal = Error::new(Kind::Refused, "create a repository in", path.display());
+                refuse_restic(path, refusal)?;
+                if path.is_dir() && !path.join(ObjectKind::Config.folder()).exists() {
+                    refuse_foreign(path)?;
+                }
+                Ok(Box::new(patient(Local::create(path)?)))
+            }
         }
     }
+}
+
+/// The directory may lie on another machine, which may be away for a moment.
+fn patient(local: Local) -> Retry<Local> {
+    Retry::new(local, Env::real())
 }
 
 impl FromStr for Location {

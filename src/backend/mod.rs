@@ -1,15 +1,22 @@
 //! Keeps objects: whole objects in, ranges out, each written once under a name that is never
 //! used again. Objects are addressed by kind and name; only a backend turns that into a path.
+//!
+//! Wrappers are backends too, from the outside in: a cache, when there is one, so that what it has
+//! costs no request; [`Retry`], whose pauses keep nobody else waiting; [`Limit`]; [`Counting`],
+//! which then sees every request; the store.
 
 mod bounds;
 mod counting;
 mod disk;
 mod dry_run;
+mod limit;
 mod local;
 mod location;
 mod memory;
+mod occupied;
 mod probe;
 mod reserve;
+mod retry;
 mod shared;
 mod temp;
 pub mod testing;
@@ -18,10 +25,12 @@ pub use crate::format::Handle;
 pub use bytes::Bytes;
 pub use counting::{Counting, Tally, Verb};
 pub use dry_run::DryRun;
+pub use limit::Limit;
 pub use local::Local;
 pub use location::Location;
 pub use memory::Memory;
 pub use probe::{is_of_probe, probe};
+pub use retry::Retry;
 
 use crate::error::Result;
 use crate::format::ObjectKind;
@@ -67,7 +76,8 @@ pub trait Backend: Send + Sync {
     /// Where this is, for messages.
     fn describe(&self) -> String;
 
-    /// What this store can be trusted with, and how it is best asked.
+    /// What this store can be trusted with, and how it is best asked, as far as that is known
+    /// without asking: what takes a try may turn out once an object was created.
     fn capabilities(&self) -> Capabilities;
 
     /// Creates an object that did not exist. On return it is durable (file and folder synced),

@@ -19,18 +19,23 @@ const CREATORS: u8 = 8;
 /// The objects used are heartbeats of a writer that never registers, so that one which the
 /// store refuses to delete means nothing to anybody.
 pub fn probe(backend: &dyn Backend, env: &Env) -> Result<Capabilities> {
-    let mut found = backend.capabilities();
     let writer = SnapshotId(env.random()?);
+    let (mut exclusive_create, mut list_after_write) = (true, true);
     for round in 0..ROUNDS {
         let handle = Handle::heartbeat(writer, round);
         let fair = race(backend, &handle)?;
         let listed = backend.list(handle.kind())?.iter().any(|object| object.handle == handle);
         // A store that never deletes is still a good one.
         let _ = backend.delete(&handle);
-        found.exclusive_create &= fair;
-        found.list_after_write &= listed;
+        exclusive_create &= fair;
+        list_after_write &= listed;
     }
-    Ok(found)
+    let says = backend.capabilities();
+    Ok(Capabilities {
+        exclusive_create: exclusive_create && says.exclusive_create,
+        list_after_write: list_after_write && says.list_after_write,
+        ..says
+    })
 }
 
 /// Whether exactly one creator wins, what it wrote stands there, and latecomers lose too.

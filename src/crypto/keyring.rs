@@ -170,7 +170,7 @@ impl Keyring {
     /// # Errors
     /// `Unsupported` for a purpose that this program does not know, `Damaged` for keys given twice
     /// and for a second epoch of a purpose that has only one.
-    pub(super) fn decode(bytes: &[u8], subject: &str) -> Result<Self> {
+    pub fn decode(bytes: &[u8], subject: &str) -> Result<Self> {
         let record: KeyringRecord = record::decode(bytes, subject)?;
         if record.keys.len() > KEYRING_KEYS_MAX {
             return Err(Error::damaged("open", subject, "more keys than a keyring may hold"));

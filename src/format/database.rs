@@ -1,5 +1,6 @@
 //! What is known of a captured database, beside its bytes (chapter 7).
 
+use super::record::no_text;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -53,7 +54,7 @@ pub struct SqliteFacts {
     /// How the pages were read: `dbpage` or `backup`.
     pub method: String,
     /// `quick` or `full`, if a check of the source was asked for and passed.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "no_text")]
     pub verified: Option<String>,
     /// Rows of each table, if asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -78,7 +79,7 @@ pub struct PostgresFacts {
     /// Whether the other facts, sizes apart, are of the very moment of the dump.
     pub exact: bool,
     /// The write-ahead log's place when the facts were gathered.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "no_text")]
     pub lsn: Option<String>,
     /// Bytes that it takes on the server.
     pub size: u64,
@@ -93,19 +94,19 @@ pub struct PostgresFacts {
     /// `LC_CTYPE`.
     pub ctype: String,
     /// The locale of other providers than `libc`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "no_text")]
     pub locale: Option<String>,
     /// Tailored rules of an `icu` locale.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "no_text")]
     pub icu_rules: Option<String>,
     /// Its tablespace, unless that is the default one.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "no_text")]
     pub tablespace: Option<String>,
     /// Its connection limit, unless there is none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub connection_limit: Option<u32>,
     /// Its comment.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "no_text")]
     pub comment: Option<String>,
     /// Its rights, as `aclitem`s; absent while they are the default ones.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -128,7 +129,7 @@ pub struct PostgresFacts {
 #[serde(deny_unknown_fields)]
 pub struct PostgresSetting {
     /// The role that it is for, if it is for one only.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "no_text")]
     pub role: Option<String>,
     /// The parameter's name.
     pub name: String,

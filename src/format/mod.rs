@@ -5,6 +5,7 @@ pub mod config;
 pub mod cursor;
 pub mod database;
 pub mod facts;
+pub mod fault;
 pub mod frame;
 pub mod gc;
 mod handle;

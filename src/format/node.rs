@@ -3,7 +3,7 @@
 use super::cursor::{Reader, length32};
 use super::database::DatabaseFacts;
 use super::list::{Content, TreeRef};
-use super::record::{from_cbor, to_cbor};
+use super::record::{from_cbor, no_text, to_cbor};
 use crate::env::Time;
 use crate::error::{Error, Kind, Result};
 use crate::id::ChunkId;
@@ -92,7 +92,7 @@ pub enum NodeKind {
     },
     /// A symbolic link.
     Symlink {
-        /// Where it points, any bytes.
+        /// Where it points, any bytes but NUL.
         #[serde(with = "serde_bytes")]
         target: Vec<u8>,
     },
@@ -113,6 +113,14 @@ pub enum NodeKind {
 }
 
 impl Node {
+    /// Why no link leads to its target, if it is one.
+    pub(super) fn bad_target(&self) -> Option<&'static str> {
+        match &self.kind {
+            NodeKind::Symlink { target } if target.contains(&0) => Some("a target with NUL"),
+            _ => None,
+        }
+    }
+
     /// The database that it is, if it is one.
     pub fn database(&self) -> Option<&DatabaseFacts> {
         match &self.kind {
@@ -133,10 +141,10 @@ pub struct Metadata {
     /// Numeric group.
     pub gid: u32,
     /// Name of the owner, where the machine had one.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "no_text")]
     pub user: Option<String>,
     /// Name of the group.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "no_text")]
     pub group: Option<String>,
     /// Modification time.
     pub mtime: FileTime,
@@ -291,7 +299,7 @@ fn decode_entries(mut reader: Reader<'_>, subject: &str) -> Result<Vec<Node>> {
     while !reader.rest().is_empty() {
         let length = reader.bounded(NODE_MAX, "an entry's length")?;
         let node: Node = from_cbor(reader.bytes(length)?, subject)?;
-        if let Some(reason) = bad_name(&node.name) {
+        if let Some(reason) = bad_name(&node.name).or_else(|| node.bad_target()) {
             return Err(reader.damaged(reason));
         }
         if nodes.last().is_some_and(|before| before.name >= node.name) {

@@ -82,6 +82,12 @@ pub fn from_cbor<T: Serialize + DeserializeOwned>(bytes: &[u8], subject: &str) -
     Ok(value)
 }
 
+/// Whether an optional text is left out: an empty one never stands in a record.
+#[expect(clippy::ref_option, reason = "serde calls it so")]
+pub(super) fn no_text(text: &Option<String>) -> bool {
+    text.as_deref().is_none_or(str::is_empty)
+}
+
 /// What serde reads in `bytes`: also other forms than the canonical one.
 fn parse<T: DeserializeOwned>(bytes: &[u8], subject: &str) -> Result<T> {
     serde_cbor::from_slice(bytes).map_err(|cause| {

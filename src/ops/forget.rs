@@ -10,6 +10,13 @@ use crate::id::SnapshotId;
 use crate::monitor::{Counter, Monitor, go_on};
 use crate::repo::{Repository, SnapshotKey, Snapshots};
 use std::collections::{BTreeSet, HashSet};
+use std::thread;
+use std::time::Duration;
+
+/// How long one waits at first who finds others giving snapshots up; then twice as long.
+const PAUSE: Duration = Duration::from_millis(50);
+/// Who would wait this long is refused instead.
+const LONGEST_PAUSE: Duration = Duration::from_millis(800);
 
 /// What goes, and what stays of all snapshots; both newest first.
 pub struct ForgetPlan<'r> {
@@ -21,6 +28,8 @@ pub struct ForgetPlan<'r> {
     pub keep: Snapshots<'r>,
     /// Why others cannot be read: a name may have meant one of them.
     pub troubles: Vec<Error>,
+    /// Whether it holds only while enough others stay.
+    pub guarded: bool,
 }
 
 /// What became of a plan.
@@ -69,9 +78,9 @@ pub fn plan<'r>(
     let (mut forget, mut keep) = (all.clone(), all);
     forget.retain(|key| chosen.contains(&key.id));
     keep.retain(|key| !chosen.contains(&key.id));
-    let plan = ForgetPlan { forget, unreadable, keep, troubles };
-    if !force {
-        plan.refuse_to_end_a_series()?;
+    let plan = ForgetPlan { forget, unreadable, keep, troubles, guarded: !force };
+    if plan.guarded {
+        plan.refuse_to_end_a_series(&plan.keep)?;
     }
     Ok(plan)
 }
@@ -137,10 +146,18 @@ fn with_advice(error: Error, troubles: &[Error]) -> Error {
 }
 
 impl ForgetPlan<'_> {
+    /// The same again, of what stays now: others may have given some of it up.
+    fn look_again(&self, repository: &Repository) -> Result<()> {
+        let goes: HashSet<SnapshotId> = self.forget.keys().map(|key| key.id).collect();
+        let mut stays = repository.snapshots(drop)?;
+        stays.retain(|key| !goes.contains(&key.id));
+        self.refuse_to_end_a_series(&stays)
+    }
+
     /// Of each series, source and database something has to be left.
-    fn refuse_to_end_a_series(&self) -> Result<()> {
+    fn refuse_to_end_a_series(&self, keep: &Snapshots<'_>) -> Result<()> {
         let mut kept: HashSet<PastId> = HashSet::new();
-        for stored in self.keep.iter() {
+        for stored in keep.iter() {
             kept.extend(Past::of(&stored?.snapshot).iter().map(Past::id));
         }
         for stored in self.forget.iter() {
@@ -156,7 +173,44 @@ impl ForgetPlan<'_> {
 }
 
 /// Gives up what the plan says. Each is final by itself; an error leaves the later ones alone.
+///
+/// # Errors
+/// `Refused` if others gave up meanwhile what was to stay; `Locked` while they are at it.
 pub fn forget(
+    repository: &Repository,
+    plan: &ForgetPlan<'_>,
+    monitor: &dyn Monitor,
+) -> Result<ForgetReport> {
+    if !plan.guarded || plan.forget.is_empty() {
+        return give_up(repository, plan, monitor);
+    }
+    let intent = intend(repository)?;
+    let report = plan.look_again(repository).and_then(|()| give_up(repository, plan, monitor));
+    let ended = intent.map_or(Ok(()), |id| repository.end_forgetting(id));
+    let report = report?;
+    ended.map(|()| report)
+}
+
+/// Says what is intended, so that nobody else does the same at the same time. Whoever meets
+/// another steps back for a while that no two agree on.
+fn intend(repository: &Repository) -> Result<Option<SnapshotId>> {
+    let mut pause = PAUSE;
+    loop {
+        match repository.begin_forgetting() {
+            Ok(id) => return Ok(Some(id)),
+            // To give snapshots up is what makes room; its marks have some kept aside.
+            Err(error) if error.kind() == Kind::NoSpace => return Ok(None),
+            Err(error) if error.kind() == Kind::Locked && pause < LONGEST_PAUSE => {
+                let [chance] = repository.env().random()?;
+                thread::sleep(pause * (256 + u32::from(chance)) / 512);
+                pause *= 2;
+            }
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+fn give_up(
     repository: &Repository,
     plan: &ForgetPlan<'_>,
     monitor: &dyn Monitor,

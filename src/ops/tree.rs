@@ -265,6 +265,8 @@ impl<'w> Walk<'w> {
                     let length = push(&mut self.path, &node.name);
                     self.node_at(&node, depth + 1, length)?;
                 }
+                // What holds for one directory holds for all of them.
+                Err(error) if error.kind() == Kind::Unavailable => return Err(error),
                 Err(error) => {
                     level.children = Children::None;
                     let path = String::from_utf8_lossy(&self.path);

@@ -4,7 +4,6 @@
 use super::{Index, Place, Reader, Repository};
 use crate::backend::Handle;
 use crate::error::{Error, Kind, Result};
-use crate::format::ObjectKind;
 use crate::format::note::{About, Damage, Note, Withdrawal};
 use crate::id::{NoteId, PackId};
 use crate::limits::{NOTE_DAMAGE_MAX, NOTED_BLOBS_MAX};
@@ -34,24 +33,11 @@ impl Repository {
     /// Those of a store that cannot be read; a note that is damaged, newer or gone costs itself.
     pub fn noted_damage(&self) -> Result<NotedDamage> {
         let mut noted = NotedDamage::default();
-        let mut withdrawn = BTreeSet::new();
-        for object in self.backend().list(ObjectKind::Note)? {
-            match self.note(&object.handle) {
-                Ok(Note { id, about: About::Damage(damage), .. }) => {
-                    noted.notes.insert(id, damage);
-                }
-                Ok(Note { about: About::Withdrawal(Withdrawal { notes }), .. }) => {
-                    withdrawn.extend(notes);
-                }
-                Ok(_) => {}
-                Err(error) if error.kind() == Kind::NotFound => {}
-                Err(error) if matches!(error.kind(), Kind::Damaged | Kind::Unsupported) => {
-                    noted.troubles.push(error);
-                }
-                Err(error) => return Err(error),
+        for (id, note) in self.notes(|error| noted.troubles.push(error))? {
+            if let About::Damage(damage) = note.about {
+                noted.notes.insert(id, damage);
             }
         }
-        noted.notes.retain(|id, _| !withdrawn.contains(id));
         Ok(noted)
     }
 
@@ -127,15 +113,6 @@ impl Repository {
     fn put_note(&self, about: About) -> Result<()> {
         let note = Note { id: NoteId(self.env().random()?), at: self.env().now(), about };
         self.put_record(&Handle::note(note.id), &note).map(drop)
-    }
-
-    /// One note, which must name itself.
-    fn note(&self, handle: &Handle) -> Result<Note> {
-        let (note, _) = self.get_record::<Note>(handle)?;
-        match *handle == Handle::note(note.id) {
-            true => Ok(note),
-            false => Err(Error::damaged("read", handle, "it names another note")),
-        }
     }
 }
 

@@ -1,14 +1,15 @@
 //! What collectors have condemned and decided (chapter 11, W2): read before the index.
 
 use super::Repository;
-use crate::backend::Handle;
-use crate::error::{Error, Result};
+use crate::backend::{Handle, Listed};
+use crate::error::{Error, Kind, Result};
 use crate::format::ObjectKind;
 use crate::format::gc::{Condemned, Verdict};
 use crate::id::{IndexId, PackId, SnapshotId};
-use std::collections::HashSet;
+use crate::limits::RECORD_MAX;
+use std::collections::{HashMap, HashSet};
 
-/// The newest verdict and what was condemned since.
+/// The newest verdict, and what all collections together have condemned.
 #[derive(Clone, Debug, Default)]
 pub struct Generations {
     newest: u64,
@@ -17,56 +18,60 @@ pub struct Generations {
 }
 
 impl Repository {
-    /// Reads the chain: the newest verdict and everything from it on.
+    /// Reads the whole chain: what an old collection swept counts no more, whichever is newest.
+    ///
+    /// # Errors
+    /// `Damaged` if any of it is missing or cannot be read: without it nobody knows what counts.
     pub fn generations(&self) -> Result<Generations> {
         let listed = self.backend().list(ObjectKind::Gc)?;
-        let number = |verdict: bool| {
-            let of_kind = listed.iter().filter(move |object| object.handle.is_verdict() == verdict);
-            of_kind.filter_map(|object| object.handle.number()).max()
+        let newest = listed.iter().filter_map(|object| object.handle.number()).max().unwrap_or(0);
+        let has_verdict = listed.iter().any(|object| object.handle == Handle::verdict(newest));
+        // Only the newest collection may be undecided.
+        let decided = if has_verdict { newest } else { newest.saturating_sub(1) };
+        let sizes: HashMap<Handle, u64> =
+            listed.into_iter().map(|object| (object.handle, object.size)).collect();
+        // What a listing does not show may be there.
+        let wanted = |handle: Handle| {
+            let size = sizes.get(&handle).copied().unwrap_or(RECORD_MAX as u64);
+            Listed { handle, size }
         };
-        let mut generations = Generations::default();
-        let from = match number(true) {
-            None => 1,
-            Some(decided) => {
-                let (verdict, _) = self.get_record::<Verdict>(&Handle::verdict(decided))?;
-                generations.take_verdict(decided, verdict)?;
-                decided
-            }
-        };
-        let newest = number(false).unwrap_or(0);
-        if newest < from && generations.verdict.is_some() {
-            return Err(Error::damaged("read", Handle::gc(from), "its verdict stands without it"));
-        }
-        for generation in from..=newest {
-            let handle = Handle::gc(generation);
-            let (condemned, _) = self.get_record::<Condemned>(&handle)?;
-            if condemned.generation != generation {
+        let condemned = self.get_records((1..=newest).map(Handle::gc).map(wanted));
+        let mut verdicts = self.get_records((1..=decided).map(Handle::verdict).map(wanted));
+        let mut generations = Generations { newest, ..Generations::default() };
+        for (generation, condemned) in (1..=newest).zip(condemned) {
+            let condemned: Condemned = link(condemned)?;
+            let verdict: Option<Verdict> = verdicts.next().map(link).transpose()?;
+            if condemned.generation != generation
+                || verdict.as_ref().is_some_and(|verdict| verdict.generation != generation)
+            {
+                let handle = Handle::gc(generation);
                 return Err(Error::damaged("read", handle, "it names another generation"));
             }
-            generations.condemn(&condemned);
+            generations.add(&condemned, verdict);
         }
-        generations.newest = newest;
         Ok(generations)
     }
 }
 
-impl Generations {
-    fn take_verdict(&mut self, number: u64, verdict: Verdict) -> Result<()> {
-        if verdict.generation != number {
-            let handle = Handle::verdict(number);
-            return Err(Error::damaged("read", handle, "it names another generation"));
+/// One record of the chain, which must be there.
+fn link<T>((handle, record): (Handle, Result<(T, [u8; 32])>)) -> Result<T> {
+    match record {
+        Ok((record, _)) => Ok(record),
+        Err(error) if error.kind() == Kind::NotFound => {
+            Err(Error::damaged("read", handle, "it is missing").caused_by(error))
         }
-        self.verdict = Some(verdict);
-        Ok(())
+        Err(error) => Err(error),
     }
+}
 
-    /// Packs that were rescued by the verdict on their own generation count again.
-    fn condemn(&mut self, condemned: &Condemned) {
-        let decided =
-            self.verdict.as_ref().filter(|verdict| verdict.generation == condemned.generation);
-        let rescued = |pack: &PackId| decided.is_some_and(|verdict| verdict.rescued.contains(pack));
-        self.condemned
-            .extend(condemned.packs.iter().map(|(pack, _)| *pack).filter(|pack| !rescued(pack)));
+impl Generations {
+    /// A verdict rescues from its own collection alone.
+    fn add(&mut self, condemned: &Condemned, verdict: Option<Verdict>) {
+        let rescued =
+            |pack: &PackId| verdict.as_ref().is_some_and(|verdict| verdict.rescued.contains(pack));
+        let packs = condemned.packs.iter().map(|(pack, _)| *pack);
+        self.condemned.extend(packs.filter(|pack| !rescued(pack)));
+        self.verdict = verdict.or(self.verdict.take());
     }
 
     /// The newest collection; 0 if there was none.

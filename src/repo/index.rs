@@ -1,8 +1,9 @@
 //! The index: where each blob lies, over all segments, and which entries are usable.
 
+use super::objects::Opened;
 use super::standing::Standing;
 use super::{Generations, Repository};
-use crate::backend::Handle;
+use crate::backend::{Handle, Listed};
 use crate::crypto::object;
 use crate::error::{Error, Kind, Result};
 use crate::format::index::{IndexEntry, PackRow, Segment, SegmentBuilder};
@@ -12,7 +13,7 @@ use crate::format::{BlobKind, Codec, ObjectKind};
 use crate::id::{BaseId, ChunkId, IndexId, PackId};
 use crate::limits::{CLOSURE_READ_MAX, DEPTH_MAX, INDEX_ENTRIES_MAX};
 use rayon::prelude::*;
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 /// Where one blob lies, and what it takes to read it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -104,10 +105,16 @@ impl Repository {
     fn try_load_index(&self) -> Result<Index> {
         let generations = self.generations()?;
         let listed = self.backend().list(ObjectKind::Index)?;
-        let listed: HashSet<IndexId> =
-            listed.iter().filter_map(|object| object.handle.index_id()).collect();
-        let loaded: Vec<(IndexId, Result<Segment>)> =
-            listed.into_par_iter().map(|id| (id, self.load_segment(id))).collect();
+        // Each once, though a listing may show it twice.
+        let listed: BTreeMap<Handle, Listed> =
+            listed.into_iter().map(|object| (object.handle.clone(), object)).collect();
+        let listed: Vec<Listed> = listed.into_values().collect();
+        let loaded: Vec<(IndexId, Result<Segment>)> = self
+            .open_objects(listed)
+            .filter_map(|(handle, opened)| Some((handle.index_id()?, opened)))
+            .par_bridge()
+            .map(|(id, opened)| (id, opened.and_then(|opened| segment_of(id, opened))))
+            .collect();
         let (mut names, mut segments, mut troubles) = (Vec::new(), Vec::new(), Vec::new());
         for (id, segment) in loaded {
             match segment {
@@ -129,12 +136,7 @@ impl Repository {
 
     /// One segment, as it is stored.
     pub fn load_segment(&self, id: IndexId) -> Result<Segment> {
-        let handle = Handle::index(id);
-        let (plain, hash) = self.open_object(&handle)?;
-        if hash != id.0 {
-            return Err(Error::damaged("read", &handle, "its name is not its hash"));
-        }
-        Segment::decode(plain, &handle.to_string())
+        segment_of(id, self.open_object(&Handle::index(id))?)
     }
 
     /// Seals and creates segments of these entries, as many as it takes; bytes written.
@@ -324,6 +326,14 @@ impl Index {
         judged.insert(place.clone(), usable);
         usable
     }
+}
+
+fn segment_of(id: IndexId, (plain, hash): Opened) -> Result<Segment> {
+    let handle = Handle::index(id);
+    if hash != id.0 {
+        return Err(Error::damaged("read", &handle, "its name is not its hash"));
+    }
+    Segment::decode(plain, &handle.to_string())
 }
 
 fn place_of(segment: &Segment, entry: &IndexEntry) -> Option<Place> {

@@ -1,5 +1,6 @@
 //! Making a repository: a key slot, then the configuration, which is what makes it one.
 
+use super::fetch::Fetcher;
 use super::{Repository, config, create, keys};
 use crate::backend::{Backend, Capabilities, Handle, is_of_probe};
 use crate::crypto::{Ids, KdfCost, Keyring, Secret, slot};
@@ -52,7 +53,8 @@ impl Repository {
         };
         create(&*backend, &Handle::config(0), &config::encode(&config, &keys)?)?;
         let ids = Ids::new(&keys)?;
-        Ok(Repository { backend, env, config, slot, keys, ids })
+        let fetcher = Fetcher::new(Arc::clone(&backend));
+        Ok(Repository { backend, fetcher, env, config, slot, keys, ids })
     }
 }
 

@@ -2,20 +2,22 @@
 //! [`Repository`], an [`Index`] that was loaded, a [`Reader`] over it, a [`Session`] that writes.
 
 mod bases;
+mod batch;
 mod candidate;
 mod catalog;
 mod closure;
 mod config;
 mod damage;
+mod fetch;
 mod generations;
 mod index;
 mod init;
 mod keys;
 mod marks;
+mod notes;
 mod objects;
 mod packer;
 mod reader;
-mod registration;
 mod rows;
 mod seal;
 mod session;
@@ -24,7 +26,9 @@ mod standing;
 mod tags;
 mod trailers;
 mod uploader;
+mod writers;
 
+pub use batch::Batch;
 pub use candidate::{Candidate, Stored};
 pub use catalog::{SnapshotKey, Snapshots};
 pub use damage::NotedDamage;
@@ -36,7 +40,7 @@ pub use reader::{Plain, Reader};
 pub use rows::{BlobSet, Row};
 pub use session::{Progress, Session, SessionOptions};
 pub use snapshots::{StoredOutcome, StoredSnapshot};
-pub use trailers::PackContents;
+pub use trailers::{PackContents, ReadPack, WantedPack};
 
 use crate::backend::{Backend, Handle, Put};
 use crate::crypto::{Ids, Keyring, Secret};
@@ -44,11 +48,13 @@ use crate::env::Env;
 use crate::error::{Error, Kind, Result};
 use crate::format::config::Config;
 use crate::id::SlotId;
+use fetch::Fetcher;
 use std::sync::Arc;
 
 /// An open repository: where it is, what it is, and its keys.
 pub struct Repository {
     backend: Arc<dyn Backend>,
+    fetcher: Fetcher,
     env: Env,
     config: Config,
     slot: SlotId,
@@ -65,7 +71,8 @@ impl Repository {
         let unlocked = keys::unlock(&*backend, secret)?;
         let ids = Ids::new(&unlocked.keys)?;
         let keys::Unlocked { newest, slot, keys } = unlocked;
-        Ok(Repository { backend, env, config: newest.config, slot, keys, ids })
+        let fetcher = Fetcher::new(Arc::clone(&backend));
+        Ok(Repository { backend, fetcher, env, config: newest.config, slot, keys, ids })
     }
 
     /// The store beneath.
@@ -92,6 +99,11 @@ impl Repository {
     pub fn gear_key(&self) -> Result<zeroize::Zeroizing<[u8; 32]>> {
         let key = self.keys.key(crate::crypto::Purpose::Gear)?;
         Ok(zeroize::Zeroizing::new(*key))
+    }
+
+    /// Whoever reads objects of the repository reads them by it.
+    pub(crate) fn fetcher(&self) -> &Fetcher {
+        &self.fetcher
     }
 
     pub(crate) fn keys(&self) -> &Keyring {

@@ -1,10 +1,14 @@
 //! Sealed records: written once, read back as what they claim to be.
 
 use super::Repository;
-use crate::backend::{Handle, Put};
+use super::fetch::Fetch;
+use crate::backend::{Handle, Listed, Put};
 use crate::crypto::object;
-use crate::error::{Error, Kind, Result};
+use crate::error::{Kind, Result};
 use crate::format::record::{self, Record};
+
+/// The plaintext of a sealed object, and the object's hash.
+pub type Opened = (Vec<u8>, [u8; 32]);
 
 impl Repository {
     /// Seals a record for `handle` under a fresh salt.
@@ -33,20 +37,42 @@ impl Repository {
     }
 
     /// The plaintext of a sealed object, and the object's own hash.
-    pub fn open_object(&self, handle: &Handle) -> Result<(Vec<u8>, [u8; 32])> {
-        let size = self.backend().size(handle)?;
-        if size > handle.kind().largest() as u64 {
-            return Err(Error::damaged("read", handle, format!("{size} bytes are too many")));
-        }
-        let bytes = self.backend().get(handle, None)?;
-        let plain = object::open_object(self.keys(), handle, self.config().repository, &bytes)?;
-        Ok((plain, *blake3::hash(&bytes).as_bytes()))
+    pub fn open_object(&self, handle: &Handle) -> Result<Opened> {
+        self.opened(handle, &self.backend().get(handle, None)?)
+    }
+
+    /// The same of several that were listed, in their order, read ahead.
+    pub fn open_objects(
+        &self,
+        listed: impl IntoIterator<Item = Listed, IntoIter: Clone>,
+    ) -> impl Iterator<Item = (Handle, Result<Opened>)> {
+        let listed = listed.into_iter();
+        let fetched = self.fetcher().fetch(listed.clone().map(|object| Fetch::listed(&object)));
+        listed.zip(fetched).map(|(Listed { handle, .. }, bytes)| {
+            let opened = bytes.and_then(|bytes| self.opened(&handle, &bytes));
+            (handle, opened)
+        })
+    }
+
+    fn opened(&self, handle: &Handle, bytes: &[u8]) -> Result<Opened> {
+        let plain = object::open_object(self.keys(), handle, self.config().repository, bytes)?;
+        Ok((plain, *blake3::hash(bytes).as_bytes()))
     }
 
     /// A sealed record, and its object's hash.
     pub(crate) fn get_record<T: Record>(&self, handle: &Handle) -> Result<(T, [u8; 32])> {
-        let (plain, hash) = self.open_object(handle)?;
-        Ok((record::decode(&plain, &handle.to_string())?, hash))
+        decoded(handle, self.open_object(handle)?)
+    }
+
+    /// The same of several that were listed, in their order, read ahead.
+    pub(crate) fn get_records<T: Record>(
+        &self,
+        listed: impl IntoIterator<Item = Listed, IntoIter: Clone>,
+    ) -> impl Iterator<Item = (Handle, Result<(T, [u8; 32])>)> {
+        self.open_objects(listed).map(|(handle, opened)| {
+            let record = opened.and_then(|opened| decoded(&handle, opened));
+            (handle, record)
+        })
     }
 
     /// Like `get_record`, but an object that is not there is no error.
@@ -56,4 +82,8 @@ impl Repository {
             found => found.map(Some),
         }
     }
+}
+
+fn decoded<T: Record>(handle: &Handle, (plain, hash): Opened) -> Result<(T, [u8; 32])> {
+    Ok((record::decode(&plain, &handle.to_string())?, hash))
 }

@@ -1,5 +1,7 @@
-//! Blobs out by id: fetched in batches by pack, bases decoded once, results proved.
+//! Blobs out by id: read in batches, bases decoded once, results proved.
 
+use super::batch::{Batch, Sealed};
+use super::fetch::Fetch;
 use super::index::Entries;
 use super::{Index, Place, Repository};
 use crate::backend::Handle;
@@ -8,7 +10,7 @@ use crate::crypto::{Opener, Purpose};
 use crate::error::{Error, Kind, Result};
 use crate::format::BlobKind;
 use crate::format::pack::{BlobAad, Salt};
-use crate::id::{BaseId, ChunkId, PackId};
+use crate::id::{BaseId, ChunkId};
 use crate::limits::{BASE_CACHE, CLOSURE_BYTES, CLOSURE_MAX};
 use rayon::prelude::*;
 use std::collections::{HashMap, HashSet, VecDeque};
@@ -30,12 +32,8 @@ pub struct Reader<'r> {
     slow: Mutex<()>,
 }
 
-/// Ranges of one pack closer than this are fetched as one.
-const GAP: u32 = 64 << 10;
 /// Entries that may fail before a blob is given up.
 const TRIES_MAX: usize = 4 * CLOSURE_MAX;
-/// A fetch of several blobs ends at this length.
-const FETCH_MAX: u32 = 4 << 20;
 
 impl<'r> Reader<'r> {
     /// A reader over `index`.
@@ -77,41 +75,22 @@ impl<'r> Reader<'r> {
 
     /// Several blobs, in order, each with its own result. The caller bounds their number.
     pub fn read_all(&self, ids: &[ChunkId]) -> Vec<Result<Plain>> {
-        self.read_each(ids, |id, _| self.read_any(id))
+        self.begin(ids).finish()
+    }
+
+    /// Asks for several blobs, so that they are on their way while others are still used.
+    pub fn begin(&self, ids: &[ChunkId]) -> Batch<'_, 'r> {
+        Batch::begin(self, ids)
     }
 
     /// The same by the best entry of each alone: whoever makes deltas of them counts on its depth,
     /// and a deeper entry that stands in for a damaged one would be of no use to a reader of these.
     pub(super) fn read_best(&self, ids: &[ChunkId]) -> Vec<Result<Plain>> {
-        self.read_each(ids, |id, place| {
+        self.begin(ids).finish_by(|id, place| {
             let _alone = self.slow.lock().unwrap_or_else(PoisonError::into_inner);
             let place = place.ok_or_else(|| Error::new(Kind::NotFound, "read chunk", id))?;
             self.read_closure(place, &Entries::new()).map_err(|failure| failure.1)
         })
-    }
-
-    /// All of them together, and those for which that fails `slowly`.
-    fn read_each(
-        &self,
-        ids: &[ChunkId],
-        slowly: impl Fn(&ChunkId, Option<&Place>) -> Result<Plain> + Sync,
-    ) -> Vec<Result<Plain>> {
-        let places: HashMap<ChunkId, Place> = ids
-            .iter()
-            .collect::<HashSet<_>>()
-            .into_par_iter()
-            .filter_map(|id| Some((*id, self.index.find(id)?)))
-            .collect();
-        let plains = self.decode(places.values());
-        ids.par_iter()
-            .map(|id| {
-                let place = places.get(id);
-                match place.and_then(|place| plains.get(&place.id.base())) {
-                    Some(plain) if self.proves(place, plain) => Ok(plain.clone()),
-                    _ => slowly(id, place),
-                }
-            })
-            .collect()
     }
 
     /// Opens one sealed blob (nonce, ciphertext, tag): its payload, before the codec.
@@ -137,8 +116,9 @@ impl<'r> Reader<'r> {
         Ok(Arc::new(plain))
     }
 
-    /// The slow way: entry after entry, of the blob and of its bases; then the error of the first.
-    fn read_any(&self, id: &ChunkId) -> Result<Plain> {
+    /// The slow way: entry after entry, of the blob and of its bases; then the error of the first. What
+    /// is not to be had at the moment may be sound, and nothing stands in for it.
+    pub(super) fn read_any(&self, id: &ChunkId) -> Result<Plain> {
         let _alone = self.slow.lock().unwrap_or_else(PoisonError::into_inner);
         let mut bad = Entries::new();
         let mut first = None;
@@ -147,6 +127,9 @@ impl<'r> Reader<'r> {
                 Ok(plain) => return Ok(plain),
                 Err(failure) => {
                     let (failed, error) = *failure;
+                    if error.kind() == Kind::Unavailable {
+                        return Err(error);
+                    }
                     first.get_or_insert(error);
                     if !bad.insert(failed) || bad.len() > TRIES_MAX {
                         break;
@@ -189,14 +172,17 @@ impl<'r> Reader<'r> {
     fn fetch_one(&self, place: &Place) -> Result<Vec<u8>> {
         let start = u64::from(place.offset);
         let range = start..start + u64::from(place.stored);
-        self.repository.backend().get(&Handle::pack(place.pack), Some(range))
+        self.repository.fetcher().fetch_one(Fetch::part(Handle::pack(place.pack), range))
     }
 
-    /// The fast way: closures together, fetched by pack, decoded depth by depth. What fails is
-    /// just missing from the result; [`Self::read_any`] then finds out why.
-    fn decode<'p>(&self, wanted: impl Iterator<Item = &'p Place>) -> HashMap<BaseId, Plain> {
-        let (mut plains, needed) = self.plan(wanted);
-        let sealed = self.fetch(&needed);
+    /// The fast way: closures together, depth by depth, upon what the cache had. What fails is just
+    /// missing from the result; [`Self::read_any`] then finds out why.
+    pub(super) fn decode(
+        &self,
+        needed: &[Place],
+        sealed: &Sealed,
+        plains: &mut HashMap<BaseId, Plain>,
+    ) {
         for depth in 0..=crate::limits::DEPTH_MAX {
             let decoded: Vec<(BaseId, Plain)> = needed
                 .par_iter()
@@ -204,7 +190,7 @@ impl<'r> Reader<'r> {
                 .filter_map(|place| {
                     let bytes = sealed.get(place)?;
                     let payload = self.open(place, bytes).ok()?;
-                    let plain = decode(place, &payload, &prefix(place, &plains).ok()?).ok()?;
+                    let plain = decode(place, &payload, &prefix(place, plains).ok()?).ok()?;
                     Some((place.id.base(), Arc::new(plain)))
                 })
                 .collect();
@@ -212,12 +198,11 @@ impl<'r> Reader<'r> {
         }
         let mut cache = self.cache.lock().unwrap_or_else(PoisonError::into_inner);
         plains.iter().for_each(|(base, plain)| cache.keep(*base, plain));
-        plains
     }
 
     /// What the cache has, and the places that have to be fetched. Closures that are wider than any
     /// writer makes them, and more bytes of bases than [`CLOSURE_BYTES`], are left to the slow way.
-    fn plan<'p>(
+    pub(super) fn plan<'p>(
         &self,
         wanted: impl Iterator<Item = &'p Place>,
     ) -> (HashMap<BaseId, Plain>, Vec<Place>) {
@@ -249,27 +234,6 @@ impl<'r> Reader<'r> {
         (plains, needed)
     }
 
-    fn fetch(&self, needed: &[Place]) -> Sealed {
-        let mut order: Vec<&Place> = needed.iter().collect();
-        order.sort_by_key(|place| (place.pack, place.offset));
-        let mut runs: Vec<Run> = Vec::new();
-        for place in order {
-            match runs.last_mut() {
-                Some(run) if run.takes(place) => run.end = place.offset + place.stored,
-                _ => runs.push(Run::from(place)),
-            }
-        }
-        let fetched: Vec<(Run, Vec<u8>)> = runs
-            .into_par_iter()
-            .filter_map(|run| {
-                let range = u64::from(run.start)..u64::from(run.end);
-                let bytes = self.repository.backend().get(&Handle::pack(run.pack), Some(range));
-                Some((run, bytes.ok()?))
-            })
-            .collect();
-        Sealed(fetched)
-    }
-
     fn opener(&self, kind: BlobKind, salt: &Salt) -> Result<Arc<Opener>> {
         let mut openers = self.openers.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(opener) = openers.get(&(kind, salt.bytes)) {
@@ -280,7 +244,7 @@ impl<'r> Reader<'r> {
         Ok(opener)
     }
 
-    fn proves(&self, place: Option<&Place>, plain: &[u8]) -> bool {
+    pub(super) fn proves(&self, place: Option<&Place>, plain: &[u8]) -> bool {
         place.is_some_and(|place| self.repository.ids().of(place.kind, plain) == place.id)
     }
 
@@ -320,44 +284,6 @@ fn prefix(place: &Place, plains: &HashMap<BaseId, Plain>) -> Result<Vec<u8>> {
         prefix.extend_from_slice(plain);
     }
     Ok(prefix)
-}
-
-/// A range of one pack that is fetched at once.
-struct Run {
-    pack: PackId,
-    start: u32,
-    end: u32,
-}
-
-impl Run {
-    fn from(place: &Place) -> Self {
-        Run {
-            pack: place.pack,
-            start: place.offset,
-            end: place.offset.saturating_add(place.stored),
-        }
-    }
-
-    fn takes(&self, place: &Place) -> bool {
-        place.pack == self.pack
-            && place.offset.saturating_sub(self.end) <= GAP
-            && place.offset >= self.end
-            && place.offset.saturating_add(place.stored) - self.start <= FETCH_MAX
-    }
-}
-
-/// Fetched runs, sorted by pack and start.
-struct Sealed(Vec<(Run, Vec<u8>)>);
-
-impl Sealed {
-    fn get(&self, place: &Place) -> Option<&[u8]> {
-        let after =
-            self.0.partition_point(|(run, _)| (run.pack, run.start) <= (place.pack, place.offset));
-        let (run, bytes) = self.0.get(after.checked_sub(1)?)?;
-        let start = usize::try_from(place.offset.checked_sub(run.start)?).ok()?;
-        let length = usize::try_from(place.stored).ok()?;
-        bytes.get(start..start.checked_add(length)?).filter(|_| run.pack == place.pack)
-    }
 }
 
 /// The plaintexts decoded last, up to [`BASE_CACHE`] bytes; the oldest go first.

@@ -4,20 +4,19 @@
 use super::bases::{Bases, read_bases};
 use super::packer::Packer;
 use super::seal::{BlobSealer, SealedBlob};
-use super::snapshots::elements;
 use super::uploader::Uploader;
 use super::{Candidate, Index, Repository, Stored};
 use crate::backend::{Handle, Put};
 use crate::codec::{Encoder, Level};
 use crate::env::Time;
 use crate::error::{Error, Kind, Result};
-use crate::format::BlobKind;
 use crate::format::index::SegmentBuilder;
 use crate::format::pack::Salt;
 use crate::format::snapshot::{Maintenance, Outcome, Partial, Snapshot, Summary};
 use crate::format::writer::Heartbeat;
+use crate::format::{BlobKind, fault};
 use crate::id::{ChunkId, PackId, SnapshotId};
-use crate::limits::{INDEX_ENTRIES_MAX, PARTIAL_PACKS_MAX, SNAPSHOT_ELEMENTS_MAX};
+use crate::limits::{INDEX_ENTRIES_MAX, PARTIAL_PACKS_MAX};
 use rayon::prelude::*;
 use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
@@ -70,7 +69,7 @@ const PARTIAL: i64 = 60 * 60 * Time::SECOND;
 impl Repository {
     /// W1 and W2: registers a writer, only then reads verdicts, condemned packs and the index.
     pub fn begin(&self, options: SessionOptions) -> Result<Session<'_>> {
-        let id = self.admit(&options.verb, || self.register(&options, None))?;
+        let id = self.admit(options.who())?;
         let mut index = self.load_index_to_write()?;
         let troubles = index.take_troubles();
         let index = Arc::new(index);
@@ -306,10 +305,10 @@ impl<'r> Session<'r> {
         self.refuse_broken()?;
         self.flush()?;
         let snapshot = make(self.id, self.summary.clone());
-        if elements(&snapshot) > SNAPSHOT_ELEMENTS_MAX {
+        if let Some(reason) = fault::of_snapshot(&snapshot) {
             drop(self.abandon());
             return Err(Error::new(Kind::InvalidInput, "commit", snapshot.id)
-                .because("it has too many elements")
+                .because(reason)
                 .hint("name fewer sources, or give it fewer tags and labels"));
         }
         let outcome = Outcome::Snapshot(Box::new(snapshot));
@@ -376,7 +375,7 @@ impl<'r> Session<'r> {
             packs: std::mem::take(&mut self.packs),
             at: now,
         });
-        let next = self.repository.register(&self.options, Some(self.id))?;
+        let next = self.repository.register(self.options.who(), Some(self.id))?;
         self.put_outcome(&partial)?;
         self.id = next;
         let mut index = self.repository.load_index_to_write()?;

@@ -2,15 +2,13 @@
 //! snapshots up.
 
 use super::{Repository, SnapshotKey};
-use crate::backend::Handle;
+use crate::backend::{Handle, Listed};
 use crate::error::{Error, Kind, Result};
-use crate::format::ObjectKind;
 use crate::format::gc::{Forgotten, Position};
-use crate::format::node::bad_name;
 use crate::format::snapshot::{Outcome, Snapshot};
+use crate::format::{ObjectKind, fault};
 use crate::id::SnapshotId;
-use crate::limits::{DIRECTORY_DEPTH_MAX, OUTCOME_MAX, SNAPSHOT_ELEMENTS_MAX};
-use rayon::prelude::*;
+use crate::limits::OUTCOME_MAX;
 use std::collections::{BTreeMap, HashSet};
 
 /// A snapshot, and the hash of its object.
@@ -28,37 +26,31 @@ pub struct StoredSnapshot {
 pub type StoredOutcome = (Outcome, [u8; 32], u64);
 
 impl Repository {
-    /// Hands out every outcome that was not given up, readable or not, with hash and length.
-    /// Those in memory at once come to [`OUTCOME_MAX`] bytes of objects.
+    /// Hands out every outcome that was not given up, readable or not, with hash and length. In
+    /// memory at once is one of them, and what was fetched ahead.
     ///
     /// # Errors
-    /// Those of listing and of `visit`.
+    /// Those of listing and of `visit`, and of a store that does not answer.
     pub fn each_outcome(
         &self,
         visit: &mut dyn FnMut(SnapshotId, Result<StoredOutcome>) -> Result<()>,
     ) -> Result<()> {
         // Snapshots before marks: whoever gives one up while we look puts its mark first.
         let listed = self.backend().list(ObjectKind::Snapshot)?;
-        let mut listed: BTreeMap<SnapshotId, u64> = listed
-            .iter()
-            .filter_map(|object| Some((object.handle.snapshot_id()?, object.size)))
+        let mut listed: BTreeMap<SnapshotId, Listed> = listed
+            .into_iter()
+            .filter_map(|object| Some((object.handle.snapshot_id()?, object)))
             .collect();
         let forgotten = self.forgotten_ids()?;
         listed.retain(|id, _| !forgotten.contains(id));
-        let listed: Vec<(SnapshotId, u64)> = listed.into_iter().collect();
-        let mut rest = listed.as_slice();
-        while let Some((batch, after)) = rest.split_at_checked(fitting(rest)) {
-            rest = after;
-            if batch.is_empty() {
-                break;
-            }
-            let read: Vec<_> = batch.par_iter().map(|(id, _)| (*id, self.outcome(*id))).collect();
-            for ((id, outcome), (_, size)) in read.into_iter().zip(batch) {
-                let gone = matches!(&outcome, Err(error) if error.kind() == Kind::NotFound);
-                if gone && self.is_forgotten(id)? {
-                    continue;
-                }
-                visit(id, outcome.map(|(outcome, hash)| (outcome, hash, *size)))?;
+        let (ids, listed): (Vec<SnapshotId>, Vec<Listed>) = listed.into_iter().unzip();
+        let sizes: Vec<u64> = listed.iter().map(|object| object.size).collect();
+        let records = self.get_records::<Outcome>(listed);
+        for ((id, size), (handle, record)) in ids.into_iter().zip(sizes).zip(records) {
+            match record.and_then(|record| proved(id, &handle, record)) {
+                Err(error) if error.kind() == Kind::NotFound && self.is_forgotten(id)? => {}
+                Err(error) if error.kind() == Kind::Unavailable => return Err(error),
+                outcome => visit(id, outcome.map(|(outcome, hash)| (outcome, hash, size)))?,
             }
         }
         Ok(())
@@ -80,22 +72,19 @@ impl Repository {
     /// The outcome of one writer, which must name itself.
     pub fn outcome(&self, id: SnapshotId) -> Result<(Outcome, [u8; 32])> {
         let handle = Handle::snapshot(id);
-        let (outcome, hash) = self.get_record::<Outcome>(&handle)?;
-        let named = match &outcome {
-            Outcome::Snapshot(snapshot) => snapshot.id,
-            Outcome::Partial(partial) => partial.id,
-            Outcome::Maintenance(maintenance) => maintenance.id,
-            Outcome::Tombstone(tombstone) => tombstone.id,
-        };
-        if named != id {
-            return Err(Error::damaged("read", &handle, "it names another writer"));
-        }
-        if let Outcome::Snapshot(snapshot) = &outcome
-            && let Some(reason) = fault_of(snapshot)
-        {
-            return Err(Error::damaged("read", &handle, reason));
-        }
-        Ok((outcome, hash))
+        proved(id, &handle, self.get_record(&handle)?)
+    }
+
+    /// The same of several, in their order, read ahead.
+    pub fn outcomes(
+        &self,
+        ids: &[SnapshotId],
+    ) -> impl Iterator<Item = (SnapshotId, Result<(Outcome, [u8; 32])>)> {
+        let size = OUTCOME_MAX as u64;
+        let wanted = ids.iter().map(move |id| Listed { handle: Handle::snapshot(*id), size });
+        ids.iter().zip(self.get_records(wanted)).map(|(id, (handle, record))| {
+            (*id, record.and_then(|record| proved(*id, &handle, record)))
+        })
     }
 
     /// Gives a snapshot up: first `forgotten/<S>`, then the snapshot may go. A store that
@@ -119,9 +108,12 @@ impl Repository {
     /// name alone gives the snapshot up.
     pub fn forgotten(&self, mut trouble: impl FnMut(Error)) -> Result<Vec<Forgotten>> {
         let mut marks = Vec::new();
-        for object in self.backend().list(ObjectKind::Forgotten)? {
-            match self.get_record::<Forgotten>(&object.handle) {
-                Ok((mark, _)) => marks.push(mark),
+        let listed = self.backend().list(ObjectKind::Forgotten)?;
+        for (handle, mark) in self.get_records::<Forgotten>(listed) {
+            match mark {
+                Ok((mark, _)) if handle == Handle::forgotten(mark.id) => marks.push(mark),
+                Ok(_) => trouble(Error::damaged("read", handle, "it names another snapshot")),
+                Err(error) if error.kind() == Kind::Unavailable => return Err(error),
                 Err(error) => trouble(error),
             }
         }
@@ -129,39 +121,25 @@ impl Repository {
     }
 }
 
-/// How many of the first ones come to no more than the bound of one together; at least one.
-fn fitting(listed: &[(SnapshotId, u64)]) -> usize {
-    let mut bytes: u64 = 0;
-    let fits = |(_, size): &&(SnapshotId, u64)| {
-        bytes = bytes.saturating_add(*size);
-        bytes <= OUTCOME_MAX as u64
+/// An outcome, which must name its writer.
+fn proved(
+    id: SnapshotId,
+    handle: &Handle,
+    (outcome, hash): (Outcome, [u8; 32]),
+) -> Result<(Outcome, [u8; 32])> {
+    let named = match &outcome {
+        Outcome::Snapshot(snapshot) => snapshot.id,
+        Outcome::Partial(partial) => partial.id,
+        Outcome::Maintenance(maintenance) => maintenance.id,
+        Outcome::Tombstone(tombstone) => tombstone.id,
     };
-    listed.iter().take_while(fits).count().max(1).min(listed.len())
-}
-
-/// Why no writer makes such a snapshot, if so.
-fn fault_of(snapshot: &Snapshot) -> Option<&'static str> {
-    if elements(snapshot) > SNAPSHOT_ELEMENTS_MAX {
-        return Some("it has too many elements");
+    if named != id {
+        return Err(Error::damaged("read", handle, "it names another writer"));
     }
-    snapshot.parts.iter().find_map(|part| bad_path(&part.path))
-}
-
-/// Whatever takes more memory than its bytes.
-pub(super) fn elements(snapshot: &Snapshot) -> usize {
-    let in_parts = snapshot.parts.iter().map(|part| {
-        part.selection.len() + part.parents.len() + part.facts.len() + part.taints.len() + 1
-    });
-    let missing = snapshot.missing.iter().map(|missing| missing.selection.len() + 1);
-    let others = snapshot.tags.len() + snapshot.labels.len() + snapshot.warnings.len();
-    in_parts.chain(missing).sum::<usize>() + others
-}
-
-/// Why a part cannot stand at a path, if it cannot: the folders that lead there are made by name.
-fn bad_path(path: &[u8]) -> Option<&'static str> {
-    let names = || path.split(|byte| *byte == b'/').filter(|name| !name.is_empty());
-    if names().nth(DIRECTORY_DEPTH_MAX).is_some() {
-        return Some("a part is nested too deeply");
+    if let Outcome::Snapshot(snapshot) = &outcome
+        && let Some(reason) = fault::of_snapshot(snapshot)
+    {
+        return Err(Error::damaged("read", handle, reason));
     }
-    names().find_map(bad_name)
+    Ok((outcome, hash))
 }

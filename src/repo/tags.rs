@@ -1,14 +1,12 @@
 //! Tags of snapshots as they are now: those that each was made with, and what notes have changed.
 
 use super::{Repository, SnapshotKey, StoredSnapshot};
-use crate::backend::{Handle, Listed};
-use crate::error::{Kind, Result};
-use crate::format::ObjectKind;
+use crate::backend::Handle;
+use crate::error::Result;
 use crate::format::note::{About, Note, TagChange};
 use crate::format::snapshot::Snapshot;
 use crate::id::{NoteId, SnapshotId};
-use rayon::prelude::*;
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap};
 
 impl Repository {
     /// Notes what makes the tags of a snapshot these; false if they are that already.
@@ -30,22 +28,7 @@ impl Repository {
     /// What notes have changed. A note that is damaged, newer or gone costs itself: `check` tells
     /// of it, and so does each backup.
     pub(super) fn tag_changes(&self) -> Result<TagChanges> {
-        let mut notes: Vec<Note> = Vec::new();
-        let mut withdrawn: HashSet<NoteId> = HashSet::new();
-        let listed = self.backend().list(ObjectKind::Note)?;
-        let read = |object: Listed| self.get_record::<Note>(&object.handle);
-        for note in listed.into_par_iter().map(read).collect::<Vec<_>>() {
-            match note {
-                Ok((Note { about: About::Withdrawal(withdrawal), .. }, _)) => {
-                    withdrawn.extend(withdrawal.notes);
-                }
-                Ok((note, _)) => notes.push(note),
-                Err(error) if error.kind() == Kind::NotFound => {}
-                Err(error) if matches!(error.kind(), Kind::Damaged | Kind::Unsupported) => {}
-                Err(error) => return Err(error),
-            }
-        }
-        notes.retain(|note| !withdrawn.contains(&note.id));
+        let mut notes: Vec<Note> = self.notes(drop)?.into_values().collect();
         notes.sort_by_key(|note| (note.at, note.id));
         let mut changes = TagChanges::default();
         for note in notes {

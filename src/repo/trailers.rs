@@ -1,15 +1,18 @@
 //! What a pack says of itself: its head and trailer, from which an index can be made anew.
 
+use super::fetch::Fetch;
 use super::reader::blob_purpose;
 use super::{Place, Repository};
-use crate::backend::Handle;
+use crate::backend::{Handle, Listed};
 use crate::crypto::Opener;
-use crate::error::{Error, Result};
+use crate::error::{Error, Kind, Result};
 use crate::format::BlobKind;
 use crate::format::pack::{
-    FOOTER, PackHead, SALT_HEADER, Trailer, check_length, read_footer, trailer_aad,
+    ENTRY, FOOTER, PackHead, SALT_HEADER, TRAILER_COUNTS, Trailer, check_length, read_footer,
+    trailer_aad,
 };
-use crate::id::PackId;
+use crate::id::{BaseId, PackId};
+use std::ops::Range;
 
 /// A pack's own account of its blobs.
 #[derive(Clone, Debug)]
@@ -20,13 +23,104 @@ pub struct PackContents {
     pub places: Vec<Place>,
 }
 
+/// A pack that is to be read.
+#[derive(Clone, Copy, Debug)]
+pub struct WantedPack {
+    /// Which.
+    pub id: PackId,
+    /// Its length.
+    pub size: u64,
+    /// About how many blobs it has.
+    pub entries: usize,
+    /// All of it; or what it says of itself.
+    pub whole: bool,
+}
+
+/// What was read of a pack.
+pub enum ReadPack {
+    /// Its bytes.
+    Whole(Result<Vec<u8>>),
+    /// Its own account.
+    Contents(Result<PackContents>),
+}
+
+/// Salts that a head is expected to have at most.
+const SALTS: usize = 4;
+/// Bases that each blob of a pack is expected to have at most, on average.
+const BASES: usize = 2;
+/// What a seal adds to a trailer, and more.
+const SEAL: usize = 64;
+
+impl WantedPack {
+    /// Its head and its trailer, by a guess at their lengths; one range where they lie together.
+    fn ends(&self, gap: u32) -> Vec<Range<u64>> {
+        let entry = ENTRY + BASES * BaseId::LEN;
+        let plain = self.entries.saturating_add(1).saturating_mul(entry) + TRAILER_COUNTS;
+        // Padding makes it an eighth longer at most.
+        let trailer = plain.saturating_add(plain / 8 + SEAL + FOOTER) as u64;
+        let head = self.size.min(PackHead::length(SALTS) as u64);
+        let start = self.size.saturating_sub(trailer);
+        match start.saturating_sub(head) <= u64::from(gap) {
+            true => std::iter::once(0..self.size).collect(),
+            false => vec![0..head, start..self.size],
+        }
+    }
+
+    fn fetches(&self, gap: u32) -> Vec<Fetch> {
+        let handle = Handle::pack(self.id);
+        if self.whole {
+            return vec![Fetch::listed(&Listed { handle, size: self.size })];
+        }
+        self.ends(gap).into_iter().map(|range| Fetch::part(handle.clone(), range)).collect()
+    }
+}
+
 impl Repository {
-    /// Reads a pack's trailer by ranges.
+    /// Reads packs, or what they say of themselves, in order and ahead.
+    pub fn read_packs<'r>(
+        &'r self,
+        wanted: impl Iterator<Item = WantedPack> + Clone + 'r,
+    ) -> impl Iterator<Item = ReadPack> + 'r {
+        let gap = self.fetcher().read_gap();
+        let fetches = wanted.clone().flat_map(move |pack| pack.fetches(gap));
+        let mut fetched = self.fetcher().fetch(fetches);
+        wanted.map(move |pack| {
+            if pack.whole {
+                return ReadPack::Whole(fetched.take_next());
+            }
+            let ends = pack.ends(gap).into_iter();
+            let read: Vec<_> = ends.map(|range| (range.start, fetched.take_next())).collect();
+            let parts = read.into_iter().map(|(start, bytes)| Ok((start, bytes?)));
+            let parts: Result<Vec<_>> = parts.collect();
+            ReadPack::Contents(parts.and_then(|parts| self.contents_in(&pack, parts)))
+        })
+    }
+
+    /// What a pack says of itself.
     pub fn pack_contents(&self, id: PackId) -> Result<PackContents> {
-        let handle = Handle::pack(id);
-        let size = self.backend().size(&handle)?;
-        check_length(size, &handle.to_string())?;
-        self.contents(id, size, |range| self.backend().get(&handle, Some(range)))
+        let size = self.backend().size(&Handle::pack(id))?;
+        let wanted = WantedPack { id, size, entries: 0, whole: false };
+        match self.read_packs(std::iter::once(wanted)).next() {
+            Some(ReadPack::Contents(contents)) => contents,
+            _ => Err(Error::new(Kind::Failed, "read", Handle::pack(id))),
+        }
+    }
+
+    /// The same from parts of it, and from the store where they do not reach.
+    fn contents_in(&self, pack: &WantedPack, parts: Vec<(u64, Vec<u8>)>) -> Result<PackContents> {
+        let handle = Handle::pack(pack.id);
+        check_length(pack.size, &handle.to_string())?;
+        self.contents(pack.id, pack.size, |range| {
+            let within = parts.iter().find_map(|(start, bytes)| {
+                let from = usize::try_from(range.start.checked_sub(*start)?).ok()?;
+                let to = usize::try_from(range.end.checked_sub(*start)?).ok()?;
+                bytes.get(from..to)
+            });
+            match within {
+                Some(bytes) => Ok(bytes.to_vec()),
+                None => self.fetcher().fetch_one(Fetch::part(handle.clone(), range)),
+            }
+        })
     }
 
     /// The same from a pack's bytes.
@@ -46,7 +140,7 @@ impl Repository {
         &self,
         id: PackId,
         size: u64,
-        read: impl Fn(std::ops::Range<u64>) -> Result<Vec<u8>>,
+        read: impl Fn(Range<u64>) -> Result<Vec<u8>>,
     ) -> Result<PackContents> {
         let subject = Handle::pack(id).to_string();
         let damaged = |reason: &str| Error::damaged("read", &subject, reason);
@@ -74,7 +168,7 @@ impl Repository {
         &self,
         size: u64,
         subject: &str,
-        read: &impl Fn(std::ops::Range<u64>) -> Result<Vec<u8>>,
+        read: &impl Fn(Range<u64>) -> Result<Vec<u8>>,
     ) -> Result<PackHead> {
         let one = PackHead::length(1) as u64;
         let bytes = read(0..one.min(size))?;

@@ -10,6 +10,7 @@ mod temporary;
 use crate::error::{Error, Result};
 use crate::format::node::Node;
 use files::Report;
+use std::fs::File;
 
 /// Where the tree of a snapshot is restored to.
 pub trait Sink {
@@ -23,12 +24,12 @@ pub trait Sink {
     /// Goes into the directory `name`, which only leads to what is restored.
     fn pass(&mut self, name: &[u8]) -> Result<()>;
 
-    /// Places the file `node` of `size` bytes.
-    fn file(&mut self, node: &Node, size: u64) -> Result<Placed>;
+    /// Places the file `node` of `size` bytes; `holds` tells whether a file has its content.
+    fn file(&mut self, node: &Node, size: u64, holds: &mut Holds<'_>) -> Result<Placed>;
 
     /// The same for a file that must appear last, such as a control file: whatever its writer does,
     /// it appears with [`Sink::finish`], after all else and in the order of these calls, or never.
-    fn hold_back(&mut self, node: &Node, size: u64) -> Result<Placed>;
+    fn hold_back(&mut self, node: &Node, size: u64, holds: &mut Holds<'_>) -> Result<Placed>;
 
     /// Places what has no content: a symbolic link, a pipe, a device.
     fn other(&mut self, node: &Node) -> Result<()>;
@@ -50,6 +51,9 @@ pub trait Sink {
     /// do not appear.
     fn finish(self: Box<Self>) -> Result<Report>;
 }
+
+/// Whether an open file has the content that is to be placed.
+pub type Holds<'h> = dyn FnMut(File) -> bool + 'h;
 
 /// What becomes of a file that is restored.
 pub enum Placed {

@@ -32,6 +32,12 @@ pub trait Source: Send {
         Ok(None)
     }
 
+    /// Whether it captures all that another source of its kind would that stands at `path`, so that
+    /// this one need not be captured as well.
+    fn covers(&self, _path: &[u8]) -> bool {
+        false
+    }
+
     /// Whether the part is worthless unless every one of its items was captured: then trouble
     /// with one is trouble with all, unless the user wants to keep what there is.
     fn all_or_nothing(&self) -> bool {

@@ -5,11 +5,11 @@ mod content;
 mod directory;
 mod list;
 mod parent;
-mod reader;
 mod tree;
 mod window;
+mod windows;
 
 pub use content::{ContentWriter, Cutter, StreamError, Written};
 pub use directory::{DirectoryEntries, DirectoryWriter, find_entry};
 pub use list::{ListWriter, Pieces};
-pub use reader::{ContentReader, Run, Runs, runs};
+pub use windows::{ContentReader, ContentWindow, PlacedPieces, Run};

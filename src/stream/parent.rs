@@ -2,7 +2,7 @@
 //! serve as a base.
 
 use super::list::Pieces;
-use super::reader::{ContentReader, Run};
+use super::windows::{ContentReader, Run};
 use crate::chunk::align::{self, Place};
 use crate::chunk::reuse::{Cut, ParentPiece};
 use crate::chunk::similar::Sketches;
@@ -207,16 +207,13 @@ fn sketch(reader: &Reader<'_>, content: &Content) -> Option<(Sketches, Vec<Chunk
     let mut content = ContentReader::new(reader, content, "the parent").ok()?;
     let mut sketches = Sketches::default();
     let mut ids = Vec::new();
-    loop {
-        let runs = content.next_runs().ok()?;
-        if runs.is_empty() {
-            return Some((sketches, ids));
-        }
-        for run in runs {
+    while let Some(window) = content.next_window().ok()? {
+        for run in window.runs("the parent") {
             if let Ok(Run::Chunk { id, plain, .. }) = run {
                 sketches.add(u32::try_from(ids.len()).ok()?, &plain);
                 ids.push(id);
             }
         }
     }
+    Some((sketches, ids))
 }

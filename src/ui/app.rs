@@ -39,7 +39,7 @@ impl App {
     /// The store that the repository lies in.
     pub fn backend(&self) -> Result<Arc<dyn Backend>> {
         let opened = self.location()?.open().map_err(|error| match error.kind() {
-            Kind::NoRepository => {
+            Kind::NoRepository if error.hint_text().is_none() => {
                 error.hint("create one with `icecore init`, or check the place's name")
             }
             _ => error,

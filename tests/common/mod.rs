@@ -5,6 +5,7 @@ pub mod aloud;
 pub mod chance;
 pub mod desk;
 pub mod forge;
+pub mod meanwhile;
 pub mod memory;
 pub mod postgres;
 pub mod recorder;

@@ -1,7 +1,8 @@
 //! A repository in memory that checks itself when dropped.
 
-use icecore::backend::{Backend, Memory};
-use icecore::crypto::{KdfCost, Secret};
+use icecore::backend::testing::{Manners, Remote};
+use icecore::backend::{Backend, Memory, Retry};
+use icecore::crypto::Secret;
 use icecore::env::{Env, ManualClock, Time};
 use icecore::error::Result;
 use icecore::format::node::NodeKind;
@@ -13,6 +14,7 @@ use icecore::ops::tree::{self, Entry};
 use icecore::repo::{InitOptions, Reader, Repository};
 use icecore::source::Source;
 use icecore::stream::ContentReader;
+use std::cell::Cell;
 use std::sync::Arc;
 use zeroize::Zeroizing;
 
@@ -23,6 +25,25 @@ pub struct TempRepo {
     pub repository: Repository,
     /// Set by tests that damage it.
     pub damaged: bool,
+}
+
+thread_local! {
+    /// How the stores of new repositories behave, if they are remote ones.
+    static REMOTE: Cell<Option<Manners>> = const { Cell::new(None) };
+}
+
+/// Runs a test whose repositories lie in remote stores, in which requests that fail are repeated.
+pub fn on_remote_stores(manners: Manners, test: impl FnOnce()) {
+    REMOTE.set(Some(manners));
+    test();
+    REMOTE.set(None);
+}
+
+fn new_store(seed: u64) -> Arc<dyn Backend> {
+    let memory = Arc::new(Memory::new());
+    let Some(manners) = REMOTE.get() else { return memory };
+    let (env, _) = Env::seeded(seed, Time(0));
+    Arc::new(Retry::new(Remote::new(memory, manners, env.clone(), seed), env))
 }
 
 pub fn secret() -> Secret {
@@ -40,12 +61,13 @@ pub fn options() -> BackupOptions {
 
 impl TempRepo {
     pub fn new(seed: u64) -> Self {
-        Self::over(Arc::new(Memory::new()), seed)
+        Self::over(new_store(seed), seed)
     }
 
     pub fn over(backend: Arc<dyn Backend>, seed: u64) -> Self {
         let (env, clock) = Env::seeded(seed, Time(1_800_000_000 * Time::SECOND));
-        let options = InitOptions { cost: KdfCost::default(), ..Default::default() };
+        let capabilities = backend.capabilities();
+        let options = InitOptions { capabilities, ..Default::default() };
         let repository =
             Repository::init(backend.clone(), env.clone(), &secret(), &options).unwrap();
         TempRepo { backend, env, clock, repository, damaged: false }

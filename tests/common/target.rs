@@ -39,7 +39,7 @@ pub fn open(folder: &Path, overwrite: Overwrite) -> Box<FilesSink> {
 }
 
 pub fn write(target: &mut FilesSink, node: &Node, content: &[u8]) -> Result<()> {
-    match target.file(node, content.len() as u64)? {
+    match target.file(node, content.len() as u64, &mut |_| false)? {
         Placed::Write(sink) => {
             sink.write_at(0, content)?;
             sink.finish(node)

@@ -8,15 +8,17 @@ use crate::common::chance::Chance;
 use crate::common::memory::{MemoryStream, Run, Tree, entry, folder, items};
 use crate::common::repo::{TempRepo, options};
 use icecore::backend::{Backend, Counting, Handle, Memory, Verb};
+use icecore::format::note::Damage;
 use icecore::format::{BlobKind, ObjectKind};
+use icecore::id::PackId;
 use icecore::monitor::{Recording, Silent};
 use icecore::ops::backup::backup;
 use icecore::ops::check::{CheckOptions, ReadData, check};
-use icecore::repo::{Reader, Repository};
+use icecore::repo::{NotedDamage, Reader, Repository};
 use icecore::source::{FileItem, Item};
 use icecore::stream::{ContentWriter, Cutter};
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 fn notes(store: &dyn Backend) -> usize {
     store.list(ObjectKind::Note).unwrap().len()
@@ -253,4 +255,36 @@ fn a_check_without_data_looks_further_where_it_meets_damage() {
     desk.run(&["check"]).success();
     let said = desk.says(&["check", "--read-data"]);
     assert!(said.contains("which no snapshot needs"), "{said}");
+}
+
+/// A listing that shows a withdrawal, and not yet the note that took the place of what it withdraws,
+/// loses no damage.
+#[test]
+fn a_withdrawal_is_heeded_with_what_came_before_it() {
+    let store = Arc::new(Memory::new());
+    let mut repo = TempRepo::over(store.clone(), 47);
+    // Of packs that never were.
+    repo.damaged = true;
+    let damage = |packs: &[u8]| Damage {
+        packs: packs.iter().map(|byte| PackId([*byte; 32])).collect(),
+        ..Damage::default()
+    };
+    repo.repository.settle_damage(&NotedDamage::default(), &damage(&[1, 2])).unwrap();
+    let first = store.list(ObjectKind::Note).unwrap();
+    let noted = repo.repository.noted_damage().unwrap();
+    repo.repository.settle_damage(&noted, &damage(&[1])).unwrap();
+    let mut later = store.list(ObjectKind::Note).unwrap();
+    later.retain(|object| !first.contains(object));
+    assert_eq!((first.len(), later.len()), (1, 2));
+    for late in later {
+        let seen = AtomicBool::new(false);
+        let lens = Lens::new(store.clone(), move |kind, mut listed| {
+            if kind == ObjectKind::Note && !seen.swap(true, Ordering::SeqCst) {
+                listed.retain(|object| object.handle != late.handle);
+            }
+            listed
+        });
+        let all = open(Arc::new(lens)).noted_damage().unwrap().all();
+        assert!(all.packs.contains(&PackId([1; 32])), "{all:?}");
+    }
 }

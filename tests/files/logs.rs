@@ -156,6 +156,9 @@ fn names_elsewhere_are_warned_of() {
     let said = stderr(&desk.run(&["backup", "in"]).code(3));
     let warning = "in/a.db has 3 names, 2 of them in this backup";
     assert_eq!(said.matches(warning).count(), 1, "{said}");
+    assert!(desk.says(&["snapshots"]).contains("incomplete"));
+    let listed = &desk.json(&["snapshots", "latest"])[0];
+    assert!(listed.to_string().contains(r#""incomplete":true"#), "{listed}");
     for sources in [&["in", "z.db"][..], &["z.db", "in/x"], &[".", "-e", "z.db", "-e", "key"]] {
         let said = stderr(&desk.run(&[&["backup"], sources].concat()).success());
         assert!(!said.contains("names"), "{sources:?}: {said}");

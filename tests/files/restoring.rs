@@ -50,7 +50,8 @@ fn copy(from: &Path, to: &Path, options: target::FilesOptions) -> target::Report
                 let mut node = file.entry.clone().holding(kind);
                 let captured = capture(file).unwrap();
                 node.meta.xattrs = captured.proof.xattrs.unwrap();
-                if let Placed::Write(sink) = target.file(&node, captured.size).unwrap() {
+                let placed = target.file(&node, captured.size, &mut |_| false).unwrap();
+                if let Placed::Write(sink) = placed {
                     for (offset, bytes) in &captured.data {
                         sink.write_at(*offset, bytes).unwrap();
                     }

@@ -57,11 +57,16 @@ fn file_time() -> impl Strategy<Value = FileTime> {
     (any::<i64>(), 0..1_000_000_000_u32).prop_map(|(seconds, nanos)| FileTime(seconds, nanos))
 }
 
+/// Never empty: an optional one that is stands in no record.
+fn text() -> impl Strategy<Value = String> {
+    any::<String>().prop_filter("it is empty", |text| !text.is_empty())
+}
+
 fn metadata() -> impl Strategy<Value = Metadata> {
     let bytes = || vec(any::<u8>(), 0..12).prop_map(ByteBuf::from);
     (
         (any::<u32>(), any::<u32>(), any::<u32>(), file_time()),
-        (any::<Option<String>>(), any::<Option<String>>(), any::<Option<(u64, u64)>>()),
+        (proptest::option::of(text()), proptest::option::of(text()), any::<Option<(u64, u64)>>()),
         btree_map(bytes(), bytes(), 0..4),
     )
         .prop_map(|((mode, uid, gid, mtime), (user, group, link), xattrs)| Metadata {
@@ -77,7 +82,7 @@ fn metadata() -> impl Strategy<Value = Metadata> {
 }
 
 fn node_kind() -> impl Strategy<Value = NodeKind> {
-    let sqlite = (any::<u32>(), any::<i64>(), any::<String>(), any::<bool>()).prop_map(
+    let sqlite = (any::<u32>(), any::<i64>(), text(), any::<bool>()).prop_map(
         |(number, version, text, counted)| SqliteFacts {
             page_size: number,
             user_version: version,
@@ -88,27 +93,21 @@ fn node_kind() -> impl Strategy<Value = NodeKind> {
         },
     );
     let postgres =
-        (any::<u64>(), any::<String>(), any::<bool>()).prop_map(|(number, text, optional)| {
-            PostgresFacts {
-                name: text.clone(),
-                size: number,
-                exact: optional,
-                selection: if optional { vec![text.clone()] } else { Vec::new() },
-                lsn: optional.then(|| text.clone()),
-                acl: optional.then(Vec::new),
-                settings: vec![PostgresSetting {
-                    role: optional.then(|| text.clone()),
-                    ..PostgresSetting::default()
-                }],
-                tables: optional.then(|| {
-                    vec![PostgresTable {
-                        schema: text,
-                        rows: Some(number),
-                        ..PostgresTable::default()
-                    }]
-                }),
-                ..PostgresFacts::default()
-            }
+        (any::<u64>(), text(), any::<bool>()).prop_map(|(number, text, optional)| PostgresFacts {
+            name: text.clone(),
+            size: number,
+            exact: optional,
+            selection: if optional { vec![text.clone()] } else { Vec::new() },
+            lsn: optional.then(|| text.clone()),
+            acl: optional.then(Vec::new),
+            settings: vec![PostgresSetting {
+                role: optional.then(|| text.clone()),
+                ..PostgresSetting::default()
+            }],
+            tables: optional.then(|| {
+                vec![PostgresTable { schema: text, rows: Some(number), ..PostgresTable::default() }]
+            }),
+            ..PostgresFacts::default()
         });
     let database = prop_oneof![
         sqlite.prop_map(|facts| DatabaseFacts::Sqlite(Box::new(facts))),
@@ -127,7 +126,7 @@ fn node_kind() -> impl Strategy<Value = NodeKind> {
         (content, proptest::option::of(database))
             .prop_map(|(content, database)| NodeKind::File { content, database }),
         any::<u8>().prop_map(|levels| NodeKind::Directory { entries: tree(levels) }),
-        vec(any::<u8>(), 0..50).prop_map(|target| NodeKind::Symlink { target }),
+        vec(1..=u8::MAX, 0..50).prop_map(|target| NodeKind::Symlink { target }),
         Just(NodeKind::Fifo),
         Just(NodeKind::Socket),
         any::<(u32, u32)>().prop_map(|device| NodeKind::CharDevice { device }),

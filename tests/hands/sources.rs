@@ -21,9 +21,6 @@ fn sources_come_from_lists() {
         fs::write(desk.path(name), name).unwrap();
     }
     fs::write(desk.path("list"), "# what we save\n\n  *.txt  \nsr*/s?b\na[1].txt\n").unwrap();
-    let said = stderr(&desk.run(&["backup", "--files-from", "list"]).code(1));
-    assert!(said.contains("a[1].txt"), "named twice, by the pattern and by itself: {said}");
-    fs::write(desk.path("list"), "# what we save\n\n  [ot]*.txt  \nsr*/s?b\na[1].txt\n").unwrap();
     desk.run(&["backup", "three", "--files-from", "list"]).success();
     let expected = ["a[1].txt", "one.txt", "src", "src/sub", "src/sub/b", "three", "two.txt"];
     let mut found = listed(&desk);
@@ -96,4 +93,92 @@ fn more_is_left_out() {
     let (but, said) = restore("but", &["--iexclude", "NoCache"]);
     assert!(!but.join("nocache").exists() && but.join("a").exists());
     assert!(!said.contains("/src/"), "nobody asked for names: {said}");
+}
+
+/// A place that is named twice, or lies in a folder that is named, is captured once, with the
+/// folder; where the folder leaves it out, or has it behind a link, or it is of another kind, the
+/// backup is refused.
+#[test]
+fn places_within_others_are_captured_once() {
+    let desk = Desk::new();
+    fs::create_dir(desk.path("real")).unwrap();
+    fs::write(desk.path("real/x"), "x").unwrap();
+    std::os::unix::fs::symlink("../real", desk.path("src/away")).unwrap();
+    let all = desk.json(&["backup", "src"]).pop().unwrap()["total_files_processed"].clone();
+    for sources in [&["src", "src/sub"][..], &["src/sub/b", "src", "src/sub"], &["src", "src"]] {
+        let summary = desk.json(&[&["backup"], sources].concat()).pop().unwrap();
+        assert_eq!(summary["total_files_processed"], all, "{sources:?}");
+        let parts = desk.json(&["snapshots", "latest"]).pop().unwrap()["paths"].clone();
+        assert_eq!(parts.as_array().unwrap().len(), 1, "{sources:?}");
+    }
+    for sources in
+        [&["src", "src/away"][..], &["src", "src/sub", "-e", "sub"], &["src", "sqlite:src/a"]]
+    {
+        let said = stderr(&desk.run(&[&["backup"], sources].concat()).code(1));
+        assert!(said.contains("it lies within"), "{sources:?}: {said}");
+    }
+}
+
+/// A stream that holds nothing is refused, from standard input and from a command, unless it is
+/// said that it may.
+#[test]
+fn an_empty_stream_is_refused() {
+    let desk = Desk::new();
+    let backup = |more: &[&str]| {
+        let mut command = desk.command();
+        command.args(["--key-file", "key", "backup"]).args(more);
+        command.write_stdin("").assert()
+    };
+    let said = stderr(&backup(&["--stdin"]).code(1));
+    assert!(said.contains("nothing came") && said.contains("--allow-empty"), "{said}");
+    backup(&["--stdin-from-command", "--", "true"]).code(1);
+    backup(&["--stdin", "--allow-empty"]).success();
+    backup(&["--stdin-from-command", "--allow-empty", "--", "true"]).success();
+}
+
+/// A flag for PostgreSQL servers is refused by its name where none is a source.
+#[test]
+fn flags_of_servers_need_a_server() {
+    let desk = Desk::new();
+    let flags = [
+        &["--database", "app"][..],
+        &["--exclude-table", "t"],
+        &["--dump-format", "custom"],
+        &["--no-globals"],
+        &["--pg-command", "docker exec db"],
+    ];
+    for flag in flags {
+        for sources in [&["src"][..], &["--stdin"], &["--stdin-from-command", "--", "true"]] {
+            let said = stderr(&desk.run(&[&["backup"], flag, sources].concat()).code(1));
+            assert!(said.contains(flag[0]) && said.contains("postgres-dump:"), "{flag:?}: {said}");
+        }
+    }
+}
+
+/// `init` takes no folder that is in use, and says so; what file systems and desktops put into any
+/// folder is nothing. A repository of restic's is named as one, by whichever verb.
+#[test]
+fn a_repository_gets_a_folder_of_its_own() {
+    let desk = Desk::bare();
+    let init = || desk.command().args(["init", "--new-key-file", "key"]).assert();
+    fs::create_dir_all(desk.path("repo/photos")).unwrap();
+    let said = stderr(&init().code(1));
+    assert!(said.contains("photos") && said.contains("empty folder"), "{said}");
+    assert!(!desk.path("key").exists() && !desk.path("repo/keys").exists());
+    fs::remove_dir(desk.path("repo/photos")).unwrap();
+    for folder in ["data", "keys", "snapshots"] {
+        fs::create_dir(desk.path("repo").join(folder)).unwrap();
+    }
+    fs::write(desk.path("repo/config"), "sealed").unwrap();
+    fs::write(desk.path("key"), [9; 32]).unwrap();
+    for verb in [&["init"][..], &["snapshots"], &["backup", "src"]] {
+        let said = stderr(&desk.run(verb).code(if verb == ["init"] { 1 } else { 10 }));
+        assert!(said.contains("restic"), "{verb:?}: {said}");
+    }
+    fs::remove_dir_all(desk.path("repo")).unwrap();
+    fs::remove_file(desk.path("key")).unwrap();
+    fs::create_dir_all(desk.path("repo/lost+found")).unwrap();
+    fs::write(desk.path("repo/.directory"), "").unwrap();
+    init().success();
+    desk.backup();
 }

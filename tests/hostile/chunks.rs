@@ -207,6 +207,7 @@ fn crossed_deltas_carry_each_other_never() {
     assert!(both(&repo));
     forger.condemn(1, &[whole_a.row.id], Reason::Duplicate);
     assert!(both(&repo));
+    forger.decide(&repo, 1, |_| {});
     let index = repo.repository.load_index().unwrap();
     assert_eq!(index.find(&id_a).unwrap().depth, 1);
     forger.condemn(2, &[whole_b.row.id], Reason::Duplicate);

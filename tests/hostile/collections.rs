@@ -100,6 +100,38 @@ fn a_broken_chain_of_collections_stops_writers() {
     }
 }
 
+/// A rescue holds for its own collection alone: what a later one condemns again counts no more,
+/// and what an earlier one swept never does, whatever the newest verdict says.
+#[test]
+fn a_rescue_protects_once_and_a_sweep_for_ever() {
+    let (mut repo, ..) = honest(27);
+    repo.damaged = true;
+    let forger = Forger::new(&repo);
+    let packs: Vec<_> = repo.repository.load_index().unwrap().packs().into_keys().collect();
+    let (first, second) = (packs[0], packs[1]);
+    let counts = |pack| !repo.repository.generations().unwrap().is_condemned(&pack);
+    forger.condemn(1, &[first, second], Reason::Duplicate);
+    forger.decide(&repo, 1, |verdict| {
+        verdict.rescued = [first].into();
+        verdict.swept = [second].into();
+    });
+    assert_eq!((counts(first), counts(second)), (true, false));
+    forger.condemn(2, &[first], Reason::Garbage);
+    assert_eq!((counts(first), counts(second)), (false, false));
+    forger.decide(&repo, 2, |verdict| verdict.rescued = [first, second].into());
+    assert_eq!((counts(first), counts(second)), (true, false));
+    forger.condemn(3, &[], Reason::Garbage);
+    forger.decide(&repo, 3, |_| {});
+    assert_eq!((counts(first), counts(second)), (true, false));
+    for lost in [Handle::gc(1), Handle::verdict(2)] {
+        let bytes = repo.backend.get(&lost, None).unwrap();
+        repo.backend.delete(&lost).unwrap();
+        let error = repo.repository.generations().unwrap_err();
+        assert_eq!(error.kind(), Kind::Damaged, "{lost}: {error}");
+        forger.put(&lost, &bytes);
+    }
+}
+
 /// What a verdict rescued counts again at once: nothing of it is stored a second time.
 #[test]
 fn what_was_rescued_counts() {

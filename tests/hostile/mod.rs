@@ -5,6 +5,7 @@ mod chunks;
 mod closures;
 mod collections;
 mod records;
+mod snapshots;
 mod trees;
 mod writers;
 

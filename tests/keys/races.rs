@@ -1,77 +1,14 @@
 //! Several holders of keys at the same time.
 
 use super::{CHEAP, add, config, key_file, open};
+use crate::common::meanwhile::Meanwhile;
 use crate::common::repo::{TempRepo, secret};
-use icecore::backend::{Backend, Bytes, Capabilities, Handle, Local, Memory, Put, Visit};
+use icecore::backend::{Backend, Local, Memory};
 use icecore::env::Env;
 use icecore::error::{Kind, Result};
-use icecore::format::ObjectKind;
 use icecore::repo::Repository;
-use std::ops::Range;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Barrier, Mutex};
 use std::thread;
-
-/// A store in which something happens just before one of its calls.
-struct Meanwhile {
-    store: Arc<dyn Backend>,
-    at: u64,
-    calls: AtomicU64,
-    happens: Mutex<Option<Box<dyn FnOnce() + Send>>>,
-}
-
-impl Meanwhile {
-    fn new(
-        store: &Arc<dyn Backend>,
-        at: u64,
-        happens: impl FnOnce() + Send + 'static,
-    ) -> Arc<Self> {
-        let happens = Mutex::new(Some(Box::new(happens) as Box<_>));
-        Arc::new(Meanwhile { store: store.clone(), at, calls: AtomicU64::new(0), happens })
-    }
-
-    fn call(&self) -> &dyn Backend {
-        if self.calls.fetch_add(1, Ordering::SeqCst) == self.at {
-            let happens = self.happens.lock().unwrap().take();
-            happens.unwrap()();
-        }
-        &*self.store
-    }
-
-    fn has_happened(&self) -> bool {
-        self.happens.lock().unwrap().is_none()
-    }
-}
-
-impl Backend for Meanwhile {
-    fn describe(&self) -> String {
-        self.store.describe()
-    }
-
-    fn capabilities(&self) -> Capabilities {
-        self.store.capabilities()
-    }
-
-    fn put_shared(&self, handle: &Handle, bytes: Bytes) -> Result<Put> {
-        self.call().put_shared(handle, bytes)
-    }
-
-    fn get(&self, handle: &Handle, range: Option<Range<u64>>) -> Result<Vec<u8>> {
-        self.call().get(handle, range)
-    }
-
-    fn size(&self, handle: &Handle) -> Result<u64> {
-        self.call().size(handle)
-    }
-
-    fn list_pages(&self, kind: ObjectKind, prefix: &str, visit: &mut Visit<'_>) -> Result<()> {
-        self.call().list_pages(kind, prefix, visit)
-    }
-
-    fn delete_all(&self, handles: &[Handle]) -> Result<()> {
-        self.call().delete_all(handles)
-    }
-}
 
 /// A repository with slots for key files 1 and 2 alone.
 fn of_two(store: Arc<dyn Backend>) -> TempRepo {
@@ -97,7 +34,7 @@ fn interleaved(
         // Opening takes calls too, which are not counted.
         let opening = Meanwhile::new(&repo.backend, u64::MAX, || {});
         let opened = Repository::open(opening.clone(), Env::real(), &key_file(1)).unwrap();
-        let before = opening.calls.load(Ordering::SeqCst);
+        let before = opening.calls();
         let (one, two) = (first.slot(), second.slot());
         let store = Meanwhile::new(&repo.backend, before + at, move || {
             *tell.lock().unwrap() = Some(other(&second, &first));

@@ -9,10 +9,11 @@ use icecore::format::database::{DatabaseFacts, PostgresFacts, PostgresTable};
 use icecore::source::{ByteStream, FileItem, FileProof, Got, Item, Source};
 use rustix::process::{Pid, Signal, kill_process};
 use std::fs;
+use std::io::Read;
 use std::process::{Child, Stdio};
 use std::sync::Arc;
 use std::thread::sleep;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// A script that makes a table, stays where it is for a long time, and makes another.
 const SLOW: &str = "create table first (id int); select pg_sleep(600); create table last (id int);";
@@ -235,4 +236,37 @@ fn wrong_requests_are_refused() {
     for flags in [&["--replace", "-t", "x"][..], &["--replace"], &["--into", "x", "-t", "x"]] {
         desk.run(&[&["restore", "latest"], flags].concat()).failed("--target");
     }
+}
+
+/// Whoever presses Ctrl-C instead of typing the name is heard at once, and nothing has changed.
+#[test]
+fn the_question_can_be_interrupted() {
+    let server = server(VERSIONS[0]);
+    let name = unique("kept");
+    small(server, &name);
+    let before = state(server, &name);
+    let desk = Desk::new();
+    desk.store(&[("databases/x.sql", SLOW.as_bytes())]);
+    let (bin, url) = (server.bin(), server.url(&name));
+    let bin = bin.to_str().unwrap();
+    let args = ["restore", "latest", "--pg-bin", bin, "--into", &url, "--replace"];
+    let mut command = desk.command(&args);
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    let mut asked = Vec::new();
+    let mut said = child.stderr.take().unwrap();
+    while !String::from_utf8_lossy(&asked).contains("to go on:") {
+        let mut byte = [0];
+        assert_eq!(said.read(&mut byte).unwrap(), 1, "{}", String::from_utf8_lossy(&asked));
+        asked.extend(byte);
+    }
+    let pid = Pid::from_raw(i32::try_from(child.id()).unwrap()).unwrap();
+    kill_process(pid, Signal::INT).unwrap();
+    let end = Instant::now() + Duration::from_secs(60);
+    while child.try_wait().unwrap().is_none() {
+        assert!(Instant::now() < end, "it still waits");
+        sleep(Duration::from_millis(10));
+    }
+    assert_eq!(child.wait().unwrap().code(), Some(130));
+    assert!(state(server, &name) == before);
 }

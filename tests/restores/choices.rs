@@ -2,8 +2,10 @@
 
 use crate::common::desk::{Desk, stderr, stdout};
 use crate::common::target::names;
+use rusqlite::Connection;
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::time::{Duration, SystemTime};
 
 /// A rehearsal refuses what the restore itself would refuse, with the same code and the same words.
 #[test]
@@ -127,4 +129,68 @@ fn a_folder_in_use_keeps_its_mode() {
         assert_eq!(now(), mode);
     }
     assert_eq!(names(&folder), ["in"]);
+}
+
+/// `--overwrite if-changed` keeps a database that is as it was captured, and one that only looks so
+/// by its size and time comes back: what was committed to its log stands in its bytes alone.
+#[test]
+fn unchanged_databases_are_kept() {
+    let desk = Desk::new();
+    let database = Connection::open(desk.path("src/a.db")).unwrap();
+    database
+        .execute_batch(
+            "PRAGMA journal_mode = wal; CREATE TABLE t (x); INSERT INTO t VALUES (1);
+             PRAGMA wal_checkpoint(TRUNCATE)",
+        )
+        .unwrap();
+    let (first, stamp) = (desk.backup(), fs::metadata(desk.path("src/a.db")).unwrap());
+    database.execute_batch("UPDATE t SET x = 2").unwrap();
+    let second = desk.backup();
+    let now = fs::metadata(desk.path("src/a.db")).unwrap();
+    assert_eq!((stamp.size(), stamp.mtime_nsec()), (now.size(), now.mtime_nsec()));
+    let restore = |id: &str| {
+        let place = format!("{id}:{}", desk.text("src"));
+        let args = ["restore", &place, "-t", "out", "--overwrite", "if-changed"];
+        let rehearsed = desk.says(&[&args[..], &["--dry-run"]].concat());
+        let said = desk.says(&args);
+        let kept = |said: &str, how: &str| said.split_once(how).map(|(_, files)| files.to_owned());
+        assert_eq!(kept(&rehearsed, "would keep "), kept(&said, "kept "));
+        let bytes = fs::read(desk.path("out/a.db")).unwrap();
+        fs::write(desk.path("look.db"), bytes).unwrap();
+        let look = Connection::open(desk.path("look.db")).unwrap();
+        let x: i64 = look.query_row("SELECT x FROM t", [], |row| row.get(0)).unwrap();
+        (x, fs::metadata(desk.path("out/a.db")).unwrap().ino())
+    };
+    let (x, inode) = restore(&first);
+    assert_eq!((x, restore(&first)), (1, (1, inode)), "it was written again");
+    let (x, other) = restore(&second);
+    assert!(x == 2 && other != inode);
+    fs::write(desk.path("out/a.db-wal"), "commits").unwrap();
+    let (x, third) = restore(&second);
+    assert!(x == 2 && third != other && !desk.path("out/a.db-wal").exists());
+}
+
+/// For `--overwrite if-newer` a database is as new as its log.
+#[test]
+fn a_newer_log_makes_a_newer_database() {
+    let desk = Desk::new();
+    drop(Connection::open(desk.path("src/a.db")).unwrap().execute_batch("CREATE TABLE t (x)"));
+    let place = format!("{}:{}", desk.backup(), desk.text("src"));
+    fs::create_dir(desk.path("out")).unwrap();
+    let stamped = |name: &str, bytes: &[u8], seconds: u64| {
+        fs::write(desk.path(name), bytes).unwrap();
+        let file = fs::File::options().write(true).open(desk.path(name)).unwrap();
+        file.set_modified(SystemTime::UNIX_EPOCH + Duration::from_secs(seconds)).unwrap();
+    };
+    let restore =
+        || desk.run(&["restore", &place, "-t", "out", "--overwrite", "if-newer"]).success();
+    let database = fs::read(desk.path("src/a.db")).unwrap();
+    let older = [&database[..], &database].concat();
+    stamped("out/a.db", &older, 1_000_000_000);
+    stamped("out/a.db-wal", b"commits", 4_000_000_000);
+    restore();
+    assert!(fs::read(desk.path("out/a.db")).unwrap() == older, "its log is newer");
+    stamped("out/a.db-wal", b"commits", 1_000_000_001);
+    restore();
+    assert!(fs::read(desk.path("out/a.db")).unwrap() == database);
 }

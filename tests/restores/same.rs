@@ -22,7 +22,7 @@ fn named(name: &str, length: u64) -> Node {
 
 fn put(target: &mut FilesSink, node: &Node) {
     let NodeKind::File { content, .. } = &node.kind else { panic!() };
-    if let Placed::Write(sink) = target.file(node, content.length).unwrap() {
+    if let Placed::Write(sink) = target.file(node, content.length, &mut |_| false).unwrap() {
         sink.finish(node).unwrap();
     }
 }

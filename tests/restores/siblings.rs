@@ -163,7 +163,9 @@ fn a_set_is_whole_or_not_there() {
     let dir = tempfile::tempdir().unwrap();
     let mut target = open(dir.path(), Overwrite::Never);
     write(&mut target, &file("a.db"), &read("")).unwrap();
-    let Placed::Write(sink) = target.file(&file("a.db-wal"), 10).unwrap() else { panic!() };
+    let Placed::Write(sink) = target.file(&file("a.db-wal"), 10, &mut |_| false).unwrap() else {
+        panic!()
+    };
     drop(sink);
     assert_eq!(target.settle().len(), 1);
     target.finish().unwrap();

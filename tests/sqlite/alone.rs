@@ -46,3 +46,22 @@ fn a_database_alone_has_all_its_metadata() {
         assert_eq!(alone.kind, met.kind);
     }
 }
+
+/// A database that is named by a path with `.`, `..` and doubled slashes stands in the snapshot under
+/// the plain one, and is read there again.
+#[test]
+fn a_path_that_climbs_is_a_plain_one() {
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().canonicalize().unwrap().join("a.db");
+    drop(make(&path, "delete", 4096, 100));
+    std::fs::create_dir(folder.path().join("sub")).unwrap();
+    let climbing = format!("{}//./sub/../a.db", folder.path().canonicalize().unwrap().display());
+    let repo = TempRepo::new(98);
+    let alone = Box::new(SqliteSource::new(climbing.as_ref(), reader()).unwrap());
+    let snapshot = repo.backup(vec![alone]).unwrap().snapshot;
+    assert_eq!(snapshot.parts[0].path, path.to_str().unwrap().as_bytes());
+    let listed = repo.repository.snapshots(|error| panic!("{error}")).unwrap();
+    assert_eq!(listed.len(), 1);
+    let bytes = repo.read(&snapshot, path.to_str().unwrap()).unwrap();
+    assert!(bytes == std::fs::read(&path).unwrap());
+}

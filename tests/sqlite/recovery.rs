@@ -1,6 +1,9 @@
 //! Databases that a crash left, and what a capture leaves beside a database.
 
-use super::{capture, capture_with, count, facts_of, insert, make, open_image, reader_as_nobody};
+use super::{
+    capture, capture_with, count, facts_of, insert, make, open_image, reader, reader_as_nobody,
+};
+use icecore::source::sqlite::SpoolLimits;
 use std::fs::Permissions;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::time::Duration;
@@ -98,4 +101,49 @@ fn a_database_in_use_is_not_copied_aside() {
     drop(database);
     let (bytes, _) = capture_with(&stranger, &path).unwrap();
     assert_eq!(count(&open_image(&bytes).1, "t"), 100);
+}
+
+/// A file of somebody's that is only named like the index of a log stays as it is, and the database
+/// beside it is captured.
+#[test]
+fn a_file_named_like_an_index_is_not_touched() {
+    for mine in [b"my notes".to_vec(), vec![b'x'; 32 << 10]] {
+        let folder = TempDir::new().unwrap();
+        let path = folder.path().join("a.db");
+        drop(make(&path, "wal", 4096, 20));
+        let index = folder.path().join("a.db-shm");
+        std::fs::write(&index, &mine).unwrap();
+        let (bytes, proof) = capture(&path);
+        assert!(std::fs::read(&index).unwrap() == mine, "it was written to");
+        assert_eq!(facts_of(&proof).method, "dbpage of a recovered copy");
+        assert_eq!(count(&open_image(&bytes).1, "t"), 20);
+    }
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("a.db");
+    let database = make(&path, "wal", 4096, 20);
+    insert(&database, 5);
+    assert_eq!(facts_of(&capture(&path).1).method, "dbpage", "an index is one");
+}
+
+/// Private copies of a process that was killed are swept by the next capture; those of one that
+/// lives, and what is only named so, are not.
+#[test]
+fn copies_of_the_killed_are_swept() {
+    let scratch = TempDir::new().unwrap();
+    let at = |name: &str| scratch.path().join(name);
+    for name in ["icecore-sqlite-dead", "icecore-sqlite-live", "other"] {
+        std::fs::create_dir(at(name)).unwrap();
+        std::fs::write(at(name).join("database"), "rows").unwrap();
+    }
+    std::fs::write(at("icecore-sqlite-file"), "").unwrap();
+    let live = std::fs::File::open(at("icecore-sqlite-live")).unwrap();
+    live.try_lock().unwrap();
+    let folder = TempDir::new().unwrap();
+    drop(make(&folder.path().join("a.db"), "delete", 4096, 10));
+    let limits = SpoolLimits { folder: scratch.path().to_owned(), ..reader().spool().clone() };
+    capture_with(&reader().with_spool(limits), &folder.path().join("a.db")).unwrap();
+    let mut left: Vec<_> =
+        scratch.path().read_dir().unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    left.sort();
+    assert_eq!(left, ["icecore-sqlite-file", "icecore-sqlite-live", "other"]);
 }

@@ -217,3 +217,26 @@ fn a_mark_is_that_of_its_host() {
     desk.run(&["backup", "src", "--host", "one"]).code(3);
     assert_eq!(marks(&desk).len(), 1);
 }
+
+/// The mark of a file that is gone goes, although something else could not be captured; that of a
+/// file whose folder is out of reach stays.
+#[test]
+fn marks_go_with_their_files_beside_failures() {
+    let desk = broken_desk();
+    let marked = |code| {
+        let run = desk.command().args(["--key-file", "key", "--json", "backup", "src"]).assert();
+        let summary = lines(&stdout(&run.code(code))).pop().unwrap();
+        let paths = summary["taints"].as_array().unwrap().iter();
+        paths.map(|taint| taint["path"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    let before = marked(3).len();
+    fs::remove_file(desk.path("src/cut.db")).unwrap();
+    // What is named as a journal and is none cannot be captured, beside the mark and beneath.
+    for folder in ["src", "src/sub"] {
+        drop(make(&desk.path(folder).join("z.db"), "delete", 4096, 20));
+        fs::write(desk.path(folder).join("z.db-journal"), "my own notes").unwrap();
+    }
+    let after = marked(3);
+    assert_eq!(after.len(), before - 1, "{after:?}");
+    assert!(!after.iter().any(|path| path.ends_with("cut.db")), "{after:?}");
+}

@@ -1,5 +1,6 @@
 //! The seeded generator of the vectors.
 
+mod more;
 mod objects;
 mod outcomes;
 mod packs;
@@ -30,6 +31,10 @@ pub fn vectors() -> Vec<Vector> {
     outcomes::outcomes(&mut maker);
     outcomes::collection(&mut maker);
     sealed::with_keys(&mut maker);
+    more::computed(&mut maker);
+    more::frames(&mut maker);
+    more::records(&mut maker);
+    more::objects(&mut maker);
     maker.made
 }
 

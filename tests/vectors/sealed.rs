@@ -1,17 +1,19 @@
 //! Vectors that need keys: slots, sealed objects, whole packs. All belong to one repository, whose
 //! keyring is made from a seed and stands in the slot vectors.
 
-use super::forms::{Form, json, value};
+use super::forms::{Form, json as readable, value};
 use icecore::codec;
 use icecore::crypto::object::{open_object, seal_index, seal_object};
-use icecore::crypto::{Ids, KdfCost, Keyring, Opener, Purpose, Sealer, Secret, slot};
+use icecore::crypto::{
+    Ids, KdfCost, Keyring, Opener, Purpose, Sealer, Secret, config_mac, open_config, slot,
+};
 use icecore::env::{Env, Time};
 use icecore::error::{Error, Result};
 use icecore::format::pack::{self, BlobAad, PackEntry, PackHead, Salt, Trailer};
 use icecore::format::{BlobKind, Codec, Handle, ObjectKind, frame, index::Segment, record};
 use icecore::id::{BaseId, ChunkId, IndexId, RepoId, SnapshotId, hex};
 use serde::{Deserialize, Serialize};
-use serde_json::Value as Json;
+use serde_json::{Value as Json, json};
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
 use zeroize::Zeroizing;
@@ -30,21 +32,63 @@ const PASSPHRASE: &str = "correct horse";
 const COST: KdfCost = KdfCost { memory_kib: 19 << 10, passes: 2, lanes: 1 };
 
 /// Structures that need the keyring.
-pub const FORMS: [Form; 5] = [
+pub const FORMS: [Form; 6] = [
     Form {
         name: "slot-key-file",
         decode: |bytes| slot_decode(&key_file(), bytes),
         encode: |value| slot_encode(&key_file(), value),
+        given: || json!({"secret": {"key-file": quoted(&KEY_FILE)}, "repository": quoted(&REPOSITORY.0)}),
     },
     Form {
         name: "slot-passphrase",
         decode: |bytes| slot_decode(&passphrase(), bytes),
         encode: |value| slot_encode(&passphrase(), value),
+        given: || json!({"secret": {"passphrase": PASSPHRASE}, "repository": quoted(&REPOSITORY.0)}),
     },
-    Form { name: "sealed-outcome", decode: outcome_decode, encode: outcome_encode },
-    Form { name: "sealed-segment", decode: segment_decode, encode: segment_encode },
-    Form { name: "pack", decode: pack_decode, encode: pack_encode },
+    Form {
+        name: "open-config",
+        decode: config_decode,
+        encode: config_encode,
+        given: || given("config/0", &[Purpose::Config]),
+    },
+    Form {
+        name: "sealed-outcome",
+        decode: outcome_decode,
+        encode: outcome_encode,
+        given: || given(&Handle::snapshot(WRITER).path(), &[Purpose::SealSnapshot]),
+    },
+    Form {
+        name: "sealed-segment",
+        decode: segment_decode,
+        encode: segment_encode,
+        given: || given("index", &[Purpose::SealIndex]),
+    },
+    Form {
+        name: "pack",
+        decode: pack_decode,
+        encode: pack_encode,
+        given: || {
+            let seals = [Purpose::SealData, Purpose::SealMeta];
+            given("packs", &[seals[0], seals[1], Purpose::DataId, Purpose::MetaId])
+        },
+    },
 ];
+
+/// The keyring that stands in the slots.
+pub fn keyring() -> &'static Keyring {
+    &KEYRING
+}
+
+fn quoted(bytes: &[u8]) -> Json {
+    format!("h'{}'", hex(bytes)).into()
+}
+
+/// Where an object stands, in which repository, and the keys of epoch 0 that read it.
+fn given(path: &str, purposes: &[Purpose]) -> Json {
+    let key = |purpose: &Purpose| (purpose.name(), quoted(&*KEYRING.key(*purpose).unwrap()));
+    let keys: BTreeMap<&str, Json> = purposes.iter().map(key).collect();
+    json!({"repository": quoted(&REPOSITORY.0), "path": path, "keys": keys})
+}
 
 static KEYRING: LazyLock<Keyring> =
     LazyLock::new(|| Keyring::generate(&Env::seeded(1, Time(0)).0).unwrap());
@@ -62,7 +106,7 @@ pub fn keys(keyring: &Keyring) -> Result<Json> {
     let key = |purpose: Purpose| {
         Ok((purpose.name(), format!("h'{}'", hex(&*keyring.key_at(purpose, 0)?))))
     };
-    json(&Purpose::ALL.into_iter().map(key).collect::<Result<BTreeMap<_, _>>>()?)
+    readable(&Purpose::ALL.into_iter().map(key).collect::<Result<BTreeMap<_, _>>>()?)
 }
 
 /// The value of both slots.
@@ -80,6 +124,28 @@ fn slot_encode(secret: &Secret, value: &Json) -> Result<Vec<u8>> {
     assert_eq!(*value, slot_value(), "there is only one keyring");
     let env = Env::seeded(2, Time(0)).0;
     slot::wrap(&KEYRING, secret, COST, "a vector", REPOSITORY, &env).map(|(_, bytes)| bytes)
+}
+
+/// `config/0` with its MAC.
+fn config_decode(bytes: &[u8]) -> Result<Json> {
+    let body = frame::decode_open(bytes, ObjectKind::Config, "a vector")?;
+    (super::form("config").decode)(open_config(&KEYRING, body, "a vector")?)
+}
+
+fn config_encode(value: &Json) -> Result<Vec<u8>> {
+    let mut body = (super::form("config").encode)(value)?;
+    let mac = config_mac(&KEYRING, &body)?;
+    body.extend(mac);
+    Ok(frame::encode_open(ObjectKind::Config, &body))
+}
+
+/// An outcome's object whose seal holds these bytes, whatever they are.
+pub fn outcome_holding(inner: &[u8]) -> Vec<u8> {
+    let place = Handle::snapshot(WRITER);
+    let head = frame::SealedHead { kind: place.kind(), epoch: 0, salt: SALT.bytes }.encode();
+    let aad = [&head[..], &REPOSITORY.0, place.path().as_bytes()].concat();
+    let sealer = Sealer::new(&KEYRING, Purpose::SealSnapshot, SALT).unwrap();
+    [&head[..], &sealer.seal(0, &aad, inner).unwrap()].concat()
 }
 
 fn outcome_decode(bytes: &[u8]) -> Result<Json> {
@@ -211,5 +277,5 @@ fn pack_decode(bytes: &[u8]) -> Result<Json> {
     if rest.len() != trailer.filler as usize {
         return Err(short());
     }
-    json(&PackForm { kind: head.kind, blobs, filler: rest.to_vec() })
+    readable(&PackForm { kind: head.kind, blobs, filler: rest.to_vec() })
 }

@@ -134,6 +134,7 @@ fn refuses_what_is_too_large(store: &dyn Backend) -> Result<()> {
 }
 
 fn lets_one_creator_win(store: &dyn Backend) -> Result<()> {
+    store.put_new(&Handle::gc(99), b"to find out how this store creates")?;
     if !store.capabilities().exclusive_create {
         return Ok(());
     }

@@ -5,6 +5,7 @@ use crate::env::{Env, Time};
 use crate::error::{Error, Kind, Result};
 use crate::format::ObjectKind;
 use std::collections::BTreeMap;
+use std::fmt::Display;
 use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -14,7 +15,7 @@ use std::sync::{Mutex, PoisonError};
 pub enum Fault {
     /// Any verb: nothing is done, and it fails.
     Fails,
-    /// Any verb: it is done, and then reported as failed (a timeout).
+    /// Any verb: it is done, and its answer is lost (a timeout).
     DoneButFails,
     /// Put: nothing is done, and it says that the object exists.
     SaysExists,
@@ -80,6 +81,15 @@ impl<B: Backend> Faulty<B> {
         self.rules.iter().find(strikes).map(|rule| rule.fault)
     }
 
+    /// Where a fault keeps whoever reads from an answer.
+    fn fails(&self, fault: Option<Fault>, attempted: &str, subject: impl Display) -> Result<()> {
+        match fault {
+            Some(Fault::Fails) => Err(planned(attempted, subject)),
+            Some(Fault::DoneButFails) => Err(lost(attempted, subject)),
+            _ => Ok(()),
+        }
+    }
+
     /// A number below `bound`, or 0.
     fn below(&self, bound: usize) -> Result<usize> {
         let number = u64::from_le_bytes(self.chance.random()?);
@@ -132,9 +142,7 @@ impl<B: Backend> Backend for Faulty<B> {
 
     fn get(&self, handle: &Handle, range: Option<Range<u64>>) -> Result<Vec<u8>> {
         let fault = self.next_fault();
-        if matches!(fault, Some(Fault::Fails | Fault::DoneButFails)) {
-            return Err(planned("read", handle));
-        }
+        self.fails(fault, "read", handle)?;
         let mut bytes = self.inner.get(handle, range)?;
         match fault {
             Some(Fault::FlipsBit) => self.flipped(bytes),
@@ -147,17 +155,14 @@ impl<B: Backend> Backend for Faulty<B> {
     }
 
     fn size(&self, handle: &Handle) -> Result<u64> {
-        match self.next_fault() {
-            Some(Fault::Fails | Fault::DoneButFails) => Err(planned("find", handle)),
-            _ => self.inner.size(handle),
-        }
+        let fault = self.next_fault();
+        self.fails(fault, "find", handle)?;
+        self.inner.size(handle)
     }
 
     fn list_pages(&self, kind: ObjectKind, prefix: &str, visit: &mut Visit<'_>) -> Result<()> {
         let fault = self.next_fault();
-        if matches!(fault, Some(Fault::Fails | Fault::DoneButFails)) {
-            return Err(planned("list", kind.folder()));
-        }
+        self.fails(fault, "list", kind.folder())?;
         let listed = self.inner.list(kind)?;
         let before = self
             .seen
@@ -193,10 +198,10 @@ impl<B: Backend> Backend for Faulty<B> {
     }
 }
 
-fn lost(attempted: &str, subject: impl std::fmt::Display) -> Error {
+fn lost(attempted: &str, subject: impl Display) -> Error {
     Error::unavailable(attempted, subject, "the test loses its answer")
 }
 
-fn planned(attempted: &str, subject: impl std::fmt::Display) -> Error {
+fn planned(attempted: &str, subject: impl Display) -> Error {
     Error::new(Kind::Failed, attempted, subject).because("the test wants it so")
 }

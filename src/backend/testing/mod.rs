@@ -5,9 +5,11 @@ mod contract;
 mod crash_disk;
 mod failing_disk;
 mod faulty;
+mod remote;
 
 pub use super::disk::{Disk, DiskEntry, Os};
 pub use contract::contract;
 pub use crash_disk::CrashDisk;
 pub use failing_disk::{Call, FailingDisk, How, Plan};
 pub use faulty::{Fault, Faulty};
+pub use remote::{Manners, Remote};

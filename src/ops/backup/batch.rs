@@ -72,6 +72,20 @@ impl ReadFile {
         }
     }
 
+    /// What of it is not as it was at any moment, or is missing.
+    pub(super) fn troubles(&self, path: &[u8]) -> impl Iterator<Item = Error> {
+        let path = String::from_utf8_lossy(path);
+        let changed = self
+            .changed
+            .as_ref()
+            .map(|how| Error::new(Kind::SourceChanged, "capture one state of", &path).because(how));
+        let left_out = self
+            .left_out
+            .as_ref()
+            .map(|what| Error::new(Kind::Failed, "capture all of", &path).because(what));
+        changed.into_iter().chain(left_out)
+    }
+
     /// How it differs from the file before, if it does.
     pub(super) fn change(&self) -> Option<FileChange> {
         let NodeKind::File { content, .. } = &self.node.kind else { return None };

@@ -14,6 +14,8 @@ pub(super) struct OpenDirectory {
     writer: DirectoryWriter,
     /// Entries that were captured before their turn, by name.
     waiting: BTreeMap<Vec<u8>, Node>,
+    /// Whether some of it could not be captured.
+    pub(super) lacks_entries: bool,
     /// Whether entries may come when the source is at its end: until then all of them wait.
     held_open: bool,
     /// Directories in it that are held open.
@@ -23,7 +25,8 @@ pub(super) struct OpenDirectory {
 impl OpenDirectory {
     pub(super) fn new(entry: Entry, writer: DirectoryWriter) -> Self {
         let (waiting, held) = (BTreeMap::new(), BTreeMap::new());
-        OpenDirectory { entry, writer, waiting, held_open: false, held }
+        let (lacks_entries, held_open) = (false, false);
+        OpenDirectory { entry, writer, waiting, lacks_entries, held_open, held }
     }
 
     /// Its name.
@@ -38,6 +41,21 @@ impl OpenDirectory {
 
     pub(super) fn is_held_open(&self) -> bool {
         self.held_open
+    }
+
+    /// Whether all of it is there by now.
+    pub(super) fn is_whole(&self) -> bool {
+        !self.held_open && !self.lacks_entries
+    }
+
+    /// Adds the paths of those that are held open, at or below this one at `path`, and lack nothing.
+    pub(super) fn held_open(&self, path: Vec<u8>, paths: &mut Vec<Vec<u8>>) {
+        for directory in self.held.values() {
+            let mut below = path.clone();
+            crate::ops::tree::push(&mut below, directory.name());
+            directory.held_open(below, paths);
+        }
+        paths.extend((!self.lacks_entries).then_some(path));
     }
 
     /// Adds a directory that is held open, and with which this one is.

@@ -3,10 +3,10 @@
 
 use super::taints::Verdict;
 use crate::format::node::{LinkGroup, Node};
-use crate::limits::{LINKED_NODE_MAX, LINKS_MAX, WARNINGS_MAX};
+use crate::limits::{LINKED_NODE_MAX, LINKS_MAX};
 use crate::source::{SameFile, SameState};
-use std::collections::HashMap;
 use std::collections::hash_map::Entry;
+use std::collections::{BTreeMap, HashMap};
 
 /// The files of several names that one backup has met so far, in all of its parts.
 #[derive(Default)]
@@ -83,20 +83,18 @@ impl Links {
         }
     }
 
-    /// What the user should know in the end: of databases whose other names nobody looked at.
-    pub(super) fn warnings(&self) -> Vec<String> {
+    /// Databases whose other names nobody looked at, by their paths: what the user should know.
+    pub(super) fn elsewhere(&self) -> BTreeMap<Vec<u8>, String> {
         let elsewhere = self.databases.values().filter(|found| found.kept < found.names);
         let warning = |Database { first, names, kept }: &Database| {
-            format!(
+            let warning = format!(
                 "{} has {names} names, {kept} of them in this backup: what stands in a -wal or \
                  -journal beside another name is not seen",
                 String::from_utf8_lossy(first)
-            )
+            );
+            (first.clone(), warning)
         };
-        let mut warnings: Vec<String> = elsewhere.map(warning).collect();
-        warnings.sort();
-        warnings.truncate(WARNINGS_MAX);
-        warnings
+        elsewhere.map(warning).collect()
     }
 }
 

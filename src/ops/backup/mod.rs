@@ -24,7 +24,7 @@ use crate::env::Time;
 use crate::error::{Error, Kind, Result};
 use crate::format::snapshot::{Missing, Part, PartKind, Snapshot, Summary};
 use crate::id::SnapshotId;
-use crate::limits::SOURCES_MAX;
+use crate::limits::WARNINGS_MAX;
 use crate::monitor::{Counter, Monitor, go_on};
 use crate::ops::select::SAFETY_TAG;
 use crate::ops::tree::Entry;
@@ -36,7 +36,7 @@ use links::Links;
 use parent::Parent;
 use part::{BuiltPart, PartBuilder};
 use std::collections::{BTreeMap, BTreeSet};
-use wanted::Wanted;
+use wanted::{Wanted, is_within};
 
 /// What a backup is asked for.
 #[derive(Clone, Debug)]
@@ -59,7 +59,7 @@ pub struct BackupOptions {
     pub deltas: bool,
     /// Whether the other parts are kept when one fails altogether.
     pub keep_going: bool,
-    /// Whether an empty capture may follow one that was not.
+    /// Whether a capture may be empty that follows one that was not, or is a stream.
     pub allow_empty: bool,
     /// Whether nothing is saved that is as the newest snapshot of its series.
     pub skip_if_unchanged: bool,
@@ -112,8 +112,6 @@ pub fn backup(
     let started = repository.env().now();
     let Wanted { sources, warnings } = Wanted::of(sources, options.keep_going)?;
     let descriptions: Vec<Description> = sources.iter().map(|source| source.describe()).collect();
-    refuse_too_many(&descriptions)?;
-    refuse_overlap(&descriptions)?;
     let mut session = repository.begin(SessionOptions {
         verb: "backup".to_owned(),
         host: options.host.clone(),
@@ -150,9 +148,8 @@ pub fn backup(
         captured.warnings.push(error.to_string());
         monitor.trouble(&error);
     }
-    let incomplete = captured.incomplete;
     let mut report = commit(session, captured, history, started, options)?;
-    report.incomplete |= met_damage || incomplete;
+    report.incomplete |= met_damage;
     Ok(report)
 }
 
@@ -170,8 +167,6 @@ struct Captured {
     missing: Vec<Missing>,
     warnings: Vec<String>,
     counts: Summary,
-    /// Whether something may be missing that no part knows of.
-    incomplete: bool,
 }
 
 fn capture(
@@ -217,9 +212,11 @@ fn capture(
             Err(error) => return Err(of_source(error, &path)),
         }
     }
-    let elsewhere = links.warnings();
-    captured.incomplete |= !elsewhere.is_empty();
-    captured.warnings.extend(elsewhere);
+    let elsewhere = links.elsewhere();
+    for part in &mut captured.parts {
+        part.incomplete |= elsewhere.keys().any(|path| is_within(path, &part.path));
+    }
+    captured.warnings.extend(elsewhere.into_values().take(WARNINGS_MAX));
     match first_error {
         Some(error) if captured.parts.is_empty() => {
             Err(error.within("capture", "any of the sources"))
@@ -234,13 +231,26 @@ fn of_source(error: Error, path: &[u8]) -> Error {
     if error.subject() == name { error } else { error.within("capture", name) }
 }
 
-/// An empty part must not take the place of one that was not, unless that is wanted.
+/// An empty part must not take the place of one that was not, and no stream is empty, unless that is
+/// wanted.
 fn refuse_empty(
     reader: &Reader<'_>,
     built: &BuiltPart,
     parents: &[Parent],
     options: &BackupOptions,
 ) -> Result<()> {
+    if built.part.kind == PartKind::Stdin && built.counts.bytes == 0 && !options.allow_empty {
+        return Err(Error::new(
+            Kind::Refused,
+            "capture",
+            String::from_utf8_lossy(&built.part.path),
+        )
+        .because("nothing came: whatever was to write it may have failed")
+        .hint(
+            "`--stdin-from-command` sees how a command ends; `--allow-empty` saves an empty \
+                 stream",
+        ));
+    }
     let last = parents.iter().find(|parent| matches!(parent.root, Entry::Node(_)));
     let had_bytes = |parent: &&Parent| parent::has_bytes(reader, &parent.root);
     let may_be_empty = options.allow_empty || built.counts.bytes > 0;
@@ -339,39 +349,6 @@ fn add(sum: &mut Summary, more: &Summary) {
     sum.failed += more.failed;
     sum.bytes += more.bytes;
     sum.bytes_read += more.bytes_read;
-}
-
-/// Each source is a part of the snapshot's record, which has a bound.
-fn refuse_too_many(descriptions: &[Description]) -> Result<()> {
-    if descriptions.len() <= SOURCES_MAX {
-        return Ok(());
-    }
-    Err(Error::new(Kind::InvalidInput, "back up", format!("{} sources", descriptions.len()))
-        .because(format!("one snapshot takes {SOURCES_MAX}"))
-        .hint("name the folders that hold them, and leave the rest out with `--exclude`"))
-}
-
-/// Two sources at one place, or one within the other, would be captured twice.
-fn refuse_overlap(descriptions: &[Description]) -> Result<()> {
-    for (at, inner) in descriptions.iter().enumerate() {
-        let path = String::from_utf8_lossy(&inner.path);
-        for outer in descriptions.iter().enumerate().filter(|(other, _)| *other != at) {
-            let outer = &outer.1.path;
-            let within = inner.path.starts_with(outer)
-                && (outer.ends_with(b"/")
-                    || matches!(inner.path.get(outer.len()), None | Some(b'/')));
-            if within {
-                let reason = match inner.path == *outer {
-                    true => "it was named twice".to_owned(),
-                    false => format!("it lies within {}", String::from_utf8_lossy(outer)),
-                };
-                return Err(Error::new(Kind::InvalidInput, "back up", path).because(reason).hint(
-                    "name each place once; databases in a folder are captured as databases",
-                ));
-            }
-        }
-    }
-    Ok(())
 }
 
 /// Counts an item for the monitor.

@@ -100,6 +100,9 @@ impl<'b, 'r> PartBuilder<'b, 'r> {
             go_on(self.monitor, "back up")?;
             self.take_last(last)?;
         }
+        for path in self.tree.held_open() {
+            self.taints.leave(&path);
+        }
         let proof = source.finish()?;
         let root = std::mem::take(&mut self.tree).finish(self.session)?;
         Ok(self.finish(description, root, proof))
@@ -155,7 +158,8 @@ impl<'b, 'r> PartBuilder<'b, 'r> {
                 tell(self.monitor, 0);
                 self.batch.push(Event::Done(Box::new(node)));
             }
-            Item::Failed(error) => self.failed(error)?,
+            Item::Failed(error) if self.all_or_nothing => return Err(error),
+            Item::Failed(error) => self.batch.push(Event::Failed(error)),
         }
         if self.batch.is_full() { self.flush() } else { Ok(()) }
     }
@@ -209,15 +213,16 @@ impl<'b, 'r> PartBuilder<'b, 'r> {
     }
 
     fn failed(&mut self, error: Error) -> Result<()> {
-        if self.all_or_nothing {
-            return Err(error);
-        }
-        if self.tree.is_outside() && self.beside.is_empty() {
+        if self.all_or_nothing || self.tree.is_outside() && self.beside.is_empty() {
             return Err(error);
         }
         self.monitor.trouble(&error);
         self.counts.failed += 1;
         self.incomplete = true;
+        let here = self.tree.path_here();
+        if !self.taints.miss(&here, error.subject()) {
+            self.tree.lose();
+        }
         Ok(())
     }
 
@@ -258,9 +263,10 @@ impl<'b, 'r> PartBuilder<'b, 'r> {
             Event::Enter(entry, before) => {
                 let writer = DirectoryWriter::new(self.reader, before);
                 self.tree.enter(*entry, writer);
+                self.taints.enter(&self.tree.path_here());
             }
             Event::HoldOpen => self.tree.hold_open(),
-            Event::Leave => self.tree.leave(self.session)?,
+            Event::Leave => self.leave()?,
             Event::Done(mut node) => {
                 if self.taints.remembers(node.taint.as_ref()) {
                     let path = self.tree.path_of(&node.name);
@@ -308,10 +314,8 @@ impl<'b, 'r> PartBuilder<'b, 'r> {
         }
         self.mark(&path, &mut read.node, read.verdict.clone());
         self.share(&path, &read);
-        let changed = read.changed.as_ref().map(|how| changed(&path, how));
-        let left_out = read.left_out.as_ref().map(|what| left_out(&path, what));
-        for error in changed.iter().chain(&left_out) {
-            self.monitor.trouble(error);
+        for error in read.troubles(&path) {
+            self.monitor.trouble(&error);
             self.incomplete = true;
         }
         *read.node
@@ -344,6 +348,14 @@ impl<'b, 'r> PartBuilder<'b, 'r> {
         }
     }
 
+    fn leave(&mut self) -> Result<()> {
+        // More may come into one that is held open.
+        if self.tree.is_whole() {
+            self.taints.leave(&self.tree.path_here());
+        }
+        self.tree.leave(self.session)
+    }
+
     /// An entry whose turn comes later in its directory. A source that is one file has none.
     fn early(&mut self, node: Node) {
         if !self.tree.is_outside() {
@@ -359,16 +371,6 @@ impl<'b, 'r> PartBuilder<'b, 'r> {
             "{path}: {name} belongs to it and is not in this snapshot: back up the folder"
         )));
     }
-}
-
-fn changed(path: &[u8], how: &str) -> Error {
-    let path = String::from_utf8_lossy(path);
-    Error::new(Kind::SourceChanged, "capture one state of", path).because(how)
-}
-
-fn left_out(path: &[u8], what: &str) -> Error {
-    let path = String::from_utf8_lossy(path);
-    Error::new(Kind::Failed, "capture all of", path).because(what)
 }
 
 fn content_length(node: &Node) -> u64 {

@@ -6,7 +6,7 @@ use crate::error::{Error, Kind};
 use crate::format::node::{Scrutiny, Taint};
 use crate::format::snapshot::{Part, TaintedEntry};
 use crate::limits::TAINTS_MAX;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What a capture found out about the soundness of one entry.
 #[derive(Clone, Debug, Default)]
@@ -25,6 +25,9 @@ pub(super) struct Taints {
     before: BTreeMap<Vec<u8>, Taint>,
     /// Whether those are all marks that it has. Else the entries of the parent tell of others.
     all: bool,
+    /// Entries that are there, although no mark of theirs was settled: folders that lead to marks, and
+    /// what could not be captured.
+    met: BTreeSet<Vec<u8>>,
     count: u64,
     first: Vec<TaintedEntry>,
 }
@@ -38,6 +41,7 @@ impl Taints {
             now,
             all: newest.is_some_and(|part| part.tainted == part.taints.len() as u64),
             before: before.collect(),
+            met: BTreeSet::new(),
             count: 0,
             first: Vec::new(),
         }
@@ -66,8 +70,49 @@ impl Taints {
         self.before.entry(path.to_vec()).or_insert(taint);
     }
 
+    /// The folder at `path` is looked into.
+    pub(super) fn enter(&mut self, path: &[u8]) {
+        if self.beneath(path).next().is_some() {
+            self.met.insert(path.to_vec());
+        }
+    }
+
+    /// Something of `folder` could not be captured, an entry by what an error says of it: then that
+    /// is not gone. False if it is not known to be one entry.
+    pub(super) fn miss(&mut self, folder: &[u8], subject: &str) -> bool {
+        let name = subject.as_bytes().strip_prefix(as_prefix(folder).as_slice());
+        // Where a name is no text, what is said of it is not its path.
+        let exact = !subject.contains(char::REPLACEMENT_CHARACTER);
+        let is_entry = exact && name.is_some_and(|name| !name.is_empty() && !name.contains(&b'/'));
+        if is_entry {
+            self.met.insert(subject.as_bytes().to_vec());
+        }
+        is_entry
+    }
+
+    /// The folder at `path` was listed to its end: whatever of it was not met is gone.
+    pub(super) fn leave(&mut self, path: &[u8]) {
+        let names = as_prefix(path).len();
+        let is_gone = |marked: &&Vec<u8>| {
+            let mut ends = marked.iter().enumerate().skip(names);
+            let end = ends.find(|(_, byte)| **byte == b'/').map_or(marked.len(), |(at, _)| at);
+            !marked.get(..end).is_some_and(|entry| self.met.contains(entry))
+        };
+        let gone: Vec<Vec<u8>> = self.beneath(path).filter(is_gone).cloned().collect();
+        for path in gone {
+            self.before.remove(&path);
+        }
+    }
+
+    /// The marked paths beneath a folder.
+    fn beneath(&self, folder: &[u8]) -> impl Iterator<Item = &Vec<u8>> {
+        let prefix = as_prefix(folder);
+        let from = self.before.range(prefix.clone()..).map(|(path, _)| path);
+        from.take_while(move |path| path.starts_with(&prefix))
+    }
+
     /// How many entries are marked, and the first of them. Where entries could not be captured,
-    /// those that were not met keep their marks.
+    /// those that were not met, and may be there, keep their marks.
     pub(super) fn finish(mut self, some_failed: bool) -> (u64, Vec<TaintedEntry>) {
         for (path, taint) in std::mem::take(&mut self.before) {
             if some_failed {
@@ -83,6 +128,11 @@ impl Taints {
             self.first.push(TaintedEntry { path: path.to_vec(), taint: taint.clone() });
         }
     }
+}
+
+/// How the paths of all that is in a folder begin.
+fn as_prefix(folder: &[u8]) -> Vec<u8> {
+    [folder.strip_suffix(b"/").unwrap_or(folder), b"/"].concat()
 }
 
 /// The mark that follows `before`.
@@ -142,6 +192,29 @@ mod tests {
         }
         assert_eq!(after(None, Some(Full), ""), None);
         assert_eq!(after(None, Some(Quick), "new").unwrap().since, Time(9));
+    }
+
+    /// What is gone of a folder that was looked through loses its mark, and so does what is gone with a
+    /// folder; what is in a folder that could not be looked through keeps it.
+    #[test]
+    fn a_mark_goes_with_what_is_gone() {
+        let mut taints = Taints::after(None, Time(9));
+        for path in
+            ["/s/failed", "/s/gone", "/s/gone-folder/a", "/s/in/gone", "/s/out/a", "/sister"]
+        {
+            taints.before.insert(path.into(), mark(Full));
+        }
+        taints.enter(b"/s");
+        taints.enter(b"/s/in");
+        taints.leave(b"/s/in");
+        taints.enter(b"/s/out");
+        assert!(taints.miss(b"/s", "/s/failed"));
+        for other in ["/s", "/s/", "/s/a/b", "/sister", "/s/\u{fffd}", "a pipe"] {
+            assert!(!taints.miss(b"/s", other), "{other}");
+        }
+        taints.leave(b"/s");
+        let left: Vec<&[u8]> = taints.before.keys().map(Vec::as_slice).collect();
+        assert_eq!(left, [&b"/s/failed"[..], b"/s/out/a", b"/sister"]);
     }
 
     /// What was not met keeps its mark only where something could not be captured.

@@ -94,12 +94,39 @@ impl Tree {
         }
     }
 
+    /// Some of the directory entered last could not be captured.
+    pub(super) fn lose(&mut self) {
+        self.open.last_mut().into_iter().for_each(|directory| directory.lacks_entries = true);
+    }
+
+    /// Whether all of the directory entered last is there.
+    pub(super) fn is_whole(&self) -> bool {
+        self.open.last().is_some_and(OpenDirectory::is_whole)
+    }
+
+    /// The directories that are held open and lack nothing, when all is in them.
+    pub(super) fn held_open(&self) -> Vec<Vec<u8>> {
+        let mut paths = Vec::new();
+        if let Some(root) = &self.held {
+            root.held_open(self.path.clone(), &mut paths);
+        }
+        paths
+    }
+
     /// The path of an entry in the directory entered last, or of the root.
     pub(super) fn path_of(&self, name: &[u8]) -> Vec<u8> {
-        let mut path = self.path.clone();
-        let beneath = self.open.iter().skip(1).map(OpenDirectory::name);
-        for name in beneath.chain((!self.is_outside()).then_some(name)) {
+        let mut path = self.path_here();
+        if !self.is_outside() {
             crate::ops::tree::push(&mut path, name);
+        }
+        path
+    }
+
+    /// The path of the directory entered last, or of the root.
+    pub(super) fn path_here(&self) -> Vec<u8> {
+        let mut path = self.path.clone();
+        for directory in self.open.iter().skip(1) {
+            crate::ops::tree::push(&mut path, directory.name());
         }
         path
     }

@@ -1,5 +1,6 @@
 //! `check`: accounts for every object, pack, index entry, base and tree, and reads data back.
 
+mod blobs;
 mod members;
 mod objects;
 mod packs;

@@ -21,14 +21,13 @@ pub(super) fn check(
     report: &mut CheckReport,
 ) -> Result<()> {
     for kind in SMALL {
-        for object in repository.backend().list(kind)? {
-            if is_of_probe(&**repository.backend(), &object).unwrap_or(false) {
-                continue;
-            }
-            match opens(repository, &object.handle) {
+        let mut listed = repository.backend().list(kind)?;
+        listed.retain(|object| !is_of_probe(&**repository.backend(), object).unwrap_or(false));
+        for (handle, opened) in repository.open_objects(listed) {
+            match opened.and_then(|(plain, _)| is_record(&handle, &plain)) {
                 // A slot that was removed, a writer that was cleared away since it was listed.
                 Err(error) if error.kind() == Kind::NotFound && may_go(kind) => {}
-                Err(error) => report.found(monitor, error.within("check", &object.handle)),
+                Err(error) => report.found(monitor, error.within("check", &handle)),
                 Ok(()) => {}
             }
         }
@@ -45,16 +44,15 @@ fn may_go(kind: ObjectKind) -> bool {
     matches!(kind, ObjectKind::Writer | ObjectKind::Note)
 }
 
-fn opens(repository: &Repository, handle: &Handle) -> Result<()> {
-    let (plain, _) = repository.open_object(handle)?;
+fn is_record(handle: &Handle, plain: &[u8]) -> Result<()> {
     let subject = handle.to_string();
     match handle.kind() {
-        ObjectKind::Writer if handle.number().is_some() => decodes::<Heartbeat>(&plain, &subject),
-        ObjectKind::Writer => decodes::<Registration>(&plain, &subject),
-        ObjectKind::Forgotten => decodes::<Forgotten>(&plain, &subject),
-        ObjectKind::Note => decodes::<Note>(&plain, &subject),
-        _ if handle.is_verdict() => decodes::<Verdict>(&plain, &subject),
-        _ => decodes::<Condemned>(&plain, &subject),
+        ObjectKind::Writer if handle.number().is_some() => decodes::<Heartbeat>(plain, &subject),
+        ObjectKind::Writer => decodes::<Registration>(plain, &subject),
+        ObjectKind::Forgotten => decodes::<Forgotten>(plain, &subject),
+        ObjectKind::Note => decodes::<Note>(plain, &subject),
+        _ if handle.is_verdict() => decodes::<Verdict>(plain, &subject),
+        _ => decodes::<Condemned>(plain, &subject),
     }
 }
 

@@ -1,15 +1,17 @@
 //! Packs: there, of the right length, holding what the index says, and readable.
 
+use super::blobs::{BATCH, Trouble, unreadable};
 use super::subset::choose;
 use super::{CheckReport, ReadData};
 use crate::backend::Handle;
 use crate::error::{Error, Kind, Result};
 use crate::format::ObjectKind;
 use crate::format::note::Damage;
-use crate::id::{BaseId, ChunkId, PackId};
+use crate::id::{BaseId, PackId};
 use crate::monitor::{Counter, Monitor, go_on};
-use crate::repo::{Index, NotedDamage, PackContents, Place, Plain, Reader, Repository, Row};
-use rayon::prelude::*;
+use crate::repo::{
+    Index, NotedDamage, PackContents, Place, ReadPack, Reader, Repository, Row, WantedPack,
+};
 use std::collections::{BTreeSet, HashMap, HashSet};
 
 /// Checks all of them; what is damaged of those that were read, and what is noted of the others.
@@ -33,55 +35,76 @@ pub(super) fn check(
     let total = chosen.iter().filter_map(|pack| stored.get(pack)).sum();
     monitor.begin("check packs", Some((Counter::Bytes, total)));
     let (mut found, lengths, known) = (Found::default(), index.packs(), noted.all());
+    // Condemned packs may be gone, or damaged, and known to be.
+    let is_condemned = |pack: &PackId| index.generations().is_condemned(pack);
+    let length_of = |pack: &PackId| lengths.get(pack).copied().map(u64::from).unwrap_or_default();
+    // What is listed is read ahead, in the order in which it is looked at.
+    let wanted_of = |pack: &PackId, entries: usize| {
+        let size = stored.get(pack).copied().filter(|_| !is_condemned(pack))?;
+        let whole = chosen.contains(pack);
+        let wanted = whole || size == length_of(pack);
+        wanted.then_some(WantedPack { id: *pack, size, entries, whole })
+    };
+    let wanted = named.iter().filter_map(|(pack, entries)| wanted_of(pack, *entries));
+    let mut reads = repository.read_packs(wanted);
     index.each_pack(&mut |pack, rows| {
-        // Condemned packs may be gone, or damaged, and known to be.
-        if index.generations().is_condemned(&pack) {
+        if is_condemned(&pack) {
             return Ok(());
         }
         go_on(monitor, "check")?;
         report.packs += 1;
+        let handle = Handle::pack(pack);
+        let read = wanted_of(&pack, rows.len()).and_then(|_| reads.next());
         let size = match stored.get(&pack) {
             Some(size) => Ok(*size),
             // A listing may lag: whoever holds the pack is asked for it.
-            None => repository.backend().size(&Handle::pack(pack)),
+            None => repository.backend().size(&handle),
         };
         let size = match size {
             Ok(size) => size,
+            Err(error) if error.kind() == Kind::Unavailable => {
+                report.found(monitor, error.within("check", &handle));
+                return Ok(());
+            }
             Err(error) => {
                 let error = match error.kind() {
-                    Kind::NotFound => {
-                        Error::damaged("find", Handle::pack(pack), "the index names it")
-                    }
-                    _ => error.within("check", Handle::pack(pack)),
+                    Kind::NotFound => Error::damaged("find", &handle, "the index names it"),
+                    _ => error.within("check", &handle),
                 };
                 report.suspect(monitor, error);
                 found.lost.insert(pack);
                 return Ok(());
             }
         };
-        let length = lengths.get(&pack).copied().unwrap_or_default();
         let is_noted = known.touches(&pack);
         let losses = &mut found;
         let mut checking =
             Checking { repository, index, pack, rows, monitor, report, losses, is_noted };
-        let is_right = checking.measure(size, u64::from(length));
-        if chosen.contains(&pack) {
-            checking.report.packs_read += 1;
-            checking.report.bytes_read += size;
-            checking.read(is_right);
-            monitor.count(Counter::Bytes, size);
-        } else if is_right {
-            match repository.pack_contents(pack) {
-                // Damage seldom comes alone: what else is wrong is known, and noted, at once.
-                Err(error) if error.kind() == Kind::Damaged => checking.read(is_right),
-                contents => checking.compare(contents),
+        let is_right = checking.measure(size, length_of(&pack));
+        match read {
+            Some(ReadPack::Whole(bytes)) => {
+                checking.report.packs_read += 1;
+                checking.report.bytes_read += size;
+                checking.read(bytes, is_right);
+                monitor.count(Counter::Bytes, size);
             }
+            Some(ReadPack::Contents(contents)) => checking.contents(contents),
+            None if is_right => checking.contents(repository.pack_contents(pack)),
+            None => {}
         }
         Ok(())
     })?;
-    for pack in orphans.iter().filter(|pack| chosen.contains(pack)) {
+    drop(reads);
+    let orphans = orphans.iter().filter(|pack| chosen.contains(pack));
+    let whole = |id: &PackId| {
+        let size = stored.get(id).copied().unwrap_or_default();
+        WantedPack { id: *id, size, entries: 0, whole: true }
+    };
+    for (pack, read) in orphans.clone().zip(repository.read_packs(orphans.map(whole))) {
         go_on(monitor, "check")?;
-        read_orphan(repository, *pack, monitor, report);
+        if let ReadPack::Whole(bytes) = read {
+            check_orphan(*pack, bytes, monitor, report);
+        }
     }
     monitor.end();
     let Found { lost, bad, by_base, mut judged } = found;
@@ -195,11 +218,26 @@ impl Checking<'_> {
         false
     }
 
-    /// Reads the pack whole. One of another length is no news to writers, and is not judged.
-    fn read(&mut self, is_right: bool) {
+    /// What a pack of the right length says of itself.
+    fn contents(&mut self, contents: Result<PackContents>) {
+        match contents {
+            // Damage seldom comes alone: what else is wrong is known, and noted, at once.
+            Err(error) if error.kind() == Kind::Damaged => {
+                let bytes = self.repository.backend().get(&Handle::pack(self.pack), None);
+                self.read(bytes, true);
+            }
+            contents => self.compare(contents),
+        }
+    }
+
+    /// All of the pack. One of another length is no news to writers, and is not judged.
+    fn read(&mut self, bytes: Result<Vec<u8>>, is_right: bool) {
         let handle = Handle::pack(self.pack);
-        let bytes = match self.repository.backend().get(&handle, None) {
+        let bytes = match bytes {
             Ok(bytes) => bytes,
+            Err(error) if error.kind() == Kind::Unavailable => {
+                return self.report.found(self.monitor, error.within("check", handle));
+            }
             Err(error) => {
                 self.found(error.within("check", handle));
                 self.losses.lost.insert(self.pack);
@@ -226,6 +264,8 @@ impl Checking<'_> {
                         wrong.insert(row);
                     }
                     Trouble::Base(base) => self.losses.by_base.push((row, base)),
+                    // Nobody knows.
+                    Trouble::Unread(error) => self.report.found(self.monitor, error),
                 }
             }
         }
@@ -280,27 +320,15 @@ impl Checking<'_> {
     }
 }
 
-/// Why a blob cannot be read: it is wrong itself, or its base is.
-enum Trouble {
-    Own(Error),
-    Base(BaseId),
-}
-
-impl From<Error> for Trouble {
-    fn from(error: Error) -> Self {
-        Trouble::Own(error)
-    }
-}
-
 /// A pack that no index names need only be what its name says; it may also be gone by now.
-fn read_orphan(
-    repository: &Repository,
+fn check_orphan(
     pack: PackId,
+    bytes: Result<Vec<u8>>,
     monitor: &dyn Monitor,
     report: &mut CheckReport,
 ) {
     let handle = Handle::pack(pack);
-    let error = match repository.backend().get(&handle, None) {
+    let error = match bytes {
         Ok(bytes) if blake3::hash(&bytes) == pack.0 => None,
         Ok(_) => {
             let reason = "its content is not what its name says";
@@ -310,53 +338,6 @@ fn read_orphan(
         Err(error) => Some(error.within("check", &handle)),
     };
     error.into_iter().for_each(|error| report.found(monitor, error));
-}
-
-/// Blobs that are decoded together.
-const BATCH: usize = 48;
-
-fn unreadable(
-    reader: &Reader<'_>,
-    index: &Index,
-    pack: &[u8],
-    places: &[(Row, Place)],
-) -> Vec<(Row, Trouble)> {
-    let bases: HashMap<BaseId, ChunkId> = places
-        .iter()
-        .flat_map(|(_, place)| &place.bases)
-        .filter_map(|base| Some((*base, index.find_base(base)?.id)))
-        .collect();
-    let ids: Vec<ChunkId> = bases.values().copied().collect();
-    let plains: HashMap<BaseId, Plain> = bases
-        .keys()
-        .zip(reader.read_all(&ids))
-        .filter_map(|(base, plain)| Some((*base, plain.ok()?)))
-        .collect();
-    places
-        .par_iter()
-        .filter_map(|(row, place)| Some((*row, read_blob(reader, pack, place, &plains).err()?)))
-        .collect()
-}
-
-fn read_blob(
-    reader: &Reader<'_>,
-    pack: &[u8],
-    place: &Place,
-    plains: &HashMap<BaseId, Plain>,
-) -> Result<(), Trouble> {
-    let short = || Error::damaged("read chunk", place.id, "its pack ends before it");
-    let start = usize::try_from(place.offset).map_err(|_| short())?;
-    let length = usize::try_from(place.stored).map_err(|_| short())?;
-    let sealed =
-        start.checked_add(length).and_then(|end| pack.get(start..end)).ok_or_else(short)?;
-    let payload = reader.open(place, sealed)?;
-    let mut prefix = Vec::new();
-    for base in &place.bases {
-        let plain = plains.get(base).ok_or(Trouble::Base(*base))?;
-        prefix.extend_from_slice(plain);
-    }
-    reader.decode_proved(place, &payload, &prefix)?;
-    Ok(())
 }
 
 /// Entries whose bases are gone: nothing is wrong with them but that they cannot be read.

@@ -32,9 +32,9 @@ pub(super) fn check(
     };
     let mut marks = Marks::default();
     monitor.begin("check trees", None);
-    // Read once more, so that no more than one is in memory.
-    for id in snapshots {
-        match repository.outcome(*id) {
+    // Read once more, so that no more than one is in memory, and what is fetched ahead.
+    for (id, outcome) in repository.outcomes(snapshots) {
+        match outcome {
             Ok((Outcome::Snapshot(snapshot), _)) => {
                 marks.add(&snapshot);
                 trees.snapshot(&snapshot)?;
@@ -228,7 +228,10 @@ impl Trees<'_> {
 
     /// Something at `path` cannot be restored. Never well.
     fn touched(&mut self, snapshot: &Snapshot, path: &[u8], error: Error) -> bool {
-        self.report.touches(snapshot.id, path);
+        // What could not be looked at may be well.
+        if error.kind() != Kind::Unavailable {
+            self.report.touches(snapshot.id, path);
+        }
         let text = String::from_utf8_lossy(path);
         if self.said.insert(error.to_string()) {
             let subject = format!("{}:{text}", snapshot.id.short());

@@ -1,7 +1,7 @@
 //! The walk of a restore: what of a tree is wanted goes into a sink.
 
 use super::content::Contents;
-use super::{RestoreOptions, RestoreReport};
+use super::{RestoreOptions, RestoreReport, verify};
 use crate::error::{Error, Kind, Result};
 use crate::format::node::{Node, NodeKind};
 use crate::format::snapshot::Snapshot;
@@ -24,7 +24,7 @@ pub(super) fn fill(
     let mut restoring = Restoring {
         reader,
         sink,
-        contents: Contents::default(),
+        contents: Contents::new(reader),
         waiting: Vec::new(),
         blocked: false,
         entered: 0,
@@ -50,7 +50,7 @@ pub(super) fn fill(
 struct Restoring<'a> {
     reader: &'a Reader<'a>,
     sink: Box<dyn Sink + 'a>,
-    contents: Contents,
+    contents: Contents<'a>,
     /// Directories on the way that nothing needed yet.
     waiting: Vec<Node>,
     /// Whether the first of those could not be made: then nothing beneath it can be restored.
@@ -87,8 +87,8 @@ impl Restoring<'_> {
         self.report.failed += failed;
         self.report.damaged += damaged;
         // What was placed already gets its content, however the walk ended.
-        let flushed = self.flush();
-        walked.and(flushed)?;
+        let written = self.write(true);
+        walked.and(written)?;
         self.settle()
     }
 
@@ -140,7 +140,7 @@ impl Restoring<'_> {
         if self.waiting.pop().is_some() {
             self.blocked &= !self.waiting.is_empty();
         } else {
-            self.flush()?;
+            self.write(true)?;
             self.settle()?;
             self.entered = self.entered.saturating_sub(1);
             self.sink.leave()?;
@@ -187,9 +187,10 @@ impl Restoring<'_> {
             self.report.tainted += 1;
             self.monitor.note(&taint.told(path));
         }
+        let holds = &mut |mut file| verify::holds(self.reader, &mut file, content);
         let placed = match self.options.hold_back.leave_out(path) {
-            true => self.sink.hold_back(node, content.length)?,
-            false => self.sink.file(node, content.length)?,
+            true => self.sink.hold_back(node, content.length, holds)?,
+            false => self.sink.file(node, content.length, holds)?,
         };
         match placed {
             Placed::Kept => self.report.kept += 1,
@@ -204,17 +205,15 @@ impl Restoring<'_> {
             }
             Placed::Write(sink) => {
                 self.contents.push(path, node.clone(), content.clone(), sink);
-                if self.contents.is_full() {
-                    self.flush()?;
-                }
+                self.write(false)?;
             }
         }
         Ok(())
     }
 
-    /// Writes what waits.
-    fn flush(&mut self) -> Result<()> {
-        for result in std::mem::take(&mut self.contents).write(self.reader, self.monitor) {
+    /// Writes what waits, if that is much or `all` of it is wanted.
+    fn write(&mut self, all: bool) -> Result<()> {
+        for result in self.contents.write(all, self.monitor) {
             match result {
                 Ok(length) => {
                     self.report.files += 1;
@@ -262,7 +261,7 @@ impl Restoring<'_> {
 
     /// One entry's trouble; what stops every entry stops the restore.
     fn fail(&mut self, error: Error) -> Result<()> {
-        if matches!(error.kind(), Kind::NoSpace | Kind::Interrupted) {
+        if matches!(error.kind(), Kind::NoSpace | Kind::Interrupted | Kind::Unavailable) {
             return Err(error);
         }
         self.monitor.trouble(&error);

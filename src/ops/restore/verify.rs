@@ -6,7 +6,7 @@ use crate::error::{Attempt, Error, Kind, Result};
 use crate::format::BlobKind;
 use crate::format::list::{Content, Piece};
 use crate::format::node::{Node, NodeKind};
-use crate::monitor::{Counter, Monitor, go_on};
+use crate::monitor::{Counter, Monitor, Silent, go_on};
 use crate::repo::Reader;
 use crate::sink::files::open_beneath;
 use crate::sink::sqlite::sibling_of;
@@ -60,6 +60,7 @@ pub(super) fn verify(
                         Ok(()) => report.verified += 1,
                         // Left out, and told: its database came back without it.
                         Err(error) if error.kind() == Kind::NotFound && is_sibling(node) => {}
+                        Err(error) if error.kind() == Kind::Unavailable => return Err(error),
                         Err(error) => {
                             monitor.trouble(&error);
                             report.failed += 1;
@@ -96,9 +97,23 @@ fn compare(
     let flags = OFlags::RDONLY | OFlags::NONBLOCK;
     let opened = open_beneath(directory, Path::new(OsStr::from_bytes(relative)), flags);
     let opened = opened.map_err(std::io::Error::from).attempt("open", &subject)?;
-    let mut file = File::from(opened);
-    let differs = || Error::damaged("verify", &subject, "it is not what was restored");
-    let mut pieces = Pieces::new(reader, content, &subject)?;
+    compare_file(reader, &mut File::from(opened), &subject, content, monitor)
+}
+
+/// Whether a file has this content.
+pub(super) fn holds(reader: &Reader<'_>, file: &mut File, content: &Content) -> bool {
+    compare_file(reader, file, "the file", content, &Silent).is_ok()
+}
+
+fn compare_file(
+    reader: &Reader<'_>,
+    file: &mut File,
+    subject: &str,
+    content: &Content,
+    monitor: &dyn Monitor,
+) -> Result<()> {
+    let differs = || Error::damaged("verify", subject, "it is not what was restored");
+    let mut pieces = Pieces::new(reader, content, subject)?;
     let mut buffer = Vec::new();
     while let Some((_, piece)) = pieces.next_piece()? {
         let matches = match piece {
@@ -107,14 +122,14 @@ fn compare(
                 file.read_exact(&mut buffer).map_err(|_| differs())?;
                 reader.names(BlobKind::Data, &buffer) == id
             }
-            Piece::Hole { length } => all_zero(&mut file, length).attempt("read", &subject)?,
+            Piece::Hole { length } => all_zero(file, length).attempt("read", subject)?,
         };
         if !matches {
             return Err(differs());
         }
         monitor.count(Counter::Bytes, piece.length());
     }
-    if file.read(&mut [0; 1]).attempt("read", &subject)? != 0 {
+    if file.read(&mut [0; 1]).attempt("read", subject)? != 0 {
         return Err(differs());
     }
     Ok(())

@@ -19,7 +19,7 @@ use crate::format::database::DatabaseFacts;
 use crate::format::node::{FileTime, Metadata, Node, NodeKind};
 use crate::limits::DIRECTORY_DEPTH_MAX;
 use crate::sink::sqlite::sibling_of;
-use crate::sink::{Placed, Sink};
+use crate::sink::{Holds, Placed, Sink};
 use databases::Sort;
 use file::FileWriter;
 use folder::{Folder, Found, Made};
@@ -27,9 +27,10 @@ use held_back::HeldBack;
 use links::{Links, Same};
 use metadata::Rights;
 use report::Reporter;
-use rustix::fs::{CWD, Mode, OFlags, RawDir};
+use rustix::fs::{AtFlags, CWD, Mode, OFlags, RawDir};
+use std::fs::File;
 use std::io;
-use std::os::fd::OwnedFd;
+use std::os::fd::{BorrowedFd, OwnedFd};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -41,7 +42,8 @@ pub enum Overwrite {
     Never,
     /// It is replaced.
     Always,
-    /// Files of the same size and modification time are kept, anything else is replaced.
+    /// Files of the same size and modification time are kept, anything else is replaced; a
+    /// database's bytes are compared, too.
     IfChanged,
     /// Files that are as new or newer are kept, anything else is replaced.
     IfNewer,
@@ -103,6 +105,7 @@ impl FilesSink {
         &mut self,
         node: &Node,
         size: u64,
+        holds: &mut Holds<'_>,
         held: Option<(u64, Arc<HeldBack>)>,
     ) -> Result<Placed> {
         let here = self.here()?;
@@ -121,7 +124,8 @@ impl FilesSink {
         let mut keep = false;
         if let Some(found) = here.look(&node.name)? {
             let database = captured || here.has_database(&node.name);
-            keep = is_kept(self.options.overwrite, node, size, &found, database);
+            keep =
+                is_kept(self.options.overwrite, here.fd(), (node, size), &found, database, holds);
             // What is named like a log is kept or not together with its database.
             if keep && sibling_of(&node.name).is_none() {
                 if database {
@@ -172,13 +176,13 @@ impl Sink for FilesSink {
         self.go_into(name, None)
     }
 
-    fn file(&mut self, node: &Node, size: u64) -> Result<Placed> {
-        self.place(node, size, None)
+    fn file(&mut self, node: &Node, size: u64, holds: &mut Holds<'_>) -> Result<Placed> {
+        self.place(node, size, holds, None)
     }
 
-    fn hold_back(&mut self, node: &Node, size: u64) -> Result<Placed> {
+    fn hold_back(&mut self, node: &Node, size: u64, holds: &mut Holds<'_>) -> Result<Placed> {
         self.turns += 1;
-        self.place(node, size, Some((self.turns, self.held_back.clone())))
+        self.place(node, size, holds, Some((self.turns, self.held_back.clone())))
     }
 
     fn other(&mut self, node: &Node) -> Result<()> {
@@ -259,17 +263,46 @@ impl Drop for FilesSink {
     }
 }
 
-/// Whether what was `found` in the place of `node` stays.
-fn is_kept(overwrite: Overwrite, node: &Node, size: u64, found: &Found, database: bool) -> bool {
+/// Whether what was `found` in `folder` in the place of a node of so many bytes stays.
+fn is_kept(
+    overwrite: Overwrite,
+    folder: BorrowedFd<'_>,
+    (node, size): (&Node, u64),
+    found: &Found,
+    is_database: bool,
+    holds: &mut Holds<'_>,
+) -> bool {
     let FileTime(seconds, nanoseconds) = node.meta.mtime;
     let wanted = (seconds, nanoseconds);
+    let same = found.regular && found.size == size && found.mtime == wanted;
+    // What a database holds may stand in its log alone.
+    let log = is_database.then(|| newest_log(folder, &node.name)).flatten();
     match overwrite {
         Overwrite::Never | Overwrite::Always => false,
-        // What a database holds may stand in its -wal: its own size and time say little.
-        Overwrite::IfChanged if database => false,
-        Overwrite::IfChanged => found.regular && found.size == size && found.mtime == wanted,
-        Overwrite::IfNewer => found.regular && found.mtime >= wanted,
+        // What was committed to a log when it was captured shows in its bytes alone.
+        Overwrite::IfChanged if is_database => {
+            let captured = node.database().is_some_and(DatabaseFacts::is_sqlite);
+            captured && same && log.is_none() && open_to_read(folder, &node.name).is_ok_and(holds)
+        }
+        Overwrite::IfChanged => same,
+        Overwrite::IfNewer => found.regular && log.max(Some(found.mtime)) >= Some(wanted),
     }
+}
+
+/// When the -wal or -journal of a database was written to that holds something.
+fn newest_log(folder: BorrowedFd<'_>, name: &[u8]) -> Option<(i64, u32)> {
+    let log = |suffix: &[u8]| {
+        let name = [name, suffix].concat();
+        let stat = rustix::fs::statat(folder, name, AtFlags::SYMLINK_NOFOLLOW).ok()?;
+        let found = Found::new(&stat);
+        (found.size > 0).then_some(found.mtime)
+    };
+    log(b"-wal").max(log(b"-journal"))
+}
+
+fn open_to_read(folder: BorrowedFd<'_>, name: &[u8]) -> io::Result<File> {
+    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    Ok(File::from(rustix::fs::openat(folder, name, flags, Mode::empty())?))
 }
 
 fn refuse_if_full(dir: &Path, fd: &OwnedFd, options: FilesOptions) -> Result<()> {

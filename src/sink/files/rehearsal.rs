@@ -7,12 +7,12 @@ use crate::error::{Attempt, Error, Result};
 use crate::format::database::DatabaseFacts;
 use crate::format::node::{Node, NodeKind};
 use crate::sink::sqlite::{lock_exclusively, sibling_of, stands};
-use crate::sink::{Placed, Sink};
+use crate::sink::{Holds, Placed, Sink};
 use rustix::fs::{Access, AtFlags, CWD, Mode, OFlags};
 use rustix::io::Errno;
 use std::ffi::OsStr;
 use std::io;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
@@ -127,7 +127,7 @@ impl Sink for Rehearsal {
         Ok(())
     }
 
-    fn file(&mut self, node: &Node, size: u64) -> Result<Placed> {
+    fn file(&mut self, node: &Node, size: u64, holds: &mut Holds<'_>) -> Result<Placed> {
         let captured = node.database().is_some_and(DatabaseFacts::is_sqlite);
         let database = self.before(&node.name, captured);
         if database == Some(true) {
@@ -142,7 +142,7 @@ impl Sink for Rehearsal {
         }
         let Some(found) = self.look(node)? else { return Ok(Placed::WouldWrite) };
         let is_database = captured || stands(fd, &node.name)?;
-        if is_kept(self.options.overwrite, node, size, &found, is_database) {
+        if is_kept(self.options.overwrite, fd.as_fd(), (node, size), &found, is_database, holds) {
             return Ok(Placed::Kept);
         }
         if is_database {
@@ -152,8 +152,8 @@ impl Sink for Rehearsal {
         Ok(Placed::WouldWrite)
     }
 
-    fn hold_back(&mut self, node: &Node, size: u64) -> Result<Placed> {
-        self.file(node, size)
+    fn hold_back(&mut self, node: &Node, size: u64, holds: &mut Holds<'_>) -> Result<Placed> {
+        self.file(node, size, holds)
     }
 
     /// Trouble is a folder that stands there and is not empty.

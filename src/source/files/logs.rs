@@ -6,6 +6,7 @@ use super::scope::{Scope, is};
 use crate::error::{Error, Kind, Result};
 use crate::format::database::DatabaseFacts;
 use crate::format::node::{FileTime, LinkGroup, Stamp};
+use crate::source::sqlite::may_be_index;
 use crate::source::{ByteStream, FileProof, Got, SameFile, SameState, Together};
 use rustix::fs::{FileType, Mode, OFlags, Stat};
 use std::collections::HashMap;
@@ -189,16 +190,17 @@ const WAL: [[u8; 4]; 2] = [[0x37, 0x7f, 6, 0x82], [0x37, 0x7f, 6, 0x83]];
 /// How a -journal begins (3); once it has served, zeros may stand there.
 const JOURNAL: [[u8; 4]; 2] = [[0xd9, 0xd5, 5, 0xf9], [0; 4]];
 
-/// Whether a file that is named like what belongs to a database may be that. What else is made for
-/// one, the index of a log (-shm) and a super-journal, has no beginning of its own.
+/// Whether a file that is named like what belongs to a database may be that. A super-journal has
+/// no beginning of its own.
 pub(super) fn is_log_alike(folder: BorrowedFd<'_>, name: &[u8]) -> bool {
+    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    let Ok(file) = rustix::fs::openat(folder, name, flags, Mode::empty()) else { return true };
     let begins: &[[u8; 4]] = match () {
         () if name.ends_with(b"-wal") => &WAL,
         () if name.ends_with(b"-journal") => &JOURNAL,
+        () if name.ends_with(b"-shm") => return may_be_index(&fs::File::from(file)),
         () => return true,
     };
-    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
-    let Ok(file) = rustix::fs::openat(folder, name, flags, Mode::empty()) else { return true };
     let mut head = [0; 4];
     match rustix::io::pread(&file, &mut head, 0) {
         Ok(4) => begins.contains(&head),
@@ -209,6 +211,6 @@ pub(super) fn is_log_alike(folder: BorrowedFd<'_>, name: &[u8]) -> bool {
 /// What is said of a file that SQLite would take for a log.
 pub(super) fn foreign_log(path: &Path) -> Error {
     Error::new(Kind::Refused, "capture", path.display())
-        .because("it is named as a log of the database beside it, and is none")
-        .hint("rename it: restored, SQLite would take it for one")
+        .because("it is named like what SQLite keeps beside the database there, and is none of it")
+        .hint("rename it: SQLite would take it for its own, here or restored, and overwrite it")
 }

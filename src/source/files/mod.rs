@@ -25,6 +25,7 @@ use crate::env::Env;
 use crate::error::{Attempt, Result};
 use crate::format::snapshot::PartKind;
 use std::collections::BTreeSet;
+use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
@@ -74,6 +75,7 @@ impl Default for FilesOptions {
 pub struct FilesSource {
     path: PathBuf,
     together: Arc<Together>,
+    scope: Arc<Scope>,
     walk: Walk,
 }
 
@@ -85,8 +87,8 @@ impl FilesSource {
         let scope = Scope::of_files(&path, &mut options);
         let FilesOptions { together, sqlite, env, .. } = options;
         together.add(scope.clone());
-        let walk = Walk::new(&path, scope, together.clone(), sqlite, env);
-        Ok(FilesSource { path, together, walk })
+        let walk = Walk::new(&path, scope.clone(), together.clone(), sqlite, env);
+        Ok(FilesSource { path, together, scope, walk })
     }
 }
 
@@ -109,6 +111,10 @@ impl Source for FilesSource {
         }))
     }
 
+    fn covers(&self, path: &[u8]) -> bool {
+        self.scope.reaches(Path::new(OsStr::from_bytes(path)))
+    }
+
     fn next(&mut self) -> Result<Option<Item>> {
         self.walk.next()
     }
@@ -120,7 +126,7 @@ impl Source for FilesSource {
 
 /// The path from `/` on, as written where that is unambiguous; `..` has to be resolved, since
 /// it may lead out of a symbolic link.
-fn absolute(path: &Path) -> Result<PathBuf> {
+pub(super) fn absolute(path: &Path) -> Result<PathBuf> {
     let climbs = path.components().any(|component| component == Component::ParentDir);
     if climbs && let Ok(real) = path.canonicalize() {
         return Ok(real);

@@ -76,6 +76,24 @@ impl Scope {
         }
     }
 
+    /// Whether the walk surely comes to `path` and leaves out nothing beneath it but what a walk from
+    /// there would leave out: a walk follows no link but its root.
+    pub(super) fn reaches(&self, path: &Path) -> bool {
+        let Ok(beneath) = path.strip_prefix(&self.root) else { return false };
+        let on_root =
+            |stat: &Stat| rustix::fs::stat(&self.root).is_ok_and(|root| root.st_dev == stat.st_dev);
+        let mut at = self.root.clone();
+        beneath.components().all(|name| {
+            at.push(name);
+            let Ok(stat) = rustix::fs::lstat(&at) else { return false };
+            !is(&stat, FileType::Symlink)
+                && (!self.one_file_system || on_root(&stat))
+                && !self.leaves_out_name(&at)
+                && self.exclude_if_present.is_empty()
+                && self.larger_than.is_none()
+        })
+    }
+
     /// Whether the entry at the absolute path `stored` is left out by its name.
     pub(super) fn leaves_out_name(&self, stored: &Path) -> bool {
         self.excludes.leave_out(stored.as_os_str().as_bytes())

@@ -5,6 +5,7 @@ use super::database::{Database, has_dbpage};
 use super::facts::{Header, examine};
 use super::identity::{DatabaseFile, become_owner};
 use super::protocol::{Begin, FrameWriter, Hold, Proof};
+use super::tail;
 use super::watch::{Scratch, Watch};
 use crate::error::{Attempt, Error, Kind, Result};
 use crate::limits::{SQLITE_BUSY_WAIT, SQLITE_FRAME_MAX};
@@ -57,6 +58,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>, out: File) -> u8 {
     let mut frames = FrameWriter::new(out);
     let done = parse(args).and_then(|request| {
         become_owner(&request.file, request.scratch.within())?;
+        request.scratch.sweep();
         let watch = Watch::start(pipe?, request.scratch.clone())?;
         let done = capture(&request, &mut frames, &watch);
         request.scratch.remove();
@@ -131,25 +133,28 @@ fn capture<W: Write>(request: &Request, frames: &mut FrameWriter<W>, watch: &Wat
     let proof = if dbpage {
         frames.begin(&Begin { hold: database.hold })?;
         let header = send_pages(&database.connection, frames)?;
-        conclude(database, request, &header, "dbpage")?
+        let pages = frames.sent;
+        // Closed only after the transaction.
+        let mut tail = tail::behind(&database, request, header.wal, pages)?;
+        if let Some(tail) = &mut tail {
+            send(tail, frames)?;
+        }
+        conclude(database, request, &header, pages, "dbpage")?
     } else {
         let copy = back_up(&database.connection, request)?;
         let header = Header::of(&copy)?;
-        let proof = conclude(database, request, &header, "backup")?;
+        let pages = copy.path().metadata().attempt("examine", "the temporary copy")?.len();
+        let mut tail = tail::behind(&database, request, header.wal, pages)?;
+        let proof = conclude(database, request, &header, pages, "backup")?;
         frames.begin(&Begin { hold: Hold::Nobody })?;
-        send_file(copy, frames)?;
+        send(&mut File::open(copy.path()).attempt("read", "the temporary copy")?, frames)?;
+        if let Some(tail) = &mut tail {
+            send(tail, frames)?;
+        }
         proof
     };
     watch.end();
-    frames.proof(&counted(proof, frames.sent))
-}
-
-/// The proof with what was sent: SQLite's page count, which the header need not state.
-fn counted(mut proof: Proof, sent: u64) -> Proof {
-    let pages = sent.checked_div(u64::from(proof.facts.page_size)).unwrap_or(0);
-    proof.facts.page_count = u32::try_from(pages).unwrap_or(u32::MAX);
-    proof.bytes = sent;
-    proof
+    frames.proof(&Proof { bytes: frames.sent, ..proof })
 }
 
 /// Sends every page as the transaction sees it, in order.
@@ -171,11 +176,20 @@ fn send_pages<W: Write>(from: &Connection, frames: &mut FrameWriter<W>) -> Resul
     Ok(header)
 }
 
-/// What was found out in the transaction, which ends with it.
-fn conclude(database: Database, request: &Request, header: &Header, method: &str) -> Result<Proof> {
+/// What was found out in the transaction, which ends with it, about a database of so many bytes
+/// of `pages`: SQLite's page count, which the header need not state.
+fn conclude(
+    database: Database,
+    request: &Request,
+    header: &Header,
+    pages: u64,
+    method: &str,
+) -> Result<Proof> {
     let found = examine(&database.connection, request, header)?;
     let moved = database.private.is_none() && database.has_moved()?;
     let mut facts = found.facts;
+    let count = pages.checked_div(u64::from(facts.page_size)).unwrap_or(0);
+    facts.page_count = u32::try_from(count).unwrap_or(u32::MAX);
     facts.method = match database.private {
         None => method.to_owned(),
         Some(_) => format!("{method} of a recovered copy"),
@@ -204,11 +218,11 @@ fn back_up(from: &Connection, request: &Request) -> Result<NamedTempFile> {
     }
 }
 
-fn send_file<W: Write>(copy: NamedTempFile, frames: &mut FrameWriter<W>) -> Result<()> {
-    let mut file = File::open(copy.path()).attempt("read", "the temporary copy")?;
+/// Sends what is left of `from`.
+fn send<W: Write>(from: &mut impl Read, frames: &mut FrameWriter<W>) -> Result<()> {
     let mut buffer = vec![0; SQLITE_FRAME_MAX];
     loop {
-        let got = file.read(&mut buffer).attempt("read", "the temporary copy")?;
+        let got = from.read(&mut buffer).attempt("read", "its bytes")?;
         match buffer.get(..got) {
             Some(bytes) if !bytes.is_empty() => frames.data(bytes)?,
             _ => return Ok(()),

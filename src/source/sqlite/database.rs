@@ -10,7 +10,7 @@ use super::trouble::{NO_DATABASE, is_refusal, needs_writing, primary};
 use crate::error::{Attempt, Error, Kind, Result};
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, ffi};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
@@ -24,6 +24,8 @@ const BUSY_STEP: Duration = Duration::from_millis(1);
 pub(super) struct Database {
     /// Closed before the private folder goes.
     pub connection: Connection,
+    /// The file that it is read from.
+    pub path: PathBuf,
     /// Who has to wait meanwhile.
     pub hold: Hold,
     /// Whether its tables can be named: else the backup interface has to serve.
@@ -56,14 +58,14 @@ impl Database {
 
     fn open_once(request: &Request) -> Result<Self> {
         let place = Preflight::examine(&request.file, request.force)?;
-        if place.would_leave_foreign_files() {
+        if place.would_leave_foreign_files() || place.has_foreign_index() {
             return Database::open_copy(&place, request);
         }
         let files = OpenFiles::now();
         match begin(&place.path, OpenFlags::SQLITE_OPEN_READ_ONLY, request.busy_wait) {
             Ok(begun) => {
                 let hold = if place.wal { Hold::Checkpoints } else { Hold::Writers };
-                let database = Database::new(begun, hold, None);
+                let database = Database::new(begun, place.path.clone(), hold, None);
                 request.file.is_open(&files)?;
                 // SQLite looks for -wal and -journal by name when the transaction begins. Where
                 // another file has the name by then, they may be that one's. What the name comes
@@ -87,15 +89,15 @@ impl Database {
     fn open_copy(place: &Preflight, request: &Request) -> Result<Self> {
         let (folder, path) = private_copy::copy(place, &request.file, &request.scratch.folder()?)?;
         match begin(&path, OpenFlags::SQLITE_OPEN_READ_WRITE, request.busy_wait) {
-            Ok(begun) => Ok(Database::new(begun, Hold::Nobody, Some(folder))),
+            Ok(begun) => Ok(Database::new(begun, path, Hold::Nobody, Some(folder))),
             Err(cause) if is_refusal(&cause) => Err(refused(cause)),
             Err(cause) => Err(cause).attempt("recover a copy of", "it"),
         }
     }
 
-    fn new(begun: Begun, hold: Hold, private: Option<TempDir>) -> Self {
+    fn new(begun: Begun, path: PathBuf, hold: Hold, private: Option<TempDir>) -> Self {
         let Begun { connection, tables, taint } = begun;
-        Database { connection, hold, tables, taint, private }
+        Database { connection, path, hold, tables, taint, private }
     }
 
     /// Whether another file stands under the name by now.

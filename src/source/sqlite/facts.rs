@@ -18,7 +18,7 @@ const FINDING_MAX: usize = 1000;
 #[derive(Debug, Default)]
 pub(super) struct Header {
     page_size: u32,
-    wal: bool,
+    pub(super) wal: bool,
     change_counter: u32,
     encoding: u32,
     user_version: u32,

@@ -19,17 +19,19 @@ mod private_copy;
 mod protocol;
 mod reader;
 mod spool;
+mod tail;
 mod trouble;
 mod watch;
 
 pub use child::Verify;
 pub use identity::DatabaseFile;
+pub use preflight::may_be_index;
 pub use reader::{Opened, SqliteOptions, SqliteReader};
 pub use spool::SpoolLimits;
 
 use crate::error::{Attempt, Result};
 use crate::format::snapshot::PartKind;
-use crate::source::files::{NamedDatabase, Scope, Unlogged, with_xattrs};
+use crate::source::files::{NamedDatabase, Scope, Unlogged, absolute, with_xattrs};
 use crate::source::{Description, Entry, FileItem, Item, PartProof, Source, Together};
 use std::collections::BTreeSet;
 use std::fs::File;
@@ -91,7 +93,7 @@ impl SqliteSource {
     /// # Errors
     /// If the path is none.
     pub fn new(path: &Path, reader: SqliteReader) -> Result<Self> {
-        let path = std::path::absolute(path).attempt("find", path.display())?;
+        let path = absolute(path)?;
         Ok(SqliteSource { path, reader, together: Arc::default(), given: false })
     }
 

@@ -8,7 +8,7 @@ use rustix::fs::{Mode, OFlags};
 use std::ffi::OsString;
 use std::fs::File;
 use std::io::Read;
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
 /// What could be learned about a database before SQLite opened it.
@@ -44,6 +44,15 @@ impl Preflight {
         Ok(Preflight { path, wal: header.get(18) == Some(&2), owner: metadata.uid() })
     }
 
+    /// Whether SQLite would take a file for the index of its log (-shm) that is none, and overwrite it.
+    pub(super) fn has_foreign_index(&self) -> bool {
+        let open = || {
+            let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC | OFlags::NOFOLLOW;
+            rustix::fs::open(beside(&self.path, "-shm"), flags, Mode::empty()).ok()
+        };
+        self.wal && open().is_some_and(|file| !may_be_index(&File::from(file)))
+    }
+
     /// Whether opening it here would leave -wal and -shm behind that its owner cannot write.
     /// (SQLite hands them to the owner when root creates them, and only then.)
     pub(super) fn would_leave_foreign_files(&self) -> bool {
@@ -54,6 +63,27 @@ impl Preflight {
             && me.as_raw() != self.owner
             && !(stands("-wal") && stands("-shm"))
     }
+}
+
+/// The version of the index of a log, which it begins with in the byte order of its machine.
+const INDEX_VERSION: u32 = 3_007_000;
+/// An index grows by so much.
+const INDEX_STEP: u64 = 32 << 10;
+/// What SQLite leaves of an index that it begins anew.
+const INDEX_BEGUN: u64 = 3;
+
+/// Whether a file may be the index of a log (-shm; SQLite, `wal.c` and `os_unix.c`): else it is
+/// somebody's who named it so.
+pub fn may_be_index(file: &File) -> bool {
+    let Ok(length) = file.metadata().map(|found| found.len()) else { return true };
+    let mut head = [0; 4];
+    let head = match file.read_at(&mut head, 0) {
+        Ok(got) => head.get(..got).unwrap_or_default(),
+        Err(_) => return true,
+    };
+    let begins = [[0; 4], INDEX_VERSION.to_le_bytes(), INDEX_VERSION.to_be_bytes()];
+    (length % INDEX_STEP == 0 || length == INDEX_BEGUN)
+        && begins.iter().any(|begin| begin.starts_with(head))
 }
 
 /// The path of a sibling.

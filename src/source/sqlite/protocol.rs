@@ -41,7 +41,7 @@ pub(super) struct Begin {
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Proof {
-    /// Bytes of pages that were sent.
+    /// Bytes of it that were sent.
     pub bytes: u64,
     pub facts: SqliteFacts,
     pub changed: Option<String>,
@@ -88,7 +88,7 @@ pub(super) struct Remote {
 pub(super) struct FrameWriter<W> {
     out: W,
     pages: Vec<u8>,
-    /// Bytes of pages sent or gathered.
+    /// Bytes of the database sent or gathered.
     pub sent: u64,
 }
 
@@ -103,7 +103,7 @@ impl<W: Write> FrameWriter<W> {
         self.control(BEGIN, &to_cbor(begin, "the beginning")?)
     }
 
-    /// Adds whole pages, no more than fit into one frame.
+    /// Adds bytes of the database, no more than fit into one frame.
     pub(super) fn data(&mut self, bytes: &[u8]) -> Result<()> {
         if self.pages.len() + bytes.len() > HEAD + SQLITE_FRAME_MAX {
             self.flush()?;

@@ -2,8 +2,11 @@
 
 use crate::error::{Attempt, Result};
 use rustix::event::{PollFd, PollFlags, poll};
+use rustix::fs::{FlockOperation, Mode, OFlags, flock};
 use rustix::io::Errno;
+use rustix::process::geteuid;
 use std::os::fd::OwnedFd;
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -13,8 +16,20 @@ use tempfile::TempDir;
 #[derive(Clone, Debug)]
 pub(super) struct Scratch {
     within: PathBuf,
-    own: Arc<Mutex<Option<TempDir>>>,
+    own: Arc<Mutex<Option<Private>>>,
 }
+
+/// A folder, and its lock, which ends with the process however that ends.
+#[derive(Debug)]
+struct Private {
+    folder: TempDir,
+    _lock: Option<OwnedFd>,
+}
+
+/// How the names of private folders begin.
+const PREFIX: &str = "icecore-sqlite-";
+/// How often another folder is tried where one cannot be locked.
+const ATTEMPTS: u32 = 3;
 
 impl Scratch {
     pub(super) fn new(within: PathBuf) -> Self {
@@ -29,20 +44,55 @@ impl Scratch {
     /// The folder itself.
     pub(super) fn folder(&self) -> Result<PathBuf> {
         let mut own = self.own.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(folder) = own.as_ref() {
-            return Ok(folder.path().to_owned());
+        if let Some(own) = own.as_ref() {
+            return Ok(own.folder.path().to_owned());
         }
-        let folder = tempfile::Builder::new().prefix("icecore-sqlite-").tempdir_in(&self.within);
-        let folder = folder.attempt("make a private folder in", self.within.display())?;
+        let mut attempts = 0..ATTEMPTS;
+        let (folder, locked) = loop {
+            let folder = tempfile::Builder::new().prefix(PREFIX).tempdir_in(&self.within);
+            let folder = folder.attempt("make a private folder in", self.within.display())?;
+            let locked = lock(folder.path());
+            // Somebody may have swept it before it was locked, or nothing can be locked here.
+            if locked.is_some() || attempts.next().is_none() {
+                break (folder, locked);
+            }
+        };
         let path = folder.path().to_owned();
-        *own = Some(folder);
+        *own = Some(Private { folder, _lock: locked });
         Ok(path)
+    }
+
+    /// Removes the folders of processes of this user that were killed. They hold copies of databases.
+    pub(super) fn sweep(&self) {
+        let Ok(entries) = std::fs::read_dir(&self.within) else { return };
+        for entry in entries.flatten() {
+            if entry.file_name().as_bytes().starts_with(PREFIX.as_bytes())
+                && let Some(_locked) = lock(&entry.path())
+            {
+                // What cannot be removed now may be so the next time.
+                let _ = std::fs::remove_dir_all(entry.path());
+            }
+        }
     }
 
     /// Removes the folder with all in it.
     pub(super) fn remove(&self) {
         drop(self.own.lock().unwrap_or_else(PoisonError::into_inner).take());
     }
+}
+
+/// Locks a private folder of this user until the result is dropped; none if another process, which
+/// lives, has it locked, or it is gone.
+fn lock(folder: &Path) -> Option<OwnedFd> {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let locked = rustix::fs::open(folder, flags, Mode::empty()).ok()?;
+    let found = rustix::fs::fstat(&locked).ok()?;
+    if found.st_uid != geteuid().as_raw() {
+        return None;
+    }
+    flock(&locked, FlockOperation::NonBlockingLockExclusive).ok()?;
+    let named = rustix::fs::lstat(folder).ok()?;
+    ((named.st_dev, named.st_ino) == (found.st_dev, found.st_ino)).then_some(locked)
 }
 
 /// A thread that ends this process as soon as nobody can read the other end of a pipe.

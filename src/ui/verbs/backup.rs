@@ -60,7 +60,7 @@ pub struct BackupArgs {
     #[arg(long)]
     pub keep_going: bool,
 
-    /// Save a source that is empty now although it was not before
+    /// Save a source that is empty now although it was not before, or an empty stream
     #[arg(long)]
     pub allow_empty: bool,
 

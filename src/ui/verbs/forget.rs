@@ -28,7 +28,7 @@ pub struct ForgetArgs {
     #[arg(long)]
     pub gaps: bool,
 
-    /// Give up a writer that was stopped, where the store takes one at a time: its full id
+    /// Give up a writer that was stopped and stands in the way of others: its full id
     #[arg(long, value_name = "ID", conflicts_with_all = ["names", "gaps"])]
     pub writer: Option<String>,
 

@@ -56,9 +56,9 @@ pub struct DumpArgs {
     #[arg(long, value_name = "PATTERN", help_heading = "PostgreSQL")]
     pub exclude_table_data: Vec<String>,
 
-    /// The form of the dumps
-    #[arg(long, value_enum, default_value = "custom", help_heading = "PostgreSQL")]
-    pub dump_format: Format,
+    /// The form of the dumps [default: custom]
+    #[arg(long, value_enum, help_heading = "PostgreSQL")]
+    pub dump_format: Option<Format>,
 
     /// Leave out what belongs to no database: roles, tablespaces
     #[arg(long, help_heading = "PostgreSQL")]
@@ -83,6 +83,11 @@ pub enum Format {
 }
 
 impl ToolArgs {
+    /// The first flag that was given.
+    fn first_given(&self) -> Option<&'static str> {
+        first([("--pg-bin", self.pg_bin.is_some()), ("--pg-command", self.pg_command.is_some())])
+    }
+
     /// How the programs are found.
     pub fn options(&self) -> Result<ToolOptions> {
         let prefix = self.pg_command.as_deref().map(words).transpose()?.unwrap_or_default();
@@ -91,6 +96,30 @@ impl ToolArgs {
 }
 
 impl DumpArgs {
+    /// Refuses flags that mean nothing without a PostgreSQL server, where none is dumped.
+    pub fn refuse_without_server(&self, tools: &ToolArgs) -> Result<()> {
+        let given = first([
+            ("--database", !self.database.is_empty()),
+            ("--exclude-database", !self.exclude_database.is_empty()),
+            ("--all-databases", self.all_databases),
+            ("--schema", !self.schema.is_empty()),
+            ("--exclude-schema", !self.exclude_schema.is_empty()),
+            ("--table", !self.table.is_empty()),
+            ("--exclude-table", !self.exclude_table.is_empty()),
+            ("--exclude-table-data", !self.exclude_table_data.is_empty()),
+            ("--dump-format", self.dump_format.is_some()),
+            ("--no-globals", self.no_globals),
+            ("--no-pg-snapshot", self.no_pg_snapshot),
+            ("--postgres-name", self.postgres_name.is_some()),
+        ]);
+        match given.or(tools.first_given()) {
+            None => Ok(()),
+            Some(flag) => Err(Error::new(Kind::InvalidInput, "use", flag)
+                .because("no PostgreSQL server is among the sources")
+                .hint("name one as `postgres-dump:URL`, or leave the flag out")),
+        }
+    }
+
     /// The source that `postgres-dump:URL` stands for.
     pub fn source(
         &self,
@@ -107,8 +136,8 @@ impl DumpArgs {
             },
             selection: self.selection(),
             format: match self.dump_format {
-                Format::Custom => DumpFormat::Custom,
-                Format::Plain => DumpFormat::Plain,
+                None | Some(Format::Custom) => DumpFormat::Custom,
+                Some(Format::Plain) => DumpFormat::Plain,
             },
             without_globals: self.no_globals,
             row_counts,
@@ -133,6 +162,10 @@ impl DumpArgs {
         });
         arguments.collect()
     }
+}
+
+fn first<const N: usize>(flags: [(&'static str, bool); N]) -> Option<&'static str> {
+    flags.into_iter().find(|(_, given)| *given).map(|(flag, _)| flag)
 }
 
 fn patterns(texts: &[String]) -> Vec<Pattern> {

@@ -114,7 +114,9 @@ impl SourceArgs {
     /// The sources, none of them read yet. `together` knows what none of them captures.
     pub fn open(&self, env: &Env, together: Together) -> Result<Vec<Box<dyn Source>>> {
         let name = self.stdin_filename.as_bytes();
+        let of_server = |source: &OsString| source.as_bytes().starts_with(b"postgres-dump:");
         if self.stdin_from_command && !self.sources.is_empty() {
+            self.dump.refuse_without_server(&self.tools)?;
             return Ok(vec![Box::new(StreamSource::command(name, &self.sources, env)?)]);
         }
         let listed = self.lists.read()?;
@@ -125,6 +127,9 @@ impl SourceArgs {
         }
         let together = Arc::new(together);
         let named = self.sources.iter().chain(&listed);
+        if !named.clone().any(of_server) {
+            self.dump.refuse_without_server(&self.tools)?;
+        }
         let mut sources =
             named.map(|source| self.source(source, env, &together)).collect::<Result<Vec<_>>>()?;
         if self.stdin {

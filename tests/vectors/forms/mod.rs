@@ -3,13 +3,15 @@
 //! The readable form is JSON; a byte string is written `"h'00ff'"`, as in CBOR's diagnostic
 //! notation, also where it is a key.
 
+pub mod computed;
 pub mod packs;
 pub mod trees;
 
+use icecore::crypto::Keyring;
 use icecore::error::{Error, Kind, Result};
 use icecore::format::frame::{self, SealedHead};
 use icecore::format::record::{self, Record};
-use icecore::format::{ObjectKind, config, gc, note, slot, snapshot, writer};
+use icecore::format::{ObjectKind, config, fault, gc, note, slot, snapshot, writer};
 use icecore::id::hex;
 use packs::SaltForm;
 use serde::de::DeserializeOwned;
@@ -25,16 +27,18 @@ pub struct Form {
     pub decode: fn(&[u8]) -> Result<Json>,
     /// The readable value to bytes.
     pub encode: fn(&Json) -> Result<Vec<u8>>,
+    /// What else a reader needs: keys, the place, the repository. Null where it is nothing.
+    pub given: fn() -> Json,
 }
 
 /// Every structure.
 pub const FORMS: [Form; 25] = [
-    Form { name: "open-object", decode: open_decode, encode: open_encode },
-    Form { name: "sealed-head", decode: sealed_decode, encode: sealed_encode },
+    plain("open-object", open_decode, open_encode),
+    plain("sealed-head", sealed_decode, sealed_encode),
     of_record::<config::Config>("config"),
     of_record::<slot::Slot>("key-slot"),
-    of_record::<slot::KeyringRecord>("keyring"),
-    of_record::<snapshot::Outcome>("outcome"),
+    Form { decode: keyring_decode, ..of_record::<slot::KeyringRecord>("keyring") },
+    Form { decode: outcome_decode, ..of_record::<snapshot::Outcome>("outcome") },
     of_record::<snapshot::SeriesName>("series"),
     of_record::<note::Note>("note"),
     of_record::<writer::Registration>("writer"),
@@ -42,38 +46,58 @@ pub const FORMS: [Form; 25] = [
     of_record::<gc::Forgotten>("forgotten"),
     of_record::<gc::Condemned>("condemned"),
     of_record::<gc::Verdict>("verdict"),
-    Form { name: "pack-head", decode: packs::pack_head_decode, encode: packs::pack_head_encode },
-    Form { name: "trailer", decode: packs::trailer_decode, encode: packs::trailer_encode },
-    Form { name: "footer", decode: packs::footer_decode, encode: packs::footer_encode },
-    Form { name: "segment", decode: packs::segment_decode, encode: packs::segment_encode },
-    Form { name: "content", decode: trees::content_decode, encode: trees::content_encode },
-    Form { name: "list-leaf", decode: trees::list_decode::<0>, encode: trees::list_encode::<0> },
-    Form { name: "list-inner-1", decode: trees::list_decode::<1>, encode: trees::list_encode::<1> },
-    Form { name: "list-inner-8", decode: trees::list_decode::<8>, encode: trees::list_encode::<8> },
-    Form {
-        name: "directory-leaf",
-        decode: trees::directory_decode::<0>,
-        encode: trees::directory_encode::<0>,
-    },
-    Form {
-        name: "directory-inner-1",
-        decode: trees::directory_decode::<1>,
-        encode: trees::directory_encode::<1>,
-    },
-    Form {
-        name: "directory-inner-8",
-        decode: trees::directory_decode::<8>,
-        encode: trees::directory_encode::<8>,
-    },
-    Form { name: "node", decode: trees::node_decode, encode: trees::node_encode },
+    plain("pack-head", packs::pack_head_decode, packs::pack_head_encode),
+    plain("trailer", packs::trailer_decode, packs::trailer_encode),
+    plain("footer", packs::footer_decode, packs::footer_encode),
+    plain("segment", packs::segment_decode, packs::segment_encode),
+    plain("content", trees::content_decode, trees::content_encode),
+    plain("list-leaf", trees::list_decode::<0>, trees::list_encode::<0>),
+    plain("list-inner-1", trees::list_decode::<1>, trees::list_encode::<1>),
+    plain("list-inner-8", trees::list_decode::<8>, trees::list_encode::<8>),
+    plain("directory-leaf", trees::directory_decode::<0>, trees::directory_encode::<0>),
+    plain("directory-inner-1", trees::directory_decode::<1>, trees::directory_encode::<1>),
+    plain("directory-inner-8", trees::directory_decode::<8>, trees::directory_encode::<8>),
+    plain("node", trees::node_decode, trees::node_encode),
 ];
+
+/// A structure that is read by itself.
+const fn plain(
+    name: &'static str,
+    decode: fn(&[u8]) -> Result<Json>,
+    encode: fn(&Json) -> Result<Vec<u8>>,
+) -> Form {
+    Form { name, decode, encode, given: nothing }
+}
 
 const fn of_record<T: Record>(name: &'static str) -> Form {
     Form {
         name,
         decode: |bytes| record::decode::<T>(bytes, "a vector").and_then(|value| json(&value)),
         encode: |text| record::encode(&value::<T>(text)?),
+        given: nothing,
     }
+}
+
+/// For structures that are read by themselves.
+pub fn nothing() -> Json {
+    Json::Null
+}
+
+/// A keyring, as it stands in a slot: its purposes count, too.
+fn keyring_decode(bytes: &[u8]) -> Result<Json> {
+    let readable = json(&record::decode::<slot::KeyringRecord>(bytes, "a vector")?)?;
+    Keyring::decode(bytes, "a vector").map(|_| readable)
+}
+
+/// An outcome: of a snapshot, what holds beyond its fields counts, too.
+fn outcome_decode(bytes: &[u8]) -> Result<Json> {
+    let outcome = record::decode::<snapshot::Outcome>(bytes, "a vector")?;
+    if let snapshot::Outcome::Snapshot(snapshot) = &outcome
+        && let Some(reason) = fault::of_snapshot(snapshot)
+    {
+        return Err(Error::damaged("read", "a vector", reason));
+    }
+    json(&outcome)
 }
 
 /// Any value in its readable form.

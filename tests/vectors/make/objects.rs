@@ -101,12 +101,22 @@ pub fn keys(m: &mut Maker) {
     let other = edit(&ok, b"hargon2id", b"hargon3id");
     m.bad("03-keys/slot-unknown-kdf", "key-slot", "unknown-version", comment, other);
     let keys = json!({"keys": [
-        {"purpose": "first purpose", "epoch": 0, "key": m.id::<32>()},
-        {"purpose": "second purpose", "epoch": 4_294_967_295_u32, "key": m.id::<32>()},
+        {"purpose": "meta-id", "epoch": 0, "key": m.id::<32>()},
+        {"purpose": "seal-meta", "epoch": 0, "key": m.id::<32>()},
+        {"purpose": "seal-meta", "epoch": 4_294_967_295_u32, "key": m.id::<32>()},
     ]});
-    let comment = "a keyring as it stands inside a slot; the purposes are invented";
+    let comment = "a keyring as it stands inside a slot, which grants little";
     let ok = m.good("03-keys/keyring", "keyring", comment, keys);
     m.bad("03-keys/keyring-short", "keyring", "bad-record", "half of it", cut(&ok, ok.len() / 2));
+    let mut bad = |name: &str, class: &str, comment: &str, old: &[u8], new: &[u8]| {
+        let name = format!("03-keys/keyring-{name}");
+        m.bad(&name, "keyring", class, comment, edit(&ok, old, new));
+    };
+    let comment = "a purpose that this version does not have";
+    bad("purpose", "unknown-version", comment, b"gmeta-id", b"gmeta-ix");
+    bad("twice", "bad-record", "one purpose and epoch twice", b"\x1a\xff\xff\xff\xff", b"\x00");
+    let comment = "a second epoch of a key of ids";
+    bad("fixed", "bad-record", comment, b"iseal-meta\x65epoch\x1a", b"gmeta-id\x65epoch\x1a");
 }
 
 /// Chapter 4: frames.

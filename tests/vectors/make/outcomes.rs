@@ -1,23 +1,28 @@
 //! Chapter 8: outcomes, writers, notes, collection.
 
 use super::{Maker, NOW, cut, edit, short_previous};
+use icecore::id::hex;
 use serde_json::{Value as Json, json};
+
+fn quoted(text: &str) -> Json {
+    format!("h'{}'", hex(text.as_bytes())).into()
+}
 
 /// Chapter 8: outcomes, notes, writers.
 pub fn outcomes(m: &mut Maker) {
-    let root = json!({
-        "name": "h'617070'",
-        "kind": {"directory": {"entries": {"id": m.id::<32>(), "levels": 0}}},
-        "meta": {"mode": 493, "uid": 0, "gid": 0, "mtime": [1_795_219_100, 0]},
-    });
-    let part = |kind: &str, facts: Json, tainted: bool| {
+    let entries = m.id::<32>();
+    let part = |kind: &str, folder: &str, name: &str, facts: Json, tainted: bool| {
+        let root = json!({
+            "name": quoted(name), "kind": {"directory": {"entries": {"id": entries, "levels": 0}}},
+            "meta": {"mode": 493, "uid": 0, "gid": 0, "mtime": [1_795_219_100, 0]},
+        });
         let mut part = json!({
-            "kind": kind, "path": "h'2f7372762f617070'", "root": root, "started": NOW,
+            "kind": kind, "path": quoted(&format!("{folder}/{name}")), "root": root, "started": NOW,
             "finished": NOW + 2, "tainted": u64::from(tainted), "incomplete": !tainted,
         });
         if tainted {
             part["taints"] = json!([{
-                "path": "h'2f7372762f6170702f61'",
+                "path": quoted(&format!("{folder}/{name}/a")),
                 "taint": {
                     "finding": "page 7 is on two lists", "since": NOW, "scrutiny": "full",
                 },
@@ -37,10 +42,10 @@ pub fn outcomes(m: &mut Maker) {
         "host": "db1", "user": "backup", "tags": ["daily", "hourly"], "labels": {"app": "1.2"},
         "tool": "icecore 0.1.0",
         "parts": [
-            part("files", Json::Null, false),
-            part("sqlite", json!({"engine": "3.51.3"}), true),
-            part("stdin", Json::Null, false),
-            part("postgres-dump", json!({"server": "15.18"}), false),
+            part("files", "/srv", "app", Json::Null, false),
+            part("sqlite", "/srv", "app.db", json!({"engine": "3.51.3"}), true),
+            part("stdin", "", "said", Json::Null, false),
+            part("postgres-dump", "/postgres", "db:5432", json!({"server": "15.18"}), false),
         ],
         "missing": [{
             "kind": "postgres-dump", "path": "h'2f737276'", "selection": ["database=crm"],
@@ -59,6 +64,21 @@ pub fn outcomes(m: &mut Maker) {
     let comment = "a part of a kind that this version does not have";
     let other = edit(&ok, b"fsqlite", b"foracle");
     m.bad("08-snapshot/part-kind", "outcome", "unknown-version", comment, other);
+    let mut bad = |name: &str, comment: &str, old: &[u8], new: &[u8]| {
+        let name = format!("08-snapshot/{name}");
+        m.bad(&name, "outcome", "bad-record", comment, edit(&ok, old, new));
+    };
+    bad("sequence", "number 0 of its series", b"hsequence\x02", b"hsequence\x00");
+    bad("path-relative", "a relative path", b"dpathH/srv/app", b"dpathHxsrv/app");
+    bad("path-slash", "an empty name in a path", b"dpathH/srv/app", b"dpathI/srv//app");
+    bad("path-up", "a name that leads up", b"dpathK/srv/app.db", b"dpathJ/../app.db");
+    bad("root-name", "a root of another name", b"dnameDsaid", b"dnameDsaie");
+    bad("overlap", "a part in another", b"dpathK/srv/app.db", b"dpathO/srv/app/app.db");
+    bad("tag-twice", "a tag twice", b"edailyfhourly", b"edailyedaily");
+    bad("tag-order", "tags out of order", b"edailyfhourly", b"fhourlyedaily");
+    bad("label-twice", "a label twice", b"\xa1capp\x631.2", b"\xa2capp\x631.2capp\x631.2");
+    let comment = "labels in another order than that of their bytes";
+    bad("label-order", comment, b"\xa1capp\x631.2", b"\xa2ab\x61xbaa\x61x");
     let comment = "an outcome of a kind that this version does not have";
     let other = edit(&ok, b"hsnapshot", b"hsnapshop");
     m.bad("08-snapshot/outcome-kind", "outcome", "unknown-version", comment, other);

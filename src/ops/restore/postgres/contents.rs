@@ -44,9 +44,9 @@ impl<'r> Contents<'r> {
         let mut content = ContentReader::new(self.reader, &stored.content, &stored.path)?;
         let mut head = Vec::new();
         loop {
-            let runs = content.next_runs()?;
-            let is_end = runs.is_empty();
-            for run in runs {
+            let window = content.next_window()?;
+            let is_end = window.is_none();
+            for run in window.into_iter().flat_map(|window| window.runs(&stored.path)) {
                 if let Run::Chunk { plain, .. } = run? {
                     head.extend_from_slice(&plain);
                 }

@@ -4,7 +4,7 @@
 use super::RestoreArgs;
 use crate::env::Env;
 use crate::error::{Attempt, Error, Kind, Result};
-use crate::monitor::Monitor;
+use crate::monitor::{Monitor, go_on};
 use crate::ops::backup::BackupOptions;
 use crate::ops::damage::remember;
 use crate::ops::restore::postgres::{IntoOptions, Prepared, Safety, prepare};
@@ -15,13 +15,17 @@ use crate::sink::postgres::{Connection, Filter, Form, Plan, Step, Strategy};
 use crate::ui::app::App;
 use crate::ui::exit::Done;
 use crate::ui::out::{self, Out};
+use crate::ui::progress::Progress;
 use crate::ui::table::Columns;
 use crate::ui::text;
 use crate::ui::verbs::postgres::{ToolArgs, settings};
 use crate::ui::verbs::sources::{hostname, username};
 use clap::Args;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
 use serde::Serialize;
-use std::io::{self, BufRead};
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::ffi::OsStrExt;
 
 /// What `restore` takes about databases.
@@ -130,7 +134,7 @@ pub fn run(app: &App, args: &RestoreArgs, url: &str) -> Result<Done> {
         return Ok(Done::All);
     }
     if !args.into.yes {
-        agree(&prepared.plan)?;
+        agree(&prepared.plan, &voice)?;
     }
     let safety = Safety {
         repository: &repository,
@@ -167,18 +171,37 @@ fn suffix(env: &Env) -> Result<String> {
 }
 
 /// Asks for the name of what is to be restored.
-fn agree(plan: &Plan) -> Result<()> {
+fn agree(plan: &Plan, voice: &Progress) -> Result<()> {
     let name = plan.confirmation();
     out::say(&format!("Type {name} to go on:"));
-    let mut line = String::new();
-    io::stdin().lock().read_line(&mut line).attempt("read", "standard input")?;
-    if line.trim_end_matches(['\n', '\r']) == name {
+    let line = line_of(io::stdin().as_fd(), voice)?;
+    if line.strip_suffix(b"\r").unwrap_or(&line) == name.as_bytes() {
         return Ok(());
     }
     let reason = if line.is_empty() { "it was not confirmed" } else { "something else was typed" };
     Err(Error::new(Kind::Refused, "restore into", name)
         .because(reason)
         .hint("--yes does it without asking, --dry-run shows what would be done"))
+}
+
+/// One line, without its end, of what a person types, who may press Ctrl-C instead.
+fn line_of(input: BorrowedFd<'_>, voice: &Progress) -> Result<Vec<u8>> {
+    const GLANCE: Timespec = Timespec { tv_sec: 0, tv_nsec: 100_000_000 };
+    let mut line = Vec::new();
+    loop {
+        go_on(voice, "restore into the server")?;
+        match poll(&mut [PollFd::from_borrowed_fd(input, PollFlags::IN)], Some(&GLANCE)) {
+            Ok(0) | Err(Errno::INTR) => continue,
+            ready => ready.map_err(io::Error::from).attempt("read", "standard input")?,
+        };
+        let mut byte = [0];
+        match rustix::io::read(input, &mut byte) {
+            Ok(1) if byte != *b"\n" => line.extend(byte),
+            Ok(_) => return Ok(line),
+            Err(Errno::INTR) => {}
+            Err(cause) => return Err(io::Error::from(cause)).attempt("read", "standard input"),
+        }
+    }
 }
 
 fn show(app: &App, prepared: &Prepared<'_>, needed: bool) -> Result<()> {

@@ -1,0 +1,100 @@
+//! Asks again where a store did not answer.
+
+use super::{Backend, Bytes, Capabilities, Handle, Put, Visit};
+use crate::env::Env;
+use crate::error::{Error, Kind, Result};
+use crate::format::ObjectKind;
+use std::ops::Range;
+use std::time::Duration;
+
+/// The first pause, before chance makes it shorter; each is twice the one before.
+const FIRST_PAUSE: Duration = Duration::from_millis(200);
+/// The longest pause.
+const LONGEST_PAUSE: Duration = Duration::from_secs(15);
+/// How long one call is tried.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// A backend whose calls are repeated, after pauses, as long as they are
+/// [`Kind::Unavailable`] and no longer than two minutes. Nothing else is tried again.
+#[derive(Debug)]
+pub struct Retry<B> {
+    inner: B,
+    env: Env,
+}
+
+impl<B: Backend> Retry<B> {
+    /// Repeats what fails of `inner`; pauses are those of `env`.
+    pub fn new(inner: B, env: Env) -> Self {
+        Retry { inner, env }
+    }
+
+    /// The backend beneath.
+    pub fn inner(&self) -> &B {
+        &self.inner
+    }
+
+    fn persist<T>(&self, mut call: impl FnMut() -> Result<T>) -> Result<T> {
+        let begun = self.env.now();
+        let (mut waited, mut longest) = (Duration::ZERO, FIRST_PAUSE);
+        loop {
+            // A clock that is set back lengthens nothing.
+            let spent = self.env.now().since(begun).max(waited);
+            match call() {
+                Err(error) if error.kind() == Kind::Unavailable && spent < PATIENCE => {
+                    let pause = self.shortened(longest)?;
+                    self.env.sleep(pause);
+                    waited += pause;
+                    longest = (longest * 2).min(LONGEST_PAUSE);
+                }
+                done => return done,
+            }
+        }
+    }
+
+    /// Between half of a pause and all of it, by chance: those who failed together come back apart.
+    fn shortened(&self, pause: Duration) -> Result<Duration> {
+        let [chance] = self.env.random()?;
+        Ok(pause.mul_f64(0.5 + f64::from(chance) / 512.0))
+    }
+}
+
+impl<B: Backend> Backend for Retry<B> {
+    fn describe(&self) -> String {
+        self.inner.describe()
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        self.inner.capabilities()
+    }
+
+    /// What was created by an attempt whose answer was lost says [`Put::Exists`] to the next.
+    fn put_shared(&self, handle: &Handle, bytes: Bytes) -> Result<Put> {
+        self.persist(|| self.inner.put_shared(handle, bytes.clone()))
+    }
+
+    fn get(&self, handle: &Handle, range: Option<Range<u64>>) -> Result<Vec<u8>> {
+        self.persist(|| self.inner.get(handle, range.clone()))
+    }
+
+    fn size(&self, handle: &Handle) -> Result<u64> {
+        self.persist(|| self.inner.size(handle))
+    }
+
+    /// From its beginning again: the pages before the failure come twice.
+    fn list_pages(&self, kind: ObjectKind, prefix: &str, visit: &mut Visit<'_>) -> Result<()> {
+        let mut stopped = None;
+        let listed = self.persist(|| {
+            self.inner.list_pages(kind, prefix, &mut |page| {
+                visit(page).map_err(|error| {
+                    stopped = Some(error);
+                    Error::new(Kind::Interrupted, "list", kind.folder())
+                })
+            })
+        });
+        stopped.map_or(listed, Err)
+    }
+
+    fn delete_all(&self, handles: &[Handle]) -> Result<()> {
+        self.persist(|| self.inner.delete_all(handles))
+    }
+}

@@ -1,0 +1,72 @@
+//! Blobs of a pack whose bytes are at hand: each must open, decode and be what its id says.
+
+use crate::error::{Error, Kind, Result};
+use crate::id::{BaseId, ChunkId};
+use crate::repo::{Index, Place, Plain, Reader, Row};
+use rayon::prelude::*;
+use std::collections::HashMap;
+
+/// Why a blob cannot be read: it is wrong itself, or its base is.
+pub(super) enum Trouble {
+    Own(Error),
+    Base(BaseId),
+    /// Its base could not be read this time.
+    Unread(Error),
+}
+
+impl From<Error> for Trouble {
+    fn from(error: Error) -> Self {
+        Trouble::Own(error)
+    }
+}
+
+/// Blobs that are decoded together.
+pub(super) const BATCH: usize = 48;
+
+/// Which of some blobs of a pack cannot be read, and why.
+pub(super) fn unreadable(
+    reader: &Reader<'_>,
+    index: &Index,
+    pack: &[u8],
+    places: &[(Row, Place)],
+) -> Vec<(Row, Trouble)> {
+    let bases: HashMap<BaseId, ChunkId> = places
+        .iter()
+        .flat_map(|(_, place)| &place.bases)
+        .filter_map(|base| Some((*base, index.find_base(base)?.id)))
+        .collect();
+    let ids: Vec<ChunkId> = bases.values().copied().collect();
+    let plains: HashMap<BaseId, Result<Plain>> =
+        bases.into_keys().zip(reader.read_all(&ids)).collect();
+    places
+        .par_iter()
+        .filter_map(|(row, place)| Some((*row, read_blob(reader, pack, place, &plains).err()?)))
+        .collect()
+}
+
+fn read_blob(
+    reader: &Reader<'_>,
+    pack: &[u8],
+    place: &Place,
+    plains: &HashMap<BaseId, Result<Plain>>,
+) -> Result<(), Trouble> {
+    let short = || Error::damaged("read chunk", place.id, "its pack ends before it");
+    let start = usize::try_from(place.offset).map_err(|_| short())?;
+    let length = usize::try_from(place.stored).map_err(|_| short())?;
+    let sealed =
+        start.checked_add(length).and_then(|end| pack.get(start..end)).ok_or_else(short)?;
+    let payload = reader.open(place, sealed)?;
+    let mut prefix = Vec::new();
+    for base in &place.bases {
+        match plains.get(base) {
+            Some(Ok(plain)) => prefix.extend_from_slice(plain),
+            Some(Err(error)) if error.kind() == Kind::Unavailable => {
+                let reason = error.to_string();
+                return Err(Trouble::Unread(Error::unavailable("check chunk", place.id, reason)));
+            }
+            _ => return Err(Trouble::Base(*base)),
+        }
+    }
+    reader.decode_proved(place, &payload, &prefix)?;
+    Ok(())
+}

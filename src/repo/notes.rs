@@ -1,0 +1,55 @@
+//! Notes that hold: all that can be read but those that were withdrawn.
+
+use super::Repository;
+use crate::backend::Handle;
+use crate::error::{Error, Kind, Result};
+use crate::format::ObjectKind;
+use crate::format::note::{About, Note};
+use crate::id::NoteId;
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+
+impl Repository {
+    /// The notes that hold, by their ids. One that is damaged, newer or gone costs itself; of the
+    /// former two `trouble` hears.
+    ///
+    /// What takes the place of a note is there before the withdrawal of that note, but a listing may
+    /// have shown the withdrawal alone: whoever finds one lists again.
+    ///
+    /// # Errors
+    /// Those of a store that cannot be read.
+    pub(super) fn notes(&self, mut trouble: impl FnMut(Error)) -> Result<BTreeMap<NoteId, Note>> {
+        let mut notes = BTreeMap::new();
+        let (mut seen, mut withdrawn) = (HashSet::new(), BTreeSet::new());
+        loop {
+            let mut listed = self.backend().list(ObjectKind::Note)?;
+            listed.retain(|object| seen.insert(object.handle.clone()));
+            let before = withdrawn.len();
+            for (handle, note) in self.get_records(listed) {
+                match note.and_then(|(note, _)| named(note, &handle)) {
+                    Ok(Note { about: About::Withdrawal(withdrawal), .. }) => {
+                        withdrawn.extend(withdrawal.notes);
+                    }
+                    Ok(note) => drop(notes.insert(note.id, note)),
+                    Err(error) if error.kind() == Kind::NotFound => {}
+                    Err(error) if matches!(error.kind(), Kind::Damaged | Kind::Unsupported) => {
+                        trouble(error);
+                    }
+                    Err(error) => return Err(error),
+                }
+            }
+            if withdrawn.len() == before {
+                break;
+            }
+        }
+        notes.retain(|id, _| !withdrawn.contains(id));
+        Ok(notes)
+    }
+}
+
+/// A note, which must name itself.
+fn named(note: Note, handle: &Handle) -> Result<Note> {
+    match *handle == Handle::note(note.id) {
+        true => Ok(note),
+        false => Err(Error::damaged("read", handle, "it names another note")),
+    }
+}

@@ -1,0 +1,162 @@
+//! Writers: each makes itself known before it reads anything (W1), stands in the way of others where
+//! they may not meet (chapter 11), and is given up by hand where it never ended.
+
+use super::{Repository, SessionOptions};
+use crate::backend::Handle;
+use crate::error::{Error, Kind, Result};
+use crate::format::ObjectKind;
+use crate::format::snapshot::{Maintenance, Outcome, Tombstone};
+use crate::format::writer::Registration;
+use crate::id::SnapshotId;
+use std::collections::BTreeSet;
+
+/// The verb of whoever gives snapshots up because others stay.
+const FORGET: &str = "forget";
+
+/// How a writer describes itself.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Who<'a> {
+    /// What it does.
+    pub(super) verb: &'a str,
+    /// This machine.
+    pub(super) host: &'a str,
+    /// Program and version.
+    pub(super) tool: &'a str,
+}
+
+impl SessionOptions {
+    pub(super) fn who(&self) -> Who<'_> {
+        Who { verb: &self.verb, host: &self.host, tool: &self.tool }
+    }
+}
+
+impl Repository {
+    /// Registers a writer under a fresh id; one that goes on from another names it.
+    pub(super) fn register(
+        &self,
+        who: Who<'_>,
+        continues: Option<SnapshotId>,
+    ) -> Result<SnapshotId> {
+        let id = SnapshotId(self.env().random()?);
+        let registration = Registration {
+            id,
+            started: self.env().now(),
+            verb: who.verb.to_owned(),
+            host: who.host.to_owned(),
+            process: self.env().process(),
+            tool: who.tool.to_owned(),
+            continues,
+        };
+        let handle = Handle::writer(id);
+        self.put_record(&handle, &registration).inspect_err(|_| {
+            // Where only the answer was lost, nobody would end it.
+            drop(self.backend().delete(&handle));
+        })?;
+        Ok(id)
+    }
+
+    /// Registers a writer. Others in whose company it may not work are looked for before, and again
+    /// after: of two that come together neither may have seen the other before.
+    pub(super) fn admit(&self, who: Who<'_>) -> Result<SnapshotId> {
+        if !self.config().single_writer && who.verb != FORGET {
+            return self.register(who, None);
+        }
+        self.refuse_beside(None)?;
+        let id = self.register(who, None)?;
+        if let Err(error) = self.refuse_beside(Some(id)) {
+            self.withdraw(id, who.verb)?;
+            return Err(error);
+        }
+        Ok(id)
+    }
+
+    /// Says that snapshots are about to be given up because others stay: whoever does that alone
+    /// may look once more which stay, and go by it until [`Repository::end_forgetting`].
+    ///
+    /// # Errors
+    /// `Locked` while somebody else does it.
+    pub fn begin_forgetting(&self) -> Result<SnapshotId> {
+        let tool = concat!("icecore ", env!("CARGO_PKG_VERSION"));
+        self.admit(Who { verb: FORGET, host: &self.env().host(), tool })
+    }
+
+    /// Lets others give snapshots up.
+    pub fn end_forgetting(&self, id: SnapshotId) -> Result<()> {
+        self.withdraw(id, FORGET)
+    }
+
+    /// Ends a writer on whose registration nothing rests: it is deleted, and where the store keeps
+    /// it, it gets an outcome.
+    fn withdraw(&self, id: SnapshotId, verb: &str) -> Result<()> {
+        if self.backend().delete(&Handle::writer(id)).is_ok() {
+            return Ok(());
+        }
+        let (generation, at) = (self.generations()?.newest(), self.env().now());
+        let ended = Maintenance { id, generation, verb: verb.to_owned(), at };
+        self.put_record(&Handle::snapshot(id), &Outcome::Maintenance(ended)).map(drop)
+    }
+
+    fn refuse_beside(&self, myself: Option<SnapshotId>) -> Result<()> {
+        for other in self.open_writers()? {
+            if Some(other) == myself {
+                continue;
+            }
+            let who = match self.get_record::<Registration>(&Handle::writer(other)) {
+                // It has ended.
+                Err(error) if error.kind() == Kind::NotFound => continue,
+                Ok((writer, _)) if !self.config().single_writer && writer.verb != FORGET => {
+                    continue;
+                }
+                Ok((writer, _)) => format!(
+                    "`{}` of {}, process {}, since {}",
+                    writer.verb, writer.host, writer.process, writer.started
+                ),
+                Err(error) if matches!(error.kind(), Kind::Damaged | Kind::Unsupported) => {
+                    "a writer that cannot be read".to_owned()
+                }
+                Err(error) => return Err(error),
+            };
+            let why = match self.config().single_writer {
+                true => "its store takes one writer at a time",
+                false => "what others give up may be what has to stay",
+            };
+            return Err(Error::new(Kind::Locked, "write to", self.backend().describe())
+                .because(format!("{why}, and {who} has not ended"))
+                .hint(format!(
+                    "wait for it; if it was stopped, `icecore forget --writer {other}` gives it up"
+                )));
+        }
+        Ok(())
+    }
+
+    /// Writers that have no outcome: still at work, or stopped.
+    pub fn open_writers(&self) -> Result<BTreeSet<SnapshotId>> {
+        // Before the outcomes: whoever ends meanwhile has ended.
+        let registered = self.backend().list(ObjectKind::Writer)?;
+        let mut open: BTreeSet<SnapshotId> = registered
+            .iter()
+            .filter(|object| object.handle.number().is_none())
+            .filter_map(|object| object.handle.snapshot_id())
+            .collect();
+        for kind in [ObjectKind::Snapshot, ObjectKind::Forgotten] {
+            for object in self.backend().list(kind)? {
+                object.handle.snapshot_id().map(|id| open.remove(&id));
+            }
+        }
+        Ok(open)
+    }
+
+    /// Gives a writer up that never ended: it can commit nothing any more.
+    ///
+    /// # Errors
+    /// `NotFound` unless it is registered and has no outcome.
+    pub fn fence(&self, id: SnapshotId) -> Result<()> {
+        if !self.open_writers()?.contains(&id) {
+            return Err(Error::new(Kind::NotFound, "give up the writer", id)
+                .because("no writer of this id is without an outcome"));
+        }
+        let (generation, at) = (self.generations()?.newest(), self.env().now());
+        let tombstone = Outcome::Tombstone(Tombstone { id, generation, at });
+        self.put_record(&Handle::snapshot(id), &tombstone).map(drop)
+    }
+}

@@ -1,0 +1,139 @@
+//! Content window by window, read ahead of whoever takes it.
+
+use super::Pieces;
+use crate::error::{Attempt, Error, Kind, Result};
+use crate::format::list::{Content, Piece};
+use crate::id::ChunkId;
+use crate::limits::{WINDOW, WINDOW_PIECES, WINDOWS_AHEAD};
+use crate::repo::{Batch, Plain, Reader};
+use std::collections::VecDeque;
+use std::io::{Read, Write, copy, repeat};
+
+/// Pieces of a content, each with its offset.
+pub type PlacedPieces = Vec<(u64, Piece)>;
+
+/// A run of a content.
+pub struct ContentWindow {
+    /// Its pieces: a window's bytes or number at most.
+    pub pieces: PlacedPieces,
+    /// The plaintexts of those of them that are chunks, in order.
+    pub plains: Vec<Result<Plain>>,
+}
+
+/// A run of a content.
+pub enum Run {
+    /// A chunk, as long as the content's list says.
+    Chunk {
+        /// Where it begins.
+        at: u64,
+        /// Its id.
+        id: ChunkId,
+        /// Its bytes.
+        plain: Plain,
+    },
+    /// So many zeros.
+    Hole(u64),
+}
+
+impl ContentWindow {
+    /// Its runs, in order, each with its own trouble, which is said of `subject`.
+    pub fn runs(self, subject: &str) -> impl Iterator<Item = Result<Run>> {
+        let mut plains = self.plains.into_iter();
+        self.pieces.into_iter().map(move |(at, piece)| {
+            let (id, length) = match piece {
+                Piece::Hole { length } => return Ok(Run::Hole(length)),
+                Piece::Chunk { id, length } => (id, length),
+            };
+            let plain = plains.next().ok_or_else(|| Error::new(Kind::Failed, "read", id))??;
+            if plain.len() as u64 == u64::from(length) {
+                return Ok(Run::Chunk { at, id, plain });
+            }
+            let reason = format!("chunk {id} has another length than its list says");
+            Err(Error::damaged("read", subject, reason))
+        })
+    }
+}
+
+/// Reads a content from its beginning. While one window is used, the next are on their way.
+pub struct ContentReader<'r> {
+    reader: &'r Reader<'r>,
+    /// None where they have ended, or failed.
+    pieces: Option<Pieces<'r>>,
+    ahead: VecDeque<(PlacedPieces, Batch<'r, 'r>)>,
+    /// Why there are no more pieces: told when all before were taken.
+    failed: Option<Error>,
+    subject: String,
+}
+
+impl<'r> ContentReader<'r> {
+    /// The content of `subject`.
+    pub fn new(reader: &'r Reader<'r>, content: &Content, subject: &str) -> Result<Self> {
+        let pieces = Some(Pieces::new(reader, content, subject)?);
+        let (ahead, subject) = (VecDeque::new(), subject.to_owned());
+        Ok(ContentReader { reader, pieces, ahead, failed: None, subject })
+    }
+
+    /// The next window.
+    pub fn next_window(&mut self) -> Result<Option<ContentWindow>> {
+        while self.ahead.len() <= WINDOWS_AHEAD && self.pieces.is_some() {
+            self.begin_one();
+        }
+        match (self.ahead.pop_front(), self.failed.take()) {
+            (Some((pieces, batch)), failed) => {
+                self.failed = failed;
+                Ok(Some(ContentWindow { pieces, plains: batch.finish() }))
+            }
+            (None, Some(error)) => Err(error),
+            (None, None) => Ok(None),
+        }
+    }
+
+    /// Writes all of it; `each` hears of the bytes as they go.
+    pub fn copy(
+        mut self,
+        out: &mut dyn Write,
+        each: &mut dyn FnMut(u64) -> Result<()>,
+    ) -> Result<()> {
+        while let Some(window) = self.next_window()? {
+            for run in window.runs(&self.subject) {
+                let (written, length) = match run? {
+                    Run::Chunk { plain, .. } => (out.write_all(&plain), plain.len() as u64),
+                    Run::Hole(length) => (copy(&mut repeat(0).take(length), out).map(drop), length),
+                };
+                written.attempt("write", &self.subject)?;
+                each(length)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn begin_one(&mut self) {
+        match self.pieces.as_mut().map(next_pieces) {
+            Some(Ok(pieces)) if !pieces.is_empty() => {
+                let ids: Vec<_> = pieces.iter().filter_map(|(_, piece)| piece.chunk()).collect();
+                self.ahead.push_back((pieces, self.reader.begin(&ids)));
+            }
+            ended => {
+                self.pieces = None;
+                self.failed = ended.and_then(Result::err);
+            }
+        }
+    }
+}
+
+/// The next pieces, up to a window's bytes or number; none at the end.
+fn next_pieces(pieces: &mut Pieces<'_>) -> Result<PlacedPieces> {
+    let mut window = Vec::new();
+    let mut length = 0;
+    while length < WINDOW && window.len() < WINDOW_PIECES {
+        let Some((at, piece)) = pieces.next_piece()? else { break };
+        if let Piece::Chunk { length: chunk, .. } = piece {
+            length += usize::try_from(chunk).unwrap_or(WINDOW);
+        }
+        window.push((at, piece));
+        if piece.chunk().is_none() {
+            break;
+        }
+    }
+    Ok(window)
+}
