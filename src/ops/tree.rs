@@ -4,7 +4,6 @@ use crate::error::{Error, Kind, Result};
 use crate::format::list::TreeRef;
 use crate::format::node::{Metadata, Node, NodeKind};
 use crate::format::snapshot::Snapshot;
-use crate::id::ChunkId;
 use crate::limits::{DIRECTORY_DEPTH_MAX, PLACES_FREE, PLACES_PER_ENTRY};
 use crate::repo::Reader;
 use crate::stream::{DirectoryEntries, find_entry};
@@ -75,11 +74,11 @@ pub fn find(reader: &Reader<'_>, snapshot: &Snapshot, path: &[u8]) -> Result<Fou
     for name in path.split(|byte| *byte == b'/').filter(|name| !name.is_empty()) {
         let below = match entry {
             Entry::Leading(mut names) => names.remove(name),
-            Entry::Node(node) => match node.kind {
-                NodeKind::Directory { entries } => {
+            Entry::Node(node) => match node.entries() {
+                Some(entries) => {
                     find_entry(reader, entries, name)?.map(|node| Entry::Node(Box::new(node)))
                 }
-                _ => None,
+                None => None,
             },
         };
         entry = below.ok_or_else(|| {
@@ -149,8 +148,8 @@ pub fn count(reader: &Reader<'_>, found: &Found) -> Result<u64> {
         &mut |_, step| {
             match step {
                 Step::Leave => {
-                    if let Some((Some(entries), beneath)) = open.pop() {
-                        known.insert(entries, beneath);
+                    if let Some((entries, beneath)) = open.pop() {
+                        entries.map(|entries| known.insert(entries, beneath));
                         add(&mut open, beneath);
                     }
                 }
@@ -162,13 +161,12 @@ pub fn count(reader: &Reader<'_>, found: &Found) -> Result<u64> {
                     let own = u64::from(!leads(node));
                     stored += own;
                     add(&mut open, own);
-                    if let NodeKind::Directory { entries } = node.kind {
-                        if let Some(beneath) = known.get(&entries).filter(|_| !leads(node)) {
-                            add(&mut open, *beneath);
-                            return Ok(false);
-                        }
-                        open.push((Some(entries), 0));
+                    let entries = node.entries();
+                    if let Some(beneath) = entries.and_then(|entries| known.get(&entries)) {
+                        add(&mut open, *beneath);
+                        return Ok(false);
                     }
+                    open.push((entries, 0));
                 }
             }
             Ok(true)
@@ -303,7 +301,7 @@ impl<'w> Walk<'w> {
     }
 
     fn node(&mut self, node: &Node, depth: usize) -> Result<()> {
-        let NodeKind::Directory { entries } = node.kind else {
+        let Some(entries) = node.entries() else {
             return (self.visit)(&self.path, Step::Node(node)).map(drop);
         };
         if !(self.visit)(&self.path, Step::Enter(node))? {
@@ -343,16 +341,13 @@ pub(super) fn push(path: &mut Vec<u8>, name: &[u8]) -> usize {
 
 /// Whether the node is a folder that was not captured itself and only leads to parts.
 pub fn leads(node: &Node) -> bool {
-    matches!(node.kind, NodeKind::Directory { entries } if entries == NOWHERE)
+    matches!(node.kind, NodeKind::Directory { entries: None })
 }
-
-/// No hash is all zeros.
-const NOWHERE: TreeRef = TreeRef { id: ChunkId([0; 32]), levels: 0 };
 
 fn leading(name: &[u8]) -> Node {
     Node {
         name: name.to_vec(),
-        kind: NodeKind::Directory { entries: NOWHERE },
+        kind: NodeKind::Directory { entries: None },
         meta: Metadata { mode: 0o755, ..Metadata::default() },
         stamp: None,
         taint: None,

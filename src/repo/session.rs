@@ -36,9 +36,6 @@ pub struct SessionOptions {
     pub deltas: bool,
 }
 
-/// What a session has written.
-pub type Progress = Summary;
-
 /// One writer.
 pub struct Session<'r> {
     repository: &'r Repository,

@@ -150,7 +150,8 @@ pub fn check(
     report.settle(monitor);
     for tainted in &report.tainted {
         let TaintedEntry { path, taint } = &tainted.entry;
-        monitor.note(&format!("{}: {}", tainted.snapshot.short(), taint.told(path)));
+        let (id, path) = (tainted.snapshot.short(), String::from_utf8_lossy(path));
+        monitor.note(&format!("{id}:{path}: {}", taint.reason()));
     }
     let damage = judged.with(repository.certain_damage(&index, &noted.all()));
     if let Err(error) = repository.settle_damage(&noted, &damage) {

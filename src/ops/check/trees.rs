@@ -112,7 +112,7 @@ impl Trees<'_> {
         self.monitor.count(Counter::Items, 1);
         let well = match &node.kind {
             NodeKind::File { content, .. } => self.file(snapshot, path, content),
-            NodeKind::Directory { entries } => {
+            NodeKind::Directory { entries: Some(entries) } => {
                 let beneath = self.directory(snapshot, path, *entries, depth)?;
                 return Ok(Seen { entries: beneath.entries.saturating_add(1), ..beneath });
             }

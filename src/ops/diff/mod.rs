@@ -95,7 +95,9 @@ impl Diff<'_> {
                 if !same_metadata(before, after) {
                     self.tell(Change::Metadata, before, after, Some(0))?;
                 }
-                if old != new {
+                if let (Some(old), Some(new)) = (old, new)
+                    && old != new
+                {
                     let unseen = self.met.directory(*old) | self.met.directory(*new);
                     let (old, new) = (self.stored(*old), self.stored(*new));
                     self.children(old, new, depth, unseen)?;
@@ -212,7 +214,7 @@ impl Diff<'_> {
 
     /// Everything beneath a node, without itself.
     fn beneath(&mut self, node: &Node, change: Change) -> Result<()> {
-        let NodeKind::Directory { entries } = node.kind else { return Ok(()) };
+        let Some(entries) = node.entries() else { return Ok(()) };
         let unseen = self.met.directory(entries);
         let mut children = self.stored(entries);
         loop {
@@ -261,12 +263,10 @@ impl<'c> Children<'c> {
     fn of(reader: &'c Reader<'c>, entry: &'c Entry) -> Option<Self> {
         match entry {
             Entry::Leading(names) => Some(Children::Leading(names.iter())),
-            Entry::Node(node) => match node.kind {
-                NodeKind::Directory { entries } => {
-                    Some(Children::Stored(Box::new(DirectoryEntries::new(reader, entries))))
-                }
-                _ => None,
-            },
+            Entry::Node(node) => {
+                let entries = node.entries()?;
+                Some(Children::Stored(Box::new(DirectoryEntries::new(reader, entries))))
+            }
         }
     }
 

@@ -129,7 +129,7 @@ impl Measure<'_> {
                 self.content(content, &node.name)?;
                 Ok(Totals { files: 1, bytes: content.length, ..Totals::default() })
             }
-            NodeKind::Directory { entries } => {
+            NodeKind::Directory { entries: Some(entries) } => {
                 let mut totals = self.directory(*entries, depth)?;
                 totals.directories = totals.directories.saturating_add(1);
                 Ok(totals)
