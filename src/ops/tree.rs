@@ -5,9 +5,11 @@ use crate::format::list::TreeRef;
 use crate::format::node::{Metadata, Node, NodeKind};
 use crate::format::snapshot::Snapshot;
 use crate::limits::{DIRECTORY_DEPTH_MAX, PLACES_FREE, PLACES_PER_ENTRY};
+use crate::ops::reach::{Reach, Trouble, Visitor};
 use crate::repo::Reader;
 use crate::stream::{DirectoryEntries, find_entry};
-use std::collections::{BTreeMap, HashMap, HashSet, btree_map};
+use std::collections::{BTreeMap, HashSet, btree_map};
+use std::ops::AddAssign;
 
 /// A node of a snapshot, with its path.
 #[derive(Clone, Debug)]
@@ -135,46 +137,49 @@ pub(super) fn walk_on(
 /// # Errors
 /// `Damaged` if they are too many, as for [`walk`].
 pub fn count(reader: &Reader<'_>, found: &Found) -> Result<u64> {
-    let (mut known, mut stored) = (HashMap::new(), 0);
-    let mut open: Vec<(Option<TreeRef>, u64)> = vec![(None, 0)];
-    let add = |open: &mut Vec<(Option<TreeRef>, u64)>, more: u64| {
-        if let Some((_, sum)) = open.last_mut() {
-            *sum = sum.saturating_add(more);
+    let (mut reach, mut count, mut all) = (Reach::new(reader), Count::default(), Entries(0));
+    let mut waiting = vec![&found.entry];
+    while let Some(entry) = waiting.pop() {
+        match entry {
+            Entry::Leading(names) => waiting.extend(names.values()),
+            Entry::Node(node) => all += reach.entry(&found.path, node, &mut count)?.sum,
         }
-    };
-    walk(
-        reader,
-        found,
-        &mut |_, step| {
-            match step {
-                Step::Leave => {
-                    if let Some((entries, beneath)) = open.pop() {
-                        entries.map(|entries| known.insert(entries, beneath));
-                        add(&mut open, beneath);
-                    }
-                }
-                Step::Node(_) => {
-                    stored += 1;
-                    add(&mut open, 1);
-                }
-                Step::Enter(node) => {
-                    let own = u64::from(!leads(node));
-                    stored += own;
-                    add(&mut open, own);
-                    let entries = node.entries();
-                    if let Some(beneath) = entries.and_then(|entries| known.get(&entries)) {
-                        add(&mut open, *beneath);
-                        return Ok(false);
-                    }
-                    open.push((entries, 0));
-                }
-            }
-            Ok(true)
-        },
-        &mut |_| Ok(()),
-    )?;
-    let entries = open.pop().map_or(0, |(_, entries)| entries);
-    plausible(entries, stored, &found.path).map(|()| entries)
+    }
+    plausible(all.0, count.stored, &found.path).map(|()| all.0)
+}
+
+/// A number of entries, in all places where they stand: a forged tree may have more than are counted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Entries(pub u64);
+
+impl AddAssign for Entries {
+    fn add_assign(&mut self, more: Entries) {
+        self.0 = self.0.saturating_add(more.0);
+    }
+}
+
+/// Counts entries.
+#[derive(Default)]
+struct Count {
+    /// Those that are stored, each of them once.
+    stored: u64,
+}
+
+impl Visitor for Count {
+    type Sum = Entries;
+
+    fn entry(&mut self, _: &[u8], _: &Node) -> Result<Entries> {
+        self.stored += 1;
+        Ok(Entries(1))
+    }
+
+    fn trouble(&mut self, _: &[u8], _: Trouble) -> Result<Entries> {
+        Ok(Entries(0))
+    }
+
+    fn wants_contents(&self) -> bool {
+        false
+    }
 }
 
 /// Whether so many entries may come of so many that are stored. What stands in several places

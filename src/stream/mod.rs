@@ -9,5 +9,5 @@ mod tree;
 mod window;
 
 pub use content::{ContentWriter, Cutter, StreamError, Written};
-pub use directory::{DirectoryEntries, DirectoryWriter, find_entry};
+pub use directory::{DirectoryEntries, DirectoryPart, DirectoryWriter, OpenPart, find_entry};
 pub use list::{ListWriter, Pieces};
