@@ -14,7 +14,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 pub struct NotedDamage {
     notes: BTreeMap<NoteId, Damage>,
     /// Notes that could not be read.
-    pub(super) troubles: Vec<Error>,
+    pub(super) troubles: Vec<(Handle, Error)>,
 }
 
 impl NotedDamage {
@@ -33,7 +33,7 @@ impl Repository {
     /// Those of a store that cannot be read; a note that is damaged, newer or gone costs itself.
     pub fn noted_damage(&self) -> Result<NotedDamage> {
         let mut noted = NotedDamage::default();
-        for (id, note) in self.notes(|error| noted.troubles.push(error))? {
+        for (id, note) in self.notes(|handle, error| noted.troubles.push((handle, error)))? {
             if let About::Damage(damage) = note.about {
                 noted.notes.insert(id, damage);
             }

@@ -18,16 +18,19 @@ impl Repository {
     ///
     /// # Errors
     /// Those of a store that cannot be read.
-    pub(super) fn notes(&self, mut trouble: impl FnMut(Error)) -> Result<BTreeMap<NoteId, Note>> {
+    pub(super) fn notes(
+        &self,
+        mut trouble: impl FnMut(Handle, Error),
+    ) -> Result<BTreeMap<NoteId, Note>> {
         let mut notes = BTreeMap::new();
         let (mut seen, mut withdrawn) = (HashSet::new(), BTreeSet::new());
         loop {
             let mut listed = self.backend().list(ObjectKind::Note)?;
             listed.retain(|object| seen.insert(object.handle.clone()));
-            let read: Vec<_> =
-                listed.into_par_iter().map(|object| self.note(&object.handle)).collect();
+            let read = |handle| (self.note(&handle), handle);
+            let read: Vec<_> = listed.into_par_iter().map(|object| read(object.handle)).collect();
             let before = withdrawn.len();
-            for note in read {
+            for (note, handle) in read {
                 match note {
                     Ok(Note { about: About::Withdrawal(withdrawal), .. }) => {
                         withdrawn.extend(withdrawal.notes);
@@ -35,7 +38,7 @@ impl Repository {
                     Ok(note) => drop(notes.insert(note.id, note)),
                     Err(error) if error.kind() == Kind::NotFound => {}
                     Err(error) if matches!(error.kind(), Kind::Damaged | Kind::Unsupported) => {
-                        trouble(error);
+                        trouble(handle, error);
                     }
                     Err(error) => return Err(error),
                 }
