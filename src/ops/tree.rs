@@ -124,7 +124,7 @@ pub(super) fn walk_on(
     let (path, open) = (found.path.clone(), Vec::new());
     let mut walk = Walk { reader, path, open, met, visit, trouble };
     match &found.entry {
-        Entry::Leading(names) => walk.open.push(Level::of_leading(names)),
+        Entry::Leading(names) => walk.open.push(Level::of_leading(names.clone())),
         Entry::Node(node) => walk.node(node, 0)?,
     }
     while walk.next()? {}
@@ -215,28 +215,54 @@ impl Met {
     }
 }
 
+/// The entries of a folder, in order of names.
+pub(super) enum Children<'c> {
+    /// Of one that only leads to parts.
+    Leading(btree_map::IntoIter<Vec<u8>, Entry>),
+    Stored(Box<DirectoryEntries<'c>>),
+}
+
+impl<'c> Children<'c> {
+    /// Those of an entry, if it is a folder.
+    pub(super) fn of(reader: &'c Reader<'c>, entry: &Entry) -> Option<Self> {
+        match entry {
+            Entry::Leading(names) => Some(Children::Leading(names.clone().into_iter())),
+            Entry::Node(node) => Some(Children::stored(reader, node.entries()?)),
+        }
+    }
+
+    pub(super) fn stored(reader: &'c Reader<'c>, entries: TreeRef) -> Self {
+        Children::Stored(Box::new(DirectoryEntries::new(reader, entries)))
+    }
+
+    pub(super) fn next(&mut self) -> Result<Option<(Vec<u8>, Entry)>> {
+        match self {
+            Children::Leading(names) => Ok(names.next()),
+            Children::Stored(entries) => {
+                let node = entries.next_entry()?;
+                Ok(node.map(|node| (node.name.clone(), Entry::Node(Box::new(node)))))
+            }
+        }
+    }
+}
+
 /// An open directory of a walk.
 struct Level<'w> {
-    children: Children<'w>,
+    /// None where they cannot be read, or no further.
+    children: Option<Children<'w>>,
     /// How much of the path leads to its parent; none of the walk's beginning where that only
     /// leads to parts: nobody is told of it.
     back: Option<usize>,
-    /// Directories of the same part above it.
+    /// Directories of the same part above its entries.
     depth: usize,
     /// Whether its entries count as stored: no place before this one had them.
     new: bool,
 }
 
-enum Children<'w> {
-    Leading(btree_map::Iter<'w, Vec<u8>, Entry>),
-    Stored(Box<DirectoryEntries<'w>>),
-    /// Not read, or no further.
-    None,
-}
-
-impl<'w> Level<'w> {
-    fn of_leading(names: &'w BTreeMap<Vec<u8>, Entry>) -> Self {
-        Level { children: Children::Leading(names.iter()), back: None, depth: 0, new: true }
+impl Level<'_> {
+    fn of_leading(names: BTreeMap<Vec<u8>, Entry>) -> Self {
+        let children = Some(Children::Leading(names.into_iter()));
+        Level { children, back: None, depth: 0, new: true }
     }
 }
 
@@ -250,48 +276,45 @@ struct Walk<'w> {
     trouble: &'w mut dyn FnMut(Error) -> Result<()>,
 }
 
-impl<'w> Walk<'w> {
+impl Walk<'_> {
     /// One step on from the directory entered last; false at the end.
     fn next(&mut self) -> Result<bool> {
         let Some(level) = self.open.last_mut() else { return Ok(false) };
         let (depth, new) = (level.depth, level.new);
-        match &mut level.children {
-            Children::None => self.leave()?,
-            Children::Leading(names) => match names.next() {
-                None => self.leave()?,
-                Some((name, entry)) => self.below(name, entry)?,
-            },
-            Children::Stored(entries) => match entries.next_entry() {
-                Ok(None) => self.leave()?,
-                Ok(Some(node)) => {
+        match level.children.as_mut().map_or(Ok(None), Children::next) {
+            Ok(None) => self.leave()?,
+            Ok(Some((name, entry))) => {
+                // Folders that lead to parts are none of what is stored.
+                if matches!(level.children, Some(Children::Stored(_))) {
                     self.met.entry(new, &self.path)?;
-                    let length = push(&mut self.path, &node.name);
-                    self.node_at(&node, depth + 1, length)?;
                 }
-                Err(error) => {
-                    level.children = Children::None;
-                    let path = String::from_utf8_lossy(&self.path);
-                    (self.trouble)(error.within("read directory", path))?;
+                let length = push(&mut self.path, &name);
+                match entry {
+                    Entry::Node(node) => self.node_at(&node, depth, length)?,
+                    Entry::Leading(names) => self.leading_at(&name, names, length)?,
                 }
-            },
+            }
+            Err(error) => {
+                level.children = None;
+                let path = String::from_utf8_lossy(&self.path);
+                (self.trouble)(error.within("read directory", path))?;
+            }
         }
         Ok(true)
     }
 
-    /// What stands under a name of a folder that leads to parts.
-    fn below(&mut self, name: &[u8], entry: &'w Entry) -> Result<()> {
-        let length = push(&mut self.path, name);
-        match entry {
-            Entry::Node(node) => self.node_at(node, 0, length),
-            Entry::Leading(names) if (self.visit)(&self.path, Step::Enter(&leading(name)))? => {
-                self.open.push(Level { back: Some(length), ..Level::of_leading(names) });
-                Ok(())
-            }
-            Entry::Leading(_) => {
-                self.path.truncate(length);
-                Ok(())
-            }
+    /// A folder that leads to parts, whose path is complete.
+    fn leading_at(
+        &mut self,
+        name: &[u8],
+        names: BTreeMap<Vec<u8>, Entry>,
+        length: usize,
+    ) -> Result<()> {
+        match (self.visit)(&self.path, Step::Enter(&leading(name)))? {
+            true => self.open.push(Level { back: Some(length), ..Level::of_leading(names) }),
+            false => self.path.truncate(length),
         }
+        Ok(())
     }
 
     /// A node whose path is complete; after it, the path goes back to `length`.
@@ -313,14 +336,15 @@ impl<'w> Walk<'w> {
             return Ok(());
         }
         let new = self.met.directory(entries);
-        let mut children = Children::Stored(Box::new(DirectoryEntries::new(self.reader, entries)));
+        let mut children = Some(Children::stored(self.reader, entries));
         if depth > DIRECTORY_DEPTH_MAX {
-            children = Children::None;
+            children = None;
             let path = String::from_utf8_lossy(&self.path);
             let reason = "directories are nested too deeply";
             (self.trouble)(Error::damaged("walk", path, reason))?;
         }
-        self.open.push(Level { children, back: Some(self.path.len()), depth, new });
+        let back = Some(self.path.len());
+        self.open.push(Level { children, back, depth: depth + 1, new });
         Ok(())
     }
 
