@@ -35,19 +35,22 @@ pub fn dump(
     let Entry::Node(node) = found.entry else { return Err(no_file(&subject)) };
     let NodeKind::File { content, .. } = &node.kind else { return Err(no_file(&subject)) };
     if let Some(taint) = &node.taint {
-        monitor.note(&taint.told(&path));
+        monitor.note(&format!("{subject}: {}", taint.reason()));
     }
-    let read = each_run(reader, content, &subject, &mut |_, run| match run {
-        Run::Bytes(bytes) => out.write_all(bytes).attempt("write", &subject),
-        Run::Hole(length) => write_zeros(out, length).attempt("write", &subject),
+    let mut written = Ok(());
+    let read = each_run(reader, content, &subject, &mut |_, run| {
+        written = match run {
+            Run::Bytes(bytes) => out.write_all(bytes),
+            Run::Hole(length) => write_zeros(out, length),
+        };
+        match written {
+            Ok(()) => Ok(()),
+            Err(_) => Err(Error::new(Kind::Failed, "write", &subject)),
+        }
     });
     // Whoever reads the output and goes away is no trouble of the file's.
-    read.map_err(|error| match error.kind() {
-        Kind::Damaged | Kind::NotFound if error.subject() != subject => {
-            error.within("dump", &subject)
-        }
-        _ => error,
-    })?;
+    written.attempt("write", &subject)?;
+    read.map_err(|error| error.within("dump", &subject))?;
     out.flush().attempt("write", &subject)?;
     Ok(content.length)
 }

@@ -1,11 +1,10 @@
 //! A source made of memory: any tree, any bytes, any trouble.
 
 use icecore::error::{Error, Kind, Result};
-use icecore::format::list::{Content, TreeRef};
+use icecore::format::list::Content;
 use icecore::format::node::{FileTime, Metadata, Node, NodeKind, Stamp};
-use icecore::format::snapshot::PartKind;
-use icecore::id::ChunkId;
-use icecore::source::{ByteStream, Description, FileItem, FileProof, Got, Item, PartProof, Source};
+use icecore::format::snapshot::{PartKind, SourceName};
+use icecore::source::{ByteStream, FileItem, FileProof, Got, Item, PartProof, Source};
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
@@ -152,8 +151,7 @@ pub fn flat(runs: &[Run]) -> Vec<u8> {
 }
 
 pub fn folder(name: &str) -> Node {
-    let entries = TreeRef { id: ChunkId([0; 32]), levels: 0 };
-    let mut folder = node(name, NodeKind::Directory { entries });
+    let mut folder = node(name, NodeKind::Directory { entries: None });
     folder.meta.mode = 0o755;
     folder
 }
@@ -175,9 +173,9 @@ struct MemorySource {
 }
 
 impl Source for MemorySource {
-    fn describe(&self) -> Description {
+    fn describe(&self) -> SourceName {
         let path = self.root.as_bytes().to_vec();
-        Description { kind: PartKind::Files, path, selection: Default::default() }
+        SourceName { kind: PartKind::Files, path, selection: Default::default() }
     }
 
     fn next(&mut self) -> Result<Option<Item>> {

@@ -50,6 +50,6 @@ impl OpenDirectory {
             self.writer.push(session, node)?;
         }
         let entries: TreeRef = self.writer.finish(session)?;
-        Ok(Node { kind: NodeKind::Directory { entries }, ..self.node })
+        Ok(Node { kind: NodeKind::Directory { entries: Some(entries) }, ..self.node })
     }
 }

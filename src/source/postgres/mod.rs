@@ -7,13 +7,12 @@ mod facts;
 mod globals;
 mod session;
 
-use super::{Description, FileItem, Item, Opener, PartProof, Source};
+use super::{FileItem, Item, Opener, PartProof, Source};
 use crate::env::{Env, Time};
 use crate::error::{Error, Kind, Result};
-use crate::format::list::{Content, TreeRef};
+use crate::format::list::Content;
 use crate::format::node::{FileTime, Metadata, Node, NodeKind, bad_name};
-use crate::format::snapshot::{DATABASES, PartKind};
-use crate::id::ChunkId;
+use crate::format::snapshot::{DATABASES, PartKind, SourceName};
 use crate::postgres::{Client, Settings, ToolOptions, Tools, version_text};
 use databases::Database;
 pub use databases::DatabaseChoice;
@@ -116,8 +115,7 @@ impl PostgresSource {
     }
 
     fn folder(&self, name: &[u8]) -> Node {
-        let entries = TreeRef { id: ChunkId([0; 32]), levels: 0 };
-        self.node(name.to_vec(), NodeKind::Directory { entries }, 0o700)
+        self.node(name.to_vec(), NodeKind::Directory { entries: None }, 0o700)
     }
 
     fn file(&self, name: Vec<u8>, length: Option<u64>, open: Opener) -> FileItem {
@@ -140,11 +138,11 @@ impl PostgresSource {
 }
 
 impl Source for PostgresSource {
-    fn describe(&self) -> Description {
+    fn describe(&self) -> SourceName {
         let words = self.options.selection.iter().map(|word| word.trim_start_matches('-'));
         let mut selection = self.options.databases.words(&self.settings);
         selection.extend(words.map(str::to_owned));
-        Description { kind: PartKind::PostgresDump, path: self.path.clone(), selection }
+        SourceName { kind: PartKind::PostgresDump, path: self.path.clone(), selection }
     }
 
     /// A server without one of its databases is not what was asked for.

@@ -16,9 +16,9 @@ pub use sink::FileSink;
 
 use crate::error::{Attempt, Error, Kind, Result};
 use crate::format::database::DatabaseFacts;
+use crate::format::database::sibling_of;
 use crate::format::node::{FileTime, Metadata, Node, NodeKind};
 use crate::limits::DIRECTORY_DEPTH_MAX;
-use crate::target::sqlite::sibling_of;
 use databases::Sort;
 use folder::{Folder, Found, Made};
 use links::{Links, Same};
