@@ -2,7 +2,8 @@
 
 use crate::vectors;
 use icecore::crypto::{object, slot};
-use icecore::format::{ObjectKind, VERSION, frame, index, list, node, pack};
+use icecore::format::{Form, Handle, Holds, NameForm, ObjectKind, VERSION};
+use icecore::format::{frame, index, list, node, pack};
 use serde_json::Value as Json;
 use std::collections::BTreeSet;
 use std::fs;
@@ -239,6 +240,58 @@ fn implementations() {
     for path in readme.split('`').filter(|text| text.starts_with("src/")) {
         assert!(root().join(path).exists(), "README.md names {path}");
     }
+}
+
+/// The table of the kinds of object is the one that the program goes by: names, numbers, paths,
+/// forms and bounds.
+#[test]
+fn kinds_of_object() {
+    let table = tables().into_iter().find(|table| table.columns.first().unwrap() == "kind");
+    let table = table.expect("a table of kinds");
+    let mut kinds = ObjectKind::ALL.into_iter();
+    let mut kind = None;
+    let mut names = 0;
+    for row in &table.rows {
+        let [name, number, path, _, form, largest, _] = row.as_slice() else { panic!("{row:?}") };
+        if !name.is_empty() {
+            assert_eq!(kind.map_or(0, |kind: ObjectKind| kind.facts().names.len()), names);
+            (kind, names) = (kinds.next(), 0);
+            let facts = kind.unwrap().facts();
+            assert_eq!((facts.name, kind.unwrap().number().to_string()), (&**name, number.clone()));
+            let bytes = match facts.largest {
+                bytes if bytes % (1 << 20) == 0 => format!("{} MiB", bytes >> 20),
+                bytes => format!("{} KiB", bytes >> 10),
+            };
+            assert_eq!(bytes, *largest, "{name}");
+        }
+        names += 1;
+        let kind = kind.unwrap();
+        let said = match kind.facts().form {
+            Form::Open => "open",
+            Form::Own => "its own",
+            Form::Sealed(_) => "sealed",
+        };
+        assert_eq!(said, form, "{row:?}");
+        let mut path = path.trim_matches('`').to_owned();
+        for (part, example) in [
+            ("<first 2 digits>", "ab".to_owned()),
+            ("<slot>", "ab".repeat(16)),
+            ("<S>", "ab".repeat(16)),
+            ("<note>", "ab".repeat(16)),
+            ("<pack>", "ab".repeat(32)),
+            ("<segment>", "ab".repeat(32)),
+            ("<n>", "7".to_owned()),
+            ("<k>", "7".to_owned()),
+        ] {
+            path = path.replace(part, &example);
+        }
+        let handle = Handle::parse(kind, path.rsplit('/').next().unwrap());
+        let handle = handle.unwrap_or_else(|| panic!("{path} is no {kind}"));
+        assert_eq!(handle.path(), path);
+        let holds = |(_, holds): &&(NameForm, Holds)| *holds == handle.holds();
+        assert_eq!(kind.facts().names.iter().position(|row| holds(&row)), Some(names - 1));
+    }
+    assert_eq!((kinds.next(), kind), (None, Some(ObjectKind::Gc)));
 }
 
 /// What the text says of numbers is so: the version, the object kinds, the associated data.

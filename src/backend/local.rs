@@ -299,7 +299,7 @@ impl<D: Disk> Backend for Local<D> {
 
     fn list_pages(&self, kind: ObjectKind, prefix: &str, visit: &mut Visit<'_>) -> Result<()> {
         let folder = kind.folder();
-        if kind != ObjectKind::Pack {
+        if !kind.facts().fans_out {
             return visit(self.list_folder(kind, folder, prefix)?);
         }
         for fan in self.entries(folder)? {

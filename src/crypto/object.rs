@@ -6,7 +6,7 @@ use crate::error::{Error, Kind, Result};
 use crate::format::cursor::{Reader, length32};
 use crate::format::frame::{INNER_HEAD, SALT, SEAL, SEALED_HEAD, SealedHead};
 use crate::format::pack::Salt;
-use crate::format::{Codec, Handle, ObjectKind, padme};
+use crate::format::{Codec, Form, Handle, ObjectKind, SealedBy, padme};
 use crate::id::{IndexId, RepoId};
 use zeroize::Zeroizing;
 
@@ -148,14 +148,12 @@ fn aad(head: &SealedHead, repository: RepoId, place: &str) -> Vec<u8> {
 
 /// The key that seals objects of a kind.
 fn purpose(kind: ObjectKind) -> Result<Purpose> {
-    match kind {
-        ObjectKind::Index => Ok(Purpose::SealIndex),
-        ObjectKind::Writer => Ok(Purpose::SealWriter),
-        ObjectKind::Snapshot | ObjectKind::Forgotten | ObjectKind::Note => {
-            Ok(Purpose::SealSnapshot)
-        }
-        ObjectKind::Gc => Ok(Purpose::SealGc),
-        ObjectKind::Config | ObjectKind::Key | ObjectKind::Pack => Err(not_sealed(kind)),
+    match kind.facts().form {
+        Form::Sealed(SealedBy::Index) => Ok(Purpose::SealIndex),
+        Form::Sealed(SealedBy::Writer) => Ok(Purpose::SealWriter),
+        Form::Sealed(SealedBy::Snapshot) => Ok(Purpose::SealSnapshot),
+        Form::Sealed(SealedBy::Gc) => Ok(Purpose::SealGc),
+        Form::Open | Form::Own => Err(not_sealed(kind)),
     }
 }
 

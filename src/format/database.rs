@@ -4,6 +4,20 @@ use super::record::no_text;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
+/// How the names of the files end that SQLite keeps beside a database, and would replay into
+/// another that comes to stand in its place. A super-journal (-mj...) is not among them: it is looked
+/// up only by a -journal that names it, and removing that of another set of databases would turn
+/// their rollback into a commit.
+pub const SIBLINGS: [&str; 3] = ["-wal", "-shm", "-journal"];
+
+/// The name of the database that a file named `name` would belong to, if it is named like one of
+/// [`SIBLINGS`]. The name alone decides: whether such a database stands beside it is for the caller
+/// to see.
+pub fn sibling_of(name: &[u8]) -> Option<&[u8]> {
+    let main = SIBLINGS.iter().find_map(|suffix| name.strip_suffix(suffix.as_bytes()))?;
+    (!main.is_empty()).then_some(main)
+}
+
 /// Facts of a database, by its engine.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]

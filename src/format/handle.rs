@@ -1,6 +1,6 @@
 //! Chapter 2: the address of an object, kind and name, in an exact grammar.
 
-use super::ObjectKind;
+use super::{Holds, KindFacts, NameForm, ObjectKind};
 use crate::id::{IndexId, NoteId, PackId, SlotId, SnapshotId, unhex};
 use std::fmt;
 
@@ -9,79 +9,79 @@ use std::fmt;
 pub struct Handle {
     kind: ObjectKind,
     name: String,
+    holds: Holds,
 }
 
 impl Handle {
+    fn new(kind: ObjectKind, name: impl ToString, holds: Holds) -> Self {
+        Handle { kind, name: name.to_string(), holds }
+    }
+
     /// `config/<n>`
     pub fn config(number: u64) -> Self {
-        Handle { kind: ObjectKind::Config, name: number.to_string() }
+        Handle::new(ObjectKind::Config, number, Holds::Config)
     }
 
     /// `keys/<id>`
     pub fn key(id: SlotId) -> Self {
-        Handle { kind: ObjectKind::Key, name: id.to_string() }
+        Handle::new(ObjectKind::Key, id, Holds::Slot)
     }
 
     /// `packs/<2 hex>/<id>`
     pub fn pack(id: PackId) -> Self {
-        Handle { kind: ObjectKind::Pack, name: id.to_string() }
+        Handle::new(ObjectKind::Pack, id, Holds::Blobs)
     }
 
     /// `index/<id>`
     pub fn index(id: IndexId) -> Self {
-        Handle { kind: ObjectKind::Index, name: id.to_string() }
+        Handle::new(ObjectKind::Index, id, Holds::Segment)
     }
 
     /// `writers/<S>`
     pub fn writer(id: SnapshotId) -> Self {
-        Handle { kind: ObjectKind::Writer, name: id.to_string() }
+        Handle::new(ObjectKind::Writer, id, Holds::Registration)
     }
 
     /// `writers/<S>.<k>`
     pub fn heartbeat(id: SnapshotId, beat: u64) -> Self {
-        Handle { kind: ObjectKind::Writer, name: format!("{id}.{beat}") }
+        Handle::new(ObjectKind::Writer, format!("{id}.{beat}"), Holds::Heartbeat)
     }
 
     /// `snapshots/<S>`
     pub fn snapshot(id: SnapshotId) -> Self {
-        Handle { kind: ObjectKind::Snapshot, name: id.to_string() }
+        Handle::new(ObjectKind::Snapshot, id, Holds::Outcome)
     }
 
     /// `forgotten/<S>`
     pub fn forgotten(id: SnapshotId) -> Self {
-        Handle { kind: ObjectKind::Forgotten, name: id.to_string() }
+        Handle::new(ObjectKind::Forgotten, id, Holds::Forgotten)
     }
 
     /// `notes/<id>`
     pub fn note(id: NoteId) -> Self {
-        Handle { kind: ObjectKind::Note, name: id.to_string() }
+        Handle::new(ObjectKind::Note, id, Holds::Note)
     }
 
     /// `gc/<n>`
     pub fn gc(generation: u64) -> Self {
-        Handle { kind: ObjectKind::Gc, name: generation.to_string() }
+        Handle::new(ObjectKind::Gc, generation, Holds::Condemned)
     }
 
     /// `gc/<n>.verdict`
     pub fn verdict(generation: u64) -> Self {
-        Handle { kind: ObjectKind::Gc, name: format!("{generation}.verdict") }
+        Handle::new(ObjectKind::Gc, format!("{generation}.verdict"), Holds::Verdict)
     }
 
     /// The handle of a name as it stands in a listing, if it is in the grammar to the letter.
     pub fn parse(kind: ObjectKind, name: &str) -> Option<Self> {
-        let valid = match kind {
-            ObjectKind::Config => number(name).is_some(),
-            ObjectKind::Key | ObjectKind::Forgotten | ObjectKind::Note | ObjectKind::Snapshot => {
-                unhex::<16>(name).is_some()
-            }
-            ObjectKind::Pack | ObjectKind::Index => unhex::<32>(name).is_some(),
-            ObjectKind::Writer => match name.split_once('.') {
-                None => unhex::<16>(name).is_some(),
-                Some((id, beat)) => unhex::<16>(id).is_some() && number(beat).is_some(),
-            },
-            ObjectKind::Gc => number(name.strip_suffix(".verdict").unwrap_or(name)).is_some(),
-        };
-        valid.then(|| Handle { kind, name: name.to_owned() })
+        let mut forms = kind.facts().names.iter();
+        let (_, holds) = forms.find(|(form, _)| form.fits(name))?;
+        Some(Handle::new(kind, name, *holds))
+    }
+
+    /// What the object holds.
+    pub fn holds(&self) -> Holds {
+        self.holds
     }
 
     /// The kind.
@@ -96,25 +96,33 @@ impl Handle {
 
     /// The path below the repository's root, `/` between its parts.
     pub fn path(&self) -> String {
-        match (self.kind, self.name.split_at_checked(2)) {
-            (ObjectKind::Pack, Some((fan, _))) => format!("packs/{fan}/{}", self.name),
-            (kind, _) => format!("{}/{}", kind.folder(), self.name),
+        let KindFacts { folder, fans_out, .. } = self.kind.facts();
+        match self.name.split_at_checked(2).filter(|_| fans_out) {
+            Some((fan, _)) => format!("{folder}/{fan}/{}", self.name),
+            None => format!("{folder}/{}", self.name),
         }
     }
 
     /// The number in the name of a config, a generation or a verdict, or of a heartbeat.
     pub fn number(&self) -> Option<u64> {
-        match self.kind {
-            ObjectKind::Config => number(&self.name),
-            ObjectKind::Gc => number(self.name.strip_suffix(".verdict").unwrap_or(&self.name)),
-            ObjectKind::Writer => self.name.split_once('.').and_then(|(_, beat)| number(beat)),
-            _ => None,
+        match self.holds {
+            Holds::Config | Holds::Condemned | Holds::Verdict => {
+                number(self.name.split('.').next()?)
+            }
+            Holds::Heartbeat => self.name.split_once('.').and_then(|(_, beat)| number(beat)),
+            Holds::Slot
+            | Holds::Blobs
+            | Holds::Segment
+            | Holds::Registration
+            | Holds::Outcome
+            | Holds::Forgotten
+            | Holds::Note => None,
         }
     }
 
     /// Whether this is `gc/<n>.verdict`.
     pub fn is_verdict(&self) -> bool {
-        self.kind == ObjectKind::Gc && self.name.ends_with(".verdict")
+        self.holds == Holds::Verdict
     }
 
     /// The pack's id, if this is a pack.
@@ -139,11 +147,17 @@ impl Handle {
 
     /// `S`, if this is a registration, heartbeat, outcome or forgotten mark.
     pub fn snapshot_id(&self) -> Option<SnapshotId> {
-        match self.kind {
-            ObjectKind::Writer | ObjectKind::Snapshot | ObjectKind::Forgotten => {
+        match self.holds {
+            Holds::Registration | Holds::Heartbeat | Holds::Outcome | Holds::Forgotten => {
                 unhex(self.name.split('.').next()?).map(SnapshotId)
             }
-            _ => None,
+            Holds::Config
+            | Holds::Slot
+            | Holds::Blobs
+            | Holds::Segment
+            | Holds::Note
+            | Holds::Condemned
+            | Holds::Verdict => None,
         }
     }
 }
@@ -151,6 +165,22 @@ impl Handle {
 impl fmt::Display for Handle {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.path())
+    }
+}
+
+impl NameForm {
+    fn fits(self, name: &str) -> bool {
+        let is_id = |name| unhex::<16>(name).is_some();
+        let is_number = |name| number(name).is_some();
+        match self {
+            NameForm::Number => is_number(name),
+            NameForm::NumberAnd(end) => name.strip_suffix(end).is_some_and(is_number),
+            NameForm::Id => is_id(name),
+            NameForm::IdAndNumber => {
+                name.split_once('.').is_some_and(|(id, beat)| is_id(id) && is_number(beat))
+            }
+            NameForm::Hash => unhex::<32>(name).is_some(),
+        }
     }
 }
 

@@ -51,10 +51,9 @@ pub struct Taint {
 }
 
 impl Taint {
-    /// What a user is told of the entry at `path`.
-    pub fn told(&self, path: &[u8]) -> String {
-        let path = String::from_utf8_lossy(path);
-        format!("{path} was damaged at its source when it was captured: {}", self.finding)
+    /// What is wrong, as a user is told.
+    pub fn reason(&self) -> String {
+        format!("it was damaged at its source: {}", self.finding)
     }
 }
 
@@ -87,8 +86,9 @@ pub enum NodeKind {
     },
     /// A directory.
     Directory {
-        /// Its entries.
-        entries: TreeRef,
+        /// Its entries; none of a directory that is not stored, or not yet. No record is without.
+        #[serde(with = "stored")]
+        entries: Option<TreeRef>,
     },
     /// A symbolic link.
     Symlink {
@@ -112,7 +112,37 @@ pub enum NodeKind {
     },
 }
 
+/// Entries as records have them: always there.
+mod stored {
+    use super::TreeRef;
+    use serde::{Deserialize, Deserializer, Serialize, Serializer, ser};
+
+    pub(super) fn serialize<S: Serializer>(
+        entries: &Option<TreeRef>,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        match entries {
+            Some(entries) => entries.serialize(serializer),
+            None => Err(ser::Error::custom("the entries of a directory are not stored")),
+        }
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Option<TreeRef>, D::Error> {
+        TreeRef::deserialize(deserializer).map(Some)
+    }
+}
+
 impl Node {
+    /// The root of its entries, if it is a directory whose entries are stored.
+    pub fn entries(&self) -> Option<TreeRef> {
+        match self.kind {
+            NodeKind::Directory { entries } => entries,
+            _ => None,
+        }
+    }
+
     /// Why no link leads to its target, if it is one.
     pub(super) fn bad_target(&self) -> Option<&'static str> {
         match &self.kind {

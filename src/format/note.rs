@@ -3,6 +3,7 @@
 use super::record::Record;
 use crate::env::Time;
 use crate::id::{NoteId, PackId, SnapshotId};
+use crate::limits::NOTED_BLOBS_MAX;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 
@@ -68,6 +69,56 @@ pub struct Damage {
     pub packs: BTreeSet<PackId>,
     /// Blobs, by their pack and their offset in it.
     pub blobs: BTreeSet<(PackId, u32)>,
+}
+
+impl Damage {
+    /// Whether nothing is damaged.
+    pub fn is_empty(&self) -> bool {
+        self.packs.is_empty() && self.blobs.is_empty()
+    }
+
+    /// Whether anything of a pack is damaged.
+    pub fn touches(&self, pack: &PackId) -> bool {
+        let mut blobs = self.blobs.range((*pack, 0)..=(*pack, u32::MAX));
+        self.packs.contains(pack) || blobs.next().is_some()
+    }
+
+    /// Adds what another says.
+    pub fn add(&mut self, other: &Damage) {
+        self.packs.extend(&other.packs);
+        self.blobs.extend(&other.blobs);
+    }
+
+    /// Adds blobs of one pack by their offsets; of very many, the pack.
+    pub fn add_blobs(&mut self, pack: PackId, offsets: &BTreeSet<u32>) {
+        match offsets.len() > NOTED_BLOBS_MAX {
+            true => drop(self.packs.insert(pack)),
+            false => self.blobs.extend(offsets.iter().map(|offset| (pack, *offset))),
+        }
+    }
+
+    /// What of it another does not say.
+    pub fn without(&self, other: &Damage) -> Damage {
+        let is_new =
+            |blob: &&(PackId, u32)| !other.packs.contains(&blob.0) && !other.blobs.contains(blob);
+        Damage {
+            packs: self.packs.difference(&other.packs).copied().collect(),
+            blobs: self.blobs.iter().filter(is_new).copied().collect(),
+        }
+    }
+
+    /// The same in parts of at most so many packs and blobs.
+    pub fn parts(self, most: usize) -> Vec<Damage> {
+        let (packs, blobs): (Vec<_>, Vec<_>) =
+            (self.packs.into_iter().collect(), self.blobs.into_iter().collect());
+        let of_packs = packs
+            .chunks(most)
+            .map(|packs| Damage { packs: packs.iter().copied().collect(), blobs: BTreeSet::new() });
+        let of_blobs = blobs
+            .chunks(most)
+            .map(|blobs| Damage { packs: BTreeSet::new(), blobs: blobs.iter().copied().collect() });
+        of_packs.chain(of_blobs).collect()
+    }
 }
 
 /// Notes that no longer hold.

@@ -91,11 +91,17 @@ pub(super) fn no_text(text: &Option<String>) -> bool {
 /// What serde reads in `bytes`: also other forms than the canonical one.
 fn parse<T: DeserializeOwned>(bytes: &[u8], subject: &str) -> Result<T> {
     serde_cbor::from_slice(bytes).map_err(|cause| {
-        let text = cause.to_string();
-        let unknown = text.contains("unknown field") || text.contains("unknown variant");
-        let kind = if unknown { Kind::Unsupported } else { Kind::Damaged };
+        let kind = if is_unknown(&cause) { Kind::Unsupported } else { Kind::Damaged };
         Error::new(kind, "decode", subject).caused_by(cause)
     })
+}
+
+/// Whether a field or variant is not known. Serde tells its errors apart by their first words alone;
+/// whatever of the input stands in them comes later.
+fn is_unknown(cause: &serde_cbor::Error) -> bool {
+    let text = cause.to_string();
+    cause.is_data()
+        && ["unknown field ", "unknown variant "].iter().any(|word| text.starts_with(word))
 }
 
 /// `value` must encode to exactly `bytes`. Nothing is copied: it may be a keyring.

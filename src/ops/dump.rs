@@ -34,17 +34,21 @@ pub fn dump(
     let Entry::Node(node) = found.entry else { return Err(no_file(&subject)) };
     let NodeKind::File { content, .. } = &node.kind else { return Err(no_file(&subject)) };
     if let Some(taint) = &node.taint {
-        monitor.note(&taint.told(&path));
+        monitor.note(&format!("{subject}: {}", taint.reason()));
     }
-    let read = ContentReader::new(reader, content, &subject)
-        .and_then(|content| content.copy(out, &mut |_| Ok(())));
+    let mut written = Ok(());
+    let read = ContentReader::new(reader, content, &subject).and_then(|content| {
+        content.each_run(&mut |run| {
+            written = run.write_to(out);
+            match written {
+                Ok(()) => Ok(()),
+                Err(_) => Err(Error::new(Kind::Failed, "write", &subject)),
+            }
+        })
+    });
     // Whoever reads the output and goes away is no trouble of the file's.
-    read.map_err(|error| match error.kind() {
-        Kind::Damaged | Kind::NotFound if error.subject() != subject => {
-            error.within("dump", &subject)
-        }
-        _ => error,
-    })?;
+    written.attempt("write", &subject)?;
+    read.map_err(|error| error.within("dump", &subject))?;
     out.flush().attempt("write", &subject)?;
     Ok(content.length)
 }

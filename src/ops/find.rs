@@ -124,11 +124,11 @@ impl Search<'_> {
             Step::Node(node) => (true, self.hit(path, node)),
             Step::Enter(node) => {
                 let hit = self.hit(path, node);
-                let NodeKind::Directory { entries } = node.kind else { return (true, hit) };
-                if self.barren.contains(&entries) {
+                let entries = node.entries();
+                if entries.is_some_and(|entries| self.barren.contains(&entries)) {
                     return (false, hit);
                 }
-                self.open.push((!tree::leads(node)).then(|| (entries, self.events.get())));
+                self.open.push(entries.map(|entries| (entries, self.events.get())));
                 (true, hit)
             }
         }

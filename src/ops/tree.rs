@@ -4,11 +4,12 @@ use crate::error::{Error, Kind, Result};
 use crate::format::list::TreeRef;
 use crate::format::node::{Metadata, Node, NodeKind};
 use crate::format::snapshot::Snapshot;
-use crate::id::ChunkId;
 use crate::limits::{DIRECTORY_DEPTH_MAX, PLACES_FREE, PLACES_PER_ENTRY};
+use crate::ops::reach::{Reach, Trouble, Visitor};
 use crate::repo::Reader;
 use crate::stream::{DirectoryEntries, find_entry};
-use std::collections::{BTreeMap, HashMap, HashSet, btree_map};
+use std::collections::{BTreeMap, HashSet, btree_map};
+use std::ops::AddAssign;
 
 /// A node of a snapshot, with its path.
 #[derive(Clone, Debug)]
@@ -75,11 +76,11 @@ pub fn find(reader: &Reader<'_>, snapshot: &Snapshot, path: &[u8]) -> Result<Fou
     for name in path.split(|byte| *byte == b'/').filter(|name| !name.is_empty()) {
         let below = match entry {
             Entry::Leading(mut names) => names.remove(name),
-            Entry::Node(node) => match node.kind {
-                NodeKind::Directory { entries } => {
+            Entry::Node(node) => match node.entries() {
+                Some(entries) => {
                     find_entry(reader, entries, name)?.map(|node| Entry::Node(Box::new(node)))
                 }
-                _ => None,
+                None => None,
             },
         };
         entry = below.ok_or_else(|| {
@@ -123,7 +124,7 @@ pub(super) fn walk_on(
     let (path, open) = (found.path.clone(), Vec::new());
     let mut walk = Walk { reader, path, open, met, visit, trouble };
     match &found.entry {
-        Entry::Leading(names) => walk.open.push(Level::of_leading(names)),
+        Entry::Leading(names) => walk.open.push(Level::of_leading(names.clone())),
         Entry::Node(node) => walk.node(node, 0)?,
     }
     while walk.next()? {}
@@ -136,47 +137,49 @@ pub(super) fn walk_on(
 /// # Errors
 /// `Damaged` if they are too many, as for [`walk`].
 pub fn count(reader: &Reader<'_>, found: &Found) -> Result<u64> {
-    let (mut known, mut stored) = (HashMap::new(), 0);
-    let mut open: Vec<(Option<TreeRef>, u64)> = vec![(None, 0)];
-    let add = |open: &mut Vec<(Option<TreeRef>, u64)>, more: u64| {
-        if let Some((_, sum)) = open.last_mut() {
-            *sum = sum.saturating_add(more);
+    let (mut reach, mut count, mut all) = (Reach::new(reader), Count::default(), Entries(0));
+    let mut waiting = vec![&found.entry];
+    while let Some(entry) = waiting.pop() {
+        match entry {
+            Entry::Leading(names) => waiting.extend(names.values()),
+            Entry::Node(node) => all += reach.entry(&found.path, node, &mut count)?.sum,
         }
-    };
-    walk(
-        reader,
-        found,
-        &mut |_, step| {
-            match step {
-                Step::Leave => {
-                    if let Some((Some(entries), beneath)) = open.pop() {
-                        known.insert(entries, beneath);
-                        add(&mut open, beneath);
-                    }
-                }
-                Step::Node(_) => {
-                    stored += 1;
-                    add(&mut open, 1);
-                }
-                Step::Enter(node) => {
-                    let own = u64::from(!leads(node));
-                    stored += own;
-                    add(&mut open, own);
-                    if let NodeKind::Directory { entries } = node.kind {
-                        if let Some(beneath) = known.get(&entries).filter(|_| !leads(node)) {
-                            add(&mut open, *beneath);
-                            return Ok(false);
-                        }
-                        open.push((Some(entries), 0));
-                    }
-                }
-            }
-            Ok(true)
-        },
-        &mut |_| Ok(()),
-    )?;
-    let entries = open.pop().map_or(0, |(_, entries)| entries);
-    plausible(entries, stored, &found.path).map(|()| entries)
+    }
+    plausible(all.0, count.stored, &found.path).map(|()| all.0)
+}
+
+/// A number of entries, in all places where they stand: a forged tree may have more than are counted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Entries(pub u64);
+
+impl AddAssign for Entries {
+    fn add_assign(&mut self, more: Entries) {
+        self.0 = self.0.saturating_add(more.0);
+    }
+}
+
+/// Counts entries.
+#[derive(Default)]
+struct Count {
+    /// Those that are stored, each of them once.
+    stored: u64,
+}
+
+impl Visitor for Count {
+    type Sum = Entries;
+
+    fn entry(&mut self, _: &[u8], _: &Node) -> Result<Entries> {
+        self.stored += 1;
+        Ok(Entries(1))
+    }
+
+    fn trouble(&mut self, _: &[u8], _: Trouble) -> Result<Entries> {
+        Ok(Entries(0))
+    }
+
+    fn wants_contents(&self) -> bool {
+        false
+    }
 }
 
 /// Whether so many entries may come of so many that are stored. What stands in several places
@@ -212,28 +215,54 @@ impl Met {
     }
 }
 
+/// The entries of a folder, in order of names.
+pub(super) enum Children<'c> {
+    /// Of one that only leads to parts.
+    Leading(btree_map::IntoIter<Vec<u8>, Entry>),
+    Stored(Box<DirectoryEntries<'c>>),
+}
+
+impl<'c> Children<'c> {
+    /// Those of an entry, if it is a folder.
+    pub(super) fn of(reader: &'c Reader<'c>, entry: &Entry) -> Option<Self> {
+        match entry {
+            Entry::Leading(names) => Some(Children::Leading(names.clone().into_iter())),
+            Entry::Node(node) => Some(Children::stored(reader, node.entries()?)),
+        }
+    }
+
+    pub(super) fn stored(reader: &'c Reader<'c>, entries: TreeRef) -> Self {
+        Children::Stored(Box::new(DirectoryEntries::new(reader, entries)))
+    }
+
+    pub(super) fn next(&mut self) -> Result<Option<(Vec<u8>, Entry)>> {
+        match self {
+            Children::Leading(names) => Ok(names.next()),
+            Children::Stored(entries) => {
+                let node = entries.next_entry()?;
+                Ok(node.map(|node| (node.name.clone(), Entry::Node(Box::new(node)))))
+            }
+        }
+    }
+}
+
 /// An open directory of a walk.
 struct Level<'w> {
-    children: Children<'w>,
+    /// None where they cannot be read, or no further.
+    children: Option<Children<'w>>,
     /// How much of the path leads to its parent; none of the walk's beginning where that only
     /// leads to parts: nobody is told of it.
     back: Option<usize>,
-    /// Directories of the same part above it.
+    /// Directories of the same part above its entries.
     depth: usize,
     /// Whether its entries count as stored: no place before this one had them.
     new: bool,
 }
 
-enum Children<'w> {
-    Leading(btree_map::Iter<'w, Vec<u8>, Entry>),
-    Stored(Box<DirectoryEntries<'w>>),
-    /// Not read, or no further.
-    None,
-}
-
-impl<'w> Level<'w> {
-    fn of_leading(names: &'w BTreeMap<Vec<u8>, Entry>) -> Self {
-        Level { children: Children::Leading(names.iter()), back: None, depth: 0, new: true }
+impl Level<'_> {
+    fn of_leading(names: BTreeMap<Vec<u8>, Entry>) -> Self {
+        let children = Some(Children::Leading(names.into_iter()));
+        Level { children, back: None, depth: 0, new: true }
     }
 }
 
@@ -247,50 +276,47 @@ struct Walk<'w> {
     trouble: &'w mut dyn FnMut(Error) -> Result<()>,
 }
 
-impl<'w> Walk<'w> {
+impl Walk<'_> {
     /// One step on from the directory entered last; false at the end.
     fn next(&mut self) -> Result<bool> {
         let Some(level) = self.open.last_mut() else { return Ok(false) };
         let (depth, new) = (level.depth, level.new);
-        match &mut level.children {
-            Children::None => self.leave()?,
-            Children::Leading(names) => match names.next() {
-                None => self.leave()?,
-                Some((name, entry)) => self.below(name, entry)?,
-            },
-            Children::Stored(entries) => match entries.next_entry() {
-                Ok(None) => self.leave()?,
-                Ok(Some(node)) => {
+        match level.children.as_mut().map_or(Ok(None), Children::next) {
+            Ok(None) => self.leave()?,
+            Ok(Some((name, entry))) => {
+                // Folders that lead to parts are none of what is stored.
+                if matches!(level.children, Some(Children::Stored(_))) {
                     self.met.entry(new, &self.path)?;
-                    let length = push(&mut self.path, &node.name);
-                    self.node_at(&node, depth + 1, length)?;
                 }
-                // What holds for one directory holds for all of them.
-                Err(error) if error.kind() == Kind::Unavailable => return Err(error),
-                Err(error) => {
-                    level.children = Children::None;
-                    let path = String::from_utf8_lossy(&self.path);
-                    (self.trouble)(error.within("read directory", path))?;
+                let length = push(&mut self.path, &name);
+                match entry {
+                    Entry::Node(node) => self.node_at(&node, depth, length)?,
+                    Entry::Leading(names) => self.leading_at(&name, names, length)?,
                 }
-            },
+            }
+            // What holds for one directory holds for all of them.
+            Err(error) if error.kind() == Kind::Unavailable => return Err(error),
+            Err(error) => {
+                level.children = None;
+                let path = String::from_utf8_lossy(&self.path);
+                (self.trouble)(error.within("read directory", path))?;
+            }
         }
         Ok(true)
     }
 
-    /// What stands under a name of a folder that leads to parts.
-    fn below(&mut self, name: &[u8], entry: &'w Entry) -> Result<()> {
-        let length = push(&mut self.path, name);
-        match entry {
-            Entry::Node(node) => self.node_at(node, 0, length),
-            Entry::Leading(names) if (self.visit)(&self.path, Step::Enter(&leading(name)))? => {
-                self.open.push(Level { back: Some(length), ..Level::of_leading(names) });
-                Ok(())
-            }
-            Entry::Leading(_) => {
-                self.path.truncate(length);
-                Ok(())
-            }
+    /// A folder that leads to parts, whose path is complete.
+    fn leading_at(
+        &mut self,
+        name: &[u8],
+        names: BTreeMap<Vec<u8>, Entry>,
+        length: usize,
+    ) -> Result<()> {
+        match (self.visit)(&self.path, Step::Enter(&leading(name)))? {
+            true => self.open.push(Level { back: Some(length), ..Level::of_leading(names) }),
+            false => self.path.truncate(length),
         }
+        Ok(())
     }
 
     /// A node whose path is complete; after it, the path goes back to `length`.
@@ -305,21 +331,22 @@ impl<'w> Walk<'w> {
     }
 
     fn node(&mut self, node: &Node, depth: usize) -> Result<()> {
-        let NodeKind::Directory { entries } = node.kind else {
+        let Some(entries) = node.entries() else {
             return (self.visit)(&self.path, Step::Node(node)).map(drop);
         };
         if !(self.visit)(&self.path, Step::Enter(node))? {
             return Ok(());
         }
         let new = self.met.directory(entries);
-        let mut children = Children::Stored(Box::new(DirectoryEntries::new(self.reader, entries)));
+        let mut children = Some(Children::stored(self.reader, entries));
         if depth > DIRECTORY_DEPTH_MAX {
-            children = Children::None;
+            children = None;
             let path = String::from_utf8_lossy(&self.path);
             let reason = "directories are nested too deeply";
             (self.trouble)(Error::damaged("walk", path, reason))?;
         }
-        self.open.push(Level { children, back: Some(self.path.len()), depth, new });
+        let back = Some(self.path.len());
+        self.open.push(Level { children, back, depth: depth + 1, new });
         Ok(())
     }
 
@@ -345,16 +372,13 @@ pub(super) fn push(path: &mut Vec<u8>, name: &[u8]) -> usize {
 
 /// Whether the node is a folder that was not captured itself and only leads to parts.
 pub fn leads(node: &Node) -> bool {
-    matches!(node.kind, NodeKind::Directory { entries } if entries == NOWHERE)
+    matches!(node.kind, NodeKind::Directory { entries: None })
 }
-
-/// No hash is all zeros.
-const NOWHERE: TreeRef = TreeRef { id: ChunkId([0; 32]), levels: 0 };
 
 fn leading(name: &[u8]) -> Node {
     Node {
         name: name.to_vec(),
-        kind: NodeKind::Directory { entries: NOWHERE },
+        kind: NodeKind::Directory { entries: None },
         meta: Metadata { mode: 0o755, ..Metadata::default() },
         stamp: None,
         taint: None,

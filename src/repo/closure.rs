@@ -2,7 +2,7 @@
 
 use super::index::{Entries, Index, Place};
 use crate::error::{Error, Kind, Result};
-use crate::id::BaseId;
+use crate::id::{BaseId, ChunkId};
 use crate::limits::{CLOSURE_BYTES, CLOSURE_READ_MAX};
 use std::collections::{HashMap, HashSet};
 
@@ -16,7 +16,25 @@ impl Index {
         self.closure_without(place, &Entries::new()).map_err(|failure| failure.1)
     }
 
-    /// The same, where the entries in `bad` do not count.
+    /// Every entry that a reader of this blob may come by, those of its bases too, whether they
+    /// count or not; the first [`CLOSURE_READ_MAX`] of them.
+    pub fn may_rest_on(&self, id: &ChunkId) -> Vec<Place> {
+        let mut found = Vec::new();
+        let (mut seen, mut waiting) = (HashSet::from([id.base()]), vec![id.base()]);
+        while let Some(base) = waiting.pop() {
+            for (at, segment) in self.segments().iter().enumerate() {
+                for place in segment.find(&base).filter_map(|row| self.place(at, row)) {
+                    if found.len() < CLOSURE_READ_MAX {
+                        waiting.extend(place.bases.iter().filter(|base| seen.insert(**base)));
+                        found.push(place);
+                    }
+                }
+            }
+        }
+        found
+    }
+
+    /// [`Index::closure`] where the entries in `bad` do not count.
     ///
     /// # Errors
     /// Also the entry to do without before another try: where the closure is too large, one that

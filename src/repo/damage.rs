@@ -6,7 +6,7 @@ use crate::backend::Handle;
 use crate::error::{Error, Kind, Result};
 use crate::format::note::{About, Damage, Note, Withdrawal};
 use crate::id::{NoteId, PackId};
-use crate::limits::{NOTE_DAMAGE_MAX, NOTED_BLOBS_MAX};
+use crate::limits::NOTE_DAMAGE_MAX;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// What notes say of damage, as far as they still hold.
@@ -14,7 +14,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 pub struct NotedDamage {
     notes: BTreeMap<NoteId, Damage>,
     /// Notes that could not be read.
-    pub(super) troubles: Vec<Error>,
+    pub(super) troubles: Vec<(Handle, Error)>,
 }
 
 impl NotedDamage {
@@ -33,7 +33,7 @@ impl Repository {
     /// Those of a store that cannot be read; a note that is damaged, newer or gone costs itself.
     pub fn noted_damage(&self) -> Result<NotedDamage> {
         let mut noted = NotedDamage::default();
-        for (id, note) in self.notes(|error| noted.troubles.push(error))? {
+        for (id, note) in self.notes(|handle, error| noted.troubles.push((handle, error)))? {
             if let About::Damage(damage) = note.about {
                 noted.notes.insert(id, damage);
             }
@@ -113,55 +113,5 @@ impl Repository {
     fn put_note(&self, about: About) -> Result<()> {
         let note = Note { id: NoteId(self.env().random()?), at: self.env().now(), about };
         self.put_record(&Handle::note(note.id), &note).map(drop)
-    }
-}
-
-impl Damage {
-    /// Whether nothing is damaged.
-    pub fn is_empty(&self) -> bool {
-        self.packs.is_empty() && self.blobs.is_empty()
-    }
-
-    /// Whether anything of a pack is damaged.
-    pub fn touches(&self, pack: &PackId) -> bool {
-        let mut blobs = self.blobs.range((*pack, 0)..=(*pack, u32::MAX));
-        self.packs.contains(pack) || blobs.next().is_some()
-    }
-
-    /// Adds what another says.
-    pub fn add(&mut self, other: &Damage) {
-        self.packs.extend(&other.packs);
-        self.blobs.extend(&other.blobs);
-    }
-
-    /// Adds blobs of one pack by their offsets; of very many, the pack.
-    pub fn add_blobs(&mut self, pack: PackId, offsets: &BTreeSet<u32>) {
-        match offsets.len() > NOTED_BLOBS_MAX {
-            true => drop(self.packs.insert(pack)),
-            false => self.blobs.extend(offsets.iter().map(|offset| (pack, *offset))),
-        }
-    }
-
-    /// What of it another does not say.
-    fn without(&self, other: &Damage) -> Damage {
-        let is_new =
-            |blob: &&(PackId, u32)| !other.packs.contains(&blob.0) && !other.blobs.contains(blob);
-        Damage {
-            packs: self.packs.difference(&other.packs).copied().collect(),
-            blobs: self.blobs.iter().filter(is_new).copied().collect(),
-        }
-    }
-
-    /// The same in parts of at most so many packs and blobs.
-    fn parts(self, most: usize) -> Vec<Damage> {
-        let (packs, blobs): (Vec<_>, Vec<_>) =
-            (self.packs.into_iter().collect(), self.blobs.into_iter().collect());
-        let of_packs = packs
-            .chunks(most)
-            .map(|packs| Damage { packs: packs.iter().copied().collect(), blobs: BTreeSet::new() });
-        let of_blobs = blobs
-            .chunks(most)
-            .map(|blobs| Damage { packs: BTreeSet::new(), blobs: blobs.iter().copied().collect() });
-        of_packs.chain(of_blobs).collect()
     }
 }

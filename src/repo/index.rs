@@ -51,8 +51,8 @@ pub struct Index {
     names: Vec<IndexId>,
     generations: Generations,
     standing: Standing,
-    /// Why segments or notes are missing.
-    troubles: Vec<Error>,
+    /// Segments and notes that are missing, and why.
+    troubles: Vec<(Handle, Error)>,
 }
 
 /// Smaller segments than this are merged in memory, so that few have to be searched.
@@ -125,7 +125,7 @@ impl Repository {
                 Ok(_) => {}
                 // A newer program's segment must stop us; a damaged one costs what it named.
                 Err(error) if error.kind() != Kind::Damaged => return Err(error),
-                Err(error) => troubles.push(error),
+                Err(error) => troubles.push((Handle::index(id), error)),
             }
         }
         let segments = merge_small(segments)?;
@@ -185,7 +185,7 @@ impl Index {
     }
 
     /// Segments and notes that could not be read, told once.
-    pub fn take_troubles(&mut self) -> Vec<Error> {
+    pub fn take_troubles(&mut self) -> Vec<(Handle, Error)> {
         std::mem::take(&mut self.troubles)
     }
 

@@ -38,7 +38,7 @@ pub use init::{InitOptions, refuse_begun, refuse_occupied};
 pub use keys::SlotInfo;
 pub use reader::{Plain, Reader};
 pub use rows::{BlobSet, Row};
-pub use session::{Progress, Session, SessionOptions};
+pub use session::{Session, SessionOptions};
 pub use snapshots::{StoredOutcome, StoredSnapshot};
 pub use trailers::{PackContents, ReadPack, WantedPack};
 

@@ -17,7 +17,10 @@ impl Repository {
     ///
     /// # Errors
     /// Those of a store that cannot be read.
-    pub(super) fn notes(&self, mut trouble: impl FnMut(Error)) -> Result<BTreeMap<NoteId, Note>> {
+    pub(super) fn notes(
+        &self,
+        mut trouble: impl FnMut(Handle, Error),
+    ) -> Result<BTreeMap<NoteId, Note>> {
         let mut notes = BTreeMap::new();
         let (mut seen, mut withdrawn) = (HashSet::new(), BTreeSet::new());
         loop {
@@ -32,7 +35,7 @@ impl Repository {
                     Ok(note) => drop(notes.insert(note.id, note)),
                     Err(error) if error.kind() == Kind::NotFound => {}
                     Err(error) if matches!(error.kind(), Kind::Damaged | Kind::Unsupported) => {
-                        trouble(error);
+                        trouble(handle, error);
                     }
                     Err(error) => return Err(error),
                 }

@@ -36,9 +36,6 @@ pub struct SessionOptions {
     pub deltas: bool,
 }
 
-/// What a session has written.
-pub type Progress = Summary;
-
 /// One writer.
 pub struct Session<'r> {
     repository: &'r Repository,
@@ -71,7 +68,7 @@ impl Repository {
     pub fn begin(&self, options: SessionOptions) -> Result<Session<'_>> {
         let id = self.admit(options.who())?;
         let mut index = self.load_index_to_write()?;
-        let troubles = index.take_troubles();
+        let troubles = index.take_troubles().into_iter().map(|(_, error)| error).collect();
         let index = Arc::new(index);
         let now = self.env().now();
         Ok(Session {

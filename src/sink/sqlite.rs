@@ -8,6 +8,7 @@
 
 use super::moves::{Moves, errno, show};
 use crate::error::{Attempt, Error, Kind, Result};
+use crate::format::database::SIBLINGS;
 use rustix::fs::{AtFlags, FileType, FlockOperation, Mode, OFlags, Stat, fcntl_lock, openat};
 use rustix::io::Errno;
 use std::ffi::OsString;
@@ -17,19 +18,8 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::Path;
 
-/// Files that SQLite keeps beside a database and would replay over another. A super-journal
-/// (-mj...) is not among them: it is looked up only by a -journal that names it, and removing
-/// that of another set of databases would turn their rollback into a commit.
-const SIBLINGS: [&str; 3] = ["-journal", "-wal", "-shm"];
-
 /// The first bytes of every database that is not encrypted.
 const MAGIC: &[u8; 16] = b"SQLite format 3\0";
-
-/// The database that a file named `name` would belong to, if it is named like a sibling of one.
-pub fn sibling_of(name: &[u8]) -> Option<&[u8]> {
-    let main = SIBLINGS.iter().find_map(|suffix| name.strip_suffix(suffix.as_bytes()))?;
-    (!main.is_empty()).then_some(main)
-}
 
 /// Whether what `file` begins with makes SQLite open it.
 pub fn is_database(file: &File) -> io::Result<bool> {

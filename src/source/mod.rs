@@ -13,15 +13,15 @@ use crate::error::{Error, Result};
 use crate::format::database::DatabaseFacts;
 use crate::format::facts::PartFacts;
 use crate::format::node::{LinkGroup, Metadata, Node, NodeKind, Scrutiny, Stamp};
-use crate::format::snapshot::PartKind;
+use crate::format::snapshot::SourceName;
 use serde_bytes::ByteBuf;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fmt;
 
 /// One source of a snapshot.
 pub trait Source: Send {
     /// What it is and where it stands in the snapshot.
-    fn describe(&self) -> Description;
+    fn describe(&self) -> SourceName;
 
     /// Looks at what was named, before anything of any source is captured: why it is left out, if
     /// it is although it was named.
@@ -63,18 +63,6 @@ pub trait Source: Send {
 
     /// The end, after the last item.
     fn finish(self: Box<Self>) -> Result<PartProof>;
-}
-
-/// What a source is.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Description {
-    /// The kind of its part.
-    pub kind: PartKind,
-    /// Absolute path at which it stands in the snapshot, `/` between components.
-    pub path: Vec<u8>,
-    /// What of it is asked for, in the words of its kind; empty for all of it. Another selection
-    /// makes another source: what may change from time to time does not belong here.
-    pub selection: BTreeSet<String>,
 }
 
 /// One item of a source.

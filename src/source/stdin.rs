@@ -1,14 +1,12 @@
 //! Streams without a file: standard input, and the output of a command, whose non-zero exit
 //! status is an error.
 
-use super::{
-    ByteStream, Description, Entry, FileItem, FileProof, Got, Item, Opener, PartProof, Source,
-};
+use super::{ByteStream, Entry, FileItem, FileProof, Got, Item, Opener, PartProof, Source};
 use crate::env::{self, Ended, Env, Kept, Running, Time};
 use crate::error::{Attempt, Error, Kind, Result};
 use crate::format::facts::PartFacts;
 use crate::format::node::{FileTime, Metadata, bad_name};
-use crate::format::snapshot::PartKind;
+use crate::format::snapshot::{PartKind, SourceName};
 use rustix::process::{getegid, geteuid};
 use std::collections::BTreeSet;
 use std::ffi::OsString;
@@ -69,9 +67,9 @@ impl StreamSource {
 }
 
 impl Source for StreamSource {
-    fn describe(&self) -> Description {
+    fn describe(&self) -> SourceName {
         let path = [b"/", self.name.as_slice()].concat();
-        Description { kind: PartKind::Stdin, path, selection: BTreeSet::new() }
+        SourceName { kind: PartKind::Stdin, path, selection: BTreeSet::new() }
     }
 
     fn next(&mut self) -> Result<Option<Item>> {

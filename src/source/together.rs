@@ -2,7 +2,7 @@
 //! so that nothing beside them is stored as a file, and what is never captured.
 
 use super::files::{Logs, Scope};
-use super::sqlite::sibling_of;
+use super::sqlite::database_of;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -72,6 +72,6 @@ impl Together {
 
 /// The path of the database that a file at `path` would belong to by its name.
 fn main_of(path: &Path) -> Option<PathBuf> {
-    let main = sibling_of(path.file_name()?.as_bytes())?;
+    let main = database_of(path.file_name()?.as_bytes())?;
     Some(path.with_file_name(std::ffi::OsStr::from_bytes(main)))
 }

@@ -1,12 +1,13 @@
 //! Directories: entries in order of their names, written streaming, read in order or by name.
 
-use super::tree::{Leaf, Leaves, ParentTree, Shape, TreeWriter, misplaced};
+use super::tree::{Leaf, Leaves, Opened, ParentTree, Shape, TreeWriter, Unread, misplaced};
 use crate::error::{Error, Result};
 use crate::format::list::TreeRef;
 use crate::format::node::{DirectoryNode, Node, encode_entry};
 use crate::id::ChunkId;
 use crate::repo::{Reader, Session};
 use std::collections::VecDeque;
+use std::{fmt, vec};
 
 pub(super) struct DirectoryShape;
 
@@ -108,6 +109,64 @@ impl<'a> DirectoryEntries<'a> {
     /// The leaves read so far.
     pub fn nodes(&self) -> &[ChunkId] {
         &self.nodes
+    }
+}
+
+/// One node of a directory that was not read yet, as the nodes above describe it: for whoever
+/// reads nodes that directories share only once.
+pub struct DirectoryPart(Unread<DirectoryShape>);
+
+/// What such a node holds.
+#[derive(Debug)]
+pub enum OpenPart {
+    /// Entries, in order of their names.
+    Entries(vec::IntoIter<Node>),
+    /// The nodes one level down, in order.
+    Parts(vec::IntoIter<DirectoryPart>),
+}
+
+impl DirectoryPart {
+    /// The first node of a directory.
+    pub fn root(root: TreeRef) -> Self {
+        DirectoryPart(Unread::root(root))
+    }
+
+    /// The node's blob.
+    pub fn id(&self) -> &ChunkId {
+        &self.0.id
+    }
+
+    /// A hash of all that is known of it. Another node with the same holds the same, and what is
+    /// wrong with one is wrong with both.
+    pub fn key(&self) -> [u8; 32] {
+        let Unread { id, level, start, end } = &self.0;
+        let mut hasher = blake3::Hasher::new();
+        hasher.update(&id.0).update(&[*level]);
+        for name in [start, end] {
+            // No name holds a NUL.
+            hasher.update(name.as_deref().unwrap_or_default()).update(&[0]);
+        }
+        *hasher.finalize().as_bytes()
+    }
+
+    /// Reads it.
+    ///
+    /// # Errors
+    /// `Damaged` if it cannot be read, or does not hold what is known of it.
+    pub fn open(self, reader: &Reader<'_>) -> Result<OpenPart> {
+        match self.0.open(reader)? {
+            Opened::Leaf(leaf) => Ok(OpenPart::Entries(entries_of(&leaf)?.into_iter())),
+            Opened::Inner(nodes) => {
+                let parts: Vec<DirectoryPart> = nodes.into_iter().map(DirectoryPart).collect();
+                Ok(OpenPart::Parts(parts.into_iter()))
+            }
+        }
+    }
+}
+
+impl fmt::Debug for DirectoryPart {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "DirectoryPart({})", self.0.id)
     }
 }
 

@@ -10,6 +10,6 @@ mod window;
 mod windows;
 
 pub use content::{ContentWriter, Cutter, StreamError, Written};
-pub use directory::{DirectoryEntries, DirectoryWriter, find_entry};
+pub use directory::{DirectoryEntries, DirectoryPart, DirectoryWriter, OpenPart, find_entry};
 pub use list::{ListWriter, Pieces};
 pub use windows::{ContentReader, ContentWindow, PlacedPieces, Run};

@@ -242,17 +242,59 @@ pub(super) struct Leaf<S: Shape> {
     pub(super) end: Option<S::End>,
 }
 
-/// A node that was not visited yet, as its parents describe it.
-struct Unread<S: Shape> {
-    id: ChunkId,
-    level: u8,
-    start: Option<S::End>,
-    end: Option<S::End>,
+/// A node that was not read yet, as the nodes above describe it.
+pub(super) struct Unread<S: Shape> {
+    pub(super) id: ChunkId,
+    pub(super) level: u8,
+    /// Where it begins: the end of what stands before it.
+    pub(super) start: Option<S::End>,
+    /// Where it must end, if it is not the root.
+    pub(super) end: Option<S::End>,
+}
+
+/// A node that was read.
+pub(super) enum Opened<S: Shape> {
+    Leaf(Leaf<S>),
+    /// The nodes one level down, in order.
+    Inner(Vec<Unread<S>>),
 }
 
 /// A node that does not hold what its parent says.
 pub(super) fn misplaced(id: ChunkId) -> Error {
     Error::damaged("read", format!("node {id}"), "it ends elsewhere than its parent says")
+}
+
+impl<S: Shape> Unread<S> {
+    pub(super) fn root(root: TreeRef) -> Self {
+        Unread { id: root.id, level: root.levels, start: None, end: None }
+    }
+
+    /// Reads it. What a leaf holds is not looked at yet.
+    pub(super) fn open(self, reader: &Reader<'_>) -> Result<Opened<S>> {
+        let Unread { id, level, start, end } = self;
+        let plain = reader.read(&id)?;
+        let Some(below) = level.checked_sub(1) else {
+            return Ok(Opened::Leaf(Leaf { id, plain, start, end }));
+        };
+        if level > LEVELS_MAX {
+            return Err(Error::damaged("read", format!("node {id}"), "too many levels"));
+        }
+        let children = S::decode_inner(&plain, level, start.as_ref(), &format!("node {id}"))?;
+        let fits = |first: &S::End, last: &S::End| {
+            start.as_ref().is_none_or(|start| start < first)
+                && end.as_ref().is_none_or(|end| end == last)
+        };
+        match (children.first(), children.last()) {
+            (Some((_, first)), Some((_, last))) if fits(first, last) => {}
+            _ => return Err(misplaced(id)),
+        }
+        let mut begins = start;
+        let unread = children.into_iter().map(|(id, end)| {
+            let start = begins.replace(end.clone());
+            Unread { id, level: below, start, end: Some(end) }
+        });
+        Ok(Opened::Inner(unread.collect()))
+    }
 }
 
 /// Reads the leaves of a tree in order, from any place on.
@@ -264,41 +306,23 @@ pub(super) struct Leaves<'a, S: Shape> {
 
 impl<'a, S: Shape> Leaves<'a, S> {
     pub(super) fn new(reader: &'a Reader<'a>, root: TreeRef) -> Self {
-        Leaves {
-            reader,
-            stack: vec![Unread { id: root.id, level: root.levels, start: None, end: None }],
-        }
+        Leaves { reader, stack: vec![Unread::root(root)] }
     }
 
     /// The next leaf that ends after `from`.
     pub(super) fn next_after(&mut self, from: Option<&S::End>) -> Result<Option<Leaf<S>>> {
-        while let Some(Unread { id, level, start, end }) = self.stack.pop() {
-            let plain = self.reader.read(&id)?;
-            if level == 0 {
-                return Ok(Some(Leaf { id, plain, start, end }));
-            }
-            if level > LEVELS_MAX {
-                return Err(Error::damaged("read", format!("node {id}"), "too many levels"));
-            }
-            let children = S::decode_inner(&plain, level, start.as_ref(), &format!("node {id}"))?;
-            let fits = |first: &S::End, last: &S::End| {
-                start.as_ref().is_none_or(|start| start < first)
-                    && end.as_ref().is_none_or(|end| end == last)
-            };
-            match (children.first(), children.last()) {
-                (Some((_, first)), Some((_, last))) if fits(first, last) => {}
-                _ => return Err(misplaced(id)),
-            }
-            let mut begins = start;
-            let mut wanted = Vec::new();
-            for (child, end) in children {
-                let skip = from.is_some_and(|from| end <= *from);
-                let start = begins.replace(end.clone());
-                if !skip {
-                    wanted.push(Unread { id: child, level: level - 1, start, end: Some(end) });
+        let ends_before = |node: &Unread<S>| match (&node.end, from) {
+            (Some(end), Some(from)) => end <= from,
+            _ => false,
+        };
+        while let Some(node) = self.stack.pop() {
+            match node.open(self.reader)? {
+                Opened::Leaf(leaf) => return Ok(Some(leaf)),
+                Opened::Inner(nodes) => {
+                    let wanted = nodes.into_iter().filter(|node| !ends_before(node));
+                    self.stack.extend(wanted.rev());
                 }
             }
-            self.stack.extend(wanted.into_iter().rev());
         }
         Ok(None)
     }

@@ -7,7 +7,7 @@ use crate::id::ChunkId;
 use crate::limits::{WINDOW, WINDOW_PIECES, WINDOWS_AHEAD};
 use crate::repo::{Batch, Plain, Reader};
 use std::collections::VecDeque;
-use std::io::{Read, Write, copy, repeat};
+use std::io::{self, Read, Write};
 
 /// Pieces of a content, each with its offset.
 pub type PlacedPieces = Vec<(u64, Piece)>;
@@ -33,6 +33,24 @@ pub enum Run {
     },
     /// So many zeros.
     Hole(u64),
+}
+
+impl Run {
+    /// How many bytes it stands for.
+    pub fn length(&self) -> u64 {
+        match self {
+            Run::Chunk { plain, .. } => plain.len() as u64,
+            Run::Hole(length) => *length,
+        }
+    }
+
+    /// Writes all of them.
+    pub fn write_to(&self, out: &mut dyn Write) -> io::Result<()> {
+        match self {
+            Run::Chunk { plain, .. } => out.write_all(plain),
+            Run::Hole(length) => io::copy(&mut io::repeat(0).take(*length), out).map(drop),
+        }
+    }
 }
 
 impl ContentWindow {
@@ -88,23 +106,21 @@ impl<'r> ContentReader<'r> {
         }
     }
 
-    /// Writes all of it; `each` hears of the bytes as they go.
-    pub fn copy(
-        mut self,
-        out: &mut dyn Write,
-        each: &mut dyn FnMut(u64) -> Result<()>,
-    ) -> Result<()> {
+    /// Hands out all of its runs, in order.
+    pub fn each_run(mut self, each: &mut dyn FnMut(&Run) -> Result<()>) -> Result<()> {
         while let Some(window) = self.next_window()? {
-            for run in window.runs(&self.subject) {
-                let (written, length) = match run? {
-                    Run::Chunk { plain, .. } => (out.write_all(&plain), plain.len() as u64),
-                    Run::Hole(length) => (copy(&mut repeat(0).take(length), out).map(drop), length),
-                };
-                written.attempt("write", &self.subject)?;
-                each(length)?;
-            }
+            window.runs(&self.subject).try_for_each(|run| each(&run?))?;
         }
         Ok(())
+    }
+
+    /// Writes all of it; `each` hears of the bytes as they go.
+    pub fn copy(self, out: &mut dyn Write, each: &mut dyn FnMut(u64) -> Result<()>) -> Result<()> {
+        let subject = self.subject.clone();
+        self.each_run(&mut |run| {
+            run.write_to(out).attempt("write", &subject)?;
+            each(run.length())
+        })
     }
 
     fn begin_one(&mut self) {

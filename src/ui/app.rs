@@ -63,7 +63,7 @@ impl App {
     /// The index; segments of it that are damaged are told, and what they named is not known.
     pub fn index(&self, repository: &Repository, voice: &Progress) -> Result<Index> {
         let mut index = repository.load_index()?;
-        for error in index.take_troubles() {
+        for (_, error) in index.take_troubles() {
             voice.trouble(&error);
         }
         Ok(index)

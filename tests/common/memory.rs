@@ -1,12 +1,10 @@
 //! A source made of memory: any tree, any bytes, any trouble.
 
 use icecore::error::{Error, Kind, Result};
-use icecore::format::list::TreeRef;
 use icecore::format::node::{FileTime, Metadata, Node, NodeKind, Stamp};
-use icecore::format::snapshot::PartKind;
-use icecore::id::ChunkId;
+use icecore::format::snapshot::{PartKind, SourceName};
 use icecore::source::{
-    ByteStream, Description, Entry, FileItem, FileProof, Got, Item, LastFile, PartProof, Source,
+    ByteStream, Entry, FileItem, FileProof, Got, Item, LastFile, PartProof, Source,
 };
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -158,12 +156,6 @@ pub fn folder(name: &str) -> Entry {
     folder
 }
 
-/// A folder as it is stored, but for its entries.
-pub fn stored_folder(name: &str) -> Node {
-    let entries = TreeRef { id: ChunkId([0; 32]), levels: 0 };
-    folder(name).holding(NodeKind::Directory { entries })
-}
-
 /// A file, to be given with its content.
 pub fn entry(name: &str) -> Entry {
     let meta = Metadata { mode: 0o644, ..Default::default() };
@@ -188,9 +180,9 @@ struct MemorySource {
 }
 
 impl Source for MemorySource {
-    fn describe(&self) -> Description {
+    fn describe(&self) -> SourceName {
         let path = self.root.as_bytes().to_vec();
-        Description { kind: PartKind::Files, path, selection: Default::default() }
+        SourceName { kind: PartKind::Files, path, selection: Default::default() }
     }
 
     fn next(&mut self) -> Result<Option<Item>> {

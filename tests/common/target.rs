@@ -2,9 +2,8 @@
 
 use icecore::error::Result;
 use icecore::format::database::DatabaseFacts;
-use icecore::format::list::{Content, TreeRef};
+use icecore::format::list::Content;
 use icecore::format::node::{FileTime, Metadata, Node, NodeKind};
-use icecore::id::ChunkId;
 use icecore::sink::files::{FilesOptions, FilesSink, Overwrite};
 use icecore::sink::{Placed, Sink};
 use std::fs;
@@ -26,7 +25,7 @@ pub fn captured(name: impl AsRef<[u8]>) -> Node {
 }
 
 pub fn directory(name: impl AsRef<[u8]>) -> Node {
-    node(name, NodeKind::Directory { entries: TreeRef { id: ChunkId([0; 32]), levels: 0 } })
+    node(name, NodeKind::Directory { entries: None })
 }
 
 pub fn link(name: impl AsRef<[u8]>, target: &[u8]) -> Node {

@@ -8,7 +8,7 @@ use icecore::env::{Env, Time};
 use icecore::format::ObjectKind;
 use icecore::monitor::Silent;
 use icecore::ops::backup::backup;
-use icecore::ops::check::{CheckOptions, CheckReport, check};
+use icecore::ops::check::{CheckOptions, CheckReport, Cure, Finding, What, Where, check};
 use icecore::ops::forget::{forget, plan};
 use icecore::ops::select::Filter;
 use icecore::repo::Repository;
@@ -100,5 +100,8 @@ fn a_real_gap_is_found_beside_others() {
         listed
     });
     assert_eq!(report.errors, 1, "{:#?}", report.findings);
-    assert!(report.findings[0].hint_text().unwrap().contains("without being forgotten"));
+    let Finding { what, at, cure, error, .. } = &report.findings[0];
+    assert_eq!((*what, *cure), (What::Gap, Cure::ForgetGaps));
+    assert!(matches!(at, Where::Series { .. }), "{at:?}");
+    assert!(error.hint_text().unwrap().contains("without being forgotten"));
 }

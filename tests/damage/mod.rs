@@ -1,6 +1,7 @@
 //! What is damaged, how, and what comes next: each cell with its outcome.
 
 mod beside;
+mod findings;
 mod known;
 mod lens;
 mod noted;
@@ -14,8 +15,7 @@ use icecore::env::{Env, Time};
 use icecore::error::{Kind, Result};
 use icecore::format::gc::Reason;
 use icecore::format::{BlobKind, ObjectKind};
-use icecore::id::PackId;
-use icecore::ops::check::CheckReport;
+use icecore::ops::check::{CheckReport, Where};
 use icecore::repo::Repository;
 use scene::{CLASSES, Class, HOWS, How, Scene, damage, replace};
 use std::collections::BTreeSet;
@@ -115,7 +115,10 @@ fn cell(scene: &Scene, store: Arc<Memory>, handle: &Handle, expected: Expected, 
     let Some(pack) = handle.pack_id() else { return };
     let mut packs = vec![pack];
     // The one that it was swapped with.
-    packs.extend(report.findings.iter().filter_map(|error| named_pack(error.subject())));
+    packs.extend(report.findings.iter().filter_map(|finding| match &finding.at {
+        Where::Object(handle) => handle.pack_id(),
+        _ => None,
+    }));
     Forger::new(&repo).condemn(1, &packs, Reason::Damaged);
     let healed = repo.backup(sources()).unwrap_or_else(|error| panic!("{what}: {error}")).snapshot;
     for path in tree.files.keys() {
@@ -126,10 +129,6 @@ fn cell(scene: &Scene, store: Arc<Memory>, handle: &Handle, expected: Expected, 
     let report = repo.check();
     let stale = report.touched.iter().find(|touched| touched.snapshot == healed.id);
     assert_eq!(stale, None, "{what}, healed: {:#?}", report.findings);
-}
-
-fn named_pack(subject: &str) -> Option<PackId> {
-    subject.rsplit('/').next().and_then(|name| name.parse().ok())
 }
 
 /// A file of a readable snapshot is restored byte by byte, or it is named as touched, or a

@@ -118,7 +118,7 @@ fn a_store_that_takes_no_notes_is_told_of() {
     assert!(!report.is_healthy());
     let about = |line: &&String| line.contains("note what is damaged");
     assert_eq!(told.heard().iter().filter(about).count(), 1, "{:?}", told.heard());
-    assert!(!report.findings.iter().any(|error| error.to_string().contains("note what")));
+    assert!(!report.findings.iter().any(|finding| finding.to_string().contains("note what")));
     assert_eq!(notes(&*store), 0);
 }
 

@@ -2,7 +2,7 @@
 
 use crate::common::desk::Desk;
 use crate::common::forge::{Forger, commit, session, snapshot};
-use crate::common::memory::{node, stored_folder};
+use crate::common::memory::node;
 use crate::common::repo::TempRepo;
 use icecore::backend::{Handle, Local};
 use icecore::crypto::Secret;
@@ -101,14 +101,14 @@ fn snapshots_are_bounded() {
     let repo = TempRepo::new(71);
     let many: Vec<String> = (0..=SNAPSHOT_ELEMENTS_MAX).map(|number| number.to_string()).collect();
     let wide = |id| {
-        let mut wide = snapshot(id, "/x", stored_folder("x"), 1);
+        let mut wide = snapshot(id, "/x", node("x", NodeKind::Fifo), 1);
         wide.tags = many.iter().cloned().collect();
         wide
     };
     let error = session(&repo).commit(|id, _| wide(id)).unwrap_err();
     assert_eq!(error.kind(), Kind::InvalidInput, "{error}");
     let long = |id| {
-        let mut long = snapshot(id, "/x", stored_folder("x"), 1);
+        let mut long = snapshot(id, "/x", node("x", NodeKind::Fifo), 1);
         long.warnings = vec!["w".repeat(OUTCOME_MAX)];
         long
     };

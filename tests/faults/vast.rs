@@ -4,8 +4,8 @@ use crate::common::memory::{folder, node};
 use crate::common::repo::TempRepo;
 use icecore::error::Result;
 use icecore::format::node::NodeKind;
-use icecore::format::snapshot::PartKind;
-use icecore::source::{Description, Item, PartProof, Source};
+use icecore::format::snapshot::{PartKind, SourceName};
+use icecore::source::{Item, PartProof, Source};
 use std::fs::{self, File};
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::process::Command;
@@ -17,9 +17,9 @@ struct Endless {
 }
 
 impl Source for Endless {
-    fn describe(&self) -> Description {
+    fn describe(&self) -> SourceName {
         let path = b"/many".to_vec();
-        Description { kind: PartKind::Files, path, selection: Default::default() }
+        SourceName { kind: PartKind::Files, path, selection: Default::default() }
     }
 
     fn next(&mut self) -> Result<Option<Item>> {

@@ -6,14 +6,13 @@ use crate::common::memory::{entry, folder, items, node};
 use crate::common::repo::TempRepo;
 use icecore::error::{Error, Kind, Result};
 use icecore::format::node::{FileTime, LinkGroup, Node, NodeKind, Stamp};
-use icecore::format::snapshot::Snapshot;
+use icecore::format::snapshot::{Snapshot, SourceName};
 use icecore::ops::tree::{self, Entry};
 use icecore::repo::Reader;
 use icecore::source::files::{FilesOptions, FilesSource};
 use icecore::source::sqlite::{SqliteOptions, SqliteReader};
 use icecore::source::{
-    ByteStream, Description, FileItem, FileProof, Got, Item, PartProof, SameFile, SameState,
-    Source, Together,
+    ByteStream, FileItem, FileProof, Got, Item, PartProof, SameFile, SameState, Source, Together,
 };
 use std::fs;
 use std::os::unix::fs::MetadataExt;
@@ -144,7 +143,7 @@ fn an_inode_that_is_used_again_during_a_backup() {
     /// A source that changes the tree once its first part was read.
     struct Then<F: FnMut() + Send>(FilesSource, F);
     impl<F: FnMut() + Send> Source for Then<F> {
-        fn describe(&self) -> Description {
+        fn describe(&self) -> SourceName {
             self.0.describe()
         }
         fn next(&mut self) -> Result<Option<Item>> {

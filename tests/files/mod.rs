@@ -10,9 +10,8 @@ mod told;
 mod walk;
 
 use icecore::error::Result;
-use icecore::format::list::{Content, TreeRef};
+use icecore::format::list::Content;
 use icecore::format::node::{Node, NodeKind};
-use icecore::id::ChunkId;
 use icecore::source::files::{FilesOptions, FilesSource};
 use icecore::source::{FileItem, FileProof, Got, Item, Source};
 use std::collections::BTreeMap;
@@ -63,8 +62,7 @@ fn walk(path: &Path, options: FilesOptions) -> Walked {
         match item {
             Item::Enter(entry) => {
                 let path = place(&entry.name);
-                let entries = TreeRef { id: ChunkId([0; 32]), levels: 0 };
-                let node = entry.holding(NodeKind::Directory { entries });
+                let node = entry.holding(NodeKind::Directory { entries: None });
                 walked.nodes.insert(path.clone(), node);
                 here.push(path);
             }

@@ -3,9 +3,8 @@
 use super::capture;
 use crate::common::aloud::is_root;
 use crate::common::chance::Chance;
-use icecore::format::list::{Content, TreeRef};
+use icecore::format::list::Content;
 use icecore::format::node::{Node, NodeKind};
-use icecore::id::ChunkId;
 use icecore::sink::files as target;
 use icecore::sink::{Placed, Sink};
 use icecore::source::files::{FilesOptions, FilesSource};
@@ -21,7 +20,7 @@ use tempfile::TempDir;
 
 /// A folder as it is stored, but for its entries.
 fn folder(entry: Entry) -> Node {
-    entry.holding(NodeKind::Directory { entries: TreeRef { id: ChunkId([0; 32]), levels: 0 } })
+    entry.holding(NodeKind::Directory { entries: None })
 }
 
 /// Captures `from` and restores it to `to`, without a repository between.

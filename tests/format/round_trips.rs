@@ -125,7 +125,7 @@ fn node_kind() -> impl Strategy<Value = NodeKind> {
     prop_oneof![
         (content, proptest::option::of(database))
             .prop_map(|(content, database)| NodeKind::File { content, database }),
-        any::<u8>().prop_map(|levels| NodeKind::Directory { entries: tree(levels) }),
+        any::<u8>().prop_map(|levels| NodeKind::Directory { entries: Some(tree(levels)) }),
         vec(1..=u8::MAX, 0..50).prop_map(|target| NodeKind::Symlink { target }),
         Just(NodeKind::Fifo),
         Just(NodeKind::Socket),

@@ -8,7 +8,7 @@ use icecore::codec::{Encoder, Level};
 use icecore::error::Kind;
 use icecore::format::gc::Reason;
 use icecore::format::list::{Content, Piece};
-use icecore::format::{BlobKind, Codec};
+use icecore::format::{BlobKind, Codec, ObjectKind};
 use icecore::id::ChunkId;
 use icecore::repo::Candidate;
 
@@ -106,7 +106,9 @@ fn wrong_index_entries_mislead_nobody() {
     let mut index = repo.repository.load_index().unwrap();
     let troubles = index.take_troubles();
     assert_eq!(troubles.len(), 1);
-    assert!(troubles[0].to_string().contains("past the end of its pack"), "{}", troubles[0]);
+    let (handle, error) = &troubles[0];
+    assert_eq!(handle.kind(), ObjectKind::Index);
+    assert!(error.to_string().contains("past the end of its pack"), "{error}");
 }
 
 /// Deltas in a circle, deltas against themselves, lying depths, depth past the bound and wide

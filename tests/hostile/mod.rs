@@ -56,7 +56,7 @@ fn meta(session: &mut Session<'_>, plain: &[u8]) -> ChunkId {
 }
 
 fn directory(name: &str, id: ChunkId) -> Node {
-    node(name, NodeKind::Directory { entries: TreeRef { id, levels: 0 } })
+    node(name, NodeKind::Directory { entries: Some(TreeRef { id, levels: 0 }) })
 }
 
 fn file(name: &str, content: Content) -> Node {

@@ -56,7 +56,12 @@ fn inner_nodes_that_lie_are_refused() {
         ];
         let id = meta(&mut session, &DirectoryNode::Inner(1, children).encode().unwrap());
         let entries = TreeRef { id, levels: 1 };
-        let forged = commit(session, "/evil", node("evil", NodeKind::Directory { entries }), 10);
+        let forged = commit(
+            session,
+            "/evil",
+            node("evil", NodeKind::Directory { entries: Some(entries) }),
+            10,
+        );
         let (report, heard, _) = bring_back(&repo, &forged);
         assert_eq!(report.unwrap().failed, u64::from(!honest), "{first} {second}: {heard:?}");
         let index = repo.repository.load_index().unwrap();

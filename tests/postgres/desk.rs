@@ -7,11 +7,11 @@ use icecore::backend::Local;
 use icecore::crypto::Secret;
 use icecore::env::Env;
 use icecore::error::Result;
-use icecore::format::snapshot::PartKind;
+use icecore::format::snapshot::{PartKind, SourceName};
 use icecore::monitor::Silent;
 use icecore::ops::backup::backup;
 use icecore::repo::Repository;
-use icecore::source::{Description, Item, PartProof, Source};
+use icecore::source::{Item, PartProof, Source};
 use std::collections::BTreeSet;
 use std::io::Write;
 use std::path::PathBuf;
@@ -163,8 +163,8 @@ pub fn assert_same(found: &str, expected: &str, what: &str) {
 struct Dumps(Box<dyn Source>);
 
 impl Source for Dumps {
-    fn describe(&self) -> Description {
-        Description { kind: PartKind::PostgresDump, ..self.0.describe() }
+    fn describe(&self) -> SourceName {
+        SourceName { kind: PartKind::PostgresDump, ..self.0.describe() }
     }
 
     fn next(&mut self) -> Result<Option<Item>> {

@@ -4,7 +4,6 @@ use super::{named, noise, text};
 use crate::common::memory::Tree;
 use crate::common::repo::{TempRepo, options};
 use icecore::error::{Error, Kind};
-use icecore::format::node::NodeKind;
 use icecore::format::snapshot::Snapshot;
 use icecore::monitor::Silent;
 use icecore::ops::backup::{BackupOptions, backup};
@@ -27,7 +26,7 @@ fn with_lost_folder(repo: &TempRepo) -> (Snapshot, Place) {
     let Entry::Node(node) = tree::find(&reader, &snapshot, b"/data/a").unwrap().entry else {
         panic!("/data/a was not captured")
     };
-    let NodeKind::Directory { entries } = node.kind else { panic!("/data/a is no folder") };
+    let entries = node.entries().expect("/data/a is a folder");
     (snapshot, index.find(&entries.id).unwrap())
 }
 

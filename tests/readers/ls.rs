@@ -1,7 +1,7 @@
 //! `ls`.
 
 use super::{no_trouble, noise, small, text};
-use crate::common::memory::{node, stored_folder, stream};
+use crate::common::memory::{node, stream};
 use crate::common::repo::TempRepo;
 use icecore::error::Kind;
 use icecore::format::node::NodeKind;
@@ -67,5 +67,5 @@ fn modes_are_shown_as_letters() {
         file.meta.mode = mode;
         assert_eq!(mode_text(&file), expected, "{mode:o}");
     }
-    assert_eq!(&mode_text(&stored_folder("x"))[..1], "d");
+    assert_eq!(&mode_text(&node("x", NodeKind::Directory { entries: None }))[..1], "d");
 }

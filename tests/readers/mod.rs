@@ -4,6 +4,7 @@ mod damage;
 mod diff;
 mod find;
 mod ls;
+mod reach;
 mod rows;
 mod stats;
 

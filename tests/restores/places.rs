@@ -24,7 +24,7 @@ fn store(session: &mut Session<'_>, kind: BlobKind, plain: &[u8]) -> ChunkId {
 }
 
 fn at(name: &str, id: ChunkId) -> Node {
-    node(name, NodeKind::Directory { entries: TreeRef { id, levels: 0 } })
+    node(name, NodeKind::Directory { entries: Some(TreeRef { id, levels: 0 }) })
 }
 
 /// A snapshot of `doublings` directories, each of which stands twice in the next one, around a file

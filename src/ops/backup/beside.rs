@@ -25,7 +25,7 @@ impl Before {
     /// The entries, if it was a directory.
     pub(super) fn directory(&self) -> Option<TreeRef> {
         match &self.entry {
-            Entry::Node(node) => directory(node),
+            Entry::Node(node) => node.entries(),
             Entry::Leading(_) => None,
         }
     }
@@ -60,7 +60,7 @@ struct Entries<'b> {
 impl<'b> Beside<'b> {
     pub(super) fn open(before: Vec<Before>) -> Self {
         let side = |before: Before| match before.entry {
-            Entry::Node(node) => Some((before.parent, Side::Unread(directory(&node)?))),
+            Entry::Node(node) => Some((before.parent, Side::Unread(node.entries()?))),
             Entry::Leading(names) => Some((before.parent, Side::Leading(names))),
         };
         Beside(before.into_iter().filter_map(side).collect())
@@ -113,12 +113,5 @@ impl<'b> Entries<'b> {
     /// A parent that cannot be read on is no parent.
     fn advance(&mut self) {
         self.next = self.entries.next_entry().ok().flatten();
-    }
-}
-
-fn directory(node: &Node) -> Option<TreeRef> {
-    match node.kind {
-        NodeKind::Directory { entries } => Some(entries),
-        _ => None,
     }
 }

@@ -103,6 +103,6 @@ impl OpenDirectory {
             self.writer.push(session, node)?;
         }
         let entries: TreeRef = self.writer.finish(session)?;
-        Ok(self.entry.holding(NodeKind::Directory { entries }))
+        Ok(self.entry.holding(NodeKind::Directory { entries: Some(entries) }))
     }
 }

@@ -4,11 +4,10 @@ use super::BackupOptions;
 use super::parent::{Parent, ParentChoice, Parents};
 use super::series::Series;
 use crate::error::{Error, Kind, Result};
-use crate::format::snapshot::{Part, Snapshot};
+use crate::format::snapshot::{Part, Snapshot, SourceName};
 use crate::id::SnapshotId;
 use crate::limits::PARENTS_MAX;
 use crate::repo::{Reader, Repository, Snapshots};
-use crate::source::Description;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// What is known of earlier snapshots.
@@ -33,7 +32,7 @@ impl History {
         reader: &Reader<'_>,
         repository: &Repository,
         options: &BackupOptions,
-        sources: &[Description],
+        sources: &[SourceName],
     ) -> Result<Self> {
         let now = repository.env().now();
         let all = snapshots(repository)?;
@@ -70,7 +69,7 @@ fn parents(
     reader: &Reader<'_>,
     all: &Snapshots<'_>,
     options: &BackupOptions,
-    sources: &[Description],
+    sources: &[SourceName],
     found: &[Found],
 ) -> Result<Vec<Parents>> {
     let (chosen, none) = match &options.parent {
@@ -134,7 +133,7 @@ pub(super) fn refused(error: Error) -> Option<Error> {
 struct Places<'s>(BTreeMap<&'s [u8], Vec<usize>>);
 
 impl<'s> Places<'s> {
-    fn of(sources: &'s [Description]) -> Self {
+    fn of(sources: &'s [SourceName]) -> Self {
         let mut places: BTreeMap<&[u8], Vec<usize>> = BTreeMap::new();
         for (at, source) in sources.iter().enumerate() {
             places.entry(&source.path).or_default().push(at);
@@ -168,7 +167,7 @@ struct Found {
 impl Found {
     /// Takes up a part that stands at the source's place, around it or within it. Newer ones come
     /// first.
-    fn offer(&mut self, snapshot: &Snapshot, part: &Part, source: &Description, host: &str) {
+    fn offer(&mut self, snapshot: &Snapshot, part: &Part, source: &SourceName, host: &str) {
         let is_own = snapshot.host == host;
         let is_it = part.kind == source.kind && is_same_place(part, source);
         if is_own && is_it && self.newest.is_none() {
@@ -181,7 +180,7 @@ impl Found {
     /// For each selection of the source, and each place around or within it, the newest snapshot
     /// that holds it, and if something is missing there the newest that has it all. This host's
     /// come first; another's only where this one has none.
-    fn chosen(&self, source: &Description) -> Vec<SnapshotId> {
+    fn chosen(&self, source: &SourceName) -> Vec<SnapshotId> {
         let has_own = !self.own.chosen.is_empty();
         let others = self.others.chosen.iter().filter(|(_, place)| {
             !self.own.met.contains_key(place) && (!has_own || place.0 == source.path)
@@ -200,7 +199,7 @@ impl Found {
     }
 }
 
-fn is_same_place(part: &Part, source: &Description) -> bool {
+fn is_same_place(part: &Part, source: &SourceName) -> bool {
     part.path == source.path && part.selection == source.selection
 }
 

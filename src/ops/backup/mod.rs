@@ -22,14 +22,14 @@ pub use parent::{ParentChoice, Parentage};
 use super::damage::remember;
 use crate::env::Time;
 use crate::error::{Error, Kind, Result};
-use crate::format::snapshot::{Missing, Part, PartKind, Snapshot, Summary};
+use crate::format::snapshot::{Missing, Part, PartKind, Snapshot, SourceName, Summary};
 use crate::id::SnapshotId;
 use crate::limits::WARNINGS_MAX;
 use crate::monitor::{Counter, Monitor, go_on};
 use crate::ops::select::SAFETY_TAG;
 use crate::ops::tree::Entry;
 use crate::repo::{Reader, Repository, Session, SessionOptions};
-use crate::source::{Description, Source};
+use crate::source::Source;
 use crate::stream::Cutter;
 use history::{History, SourceHistory};
 use links::Links;
@@ -111,7 +111,7 @@ pub fn backup(
 ) -> Result<BackupReport> {
     let started = repository.env().now();
     let Wanted { sources, warnings } = Wanted::of(sources, options.keep_going)?;
-    let descriptions: Vec<Description> = sources.iter().map(|source| source.describe()).collect();
+    let descriptions: Vec<SourceName> = sources.iter().map(|source| source.describe()).collect();
     let mut session = repository.begin(SessionOptions {
         verb: "backup".to_owned(),
         host: options.host.clone(),
@@ -182,7 +182,7 @@ fn capture(
     let mut links = Links::default();
     let mut first_error = None;
     for (source, past) in sources.into_iter().zip(&history.sources) {
-        let Description { kind, path, selection } = source.describe();
+        let SourceName { kind, path, selection } = source.describe();
         let SourceHistory { parents, newest } = past;
         let newest = newest.as_ref();
         let builder =

@@ -1,13 +1,12 @@
 //! The parents that a source leans on: the newest snapshots that hold its past, or some of it.
 
 use crate::format::list::TreeRef;
-use crate::format::node::{Node, NodeKind};
+use crate::format::node::Node;
 use crate::format::snapshot::{Part, Snapshot, SourceName};
 use crate::id::SnapshotId;
-use crate::limits::DIRECTORY_DEPTH_MAX;
+use crate::ops::ls;
 use crate::ops::tree::{self, Entry};
 use crate::repo::Reader;
-use crate::source::Description;
 use crate::stream::DirectoryEntries;
 use std::collections::{BTreeSet, HashSet};
 
@@ -56,7 +55,7 @@ impl Parent {
         reader: &Reader<'_>,
         snapshot: &Snapshot,
         host: &str,
-        source: &Description,
+        source: &SourceName,
     ) -> Option<Self> {
         let root = tree::find(reader, snapshot, &source.path).ok()?.entry;
         let foreign = (snapshot.host != host).then(|| snapshot.host.clone());
@@ -84,33 +83,20 @@ impl Parents {
 /// Whether there is any content in what stood there. What cannot be read to its end counts:
 /// nobody knows what it held.
 pub(super) fn has_bytes(reader: &Reader<'_>, entry: &Entry) -> bool {
-    match entry {
-        Entry::Node(node) => node_has_bytes(reader, node, 0, &mut HashSet::new()),
-        Entry::Leading(_) => false,
-    }
-}
-
-fn node_has_bytes(
-    reader: &Reader<'_>,
-    node: &Node,
-    depth: usize,
-    seen: &mut HashSet<TreeRef>,
-) -> bool {
-    let entries = match &node.kind {
-        NodeKind::File { content, .. } => return content.length > 0,
-        NodeKind::Directory { entries } if depth <= DIRECTORY_DEPTH_MAX => *entries,
-        _ => return false,
-    };
-    if !seen.insert(entries) {
-        return false;
-    }
-    let mut entries = DirectoryEntries::new(reader, entries);
-    loop {
-        match entries.next_entry() {
-            Ok(Some(node)) if node_has_bytes(reader, &node, depth + 1, seen) => return true,
-            Ok(Some(_)) => {}
-            Ok(None) => return false,
-            Err(_) => return true,
+    let Entry::Node(root) = entry else { return false };
+    let has_content = |node: &Node| ls::size(node) > 0;
+    let mut seen: HashSet<TreeRef> = root.entries().into_iter().collect();
+    let mut unread: Vec<TreeRef> = root.entries().into_iter().collect();
+    while let Some(directory) = unread.pop() {
+        let mut entries = DirectoryEntries::new(reader, directory);
+        loop {
+            match entries.next_entry() {
+                Ok(None) => break,
+                Ok(Some(node)) if has_content(&node) => return true,
+                Ok(Some(node)) => unread.extend(node.entries().filter(|below| seen.insert(*below))),
+                Err(_) => return true,
+            }
         }
     }
+    has_content(root)
 }

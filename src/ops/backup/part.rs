@@ -12,12 +12,12 @@ use super::tree::Tree;
 use crate::env::Time;
 use crate::error::{Error, Kind, Result};
 use crate::format::node::{Node, NodeKind};
-use crate::format::snapshot::{Part, Summary};
+use crate::format::snapshot::{Part, SourceName, Summary};
 use crate::id::SnapshotId;
 use crate::limits::{DIRECTORY_DEPTH_MAX, WARNINGS_MAX};
 use crate::monitor::{Monitor, go_on};
 use crate::repo::{Reader, Session};
-use crate::source::{Description, FileItem, Item, LastFile, PartProof, Source};
+use crate::source::{FileItem, Item, LastFile, PartProof, Source};
 use crate::stream::{Cutter, DirectoryWriter};
 use std::collections::BTreeSet;
 
@@ -108,7 +108,7 @@ impl<'b, 'r> PartBuilder<'b, 'r> {
         Ok(self.finish(description, root, proof))
     }
 
-    fn finish(self, description: Description, root: Node, proof: PartProof) -> BuiltPart {
+    fn finish(self, description: SourceName, root: Node, proof: PartProof) -> BuiltPart {
         let parents = self.parents();
         let (tainted, taints) = self.taints.finish(self.counts.failed > 0);
         let part = Part {

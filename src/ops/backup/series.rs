@@ -8,7 +8,6 @@ use crate::format::snapshot::{SeriesName, Snapshot, SourceName};
 use crate::id::SeriesId;
 use crate::limits::{CLOCK_TOLERANCE, RECENT};
 use crate::repo::{Repository, SnapshotKey, Snapshots};
-use crate::source::Description;
 
 /// A series, and where it stands.
 pub(super) struct Series {
@@ -24,14 +23,10 @@ impl Series {
     pub(super) fn find(
         repository: &Repository,
         host: &str,
-        sources: &[Description],
+        sources: &[SourceName],
         all: &Snapshots<'_>,
     ) -> Result<Self> {
-        let source = |source: &Description| {
-            let (path, selection) = (source.path.clone(), source.selection.clone());
-            SourceName { kind: source.kind, path, selection }
-        };
-        let sources = sources.iter().map(source).collect();
+        let sources = sources.iter().cloned().collect();
         let name = SeriesName { host: host.to_owned(), sources };
         let id = repository.ids().of_series(&name)?;
         let live = all.keys().map(|key| Position {

@@ -152,8 +152,7 @@ fn settled(before: Option<Taint>, verdict: Verdict, now: Time) -> Option<Taint> 
 /// What the user is told of a marked entry.
 pub(super) fn told(path: &[u8], taint: &Taint) -> Error {
     let path = String::from_utf8_lossy(path);
-    let error = Error::new(Kind::Damaged, "capture a sound state of", path)
-        .because(format!("it is damaged at its source: {}", taint.finding));
+    let error = Error::new(Kind::Damaged, "capture a sound state of", path).because(taint.reason());
     match taint.scrutiny {
         Scrutiny::Open => error,
         Scrutiny::Rows => error.hint("the mark goes once its rows can be counted"),

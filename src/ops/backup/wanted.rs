@@ -2,8 +2,9 @@
 
 use crate::error::{Error, Kind, Result};
 use crate::format::snapshot::PartKind;
+use crate::format::snapshot::SourceName;
 use crate::limits::SOURCES_MAX;
-use crate::source::{Description, Source};
+use crate::source::Source;
 use std::collections::HashMap;
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
@@ -33,7 +34,7 @@ impl Wanted {
             }
         }
         wanted.leave_out_covered();
-        let places: Vec<Description> = wanted.sources.iter().map(|it| it.describe()).collect();
+        let places: Vec<SourceName> = wanted.sources.iter().map(|it| it.describe()).collect();
         refuse_too_many(&places)?;
         refuse_overlap(&places)?;
         if wanted.sources.is_empty() && !wanted.warnings.is_empty() {
@@ -46,11 +47,11 @@ impl Wanted {
     /// Files and folders that another source captures anyhow are captured there alone.
     fn leave_out_covered(&mut self) {
         let mut by_path: HashMap<Vec<u8>, usize> = HashMap::new();
-        let places: Vec<Description> = self.sources.iter().map(|it| it.describe()).collect();
+        let places: Vec<SourceName> = self.sources.iter().map(|it| it.describe()).collect();
         for (at, place) in places.iter().enumerate().filter(|(_, it)| it.kind == PartKind::Files) {
             by_path.entry(place.path.clone()).or_insert(at);
         }
-        let is_covered = |at: usize, place: &Description| {
+        let is_covered = |at: usize, place: &SourceName| {
             let mut outer =
                 Path::new(OsStr::from_bytes(&place.path)).ancestors().filter_map(|it| {
                     let source = by_path.get(it.as_os_str().as_bytes()).filter(|it| **it != at)?;
@@ -66,7 +67,7 @@ impl Wanted {
 }
 
 /// Each source is a part of the snapshot's record, which has a bound.
-fn refuse_too_many(descriptions: &[Description]) -> Result<()> {
+fn refuse_too_many(descriptions: &[SourceName]) -> Result<()> {
     if descriptions.len() <= SOURCES_MAX {
         return Ok(());
     }
@@ -76,7 +77,7 @@ fn refuse_too_many(descriptions: &[Description]) -> Result<()> {
 }
 
 /// Two sources at one place, or one within the other, would be captured twice.
-fn refuse_overlap(descriptions: &[Description]) -> Result<()> {
+fn refuse_overlap(descriptions: &[SourceName]) -> Result<()> {
     for (at, inner) in descriptions.iter().enumerate() {
         let path = String::from_utf8_lossy(&inner.path);
         for outer in descriptions.iter().enumerate().filter(|(other, _)| *other != at) {

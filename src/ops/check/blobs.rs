@@ -24,12 +24,12 @@ impl From<Error> for Trouble {
 pub(super) const BATCH: usize = 48;
 
 /// Which of some blobs of a pack cannot be read, and why.
-pub(super) fn unreadable(
+pub(super) fn unreadable<'p>(
     reader: &Reader<'_>,
     index: &Index,
     pack: &[u8],
-    places: &[(Row, Place)],
-) -> Vec<(Row, Trouble)> {
+    places: &'p [(Row, Place)],
+) -> Vec<(Row, &'p Place, Trouble)> {
     let bases: HashMap<BaseId, ChunkId> = places
         .iter()
         .flat_map(|(_, place)| &place.bases)
@@ -40,7 +40,9 @@ pub(super) fn unreadable(
         bases.into_keys().zip(reader.read_all(&ids)).collect();
     places
         .par_iter()
-        .filter_map(|(row, place)| Some((*row, read_blob(reader, pack, place, &plains).err()?)))
+        .filter_map(|(row, place)| {
+            Some((*row, place, read_blob(reader, pack, place, &plains).err()?))
+        })
         .collect()
 }
 

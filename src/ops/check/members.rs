@@ -1,7 +1,8 @@
 //! Members of series: each snapshot that was not given up must be there, and follow another. Held
 //! of each is what tells its place, not its record.
 
-use super::CheckReport;
+use super::{CheckReport, Finding};
+use crate::backend::Handle;
 use crate::error::{Error, Result};
 use crate::format::snapshot::Outcome;
 use crate::id::SnapshotId;
@@ -42,7 +43,8 @@ pub(super) fn check(
 ) -> Result<Vec<SnapshotId>> {
     let (members, troubles) = members;
     for (id, error) in troubles {
-        report.found(monitor, error.within("check the snapshot", id));
+        let error = error.within("check the snapshot", id);
+        report.found(monitor, Finding::object(Handle::snapshot(id), error));
     }
     let members = alive(members, index);
     report.snapshots = members.len() as u64;
@@ -51,7 +53,7 @@ pub(super) fn check(
         let again = alive(read(repository)?.0, index);
         let again: HashSet<Flaw> = flaws(repository, &again)?.into_iter().collect();
         for flaw in first.iter().filter(|flaw| again.contains(flaw)) {
-            report.found(monitor, flaw.error());
+            report.found(monitor, Finding::flaw(flaw));
         }
     }
     Ok(members.into_iter().map(|member| member.id).collect())

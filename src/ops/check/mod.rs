@@ -1,6 +1,7 @@
 //! `check`: accounts for every object, pack, index entry, base and tree, and reads data back.
 
 mod blobs;
+mod finding;
 mod members;
 mod objects;
 mod packs;
@@ -8,12 +9,13 @@ mod subset;
 mod tainted;
 mod trees;
 
-use crate::error::{Error, Result};
+pub use finding::{Cure, Finding, Touched, What, Where};
+pub use tainted::Tainted;
+
+use crate::error::Result;
 use crate::format::snapshot::TaintedEntry;
-use crate::id::SnapshotId;
 use crate::monitor::Monitor;
 use crate::repo::Repository;
-pub use tainted::Tainted;
 
 /// How much of the packs is read back.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -56,28 +58,19 @@ pub struct CheckReport {
     /// Writers without an outcome: at work, stopped, or their snapshots were taken away.
     pub open_writers: u64,
     /// Everything that is wrong, the first [`FINDINGS_MOST`] of it.
-    pub findings: Vec<Error>,
+    pub findings: Vec<Finding>,
     /// How many findings there were.
     pub errors: u64,
     /// Findings in packs that are gone, or were known to be damaged, and that no snapshot needs any
     /// more: what they held was stored again. They are no errors.
     pub superseded: u64,
     /// Such findings, while nobody knows yet whether anything needs the packs.
-    pending: Vec<Error>,
+    pending: Vec<Finding>,
     /// What was damaged at its source when it was captured, which is no damage of the repository:
     /// each path's newest mark, the first [`FINDINGS_MOST`] of them.
     pub tainted: Vec<Tainted>,
     /// What the damage touches, the first [`FINDINGS_MOST`] of it.
     pub touched: Vec<Touched>,
-}
-
-/// A file that can no longer be restored.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Touched {
-    /// The snapshot.
-    pub snapshot: SnapshotId,
-    /// Its path there.
-    pub path: Vec<u8>,
 }
 
 /// Findings that are kept in a report; the monitor hears of all.
@@ -89,19 +82,22 @@ impl CheckReport {
         self.errors == 0
     }
 
-    fn found(&mut self, monitor: &dyn Monitor, error: Error) {
-        monitor.trouble(&error);
+    /// Something is wrong; where it stands among the findings that are kept.
+    fn found(&mut self, monitor: &dyn Monitor, finding: Finding) -> Option<usize> {
+        monitor.trouble(&finding.error);
         self.errors += 1;
-        if self.findings.len() < FINDINGS_MOST {
-            self.findings.push(error);
-        }
+        let at = self.findings.len();
+        (at < FINDINGS_MOST).then(|| {
+            self.findings.push(finding);
+            at
+        })
     }
 
     /// Something is wrong with a pack that a snapshot may not need any more.
-    fn suspect(&mut self, monitor: &dyn Monitor, error: Error) {
+    fn suspect(&mut self, monitor: &dyn Monitor, finding: Finding) {
         match self.pending.len() < FINDINGS_MOST {
-            true => self.pending.push(error),
-            false => self.found(monitor, error),
+            true => self.pending.push(finding),
+            false => drop(self.found(monitor, finding)),
         }
     }
 
@@ -113,13 +109,14 @@ impl CheckReport {
             self.superseded = pending.len() as u64;
             return;
         }
-        pending.into_iter().for_each(|error| self.found(monitor, error));
+        for finding in pending {
+            self.found(monitor, finding);
+        }
     }
 
-    fn touches(&mut self, snapshot: SnapshotId, path: &[u8]) {
-        let touched = Touched { snapshot, path: path.to_vec() };
-        if self.touched.len() < FINDINGS_MOST && !self.touched.contains(&touched) {
-            self.touched.push(touched);
+    fn touches(&mut self, touched: &Touched) {
+        if self.touched.len() < FINDINGS_MOST && !self.touched.contains(touched) {
+            self.touched.push(touched.clone());
         }
     }
 }
@@ -137,8 +134,8 @@ pub fn check(
     // Before the index: what a snapshot needs was indexed before it was committed.
     let members = members::read(repository)?;
     let mut index = repository.load_index()?;
-    for error in index.take_troubles() {
-        report.found(monitor, error);
+    for (handle, error) in index.take_troubles() {
+        report.found(monitor, Finding::object(handle, error));
     }
     report.entries = index.len() as u64;
     report.open_writers = repository.open_writers()?.len() as u64;
@@ -149,9 +146,11 @@ pub fn check(
         packs::check(repository, &mut index, &noted, options.read_data, monitor, &mut report)?;
     trees::check(repository, &snapshots, &index, monitor, &mut report)?;
     report.settle(monitor);
+    finding::explain(&mut report.findings, &index);
     for tainted in &report.tainted {
         let TaintedEntry { path, taint } = &tainted.entry;
-        monitor.note(&format!("{}: {}", tainted.snapshot.short(), taint.told(path)));
+        let (id, path) = (tainted.snapshot.short(), String::from_utf8_lossy(path));
+        monitor.note(&format!("{id}:{path}: {}", taint.reason()));
     }
     let damage = judged.with(repository.certain_damage(&index, &noted.all()));
     if let Err(error) = repository.settle_damage(&noted, &damage) {

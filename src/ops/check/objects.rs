@@ -1,18 +1,28 @@
 //! The small objects: each must open and be what its name says.
 
-use super::CheckReport;
+use super::{CheckReport, Finding};
 use crate::backend::{Handle, is_of_probe};
 use crate::error::{Kind, Result};
-use crate::format::ObjectKind;
 use crate::format::gc::{Condemned, Forgotten, Verdict};
 use crate::format::note::Note;
 use crate::format::record::{self, Record};
+use crate::format::snapshot::Outcome;
 use crate::format::writer::{Heartbeat, Registration};
+use crate::format::{Holds, ObjectKind};
 use crate::monitor::Monitor;
 use crate::repo::Repository;
 
-const SMALL: [ObjectKind; 4] =
-    [ObjectKind::Writer, ObjectKind::Forgotten, ObjectKind::Note, ObjectKind::Gc];
+/// Whether objects of a kind are small and sealed, and read by nobody else in a check.
+fn is_small(kind: ObjectKind) -> bool {
+    match kind {
+        ObjectKind::Writer | ObjectKind::Forgotten | ObjectKind::Note | ObjectKind::Gc => true,
+        ObjectKind::Config
+        | ObjectKind::Key
+        | ObjectKind::Pack
+        | ObjectKind::Index
+        | ObjectKind::Snapshot => false,
+    }
+}
 
 /// Checks all of them but the snapshots.
 pub(super) fn check(
@@ -20,21 +30,26 @@ pub(super) fn check(
     monitor: &dyn Monitor,
     report: &mut CheckReport,
 ) -> Result<()> {
-    for kind in SMALL {
+    for kind in ObjectKind::ALL.into_iter().filter(|kind| is_small(*kind)) {
         let mut listed = repository.backend().list(kind)?;
         listed.retain(|object| !is_of_probe(&**repository.backend(), object).unwrap_or(false));
         for (handle, opened) in repository.open_objects(listed) {
             match opened.and_then(|(plain, _)| is_record(&handle, &plain)) {
                 // A slot that was removed, a writer that was cleared away since it was listed.
                 Err(error) if error.kind() == Kind::NotFound && may_go(kind) => {}
-                Err(error) => report.found(monitor, error.within("check", &handle)),
+                Err(error) => {
+                    let error = error.within("check", &handle);
+                    report.found(monitor, Finding::object(handle, error));
+                }
                 Ok(()) => {}
             }
         }
     }
     for slot in repository.slots()?.into_iter().filter(|slot| slot.counts) {
         if let Err(error) = slot.slot {
-            report.found(monitor, error.within("check", Handle::key(slot.id)));
+            let handle = Handle::key(slot.id);
+            let error = error.within("check", &handle);
+            report.found(monitor, Finding::object(handle, error));
         }
     }
     Ok(())
@@ -46,13 +61,16 @@ fn may_go(kind: ObjectKind) -> bool {
 
 fn is_record(handle: &Handle, plain: &[u8]) -> Result<()> {
     let subject = handle.to_string();
-    match handle.kind() {
-        ObjectKind::Writer if handle.number().is_some() => decodes::<Heartbeat>(plain, &subject),
-        ObjectKind::Writer => decodes::<Registration>(plain, &subject),
-        ObjectKind::Forgotten => decodes::<Forgotten>(plain, &subject),
-        ObjectKind::Note => decodes::<Note>(plain, &subject),
-        _ if handle.is_verdict() => decodes::<Verdict>(plain, &subject),
-        _ => decodes::<Condemned>(plain, &subject),
+    match handle.holds() {
+        Holds::Registration => decodes::<Registration>(plain, &subject),
+        Holds::Heartbeat => decodes::<Heartbeat>(plain, &subject),
+        Holds::Outcome => decodes::<Outcome>(plain, &subject),
+        Holds::Forgotten => decodes::<Forgotten>(plain, &subject),
+        Holds::Note => decodes::<Note>(plain, &subject),
+        Holds::Condemned => decodes::<Condemned>(plain, &subject),
+        Holds::Verdict => decodes::<Verdict>(plain, &subject),
+        // These are no records.
+        Holds::Config | Holds::Slot | Holds::Blobs | Holds::Segment => Ok(()),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::blobs::{BATCH, Trouble, unreadable};
 use super::subset::choose;
-use super::{CheckReport, ReadData};
+use super::{CheckReport, Finding, ReadData};
 use crate::backend::Handle;
 use crate::error::{Error, Kind, Result};
 use crate::format::ObjectKind;
@@ -63,15 +63,23 @@ pub(super) fn check(
         let size = match size {
             Ok(size) => size,
             Err(error) if error.kind() == Kind::Unavailable => {
-                report.found(monitor, error.within("check", &handle));
+                let error = error.within("check", &handle);
+                report.found(monitor, Finding::object(handle, error));
                 return Ok(());
             }
             Err(error) => {
-                let error = match error.kind() {
-                    Kind::NotFound => Error::damaged("find", &handle, "the index names it"),
-                    _ => error.within("check", &handle),
+                let handle = Handle::pack(pack);
+                let finding = match error.kind() {
+                    Kind::NotFound => {
+                        let error = Error::damaged("find", &handle, "the index names it");
+                        Finding::object(handle, error).missing()
+                    }
+                    _ => {
+                        let error = error.within("check", &handle);
+                        Finding::object(handle, error)
+                    }
                 };
-                report.suspect(monitor, error);
+                report.suspect(monitor, finding);
                 found.lost.insert(pack);
                 return Ok(());
             }
@@ -120,7 +128,8 @@ pub(super) fn check(
     for (row, base) in by_base {
         let Some(place) = index.at(row).filter(|place| index.knows(&place.id)) else { continue };
         let reason = format!("its base {base} cannot be read");
-        report.suspect(monitor, Error::damaged("read chunk", place.id, reason));
+        let error = Error::damaged("read chunk", place.id, reason);
+        report.suspect(monitor, Finding::blob(&place, error));
         index.discount([place]);
     }
     Ok(judged)
@@ -186,11 +195,16 @@ struct Checking<'c> {
 
 impl Checking<'_> {
     /// Something is wrong in the pack; news, unless it is noted to be damaged.
-    fn found(&mut self, error: Error) {
+    fn found(&mut self, finding: Finding) {
         match self.is_noted {
-            true => self.report.suspect(self.monitor, error),
-            false => self.report.found(self.monitor, error),
+            true => self.report.suspect(self.monitor, finding),
+            false => drop(self.report.found(self.monitor, finding)),
         }
+    }
+
+    /// Something is wrong with the pack as a whole.
+    fn of_pack(&self, error: Error) -> Finding {
+        Finding::object(Handle::pack(self.pack), error)
     }
 
     /// Whether the pack has the length that the index says; what lies beyond its end is lost.
@@ -207,11 +221,11 @@ impl Checking<'_> {
         let beyond: Vec<Row> = self.rows.iter().filter(is_beyond).copied().collect();
         match beyond.len() == self.rows.len() {
             true => {
-                self.report.suspect(self.monitor, error);
+                self.report.suspect(self.monitor, self.of_pack(error));
                 self.losses.lost.insert(self.pack);
             }
             false => {
-                self.report.found(self.monitor, error);
+                self.report.found(self.monitor, self.of_pack(error));
                 self.losses.bad.extend(beyond);
             }
         }
@@ -236,10 +250,12 @@ impl Checking<'_> {
         let bytes = match bytes {
             Ok(bytes) => bytes,
             Err(error) if error.kind() == Kind::Unavailable => {
-                return self.report.found(self.monitor, error.within("check", handle));
+                let finding = self.of_pack(error.within("check", handle));
+                self.report.found(self.monitor, finding);
+                return;
             }
             Err(error) => {
-                self.found(error.within("check", handle));
+                self.found(self.of_pack(error.within("check", handle)));
                 self.losses.lost.insert(self.pack);
                 return;
             }
@@ -247,7 +263,7 @@ impl Checking<'_> {
         if is_right {
             if blake3::hash(&bytes).as_bytes() != &self.pack.0 {
                 let reason = "its content is not what its name says";
-                self.found(Error::damaged("check", &handle, reason));
+                self.found(self.of_pack(Error::damaged("check", &handle, reason)));
             }
             self.compare(self.repository.pack_contents_of(self.pack, &bytes));
         }
@@ -256,16 +272,18 @@ impl Checking<'_> {
         for rows in self.rows.chunks(BATCH) {
             let places: Vec<(Row, Place)> =
                 rows.iter().filter_map(|row| Some((*row, self.index.at(*row)?))).collect();
-            for (row, trouble) in unreadable(&reader, self.index, &bytes, &places) {
+            for (row, place, trouble) in unreadable(&reader, self.index, &bytes, &places) {
                 match trouble {
                     Trouble::Own(error) => {
-                        self.found(error);
+                        self.found(Finding::blob(place, error));
                         self.losses.bad.push(row);
                         wrong.insert(row);
                     }
                     Trouble::Base(base) => self.losses.by_base.push((row, base)),
                     // Nobody knows.
-                    Trouble::Unread(error) => self.report.found(self.monitor, error),
+                    Trouble::Unread(error) => {
+                        self.report.found(self.monitor, Finding::blob(place, error));
+                    }
                 }
             }
         }
@@ -295,7 +313,7 @@ impl Checking<'_> {
         let contents = match contents {
             Ok(contents) => contents,
             // The blobs may be whole all the same: the index knows where they are.
-            Err(error) => return self.found(error.within("check", handle)),
+            Err(error) => return self.found(self.of_pack(error.within("check", handle))),
         };
         let known: HashMap<u32, &Place> =
             contents.places.iter().map(|place| (place.offset, place)).collect();
@@ -306,7 +324,7 @@ impl Checking<'_> {
             if known.get(&place.offset) != Some(&&place) {
                 let reason = format!("{handle} does not hold it where the index says");
                 let error = Error::damaged("check chunk", place.id, reason);
-                self.found(error);
+                self.found(Finding::blob(&place, error));
                 self.losses.bad.push(*row);
             }
             // Two segments may name the same.
@@ -315,7 +333,7 @@ impl Checking<'_> {
         }
         if contents.places.len() > named {
             let reason = "the index does not name everything that it holds";
-            self.found(Error::damaged("check", handle, reason));
+            self.found(self.of_pack(Error::damaged("check", handle, reason)).unaccounted());
         }
     }
 }
@@ -337,13 +355,16 @@ fn check_orphan(
         Err(error) if error.kind() == Kind::NotFound => None,
         Err(error) => Some(error.within("check", &handle)),
     };
-    error.into_iter().for_each(|error| report.found(monitor, error));
+    if let Some(error) = error {
+        report.found(monitor, Finding::object(handle, error));
+    }
 }
 
 /// Entries whose bases are gone: nothing is wrong with them but that they cannot be read.
 fn unusable(index: &Index, monitor: &dyn Monitor, report: &mut CheckReport) {
     for place in index.counting().filter(|place| !index.knows(&place.id)) {
         let reason = "a chunk that it is a delta of is lost";
-        report.suspect(monitor, Error::damaged("read chunk", place.id, reason));
+        let error = Error::damaged("read chunk", place.id, reason);
+        report.suspect(monitor, Finding::blob(&place, error));
     }
 }

@@ -1,18 +1,19 @@
 //! Trees: every node reads, every chunk is there; what is not is named with all that it touches.
 
 use super::tainted::Marks;
-use super::{CheckReport, FINDINGS_MOST};
+use super::{CheckReport, FINDINGS_MOST, Finding, Touched};
+use crate::backend::Handle;
 use crate::error::{Error, Kind, Result};
-use crate::format::list::{Content, ListNode, Piece, TreeRef};
-use crate::format::node::{Node, NodeKind};
+use crate::format::node::Node;
 use crate::format::snapshot::{Outcome, Snapshot};
 use crate::id::{ChunkId, SnapshotId};
-use crate::limits::{DIRECTORY_DEPTH_MAX, PLACES_FREE};
+use crate::limits::PLACES_FREE;
 use crate::monitor::{Counter, Monitor, go_on};
-use crate::ops::tree::{self, Found};
+use crate::ops::reach::{Reach, Seen, Trouble, Visitor};
+use crate::ops::select::within;
+use crate::ops::tree::{self, Entries, Found};
 use crate::repo::{Index, Reader, Repository};
-use crate::stream::DirectoryEntries;
-use std::collections::{HashMap, HashSet};
+use std::collections::{HashMap, hash_map};
 
 pub(super) fn check(
     repository: &Repository,
@@ -22,14 +23,8 @@ pub(super) fn check(
     report: &mut CheckReport,
 ) -> Result<()> {
     let reader = Reader::new(repository, index);
-    let mut trees = Trees {
-        reader: &reader,
-        monitor,
-        report,
-        directories: HashMap::new(),
-        lists: HashMap::new(),
-        said: HashSet::new(),
-    };
+    let mut reach = Reach::new(&reader);
+    let mut trees = Trees { index, monitor, report, snapshot: None, said: HashMap::new() };
     let mut marks = Marks::default();
     monitor.begin("check trees", None);
     // Read once more, so that no more than one is in memory, and what is fetched ahead.
@@ -37,12 +32,15 @@ pub(super) fn check(
         match outcome {
             Ok((Outcome::Snapshot(snapshot), _)) => {
                 marks.add(&snapshot);
-                trees.snapshot(&snapshot)?;
+                trees.snapshot(&mut reach, &snapshot)?;
             }
             Ok(_) => {}
             // It was given up meanwhile.
             Err(error) if error.kind() == Kind::NotFound => {}
-            Err(error) => trees.report.found(monitor, error.within("check the snapshot", id)),
+            Err(error) => {
+                let error = error.within("check the snapshot", id);
+                trees.report.found(monitor, Finding::object(Handle::snapshot(id), error));
+            }
         }
     }
     monitor.end();
@@ -51,192 +49,91 @@ pub(super) fn check(
 }
 
 struct Trees<'a> {
-    reader: &'a Reader<'a>,
+    index: &'a Index,
     monitor: &'a dyn Monitor,
     report: &'a mut CheckReport,
-    /// Directories seen; those beneath which all was well need no second look.
-    directories: HashMap<TreeRef, Seen>,
-    /// Nodes of lists that were well, with their levels: the bytes beneath each.
-    lists: HashMap<(ChunkId, u8), u64>,
-    /// What was said once already.
-    said: HashSet<String>,
-}
-
-/// What was found at and below a place.
-#[derive(Clone, Copy)]
-struct Seen {
-    /// Whether everything was well.
-    well: bool,
-    entries: u64,
+    /// The one being walked, and the paths of its parts.
+    snapshot: Option<(SnapshotId, Vec<Vec<u8>>)>,
+    /// What was said once already, and where it stands among the findings.
+    said: HashMap<String, Option<usize>>,
 }
 
 impl Trees<'_> {
-    fn snapshot(&mut self, snapshot: &Snapshot) -> Result<()> {
-        let mut all = Seen { well: true, entries: 0 };
-        for part in &snapshot.parts {
-            let seen = self.node(snapshot, &mut part.path.clone(), &part.root, 0)?;
-            all.well &= seen.well;
-            all.entries = all.entries.saturating_add(seen.entries);
-        }
-        if let Err(error) = self.accounted(snapshot, all) {
-            self.report.found(self.monitor, error);
+    fn snapshot(&mut self, reach: &mut Reach<'_, Entries>, snapshot: &Snapshot) -> Result<()> {
+        let parts = snapshot.parts.iter().map(|part| part.path.clone());
+        self.snapshot = Some((snapshot.id, parts.collect()));
+        let seen = reach.snapshot(snapshot, self)?;
+        if let Err(error) = accounted(reach, snapshot, seen) {
+            let finding = Finding::object(Handle::snapshot(snapshot.id), error);
+            self.report.found(self.monitor, finding.unaccounted());
         }
         Ok(())
     }
+}
 
-    /// Whether a snapshot has the entries that it says, and no more than anybody can restore.
-    fn accounted(&self, snapshot: &Snapshot, seen: Seen) -> Result<()> {
-        let most = snapshot.summary.items;
-        // Files that could not be read were counted before that was known.
-        let fewest = most.saturating_sub(snapshot.summary.failed);
-        if seen.entries > most || (seen.well && seen.entries < fewest) {
-            let reason = format!("it has {} entries and says {most}", seen.entries);
-            return Err(Error::damaged("account for snapshot", snapshot.id.short(), reason));
-        }
-        if seen.entries > PLACES_FREE {
-            let whole = Found { path: b"/".to_vec(), entry: tree::root(snapshot) };
-            tree::count(self.reader, &whole)
-                .map_err(|error| error.within("account for snapshot", snapshot.id.short()))?;
-        }
-        Ok(())
+/// Whether a snapshot has the entries that it says, and no more than anybody can restore.
+fn accounted(reach: &Reach<'_, Entries>, snapshot: &Snapshot, seen: Seen<Entries>) -> Result<()> {
+    let Entries(entries) = seen.sum;
+    let most = snapshot.summary.items;
+    // Files that could not be read were counted before that was known.
+    let fewest = most.saturating_sub(snapshot.summary.failed);
+    if entries > most || (seen.well && entries < fewest) {
+        let reason = format!("it has {entries} entries and says {most}");
+        return Err(Error::damaged("account for snapshot", snapshot.id.short(), reason));
     }
-
-    /// What is at and below a node.
-    fn node(
-        &mut self,
-        snapshot: &Snapshot,
-        path: &mut Vec<u8>,
-        node: &Node,
-        depth: usize,
-    ) -> Result<Seen> {
-        self.monitor.count(Counter::Items, 1);
-        let well = match &node.kind {
-            NodeKind::File { content, .. } => self.file(snapshot, path, content),
-            NodeKind::Directory { entries } => {
-                let beneath = self.directory(snapshot, path, *entries, depth)?;
-                return Ok(Seen { entries: beneath.entries.saturating_add(1), ..beneath });
-            }
-            _ => true,
-        };
-        Ok(Seen { well, entries: 1 })
+    if entries > PLACES_FREE {
+        let whole = Found { path: b"/".to_vec(), entry: tree::root(snapshot) };
+        tree::count(reach.reader(), &whole)
+            .map_err(|error| error.within("account for snapshot", snapshot.id.short()))?;
     }
+    Ok(())
+}
 
-    fn directory(
-        &mut self,
-        snapshot: &Snapshot,
-        path: &mut Vec<u8>,
-        root: TreeRef,
-        depth: usize,
-    ) -> Result<Seen> {
+impl Visitor for Trees<'_> {
+    type Sum = Entries;
+
+    fn entry(&mut self, _: &[u8], _: &Node) -> Result<Entries> {
         go_on(self.monitor, "check")?;
-        match self.directories.get(&root) {
-            // What is not well is seen again only to name what it touches, as long as names are kept.
-            Some(seen) if seen.well || self.report.touched.len() >= FINDINGS_MOST => {
-                return Ok(*seen);
-            }
-            _ => {}
-        }
-        let mut seen = Seen { well: false, entries: 0 };
-        if depth > DIRECTORY_DEPTH_MAX {
-            let reason = "directories are nested too deeply";
-            self.touched(snapshot, path, Error::damaged("check", "a tree", reason));
-            return Ok(seen);
-        }
-        self.directories.insert(root, seen);
-        seen.well = true;
-        let mut entries = DirectoryEntries::new(self.reader, root);
-        loop {
-            match entries.next_entry() {
-                Ok(None) => break,
-                Ok(Some(node)) => {
-                    let length = path.len();
-                    if !path.ends_with(b"/") {
-                        path.push(b'/');
-                    }
-                    path.extend_from_slice(&node.name);
-                    let beneath = self.node(snapshot, path, &node, depth + 1)?;
-                    seen.well &= beneath.well;
-                    seen.entries = seen.entries.saturating_add(beneath.entries);
-                    path.truncate(length);
-                }
-                Err(error) => {
-                    seen.well = self.touched(snapshot, path, error);
-                    break;
-                }
-            }
-        }
-        self.directories.insert(root, seen);
-        Ok(seen)
+        self.monitor.count(Counter::Items, 1);
+        Ok(Entries(1))
     }
 
-    fn file(&mut self, snapshot: &Snapshot, path: &[u8], content: &Content) -> bool {
-        match self.content(content) {
-            Ok(()) => true,
-            Err(error) => self.touched(snapshot, path, error),
-        }
-    }
-
-    fn content(&mut self, content: &Content) -> Result<()> {
-        self.pieces(&content.inline_pieces("its list")?)?;
-        let Some(root) = content.list else { return Ok(()) };
-        if self.list(root.id, root.levels)? != content.length {
-            return Err(Error::damaged("read", "its list", "it is of another length"));
+    fn chunk(&mut self, id: &ChunkId, length: u64) -> Result<()> {
+        let place = self.index.find(id);
+        let place = place.ok_or_else(|| Error::damaged("find chunk", id, "it is lost"))?;
+        if u64::from(place.plain) != length {
+            return Err(Error::damaged("account for chunk", id, "it has another length"));
         }
         Ok(())
     }
 
-    /// The bytes beneath a node of a list. Each node is looked at once, however many lists share
-    /// it, and however often one forged list does.
-    fn list(&mut self, id: ChunkId, level: u8) -> Result<u64> {
-        if let Some(length) = self.lists.get(&(id, level)) {
-            return Ok(*length);
-        }
-        let subject = format!("node {id}");
-        let damaged = |reason: &str| Error::damaged("read", &subject, reason);
-        let length = match ListNode::decode(&self.reader.read(&id)?, level, &subject)? {
-            ListNode::Leaf(pieces) if pieces.is_empty() => return Err(damaged("an empty node")),
-            ListNode::Leaf(pieces) => self.pieces(&pieces)?,
-            ListNode::Inner(_, children) => {
-                let mut length: u64 = 0;
-                for (child, beneath) in children {
-                    if self.list(child, level.saturating_sub(1))? != beneath {
-                        return Err(damaged("a node beneath it is of another length"));
-                    }
-                    // The sum was checked when the node was decoded.
-                    length = length.saturating_add(beneath);
-                }
-                length
-            }
-        };
-        self.lists.insert((id, level), length);
-        Ok(length)
-    }
-
-    fn pieces(&self, pieces: &[Piece]) -> Result<u64> {
-        let mut length: u64 = 0;
-        for piece in pieces {
-            length = length.saturating_add(piece.length());
-            let Some(id) = piece.chunk() else { continue };
-            let place = self.reader.index().find(&id);
-            let place = place.ok_or_else(|| Error::damaged("find chunk", id, "it is lost"))?;
-            if u64::from(place.plain) != piece.length() {
-                return Err(Error::damaged("account for chunk", id, "it has another length"));
-            }
-        }
-        Ok(length)
-    }
-
-    /// Something at `path` cannot be restored. Never well.
-    fn touched(&mut self, snapshot: &Snapshot, path: &[u8], error: Error) -> bool {
+    fn trouble(&mut self, path: &[u8], trouble: Trouble) -> Result<Entries> {
+        let Some((snapshot, parts)) = &self.snapshot else { return Ok(Entries(0)) };
+        let touched = Touched { snapshot: *snapshot, path: path.to_vec() };
         // What could not be looked at may be well.
-        if error.kind() != Kind::Unavailable {
-            self.report.touches(snapshot.id, path);
+        if trouble.error.kind() != Kind::Unavailable {
+            self.report.touches(&touched);
         }
-        let text = String::from_utf8_lossy(path);
-        if self.said.insert(error.to_string()) {
-            let subject = format!("{}:{text}", snapshot.id.short());
-            self.report.found(self.monitor, error.within("restore", subject));
+        let Trouble { chunk, error, .. } = trouble;
+        match self.said.entry(error.to_string()) {
+            hash_map::Entry::Occupied(said) => {
+                let finding = said.get().and_then(|at| self.report.findings.get_mut(at));
+                finding.map(|finding| finding.touch(&touched));
+            }
+            hash_map::Entry::Vacant(said) => {
+                let part = parts.iter().find(|part| within(path, part));
+                let subject = format!("{}:{}", snapshot.short(), String::from_utf8_lossy(path));
+                let error = error.within("restore", subject);
+                let part = part.map(Vec::as_slice).unwrap_or_default();
+                let finding = Finding::path(&touched, part, chunk, error);
+                said.insert(self.report.found(self.monitor, finding));
+            }
         }
-        false
+        Ok(Entries(0))
+    }
+
+    /// To name all that is touched, as long as names are kept.
+    fn looks_again(&self) -> bool {
+        self.report.touched.len() < FINDINGS_MOST
     }
 }

@@ -1,17 +1,15 @@
-//! `diff`: what differs between two snapshots, or between two places within them.
+//! `diff`: what differs between two snapshots, or between two places within them: two trees walked side
+//! by side, place by place.
 
 mod bytes;
 
 use super::ls;
-use super::tree::{self, Entry, Found, Met, Step};
+use super::tree::{self, Children, Entry, Found, Met, Step};
 use crate::error::{Error, Result};
-use crate::format::list::TreeRef;
 use crate::format::node::{LinkGroup, Metadata, Node, NodeKind};
 use crate::limits::DIRECTORY_DEPTH_MAX;
 use crate::repo::Reader;
-use crate::stream::DirectoryEntries;
 use std::cmp::Ordering;
-use std::collections::btree_map;
 
 /// How an entry differs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -95,9 +93,12 @@ impl Diff<'_> {
                 if !same_metadata(before, after) {
                     self.tell(Change::Metadata, before, after, Some(0))?;
                 }
-                if old != new {
+                if let (Some(old), Some(new)) = (old, new)
+                    && old != new
+                {
                     let unseen = self.met.directory(*old) | self.met.directory(*new);
-                    let (old, new) = (self.stored(*old), self.stored(*new));
+                    let (old, new) =
+                        (Children::stored(self.reader, *old), Children::stored(self.reader, *new));
                     self.children(old, new, depth, unseen)?;
                 }
                 Ok(())
@@ -212,9 +213,9 @@ impl Diff<'_> {
 
     /// Everything beneath a node, without itself.
     fn beneath(&mut self, node: &Node, change: Change) -> Result<()> {
-        let NodeKind::Directory { entries } = node.kind else { return Ok(()) };
+        let Some(entries) = node.entries() else { return Ok(()) };
         let unseen = self.met.directory(entries);
-        let mut children = self.stored(entries);
+        let mut children = Children::stored(self.reader, entries);
         loop {
             match children.next() {
                 Ok(None) => return Ok(()),
@@ -233,12 +234,6 @@ impl Diff<'_> {
     }
 }
 
-impl<'d> Diff<'d> {
-    fn stored(&self, entries: TreeRef) -> Children<'d> {
-        Children::Stored(Box::new(DirectoryEntries::new(self.reader, entries)))
-    }
-}
-
 /// What a user sees of two nodes besides content. Device and inode number of a hard link may
 /// change with every mount; the stamp and, with it, the inode are no user's business.
 fn same_metadata(before: &Node, after: &Node) -> bool {
@@ -249,36 +244,4 @@ fn same_metadata(before: &Node, after: &Node) -> bool {
     seen(before) == seen(after)
         && before.taint.is_some() == after.taint.is_some()
         && before.database() == after.database()
-}
-
-/// The entries of a folder, in order of names.
-enum Children<'c> {
-    Leading(btree_map::Iter<'c, Vec<u8>, Entry>),
-    Stored(Box<DirectoryEntries<'c>>),
-}
-
-impl<'c> Children<'c> {
-    fn of(reader: &'c Reader<'c>, entry: &'c Entry) -> Option<Self> {
-        match entry {
-            Entry::Leading(names) => Some(Children::Leading(names.iter())),
-            Entry::Node(node) => match node.kind {
-                NodeKind::Directory { entries } => {
-                    Some(Children::Stored(Box::new(DirectoryEntries::new(reader, entries))))
-                }
-                _ => None,
-            },
-        }
-    }
-
-    fn next(&mut self) -> Result<Option<(Vec<u8>, Entry)>> {
-        match self {
-            Children::Leading(names) => {
-                Ok(names.next().map(|(name, entry)| (name.clone(), entry.clone())))
-            }
-            Children::Stored(entries) => {
-                let node = entries.next_entry()?;
-                Ok(node.map(|node| (node.name.clone(), Entry::Node(Box::new(node)))))
-            }
-        }
-    }
 }

@@ -185,7 +185,7 @@ impl Restoring<'_> {
         };
         if let Some(taint) = &node.taint {
             self.report.tainted += 1;
-            self.monitor.note(&taint.told(path));
+            self.monitor.note(&format!("{}: {}", String::from_utf8_lossy(path), taint.reason()));
         }
         let holds = &mut |mut file| verify::holds(self.reader, &mut file, content);
         let placed = match self.options.hold_back.leave_out(path) {

@@ -5,7 +5,8 @@
 use super::folder::{Folder, Identity};
 use super::links::{Links, Same};
 use crate::error::{Error, Kind, Result};
-use crate::sink::sqlite::{self, Written, sibling_of};
+use crate::format::database::sibling_of;
+use crate::sink::sqlite::{self, Written};
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::Path;
 

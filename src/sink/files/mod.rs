@@ -16,9 +16,9 @@ pub use report::Report;
 
 use crate::error::{Attempt, Error, Kind, Result};
 use crate::format::database::DatabaseFacts;
+use crate::format::database::sibling_of;
 use crate::format::node::{FileTime, Metadata, Node, NodeKind};
 use crate::limits::DIRECTORY_DEPTH_MAX;
-use crate::sink::sqlite::sibling_of;
 use crate::sink::{Holds, Placed, Sink};
 use databases::Sort;
 use file::FileWriter;

@@ -20,10 +20,10 @@ pub(crate) use metadata::NamedDatabase;
 pub(crate) use scope::Scope;
 
 use super::sqlite::{DatabaseFile, Opened};
-use super::{Description, Item, PartProof, Source, Together};
+use super::{Item, PartProof, Source, Together};
 use crate::env::Env;
 use crate::error::{Attempt, Result};
-use crate::format::snapshot::PartKind;
+use crate::format::snapshot::{PartKind, SourceName};
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
@@ -93,9 +93,9 @@ impl FilesSource {
 }
 
 impl Source for FilesSource {
-    fn describe(&self) -> Description {
+    fn describe(&self) -> SourceName {
         let path = self.path.as_os_str().as_bytes().to_vec();
-        Description { kind: PartKind::Files, path, selection: BTreeSet::new() }
+        SourceName { kind: PartKind::Files, path, selection: BTreeSet::new() }
     }
 
     fn left_out(&mut self) -> Result<Option<String>> {

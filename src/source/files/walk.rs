@@ -14,7 +14,7 @@ use crate::env::{Env, Time};
 use crate::error::{Attempt, Error, Kind, Result};
 use crate::format::node::{Node, NodeKind};
 use crate::limits::DIRECTORY_DEPTH_MAX;
-use crate::source::sqlite::sibling_of;
+use crate::source::sqlite::database_of;
 use crate::source::{Entry, FileItem, Item, Together, Xattrs};
 use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, Stat, major, minor};
 use rustix::io::Errno;
@@ -199,7 +199,7 @@ impl Walk {
 
     /// Whether the entry `name` belongs to a database that is captured as one.
     fn is_sibling(&self, directory: &Directory, name: &[u8], stat: &Stat) -> bool {
-        let Some(main) = sibling_of(name) else { return false };
+        let Some(main) = database_of(name) else { return false };
         let stored = directory.join(name);
         // Only where there is such a file is it worth while to ask who captures it.
         FileType::from_raw_mode(stat.st_mode).is_file()

@@ -7,12 +7,12 @@ mod facts;
 mod globals;
 mod session;
 
-use super::{Description, Entry, FileItem, Item, Opener, PartProof, Source};
+use super::{Entry, FileItem, Item, Opener, PartProof, Source};
 use crate::env::{Env, Time};
 use crate::error::{Error, Kind, Result};
 use crate::format::facts::{PartFacts, ServerFacts};
 use crate::format::node::{FileTime, Metadata, bad_name};
-use crate::format::snapshot::PartKind;
+use crate::format::snapshot::{PartKind, SourceName};
 use crate::postgres::{Client, Settings, ToolOptions, Tools, version_text};
 use databases::Database;
 pub use databases::DatabaseChoice;
@@ -137,11 +137,11 @@ impl PostgresSource {
 }
 
 impl Source for PostgresSource {
-    fn describe(&self) -> Description {
+    fn describe(&self) -> SourceName {
         let words = self.options.selection.iter().map(|word| word.trim_start_matches('-'));
         let mut selection = self.options.databases.words(&self.settings);
         selection.extend(words.map(str::to_owned));
-        Description { kind: PartKind::PostgresDump, path: self.path.clone(), selection }
+        SourceName { kind: PartKind::PostgresDump, path: self.path.clone(), selection }
     }
 
     /// A server without one of its databases is not what was asked for.

@@ -4,6 +4,7 @@
 
 use super::preflight::beside;
 use crate::error::{Attempt, Error, Kind, Result};
+use crate::format::database::SIBLINGS;
 use rustix::fs::{Access, access};
 use rustix::process::{Gid, Uid, geteuid, getgroups};
 use rustix::thread::{set_thread_groups, set_thread_res_gid, set_thread_res_uid};
@@ -12,9 +13,6 @@ use std::ffi::OsString;
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-
-/// What SQLite opens beside a database.
-const SIBLINGS: [&str; 3] = ["-wal", "-shm", "-journal"];
 
 /// Where the kernel tells which files a process has open.
 const DESCRIPTORS: &str = "/proc/self/fd";

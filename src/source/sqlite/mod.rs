@@ -30,9 +30,10 @@ pub use reader::{Opened, SqliteOptions, SqliteReader};
 pub use spool::SpoolLimits;
 
 use crate::error::{Attempt, Result};
-use crate::format::snapshot::PartKind;
+use crate::format::database::sibling_of;
+use crate::format::snapshot::{PartKind, SourceName};
 use crate::source::files::{NamedDatabase, Scope, Unlogged, absolute, with_xattrs};
-use crate::source::{Description, Entry, FileItem, Item, PartProof, Source, Together};
+use crate::source::{Entry, FileItem, Item, PartProof, Source, Together};
 use std::collections::BTreeSet;
 use std::fs::File;
 use std::os::fd::AsFd;
@@ -50,19 +51,14 @@ pub fn is_database(head: &[u8]) -> bool {
 }
 
 /// The name of the database that a file named `name` would belong to, if it is named like a
-/// -wal, -shm, -journal or super-journal (-mj and nine digits) of one. The name alone decides: whether
-/// such a database stands beside it is for the caller to see.
-pub fn sibling_of(name: &[u8]) -> Option<&[u8]> {
-    let main = [&b"-wal"[..], b"-shm", b"-journal"]
-        .iter()
-        .find_map(|suffix| name.strip_suffix(*suffix))
-        .or_else(|| {
-            let (main, number) = name.split_at_checked(name.len().checked_sub(12)?)?;
-            let number = number.strip_prefix(b"-mj")?;
-            let hex = number.iter().all(|byte| byte.is_ascii_hexdigit());
-            (hex && number.get(6) == Some(&b'9')).then_some(main)
-        })?;
-    (!main.is_empty()).then_some(main)
+/// sibling or super-journal (-mj and nine digits) of one.
+pub fn database_of(name: &[u8]) -> Option<&[u8]> {
+    sibling_of(name).or_else(|| {
+        let (main, number) = name.split_at_checked(name.len().checked_sub(12)?)?;
+        let number = number.strip_prefix(b"-mj")?;
+        let hex = number.iter().all(|byte| byte.is_ascii_hexdigit());
+        (hex && number.get(6) == Some(&b'9') && !main.is_empty()).then_some(main)
+    })
 }
 
 /// Runs this process as a reading child if its arguments say so. The first thing that `main`
@@ -106,9 +102,9 @@ impl SqliteSource {
 }
 
 impl Source for SqliteSource {
-    fn describe(&self) -> Description {
+    fn describe(&self) -> SourceName {
         let path = self.path.as_os_str().as_bytes().to_vec();
-        Description { kind: PartKind::Sqlite, path, selection: BTreeSet::new() }
+        SourceName { kind: PartKind::Sqlite, path, selection: BTreeSet::new() }
     }
 
     fn left_out(&mut self) -> Result<Option<String>> {
@@ -149,13 +145,13 @@ mod tests {
     /// Names of siblings lead to their database, look-alikes do not.
     #[test]
     fn siblings_are_known_by_name() {
-        assert_eq!(sibling_of(b"a.db-wal"), Some(&b"a.db"[..]));
-        assert_eq!(sibling_of(b"a.db-shm"), Some(&b"a.db"[..]));
-        assert_eq!(sibling_of(b"a.db-journal"), Some(&b"a.db"[..]));
-        assert_eq!(sibling_of(b"a.db-mj0A1B2C9FF"), Some(&b"a.db"[..]));
+        assert_eq!(database_of(b"a.db-wal"), Some(&b"a.db"[..]));
+        assert_eq!(database_of(b"a.db-shm"), Some(&b"a.db"[..]));
+        assert_eq!(database_of(b"a.db-journal"), Some(&b"a.db"[..]));
+        assert_eq!(database_of(b"a.db-mj0A1B2C9FF"), Some(&b"a.db"[..]));
         for other in [&b"a.db"[..], b"-wal", b"a.db-mj0A1B2C8FF", b"a.db-mj", b"", b"-mj0A1B2C9FF"]
         {
-            assert_eq!(sibling_of(other), None);
+            assert_eq!(database_of(other), None);
         }
     }
 }

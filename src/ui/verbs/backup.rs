@@ -90,7 +90,7 @@ pub fn run(app: &App, args: &BackupArgs) -> Result<Done> {
             report => report,
         })?;
     for warning in &report.snapshot.warnings {
-        voice.warn(&format!("{warning}"));
+        voice.warn(warning);
     }
     let mut out = Out::new();
     match app.global.json {

@@ -2,8 +2,11 @@
 
 use super::sources::size;
 use super::views::TaintView;
+use crate::backend::Handle;
 use crate::error::{Error, Kind, Result};
-use crate::ops::check::{CheckOptions, CheckReport, ReadData, check};
+use crate::ops::check::{
+    CheckOptions, CheckReport, Cure, Finding, ReadData, Touched, What, Where, check,
+};
 use crate::ui::app::App;
 use crate::ui::exit::Done;
 use crate::ui::out::Out;
@@ -43,11 +46,13 @@ pub fn run(app: &App, args: &CheckArgs) -> Result<Done> {
         return Ok(Done::All);
     }
     let found = text::count(report.errors, "error");
-    Err(Error::damaged(
-        "find all well in",
-        repository.backend().describe(),
-        format!("{found} found"),
-    ))
+    // Of what the store did not give nobody knows whether it is damaged.
+    let kind = match report.findings.iter().all(|finding| finding.what == What::Unavailable) {
+        true => Kind::Unavailable,
+        false => Kind::Damaged,
+    };
+    Err(Error::new(kind, "find all well in", repository.backend().describe())
+        .because(format!("{found} found")))
 }
 
 fn print(app: &App, report: &CheckReport, voice: &Progress, out: &mut Out) -> Result<()> {
@@ -58,7 +63,8 @@ fn print(app: &App, report: &CheckReport, voice: &Progress, out: &mut Out) -> Re
     if !app.talks() {
         return Ok(());
     }
-    if !report.touched.is_empty() {
+    let heals = |finding: &Finding| finding.cure == Cure::Backup && !finding.touches.is_empty();
+    if report.findings.iter().any(heals) {
         out.prose("the next backup of a source stores again what the source still has of it")?;
     }
     out.prose(&format!(
@@ -109,15 +115,80 @@ struct SummaryView<'r> {
     orphans: u64,
     open_writers: u64,
     superseded: u64,
+    findings: Vec<FindingView<'r>>,
     touched: Vec<TouchedView>,
     tainted: Vec<TaintedView<'r>>,
     seconds_elapsed: f64,
+}
+
+/// Something that is wrong.
+#[derive(Serialize)]
+struct FindingView<'r> {
+    what: What,
+    #[serde(flatten)]
+    at: WhereView,
+    touches: Vec<TouchedView>,
+    cure: Cure,
+    message: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    hint: Option<&'r str>,
+}
+
+impl<'r> From<&'r Finding> for FindingView<'r> {
+    fn from(finding: &'r Finding) -> Self {
+        FindingView {
+            what: finding.what,
+            at: WhereView::from(&finding.at),
+            touches: finding.touches.iter().map(TouchedView::from).collect(),
+            cure: finding.cure,
+            message: finding.error.to_string(),
+            hint: finding.error.hint_text(),
+        }
+    }
+}
+
+/// Where it is wrong: the fields say which sort of place it is.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum WhereView {
+    Object { object: String },
+    Blob { chunk: String, object: String, offset: u32 },
+    Path { snapshot: String, part: String, path: String, chunk: Option<String> },
+    Series { series: String, first: u64, last: u64 },
+}
+
+impl From<&Where> for WhereView {
+    fn from(at: &Where) -> Self {
+        match at {
+            Where::Object(handle) => WhereView::Object { object: handle.to_string() },
+            Where::Blob { chunk, pack, offset } => WhereView::Blob {
+                chunk: chunk.to_string(),
+                object: Handle::pack(*pack).to_string(),
+                offset: *offset,
+            },
+            Where::Path { snapshot, part, path, chunk } => WhereView::Path {
+                snapshot: snapshot.to_string(),
+                part: text::path(part),
+                path: text::path(path),
+                chunk: chunk.map(|chunk| chunk.to_string()),
+            },
+            Where::Series { series, first, last } => {
+                WhereView::Series { series: series.to_string(), first: *first, last: *last }
+            }
+        }
+    }
 }
 
 #[derive(Serialize)]
 struct TouchedView {
     snapshot: String,
     path: String,
+}
+
+impl From<&Touched> for TouchedView {
+    fn from(touched: &Touched) -> Self {
+        TouchedView { snapshot: touched.snapshot.to_string(), path: text::path(&touched.path) }
+    }
 }
 
 #[derive(Serialize)]
@@ -130,10 +201,6 @@ struct TaintedView<'r> {
 
 impl<'r> SummaryView<'r> {
     fn new(report: &'r CheckReport, voice: &Progress) -> Self {
-        let touched = report.touched.iter().map(|touched| TouchedView {
-            snapshot: touched.snapshot.to_string(),
-            path: text::path(&touched.path),
-        });
         let tainted = report.tainted.iter().map(|tainted| TaintedView {
             snapshot: tainted.snapshot.to_string(),
             snapshots: tainted.snapshots,
@@ -149,7 +216,8 @@ impl<'r> SummaryView<'r> {
             orphans: report.orphans,
             open_writers: report.open_writers,
             superseded: report.superseded,
-            touched: touched.collect(),
+            findings: report.findings.iter().map(FindingView::from).collect(),
+            touched: report.touched.iter().map(TouchedView::from).collect(),
             tainted: tainted.collect(),
             seconds_elapsed: voice.seconds(),
         }

@@ -155,7 +155,7 @@ fn into_folder(app: &App, args: &RestoreArgs, target: &Path) -> Result<Done> {
     let path = wanted.path.as_deref();
     let report = restore(&reader, &stored.snapshot, path, target, &mut options, &voice)?;
     for line in &report.left_out.lines {
-        voice.warn(&format!("{line}"));
+        voice.warn(line);
     }
     let mut out = Out::new();
     match app.global.json {

@@ -5,11 +5,11 @@ use super::patterns::Patterns;
 use super::postgres::{DumpArgs, ToolArgs};
 use crate::env::Env;
 use crate::error::{Error, Kind, Result};
-use crate::format::snapshot::PartKind;
+use crate::format::snapshot::{PartKind, SourceName};
 use crate::source::files::{FilesOptions, FilesSource};
 use crate::source::sqlite::{SqliteOptions, SqliteReader, SqliteSource, Verify};
 use crate::source::stdin::StreamSource;
-use crate::source::{Description, Source, Together};
+use crate::source::{Source, Together};
 use clap::{Args, ValueEnum};
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
@@ -148,7 +148,7 @@ impl SourceArgs {
     ) -> Option<Vec<Box<dyn Source>>> {
         let together = Arc::new(together);
         let again = |source: &dyn Source| -> Option<Box<dyn Source>> {
-            let Description { kind, path, .. } = source.describe();
+            let SourceName { kind, path, .. } = source.describe();
             let path = Path::new(OsStr::from_bytes(&path));
             match kind {
                 PartKind::Files => {

@@ -146,7 +146,7 @@ pub fn run(app: &App, args: &RestoreArgs, url: &str) -> Result<Done> {
     remember(&repository, &index, &voice);
     let done = done?;
     for note in &done.notes {
-        voice.warn(&format!("{note}"));
+        voice.warn(note);
     }
     let mut out = Out::new();
     let view = SummaryView {
