@@ -38,6 +38,7 @@ mod sqlite;
 mod tags;
 mod talk;
 mod vectors;
+mod writing;
 
 mod common;
 mod engine;

@@ -223,7 +223,8 @@ fn silence_is_no_damage() {
             Ok(report) if report.is_healthy() => break,
             Ok(report) => {
                 assert!(report.touched.is_empty(), "call {call}: {:?}", report.touched);
-                let kinds: Vec<Kind> = report.findings.iter().map(|finding| finding.error.kind()).collect();
+                let kinds: Vec<Kind> =
+                    report.findings.iter().map(|finding| finding.error.kind()).collect();
                 assert!(
                     kinds.iter().all(|kind| *kind == Kind::Unavailable),
                     "call {call}: {:?}",
