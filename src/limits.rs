@@ -27,6 +27,8 @@ pub const STORED_BLOB_MAX: usize = BLOB_MAX + 64 * KIB;
 pub const PACK_TARGET: usize = 16 * MIB;
 /// Largest pack that a reader accepts.
 pub const PACK_MAX: usize = 80 * MIB;
+/// Bytes of all packs of a writer, open or on their way to the store: more waits for an upload.
+pub const PACKS_HELD: usize = 2 * PACK_TARGET + PACK_TARGET / 2;
 /// Most entries of one pack.
 pub const PACK_ENTRIES_MAX: usize = 1 << 16;
 /// Most salt headers of one pack.
@@ -187,6 +189,7 @@ const _: () = {
     assert!(XATTRS_MAX + NAME_MAX < NODE_MAX, "an entry has room for its attributes");
     assert!(NODE_MAX < BLOB_MAX, "a directory leaf holds at least one entry");
     assert!(PACK_TARGET + STORED_BLOB_MAX < PACK_MAX);
+    assert!(PACKS_HELD > 2 * PACK_TARGET, "both open packs may be nearly full");
     assert!(INDEX_ENTRIES_MAX * 200 <= INDEX_MAX);
     assert!(WINDOW >= 2 * COARSE_MAX, "a window holds a cut and its look-ahead");
     assert!(2 * SQLITE_FACTS_MAX <= SQLITE_CONTROL_MAX && 2 * SQLITE_FACTS_MAX <= NODE_MAX);

@@ -40,6 +40,7 @@ mod sqlite;
 mod tags;
 mod talk;
 mod vectors;
+mod writing;
 
 mod common;
 mod engine;

@@ -8,7 +8,7 @@ use icecore::codec::Level;
 use icecore::crypto::Secret;
 use icecore::env::{Env, Time};
 use icecore::error::Kind;
-use icecore::repo::{InitOptions, Repository, SessionOptions};
+use icecore::repo::{InitOptions, Repository, SessionOptions, WriterOptions};
 use std::fs;
 use std::sync::{Arc, Barrier};
 use std::thread;
@@ -28,9 +28,11 @@ fn repository() -> TempRepo {
 
 fn writer() -> SessionOptions {
     SessionOptions {
-        verb: "backup".into(),
-        host: "elsewhere".into(),
-        tool: "test".into(),
+        writer: WriterOptions {
+            verb: "backup".into(),
+            host: "elsewhere".into(),
+            tool: "test".into(),
+        },
         level: Level::default(),
         deltas: true,
     }

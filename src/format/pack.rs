@@ -62,7 +62,7 @@ impl PackHead {
     }
 
     /// Length in bytes of a head with `salts` salts.
-    pub fn length(salts: usize) -> usize {
+    pub const fn length(salts: usize) -> usize {
         super::frame::HEAD + 4 + salts * SALT_HEADER
     }
 

@@ -21,6 +21,18 @@ pub enum Outcome {
     Tombstone(Tombstone),
 }
 
+impl Outcome {
+    /// The writer that it is the outcome of.
+    pub fn id(&self) -> SnapshotId {
+        match self {
+            Outcome::Snapshot(snapshot) => snapshot.id,
+            Outcome::Partial(partial) => partial.id,
+            Outcome::Maintenance(maintenance) => maintenance.id,
+            Outcome::Tombstone(tombstone) => tombstone.id,
+        }
+    }
+}
+
 impl Record for Outcome {
     const KIND: &'static str = "outcome";
 }

@@ -1,6 +1,6 @@
 //! What new chunks are encoded against: which bases serve, and their plaintexts.
 
-use super::{Candidate, Index, Place, Plain, Reader, Repository};
+use super::{Index, NewBlob, Place, Plain, Reader};
 use crate::id::{BaseId, ChunkId};
 use crate::limits::{BASES_MAX, CLOSURE_MAX, DEPTH_MAX};
 use rayon::prelude::*;
@@ -19,20 +19,16 @@ pub(super) struct Bases {
     pub(super) ratio: u32,
 }
 
-/// The bases of each candidate, decoded. A base that cannot be read is just not used: the chunk
-/// is then stored whole, which heals what was lost.
-pub(super) fn read_bases(
-    repository: &Repository,
-    index: &Index,
-    candidates: &[&Candidate<'_>],
-) -> Vec<Option<Bases>> {
-    let chosen: Vec<Vec<Place>> =
-        candidates.par_iter().map(|candidate| choose(index, candidate)).collect();
+/// The bases of each blob, decoded. A base that cannot be read is just not used: the chunk is
+/// then stored whole, which heals what was lost.
+pub(super) fn read_bases(reader: &Reader<'_>, blobs: &[&NewBlob<'_>]) -> Vec<Option<Bases>> {
+    let index = reader.index();
+    let chosen: Vec<Vec<Place>> = blobs.par_iter().map(|blob| choose(index, blob)).collect();
     let ids: Vec<ChunkId> =
         chosen.iter().flatten().map(|place| place.id).collect::<HashSet<_>>().into_iter().collect();
     let plains: HashMap<ChunkId, Plain> = ids
         .iter()
-        .zip(Reader::new(repository, index).read_best(&ids))
+        .zip(reader.read_best(&ids))
         .filter_map(|(id, plain)| Some((*id, plain.ok()?)))
         .collect();
     chosen.par_iter().map(|places| joined(index, places, &plains)).collect()
@@ -41,13 +37,13 @@ pub(super) fn read_bases(
 /// The places of the bases to use: one as deep as can be is replaced by one further up
 /// its chain, and what would make the closure too large is left out. A chunk that was stored once
 /// and does not count any more has none: stored whole, it serves all that rested on it again.
-fn choose(index: &Index, candidate: &Candidate<'_>) -> Vec<Place> {
-    if index.names_blob(&candidate.id) {
+fn choose(index: &Index, blob: &NewBlob<'_>) -> Vec<Place> {
+    if index.names_blob(&blob.id) {
         return Vec::new();
     }
     let mut chosen: Vec<Place> = Vec::new();
     let mut closure: HashSet<BaseId> = HashSet::new();
-    for id in candidate.bases.iter().rev().take(BASES_MAX) {
+    for id in blob.bases.iter().rev().take(BASES_MAX) {
         let Some(place) = index.find(id) else { continue };
         // The root of its chain where the whole chain would be too much: it has most of it.
         let fitting = [shallow(index, place.clone()), root(index, place)].into_iter().flatten();

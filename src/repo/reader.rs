@@ -26,10 +26,17 @@ type Openers = HashMap<(BlobKind, [u8; 32]), Arc<Opener>>;
 pub struct Reader<'r> {
     repository: &'r Repository,
     index: &'r Index,
-    openers: Mutex<Openers>,
-    cache: Mutex<Cache>,
+    kept: Arc<ReadCache>,
     /// Held by whoever goes the slow way: one closure in memory at a time.
     slow: Mutex<()>,
+}
+
+/// What reading leaves for the next reads, also through another index: bounded plaintexts, and
+/// openers of seals.
+#[derive(Default)]
+pub(super) struct ReadCache {
+    openers: Mutex<Openers>,
+    plains: Mutex<Cache>,
 }
 
 /// Entries that may fail before a blob is given up.
@@ -38,13 +45,16 @@ const TRIES_MAX: usize = 4 * CLOSURE_MAX;
 impl<'r> Reader<'r> {
     /// A reader over `index`.
     pub fn new(repository: &'r Repository, index: &'r Index) -> Self {
-        Reader {
-            repository,
-            index,
-            openers: Mutex::default(),
-            cache: Mutex::default(),
-            slow: Mutex::default(),
-        }
+        Self::with_cache(repository, index, Arc::default())
+    }
+
+    /// One that goes on with what others have left in the cache.
+    pub(super) fn with_cache(
+        repository: &'r Repository,
+        index: &'r Index,
+        kept: Arc<ReadCache>,
+    ) -> Self {
+        Reader { repository, index, kept, slow: Mutex::default() }
     }
 
     /// The repository that this reads from.
@@ -196,7 +206,7 @@ impl<'r> Reader<'r> {
                 .collect();
             plains.extend(decoded);
         }
-        let mut cache = self.cache.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut cache = self.kept.plains.lock().unwrap_or_else(PoisonError::into_inner);
         plains.iter().for_each(|(base, plain)| cache.keep(*base, plain));
     }
 
@@ -206,7 +216,7 @@ impl<'r> Reader<'r> {
         &self,
         wanted: impl Iterator<Item = &'p Place>,
     ) -> (HashMap<BaseId, Plain>, Vec<Place>) {
-        let cache = self.cache.lock().unwrap_or_else(PoisonError::into_inner);
+        let cache = self.kept.plains.lock().unwrap_or_else(PoisonError::into_inner);
         let mut plains = HashMap::new();
         let mut needed = Vec::new();
         let mut seen = HashSet::new();
@@ -235,7 +245,7 @@ impl<'r> Reader<'r> {
     }
 
     fn opener(&self, kind: BlobKind, salt: &Salt) -> Result<Arc<Opener>> {
-        let mut openers = self.openers.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut openers = self.kept.openers.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(opener) = openers.get(&(kind, salt.bytes)) {
             return Ok(opener.clone());
         }

@@ -1,97 +1,134 @@
-//! One blob from plaintext to sealed bytes: delta or whole, sealed, opened again, id proved.
+//! One blob from plaintext to sealed bytes: delta or whole, sealed, opened again, id proved. Or
+//! one as it lies in another pack.
 
-use super::Repository;
 use super::bases::Bases;
+use super::reader::blob_purpose;
+use super::{Place, Repository};
 use crate::codec::{self, Encoded, Encoder};
-use crate::crypto::{Opener, Sealer};
+use crate::crypto::{Ids, Key, Opener, Purpose, Sealer};
 use crate::error::{Error, Result};
 use crate::format::pack::{BlobAad, PackEntry, Salt};
 use crate::format::{BlobKind, Codec, cursor};
-use crate::id::ChunkId;
+use crate::id::{ChunkId, RepoId};
 
 /// A blob ready for a pack.
-pub(super) struct SealedBlob {
+pub struct SealedBlob {
+    pub(super) kind: BlobKind,
+    /// What it is sealed under.
+    pub(super) salt: Salt,
+    /// What its pack and the index will say of it; the pack gives its salt a number.
     pub(super) entry: PackEntry,
     pub(super) bytes: Vec<u8>,
-    /// [`proof_of`] both, taken when they were proved.
+    /// [`proof_of`] all of these, taken when they were proved.
     pub(super) proof: [u8; 32],
 }
 
+impl SealedBlob {
+    /// A blob as it lies in another pack: it keeps its seal, and so the salt of that. The caller
+    /// knows that `sealed` is sound: from the hash of the pack, or because it was opened.
+    ///
+    /// # Errors
+    /// `Damaged` if these cannot be the bytes in that place.
+    pub fn moved(place: Place, sealed: Vec<u8>) -> Result<Self> {
+        if sealed.len() as u64 != u64::from(place.stored) {
+            return Err(Error::damaged(
+                "move chunk",
+                place.id,
+                "it is not as long as it should be",
+            ));
+        }
+        let entry = PackEntry {
+            id: place.id,
+            stored: place.stored,
+            plain: place.plain,
+            codec: place.codec,
+            depth: place.depth,
+            salt: 0,
+            bases: place.bases,
+        };
+        Ok(Self::proved(place.kind, place.salt, entry, sealed))
+    }
+
+    fn proved(kind: BlobKind, salt: Salt, entry: PackEntry, bytes: Vec<u8>) -> Self {
+        let proof = proof_of(&salt, &entry, &bytes);
+        SealedBlob { kind, salt, entry, bytes, proof }
+    }
+}
+
 /// BLAKE3 of a blob's sealed bytes and of all that its pack and the index will say of it.
-pub(super) fn proof_of(entry: &PackEntry, bytes: &[u8]) -> [u8; 32] {
+pub(super) fn proof_of(salt: &Salt, entry: &PackEntry, bytes: &[u8]) -> [u8; 32] {
     let mut hasher = blake3::Hasher::new();
+    hasher.update(&salt.epoch.to_le_bytes()).update(&salt.bytes);
     hasher.update(&entry.id.0).update(&entry.stored.to_le_bytes());
     hasher.update(&entry.plain.to_le_bytes());
-    hasher.update(&[entry.codec.number(), entry.depth, entry.salt]);
+    hasher.update(&[entry.codec.number(), entry.depth]);
     for base in &entry.bases {
         hasher.update(&base.0);
     }
     *hasher.update(bytes).finalize().as_bytes()
 }
 
-/// Seals blobs of one writer.
+/// Seals blobs of one kind, and the packs that hold them, under one salt.
 pub(super) struct BlobSealer {
-    kind: BlobKind,
-    salt: Salt,
-    sealer: Sealer,
-    opener: Opener,
+    pub(super) repository: RepoId,
+    pub(super) kind: BlobKind,
+    pub(super) salt: Salt,
+    pub(super) sealer: Sealer,
+    pub(super) opener: Opener,
+    /// Makes the filler of packs.
+    pub(super) filler_key: Key,
 }
 
 /// A delta that saves at least this much may be kept at three quarters of the whole's size.
 const CLEAR_SAVING: usize = 4 << 10;
 
 impl BlobSealer {
-    pub(super) fn new(repository: &Repository, kind: BlobKind, salt: Salt) -> Result<Self> {
-        let purpose = super::reader::blob_purpose(kind);
-        let sealer = Sealer::new(repository.keys(), purpose, salt)?;
-        let opener = Opener::new(repository.keys(), purpose, &salt)?;
-        Ok(BlobSealer { kind, salt, sealer, opener })
-    }
-
-    pub(super) fn sealer(&self) -> &Sealer {
-        &self.sealer
-    }
-
-    pub(super) fn opener(&self) -> &Opener {
-        &self.opener
-    }
-
-    pub(super) fn salt(&self) -> Salt {
-        self.salt
+    /// Seals under the newest key with this salt, which nobody else uses.
+    pub(super) fn new(repository: &Repository, kind: BlobKind, salt: [u8; 32]) -> Result<Self> {
+        let (keys, purpose) = (repository.keys(), blob_purpose(kind));
+        let salt = Salt { epoch: keys.epoch(purpose)?, bytes: salt };
+        Ok(BlobSealer {
+            repository: repository.config().repository,
+            kind,
+            salt,
+            sealer: Sealer::new(keys, purpose, salt)?,
+            opener: Opener::new(keys, purpose, &salt)?,
+            filler_key: keys.key(Purpose::Nonce)?,
+        })
     }
 
     /// Encodes, seals, and proves that the sealed bytes lead back to the id.
     pub(super) fn seal(
         &self,
-        repository: &Repository,
+        ids: &Ids,
         encoder: &mut Encoder,
         id: &ChunkId,
         plain: &[u8],
         bases: Option<&Bases>,
     ) -> Result<SealedBlob> {
         let encoded = encode(encoder, plain, bases)?;
-        self.seal_encoded(repository, id, plain.len(), &encoded, bases)
+        self.seal_encoded(ids, id, plain.len(), &encoded, bases)
     }
 
-    /// The same for what an encoder made of it, whom nobody believes.
+    /// The same for what an encoder made of it, which is not trusted.
     fn seal_encoded(
         &self,
-        repository: &Repository,
+        ids: &Ids,
         id: &ChunkId,
         length: usize,
         encoded: &Encoded,
         bases: Option<&Bases>,
     ) -> Result<SealedBlob> {
         let bases = bases.filter(|_| encoded.codec == Codec::Delta);
-        let ids = bases.map_or(&[][..], |bases| &bases.ids);
+        let base_ids = bases.map_or(&[][..], |bases| &bases.ids);
         let aad = BlobAad {
-            repository: repository.config().repository,
+            repository: self.repository,
             salt: &self.salt,
             kind: self.kind,
             id,
             plain: cursor::length32(length, "a chunk")?,
             codec: encoded.codec,
-            bases: ids,
+            bases: base_ids,
         };
         let associated = aad.encode();
         let bytes = self.sealer.seal(0, &associated, &encoded.bytes)?;
@@ -102,18 +139,17 @@ impl BlobSealer {
             codec: encoded.codec,
             depth: bases.map_or(0, |bases| bases.depth),
             salt: 0,
-            bases: ids.to_vec(),
+            bases: base_ids.to_vec(),
         };
         let prefix = bases.map_or(&[][..], |bases| &bases.prefix[..]);
-        self.prove(repository, &entry, &associated, &bytes, prefix)?;
-        let proof = proof_of(&entry, &bytes);
-        Ok(SealedBlob { entry, bytes, proof })
+        self.prove(ids, &entry, &associated, &bytes, prefix)?;
+        Ok(SealedBlob::proved(self.kind, self.salt, entry, bytes))
     }
 
     /// Reads the sealed blob back as a reader would: a wrong encoder or a flipped bit ends here.
     fn prove(
         &self,
-        repository: &Repository,
+        ids: &Ids,
         entry: &PackEntry,
         aad: &[u8],
         sealed: &[u8],
@@ -122,7 +158,7 @@ impl BlobSealer {
         let payload = self.opener.open(aad, sealed)?;
         let length = usize::try_from(entry.plain).unwrap_or(usize::MAX);
         let plain = codec::decode(entry.codec, &payload, prefix, length)?;
-        if repository.ids().of(self.kind, &plain) == entry.id {
+        if ids.of(self.kind, &plain) == entry.id {
             return Ok(());
         }
         Err(Error::damaged("store chunk", entry.id, "what was sealed does not lead back to it")
@@ -147,8 +183,8 @@ fn encode(encoder: &mut Encoder, plain: &[u8], bases: Option<&Bases>) -> Result<
 
 #[cfg(test)]
 mod tests {
-    use super::super::packer::Packer;
-    use super::super::{InitOptions, Repository};
+    use super::super::InitOptions;
+    use super::super::pack::OpenPack;
     use super::*;
     use crate::backend::Memory;
     use crate::codec::Level;
@@ -180,15 +216,13 @@ mod tests {
     #[test]
     fn a_wrong_frame_is_not_sealed() {
         let repository = repository();
-        let sealer =
-            BlobSealer::new(&repository, BlobKind::Data, Salt { epoch: 0, bytes: [3; 32] });
-        let sealer = sealer.unwrap();
+        let sealer = Arc::new(BlobSealer::new(&repository, BlobKind::Data, [3; 32]).unwrap());
         let (plain, mut other) = (text(1), text(1));
         other[3000..3040].fill(b'x');
         let id = repository.ids().of(BlobKind::Data, &plain);
         let (right, wrong) = (bases(&other), bases(&text(3)));
         let seal = |encoded: &Encoded, bases| {
-            sealer.seal_encoded(&repository, &id, plain.len(), encoded, Some(bases))
+            sealer.seal_encoded(repository.ids(), &id, plain.len(), encoded, Some(bases))
         };
         let delta = Encoder::new(Level::default()).delta(&plain, &right.prefix).unwrap();
         let whole = Encoder::new(Level::default()).whole(&plain).unwrap();
@@ -227,28 +261,28 @@ mod tests {
     #[test]
     fn a_flipped_bit_stops_the_pack() {
         let repository = repository();
-        let sealer =
-            BlobSealer::new(&repository, BlobKind::Data, Salt { epoch: 0, bytes: [3; 32] });
-        let sealer = sealer.unwrap();
+        let sealer = Arc::new(BlobSealer::new(&repository, BlobKind::Data, [3; 32]).unwrap());
         let finish = |spoil: &dyn Fn(&mut SealedBlob)| {
-            let mut packer = Packer::new(BlobKind::Data);
+            let mut pack = OpenPack::new(sealer.clone());
             for number in 0..3 {
                 let plain = text(number);
                 let old = bases(&[&plain[50..], b"and more"].concat());
                 let id = repository.ids().of(BlobKind::Data, &plain);
                 let mut encoder = Encoder::new(Level::default());
                 let delta = (number == 1).then_some(&old);
-                let mut blob = sealer.seal(&repository, &mut encoder, &id, &plain, delta).unwrap();
+                let sealed = sealer.seal(repository.ids(), &mut encoder, &id, &plain, delta);
+                let mut blob = sealed.unwrap();
                 if number == 1 {
                     assert_eq!(blob.entry.codec, Codec::Delta);
                     spoil(&mut blob);
                 }
-                packer.add(&sealer, blob).unwrap();
+                pack.add(blob).unwrap();
             }
-            packer.finish(&repository, &sealer)
+            pack.close()
         };
         finish(&|_| {}).unwrap();
-        let spoils: [&dyn Fn(&mut SealedBlob); 8] = [
+        let spoils: [&dyn Fn(&mut SealedBlob); 9] = [
+            &|blob| blob.salt.bytes[7] ^= 1,
             &|blob| blob.bytes[0] ^= 1,
             &|blob| *blob.bytes.last_mut().unwrap() ^= 0x80,
             &|blob| blob.proof[5] ^= 1,

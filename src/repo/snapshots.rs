@@ -127,13 +127,7 @@ fn proved(
     handle: &Handle,
     (outcome, hash): (Outcome, [u8; 32]),
 ) -> Result<(Outcome, [u8; 32])> {
-    let named = match &outcome {
-        Outcome::Snapshot(snapshot) => snapshot.id,
-        Outcome::Partial(partial) => partial.id,
-        Outcome::Maintenance(maintenance) => maintenance.id,
-        Outcome::Tombstone(tombstone) => tombstone.id,
-    };
-    if named != id {
+    if outcome.id() != id {
         return Err(Error::damaged("read", handle, "it names another writer"));
     }
     if let Outcome::Snapshot(snapshot) = &outcome

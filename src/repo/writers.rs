@@ -1,7 +1,7 @@
 //! Writers: each makes itself known before it reads anything (W1), stands in the way of others where
 //! they may not meet (chapter 11), and is given up by hand where it never ended.
 
-use super::{Repository, SessionOptions};
+use super::{Repository, WriterOptions};
 use crate::backend::Handle;
 use crate::error::{Error, Kind, Result};
 use crate::format::ObjectKind;
@@ -13,38 +13,21 @@ use std::collections::BTreeSet;
 /// The verb of whoever gives snapshots up because others stay.
 const FORGET: &str = "forget";
 
-/// How a writer describes itself.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Who<'a> {
-    /// What it does.
-    pub(super) verb: &'a str,
-    /// This machine.
-    pub(super) host: &'a str,
-    /// Program and version.
-    pub(super) tool: &'a str,
-}
-
-impl SessionOptions {
-    pub(super) fn who(&self) -> Who<'_> {
-        Who { verb: &self.verb, host: &self.host, tool: &self.tool }
-    }
-}
-
 impl Repository {
     /// Registers a writer under a fresh id; one that goes on from another names it.
-    pub(super) fn register(
+    pub(super) fn put_registration(
         &self,
-        who: Who<'_>,
+        options: &WriterOptions,
         continues: Option<SnapshotId>,
     ) -> Result<SnapshotId> {
         let id = SnapshotId(self.env().random()?);
         let registration = Registration {
             id,
             started: self.env().now(),
-            verb: who.verb.to_owned(),
-            host: who.host.to_owned(),
+            verb: options.verb.clone(),
+            host: options.host.clone(),
             process: self.env().process(),
-            tool: who.tool.to_owned(),
+            tool: options.tool.clone(),
             continues,
         };
         let handle = Handle::writer(id);
@@ -57,14 +40,14 @@ impl Repository {
 
     /// Registers a writer. Others in whose company it may not work are looked for before, and again
     /// after: of two that come together neither may have seen the other before.
-    pub(super) fn admit(&self, who: Who<'_>) -> Result<SnapshotId> {
-        if !self.config().single_writer && who.verb != FORGET {
-            return self.register(who, None);
+    pub(super) fn admit(&self, options: &WriterOptions) -> Result<SnapshotId> {
+        if !self.config().single_writer && options.verb != FORGET {
+            return self.put_registration(options, None);
         }
         self.refuse_beside(None)?;
-        let id = self.register(who, None)?;
+        let id = self.put_registration(options, None)?;
         if let Err(error) = self.refuse_beside(Some(id)) {
-            self.withdraw(id, who.verb)?;
+            self.withdraw(id, &options.verb)?;
             return Err(error);
         }
         Ok(id)
@@ -76,8 +59,11 @@ impl Repository {
     /// # Errors
     /// `Locked` while somebody else does it.
     pub fn begin_forgetting(&self) -> Result<SnapshotId> {
-        let tool = concat!("icecore ", env!("CARGO_PKG_VERSION"));
-        self.admit(Who { verb: FORGET, host: &self.env().host(), tool })
+        self.admit(&WriterOptions {
+            verb: FORGET.to_owned(),
+            host: self.env().host(),
+            tool: concat!("icecore ", env!("CARGO_PKG_VERSION")).to_owned(),
+        })
     }
 
     /// Lets others give snapshots up.

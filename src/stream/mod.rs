@@ -2,6 +2,7 @@
 //! and read with seek.
 
 mod content;
+mod cutting;
 mod directory;
 mod list;
 mod parent;

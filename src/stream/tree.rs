@@ -6,7 +6,7 @@ use crate::format::BlobKind;
 use crate::format::list::TreeRef;
 use crate::id::ChunkId;
 use crate::limits::LEVELS_MAX;
-use crate::repo::{Candidate, Plain, Reader, Session};
+use crate::repo::{NewBlob, Plain, Reader, Session};
 use std::marker::PhantomData;
 
 /// How one sort of tree encodes its nodes.
@@ -181,7 +181,7 @@ fn level_number(level: usize) -> Result<u8> {
 
 fn store(session: &mut Session<'_>, plain: &[u8], bases: Vec<ChunkId>) -> Result<ChunkId> {
     let id = session.repository().ids().of(BlobKind::Meta, plain);
-    session.store(&[Candidate { kind: BlobKind::Meta, id, plain, bases }])?;
+    session.store(&[NewBlob { kind: BlobKind::Meta, id, plain, bases }])?;
     Ok(id)
 }
 

@@ -78,10 +78,9 @@ impl<'scope> WindowReader<'scope> {
         self.rest.extend_from_slice(rest);
     }
 
-    /// A window that was used up is filled again.
-    pub(super) fn give_back(&mut self, window: Window) {
-        // A full channel just drops it.
-        drop(self.empty.try_send(window.buffer));
+    /// Where windows go that were used up.
+    pub(super) fn empty(&self) -> Empty {
+        Empty(self.empty.clone())
     }
 
     /// Whether the stream was read to its end.
@@ -90,6 +89,16 @@ impl<'scope> WindowReader<'scope> {
         self.thread.join().unwrap_or_else(|_| {
             Err(Error::new(Kind::Failed, "read", "a stream").because("its reader panicked"))
         })
+    }
+}
+
+/// Takes windows that were used up, which are filled again.
+pub(super) struct Empty(SyncSender<Vec<u8>>);
+
+impl Empty {
+    pub(super) fn give_back(&self, window: Window) {
+        // A full channel just drops it.
+        drop(self.0.try_send(window.buffer));
     }
 }
 

@@ -13,7 +13,7 @@ use icecore::format::record::{self, Record};
 use icecore::format::snapshot::{Part, PartKind, Snapshot, Summary};
 use icecore::format::{BlobKind, Codec};
 use icecore::id::{BaseId, ChunkId, IndexId, PackId, RepoId, SeriesId, SnapshotId};
-use icecore::repo::{Session, SessionOptions};
+use icecore::repo::{Session, SessionOptions, WriterOptions};
 use std::sync::Arc;
 
 /// Writes with the keys of a repository.
@@ -196,9 +196,11 @@ pub fn segment(generation: u64, packs: &[Forged]) -> SegmentBuilder {
 
 pub fn session(repo: &TempRepo) -> Session<'_> {
     let options = SessionOptions {
-        verb: "backup".into(),
-        host: "hostile".into(),
-        tool: "test".into(),
+        writer: WriterOptions {
+            verb: "backup".into(),
+            host: "hostile".into(),
+            tool: "test".into(),
+        },
         level: Default::default(),
         deltas: true,
     };

@@ -13,7 +13,7 @@ use icecore::format::node::NodeKind;
 use icecore::format::{BlobKind, ObjectKind};
 use icecore::monitor::Silent;
 use icecore::ops::check::{CheckOptions, Finding, ReadData, Where, check};
-use icecore::repo::Candidate;
+use icecore::repo::NewBlob;
 use std::sync::Arc;
 
 /// A chunk whose bytes changed after its id was taken is never stored, whole or as a delta; the
@@ -36,7 +36,7 @@ fn a_chunk_that_changed_after_it_was_named_is_not_stored() {
             plain[35_000] ^= 1;
             let id = id_of(&plain);
             let candidate =
-                |plain| Candidate { kind: BlobKind::Data, id, plain, bases: bases.clone() };
+                |plain| NewBlob { kind: BlobKind::Data, id, plain, bases: bases.clone() };
             let mut flipped = plain.clone();
             flipped[at] ^= 0x10;
             let mut session = session(&repo);
@@ -52,8 +52,7 @@ fn a_chunk_that_changed_after_it_was_named_is_not_stored() {
     assert_eq!(packs(), before, "something was uploaded");
     let plain = chance.rows(70_000);
     let (id, mut next) = (id_of(&plain), session(&repo));
-    next.store(&[Candidate { kind: BlobKind::Data, id, plain: &plain, bases: Vec::new() }])
-        .unwrap();
+    next.store(&[NewBlob { kind: BlobKind::Data, id, plain: &plain, bases: Vec::new() }]).unwrap();
     let content = Content::inline(1, &[Piece::Chunk { id, length: 70_000 }]);
     let snapshot = commit(next, "/x", node("x", NodeKind::File { content, database: None }), 1);
     assert!(repo.read(&snapshot, "/x").unwrap() == plain);

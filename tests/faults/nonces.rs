@@ -16,7 +16,7 @@ use icecore::format::pack::{FOOTER, PackHead, read_footer};
 use icecore::format::slot::Slot;
 use icecore::format::snapshot::Snapshot;
 use icecore::format::{BlobKind, ObjectKind, record};
-use icecore::repo::{Candidate, Repository, Session, SessionOptions};
+use icecore::repo::{NewBlob, Repository, Session, SessionOptions, WriterOptions};
 use std::collections::HashMap;
 use std::sync::Arc;
 use zeroize::Zeroizing;
@@ -159,9 +159,11 @@ struct Writer<'r> {
 impl<'r> Writer<'r> {
     fn begin(repository: &'r Repository) -> Self {
         let options = SessionOptions {
-            verb: "backup".into(),
-            host: "host".into(),
-            tool: "test".into(),
+            writer: WriterOptions {
+                verb: "backup".into(),
+                host: "host".into(),
+                tool: "test".into(),
+            },
             level: Default::default(),
             deltas: true,
         };
@@ -171,7 +173,7 @@ impl<'r> Writer<'r> {
     fn store(&mut self, plain: &[u8]) -> Result<()> {
         let id = self.session.repository().ids().of(BlobKind::Data, plain);
         let bases = self.pieces.first().and_then(Piece::chunk).into_iter().collect();
-        self.session.store(&[Candidate { kind: BlobKind::Data, id, plain, bases }])?;
+        self.session.store(&[NewBlob { kind: BlobKind::Data, id, plain, bases }])?;
         self.pieces.push(Piece::Chunk { id, length: u32::try_from(plain.len()).unwrap() });
         Ok(())
     }

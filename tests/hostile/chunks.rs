@@ -10,7 +10,7 @@ use icecore::format::gc::Reason;
 use icecore::format::list::{Content, Piece};
 use icecore::format::{BlobKind, Codec, ObjectKind};
 use icecore::id::ChunkId;
-use icecore::repo::Candidate;
+use icecore::repo::NewBlob;
 
 /// A false chunk, sealed by a key holder under the id of other content, is never given out, the
 /// error names it and its pack, and `check` finds it. As a base it is named too.
@@ -218,7 +218,7 @@ fn crossed_deltas_carry_each_other_never() {
     // So a writer stores them again, and the crossed deltas count once more.
     let mut healing = session(&repo);
     healing
-        .store(&[Candidate { kind: BlobKind::Data, id: id_b, plain: &b, bases: Vec::new() }])
+        .store(&[NewBlob { kind: BlobKind::Data, id: id_b, plain: &b, bases: Vec::new() }])
         .unwrap();
     healing.abandon().unwrap();
     assert!(both(&repo));

@@ -10,7 +10,7 @@ use icecore::codec::{Encoder, Level};
 use icecore::error::Kind;
 use icecore::format::BlobKind;
 use icecore::format::node::NodeKind;
-use icecore::repo::Candidate;
+use icecore::repo::NewBlob;
 
 /// Content number `number`, and its entries.
 struct Chunks<'r> {
@@ -146,7 +146,7 @@ fn no_delta_rests_on_a_rotten_entry() {
 
     let mut session = session(&repo);
     let (kind, id, bases) = (BlobKind::Data, id_of(&repo, &new), vec![id_of(&repo, &base)]);
-    session.store(&[Candidate { kind, id, plain: &new, bases }]).unwrap();
+    session.store(&[NewBlob { kind, id, plain: &new, bases }]).unwrap();
     commit(session, "/pipe", node("pipe", NodeKind::Fifo), 1);
     assert!(read(&repo, id).unwrap() == new);
 }

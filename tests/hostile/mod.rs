@@ -20,7 +20,7 @@ use icecore::format::snapshot::Snapshot;
 use icecore::id::{ChunkId, SnapshotId};
 use icecore::monitor::Recording;
 use icecore::ops::restore::{RestoreOptions, RestoreReport, restore};
-use icecore::repo::{Candidate, Reader, Session, StoredSnapshot};
+use icecore::repo::{NewBlob, Reader, Session, StoredSnapshot};
 
 /// A repository with one honest backup.
 fn honest(seed: u64) -> (TempRepo, Tree, Snapshot) {
@@ -51,7 +51,7 @@ fn read(repo: &TempRepo, id: ChunkId) -> Result<Vec<u8>> {
 /// Stores a metadata blob through the front door.
 fn meta(session: &mut Session<'_>, plain: &[u8]) -> ChunkId {
     let id = session.repository().ids().of(BlobKind::Meta, plain);
-    session.store(&[Candidate { kind: BlobKind::Meta, id, plain, bases: Vec::new() }]).unwrap();
+    session.store(&[NewBlob { kind: BlobKind::Meta, id, plain, bases: Vec::new() }]).unwrap();
     id
 }
 

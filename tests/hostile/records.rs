@@ -12,7 +12,7 @@ use icecore::format::pack::Trailer;
 use icecore::format::snapshot::{Outcome, Tombstone};
 use icecore::format::{BlobKind, ObjectKind, VERSION, frame, record};
 use icecore::id::{IndexId, SnapshotId};
-use icecore::repo::{Candidate, Reader};
+use icecore::repo::{NewBlob, Reader};
 use icecore::stream::ContentReader;
 
 /// Outcomes of malformed CBOR, of any length they claim and any depth, are reported one by one in
@@ -211,7 +211,7 @@ fn lists_are_as_long_as_their_files() {
     let mut pieces = Vec::new();
     for plain in &chunks {
         let id = id_of(&repo, plain);
-        session.store(&[Candidate { kind: BlobKind::Data, id, plain, bases: Vec::new() }]).unwrap();
+        session.store(&[NewBlob { kind: BlobKind::Data, id, plain, bases: Vec::new() }]).unwrap();
         pieces.push(Piece::Chunk { id, length: 100 });
     }
     let id = meta(&mut session, &ListNode::Leaf(pieces).encode());

@@ -15,7 +15,7 @@ use icecore::format::snapshot::{Outcome, Snapshot, Tombstone};
 use icecore::format::{BlobKind, ObjectKind};
 use icecore::monitor::Silent;
 use icecore::ops::backup::backup;
-use icecore::repo::{Candidate, StoredOutcome};
+use icecore::repo::{NewBlob, StoredOutcome};
 use icecore::source::{ByteStream, FileItem, FileProof, Got, Item};
 use std::sync::Arc;
 
@@ -29,7 +29,7 @@ fn a_fenced_writer_starts_again() {
     let plain = Chance::new(1).noise(5000);
     let id = id_of(&repo, &plain);
     fenced
-        .store(&[Candidate { kind: BlobKind::Data, id, plain: &plain, bases: Vec::new() }])
+        .store(&[NewBlob { kind: BlobKind::Data, id, plain: &plain, bases: Vec::new() }])
         .unwrap();
     let writer = fenced.id();
     let tombstone = Tombstone { id: writer, generation: 1, at: repo.env.now() };

@@ -13,7 +13,7 @@ use icecore::format::note::{About, Note, Withdrawal};
 use icecore::format::snapshot::Snapshot;
 use icecore::format::{BlobKind, ObjectKind};
 use icecore::id::{NoteId, PackId};
-use icecore::repo::Candidate;
+use icecore::repo::NewBlob;
 use serde_json::{Value as Json, json};
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -125,9 +125,9 @@ fn writers(path: &Path) -> Json {
         let mut changed = base.clone();
         changed[100 + number] ^= 1;
         let bases = vec![id(&base)];
-        let whole = Candidate { kind: BlobKind::Data, id: id(&base), plain: &base, bases: vec![] };
+        let whole = NewBlob { kind: BlobKind::Data, id: id(&base), plain: &base, bases: vec![] };
         session.store(&[whole]).unwrap();
-        let delta = Candidate { kind: BlobKind::Data, id: id(&changed), plain: &changed, bases };
+        let delta = NewBlob { kind: BlobKind::Data, id: id(&changed), plain: &changed, bases };
         session.store(&[delta]).unwrap();
         plains.push(changed);
     }

@@ -14,12 +14,12 @@ use icecore::monitor::Silent;
 use icecore::ops::restore::{RestoreOptions, restore};
 use icecore::ops::tree;
 use icecore::ops::{diff::diff, find, ls::ls, stats};
-use icecore::repo::{Candidate, Reader, Session};
+use icecore::repo::{NewBlob, Reader, Session};
 use std::fs;
 
 fn store(session: &mut Session<'_>, kind: BlobKind, plain: &[u8]) -> ChunkId {
     let id = session.repository().ids().of(kind, plain);
-    session.store(&[Candidate { kind, id, plain, bases: Vec::new() }]).unwrap();
+    session.store(&[NewBlob { kind, id, plain, bases: Vec::new() }]).unwrap();
     id
 }
 

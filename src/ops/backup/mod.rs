@@ -28,7 +28,7 @@ use crate::limits::WARNINGS_MAX;
 use crate::monitor::{Counter, Monitor, go_on};
 use crate::ops::select::SAFETY_TAG;
 use crate::ops::tree::Entry;
-use crate::repo::{Reader, Repository, Session, SessionOptions};
+use crate::repo::{Reader, Repository, Session, SessionOptions, WriterOptions};
 use crate::source::Source;
 use crate::stream::Cutter;
 use history::{History, SourceHistory};
@@ -113,9 +113,11 @@ pub fn backup(
     let Wanted { sources, warnings } = Wanted::of(sources, options.keep_going)?;
     let descriptions: Vec<SourceName> = sources.iter().map(|source| source.describe()).collect();
     let mut session = repository.begin(SessionOptions {
-        verb: "backup".to_owned(),
-        host: options.host.clone(),
-        tool: options.tool.clone(),
+        writer: WriterOptions {
+            verb: "backup".to_owned(),
+            host: options.host.clone(),
+            tool: options.tool.clone(),
+        },
         level: options.level,
         deltas: options.deltas,
     })?;
@@ -308,7 +310,7 @@ fn commit(
     let snapshot = match &unchanged {
         None => session.commit(make)?,
         Some(_) => {
-            let snapshot = make(session.id(), session.summary().clone());
+            let snapshot = make(session.id(), session.summary());
             session.abandon()?;
             snapshot
         }

@@ -4,7 +4,7 @@ use crate::format::BlobKind;
 use crate::id::ChunkId;
 
 /// A piece of plaintext that wants to be stored.
-pub struct Candidate<'a> {
+pub struct NewBlob<'a> {
     /// Data or metadata.
     pub kind: BlobKind,
     /// Its id.
@@ -15,7 +15,7 @@ pub struct Candidate<'a> {
     pub bases: Vec<ChunkId>,
 }
 
-/// What became of a candidate.
+/// What became of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stored {
     /// It was in the repository, or in this session, already.
