@@ -5,7 +5,7 @@ use crate::repo::{Index, Repository};
 
 /// Notes what reads through `index` met, so that writers count on none of it and store it again;
 /// whether there was any. A store that takes no notes is only told of.
-pub fn remember(repository: &Repository, index: &Index, monitor: &dyn Monitor) -> bool {
+pub fn record_damage(repository: &Repository, index: &Index, monitor: &dyn Monitor) -> bool {
     if index.met_damage().is_empty() {
         return false;
     }

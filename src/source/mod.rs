@@ -208,7 +208,7 @@ pub struct FileProof {
     /// Reads it anew: what was given is no state that it ever was in, and the next may be.
     pub again: Option<Opener>,
     /// Files of the same folder that belong to it, which were to be captured with it and were not.
-    pub beside: Vec<FileItem>,
+    pub companions: Vec<FileItem>,
 }
 
 impl fmt::Debug for FileProof {

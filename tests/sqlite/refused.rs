@@ -223,7 +223,7 @@ fn a_set_that_changes_is_read_again() {
         assert!(proof.again.is_none() && proof.changed.is_none());
         assert_eq!(proof.taint.unwrap(), "SQLite refuses it, it is stored as a file: so it is");
         assert!(bytes == fs::read(at("a.db")).unwrap());
-        for item in proof.beside {
+        for item in proof.companions {
             let name = String::from_utf8(item.entry.name.clone()).unwrap();
             assert!(read(item.open, || {}).0 == fs::read(at(&name)).unwrap(), "{name}");
         }

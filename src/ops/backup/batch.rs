@@ -18,7 +18,7 @@ use rayon::prelude::*;
 
 /// What happens to the tree, in order.
 pub(super) enum Event {
-    /// A directory begins; the parent's entries stand beside it.
+    /// A directory begins; the parent's entries are known.
     Enter(Box<Entry>, Option<TreeRef>),
     /// More comes into the directory entered last when the source is at its end.
     HoldOpen,
@@ -33,7 +33,7 @@ pub(super) enum Event {
     /// A file that was read.
     Read(Box<ReadFile>),
     /// One that was read with the one before it, whose turn by name comes later.
-    Beside(Box<ReadFile>),
+    Companion(Box<ReadFile>),
     /// One that could not be.
     Failed(Error),
 }
@@ -46,7 +46,7 @@ pub(super) struct ReadFile {
     pub(super) left_out: Option<String>,
     pub(super) warning: Option<String>,
     pub(super) verdict: Verdict,
-    /// The mark that it has under another of its names.
+    /// The taint that it has under another of its names.
     pub(super) shared: Option<Taint>,
     before: Option<Content>,
     bytes_read: u64,
@@ -151,16 +151,16 @@ impl Batch {
         drop(small);
         let mut events = Vec::with_capacity(opened.len());
         for opened in opened {
-            let (read, beside) = match opened {
+            let (read, companions) = match opened {
                 Opened::Event(event) => {
                     events.push(event);
                     continue;
                 }
                 Opened::Small(small) => match written.next() {
                     Some(written) => {
-                        let (read, beside) = read_file(small.file, written, *small.proof);
+                        let (read, companions) = read_file(small.file, written, *small.proof);
                         tell(monitor, read.bytes_read);
-                        (read, beside)
+                        (read, companions)
                     }
                     None => continue,
                 },
@@ -177,8 +177,8 @@ impl Batch {
                 }
             };
             events.push(Event::Read(Box::new(read)));
-            for item in beside {
-                events.push(read_beside(item, &mut writer, monitor)?);
+            for item in companions {
+                events.push(read_companion(item, &mut writer, monitor)?);
             }
         }
         Ok(events)
@@ -258,7 +258,7 @@ impl Opened {
 }
 
 impl Large {
-    /// The file and those beside it, or why the source did not give it.
+    /// The file and its companions, or why the source did not give it.
     fn read(
         self,
         writer: &mut ContentWriter<'_, '_>,
@@ -303,7 +303,7 @@ fn store(
 }
 
 /// Reads and stores a file that belongs to the one before it.
-fn read_beside(
+fn read_companion(
     item: FileItem,
     writer: &mut ContentWriter<'_, '_>,
     monitor: &dyn Monitor,
@@ -313,7 +313,7 @@ fn read_beside(
     let file = Waiting::new(entry, None, None, None);
     let large = Large { file, size: length.unwrap_or(0), changes_everywhere, stream: open };
     Ok(match large.read(writer, monitor)? {
-        Ok((read, _)) => Event::Beside(Box::new(read)),
+        Ok((read, _)) => Event::Companion(Box::new(read)),
         Err(error) => Event::Failed(error),
     })
 }
@@ -329,7 +329,7 @@ fn read_file(file: Waiting, written: Written, proof: FileProof) -> (ReadFile, Ve
         warning,
         begins_as_database,
         again: _,
-        beside,
+        companions,
     } = proof;
     let Entry { name, mut meta } = file.entry;
     // A database's stamp proves nothing: commits may stand in its -wal alone, and whoever wants it
@@ -352,7 +352,7 @@ fn read_file(file: Waiting, written: Written, proof: FileProof) -> (ReadFile, Ve
         before: file.before,
         bytes_read: written.bytes,
     };
-    (read, beside)
+    (read, companions)
 }
 
 /// The content of a file.

@@ -1,8 +1,8 @@
 //! `backup`: sources into one snapshot, one part for each.
 
 mod batch;
-mod beside;
 mod directory;
+mod former;
 mod history;
 mod links;
 mod parent;
@@ -19,7 +19,7 @@ mod wanted;
 pub use crate::codec::Level;
 pub use parent::{ParentChoice, Parentage};
 
-use super::damage::remember;
+use super::damage::record_damage;
 use crate::env::Time;
 use crate::error::{Error, Kind, Result};
 use crate::format::snapshot::{Missing, Part, PartKind, Snapshot, SourceName, Summary};
@@ -134,7 +134,7 @@ pub fn backup(
     monitor.begin("back up", None);
     let captured = capture(&mut session, &reader, sources, &history, options, monitor);
     monitor.end();
-    let met_damage = remember(repository, session.index(), monitor);
+    let met_damage = record_damage(repository, session.index(), monitor);
     // Ctrl-C reaches children that read, too: one may be gone before anybody here is asked.
     let mut captured = match go_on(monitor, "back up").and(captured) {
         Ok(captured) => captured,

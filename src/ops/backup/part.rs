@@ -1,7 +1,7 @@
-//! One source into one part: its items into directories, beside the parent's.
+//! One source into one part: its items into directories, each compared with its former self.
 
 use super::batch::{Batch, Event, ReadFile};
-use super::beside::{Before, Beside};
+use super::former::{Before, FormerDirectories};
 use super::links::{First, Links};
 use super::parent::Parent;
 use super::prefetch::Prefetch;
@@ -38,8 +38,8 @@ pub(super) struct PartBuilder<'b, 'r> {
     /// The numbers of those that files were found in.
     used: BTreeSet<usize>,
     links: &'b mut Links,
-    /// The parents' directories beside those that were entered, the innermost last.
-    beside: Vec<Beside<'b>>,
+    /// The parents' directories of the same paths as those that were entered, the innermost last.
+    former: Vec<FormerDirectories<'b>>,
     tree: Tree,
     batch: Batch,
     counts: Summary,
@@ -69,7 +69,7 @@ impl<'b, 'r> PartBuilder<'b, 'r> {
             parents,
             used: BTreeSet::new(),
             links,
-            beside: Vec::new(),
+            former: Vec::new(),
             tree: Tree::default(),
             batch: Batch::default(),
             counts: Summary::default(),
@@ -132,24 +132,24 @@ impl<'b, 'r> PartBuilder<'b, 'r> {
     fn take(&mut self, item: Item) -> Result<()> {
         match item {
             Item::Enter(entry) => {
-                if self.beside.len() >= DIRECTORY_DEPTH_MAX {
+                if self.former.len() >= DIRECTORY_DEPTH_MAX {
                     return Err(Error::new(Kind::Unsupported, "capture", "the source")
                         .because("its directories are nested too deeply")
                         .hint("exclude the deepest ones"));
                 }
-                let before = match self.beside.last_mut() {
-                    Some(beside) => beside.all(self.reader, &entry.name),
+                let before = match self.former.last_mut() {
+                    Some(former) => former.all(self.reader, &entry.name),
                     None => Before::roots(self.parents),
                 };
                 let entries = before.iter().find_map(Before::directory);
-                self.beside.push(Beside::open(before));
+                self.former.push(FormerDirectories::open(before));
                 self.counts.items += 1;
                 self.counts.directories += 1;
                 self.batch.push(Event::Enter(Box::new(entry), entries));
             }
             Item::HoldOpen => self.batch.push(Event::HoldOpen),
             Item::Leave => {
-                self.beside.pop();
+                self.former.pop();
                 self.batch.push(Event::Leave);
             }
             Item::File(file) => self.file(file)?,
@@ -167,14 +167,14 @@ impl<'b, 'r> PartBuilder<'b, 'r> {
     /// Captures a file that comes last: enters the directories that lead to it again.
     fn take_last(&mut self, last: LastFile) -> Result<()> {
         self.tree.enter_again(&last.folder)?;
-        self.beside.push(Beside::open(Before::roots(self.parents)));
+        self.former.push(FormerDirectories::open(Before::roots(self.parents)));
         for name in &last.folder {
-            let before = self.beside.last_mut().map(|beside| beside.all(self.reader, name));
-            self.beside.push(Beside::open(before.unwrap_or_default()));
+            let before = self.former.last_mut().map(|former| former.all(self.reader, name));
+            self.former.push(FormerDirectories::open(before.unwrap_or_default()));
         }
         self.file(last.file)?;
         self.flush()?;
-        self.beside.clear();
+        self.former.clear();
         self.tree.leave_all(self.session)
     }
 
@@ -213,7 +213,7 @@ impl<'b, 'r> PartBuilder<'b, 'r> {
     }
 
     fn failed(&mut self, error: Error) -> Result<()> {
-        if self.all_or_nothing || self.tree.is_outside() && self.beside.is_empty() {
+        if self.all_or_nothing || self.tree.is_outside() && self.former.is_empty() {
             return Err(error);
         }
         self.monitor.trouble(&error);
@@ -229,8 +229,8 @@ impl<'b, 'r> PartBuilder<'b, 'r> {
     /// The file of this name in the directory entered last, or the root, as the first parent
     /// has it that does; and that parent's number.
     fn before(&mut self, name: &[u8]) -> Option<(usize, Node)> {
-        let (parent, mut node) = match self.beside.last_mut() {
-            Some(beside) => beside.file(self.reader, name),
+        let (parent, mut node) = match self.former.last_mut() {
+            Some(former) => former.file(self.reader, name),
             None => Before::roots(self.parents).into_iter().find_map(Before::file),
         }?;
         // What was damaged on another host may be sound here.
@@ -270,7 +270,7 @@ impl<'b, 'r> PartBuilder<'b, 'r> {
             Event::Done(mut node) => {
                 if self.taints.remembers(node.taint.as_ref()) {
                     let path = self.tree.path_of(&node.name);
-                    self.mark(&path, &mut node, Verdict::default());
+                    self.settle_taint(&path, &mut node, Verdict::default());
                 }
                 self.tree.entry(self.session, *node)?;
             }
@@ -278,7 +278,7 @@ impl<'b, 'r> PartBuilder<'b, 'r> {
                 let node = self.read(*read);
                 self.tree.entry(self.session, node)?;
             }
-            Event::Beside(read) => {
+            Event::Companion(read) => {
                 let node = self.read(*read);
                 self.early(node);
             }
@@ -312,7 +312,7 @@ impl<'b, 'r> PartBuilder<'b, 'r> {
         if let Some(taint) = read.shared.take() {
             self.taints.expect(&path, taint);
         }
-        self.mark(&path, &mut read.node, read.verdict.clone());
+        self.settle_taint(&path, &mut read.node, read.verdict.clone());
         self.share(&path, &read);
         for error in read.troubles(&path) {
             self.monitor.trouble(&error);
@@ -340,8 +340,8 @@ impl<'b, 'r> PartBuilder<'b, 'r> {
         self.warnings.extend(warning.filter(|_| room));
     }
 
-    /// Settles whether an entry, which has the parent's mark, is marked, and says so.
-    fn mark(&mut self, path: &[u8], node: &mut Node, verdict: Verdict) {
+    /// Settles whether an entry, which has the parent's taint, is tainted, and says so.
+    fn settle_taint(&mut self, path: &[u8], node: &mut Node, verdict: Verdict) {
         node.taint = self.taints.settle(path, node.taint.take(), verdict);
         if let Some(taint) = &node.taint {
             self.monitor.trouble(&told(path, taint));

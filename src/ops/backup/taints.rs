@@ -17,15 +17,15 @@ pub(super) struct Verdict {
     pub finding: Option<String>,
 }
 
-/// The marks of a part, those of the snapshot before it and those of its own.
+/// The taints of a part, those of the snapshot before it and those of its own.
 pub(super) struct Taints {
     /// When the capture began.
     now: Time,
     /// Marks of the series' newest snapshot, by path, that no entry was met for yet.
     before: BTreeMap<Vec<u8>, Taint>,
-    /// Whether those are all marks that it has. Else the entries of the parent tell of others.
+    /// Whether those are all taints that it has. Else the entries of the parent tell of others.
     all: bool,
-    /// Entries that are there, although no mark of theirs was settled: folders that lead to marks, and
+    /// Entries that are there, although no taint of theirs was settled: folders that lead to taints, and
     /// what could not be captured.
     met: BTreeSet<Vec<u8>>,
     count: u64,
@@ -33,7 +33,7 @@ pub(super) struct Taints {
 }
 
 impl Taints {
-    /// The marks to begin with: those of `newest`, the same part in the series' newest snapshot.
+    /// The taints to begin with: those of `newest`, the same part in the series' newest snapshot.
     pub(super) fn after(newest: Option<&Part>, now: Time) -> Self {
         let listed = newest.map(|part| part.taints.as_slice()).unwrap_or_default();
         let before = listed.iter().map(|entry| (entry.path.clone(), entry.taint.clone()));
@@ -52,7 +52,7 @@ impl Taints {
         !self.before.is_empty() || parent.is_some()
     }
 
-    /// The mark of the entry at `path`, whose mark in the parent is `parent`.
+    /// The taint of the entry at `path`, whose taint in the parent is `parent`.
     pub(super) fn settle(
         &mut self,
         path: &[u8],
@@ -65,7 +65,7 @@ impl Taints {
         Some(taint)
     }
 
-    /// The entry at `path` has this mark by another of its names, if it has none of its own.
+    /// The entry at `path` has this taint by another of its names, if it has none of its own.
     pub(super) fn expect(&mut self, path: &[u8], taint: Taint) {
         self.before.entry(path.to_vec()).or_insert(taint);
     }
@@ -112,7 +112,7 @@ impl Taints {
     }
 
     /// How many entries are marked, and the first of them. Where entries could not be captured,
-    /// those that were not met, and may be there, keep their marks.
+    /// those that were not met, and may be there, keep their taints.
     pub(super) fn finish(mut self, some_failed: bool) -> (u64, Vec<TaintedEntry>) {
         for (path, taint) in std::mem::take(&mut self.before) {
             if some_failed {
@@ -135,7 +135,7 @@ fn as_prefix(folder: &[u8]) -> Vec<u8> {
     [folder.strip_suffix(b"/").unwrap_or(folder), b"/"].concat()
 }
 
-/// The mark that follows `before`.
+/// The taint that follows `before`.
 fn settled(before: Option<Taint>, verdict: Verdict, now: Time) -> Option<Taint> {
     let Verdict { scrutiny, finding } = verdict;
     match (finding, before) {
@@ -175,7 +175,7 @@ mod tests {
         settled(before, Verdict { scrutiny, finding }, Time(9))
     }
 
-    /// A mark goes only when a look as deep as the one that made it finds nothing; a new finding
+    /// A taint goes only when a look as deep as the one that made it finds nothing; a new finding
     /// takes over the old one's date, and never makes it easier to be rid of.
     #[test]
     fn a_mark_stays_until_as_deep_a_look_finds_nothing() {
@@ -193,7 +193,7 @@ mod tests {
         assert_eq!(after(None, Some(Quick), "new").unwrap().since, Time(9));
     }
 
-    /// What is gone of a folder that was looked through loses its mark, and so does what is gone with a
+    /// What is gone of a folder that was looked through loses its taint, and so does what is gone with a
     /// folder; what is in a folder that could not be looked through keeps it.
     #[test]
     fn a_mark_goes_with_what_is_gone() {
@@ -216,7 +216,7 @@ mod tests {
         assert_eq!(left, [&b"/s/failed"[..], b"/s/out/a", b"/sister"]);
     }
 
-    /// What was not met keeps its mark only where something could not be captured.
+    /// What was not met keeps its taint only where something could not be captured.
     #[test]
     fn a_mark_outlives_a_failed_capture() {
         for failed in [true, false] {

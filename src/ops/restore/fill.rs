@@ -6,7 +6,7 @@ use crate::error::{Error, Kind, Result};
 use crate::format::node::{Node, NodeKind};
 use crate::format::snapshot::Snapshot;
 use crate::monitor::{Counter, Monitor, go_on};
-use crate::ops::damage::remember;
+use crate::ops::damage::record_damage;
 use crate::ops::tree::{self, Step};
 use crate::repo::Reader;
 use crate::sink::{Placed, Sink};
@@ -37,7 +37,7 @@ pub(super) fn fill(
     };
     let walked = restoring.all(found);
     monitor.end();
-    remember(reader.repository(), reader.index(), monitor);
+    record_damage(reader.repository(), reader.index(), monitor);
     walked?;
     let Restoring { sink, mut report, chosen, passed, .. } = restoring;
     report.left_out = sink.finish()?;

@@ -5,7 +5,7 @@ mod fill;
 pub mod postgres;
 mod verify;
 
-use super::damage::remember;
+use super::damage::record_damage;
 use super::tree::{self, Entry};
 use crate::error::{Error, Kind, Result};
 use crate::format::node::NodeKind;
@@ -118,7 +118,7 @@ fn find(
 ) -> Result<tree::Found> {
     let counted = tree::find(reader, snapshot, path.unwrap_or(b"/"))
         .and_then(|found| tree::count(reader, &found).map(|entries| (found, entries)));
-    remember(reader.repository(), reader.index(), monitor);
+    record_damage(reader.repository(), reader.index(), monitor);
     let (found, entries) = counted?;
     let says = snapshot.summary.items;
     if entries > says {

@@ -1,4 +1,4 @@
-//! Carrying a plan out: databases are made beside, filled and verified; then all of them change
+//! Carries a plan out: databases are made under temporary names, filled and verified; then all of them change
 //! places with the old ones in one transaction. Until then nothing that was there has changed,
 //! and on a failure what was made goes.
 

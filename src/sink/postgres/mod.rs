@@ -1,5 +1,5 @@
 //! Databases back into a PostgreSQL server. [`plan`] decides, [`execute`] does: a database is
-//! made beside, filled, verified and renamed, or its content is replaced in one transaction.
+//! made under a temporary name, filled, verified and renamed, or its content is replaced in one transaction.
 
 mod compat;
 mod connection;

@@ -116,7 +116,7 @@ pub struct Step {
 /// How a database comes about.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Strategy {
-    /// Made beside under another name, verified, and renamed; what is there gives way.
+    /// Made under a temporary name, verified, and renamed; what is there gives way.
     Swap {
         /// Its name until then.
         temporary: String,
@@ -162,7 +162,7 @@ impl Plan {
     }
 }
 
-/// Decides what to do. `mark` makes the names of databases that are only there meanwhile.
+/// Decides what to do. `suffix` makes the names of databases that are only there meanwhile.
 ///
 /// # Errors
 /// `AlreadyExists` where something stands that must not be replaced, `Denied` where the role has
@@ -328,10 +328,10 @@ mod tests {
     #[test]
     fn names_for_the_meantime_fit() {
         for name in ["a".to_owned(), "n".repeat(63), "\u{e9}".repeat(31)] {
-            let [beside, old] = ["", "old_"].map(|what| meanwhile(&name, what, "0123abcd"));
-            assert!(beside.len() <= 63 && old.len() <= 63 && beside != old);
+            let [temporary, old] = ["", "old_"].map(|what| meanwhile(&name, what, "0123abcd"));
+            assert!(temporary.len() <= 63 && old.len() <= 63 && temporary != old);
             assert!(
-                beside.ends_with("_icecore_0123abcd") && old.ends_with("_icecore_old_0123abcd")
+                temporary.ends_with("_icecore_0123abcd") && old.ends_with("_icecore_old_0123abcd")
             );
         }
     }

@@ -35,12 +35,12 @@ impl Refused {
     /// What stands beside it is read at once, and set aside; the file itself as a stream.
     pub(super) fn open(self) -> Result<Box<dyn ByteStream>> {
         let before = self.stamps();
-        let mut beside = Vec::new();
+        let mut companions = Vec::new();
         for name in self.siblings() {
-            beside.extend(self.set_aside(name)?);
+            companions.extend(self.set_aside(name)?);
         }
         let stream = self.file.open_as_file()?;
-        Ok(Box::new(Reading { stream, set: self, before, beside }))
+        Ok(Box::new(Reading { stream, set: self, before, companions }))
     }
 
     fn siblings(&self) -> [Vec<u8>; 2] {
@@ -99,7 +99,7 @@ struct Reading {
     stream: Box<dyn ByteStream>,
     set: Refused,
     before: Vec<Option<Stamp>>,
-    beside: Vec<FileItem>,
+    companions: Vec<FileItem>,
 }
 
 impl ByteStream for Reading {
@@ -108,7 +108,7 @@ impl ByteStream for Reading {
     }
 
     fn finish(self: Box<Self>) -> Result<FileProof> {
-        let Reading { stream, mut set, before, beside } = *self;
+        let Reading { stream, mut set, before, companions } = *self;
         let mut proof = stream.finish()?;
         proof.scrutiny = Some(Scrutiny::Open);
         let mut finding = format!("SQLite refuses it, it is stored as a file: {}", set.finding);
@@ -120,6 +120,6 @@ impl ByteStream for Reading {
                 proof.again = Some(Box::new(move || set.open()));
             }
         }
-        Ok(FileProof { taint: Some(finding), beside, ..proof })
+        Ok(FileProof { taint: Some(finding), companions, ..proof })
     }
 }

@@ -2,7 +2,7 @@
 //! may write beside a database may choose the moment: so what SQLite opened is compared with what
 //! was found, and root takes the rights of the owner.
 
-use super::preflight::beside;
+use super::preflight::sibling_path;
 use crate::error::{Attempt, Error, Kind, Result};
 use crate::format::database::SIBLINGS;
 use rustix::fs::{Access, access};
@@ -81,7 +81,7 @@ impl DatabaseFile {
         opened.retain(|descriptor, _| !before.contains_key(descriptor));
         let own = |file: &&OpenFile| (file.device, file.inode) == (self.device, self.inode);
         let Some(main) = opened.values().find(own) else { return Err(replaced()) };
-        let names = SIBLINGS.map(|suffix| beside(&main.path, suffix));
+        let names = SIBLINGS.map(|suffix| sibling_path(&main.path, suffix));
         if opened.values().all(|file| file.path == main.path || names.contains(&file.path)) {
             return Ok(());
         }
@@ -161,7 +161,7 @@ fn is_within_reach(path: &Path, scratch: &Path) -> bool {
     let folder = path.parent().unwrap_or(Path::new("/"));
     let room = Access::WRITE_OK | Access::EXEC_OK;
     let usable = |suffix| {
-        let sibling = beside(&path, suffix);
+        let sibling = sibling_path(&path, suffix);
         let both = Access::READ_OK | Access::WRITE_OK;
         !sibling.exists() || access(&sibling, both).is_ok()
     };

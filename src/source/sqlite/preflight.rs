@@ -48,7 +48,7 @@ impl Preflight {
     pub(super) fn has_foreign_index(&self) -> bool {
         let open = || {
             let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC | OFlags::NOFOLLOW;
-            rustix::fs::open(beside(&self.path, "-shm"), flags, Mode::empty()).ok()
+            rustix::fs::open(sibling_path(&self.path, "-shm"), flags, Mode::empty()).ok()
         };
         self.wal && open().is_some_and(|file| !may_be_index(&File::from(file)))
     }
@@ -57,7 +57,7 @@ impl Preflight {
     /// (SQLite hands them to the owner when root creates them, and only then.)
     pub(super) fn would_leave_foreign_files(&self) -> bool {
         let me = rustix::process::geteuid();
-        let stands = |suffix| beside(&self.path, suffix).symlink_metadata().is_ok();
+        let stands = |suffix| sibling_path(&self.path, suffix).symlink_metadata().is_ok();
         self.wal
             && !me.is_root()
             && me.as_raw() != self.owner
@@ -87,7 +87,7 @@ pub fn may_be_index(file: &File) -> bool {
 }
 
 /// The path of a sibling.
-pub(super) fn beside(path: &Path, suffix: &str) -> PathBuf {
+pub(super) fn sibling_path(path: &Path, suffix: &str) -> PathBuf {
     let mut name = OsString::from(path);
     name.push(suffix);
     PathBuf::from(name)

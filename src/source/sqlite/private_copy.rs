@@ -2,7 +2,7 @@
 //! there: with its journal and log, and only while no other process uses it.
 
 use super::identity::{DatabaseFile, OpenFiles};
-use super::preflight::{Preflight, beside};
+use super::preflight::{Preflight, sibling_path};
 use crate::error::{Attempt, Error, Kind, Result};
 use rustix::fs::{FlockOperation, Mode, OFlags, fcntl_lock};
 use rustix::process::{Flock, FlockType, fcntl_getlk};
@@ -33,14 +33,14 @@ pub(super) fn copy(
     let mut main = open(path)?;
     lock(&main)?;
     let before = states(path);
-    let siblings = COPIED.map(|suffix| (suffix, open(&beside(path, suffix))));
+    let siblings = COPIED.map(|suffix| (suffix, open(&sibling_path(path, suffix))));
     found.is_open(&files)?;
     let folder = TempDir::new_in(scratch).attempt("make a folder in", scratch.display())?;
     let to = folder.path().join("database");
     copy_file(&mut main, &to)?;
     for (suffix, sibling) in siblings {
         match sibling {
-            Ok(mut sibling) => copy_file(&mut sibling, &beside(&to, suffix))?,
+            Ok(mut sibling) => copy_file(&mut sibling, &sibling_path(&to, suffix))?,
             Err(error) if error.kind() == Kind::NotFound => {}
             Err(error) => return Err(error),
         }
@@ -86,7 +86,7 @@ fn copy_file(from: &mut File, to: &Path) -> Result<()> {
 
 /// What `stat` says of the database and its siblings.
 fn states(path: &Path) -> [Option<State>; 4] {
-    WATCHED.map(|suffix| beside(path, suffix).symlink_metadata().ok().map(|m| State::of(&m)))
+    WATCHED.map(|suffix| sibling_path(path, suffix).symlink_metadata().ok().map(|m| State::of(&m)))
 }
 
 #[derive(PartialEq, Eq)]

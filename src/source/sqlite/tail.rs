@@ -3,7 +3,7 @@
 
 use super::child::Request;
 use super::database::Database;
-use super::preflight::beside;
+use super::preflight::sibling_path;
 use crate::error::{Attempt, Result};
 use rustix::fs::{Mode, OFlags};
 use std::fs::File;
@@ -21,7 +21,7 @@ pub(super) fn behind(
     pages: u64,
 ) -> Result<Option<Take<File>>> {
     let path = database.path.as_path();
-    if wal && beside(path, "-wal").metadata().is_ok_and(|log| log.len() > 0) {
+    if wal && sibling_path(path, "-wal").metadata().is_ok_and(|log| log.len() > 0) {
         return Ok(None);
     }
     let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC | OFlags::NOFOLLOW;

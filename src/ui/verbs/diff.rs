@@ -3,7 +3,7 @@
 use super::filter::FilterArgs;
 use crate::error::{Error, Result};
 use crate::monitor::Monitor;
-use crate::ops::damage::remember;
+use crate::ops::damage::record_damage;
 use crate::ops::diff::{Change, Difference, diff};
 use crate::ops::select::SnapshotPath;
 use crate::ops::tree;
@@ -87,7 +87,7 @@ pub fn run(app: &App, args: &DiffArgs) -> Result<Done> {
         Ok(())
     };
     let compared = diff(&reader, &old, &new, &mut show, &mut trouble);
-    remember(&repository, &index, &voice);
+    record_damage(&repository, &index, &voice);
     compared?;
     match app.global.json {
         true => out.json("statistics", &statistics)?,

@@ -2,7 +2,7 @@
 
 use super::filter::FilterArgs;
 use crate::error::{Attempt, Error, Kind, Result};
-use crate::ops::damage::remember;
+use crate::ops::damage::record_damage;
 use crate::ops::dump::dump;
 use crate::ops::select::SnapshotPath;
 use crate::repo::Reader;
@@ -62,7 +62,7 @@ pub fn run(app: &App, args: &DumpArgs) -> Result<Done> {
             into_file(target, |file| dump(&reader, &stored.snapshot, &wanted, file, &voice))
         }
     };
-    remember(&repository, &index, &voice);
+    record_damage(&repository, &index, &voice);
     dumped.map(|_| Done::All)
 }
 

@@ -6,7 +6,7 @@ use super::views::{NodeView, long_line};
 use crate::env::Time;
 use crate::error::{Error, Kind, Result};
 use crate::monitor::Monitor;
-use crate::ops::damage::remember;
+use crate::ops::damage::record_damage;
 use crate::ops::find::{EntryKind, FindOptions, Hit, find};
 use crate::repo::{Reader, StoredSnapshot};
 use crate::ui::app::App;
@@ -118,7 +118,7 @@ pub fn run(app: &App, args: &FindArgs) -> Result<Done> {
         Ok(())
     };
     let searched = find(&reader, &snapshots, &options(args), &mut show, &mut trouble);
-    remember(&repository, &index, &voice);
+    record_damage(&repository, &index, &voice);
     searched?;
     out.finish()?;
     if !found && !incomplete {

@@ -5,7 +5,7 @@ use super::views::{NodeView, SnapshotView, long_line, mtime};
 use crate::error::{Error, Result};
 use crate::format::node::Node;
 use crate::monitor::Monitor;
-use crate::ops::damage::remember;
+use crate::ops::damage::record_damage;
 use crate::ops::ls::{ls, size};
 use crate::ops::select::SnapshotPath;
 use crate::repo::Reader;
@@ -133,7 +133,7 @@ pub fn run(app: &App, args: &LsArgs) -> Result<Done> {
         entries.reverse();
     }
     entries.iter().try_for_each(|(path, node)| show(path, node))?;
-    remember(&repository, &index, &voice);
+    record_damage(&repository, &index, &voice);
     out.finish()?;
     Ok(Done::incomplete_if(incomplete))
 }

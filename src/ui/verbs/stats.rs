@@ -5,7 +5,7 @@ use crate::error::{Error, Result};
 use crate::format::ObjectKind;
 use crate::format::snapshot::Stored;
 use crate::monitor::Monitor;
-use crate::ops::damage::remember;
+use crate::ops::damage::record_damage;
 use crate::ops::stats::{SnapshotStats, StoredStats, measure, ratio, stored};
 use crate::repo::Reader;
 use crate::ui::app::App;
@@ -40,7 +40,7 @@ pub fn run(app: &App, args: &StatsArgs) -> Result<Done> {
         Ok(())
     };
     let measured = measure(&reader, &snapshots, &mut trouble);
-    remember(&repository, &index, &voice);
+    record_damage(&repository, &index, &voice);
     let measured = measured?;
     let store = stored(&repository, &index)?;
     let mut out = Out::new();

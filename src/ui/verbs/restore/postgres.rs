@@ -6,7 +6,7 @@ use crate::env::Env;
 use crate::error::{Attempt, Error, Kind, Result};
 use crate::monitor::{Monitor, go_on};
 use crate::ops::backup::BackupOptions;
-use crate::ops::damage::remember;
+use crate::ops::damage::record_damage;
 use crate::ops::restore::postgres::{IntoOptions, Prepared, Safety, prepare};
 use crate::ops::select::SnapshotPath;
 use crate::postgres::Pattern;
@@ -143,7 +143,7 @@ pub fn run(app: &App, args: &RestoreArgs, url: &str) -> Result<Done> {
         backup: BackupOptions { host: hostname(), user: username(), ..BackupOptions::default() },
     };
     let done = prepared.execute(&connection, &safety, &voice);
-    remember(&repository, &index, &voice);
+    record_damage(&repository, &index, &voice);
     let done = done?;
     for note in &done.notes {
         voice.warn(note);

@@ -41,9 +41,9 @@ impl Before {
     }
 }
 
-/// The parents' directories beside the one being walked, in the order of the parents. Each is
+/// The parents' directories of the path that is being walked, in the order of the parents. Each is
 /// read only once those before it lack a name.
-pub(super) struct Beside<'b>(Vec<(usize, Side<'b>)>);
+pub(super) struct FormerDirectories<'b>(Vec<(usize, Side<'b>)>);
 
 enum Side<'b> {
     Unread(TreeRef),
@@ -57,13 +57,13 @@ struct Entries<'b> {
     next: Option<Node>,
 }
 
-impl<'b> Beside<'b> {
+impl<'b> FormerDirectories<'b> {
     pub(super) fn open(before: Vec<Before>) -> Self {
         let side = |before: Before| match before.entry {
             Entry::Node(node) => Some((before.parent, Side::Unread(node.entries()?))),
             Entry::Leading(names) => Some((before.parent, Side::Leading(names))),
         };
-        Beside(before.into_iter().filter_map(side).collect())
+        FormerDirectories(before.into_iter().filter_map(side).collect())
     }
 
     /// The file of this name in the first parent that has one.
