@@ -4,7 +4,7 @@ use crate::common::forge::{Forger, snapshot};
 use crate::common::memory::node;
 use crate::common::repo::TempRepo;
 use icecore::backend::Handle;
-use icecore::format::node::NodeKind;
+use icecore::format::directory::NodeKind;
 use icecore::format::snapshot::{Outcome, Snapshot};
 use icecore::id::{SeriesId, SnapshotId};
 use icecore::limits::SNAPSHOTS_HELD;

@@ -5,7 +5,7 @@ use crate::common::repo::{TempRepo, options, secret};
 use icecore::backend::Memory;
 use icecore::backend::testing::{Fault, Faulty};
 use icecore::env::{Env, Time};
-use icecore::format::node::NodeKind;
+use icecore::format::directory::NodeKind;
 use icecore::monitor::Silent;
 use icecore::ops::backup::{BackupOptions, backup};
 use icecore::ops::restore::{RestoreOptions, restore};

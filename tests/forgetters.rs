@@ -1,6 +1,6 @@
 //! Several who give snapshots up at the same time.
 
-use crate::common::desk::{Desk, stderr};
+use crate::common::cli::{Cli, stderr};
 use crate::common::meanwhile::Meanwhile;
 use crate::common::memory::Tree;
 use crate::common::repo::{TempRepo, secret};
@@ -125,20 +125,20 @@ fn a_failing_store_leaves_one() {
 /// guard, is named by them with exit code 11, and is given up by hand.
 #[test]
 fn a_stopped_forget_is_given_up_by_hand() {
-    let desk = Desk::bare();
-    fs::write(desk.path("key"), [9; 32]).unwrap();
-    let backend = Arc::new(Local::create(desk.path("repo")).unwrap());
+    let cli = Cli::bare();
+    fs::write(cli.path("key"), [9; 32]).unwrap();
+    let backend = Arc::new(Local::create(cli.path("repo")).unwrap());
     let made = Repository::init(backend, Env::real(), &secret(), &InitOptions::default()).unwrap();
-    let [first, second, _] = [(); 3].map(|()| desk.backup());
+    let [first, second, _] = [(); 3].map(|()| cli.backup());
     let stopped = made.begin_forgetting().unwrap().to_string();
-    let said = stderr(&desk.run(&["forget", &first]).code(11));
+    let said = stderr(&cli.run(&["forget", &first]).code(11));
     assert!(said.contains(&format!("icecore forget --writer {stopped}")), "{said}");
-    desk.backup();
-    desk.run(&["forget", &second, "--force"]).success();
-    desk.run(&["forget", "--writer", &stopped]).success();
-    desk.run(&["forget", &first]).success();
+    cli.backup();
+    cli.run(&["forget", &second, "--force"]).success();
+    cli.run(&["forget", "--writer", &stopped]).success();
+    cli.run(&["forget", &first]).success();
     // The four backups, and what was stopped.
     let writers = made.backend().list(ObjectKind::Writer).unwrap();
     assert_eq!(writers.len(), 5, "nothing is left of a forget that ended");
-    desk.run(&["check"]).success();
+    cli.run(&["check"]).success();
 }

@@ -4,9 +4,9 @@ mod round_trips;
 
 use crate::vectors::{self, Vector};
 use icecore::error::Kind;
+use icecore::format::content::{Content, ListNode, Piece};
+use icecore::format::directory::{self, DirectoryNode, Metadata, Node, NodeKind};
 use icecore::format::index::{self, IndexEntry, PackRow, Segment, SegmentBuilder};
-use icecore::format::list::{Content, ListNode, Piece};
-use icecore::format::node::{self, DirectoryNode, Metadata, Node, NodeKind};
 use icecore::format::pack::{PackEntry, PackHead, Salt, Trailer};
 use icecore::format::{BlobKind, Codec, ObjectKind, frame, record, snapshot, writer};
 use icecore::id::{BaseId, ChunkId, PackId, hex};
@@ -163,14 +163,14 @@ fn levels() {
 fn bad_names() {
     let long = vec![b'a'; icecore::limits::NAME_MAX + 1];
     for name in [&b""[..], b".", b"..", b"/", b"a/b", b"a\0", &long] {
-        assert!(node::bad_name(name).is_some());
+        assert!(directory::bad_name(name).is_some());
         let leaf = DirectoryNode::Leaf(vec![fifo(name)]).encode().unwrap();
         assert!(DirectoryNode::decode(&leaf, 0, "x").is_err());
         let inner = DirectoryNode::Inner(1, vec![(ChunkId([1; 32]), name.to_vec())]);
         assert!(DirectoryNode::decode(&inner.encode().unwrap(), 1, "x").is_err());
     }
     for name in [&b"..."[..], b".a", b"\xff", b"a b", b"\\"] {
-        assert_eq!(node::bad_name(name), None);
+        assert_eq!(directory::bad_name(name), None);
     }
 }
 
@@ -189,7 +189,7 @@ fn fifo(name: &[u8]) -> Node {
 fn encoders_keep_bounds() {
     let mut large = fifo(b"a");
     large.meta.xattrs.insert(ByteBuf::from("a"), ByteBuf::from(vec![0; NODE_MAX]));
-    assert_eq!(node::encode_entry(&large).unwrap_err().kind(), Kind::InvalidInput);
+    assert_eq!(directory::encode_entry(&large).unwrap_err().kind(), Kind::InvalidInput);
 
     let head = |salts| PackHead { kind: BlobKind::Data, salts: vec![SALT; salts] };
     assert!(head(0).encode().is_err() && head(257).encode().is_err());
@@ -281,6 +281,6 @@ fn segment(entries: Vec<IndexEntry>) -> Segment {
     Segment::decode(builder.encode().unwrap(), "x").unwrap()
 }
 
-fn tree(levels: u8) -> icecore::format::list::TreeRef {
-    icecore::format::list::TreeRef { id: ChunkId([5; 32]), levels }
+fn tree(levels: u8) -> icecore::format::content::TreeRef {
+    icecore::format::content::TreeRef { id: ChunkId([5; 32]), levels }
 }

@@ -1,6 +1,6 @@
 //! Snapshots that cannot be read, and gaps in a series: gone round, named, and given up.
 
-use crate::common::desk::{Desk, stderr};
+use crate::common::cli::{Cli, stderr};
 use crate::common::forge::Forger;
 use crate::common::memory::Tree;
 use crate::common::repo::{TempRepo, secret};
@@ -195,25 +195,25 @@ fn a_backward_run_covers_nothing() {
 /// id, and with `--gaps` what is missing; a dry run changes nothing.
 #[test]
 fn the_program_gives_up_what_is_lost() {
-    let desk = Desk::new();
-    let ids: Vec<String> = (0..4).map(|_| desk.backup()).collect();
-    fs::write(desk.path(&format!("repo/snapshots/{}", ids[1])), b"rot").unwrap();
-    let said = stderr(&desk.run(&["forget", &ids[0]]).code(3));
+    let cli = Cli::new();
+    let ids: Vec<String> = (0..4).map(|_| cli.backup()).collect();
+    fs::write(cli.path(&format!("repo/snapshots/{}", ids[1])), b"rot").unwrap();
+    let said = stderr(&cli.run(&["forget", &ids[0]]).code(3));
     assert!(said.contains(&ids[1]), "{said}");
-    assert!(!desk.path(&format!("repo/snapshots/{}", ids[0])).exists());
-    desk.run(&["forget", "--gaps"]).code(1);
-    desk.run(&["forget", &ids[1], "--gaps", "--dry-run"]).code(1);
-    desk.run(&["forget", &ids[1]]).success();
-    desk.run(&["check"]).code(1);
-    fs::remove_file(desk.path(&format!("repo/snapshots/{}", ids[2]))).unwrap();
-    let said = desk.says(&["forget", "--gaps", "--dry-run"]);
+    assert!(!cli.path(&format!("repo/snapshots/{}", ids[0])).exists());
+    cli.run(&["forget", "--gaps"]).code(1);
+    cli.run(&["forget", &ids[1], "--gaps", "--dry-run"]).code(1);
+    cli.run(&["forget", &ids[1]]).success();
+    cli.run(&["check"]).code(1);
+    fs::remove_file(cli.path(&format!("repo/snapshots/{}", ids[2]))).unwrap();
+    let said = cli.says(&["forget", "--gaps", "--dry-run"]);
     assert!(said.contains("would give up numbers 2 to 3"), "{said}");
-    desk.run(&["check"]).code(1);
-    let gap = &desk.json(&["forget", "--gaps"])[0];
+    cli.run(&["check"]).code(1);
+    let gap = &cli.json(&["forget", "--gaps"])[0];
     assert_eq!((&gap["first"], &gap["last"]), (&2.into(), &3.into()));
-    desk.run(&["check"]).success();
-    assert!(desk.says(&["forget", "--gaps"]).contains("nothing is missing"));
-    desk.run(&["forget"]).code(1);
+    cli.run(&["check"]).success();
+    assert!(cli.says(&["forget", "--gaps"]).contains("nothing is missing"));
+    cli.run(&["forget"]).code(1);
 }
 
 /// A store whose next listing of snapshots lacks one, as it may while others write.
@@ -278,21 +278,21 @@ fn gaps_are_looked_for_twice() {
 /// `check` tells of it.
 #[test]
 fn unreadable_notes_are_in_nobodys_way() {
-    let desk = Desk::new();
-    let ids: Vec<String> = (0..3).map(|_| desk.backup()).collect();
-    desk.run(&["tag", "--add", "kept", &ids[0]]).success();
-    desk.run(&["tag", "--add", "rotten", &ids[2]]).success();
-    let notes = fs::read_dir(desk.path("repo/notes")).unwrap().map(|found| found.unwrap().path());
+    let cli = Cli::new();
+    let ids: Vec<String> = (0..3).map(|_| cli.backup()).collect();
+    cli.run(&["tag", "--add", "kept", &ids[0]]).success();
+    cli.run(&["tag", "--add", "rotten", &ids[2]]).success();
+    let notes = fs::read_dir(cli.path("repo/notes")).unwrap().map(|found| found.unwrap().path());
     let newest = notes.max_by_key(|path| fs::metadata(path).unwrap().modified().unwrap()).unwrap();
     fs::remove_file(&newest).unwrap();
     fs::write(&newest, b"rot").unwrap();
     let tags: Vec<Value> =
-        desk.json(&["snapshots"]).iter().map(|line| line["tags"].clone()).collect();
+        cli.json(&["snapshots"]).iter().map(|line| line["tags"].clone()).collect();
     assert_eq!(tags, [json!(["kept"]), json!([]), json!([])]);
-    fs::remove_file(desk.path(&format!("repo/snapshots/{}", ids[1]))).unwrap();
-    desk.run(&["forget", "--gaps"]).success();
-    desk.run(&["forget", &ids[0]]).success();
-    assert_eq!(desk.json(&["snapshots"]).len(), 1);
-    let said = stderr(&desk.run(&["check"]).code(1));
+    fs::remove_file(cli.path(&format!("repo/snapshots/{}", ids[1]))).unwrap();
+    cli.run(&["forget", "--gaps"]).success();
+    cli.run(&["forget", &ids[0]]).success();
+    assert_eq!(cli.json(&["snapshots"]).len(), 1);
+    let said = stderr(&cli.run(&["check"]).code(1));
     assert!(said.contains(newest.file_name().unwrap().to_str().unwrap()), "{said}");
 }

@@ -3,9 +3,9 @@
 
 use crate::common::target::{captured, directory, file, link, names, node, open, write};
 use icecore::error::Kind;
+use icecore::format::content::Content;
 use icecore::format::database::DatabaseFacts;
-use icecore::format::list::Content;
-use icecore::format::node::{FileTime, LinkGroup, NodeKind};
+use icecore::format::directory::{FileTime, LinkGroup, NodeKind};
 use icecore::sink::files::{FilesOptions, FilesSink, Overwrite};
 use icecore::sink::{Placed, Sink};
 use std::ffi::OsStr;

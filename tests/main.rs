@@ -8,8 +8,8 @@
     clippy::print_stdout
 )]
 
+mod architecture;
 mod backends;
-mod begun;
 mod catalog;
 mod chunk;
 mod cli;
@@ -25,10 +25,11 @@ mod given_up;
 mod hands;
 mod hostile;
 mod hostile_restore;
-mod house;
+mod init;
 mod interrupted;
 mod keys;
 mod last;
+mod messages;
 mod model;
 mod postgres;
 mod series;
@@ -38,7 +39,6 @@ mod sinks;
 mod spec;
 mod sqlite;
 mod tags;
-mod talk;
 mod vectors;
 mod writing;
 

@@ -128,8 +128,8 @@ fn copy_to(name: &str, target: &Path) {
 fn the_reader_reads_the_stored_repositories() {
     for Maker { name, .. } in MAKERS {
         let described = described(name);
-        let desk = tempfile::tempdir().unwrap();
-        let (key, repository) = (desk.path().join("key"), folder().join(name));
+        let cli = tempfile::tempdir().unwrap();
+        let (key, repository) = (cli.path().join("key"), folder().join(name));
         for said in described["secrets"].as_array().unwrap() {
             let secret = match said["key-file"].as_str() {
                 Some(hex) => {
@@ -152,7 +152,7 @@ fn the_reader_reads_the_stored_repositories() {
                 let line = listed.lines().find(|line| line.starts_with(id)).unwrap();
                 let tags: Vec<&str> = line.split(" #").skip(1).collect();
                 assert_eq!(snapshot["tags"], serde_json::json!(tags), "{name} {id}");
-                let target = desk.path().join(id);
+                let target = cli.path().join(id);
                 drop(std::fs::remove_dir_all(&target));
                 run(&["extract", id, target.to_str().unwrap()]);
                 let found: BTreeMap<String, String> = files(&target)

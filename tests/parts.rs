@@ -5,7 +5,7 @@ use crate::common::memory::{Tree, entry, folder, items, node};
 use crate::common::repo::{TempRepo, options};
 use icecore::error::{Error, Kind};
 use icecore::format::ObjectKind;
-use icecore::format::node::NodeKind;
+use icecore::format::directory::NodeKind;
 use icecore::limits::SOURCES_MAX;
 use icecore::monitor::{Counter, Monitor, Recording};
 use icecore::ops::backup::{BackupOptions, backup};

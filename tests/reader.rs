@@ -2,7 +2,7 @@
 //! the program has just made, and over those that are stored.
 
 use crate::common::chance::Chance;
-use crate::common::desk::Desk;
+use crate::common::cli::Cli;
 use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
@@ -88,49 +88,49 @@ fn hour(path: &Path, number: u64) {
 /// flipped bit.
 #[test]
 fn it_reads_what_the_program_has_just_made() {
-    let desk = Desk::bare();
-    let (repo, key) = (desk.path("repo"), desk.path("key"));
-    fs::write(desk.path("password"), "open sesame\n").unwrap();
-    fs::write(desk.path("other"), "another\n").unwrap();
+    let cli = Cli::bare();
+    let (repo, key) = (cli.path("repo"), cli.path("key"));
+    fs::write(cli.path("password"), "open sesame\n").unwrap();
+    fs::write(cli.path("other"), "another\n").unwrap();
     let run = |args: &[&str]| {
-        let mut command = desk.command();
+        let mut command = cli.command();
         command.args(["--json", "--password-file", "password"]).args(args);
         String::from_utf8(command.assert().success().get_output().stdout.clone()).unwrap()
     };
     run(&["init"]);
     run(&["key", "add", "--new-key-file", "key"]);
     run(&["key", "add", "--new-password-file", "other"]);
-    let mut removing = desk.command();
+    let mut removing = cli.command();
     let id = run(&["key", "list"]).lines().map(json).find(|line| line["current"] == true);
     let id = id.unwrap()["id"].as_str().unwrap().to_owned();
     removing.args(["--password-file", "other", "key", "remove", &id]).assert().success();
-    fs::rename(desk.path("other"), desk.path("password")).unwrap();
+    fs::rename(cli.path("other"), cli.path("password")).unwrap();
 
     let mut chance = Chance::new(3);
-    fs::write(desk.path("src/large"), chance.noise(1_500_000)).unwrap();
-    fs::write(desk.path("src/empty"), b"").unwrap();
-    fs::create_dir(desk.path("src/nothing")).unwrap();
-    let holed = fs::File::create(desk.path("src/holed")).unwrap();
+    fs::write(cli.path("src/large"), chance.noise(1_500_000)).unwrap();
+    fs::write(cli.path("src/empty"), b"").unwrap();
+    fs::create_dir(cli.path("src/nothing")).unwrap();
+    let holed = fs::File::create(cli.path("src/holed")).unwrap();
     holed.set_len(300_000).unwrap();
     let mut states = BTreeMap::new();
     for number in 0..4 {
-        hour(&desk.path("src/app.db"), number);
-        hour(&desk.path("named.db"), number);
-        fs::write(desk.path("src/sub/new"), chance.noise(2000)).unwrap();
-        let named = format!("sqlite:{}", desk.text("named.db"));
+        hour(&cli.path("src/app.db"), number);
+        hour(&cli.path("named.db"), number);
+        fs::write(cli.path("src/sub/new"), chance.noise(2000)).unwrap();
+        let named = format!("sqlite:{}", cli.text("named.db"));
         let id = snapshot_of(&run(&["backup", "src", &named]));
-        let states_now = (state(&desk.path("src")), state(&desk.path("named.db")));
+        let states_now = (state(&cli.path("src")), state(&cli.path("named.db")));
         states.insert(id, states_now);
     }
     run(&["backup", "--stdin-filename", "said", "--stdin-from-command", "--", "echo", "hello"]);
 
     let writer = |folder: &str| {
-        fs::create_dir(desk.path(folder)).unwrap();
+        fs::create_dir(cli.path(folder)).unwrap();
         let shared: Vec<u8> = Chance::new(9).noise(2_000_000);
-        fs::write(desk.path(folder).join("shared"), shared).unwrap();
+        fs::write(cli.path(folder).join("shared"), shared).unwrap();
         let mut command = Command::new(env!("CARGO_BIN_EXE_icecore"));
         command.args(["--quiet", "--key-file", "key", "backup", folder]);
-        command.env("ICECORE_REPOSITORY", &repo).current_dir(desk.folder());
+        command.env("ICECORE_REPOSITORY", &repo).current_dir(cli.folder());
         command.spawn().unwrap()
     };
     let both = ["one", "two"].map(writer);
@@ -150,10 +150,10 @@ fn it_reads_what_the_program_has_just_made() {
     }
     let secret = Secret::KeyFile(&key);
     for (id, (src, named)) in &states {
-        let target = desk.path(&format!("out-{id}"));
+        let target = cli.path(&format!("out-{id}"));
         says(&repo, secret, &["extract", &id[..20], target.to_str().unwrap()]);
         let at = |name: &str| {
-            let below = desk.path(name);
+            let below = cli.path(name);
             state(&target.join(below.strip_prefix("/").unwrap()))
         };
         assert_eq!((&at("src"), &at("named.db")), (src, named), "{id}");
@@ -161,11 +161,11 @@ fn it_reads_what_the_program_has_just_made() {
     let listed = says(&repo, secret, &["list"]);
     for (end, path, expected) in [
         ("/said", "said".to_owned(), blake3::hash(b"hello\n")),
-        ("/one", format!("{}/shared", &desk.text("one")[1..]), shared_hash()),
-        ("/two", format!("{}/shared", &desk.text("two")[1..]), shared_hash()),
+        ("/one", format!("{}/shared", &cli.text("one")[1..]), shared_hash()),
+        ("/two", format!("{}/shared", &cli.text("two")[1..]), shared_hash()),
     ] {
         let line = listed.lines().find(|line| line.ends_with(end)).unwrap();
-        let target = desk.path(&format!("out{}", &end[1..]));
+        let target = cli.path(&format!("out{}", &end[1..]));
         says(&repo, secret, &["extract", &line[..32], target.to_str().unwrap()]);
         assert_eq!(blake3::hash(&fs::read(target.join(path)).unwrap()), expected);
     }

@@ -1,6 +1,6 @@
 //! A repository on a full disk, and who may read what lies in it.
 
-use crate::common::desk::{Desk, stderr};
+use crate::common::cli::{Cli, stderr};
 use icecore::backend::testing::{Call, CrashDisk, Disk, FailingDisk, How, Os, Plan};
 use icecore::backend::{Backend, Handle, Local, Put};
 use icecore::error::Kind;
@@ -133,13 +133,13 @@ impl Drop for Small {
 #[test]
 fn a_full_file_system_lets_snapshots_go() {
     for options in ["size=8m,mode=700", "size=64m,nr_inodes=60,mode=700"] {
-        let desk = Desk::bare();
-        let Some(small) = Small::new(&desk.path("repo"), options) else {
+        let cli = Cli::bare();
+        let Some(small) = Small::new(&cli.path("repo"), options) else {
             println!("not allowed to mount: only the failing disk was tried");
             return;
         };
-        desk.command().args(["init", "--new-key-file", "key"]).assert().success();
-        let (first, second) = (desk.backup(), desk.backup());
+        cli.command().args(["init", "--new-key-file", "key"]).assert().success();
+        let (first, second) = (cli.backup(), cli.backup());
         if options.contains("nr_inodes") {
             for number in 0.. {
                 if fs::write(small.0.join(format!("fill-{number}")), b"").is_err() {
@@ -149,13 +149,13 @@ fn a_full_file_system_lets_snapshots_go() {
         } else {
             small.fill();
         }
-        fs::write(desk.path("src/new"), vec![5; 300_000]).unwrap();
-        let said = stderr(&desk.run(&["backup", "src"]).code(1));
+        fs::write(cli.path("src/new"), vec![5; 300_000]).unwrap();
+        let said = stderr(&cli.run(&["backup", "src"]).code(1));
         assert!(said.contains("No space left"), "{said}");
-        desk.run(&["forget", &first]).success();
+        cli.run(&["forget", &first]).success();
         let marks = small.0.join("forgotten");
         assert!(marks.join(&first).exists() && !small.0.join("snapshots").join(&first).exists());
-        desk.run(&["forget", &second, "--force"]).success();
+        cli.run(&["forget", &second, "--force"]).success();
         assert!(marks.join(&second).exists());
         for entry in fs::read_dir(&small.0).unwrap() {
             let path = entry.unwrap().path();
@@ -163,9 +163,9 @@ fn a_full_file_system_lets_snapshots_go() {
                 fs::remove_file(path).unwrap();
             }
         }
-        desk.backup();
+        cli.backup();
         assert_eq!(fs::metadata(small.0.join("tmp/reserve")).unwrap().len(), RESERVE as u64);
-        desk.run(&["check", "--read-data"]).success();
+        cli.run(&["check", "--read-data"]).success();
     }
 }
 
@@ -197,8 +197,8 @@ fn objects_are_private_unless_shared_on_purpose() {
         ("0", Some(0o2750), 0o2750, 0o640),
         ("0", Some(0o777), 0o770, 0o640),
     ] {
-        let desk = Desk::bare();
-        let repo = desk.path("repo");
+        let cli = Cli::bare();
+        let repo = cli.path("repo");
         if let Some(mode) = root {
             fs::create_dir(&repo).unwrap();
             fs::set_permissions(&repo, Permissions::from_mode(mode)).unwrap();
@@ -210,7 +210,7 @@ fn objects_are_private_unless_shared_on_purpose() {
              {0} -r repo --key-file key -q backup src",
             env!("CARGO_BIN_EXE_icecore")
         );
-        let done = Command::new("sh").arg("-c").arg(script).current_dir(desk.folder()).status();
+        let done = Command::new("sh").arg("-c").arg(script).current_dir(cli.folder()).status();
         assert!(done.unwrap().success());
         let found = modes(&repo);
         assert_eq!(found[0].1, root.unwrap_or(0o700), "umask {umask}");
@@ -219,7 +219,7 @@ fn objects_are_private_unless_shared_on_purpose() {
             assert_eq!(*mode, wanted, "umask {umask}, root {root:?}: {} {mode:o}", path.display());
         }
         assert!(found.len() > 12);
-        assert_eq!(fs::metadata(desk.path("key")).unwrap().mode() & 0o777, 0o600);
+        assert_eq!(fs::metadata(cli.path("key")).unwrap().mode() & 0o777, 0o600);
     }
 }
 

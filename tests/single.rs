@@ -1,6 +1,6 @@
 //! Stores that bear one writer at a time.
 
-use crate::common::desk::{Desk, stderr};
+use crate::common::cli::{Cli, stderr};
 use crate::common::memory::Tree;
 use crate::common::repo::{TempRepo, secret};
 use icecore::backend::{Backend, Capabilities, Local, Memory};
@@ -132,19 +132,19 @@ fn late_listings_are_remembered() {
 /// The program says who writes, exits with 11, and lets the user give up a writer that was stopped.
 #[test]
 fn a_stopped_writer_is_given_up_by_hand() {
-    let desk = Desk::bare();
-    fs::write(desk.path("key"), [9; 32]).unwrap();
-    let backend = Arc::new(Local::create(desk.path("repo")).unwrap());
+    let cli = Cli::bare();
+    fs::write(cli.path("key"), [9; 32]).unwrap();
+    let backend = Arc::new(Local::create(cli.path("repo")).unwrap());
     let made = Repository::init(backend, Env::real(), &secret(), &single()).unwrap();
     let stopped = made.begin(writer()).unwrap();
     let id = stopped.id().to_string();
     drop(stopped);
-    let said = stderr(&desk.run(&["backup", "src"]).code(11));
+    let said = stderr(&cli.run(&["backup", "src"]).code(11));
     assert!(said.contains(&format!("icecore forget --writer {id}")), "{said}");
-    desk.run(&["forget", "--writer", &id, "--dry-run"]).success();
-    desk.run(&["backup", "src"]).code(11);
-    desk.run(&["forget", "--writer", &id]).success();
-    desk.backup();
-    desk.run(&["forget", "--writer", &id]).code(1);
-    desk.run(&["check"]).success();
+    cli.run(&["forget", "--writer", &id, "--dry-run"]).success();
+    cli.run(&["backup", "src"]).code(11);
+    cli.run(&["forget", "--writer", &id]).success();
+    cli.backup();
+    cli.run(&["forget", "--writer", &id]).code(1);
+    cli.run(&["check"]).success();
 }

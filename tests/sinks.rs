@@ -4,7 +4,7 @@ use crate::common::memory::Tree;
 use crate::common::repo::TempRepo;
 use crate::common::target::{directory, file, names, open, write};
 use icecore::error::{Error, Kind, Result};
-use icecore::format::node::Node;
+use icecore::format::directory::Node;
 use icecore::monitor::Silent;
 use icecore::ops::restore::{RestoreOptions, restore_into};
 use icecore::repo::Reader;

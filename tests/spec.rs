@@ -3,7 +3,7 @@
 use crate::vectors;
 use icecore::crypto::{object, slot};
 use icecore::format::{Form, Handle, Holds, NameForm, ObjectKind, VERSION};
-use icecore::format::{frame, index, list, node, pack};
+use icecore::format::{content, directory, frame, index, pack};
 use serde_json::Value as Json;
 use std::collections::BTreeSet;
 use std::fs;
@@ -29,11 +29,11 @@ fn constant(name: &str) -> Option<usize> {
         "index::PACK_ROW" => index::PACK_ROW,
         "index::ENTRY" => index::ENTRY,
         "index::BASE_ROW" => index::BASE_ROW,
-        "list::NODE_HEAD" => list::NODE_HEAD,
-        "list::CHUNK_PIECE" => list::CHUNK_PIECE,
-        "list::HOLE_PIECE" => list::HOLE_PIECE,
-        "list::CHILD" => list::CHILD,
-        "node::NODE_HEAD" => node::NODE_HEAD,
+        "content::NODE_HEAD" => content::NODE_HEAD,
+        "content::CHUNK_PIECE" => content::CHUNK_PIECE,
+        "content::HOLE_PIECE" => content::HOLE_PIECE,
+        "content::CHILD" => content::CHILD,
+        "directory::NODE_HEAD" => directory::NODE_HEAD,
         _ => return None,
     })
 }
@@ -45,10 +45,10 @@ fn record(name: &str) -> Option<(&'static str, &'static str)> {
         "slot::Slot" => ("03-keys/slot-passphrase", ""),
         "slot::KeyringRecord" => ("03-keys/keyring", ""),
         "slot::KeyEntry" => ("03-keys/keyring", "/keys/0"),
-        "list::TreeRef" => ("07-tree/content-list", "/list"),
-        "node::Node" => ("07-tree/node-all-fields", ""),
-        "node::Metadata" => ("07-tree/node-all-fields", "/meta"),
-        "node::Stamp" => ("07-tree/node-all-fields", "/stamp"),
+        "content::TreeRef" => ("07-tree/content-list", "/list"),
+        "directory::Node" => ("07-tree/node-all-fields", ""),
+        "directory::Metadata" => ("07-tree/node-all-fields", "/meta"),
+        "directory::Stamp" => ("07-tree/node-all-fields", "/stamp"),
         "database::SqliteFacts" => ("07-tree/directory-leaf", "/1/kind/file/database/sqlite"),
         "database::PostgresFacts" => ("07-tree/directory-leaf", "/2/kind/file/database/postgres"),
         "database::PostgresSetting" => {
@@ -70,8 +70,8 @@ fn record(name: &str) -> Option<(&'static str, &'static str)> {
         "snapshot::Maintenance" => ("08-snapshot/maintenance", "/maintenance"),
         "snapshot::Tombstone" => ("08-snapshot/tombstone", "/tombstone"),
         "snapshot::TaintedEntry" => ("08-snapshot/snapshot", "/snapshot/parts/1/taints/0"),
-        "node::Taint" => ("07-tree/node-all-fields", "/taint"),
-        "node::LinkGroup" => ("07-tree/node-all-fields", "/meta/link_group"),
+        "directory::Taint" => ("07-tree/node-all-fields", "/taint"),
+        "directory::LinkGroup" => ("07-tree/node-all-fields", "/meta/link_group"),
         "note::Note" => ("08-snapshot/note", ""),
         "note::Remark" => ("08-snapshot/note", "/about/snapshot"),
         "note::TagChange" => ("08-snapshot/note-tags", "/about/tags"),
@@ -189,7 +189,7 @@ fn records() {
         seen.insert(name.to_owned());
         let listed: BTreeSet<String> =
             table.rows.iter().map(|row| row[0].trim_matches('`').to_owned()).collect();
-        if name == "list::Content" {
+        if name == "content::Content" {
             assert_eq!(listed, ["chunker", "length", "list", "pieces"].map(str::to_owned).into());
             continue;
         }

@@ -7,15 +7,15 @@ use crate::common::repo::TempRepo;
 use icecore::backend::{Backend, Bytes, Capabilities, Counting, Handle, Memory, Put, Verb, Visit};
 use icecore::env::Time;
 use icecore::error::{Error, Kind, Result};
-use icecore::format::list::Content;
-use icecore::format::node::NodeKind;
+use icecore::format::content::Content;
+use icecore::format::directory::NodeKind;
 use icecore::format::pack::Salt;
 use icecore::format::snapshot::{Maintenance, Outcome, Partial, Tombstone};
 use icecore::format::{BlobKind, Codec, ObjectKind};
 use icecore::id::{ChunkId, PackId, SnapshotId};
 use icecore::limits::PACK_SALTS_MAX;
 use icecore::repo::{
-    NewBlob, PackWriter, Place, SealedBlob, Session, Stored, Writer, WriterOptions,
+    BlobLocation, NewBlob, PackWriter, SealedBlob, Session, Stored, Writer, WriterOptions,
 };
 use std::collections::BTreeSet;
 use std::ops::Range;
@@ -29,7 +29,7 @@ fn writer(repo: &TempRepo) -> Writer<'_> {
 
 /// A blob that is no longer than it says, and otherwise of no meaning.
 fn junk(number: u8, salt: [u8; 32], length: usize) -> SealedBlob {
-    let place = Place {
+    let place = BlobLocation {
         id: ChunkId([number; 32]),
         kind: BlobKind::Data,
         pack: PackId([0; 32]),
@@ -47,7 +47,8 @@ fn junk(number: u8, salt: [u8; 32], length: usize) -> SealedBlob {
 /// What a pack says of itself is what the index says of it; the number of salts.
 fn agrees(repo: &TempRepo, pack: PackId) -> usize {
     let index = repo.repository.load_index().unwrap();
-    let mut indexed: Vec<Place> = index.places().filter(|place| place.pack == pack).collect();
+    let mut indexed: Vec<BlobLocation> =
+        index.places().filter(|place| place.pack == pack).collect();
     indexed.sort_by_key(|place| place.offset);
     let contents = repo.repository.pack_contents(pack).unwrap();
     assert_eq!(contents.places, indexed);

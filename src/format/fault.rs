@@ -1,6 +1,6 @@
 //! What no writer makes of a snapshot, although its record decodes (chapter 8).
 
-use super::node::bad_name;
+use super::directory::bad_name;
 use super::snapshot::{Part, Snapshot};
 use crate::limits::{DIRECTORY_DEPTH_MAX, SNAPSHOT_ELEMENTS_MAX, TAINTS_MAX};
 

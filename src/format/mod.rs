@@ -2,16 +2,16 @@
 //! `format-spec/`, which is the promise that this room keeps.
 
 pub mod config;
+pub mod content;
 pub mod cursor;
 pub mod database;
+pub mod directory;
 pub mod facts;
 pub mod fault;
 pub mod frame;
 pub mod gc;
 mod handle;
 pub mod index;
-pub mod list;
-pub mod node;
 pub mod note;
 mod object;
 pub mod pack;

@@ -1,6 +1,6 @@
 //! Outcomes of writers (chapter 8): `snapshots/<S>`, sealed records; and notes.
 
-use super::node::{Node, Taint};
+use super::directory::{Node, Taint};
 use super::record::Record;
 use crate::env::Time;
 use crate::id::{PackId, SeriesId, SnapshotId};

@@ -3,7 +3,7 @@
 use super::select::SnapshotPath;
 use super::tree::{self, Entry};
 use crate::error::{Attempt, Error, Kind, Result};
-use crate::format::node::NodeKind;
+use crate::format::directory::NodeKind;
 use crate::format::snapshot::Snapshot;
 use crate::monitor::Monitor;
 use crate::repo::Reader;

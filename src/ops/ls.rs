@@ -2,7 +2,7 @@
 
 use super::tree::{self, Entry, Found, Step};
 use crate::error::{Error, Result};
-use crate::format::node::{Node, NodeKind};
+use crate::format::directory::{Node, NodeKind};
 use crate::format::snapshot::Snapshot;
 use crate::repo::Reader;
 

@@ -1,8 +1,8 @@
 //! A snapshot as one tree: its parts at their paths, found by path or walked in order.
 
 use crate::error::{Error, Kind, Result};
-use crate::format::list::TreeRef;
-use crate::format::node::{Metadata, Node, NodeKind};
+use crate::format::content::TreeRef;
+use crate::format::directory::{Metadata, Node, NodeKind};
 use crate::format::snapshot::Snapshot;
 use crate::limits::{DIRECTORY_DEPTH_MAX, PLACES_FREE, PLACES_PER_ENTRY};
 use crate::ops::reach::{Reach, Trouble, Visitor};

@@ -1,6 +1,6 @@
 //! What new chunks are encoded against: which bases serve, and their plaintexts.
 
-use super::{Index, NewBlob, Place, Plain, Reader};
+use super::{BlobLocation, Index, NewBlob, Plain, Reader};
 use crate::id::{BaseId, ChunkId};
 use crate::limits::{BASES_MAX, CLOSURE_MAX, DEPTH_MAX};
 use rayon::prelude::*;
@@ -23,7 +23,7 @@ pub(super) struct Bases {
 /// then stored whole, which heals what was lost.
 pub(super) fn read_bases(reader: &Reader<'_>, blobs: &[&NewBlob<'_>]) -> Vec<Option<Bases>> {
     let index = reader.index();
-    let chosen: Vec<Vec<Place>> = blobs.par_iter().map(|blob| choose(index, blob)).collect();
+    let chosen: Vec<Vec<BlobLocation>> = blobs.par_iter().map(|blob| choose(index, blob)).collect();
     let ids: Vec<ChunkId> =
         chosen.iter().flatten().map(|place| place.id).collect::<HashSet<_>>().into_iter().collect();
     let plains: HashMap<ChunkId, Plain> = ids
@@ -37,11 +37,11 @@ pub(super) fn read_bases(reader: &Reader<'_>, blobs: &[&NewBlob<'_>]) -> Vec<Opt
 /// The places of the bases to use: one as deep as can be is replaced by one further up
 /// its chain, and what would make the closure too large is left out. A chunk that was stored once
 /// and does not count any more has none: stored whole, it serves all that rested on it again.
-fn choose(index: &Index, blob: &NewBlob<'_>) -> Vec<Place> {
+fn choose(index: &Index, blob: &NewBlob<'_>) -> Vec<BlobLocation> {
     if index.names_blob(&blob.id) {
         return Vec::new();
     }
-    let mut chosen: Vec<Place> = Vec::new();
+    let mut chosen: Vec<BlobLocation> = Vec::new();
     let mut closure: HashSet<BaseId> = HashSet::new();
     for id in blob.bases.iter().rev().take(BASES_MAX) {
         let Some(place) = index.find(id) else { continue };
@@ -63,7 +63,7 @@ fn choose(index: &Index, blob: &NewBlob<'_>) -> Vec<Place> {
 }
 
 /// The place itself, or one further up its chain if a delta against it would be too deep.
-fn shallow(index: &Index, place: Place) -> Option<Place> {
+fn shallow(index: &Index, place: BlobLocation) -> Option<BlobLocation> {
     if place.depth < DEPTH_MAX {
         return Some(place);
     }
@@ -72,12 +72,12 @@ fn shallow(index: &Index, place: Place) -> Option<Place> {
     (at < chain.len()).then(|| chain.swap_remove(at))
 }
 
-fn root(index: &Index, place: Place) -> Option<Place> {
+fn root(index: &Index, place: BlobLocation) -> Option<BlobLocation> {
     chain(index, place).pop().filter(|root| root.depth == 0)
 }
 
 /// The place and the best bases that it leads to, its root last.
-fn chain(index: &Index, place: Place) -> Vec<Place> {
+fn chain(index: &Index, place: BlobLocation) -> Vec<BlobLocation> {
     let mut chain = Vec::new();
     let mut next = Some(place);
     while let Some(place) = next {
@@ -94,7 +94,7 @@ fn chain(index: &Index, place: Place) -> Vec<Place> {
 /// Which place of a chain, from its tip to its root, to go on from. A delta against an older one
 /// carries again all that changed since, but leaves room for more cheap deltas upon it: the one
 /// that costs least for each of these, as far as the stored sizes tell.
-fn cheapest(chain: &[Place]) -> usize {
+fn cheapest(chain: &[BlobLocation]) -> usize {
     let change = chain.iter().map(|place| place.stored).min().unwrap_or(0);
     let (change, mut carried) = (f64::from(change), 0.0);
     let mut best = (f64::INFINITY, 0);
@@ -111,8 +111,12 @@ fn cheapest(chain: &[Place]) -> usize {
     best.1
 }
 
-fn joined(index: &Index, places: &[Place], plains: &HashMap<ChunkId, Plain>) -> Option<Bases> {
-    let readable: Vec<(&Place, &Plain)> =
+fn joined(
+    index: &Index,
+    places: &[BlobLocation],
+    plains: &HashMap<ChunkId, Plain>,
+) -> Option<Bases> {
+    let readable: Vec<(&BlobLocation, &Plain)> =
         places.iter().filter_map(|place| Some((place, plains.get(&place.id)?))).collect();
     let (best, plain) = readable.last()?;
     let prefix = match readable.as_slice() {
@@ -135,6 +139,6 @@ fn joined(index: &Index, places: &[Place], plains: &HashMap<ChunkId, Plain>) -> 
 const WHOLE_ESTIMATE: u32 = 85;
 
 /// What a blob took in its pack, in parts of 256 of its plaintext.
-fn ratio(place: &Place) -> u32 {
+fn ratio(place: &BlobLocation) -> u32 {
     (u64::from(place.stored) * 256 / u64::from(place.plain.max(1))).try_into().unwrap_or(256)
 }

@@ -1,6 +1,6 @@
 //! Several blobs on their way: what the cache had, and the ranges of packs that bring the rest.
 
-use super::Place;
+use super::BlobLocation;
 use super::fetch::{Fetch, Fetched};
 use super::reader::{Plain, Reader};
 use crate::backend::Handle;
@@ -15,9 +15,9 @@ use std::vec::IntoIter;
 pub struct Batch<'b, 'r> {
     reader: &'b Reader<'r>,
     ids: Vec<ChunkId>,
-    places: HashMap<ChunkId, Place>,
+    places: HashMap<ChunkId, BlobLocation>,
     plains: HashMap<BaseId, Plain>,
-    needed: Vec<Place>,
+    needed: Vec<BlobLocation>,
     runs: Vec<Run>,
     fetched: Fetched<'r, IntoIter<Fetch>>,
 }
@@ -25,7 +25,7 @@ pub struct Batch<'b, 'r> {
 impl<'b, 'r> Batch<'b, 'r> {
     pub(super) fn begin(reader: &'b Reader<'r>, ids: &[ChunkId]) -> Self {
         let index = reader.index();
-        let places: HashMap<ChunkId, Place> = ids
+        let places: HashMap<ChunkId, BlobLocation> = ids
             .iter()
             .collect::<HashSet<_>>()
             .into_par_iter()
@@ -49,7 +49,7 @@ impl<'b, 'r> Batch<'b, 'r> {
     /// answer, which it need not be asked again for each.
     pub(super) fn finish_by(
         self,
-        slowly: impl Fn(&ChunkId, Option<&Place>) -> Result<Plain> + Sync,
+        slowly: impl Fn(&ChunkId, Option<&BlobLocation>) -> Result<Plain> + Sync,
     ) -> Vec<Result<Plain>> {
         let Batch { reader, ids, places, mut plains, needed, runs, fetched } = self;
         let (sealed, unavailable) = Sealed::collect(runs, fetched);
@@ -79,8 +79,8 @@ struct Run {
 
 /// The ranges that hold these blobs, in the order of packs and offsets. Ranges of one pack that lie
 /// no more than `gap` apart are one.
-fn runs(needed: &[Place], gap: u32) -> Vec<Run> {
-    let mut order: Vec<&Place> = needed.iter().collect();
+fn runs(needed: &[BlobLocation], gap: u32) -> Vec<Run> {
+    let mut order: Vec<&BlobLocation> = needed.iter().collect();
     order.sort_by_key(|place| (place.pack, place.offset));
     let mut runs: Vec<Run> = Vec::new();
     for place in order {
@@ -93,7 +93,7 @@ fn runs(needed: &[Place], gap: u32) -> Vec<Run> {
 }
 
 impl Run {
-    fn of(place: &Place) -> Self {
+    fn of(place: &BlobLocation) -> Self {
         Run {
             pack: place.pack,
             start: place.offset,
@@ -101,7 +101,7 @@ impl Run {
         }
     }
 
-    fn takes(&self, place: &Place, gap: u32) -> bool {
+    fn takes(&self, place: &BlobLocation, gap: u32) -> bool {
         place.pack == self.pack
             && place.offset.saturating_sub(self.end) <= gap
             && place.offset >= self.end
@@ -136,7 +136,7 @@ impl Sealed {
         (Sealed(sealed), unavailable)
     }
 
-    pub(super) fn get(&self, place: &Place) -> Option<&[u8]> {
+    pub(super) fn get(&self, place: &BlobLocation) -> Option<&[u8]> {
         let after =
             self.0.partition_point(|(run, _)| (run.pack, run.start) <= (place.pack, place.offset));
         let (run, bytes) = self.0.get(after.checked_sub(1)?)?;

@@ -1,6 +1,6 @@
 //! What reading a blob takes: itself, its bases, theirs, and so on; bounded before decoding.
 
-use super::index::{Entries, Index, Place};
+use super::index::{BlobLocation, Entries, Index};
 use crate::error::{Error, Kind, Result};
 use crate::id::{BaseId, ChunkId};
 use crate::limits::{CLOSURE_BYTES, CLOSURE_READ_MAX};
@@ -12,13 +12,13 @@ impl Index {
     ///
     /// # Errors
     /// `Damaged` if a base is missing or the closure is too large: checked before decoding.
-    pub fn closure(&self, place: &Place) -> Result<Vec<Place>> {
+    pub fn closure(&self, place: &BlobLocation) -> Result<Vec<BlobLocation>> {
         self.closure_without(place, &Entries::new()).map_err(|failure| failure.1)
     }
 
     /// Every entry that a reader of this blob may come by, those of its bases too, whether they
     /// count or not; the first [`CLOSURE_READ_MAX`] of them.
-    pub fn may_rest_on(&self, id: &ChunkId) -> Vec<Place> {
+    pub fn may_rest_on(&self, id: &ChunkId) -> Vec<BlobLocation> {
         let mut found = Vec::new();
         let (mut seen, mut waiting) = (HashSet::from([id.base()]), vec![id.base()]);
         while let Some(base) = waiting.pop() {
@@ -41,9 +41,9 @@ impl Index {
     /// brings many and that another entry of the same blob can stand in for.
     pub(super) fn closure_without(
         &self,
-        place: &Place,
+        place: &BlobLocation,
         bad: &Entries,
-    ) -> Result<Vec<Place>, Box<(Place, Error)>> {
+    ) -> Result<Vec<BlobLocation>, Box<(BlobLocation, Error)>> {
         let mut closure = Closure::of(place);
         let mut next = 0;
         while let Some(of) = closure.places.get(next).cloned() {
@@ -66,13 +66,18 @@ impl Index {
     }
 
     /// Usable entries of a base for a blob of this depth, the least depth first.
-    fn providers(&self, base: &BaseId, depth: u8, bad: &Entries) -> impl Iterator<Item = Place> {
+    fn providers(
+        &self,
+        base: &BaseId,
+        depth: u8,
+        bad: &Entries,
+    ) -> impl Iterator<Item = BlobLocation> {
         let found = self.candidates(base).into_iter();
         found.filter(move |found| found.depth < depth && self.is_usable(found, bad))
     }
 
     /// Of the entries that another one can stand in for, the one that brings the most blobs.
-    fn replaceable(&self, closure: &Closure, bad: &Entries) -> Option<Place> {
+    fn replaceable(&self, closure: &Closure, bad: &Entries) -> Option<BlobLocation> {
         let others = closure.places.iter().zip(&closure.below).skip(1);
         others
             .filter(|(place, below)| {
@@ -86,7 +91,7 @@ impl Index {
 
 /// The blobs that reading one touches, as they are found.
 struct Closure {
-    places: Vec<Place>,
+    places: Vec<BlobLocation>,
     /// Of each, the least depth of the blobs that need it.
     below: Vec<u8>,
     /// Where each stands.
@@ -95,14 +100,14 @@ struct Closure {
 }
 
 impl Closure {
-    fn of(place: &Place) -> Self {
+    fn of(place: &BlobLocation) -> Self {
         let (places, below, at) = (Vec::new(), Vec::new(), HashMap::new());
         let mut closure = Closure { places, below, at, bytes: 0 };
         closure.add(place.clone(), u8::MAX);
         closure
     }
 
-    fn add(&mut self, place: Place, below: u8) {
+    fn add(&mut self, place: BlobLocation, below: u8) {
         self.bytes = self.bytes.saturating_add(usize::try_from(place.plain).unwrap_or(usize::MAX));
         self.at.insert(place.id.base(), self.places.len());
         self.places.push(place);
@@ -120,7 +125,7 @@ impl Closure {
     }
 
     /// How many of the blobs found so far lie beneath one.
-    fn beneath(&self, place: &Place) -> usize {
+    fn beneath(&self, place: &BlobLocation) -> usize {
         let (mut seen, mut waiting) = (HashSet::new(), vec![place]);
         while let Some(place) = waiting.pop() {
             let new = place.bases.iter().filter(|base| seen.insert(**base));
@@ -131,7 +136,7 @@ impl Closure {
     }
 }
 
-fn missing_base(of: &Place, base: &BaseId) -> Error {
+fn missing_base(of: &BlobLocation, base: &BaseId) -> Error {
     Error::new(Kind::Damaged, "read chunk", of.id)
         .because(format!("its base {base} has no usable entry"))
 }

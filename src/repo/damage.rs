@@ -1,7 +1,7 @@
 //! What is known to be damaged (chapter 8, notes): written by whoever read it, heeded by whoever
 //! writes (chapter 11, W2).
 
-use super::{Index, Place, Reader, Repository};
+use super::{BlobLocation, Index, Reader, Repository};
 use crate::backend::Handle;
 use crate::error::{Error, Kind, Result};
 use crate::format::note::{About, Damage, Note, Withdrawal};
@@ -71,7 +71,7 @@ impl Repository {
             return Vec::new();
         }
         let reader = Reader::new(self, index);
-        let is_damaged = |place: &Place| {
+        let is_damaged = |place: &BlobLocation| {
             let start = usize::try_from(place.offset).unwrap_or(usize::MAX);
             let end = start.saturating_add(usize::try_from(place.stored).unwrap_or(usize::MAX));
             let sealed = bytes.get(start..end);

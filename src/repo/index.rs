@@ -17,7 +17,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 /// Where one blob lies, and what it takes to read it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Place {
+pub struct BlobLocation {
     /// The blob.
     pub id: ChunkId,
     /// What it holds.
@@ -41,7 +41,7 @@ pub struct Place {
 }
 
 /// Entries, every field of which counts: one that lies hides no honest one of the same place.
-pub(super) type Entries = HashSet<Place>;
+pub(super) type Entries = HashSet<BlobLocation>;
 
 /// All live segments, in memory.
 #[derive(Debug, Default)]
@@ -190,17 +190,17 @@ impl Index {
     }
 
     /// An entry was read and is wrong: it stops being usable, and is to be noted.
-    pub fn meet_damage(&self, place: Place) {
+    pub fn meet_damage(&self, place: BlobLocation) {
         self.standing.meet(place);
     }
 
     /// Entries that were read and are wrong.
-    pub fn met_damage(&self) -> Vec<Place> {
+    pub fn met_damage(&self) -> Vec<BlobLocation> {
         self.standing.met()
     }
 
     /// Entries stop being usable, for whatever reason.
-    pub fn discount(&mut self, places: impl IntoIterator<Item = Place>) {
+    pub fn discount(&mut self, places: impl IntoIterator<Item = BlobLocation>) {
         self.standing.discount(places);
     }
 
@@ -215,20 +215,20 @@ impl Index {
     }
 
     /// Every entry, in no particular order.
-    pub fn places(&self) -> impl Iterator<Item = Place> + '_ {
+    pub fn places(&self) -> impl Iterator<Item = BlobLocation> + '_ {
         self.segments.iter().flat_map(|segment| {
             (0..segment.len()).filter_map(move |row| place_of(segment, &segment.entry(row)?))
         })
     }
 
     /// The entries that count, though their bases may not.
-    pub fn counting(&self) -> impl Iterator<Item = Place> + '_ {
+    pub fn counting(&self) -> impl Iterator<Item = BlobLocation> + '_ {
         (0..).zip(&self.segments).flat_map(move |(at, segment)| {
             (0..segment.len()).filter_map(move |row| self.counted(at, segment, row))
         })
     }
 
-    fn counted(&self, at: usize, segment: &Segment, row: usize) -> Option<Place> {
+    fn counted(&self, at: usize, segment: &Segment, row: usize) -> Option<BlobLocation> {
         let (pack, _) = segment.pack_row_of(row)?;
         let place = self.standing.pack_counts(at, pack).then(|| segment.entry(row))??;
         place_of(segment, &place).filter(|place| self.standing.counts(place))
@@ -238,7 +238,7 @@ impl Index {
         &self.segments
     }
 
-    pub(super) fn place(&self, segment: usize, row: usize) -> Option<Place> {
+    pub(super) fn place(&self, segment: usize, row: usize) -> Option<BlobLocation> {
         let segment = self.segments.get(segment)?;
         place_of(segment, &segment.entry(row)?)
     }
@@ -254,19 +254,19 @@ impl Index {
     }
 
     /// The best usable entry of a blob.
-    pub fn find(&self, id: &ChunkId) -> Option<Place> {
+    pub fn find(&self, id: &ChunkId) -> Option<BlobLocation> {
         self.find_without(id, &Entries::new())
     }
 
     /// The same, where the entries in `bad` do not count.
-    pub(super) fn find_without(&self, id: &ChunkId, bad: &Entries) -> Option<Place> {
+    pub(super) fn find_without(&self, id: &ChunkId, bad: &Entries) -> Option<BlobLocation> {
         self.candidates(&id.base())
             .into_iter()
             .find(|place| place.id == *id && self.is_usable(place, bad))
     }
 
     /// The best usable entry of a base.
-    pub fn find_base(&self, base: &BaseId) -> Option<Place> {
+    pub fn find_base(&self, base: &BaseId) -> Option<BlobLocation> {
         self.candidates(base).into_iter().find(|place| self.is_usable(place, &Entries::new()))
     }
 
@@ -283,19 +283,20 @@ impl Index {
     }
 
     /// The entries of a blob that count, the least depth first.
-    pub(super) fn candidates(&self, base: &BaseId) -> Vec<Place> {
+    pub(super) fn candidates(&self, base: &BaseId) -> Vec<BlobLocation> {
         let of_segment = |(at, segment): (usize, &Segment)| {
             let found = segment.find(base);
             found.filter_map(|row| self.counted(at, segment, row)).collect::<Vec<_>>()
         };
-        let mut places: Vec<Place> = (0..).zip(&self.segments).flat_map(of_segment).collect();
+        let mut places: Vec<BlobLocation> =
+            (0..).zip(&self.segments).flat_map(of_segment).collect();
         places.sort_by_key(|place| place.depth);
         places
     }
 
     /// An entry is usable if it counts and every base has a usable entry of smaller depth. So no
     /// cycle can carry anything.
-    pub(super) fn is_usable(&self, place: &Place, bad: &Entries) -> bool {
+    pub(super) fn is_usable(&self, place: &BlobLocation, bad: &Entries) -> bool {
         self.usable_within(place, bad, &mut HashMap::new())
     }
 
@@ -303,9 +304,9 @@ impl Index {
     /// [`Index::candidates`], so that their packs count.
     fn usable_within(
         &self,
-        place: &Place,
+        place: &BlobLocation,
         bad: &Entries,
-        judged: &mut HashMap<Place, bool>,
+        judged: &mut HashMap<BlobLocation, bool>,
     ) -> bool {
         if bad.contains(place) || place.depth > DEPTH_MAX {
             return false;
@@ -336,9 +337,9 @@ fn segment_of(id: IndexId, (plain, hash): Opened) -> Result<Segment> {
     Segment::decode(plain, &handle.to_string())
 }
 
-fn place_of(segment: &Segment, entry: &IndexEntry) -> Option<Place> {
+fn place_of(segment: &Segment, entry: &IndexEntry) -> Option<BlobLocation> {
     let pack = segment.packs().get(usize::try_from(entry.pack).ok()?)?;
-    Some(Place {
+    Some(BlobLocation {
         id: entry.id,
         kind: pack.kind,
         pack: pack.id,

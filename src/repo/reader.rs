@@ -3,7 +3,7 @@
 use super::batch::{Batch, Sealed};
 use super::fetch::Fetch;
 use super::index::Entries;
-use super::{Index, Place, Repository};
+use super::{BlobLocation, Index, Repository};
 use crate::backend::Handle;
 use crate::codec;
 use crate::crypto::{Opener, Purpose};
@@ -104,7 +104,7 @@ impl<'r> Reader<'r> {
     }
 
     /// Opens one sealed blob (nonce, ciphertext, tag): its payload, before the codec.
-    pub fn open(&self, place: &Place, sealed: &[u8]) -> Result<Vec<u8>> {
+    pub fn open(&self, place: &BlobLocation, sealed: &[u8]) -> Result<Vec<u8>> {
         let aad = BlobAad {
             repository: self.repository.config().repository,
             salt: &place.salt,
@@ -120,7 +120,12 @@ impl<'r> Reader<'r> {
     }
 
     /// Decodes a payload whose bases are at hand, and proves the result.
-    pub fn decode_proved(&self, place: &Place, payload: &[u8], prefix: &[u8]) -> Result<Plain> {
+    pub fn decode_proved(
+        &self,
+        place: &BlobLocation,
+        payload: &[u8],
+        prefix: &[u8],
+    ) -> Result<Plain> {
         let plain = decode(place, payload, prefix)?;
         self.prove(place, &plain)?;
         Ok(Arc::new(plain))
@@ -154,8 +159,12 @@ impl<'r> Reader<'r> {
     }
 
     /// One blob by this entry, every base proved on the way; or which entry failed, and how.
-    fn read_closure(&self, place: &Place, bad: &Entries) -> Result<Plain, Box<(Place, Error)>> {
-        let failed = |place: &Place, error: Error| Box::new((place.clone(), error));
+    fn read_closure(
+        &self,
+        place: &BlobLocation,
+        bad: &Entries,
+    ) -> Result<Plain, Box<(BlobLocation, Error)>> {
+        let failed = |place: &BlobLocation, error: Error| Box::new((place.clone(), error));
         let mut closure = self.index.closure_without(place, bad)?;
         closure.sort_by_key(|place| place.depth);
         let mut plains: HashMap<BaseId, Plain> = HashMap::new();
@@ -169,7 +178,7 @@ impl<'r> Reader<'r> {
     }
 
     /// Bytes that are there and wrong are remembered; what could not be had is not.
-    fn read_one(&self, place: &Place, plains: &HashMap<BaseId, Plain>) -> Result<Plain> {
+    fn read_one(&self, place: &BlobLocation, plains: &HashMap<BaseId, Plain>) -> Result<Plain> {
         let (sealed, prefix) = (self.fetch_one(place)?, prefix(place, plains)?);
         let opened = self.open(place, &sealed);
         let read = opened.and_then(|payload| self.decode_proved(place, &payload, &prefix));
@@ -179,7 +188,7 @@ impl<'r> Reader<'r> {
         read
     }
 
-    fn fetch_one(&self, place: &Place) -> Result<Vec<u8>> {
+    fn fetch_one(&self, place: &BlobLocation) -> Result<Vec<u8>> {
         let start = u64::from(place.offset);
         let range = start..start + u64::from(place.stored);
         self.repository.fetcher().fetch_one(Fetch::part(Handle::pack(place.pack), range))
@@ -189,7 +198,7 @@ impl<'r> Reader<'r> {
     /// missing from the result; [`Self::read_any`] then finds out why.
     pub(super) fn decode(
         &self,
-        needed: &[Place],
+        needed: &[BlobLocation],
         sealed: &Sealed,
         plains: &mut HashMap<BaseId, Plain>,
     ) {
@@ -214,8 +223,8 @@ impl<'r> Reader<'r> {
     /// writer makes them, and more bytes of bases than [`CLOSURE_BYTES`], are left to the slow way.
     pub(super) fn plan<'p>(
         &self,
-        wanted: impl Iterator<Item = &'p Place>,
-    ) -> (HashMap<BaseId, Plain>, Vec<Place>) {
+        wanted: impl Iterator<Item = &'p BlobLocation>,
+    ) -> (HashMap<BaseId, Plain>, Vec<BlobLocation>) {
         let cache = self.kept.plains.lock().unwrap_or_else(PoisonError::into_inner);
         let mut plains = HashMap::new();
         let mut needed = Vec::new();
@@ -254,11 +263,11 @@ impl<'r> Reader<'r> {
         Ok(opener)
     }
 
-    pub(super) fn proves(&self, place: Option<&Place>, plain: &[u8]) -> bool {
+    pub(super) fn proves(&self, place: Option<&BlobLocation>, plain: &[u8]) -> bool {
         place.is_some_and(|place| self.repository.ids().of(place.kind, plain) == place.id)
     }
 
-    fn prove(&self, place: &Place, plain: &[u8]) -> Result<()> {
+    fn prove(&self, place: &BlobLocation, plain: &[u8]) -> Result<()> {
         if self.proves(Some(place), plain) {
             return Ok(());
         }
@@ -277,7 +286,7 @@ pub(super) fn blob_purpose(kind: BlobKind) -> Purpose {
     }
 }
 
-fn decode(place: &Place, payload: &[u8], prefix: &[u8]) -> Result<Vec<u8>> {
+fn decode(place: &BlobLocation, payload: &[u8], prefix: &[u8]) -> Result<Vec<u8>> {
     let length = usize::try_from(place.plain).unwrap_or(usize::MAX);
     codec::decode(place.codec, payload, prefix, length).map_err(|error| {
         error.retold("decode chunk", format!("{} in pack {}", place.id, place.pack))
@@ -285,7 +294,7 @@ fn decode(place: &Place, payload: &[u8], prefix: &[u8]) -> Result<Vec<u8>> {
 }
 
 /// The plaintexts of a blob's bases, one after the other.
-fn prefix(place: &Place, plains: &HashMap<BaseId, Plain>) -> Result<Vec<u8>> {
+fn prefix(place: &BlobLocation, plains: &HashMap<BaseId, Plain>) -> Result<Vec<u8>> {
     let mut prefix = Vec::new();
     for base in &place.bases {
         let plain = plains.get(base).ok_or_else(|| {

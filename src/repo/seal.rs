@@ -3,7 +3,7 @@
 
 use super::bases::Bases;
 use super::reader::blob_purpose;
-use super::{Place, Repository};
+use super::{BlobLocation, Repository};
 use crate::codec::{self, Encoded, Encoder};
 use crate::crypto::{Ids, Key, Opener, Purpose, Sealer};
 use crate::error::{Error, Result};
@@ -29,7 +29,7 @@ impl SealedBlob {
     ///
     /// # Errors
     /// `Damaged` if these cannot be the bytes in that place.
-    pub fn moved(place: Place, sealed: Vec<u8>) -> Result<Self> {
+    pub fn moved(place: BlobLocation, sealed: Vec<u8>) -> Result<Self> {
         if sealed.len() as u64 != u64::from(place.stored) {
             return Err(Error::damaged(
                 "move chunk",

@@ -1,7 +1,7 @@
 //! What of an index counts: nothing in packs that are condemned, gone, or of another length, and
 //! nothing that is known to be damaged.
 
-use super::index::{Entries, Place};
+use super::index::{BlobLocation, Entries};
 use crate::format::index::{PackRow, Segment};
 use crate::format::note::Damage;
 use crate::id::PackId;
@@ -51,7 +51,7 @@ impl Standing {
         self.noted.extend(damage.blobs.iter().copied());
     }
 
-    pub(super) fn discount(&mut self, places: impl IntoIterator<Item = Place>) {
+    pub(super) fn discount(&mut self, places: impl IntoIterator<Item = BlobLocation>) {
         self.discounted.extend(places);
     }
 
@@ -61,12 +61,12 @@ impl Standing {
     }
 
     /// An entry was read and is wrong.
-    pub(super) fn meet(&self, place: Place) {
+    pub(super) fn meet(&self, place: BlobLocation) {
         self.met.entries.write().unwrap_or_else(PoisonError::into_inner).insert(place);
         self.met.any.store(true, Ordering::Release);
     }
 
-    pub(super) fn met(&self) -> Vec<Place> {
+    pub(super) fn met(&self) -> Vec<BlobLocation> {
         let entries = self.met.entries.read().unwrap_or_else(PoisonError::into_inner);
         entries.iter().cloned().collect()
     }
@@ -77,14 +77,14 @@ impl Standing {
     }
 
     /// Whether an entry counts as far as its own bytes go, in a pack that does.
-    pub(super) fn counts(&self, place: &Place) -> bool {
+    pub(super) fn counts(&self, place: &BlobLocation) -> bool {
         let noted = !self.noted.is_empty() && self.noted.contains(&(place.pack, place.offset));
         !noted && !self.discounted.contains(place) && !self.met.has(place)
     }
 }
 
 impl Met {
-    fn has(&self, place: &Place) -> bool {
+    fn has(&self, place: &BlobLocation) -> bool {
         self.any.load(Ordering::Acquire)
             && self.entries.read().unwrap_or_else(PoisonError::into_inner).contains(place)
     }

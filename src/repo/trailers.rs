@@ -2,7 +2,7 @@
 
 use super::fetch::Fetch;
 use super::reader::blob_purpose;
-use super::{Place, Repository};
+use super::{BlobLocation, Repository};
 use crate::backend::{Handle, Listed};
 use crate::crypto::Opener;
 use crate::error::{Error, Kind, Result};
@@ -20,7 +20,7 @@ pub struct PackContents {
     /// Data or metadata.
     pub kind: BlobKind,
     /// Where each blob lies, in order.
-    pub places: Vec<Place>,
+    pub places: Vec<BlobLocation>,
 }
 
 /// A pack that is to be read.
@@ -184,11 +184,16 @@ impl Repository {
 }
 
 /// Offsets are the sum of what stands before; the end of the last blob and the filler.
-fn locate(id: PackId, head: &PackHead, trailer: &Trailer, start: u64) -> Option<(Vec<Place>, u64)> {
+fn locate(
+    id: PackId,
+    head: &PackHead,
+    trailer: &Trailer,
+    start: u64,
+) -> Option<(Vec<BlobLocation>, u64)> {
     let mut offset = u32::try_from(start).ok()?;
     let mut places = Vec::with_capacity(trailer.entries.len());
     for entry in &trailer.entries {
-        places.push(Place {
+        places.push(BlobLocation {
             id: entry.id,
             kind: head.kind,
             pack: id,

@@ -8,7 +8,7 @@ pub mod sqlite;
 mod temporary;
 
 use crate::error::{Error, Result};
-use crate::format::node::Node;
+use crate::format::directory::Node;
 use files::Report;
 use std::fs::File;
 

@@ -11,8 +11,8 @@ pub use together::Together;
 
 use crate::error::{Error, Result};
 use crate::format::database::DatabaseFacts;
+use crate::format::directory::{LinkGroup, Metadata, Node, NodeKind, Scrutiny, Stamp};
 use crate::format::facts::PartFacts;
-use crate::format::node::{LinkGroup, Metadata, Node, NodeKind, Scrutiny, Stamp};
 use crate::format::snapshot::SourceName;
 use serde_bytes::ByteBuf;
 use std::collections::BTreeMap;

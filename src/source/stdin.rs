@@ -4,8 +4,8 @@
 use super::{ByteStream, Entry, FileItem, FileProof, Got, Item, Opener, PartProof, Source};
 use crate::env::{self, Ended, Env, Kept, Running, Time};
 use crate::error::{Attempt, Error, Kind, Result};
+use crate::format::directory::{FileTime, Metadata, bad_name};
 use crate::format::facts::PartFacts;
-use crate::format::node::{FileTime, Metadata, bad_name};
 use crate::format::snapshot::{PartKind, SourceName};
 use rustix::process::{getegid, geteuid};
 use std::collections::BTreeSet;

@@ -8,7 +8,7 @@ use crate::chunk::Chunker;
 use crate::chunk::reuse::Cut;
 use crate::error::{Error, Result};
 use crate::format::BlobKind;
-use crate::format::list::{Content, Piece};
+use crate::format::content::{Content, Piece};
 use crate::limits::COARSE_STREAM;
 use crate::repo::{NewBlob, Reader, Repository, Session, Stored};
 use crate::source::ByteStream;

@@ -2,8 +2,8 @@
 
 use super::tree::{Leaf, Leaves, Opened, ParentTree, Shape, TreeWriter, Unread, misplaced};
 use crate::error::{Error, Result};
-use crate::format::list::TreeRef;
-use crate::format::node::{DirectoryNode, Node, encode_entry};
+use crate::format::content::TreeRef;
+use crate::format::directory::{DirectoryNode, Node, encode_entry};
 use crate::id::ChunkId;
 use crate::repo::{Reader, Session};
 use std::collections::VecDeque;

@@ -2,7 +2,7 @@
 
 use super::tree::{Leaf, Leaves, ParentTree, Shape, TreeWriter, misplaced};
 use crate::error::{Error, Result};
-use crate::format::list::{Content, ListNode, Piece};
+use crate::format::content::{Content, ListNode, Piece};
 use crate::id::ChunkId;
 use crate::limits::INLINE_PIECES_MAX;
 use crate::repo::{Reader, Session};

@@ -6,7 +6,7 @@ use super::windows::{ContentReader, Run};
 use crate::chunk::align::{self, Place};
 use crate::chunk::reuse::{Cut, ParentPiece};
 use crate::chunk::similar::Sketches;
-use crate::format::list::{Content, Piece};
+use crate::format::content::{Content, Piece};
 use crate::id::ChunkId;
 use crate::limits::WINDOW;
 use crate::repo::{Reader, Stored};

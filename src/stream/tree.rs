@@ -3,7 +3,7 @@
 
 use crate::error::{Error, Kind, Result};
 use crate::format::BlobKind;
-use crate::format::list::TreeRef;
+use crate::format::content::TreeRef;
 use crate::id::ChunkId;
 use crate::limits::LEVELS_MAX;
 use crate::repo::{NewBlob, Plain, Reader, Session};

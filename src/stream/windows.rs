@@ -2,7 +2,7 @@
 
 use super::Pieces;
 use crate::error::{Attempt, Error, Kind, Result};
-use crate::format::list::{Content, Piece};
+use crate::format::content::{Content, Piece};
 use crate::id::ChunkId;
 use crate::limits::{WINDOW, WINDOW_PIECES, WINDOWS_AHEAD};
 use crate::repo::{Batch, Plain, Reader};

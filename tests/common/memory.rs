@@ -1,7 +1,7 @@
 //! A source made of memory: any tree, any bytes, any trouble.
 
 use icecore::error::{Error, Kind, Result};
-use icecore::format::node::{FileTime, Metadata, Node, NodeKind, Stamp};
+use icecore::format::directory::{FileTime, Metadata, Node, NodeKind, Stamp};
 use icecore::format::snapshot::{PartKind, SourceName};
 use icecore::source::{
     ByteStream, Entry, FileItem, FileProof, Got, Item, LastFile, PartProof, Source,

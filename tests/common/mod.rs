@@ -3,7 +3,7 @@
 
 pub mod aloud;
 pub mod chance;
-pub mod desk;
+pub mod cli;
 pub mod forge;
 pub mod meanwhile;
 pub mod memory;

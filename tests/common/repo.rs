@@ -5,7 +5,7 @@ use icecore::backend::{Backend, Memory, Retry};
 use icecore::crypto::Secret;
 use icecore::env::{Env, ManualClock, Time};
 use icecore::error::Result;
-use icecore::format::node::NodeKind;
+use icecore::format::directory::NodeKind;
 use icecore::format::snapshot::Snapshot;
 use icecore::monitor::Silent;
 use icecore::ops::backup::{BackupOptions, BackupReport, backup};

@@ -1,9 +1,9 @@
 //! Entries made by hand, and how they are restored into a folder.
 
 use icecore::error::Result;
+use icecore::format::content::Content;
 use icecore::format::database::DatabaseFacts;
-use icecore::format::list::Content;
-use icecore::format::node::{FileTime, Metadata, Node, NodeKind};
+use icecore::format::directory::{FileTime, Metadata, Node, NodeKind};
 use icecore::sink::files::{FilesOptions, FilesSink, Overwrite};
 use icecore::sink::{Placed, Sink};
 use std::fs;

@@ -1,8 +1,8 @@
 //! What a check finds, as values: what is wrong, where, what it touches, and what helps.
 
-use super::scene::{Class, Scene, replace};
+use super::fixture::{Class, Fixture, replace};
 use super::temp;
-use crate::common::desk::Desk;
+use crate::common::cli::Cli;
 use icecore::backend::{Backend, Handle};
 use icecore::format::BlobKind;
 use icecore::ops::check::{CheckReport, Cure, Finding, Touched, What, Where};
@@ -17,9 +17,9 @@ fn at<'r>(report: &'r CheckReport, handle: &Handle) -> Vec<&'r Finding> {
 /// that cannot be restored name the chunk that is the cause.
 #[test]
 fn a_pack_that_is_gone_is_told_with_what_it_touches() {
-    let scene = Scene::of(61, 160_000, 30_000);
-    let store = scene.copied();
-    let handle = scene.object(Class::Pack(BlobKind::Data, true));
+    let fixture = Fixture::of(61, 160_000, 30_000);
+    let store = fixture.copied();
+    let handle = fixture.object(Class::Pack(BlobKind::Data, true));
     store.delete(&handle).unwrap();
     let report = temp(store).unwrap().check();
     let found = at(&report, &handle);
@@ -43,8 +43,8 @@ fn a_pack_that_is_gone_is_told_with_what_it_touches() {
 /// the pack beside it is told nothing.
 #[test]
 fn a_flipped_blob_is_told_with_what_it_touches() {
-    let scene = Scene::of(62, 160_000, 30_000);
-    let store = scene.copied();
+    let fixture = Fixture::of(62, 160_000, 30_000);
+    let store = fixture.copied();
     let repo = temp(store.clone()).unwrap();
     let index = repo.repository.load_index().unwrap();
     let place = index.places().find(|place| place.kind == BlobKind::Data).unwrap();
@@ -69,15 +69,15 @@ fn a_flipped_blob_is_told_with_what_it_touches() {
 /// A snapshot that is damaged is to be forgotten, a mark that is damaged comes from a copy.
 #[test]
 fn each_object_has_its_cure() {
-    let scene = Scene::of(63, 160_000, 30_000);
+    let fixture = Fixture::of(63, 160_000, 30_000);
     for (class, cure) in [
         (Class::Snapshot, Cure::Forget),
         (Class::Forgotten, Cure::Copy),
         (Class::Writer, Cure::Copy),
         (Class::Index, Cure::Backup),
     ] {
-        let store = scene.copied();
-        let handle = scene.object(class);
+        let store = fixture.copied();
+        let handle = fixture.object(class);
         let mut bytes = store.get(&handle, None).unwrap();
         let last = bytes.len() - 1;
         bytes[last] ^= 1;
@@ -95,12 +95,12 @@ fn each_object_has_its_cure() {
 /// The same values stand in the JSON of the program.
 #[test]
 fn findings_stand_in_the_json() {
-    let desk = Desk::new();
-    let snapshot = desk.backup();
-    for pack in super::known::walkdir(&desk.path("repo/packs")) {
+    let cli = Cli::new();
+    let snapshot = cli.backup();
+    for pack in super::known::walkdir(&cli.path("repo/packs")) {
         std::fs::remove_file(pack).unwrap();
     }
-    let output = desk.run(&["check", "--json"]).code(1).get_output().stdout.clone();
+    let output = cli.run(&["check", "--json"]).code(1).get_output().stdout.clone();
     let said = String::from_utf8(output).unwrap();
     let summary = said.lines().find(|line| line.contains("num_errors")).expect("a summary");
     let summary: serde_json::Value = serde_json::from_str(summary).unwrap();

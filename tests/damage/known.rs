@@ -1,7 +1,7 @@
 //! What counts as known: no backup rests on what a listing shows to be gone or cut, nor on what a
 //! read has met; and what the source still has is stored again.
 
-use super::scene::{CLASSES, HOWS, How, Scene, damage};
+use super::fixture::{CLASSES, Fixture, HOWS, How, damage};
 use super::temp;
 use crate::common::memory::Tree;
 use crate::common::repo::{TempRepo, options};
@@ -50,24 +50,24 @@ const ALL: CheckOptions = CheckOptions { read_data: ReadData::All };
 /// content.
 #[test]
 fn nothing_rests_on_what_is_known_to_be_lost() {
-    let (scene, foreign) = (furnished(31), furnished(32));
-    for handle in objects(&scene) {
+    let (fixture, foreign) = (furnished(31), furnished(32));
+    for handle in objects(&fixture) {
         for how in HOWS {
             for next in NEXT {
                 let what = format!("{how:?} {handle}, then {next:?}");
-                let store = scene.copied();
+                let store = fixture.copied();
                 if damage(&store, &handle, how, &foreign) {
-                    cell(&scene, store, &handle, how, next, &what);
+                    cell(&fixture, store, &handle, how, next, &what);
                 }
             }
         }
     }
 }
 
-/// A small scene with a collection and a note besides.
-fn furnished(seed: u64) -> Scene {
-    let scene = Scene::of(seed, 160_000, 30_000);
-    let repo = temp(scene.store.clone()).unwrap();
+/// A small fixture with a collection and a note besides.
+fn furnished(seed: u64) -> Fixture {
+    let fixture = Fixture::of(seed, 160_000, 30_000);
+    let repo = temp(fixture.store.clone()).unwrap();
     let forger = crate::common::forge::Forger::new(&repo);
     let packs = vec![(PackId([7; 32]), Reason::Garbage)];
     forger.record(&Handle::gc(1), &Condemned { generation: 1, packs, at: Time(0) });
@@ -76,22 +76,22 @@ fn furnished(seed: u64) -> Scene {
         let remark = Remark { snapshot: SnapshotId([3; 16]), topic: "verified".into(), text };
         forger.record(&Handle::note(id), &Note { id, at: Time(0), about: About::Snapshot(remark) });
     }
-    scene
+    fixture
 }
 
-fn objects(scene: &Scene) -> Vec<Handle> {
-    let mut handles: Vec<Handle> = CLASSES.map(|class| scene.object(class)).into();
+fn objects(fixture: &Fixture) -> Vec<Handle> {
+    let mut handles: Vec<Handle> = CLASSES.map(|class| fixture.object(class)).into();
     handles.extend([Handle::note(NoteId([1; 16])), Handle::gc(1)]);
     handles
 }
 
-fn cell(scene: &Scene, store: Arc<Memory>, handle: &Handle, how: How, next: Next, what: &str) {
+fn cell(fixture: &Fixture, store: Arc<Memory>, handle: &Handle, how: How, next: Next, what: &str) {
     // Nothing is committed to what does not open.
     let Ok(repo) = temp(store) else { return };
     let is_pack = handle.kind() == ObjectKind::Pack;
     let cut =
         matches!(how, How::Removed | How::Emptied | How::Halved | How::Shortened | How::Lengthened);
-    let (here, there) = (scene.tree.source("/data"), scene.tree.source("/other"));
+    let (here, there) = (fixture.tree.source("/data"), fixture.tree.source("/other"));
     let without = BackupOptions { parent: ParentChoice::None, ..options() };
     let run = |source, options: &BackupOptions| {
         backup(&repo.repository, vec![source], options, &Silent).map(|report| report.snapshot)
@@ -101,7 +101,7 @@ fn cell(scene: &Scene, store: Arc<Memory>, handle: &Handle, how: How, next: Next
         Next::WithoutParent => Some((run(here, &without), "/data")),
         Next::OfAnotherSource => Some((run(there, &options()), "/other")),
         Next::Restore => {
-            restore_all(scene, &repo);
+            restore_all(fixture, &repo);
             None
         }
         Next::Check => {
@@ -110,7 +110,7 @@ fn cell(scene: &Scene, store: Arc<Memory>, handle: &Handle, how: How, next: Next
             None
         }
         Next::Forget => {
-            let first = scene.kept[0].0.id.to_string();
+            let first = fixture.kept[0].0.id.to_string();
             let plan = plan(&repo.repository, &[first], &Filter::default(), false);
             let _ = plan.map(|plan| forget(&repo.repository, &plan, &Silent));
             None
@@ -120,26 +120,26 @@ fn cell(scene: &Scene, store: Arc<Memory>, handle: &Handle, how: How, next: Next
     match committed {
         Some((Err(error), _)) => return assert!(stops, "{what}: {error}"),
         Some((Ok(snapshot), root)) if cut || !is_pack => {
-            is_whole(&repo, &snapshot, root, &scene.tree, what).unwrap();
+            is_whole(&repo, &snapshot, root, &fixture.tree, what).unwrap();
         }
         _ => {}
     }
     if is_pack && !cut && !matches!(next, Next::Restore | Next::Check) {
         repo.check();
     }
-    let healed = match run(scene.tree.source("/data"), &options()) {
+    let healed = match run(fixture.tree.source("/data"), &options()) {
         Ok(snapshot) => snapshot,
         Err(error) => return assert!(stops, "{what}: {error}"),
     };
-    is_whole(&repo, &healed, "/data", &scene.tree, what).unwrap();
+    is_whole(&repo, &healed, "/data", &fixture.tree, what).unwrap();
     if is_pack {
-        let (before, tree) = scene.kept.last().unwrap();
+        let (before, tree) = fixture.kept.last().unwrap();
         is_whole(&repo, before, "/data", tree, &format!("{what}, the one before")).unwrap();
     }
 }
 
-fn restore_all(scene: &Scene, repo: &TempRepo) {
-    for (snapshot, _) in &scene.kept {
+fn restore_all(fixture: &Fixture, repo: &TempRepo) {
+    for (snapshot, _) in &fixture.kept {
         let Ok(index) = repo.repository.load_index() else { return };
         let reader = Reader::new(&repo.repository, &index);
         let target = tempfile::tempdir().unwrap();
@@ -168,24 +168,24 @@ pub fn is_whole(
 /// the next backup stores what it held, by the real program on a real disk.
 #[test]
 fn what_is_no_file_is_no_pack() {
-    use crate::common::desk::Desk;
+    use crate::common::cli::Cli;
     use std::fs;
     for spoil in [
         (|path| fs::create_dir(path)) as fn(&std::path::Path) -> std::io::Result<()>,
         |path| std::os::unix::fs::symlink("/dev/zero", path),
         |path| fs::write(path.with_extension("PACK"), b"x"),
     ] {
-        let desk = Desk::new();
-        desk.backup();
-        let packs = walkdir(&desk.path("repo/packs"));
+        let cli = Cli::new();
+        cli.backup();
+        let packs = walkdir(&cli.path("repo/packs"));
         for pack in packs {
             fs::remove_file(&pack).unwrap();
             spoil(&pack).unwrap();
         }
-        desk.backup();
-        desk.says(&["restore", "latest", "--target", "back"]);
-        let back = desk.path("back").join(desk.path("src/a").strip_prefix("/").unwrap());
-        assert_eq!(fs::read(back).unwrap(), fs::read(desk.path("src/a")).unwrap());
+        cli.backup();
+        cli.says(&["restore", "latest", "--target", "back"]);
+        let back = cli.path("back").join(cli.path("src/a").strip_prefix("/").unwrap());
+        assert_eq!(fs::read(back).unwrap(), fs::read(cli.path("src/a")).unwrap());
     }
 }
 

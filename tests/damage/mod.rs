@@ -2,14 +2,15 @@
 
 mod beside;
 mod findings;
+mod fixture;
 mod known;
 mod lens;
 mod noted;
-mod scene;
 
 use crate::common::chance::Chance;
 use crate::common::forge::Forger;
 use crate::common::repo::{TempRepo, secret};
+use fixture::{CLASSES, Class, Fixture, HOWS, How, damage, replace};
 use icecore::backend::{Backend, Handle, Memory};
 use icecore::env::{Env, Time};
 use icecore::error::{Kind, Result};
@@ -17,7 +18,6 @@ use icecore::format::gc::Reason;
 use icecore::format::{BlobKind, ObjectKind};
 use icecore::ops::check::{CheckReport, Where};
 use icecore::repo::Repository;
-use scene::{CLASSES, Class, HOWS, How, Scene, damage, replace};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -32,16 +32,16 @@ fn temp(store: Arc<Memory>) -> Result<TempRepo> {
 /// or refuses the opening as damage, never as a wrong password.
 #[test]
 fn every_flipped_bit_is_found() {
-    let scene = Scene::new(21);
+    let fixture = Fixture::new(21);
     let mut chance = Chance::new(22);
-    for handle in scene.objects() {
-        let length = scene.store.get(&handle, None).unwrap().len();
+    for handle in fixture.objects() {
+        let length = fixture.store.get(&handle, None).unwrap().len();
         let heads = [0, 4, 5, 6, 7, 8, 12, 40, length / 2, length - 9, length - 1];
         let places: BTreeSet<usize> = heads.into_iter().filter(|at| *at < length).collect();
         for at in places.into_iter().chain([chance.below(length), chance.below(length)]) {
             let bit = chance.below(8);
             let what = format!("bit {bit} of byte {at} of {handle}");
-            let store = scene.copied();
+            let store = fixture.copied();
             let mut bytes = store.get(&handle, None).unwrap();
             bytes[at] ^= 1 << bit;
             replace(&store, &handle, &bytes);
@@ -77,20 +77,20 @@ fn expected(class: Class, how: How) -> Expected {
 /// restores, once a collection has condemned the pack that was hit.
 #[test]
 fn damage_is_found_named_contained_and_healed() {
-    let (scene, foreign) = (Scene::new(23), Scene::new(24));
+    let (fixture, foreign) = (Fixture::new(23), Fixture::new(24));
     for class in CLASSES {
-        let handle = scene.object(class);
+        let handle = fixture.object(class);
         for how in HOWS {
             let what = format!("{class:?} {how:?}: {handle}");
-            let store = scene.copied();
+            let store = fixture.copied();
             if damage(&store, &handle, how, &foreign) {
-                cell(&scene, store, &handle, expected(class, how), &what);
+                cell(&fixture, store, &handle, expected(class, how), &what);
             }
         }
     }
 }
 
-fn cell(scene: &Scene, store: Arc<Memory>, handle: &Handle, expected: Expected, what: &str) {
+fn cell(fixture: &Fixture, store: Arc<Memory>, handle: &Handle, expected: Expected, what: &str) {
     let (repo, found) = match (temp(store), expected) {
         (Err(error), Expected::Refused(kind)) => return assert_eq!(error.kind(), kind, "{what}"),
         (Ok(repo), Expected::Opens { found }) => (repo, found),
@@ -99,8 +99,8 @@ fn cell(scene: &Scene, store: Arc<Memory>, handle: &Handle, expected: Expected, 
     };
     let report = repo.check();
     assert_eq!(!report.is_healthy(), found, "{what}: {:#?}", report.findings);
-    touched_is_exact(scene, &repo, &report, what);
-    let mut tree = scene.tree.clone();
+    touched_is_exact(fixture, &repo, &report, what);
+    let mut tree = fixture.tree.clone();
     let mut bytes = tree.bytes("db");
     bytes[5_000..5_020].fill(b'n');
     tree.put("db", bytes);
@@ -133,9 +133,9 @@ fn cell(scene: &Scene, store: Arc<Memory>, handle: &Handle, expected: Expected, 
 
 /// A file of a readable snapshot is restored byte by byte, or it is named as touched, or a
 /// directory above it is: one of the two, always.
-fn touched_is_exact(scene: &Scene, repo: &TempRepo, report: &CheckReport, what: &str) {
+fn touched_is_exact(fixture: &Fixture, repo: &TempRepo, report: &CheckReport, what: &str) {
     let readable = repo.repository.snapshots(|_| {}).unwrap().all().unwrap();
-    for (snapshot, tree) in &scene.kept {
+    for (snapshot, tree) in &fixture.kept {
         if !readable.iter().any(|stored| stored.snapshot.id == snapshot.id) {
             continue;
         }
@@ -162,8 +162,8 @@ fn touched_is_exact(scene: &Scene, repo: &TempRepo, report: &CheckReport, what: 
 /// same content restores, the older snapshots too.
 #[test]
 fn a_lost_base_is_named_and_heals() {
-    let scene = Scene::new(25);
-    let store = scene.copied();
+    let fixture = Fixture::new(25);
+    let store = fixture.copied();
     let repo = temp(store.clone()).unwrap();
     let index = repo.repository.load_index().unwrap();
     let delta = index.places().find(|place| place.kind == BlobKind::Data && place.depth > 0);
@@ -173,14 +173,14 @@ fn a_lost_base_is_named_and_heals() {
     bytes[usize::try_from(base.offset).unwrap() + 30] ^= 1;
     replace(&store, &handle, &bytes);
     let report = repo.check();
-    touched_is_exact(&scene, &repo, &report, "a base");
+    touched_is_exact(&fixture, &repo, &report, "a base");
     let touched: BTreeSet<&[u8]> =
         report.touched.iter().map(|touched| touched.path.as_slice()).collect();
     assert_eq!(touched, BTreeSet::from([&b"/data/db"[..]]));
     assert_eq!(report.touched.len(), 3, "{:#?}", report.touched);
 
     // Without the verdict that the pack is bad: what changes no longer leans on it.
-    let mut tree = scene.tree.clone();
+    let mut tree = fixture.tree.clone();
     let mut db = tree.bytes("db");
     db.iter_mut().skip(100).step_by(9_000).for_each(|byte| *byte ^= 2);
     tree.put("db", db);
@@ -189,9 +189,9 @@ fn a_lost_base_is_named_and_heals() {
 
     // With it: the state of the last snapshot is stored again, and that snapshot is whole again.
     Forger::new(&repo).condemn(1, &[base.pack], Reason::Damaged);
-    let again = repo.backup(vec![scene.tree.source("/data")]).unwrap().snapshot;
-    assert!(repo.read(&again, "/data/db").unwrap() == scene.tree.bytes("db"));
-    let (last, tree) = scene.kept.last().unwrap();
+    let again = repo.backup(vec![fixture.tree.source("/data")]).unwrap().snapshot;
+    assert!(repo.read(&again, "/data/db").unwrap() == fixture.tree.bytes("db"));
+    let (last, tree) = fixture.kept.last().unwrap();
     for path in tree.files.keys() {
         assert!(repo.read(last, &format!("/data/{path}")).unwrap() == tree.bytes(path), "{path}");
     }

@@ -1,8 +1,8 @@
 //! Notes of damage: who writes them, when, and what comes of them.
 
+use super::fixture::{Class, Fixture, replace};
 use super::known::is_whole;
 use super::lens::Lens;
-use super::scene::{Class, Scene, replace};
 use super::temp;
 use crate::common::chance::Chance;
 use crate::common::memory::{MemoryStream, Run, Tree, entry, folder, items};
@@ -38,10 +38,10 @@ fn flip(store: &Memory, handle: &Handle) -> Vec<u8> {
 /// note is withdrawn.
 #[test]
 fn damage_is_noted_once_and_withdrawn() {
-    let scene = Scene::of(41, 160_000, 30_000);
-    let store = scene.copied();
+    let fixture = Fixture::of(41, 160_000, 30_000);
+    let store = fixture.copied();
     let repo = temp(store.clone()).unwrap();
-    let handle = scene.object(Class::Pack(BlobKind::Data, true));
+    let handle = fixture.object(Class::Pack(BlobKind::Data, true));
     let good = flip(&store, &handle);
     assert!(!repo.check().is_healthy());
     assert_eq!(notes(&*store), 1);
@@ -54,9 +54,9 @@ fn damage_is_noted_once_and_withdrawn() {
     let copy = Arc::new(Memory::new());
     crate::interrupted::copy(&*store, &*copy);
     let healed = temp(copy).unwrap();
-    let again = healed.backup(vec![scene.tree.source("/data")]).unwrap();
+    let again = healed.backup(vec![fixture.tree.source("/data")]).unwrap();
     assert!(again.snapshot.summary.whole.blobs > 0 && !again.incomplete);
-    is_whole(&healed, &again.snapshot, "/data", &scene.tree, "noted").unwrap();
+    is_whole(&healed, &again.snapshot, "/data", &fixture.tree, "noted").unwrap();
     let plain = check(&healed.repository, CheckOptions::default(), &Silent).unwrap();
     let newest = plain.touched.iter().find(|touched| touched.snapshot == again.snapshot.id);
     assert_eq!(newest, None);
@@ -66,7 +66,7 @@ fn damage_is_noted_once_and_withdrawn() {
     assert!(report.is_healthy(), "{:#?}", report.findings);
     assert_eq!(notes(&*store), 2);
     assert!(repo.repository.noted_damage().unwrap().all().is_empty());
-    let after = repo.backup(vec![scene.tree.source("/data")]).unwrap().snapshot;
+    let after = repo.backup(vec![fixture.tree.source("/data")]).unwrap().snapshot;
     assert_eq!(after.summary.chunks_new, 0);
 }
 
@@ -74,16 +74,16 @@ fn damage_is_noted_once_and_withdrawn() {
 /// the one after it is whole.
 #[test]
 fn a_base_that_a_backup_finds_damaged_is_noted() {
-    let scene = Scene::of(42, 160_000, 30_000);
-    let store = scene.copied();
+    let fixture = Fixture::of(42, 160_000, 30_000);
+    let store = fixture.copied();
     let repo = temp(store.clone()).unwrap();
-    let handle = scene.object(Class::Pack(BlobKind::Data, true));
+    let handle = fixture.object(Class::Pack(BlobKind::Data, true));
     for byte in (500..store.size(&handle).unwrap() as usize - 500).step_by(4000) {
         let mut bytes = store.get(&handle, None).unwrap();
         bytes[byte] ^= 1;
         replace(&store, &handle, &bytes);
     }
-    let mut tree = scene.tree.clone();
+    let mut tree = fixture.tree.clone();
     let mut db = tree.bytes("db");
     db.iter_mut().step_by(9_000).for_each(|byte| *byte ^= 2);
     tree.put("db", db);
@@ -106,9 +106,9 @@ fn a_base_that_a_backup_finds_damaged_is_noted() {
 /// Where nothing can be written, damage is found and told, and the missing note is no second fault.
 #[test]
 fn a_store_that_takes_no_notes_is_told_of() {
-    let scene = Scene::of(43, 160_000, 30_000);
-    let store = scene.copied();
-    flip(&store, &scene.object(Class::Pack(BlobKind::Data, true)));
+    let fixture = Fixture::of(43, 160_000, 30_000);
+    let store = fixture.copied();
+    flip(&store, &fixture.object(Class::Pack(BlobKind::Data, true)));
     let lens = Arc::new(Lens::new(store.clone(), |_, listed| listed));
     lens.read_only.store(true, Ordering::SeqCst);
     let repository = open(lens);
@@ -131,9 +131,9 @@ fn open(backend: Arc<dyn Backend>) -> Repository {
 /// that asks for it finds nothing wrong.
 #[test]
 fn what_a_lagging_listing_hides_is_stored_again() {
-    let scene = Scene::of(44, 160_000, 30_000);
-    let store = scene.copied();
-    let hidden = scene.object(Class::Pack(BlobKind::Data, true));
+    let fixture = Fixture::of(44, 160_000, 30_000);
+    let store = fixture.copied();
+    let hidden = fixture.object(Class::Pack(BlobKind::Data, true));
     let lens = Lens::new(store.clone(), {
         let hidden = hidden.clone();
         move |_, listed| listed.into_iter().filter(|object| object.handle != hidden).collect()
@@ -141,20 +141,20 @@ fn what_a_lagging_listing_hides_is_stored_again() {
     let repo = temp_over(Arc::new(lens));
     let report = repo.check();
     assert!(report.is_healthy(), "{:#?}", report.findings);
-    let again = repo.backup(vec![scene.tree.source("/data")]).unwrap().snapshot;
+    let again = repo.backup(vec![fixture.tree.source("/data")]).unwrap().snapshot;
     assert!(again.summary.chunks_new > 0);
     assert_eq!(notes(&*store), 0);
     store.delete(&hidden).unwrap();
-    is_whole(&repo, &again, "/data", &scene.tree, "hidden").unwrap();
+    is_whole(&repo, &again, "/data", &fixture.tree, "hidden").unwrap();
 }
 
 /// A listing that still shows a pack which is gone: nothing is noted, since nothing was read;
 /// check names what is lost, and once the listing is right, the next backup heals it.
 #[test]
 fn a_ghost_in_a_listing_is_found_by_check() {
-    let scene = Scene::of(45, 160_000, 30_000);
-    let store = scene.copied();
-    let handle = scene.object(Class::Pack(BlobKind::Data, true));
+    let fixture = Fixture::of(45, 160_000, 30_000);
+    let store = fixture.copied();
+    let handle = fixture.object(Class::Pack(BlobKind::Data, true));
     let ghosts = store.list(ObjectKind::Pack).unwrap();
     store.delete(&handle).unwrap();
     let lens = Lens::new(store.clone(), move |kind, listed| match kind {
@@ -165,8 +165,8 @@ fn a_ghost_in_a_listing_is_found_by_check() {
     assert!(!report.touched.is_empty(), "{:#?}", report.findings);
     assert_eq!(notes(&*store), 0);
     let repo = temp(store).unwrap();
-    let next = repo.backup(vec![scene.tree.source("/data")]).unwrap().snapshot;
-    is_whole(&repo, &next, "/data", &scene.tree, "a ghost").unwrap();
+    let next = repo.backup(vec![fixture.tree.source("/data")]).unwrap().snapshot;
+    is_whole(&repo, &next, "/data", &fixture.tree, "a ghost").unwrap();
 }
 
 fn temp_over(backend: Arc<dyn Backend>) -> TempRepo {
@@ -181,13 +181,13 @@ fn temp_over(backend: Arc<dyn Backend>) -> TempRepo {
 /// next one stores what it held again.
 #[test]
 fn a_pack_lost_under_way_is_stored_by_the_next() {
-    let scene = Scene::of(46, 160_000, 30_000);
-    let store = scene.copied();
-    let handle = scene.object(Class::Pack(BlobKind::Data, true));
+    let fixture = Fixture::of(46, 160_000, 30_000);
+    let store = fixture.copied();
+    let handle = fixture.object(Class::Pack(BlobKind::Data, true));
     let repo = temp(store.clone()).unwrap();
     let mut all = vec![Item::Enter(folder("data"))];
     for path in ["db", "still"] {
-        let (bytes, store, handle) = (scene.tree.bytes(path), store.clone(), handle.clone());
+        let (bytes, store, handle) = (fixture.tree.bytes(path), store.clone(), handle.clone());
         all.push(Item::File(FileItem::new(
             entry(path),
             None,
@@ -200,8 +200,8 @@ fn a_pack_lost_under_way_is_stored_by_the_next() {
     }
     all.push(Item::Leave);
     repo.backup(vec![items("/data", all)]).unwrap();
-    let next = repo.backup(vec![scene.tree.source("/data")]).unwrap().snapshot;
-    is_whole(&repo, &next, "/data", &scene.tree, "under way").unwrap();
+    let next = repo.backup(vec![fixture.tree.source("/data")]).unwrap().snapshot;
+    is_whole(&repo, &next, "/data", &fixture.tree, "under way").unwrap();
 }
 
 /// A chunk that two writers stored is known as long as one of their packs is there; a backup lists
@@ -240,20 +240,20 @@ fn another_pack_will_do() {
 /// counts on nothing of it, and is whole; and what nothing needs any more is no error then.
 #[test]
 fn a_check_without_data_looks_further_where_it_meets_damage() {
-    let desk = crate::common::desk::Desk::new();
-    std::fs::write(desk.path("src/noise"), blake3::hash(b"noise").as_bytes().repeat(40)).unwrap();
-    desk.backup();
-    let mut packs = crate::damage::known::walkdir(&desk.path("repo/packs"));
+    let cli = crate::common::cli::Cli::new();
+    std::fs::write(cli.path("src/noise"), blake3::hash(b"noise").as_bytes().repeat(40)).unwrap();
+    cli.backup();
+    let mut packs = crate::damage::known::walkdir(&cli.path("repo/packs"));
     packs.sort_by_key(|pack| std::fs::metadata(pack).unwrap().len());
     let largest = packs.pop().unwrap();
     let length = usize::try_from(std::fs::metadata(&largest).unwrap().len()).unwrap();
     std::fs::remove_file(&largest).unwrap();
     std::fs::write(&largest, vec![0; length]).unwrap();
-    desk.run(&["check"]).code(1);
-    desk.backup();
-    desk.run(&["restore", "latest", "-t", "out"]).success();
-    desk.run(&["check"]).success();
-    let said = desk.says(&["check", "--read-data"]);
+    cli.run(&["check"]).code(1);
+    cli.backup();
+    cli.run(&["restore", "latest", "-t", "out"]).success();
+    cli.run(&["check"]).success();
+    let said = cli.says(&["check", "--read-data"]);
     assert!(said.contains("which no snapshot needs"), "{said}");
 }
 

@@ -1,6 +1,6 @@
 //! Many large records under little memory: the real program, where a shell limits it.
 
-use crate::common::desk::Desk;
+use crate::common::cli::Cli;
 use crate::common::forge::{Forger, commit, session, snapshot};
 use crate::common::memory::node;
 use crate::common::repo::TempRepo;
@@ -8,8 +8,8 @@ use icecore::backend::{Handle, Local};
 use icecore::crypto::Secret;
 use icecore::env::{Env, Time};
 use icecore::error::Kind;
-use icecore::format::list::Content;
-use icecore::format::node::NodeKind;
+use icecore::format::content::Content;
+use icecore::format::directory::NodeKind;
 use icecore::format::snapshot::{Outcome, Part, Snapshot};
 use icecore::id::SnapshotId;
 use icecore::limits::{OUTCOME_MAX, SNAPSHOT_ELEMENTS_MAX};
@@ -24,17 +24,17 @@ use zeroize::Zeroizing;
 /// looked through, given up and gone on from in less memory than they take together.
 #[test]
 fn large_snapshots_are_taken_one_by_one() {
-    let desk = Desk::new();
-    desk.backup();
-    let key = fs::read(desk.path("key")).unwrap();
-    let repo = open(&desk, &key);
+    let cli = Cli::new();
+    cli.backup();
+    let key = fs::read(cli.path("key")).unwrap();
+    let repo = open(&cli, &key);
     let forger = Forger::with(&repo, &Secret::KeyFile(Zeroizing::new(key.try_into().unwrap())));
     for number in 0..12 {
         let large = large(SnapshotId([number + 1; 16]));
         forger.record(&Handle::snapshot(large.id), &Outcome::Snapshot(Box::new(large)));
     }
-    fs::create_dir(desk.path("x")).unwrap();
-    fs::write(desk.path("x/1"), "1").unwrap();
+    fs::create_dir(cli.path("x")).unwrap();
+    fs::write(cli.path("x/1"), "1").unwrap();
     let bytes = 12 * OUTCOME_MAX as u64;
     let verbs: [&[&str]; 7] = [
         &["check"],
@@ -46,15 +46,15 @@ fn large_snapshots_are_taken_one_by_one() {
         &["backup", "x"],
     ];
     for verb in verbs {
-        let peak = peak(&desk, verb);
+        let peak = peak(&cli, verb);
         assert!(peak << 10 < 2 * bytes, "{verb:?}: {peak} KiB");
     }
 }
 
-fn open(desk: &Desk, key: &[u8]) -> TempRepo {
+fn open(cli: &Cli, key: &[u8]) -> TempRepo {
     let (env, clock) = Env::seeded(1, Time(1_900_000_000 * Time::SECOND));
     let secret = Secret::KeyFile(Zeroizing::new(key.try_into().unwrap()));
-    let backend = Arc::new(Local::open(desk.path("repo")).unwrap());
+    let backend = Arc::new(Local::open(cli.path("repo")).unwrap());
     let repository = Repository::open(backend.clone(), env.clone(), &secret).unwrap();
     TempRepo { backend, env, clock, repository, damaged: true }
 }
@@ -74,12 +74,12 @@ fn large(id: SnapshotId) -> Snapshot {
 }
 
 /// The most memory that the program had, in KiB, as the system says while it runs.
-fn peak(desk: &Desk, verb: &[&str]) -> u64 {
+fn peak(cli: &Cli, verb: &[&str]) -> u64 {
     let mut child = Command::new(env!("CARGO_BIN_EXE_icecore"))
         .args(["--quiet", "--key-file", "key"])
         .args(verb)
-        .env("ICECORE_REPOSITORY", desk.path("repo"))
-        .current_dir(desk.folder())
+        .env("ICECORE_REPOSITORY", cli.path("repo"))
+        .current_dir(cli.folder())
         .stdout(Stdio::null())
         .stderr(Stdio::null())
         .spawn()

@@ -3,7 +3,7 @@
 use crate::common::memory::{folder, node};
 use crate::common::repo::TempRepo;
 use icecore::error::Result;
-use icecore::format::node::NodeKind;
+use icecore::format::directory::NodeKind;
 use icecore::format::snapshot::{PartKind, SourceName};
 use icecore::source::{Item, PartProof, Source};
 use std::fs::{self, File};

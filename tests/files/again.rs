@@ -4,7 +4,7 @@ use super::links::{late, reader};
 use crate::common::memory::{entry, folder, items};
 use crate::common::repo::TempRepo;
 use icecore::error::Result;
-use icecore::format::node::{FileTime, Node, Stamp};
+use icecore::format::directory::{FileTime, Node, Stamp};
 use icecore::format::snapshot::{Snapshot, Summary};
 use icecore::ops::tree::{self, Entry};
 use icecore::repo::Reader;

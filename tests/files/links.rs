@@ -5,7 +5,7 @@ use crate::common::aloud::not_run;
 use crate::common::memory::{entry, folder, items, node};
 use crate::common::repo::TempRepo;
 use icecore::error::{Error, Kind, Result};
-use icecore::format::node::{FileTime, LinkGroup, Node, NodeKind, Stamp};
+use icecore::format::directory::{FileTime, LinkGroup, Node, NodeKind, Stamp};
 use icecore::format::snapshot::{Snapshot, SourceName};
 use icecore::ops::tree::{self, Entry};
 use icecore::repo::Reader;

@@ -2,9 +2,9 @@
 
 use super::links::{backup, late, node_of, reader};
 use super::walk;
-use crate::common::desk::{Desk, stderr};
+use crate::common::cli::{Cli, stderr};
 use crate::common::repo::TempRepo;
-use icecore::format::node::NodeKind;
+use icecore::format::directory::NodeKind;
 use icecore::format::snapshot::Snapshot;
 use icecore::source::files::{FilesOptions, OpenDatabase};
 use icecore::source::sqlite::SqliteSource;
@@ -149,18 +149,18 @@ fn named_by_itself(path: &Path) -> FileItem {
 /// backup has the log; a name that is left out by a pattern is outside, and is read by all the same.
 #[test]
 fn names_elsewhere_are_warned_of() {
-    let desk = Desk::new();
-    fs::create_dir_all(desk.path("in/x")).unwrap();
-    let database = linked(&desk.path("z.db"), &desk.path("in/a.db"));
-    fs::hard_link(desk.path("z.db"), desk.path("in/x/b.db")).unwrap();
-    let said = stderr(&desk.run(&["backup", "in"]).code(3));
+    let cli = Cli::new();
+    fs::create_dir_all(cli.path("in/x")).unwrap();
+    let database = linked(&cli.path("z.db"), &cli.path("in/a.db"));
+    fs::hard_link(cli.path("z.db"), cli.path("in/x/b.db")).unwrap();
+    let said = stderr(&cli.run(&["backup", "in"]).code(3));
     let warning = "in/a.db has 3 names, 2 of them in this backup";
     assert_eq!(said.matches(warning).count(), 1, "{said}");
-    assert!(desk.says(&["snapshots"]).contains("incomplete"));
-    let listed = &desk.json(&["snapshots", "latest"])[0];
+    assert!(cli.says(&["snapshots"]).contains("incomplete"));
+    let listed = &cli.json(&["snapshots", "latest"])[0];
     assert!(listed.to_string().contains(r#""incomplete":true"#), "{listed}");
     for sources in [&["in", "z.db"][..], &["z.db", "in/x"], &[".", "-e", "z.db", "-e", "key"]] {
-        let said = stderr(&desk.run(&[&["backup"], sources].concat()).success());
+        let said = stderr(&cli.run(&[&["backup"], sources].concat()).success());
         assert!(!said.contains("names"), "{sources:?}: {said}");
     }
     drop(database);

@@ -10,8 +10,8 @@ mod told;
 mod walk;
 
 use icecore::error::Result;
-use icecore::format::list::Content;
-use icecore::format::node::{Node, NodeKind};
+use icecore::format::content::Content;
+use icecore::format::directory::{Node, NodeKind};
 use icecore::source::files::{FilesOptions, FilesSource};
 use icecore::source::{FileItem, FileProof, Got, Item, Source};
 use std::collections::BTreeMap;

@@ -3,8 +3,8 @@
 use super::capture;
 use crate::common::aloud::is_root;
 use crate::common::chance::Chance;
-use icecore::format::list::Content;
-use icecore::format::node::{Node, NodeKind};
+use icecore::format::content::Content;
+use icecore::format::directory::{Node, NodeKind};
 use icecore::sink::files as target;
 use icecore::sink::{Placed, Sink};
 use icecore::source::files::{FilesOptions, FilesSource};

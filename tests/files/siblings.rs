@@ -1,33 +1,33 @@
 //! What stands beside a database that is captured is never stored as a file, whoever names it; and
 //! what stands beside any other file is a file.
 
-use crate::common::desk::{Desk, stderr, stdout};
+use crate::common::cli::{Cli, stderr, stdout};
 use rusqlite::Connection;
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::Path;
 
 /// A database in WAL mode whose rows all stand in the log; `s` and a link to it, `link`.
-fn live(desk: &Desk) -> Connection {
-    fs::create_dir(desk.path("s")).unwrap();
-    symlink("s", desk.path("link")).unwrap();
-    let database = Connection::open(desk.path("s/app.db")).unwrap();
+fn live(cli: &Cli) -> Connection {
+    fs::create_dir(cli.path("s")).unwrap();
+    symlink("s", cli.path("link")).unwrap();
+    let database = Connection::open(cli.path("s/app.db")).unwrap();
     database
         .execute_batch(
             "PRAGMA journal_mode = wal; PRAGMA wal_autocheckpoint = 0;
              CREATE TABLE t (x); INSERT INTO t VALUES (1), (2), (3)",
         )
         .unwrap();
-    fs::write(desk.path("s/app.db-mj0A1B2C9FF"), "master").unwrap();
+    fs::write(cli.path("s/app.db-mj0A1B2C9FF"), "master").unwrap();
     database
 }
 
-/// The paths of the newest snapshot's files, from the desk's folder.
-fn files(desk: &Desk) -> Vec<String> {
-    let all = desk.json(&["ls", "latest"]);
+/// The paths of the newest snapshot's files, from the cli's folder.
+fn files(cli: &Cli) -> Vec<String> {
+    let all = cli.json(&["ls", "latest"]);
     let files = all.iter().filter(|node| node["type"] == "file");
     let path = |node: &serde_json::Value| node["path"].as_str().unwrap().to_owned();
-    let root = format!("{}/", desk.folder().display());
+    let root = format!("{}/", cli.folder().display());
     files.map(|node| path(node).replace(&root, "")).collect()
 }
 
@@ -42,10 +42,10 @@ fn rows(path: &Path) -> i64 {
 /// one source, the same as the database by itself; each name that is left out is told.
 #[test]
 fn a_glob_names_one_database() {
-    let desk = Desk::new();
-    let database = live(&desk);
+    let cli = Cli::new();
+    let database = live(&cli);
     let all = ["s/app.db", "s/app.db-mj0A1B2C9FF", "s/app.db-shm", "s/app.db-wal"];
-    let alone = format!("sqlite:{}", desk.text("s/app.db"));
+    let alone = format!("sqlite:{}", cli.text("s/app.db"));
     let cases: [(&[&str], usize); 6] = [
         (&all, 3),
         (&["s/app.db-wal", "s/app.db-shm", "s/app.db"], 2),
@@ -55,18 +55,18 @@ fn a_glob_names_one_database() {
         (&[&alone, "link/app.db-shm"], 1),
     ];
     for (sources, left_out) in cases {
-        let said = desk.run(&[&["backup"], sources].concat()).success();
+        let said = cli.run(&[&["backup"], sources].concat()).success();
         let told = stderr(&said);
         assert_eq!(told.matches("is left out: it belongs to").count(), left_out, "{told}");
-        assert_eq!(files(&desk).len(), 1, "{sources:?}: {:?}", files(&desk));
-        desk.run(&["restore", "latest", "-t", "out"]).success();
-        let restored = files(&desk).remove(0);
-        let out = desk.path("out").join(desk.path(&restored).strip_prefix("/").unwrap());
+        assert_eq!(files(&cli).len(), 1, "{sources:?}: {:?}", files(&cli));
+        cli.run(&["restore", "latest", "-t", "out"]).success();
+        let restored = files(&cli).remove(0);
+        let out = cli.path("out").join(cli.path(&restored).strip_prefix("/").unwrap());
         assert_eq!(rows(&out), 3, "{sources:?}");
-        fs::remove_dir_all(desk.path("out")).unwrap();
+        fs::remove_dir_all(cli.path("out")).unwrap();
     }
-    desk.run(&[&["backup"], &all[..]].concat()).success();
-    let newest = &desk.json(&["snapshots", "latest"])[0];
+    cli.run(&[&["backup"], &all[..]].concat()).success();
+    let newest = &cli.json(&["snapshots", "latest"])[0];
     assert_eq!(newest["sequence"], 4, "whatever the glob gives, it is the series of s/app.db");
     drop(database);
 }
@@ -75,22 +75,22 @@ fn a_glob_names_one_database() {
 /// by a name that the walk was told to leave out, or by a link whose own neighbour it would be.
 #[test]
 fn any_source_may_hold_the_database() {
-    let desk = Desk::new();
-    let database = live(&desk);
-    desk.run(&["backup", "link/app.db-wal", "s"]).success();
-    assert_eq!(files(&desk), ["s/app.db"]);
+    let cli = Cli::new();
+    let database = live(&cli);
+    cli.run(&["backup", "link/app.db-wal", "s"]).success();
+    assert_eq!(files(&cli), ["s/app.db"]);
 
-    let alone = format!("sqlite:{}", desk.text("link/app.db"));
-    desk.run(&["backup", "s", "--exclude", "/**/s/app.db", &alone, "--allow-empty"]).success();
-    assert_eq!(files(&desk), ["link/app.db"]);
+    let alone = format!("sqlite:{}", cli.text("link/app.db"));
+    cli.run(&["backup", "s", "--exclude", "/**/s/app.db", &alone, "--allow-empty"]).success();
+    assert_eq!(files(&cli), ["link/app.db"]);
 
     // Restored, this would stand beside what the link leads to.
-    symlink("s/app.db", desk.path("current.db")).unwrap();
-    fs::write(desk.path("current.db-wal"), "of another").unwrap();
-    desk.run(&["backup", "current.db", "current.db-wal"]).success();
-    assert_eq!(files(&desk), ["current.db"]);
-    desk.run(&["backup", "current.db-wal"]).success();
-    assert_eq!(files(&desk), ["current.db-wal"]);
+    symlink("s/app.db", cli.path("current.db")).unwrap();
+    fs::write(cli.path("current.db-wal"), "of another").unwrap();
+    cli.run(&["backup", "current.db", "current.db-wal"]).success();
+    assert_eq!(files(&cli), ["current.db"]);
+    cli.run(&["backup", "current.db-wal"]).success();
+    assert_eq!(files(&cli), ["current.db-wal"]);
     drop(database);
 }
 
@@ -98,38 +98,38 @@ fn any_source_may_hold_the_database() {
 /// size or by a marker, or databases that are not told from files. Look-alikes are files always.
 #[test]
 fn beside_any_other_file_it_is_a_file() {
-    let desk = Desk::new();
-    let database = live(&desk);
+    let cli = Cli::new();
+    let database = live(&cli);
     for name in ["text", "text-wal", "lone-journal"] {
-        fs::write(desk.path("s").join(name), "x").unwrap();
+        fs::write(cli.path("s").join(name), "x").unwrap();
     }
-    fs::create_dir(desk.path("s/folder")).unwrap();
-    fs::write(desk.path("s/folder-shm"), "x").unwrap();
+    fs::create_dir(cli.path("s/folder")).unwrap();
+    fs::write(cli.path("s/folder-shm"), "x").unwrap();
     let others = ["s/folder-shm", "s/lone-journal", "s/text", "s/text-wal"];
     let siblings = ["s/app.db-mj0A1B2C9FF", "s/app.db-shm", "s/app.db-wal"];
-    desk.run(&["backup", "s"]).success();
-    assert_eq!(files(&desk), [&["s/app.db"], &others[..]].concat());
-    desk.run(&["backup", "s", "--exclude", "app.db"]).success();
-    assert_eq!(files(&desk), [&siblings[..], &others].concat());
-    desk.run(&["backup", "s", "--no-sqlite"]).success();
-    assert_eq!(files(&desk), [&["s/app.db"], &siblings[..], &others].concat());
-    desk.run(&["backup", "s/app.db-wal"]).success();
-    assert_eq!(files(&desk), ["s/app.db-wal"]);
+    cli.run(&["backup", "s"]).success();
+    assert_eq!(files(&cli), [&["s/app.db"], &others[..]].concat());
+    cli.run(&["backup", "s", "--exclude", "app.db"]).success();
+    assert_eq!(files(&cli), [&siblings[..], &others].concat());
+    cli.run(&["backup", "s", "--no-sqlite"]).success();
+    assert_eq!(files(&cli), [&["s/app.db"], &siblings[..], &others].concat());
+    cli.run(&["backup", "s/app.db-wal"]).success();
+    assert_eq!(files(&cli), ["s/app.db-wal"]);
     database.execute_batch("PRAGMA wal_checkpoint(truncate)").unwrap();
-    desk.run(&["backup", "s", "--exclude-larger-than", "4k", "--exclude", "*-shm"]).success();
-    assert!(files(&desk).contains(&"s/app.db-wal".to_owned()), "{:?}", files(&desk));
+    cli.run(&["backup", "s", "--exclude-larger-than", "4k", "--exclude", "*-shm"]).success();
+    assert!(files(&cli).contains(&"s/app.db-wal".to_owned()), "{:?}", files(&cli));
     // Two sources, one of which takes databases for files: the other one's word counts.
-    let folder = desk.path("t");
+    let folder = cli.path("t");
     fs::create_dir(&folder).unwrap();
     fs::write(folder.join("CACHEDIR.TAG"), "Signature: 8a477f597d28d172789f06886806bc55").unwrap();
     drop(Connection::open(folder.join("b.db")).unwrap().execute_batch("CREATE TABLE t (x)"));
     fs::write(folder.join("b.db-wal"), "").unwrap();
     let marker = ["--exclude-if-present", "CACHEDIR.TAG"];
-    desk.run(&[&["backup", "t", "link/app.db"], &marker[..]].concat()).success();
-    assert_eq!(files(&desk), ["link/app.db", "t/CACHEDIR.TAG"]);
-    symlink("t", desk.path("other")).unwrap();
-    desk.run(&[&["backup", "other/b.db-wal", "t"], &marker[..]].concat()).success();
-    assert_eq!(files(&desk), ["other/b.db-wal", "t/CACHEDIR.TAG"]);
+    cli.run(&[&["backup", "t", "link/app.db"], &marker[..]].concat()).success();
+    assert_eq!(files(&cli), ["link/app.db", "t/CACHEDIR.TAG"]);
+    symlink("t", cli.path("other")).unwrap();
+    cli.run(&[&["backup", "other/b.db-wal", "t"], &marker[..]].concat()).success();
+    assert_eq!(files(&cli), ["other/b.db-wal", "t/CACHEDIR.TAG"]);
     drop(database);
 }
 
@@ -137,27 +137,27 @@ fn beside_any_other_file_it_is_a_file() {
 /// leads to it; named itself, it is dropped, or refused if there is nothing else.
 #[test]
 fn the_repository_is_left_out() {
-    let desk = Desk::new();
-    for folder in [".", &desk.text("")] {
-        let said = desk.run(&["backup", folder, "--exclude", "key"]).success();
+    let cli = Cli::new();
+    for folder in [".", &cli.text("")] {
+        let said = cli.run(&["backup", folder, "--exclude", "key"]).success();
         assert!(stderr(&said).contains("repo is the repository itself"), "{}", stderr(&said));
-        let all = stdout(&desk.run(&["ls", "latest"]).success());
+        let all = stdout(&cli.run(&["ls", "latest"]).success());
         assert!(all.contains("/src/sub/b") && !all.contains("/repo"), "{all}");
     }
-    symlink("repo", desk.path("another")).unwrap();
+    symlink("repo", cli.path("another")).unwrap();
     for repository in ["repo", "another", "repo/packs", "another/config"] {
-        let said = desk.run(&["backup", "src", repository]).success();
+        let said = cli.run(&["backup", "src", repository]).success();
         assert!(stderr(&said).contains("the repository itself"), "{}", stderr(&said));
-        assert_eq!(desk.json(&["snapshots", "latest"])[0]["parts"].as_array().unwrap().len(), 1);
-        let said = desk.run(&["backup", repository]).code(1);
+        assert_eq!(cli.json(&["snapshots", "latest"])[0]["parts"].as_array().unwrap().len(), 1);
+        let said = cli.run(&["backup", repository]).code(1);
         assert!(stderr(&said).contains("the repository itself"), "{}", stderr(&said));
     }
     // Another repository is a folder like any other.
-    fs::create_dir(desk.path("src/old")).unwrap();
-    fs::rename(desk.path("repo"), desk.path("src/old/repo")).unwrap();
-    desk.command().args(["init", "--new-key-file", "new"]).assert().success();
-    desk.command().args(["--key-file", "new", "backup", "src"]).assert().success();
-    let listed = desk.command().args(["--key-file", "new", "ls", "latest"]).assert().success();
+    fs::create_dir(cli.path("src/old")).unwrap();
+    fs::rename(cli.path("repo"), cli.path("src/old/repo")).unwrap();
+    cli.command().args(["init", "--new-key-file", "new"]).assert().success();
+    cli.command().args(["--key-file", "new", "backup", "src"]).assert().success();
+    let listed = cli.command().args(["--key-file", "new", "ls", "latest"]).assert().success();
     assert!(stdout(&listed).contains("/src/old/repo/config"), "{}", stdout(&listed));
 }
 
@@ -165,20 +165,20 @@ fn the_repository_is_left_out() {
 /// the order and the kind; otherwise, and where nothing is left, the backup fails.
 #[test]
 fn a_source_that_is_not_there() {
-    let desk = Desk::new();
-    let database = live(&desk);
-    let alone = format!("sqlite:{}", desk.text("none.db"));
+    let cli = Cli::new();
+    let database = live(&cli);
+    let alone = format!("sqlite:{}", cli.text("none.db"));
     for missing in ["none", "src/../none", "none/deeper", &alone] {
         for sources in [["src", missing], [missing, "src"]] {
-            let said = desk.run(&["backup", sources[0], sources[1]]).code(1);
+            let said = cli.run(&["backup", sources[0], sources[1]]).code(1);
             assert!(stderr(&said).contains("none"), "{}", stderr(&said));
-            let said = desk.run(&["backup", "--keep-going", sources[0], sources[1]]).code(3);
+            let said = cli.run(&["backup", "--keep-going", sources[0], sources[1]]).code(3);
             assert!(stderr(&said).contains("none"), "{}", stderr(&said));
-            let newest = &desk.json(&["snapshots", "latest"])[0];
+            let newest = &cli.json(&["snapshots", "latest"])[0];
             assert_eq!(newest["parts"].as_array().unwrap().len(), 1, "{newest}");
             assert!(newest["missing"].to_string().contains("none"), "{newest}");
         }
-        desk.run(&["backup", "--keep-going", missing]).code(1);
+        cli.run(&["backup", "--keep-going", missing]).code(1);
     }
     drop(database);
 }
@@ -187,16 +187,16 @@ fn a_source_that_is_not_there() {
 /// silence: it is named, and the backup is incomplete.
 #[test]
 fn a_file_that_is_only_named_like_a_log_is_told() {
-    let desk = Desk::new();
-    let path = desk.path("s/work");
-    fs::create_dir_all(desk.path("s")).unwrap();
+    let cli = Cli::new();
+    let path = cli.path("s/work");
+    fs::create_dir_all(cli.path("s")).unwrap();
     let database = rusqlite::Connection::open(&path).unwrap();
     database.execute_batch("CREATE TABLE t (x); INSERT INTO t VALUES (1)").unwrap();
     drop(database);
-    fs::write(desk.path("s/work-wal"), "my notes of the wall").unwrap();
-    let said = desk.run(&["backup", "s"]).code(3);
+    fs::write(cli.path("s/work-wal"), "my notes of the wall").unwrap();
+    let said = cli.run(&["backup", "s"]).code(3);
     let said = String::from_utf8_lossy(&said.get_output().stderr).into_owned();
     assert!(said.contains("work-wal") && said.contains("rename it"), "{said}");
-    fs::write(desk.path("s/work-wal"), "").unwrap();
-    desk.run(&["backup", "s"]).success();
+    fs::write(cli.path("s/work-wal"), "").unwrap();
+    cli.run(&["backup", "s"]).success();
 }

@@ -2,7 +2,7 @@
 //! the bound, files that the kernel makes up, folders far down.
 
 use crate::common::aloud::not_run;
-use crate::common::desk::{Desk, stderr};
+use crate::common::cli::{Cli, stderr};
 use rusqlite::Connection;
 use rustix::fs::{CWD, Mode, OFlags, XattrFlags};
 use std::fs;
@@ -44,27 +44,27 @@ fn too_many_attributes_are_told() {
     }
     assert!(weigh_down(&at("fits/it"), 15));
 
-    let desk = Desk::new();
+    let cli = Cli::new();
     let text = |name: &str| at(name).to_str().unwrap().to_owned();
     let alone = format!("sqlite:{}", text("database/it"));
     for source in [text("file"), text("folder"), text("database"), alone, text("folder/it")] {
-        let said = desk.run(&["-q", "backup", &source]).code(3);
+        let said = cli.run(&["-q", "backup", &source]).code(3);
         let told = stderr(&said);
         assert!(told.contains("extended attributes") && told.contains("/it"), "{source}: {told}");
-        assert!(desk.says(&["snapshots", "latest"]).contains("incomplete"));
+        assert!(cli.says(&["snapshots", "latest"]).contains("incomplete"));
         // What is not all there is not taken for unchanged.
-        desk.run(&["-q", "backup", &source]).code(3);
-        assert!(!desk.json(&["ls", "latest"]).is_empty(), "{source}");
+        cli.run(&["-q", "backup", &source]).code(3);
+        assert!(!cli.json(&["ls", "latest"]).is_empty(), "{source}");
     }
-    desk.run(&["backup", &text("fits")]).success();
-    assert!(!desk.says(&["snapshots", "latest"]).contains("incomplete"));
+    cli.run(&["backup", &text("fits")]).success();
+    assert!(!cli.says(&["snapshots", "latest"]).contains("incomplete"));
 }
 
 /// Files whose length the kernel does not tell are read to their end, in one piece where only the
 /// first read gives anything, and read again each time; they are not said to have changed.
 #[test]
 fn files_that_the_kernel_makes_up() {
-    let desk = Desk::new();
+    let cli = Cli::new();
     let paths = [
         "/proc/version",
         "/proc/sys/kernel/ostype",
@@ -75,16 +75,16 @@ fn files_that_the_kernel_makes_up() {
     for path in paths {
         let Ok(expected) = fs::read(path) else { continue };
         for _ in 0..2 {
-            let said = desk.json(&["backup", path]);
+            let said = cli.json(&["backup", path]);
             let read = said.last().unwrap()["bytes_read"].as_u64().unwrap();
             assert_eq!(read, expected.len() as u64, "{path}");
         }
-        let dumped = desk.run(&["dump", "latest"]).success().get_output().stdout.clone();
+        let dumped = cli.run(&["dump", "latest"]).success().get_output().stdout.clone();
         assert!(dumped == expected, "{path}: {} bytes", dumped.len());
     }
-    fs::write(desk.path("src/nothing"), "").unwrap();
-    desk.run(&["backup", "src/nothing"]).success();
-    assert_eq!(desk.says(&["dump", "latest"]), "");
+    fs::write(cli.path("src/nothing"), "").unwrap();
+    cli.run(&["backup", "src/nothing"]).success();
+    assert_eq!(cli.says(&["dump", "latest"]), "");
 }
 
 /// So many folders within each other, with a file in the last one.
@@ -108,22 +108,22 @@ fn nest(root: &Path, name: &str, levels: usize) {
 /// whole and can be listed; what lies deeper is left out, and told.
 #[test]
 fn folders_far_down() {
-    let desk = Desk::new();
+    let cli = Cli::new();
     let long = "x".repeat(40);
-    let root = desk.path("deep");
+    let root = cli.path("deep");
     let most = 1000 - (root.components().count() - 1);
     for (name, levels, whole) in [("d", most, true), (&long, most, true), ("d", most + 1, false)] {
         fs::create_dir(&root).unwrap();
         fs::write(root.join("top"), name).unwrap();
         nest(&root, name, levels);
-        let said = desk.run(&["backup", "deep"]).code(if whole { 0 } else { 3 });
+        let said = cli.run(&["backup", "deep"]).code(if whole { 0 } else { 3 });
         let told = stderr(&said);
         assert_eq!(!whole, told.contains("directories deep"), "{levels}: {told}");
         for command in [&["find", "bottom"][..], &["stats"], &["check", "--read-data"]] {
-            desk.says(command);
+            cli.says(command);
         }
         let path = format!("{}{}/bottom", root.display(), format!("/{name}").repeat(levels));
-        let dumped = desk.run(&["dump", &format!("latest:{path}")]);
+        let dumped = cli.run(&["dump", &format!("latest:{path}")]);
         assert_eq!(dumped.get_output().stdout, if whole { "deep" } else { "" }.as_bytes());
         assert!(Command::new("rm").arg("-rf").arg(&root).status().unwrap().success());
     }

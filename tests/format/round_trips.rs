@@ -2,14 +2,14 @@
 
 use super::{SALT, tree};
 use icecore::env::Time;
+use icecore::format::content::{Content, ListNode, Piece};
 use icecore::format::database::{
     DatabaseFacts, PostgresFacts, PostgresSetting, PostgresTable, SqliteFacts,
 };
-use icecore::format::index::{IndexEntry, PackRow, Segment, SegmentBuilder};
-use icecore::format::list::{Content, ListNode, Piece};
-use icecore::format::node::{
+use icecore::format::directory::{
     self, DirectoryNode, FileTime, LinkGroup, Metadata, Node, NodeKind, Scrutiny, Stamp, Taint,
 };
+use icecore::format::index::{IndexEntry, PackRow, Segment, SegmentBuilder};
 use icecore::format::pack::{self, PackEntry, PackHead, Salt, Trailer};
 use icecore::format::{BlobKind, Codec, ObjectKind, frame, record, snapshot};
 use icecore::id::{BaseId, ChunkId, PackId, SnapshotId};
@@ -50,7 +50,7 @@ fn piece() -> impl Strategy<Value = Piece> {
 }
 
 fn name() -> impl Strategy<Value = Vec<u8>> {
-    vec(any::<u8>(), 1..20).prop_filter("a name", |name| node::bad_name(name).is_none())
+    vec(any::<u8>(), 1..20).prop_filter("a name", |name| directory::bad_name(name).is_none())
 }
 
 fn file_time() -> impl Strategy<Value = FileTime> {

@@ -1,13 +1,13 @@
 //! Sources from lists, what is left out, and what is named while it is done.
 
-use crate::common::desk::{Desk, stderr, stdout};
+use crate::common::cli::{Cli, stderr, stdout};
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-fn listed(desk: &Desk) -> Vec<String> {
-    let folder = desk.text("");
-    let said = desk.says(&["ls", "latest"]);
+fn listed(cli: &Cli) -> Vec<String> {
+    let folder = cli.text("");
+    let said = cli.says(&["ls", "latest"]);
     let paths = said.lines().filter_map(|line| line.strip_prefix(&folder));
     paths.map(str::to_owned).collect()
 }
@@ -16,34 +16,34 @@ fn listed(desk: &Desk) -> Vec<String> {
 /// one any bytes; `-` is standard input, and what fits nothing is an error.
 #[test]
 fn sources_come_from_lists() {
-    let desk = Desk::new();
+    let cli = Cli::new();
     for name in ["one.txt", "two.txt", "a[1].txt", " # odd", "three"] {
-        fs::write(desk.path(name), name).unwrap();
+        fs::write(cli.path(name), name).unwrap();
     }
-    fs::write(desk.path("list"), "# what we save\n\n  *.txt  \nsr*/s?b\na[1].txt\n").unwrap();
-    desk.run(&["backup", "three", "--files-from", "list"]).success();
+    fs::write(cli.path("list"), "# what we save\n\n  *.txt  \nsr*/s?b\na[1].txt\n").unwrap();
+    cli.run(&["backup", "three", "--files-from", "list"]).success();
     let expected = ["a[1].txt", "one.txt", "src", "src/sub", "src/sub/b", "three", "two.txt"];
-    let mut found = listed(&desk);
+    let mut found = listed(&cli);
     found.sort();
     assert_eq!(found, expected);
 
-    fs::write(desk.path("verbatim"), "a[1].txt\n # odd\n").unwrap();
-    desk.run(&["backup", "--files-from-verbatim", "verbatim"]).success();
-    assert_eq!(listed(&desk), [" # odd", "a[1].txt"]);
+    fs::write(cli.path("verbatim"), "a[1].txt\n # odd\n").unwrap();
+    cli.run(&["backup", "--files-from-verbatim", "verbatim"]).success();
+    assert_eq!(listed(&cli), [" # odd", "a[1].txt"]);
 
     let name = Path::new(std::ffi::OsStr::from_bytes(b"x\n\xff"));
-    fs::write(desk.folder().join(name), "raw").unwrap();
-    let mut command = desk.command();
+    fs::write(cli.folder().join(name), "raw").unwrap();
+    let mut command = cli.command();
     command.args(["--key-file", "key", "backup", "--files-from-raw", "-"]);
     command.write_stdin(&b"one.txt\0x\n\xff\0"[..]).assert().success();
-    assert_eq!(listed(&desk), ["one.txt", "x\\n\\xff"]);
+    assert_eq!(listed(&cli), ["one.txt", "x\\n\\xff"]);
 
-    fs::write(desk.path("list"), "*.nosuch\n").unwrap();
-    let said = stderr(&desk.run(&["backup", "three", "--files-from", "list"]).code(1));
+    fs::write(cli.path("list"), "*.nosuch\n").unwrap();
+    let said = stderr(&cli.run(&["backup", "three", "--files-from", "list"]).code(1));
     assert!(said.contains("nothing fits"), "{said}");
-    desk.run(&["backup", "three", "--files-from", "nolist"]).code(1);
-    fs::write(desk.path("list"), "\n# nothing\n").unwrap();
-    let said = stderr(&desk.run(&["backup", "--files-from", "list"]).code(1));
+    cli.run(&["backup", "three", "--files-from", "nolist"]).code(1);
+    fs::write(cli.path("list"), "\n# nothing\n").unwrap();
+    let said = stderr(&cli.run(&["backup", "--files-from", "list"]).code(1));
     assert!(said.contains("no source was named"), "{said}");
 }
 
@@ -51,9 +51,9 @@ fn sources_come_from_lists() {
 /// keep nothing but their tag, if it is a real one.
 #[test]
 fn more_is_left_out() {
-    let desk = Desk::new();
-    fs::create_dir_all(desk.path("src/cache")).unwrap();
-    fs::create_dir_all(desk.path("src/nocache")).unwrap();
+    let cli = Cli::new();
+    fs::create_dir_all(cli.path("src/cache")).unwrap();
+    fs::create_dir_all(cli.path("src/nocache")).unwrap();
     let tag = "Signature: 8a477f597d28d172789f06886806bc55\n# by a test\n";
     for (name, text) in [
         ("src/x.TMP", ""),
@@ -63,12 +63,12 @@ fn more_is_left_out() {
         ("src/nocache/CACHEDIR.TAG", "no"),
         ("src/nocache/kept", "kept"),
     ] {
-        fs::write(desk.path(name), text).unwrap();
+        fs::write(cli.path(name), text).unwrap();
     }
-    fs::write(desk.path("patterns"), "# any case\n*.BAK\n").unwrap();
+    fs::write(cli.path("patterns"), "# any case\n*.BAK\n").unwrap();
     let args = ["backup", "src", "--exclude-caches", "--iexclude", "*.tmp"];
-    desk.run(&[&args[..], &["--iexclude-file", "patterns"]].concat()).success();
-    let found = listed(&desk);
+    cli.run(&[&args[..], &["--iexclude-file", "patterns"]].concat()).success();
+    let found = listed(&cli);
     for (name, kept) in [
         ("src/x.TMP", false),
         ("src/y.Bak", false),
@@ -80,16 +80,13 @@ fn more_is_left_out() {
     }
 
     let restore = |name: &str, args: &[&str]| {
-        let from = format!("latest:{}", desk.text("src"));
-        let said = desk.run(&[&["restore", &from, "-t", name], args].concat()).success();
-        (desk.path(name), stdout(&said))
+        let from = format!("latest:{}", cli.text("src"));
+        let said = cli.run(&[&["restore", &from, "-t", name], args].concat()).success();
+        (cli.path(name), stdout(&said))
     };
     let (only, said) = restore("only", &["--iinclude", "KEPT", "-v"]);
     assert!(only.join("nocache/kept").exists() && !only.join("a").exists());
-    assert!(
-        said.contains(&format!("restored {} (4 B)\n", desk.text("src/nocache/kept"))),
-        "{said}"
-    );
+    assert!(said.contains(&format!("restored {} (4 B)\n", cli.text("src/nocache/kept"))), "{said}");
     let (but, said) = restore("but", &["--iexclude", "NoCache"]);
     assert!(!but.join("nocache").exists() && but.join("a").exists());
     assert!(!said.contains("/src/"), "nobody asked for names: {said}");
@@ -100,21 +97,21 @@ fn more_is_left_out() {
 /// backup is refused.
 #[test]
 fn places_within_others_are_captured_once() {
-    let desk = Desk::new();
-    fs::create_dir(desk.path("real")).unwrap();
-    fs::write(desk.path("real/x"), "x").unwrap();
-    std::os::unix::fs::symlink("../real", desk.path("src/away")).unwrap();
-    let all = desk.json(&["backup", "src"]).pop().unwrap()["total_files_processed"].clone();
+    let cli = Cli::new();
+    fs::create_dir(cli.path("real")).unwrap();
+    fs::write(cli.path("real/x"), "x").unwrap();
+    std::os::unix::fs::symlink("../real", cli.path("src/away")).unwrap();
+    let all = cli.json(&["backup", "src"]).pop().unwrap()["total_files_processed"].clone();
     for sources in [&["src", "src/sub"][..], &["src/sub/b", "src", "src/sub"], &["src", "src"]] {
-        let summary = desk.json(&[&["backup"], sources].concat()).pop().unwrap();
+        let summary = cli.json(&[&["backup"], sources].concat()).pop().unwrap();
         assert_eq!(summary["total_files_processed"], all, "{sources:?}");
-        let parts = desk.json(&["snapshots", "latest"]).pop().unwrap()["paths"].clone();
+        let parts = cli.json(&["snapshots", "latest"]).pop().unwrap()["paths"].clone();
         assert_eq!(parts.as_array().unwrap().len(), 1, "{sources:?}");
     }
     for sources in
         [&["src", "src/away"][..], &["src", "src/sub", "-e", "sub"], &["src", "sqlite:src/a"]]
     {
-        let said = stderr(&desk.run(&[&["backup"], sources].concat()).code(1));
+        let said = stderr(&cli.run(&[&["backup"], sources].concat()).code(1));
         assert!(said.contains("it lies within"), "{sources:?}: {said}");
     }
 }
@@ -123,9 +120,9 @@ fn places_within_others_are_captured_once() {
 /// said that it may.
 #[test]
 fn an_empty_stream_is_refused() {
-    let desk = Desk::new();
+    let cli = Cli::new();
     let backup = |more: &[&str]| {
-        let mut command = desk.command();
+        let mut command = cli.command();
         command.args(["--key-file", "key", "backup"]).args(more);
         command.write_stdin("").assert()
     };
@@ -139,7 +136,7 @@ fn an_empty_stream_is_refused() {
 /// A flag for PostgreSQL servers is refused by its name where none is a source.
 #[test]
 fn flags_of_servers_need_a_server() {
-    let desk = Desk::new();
+    let cli = Cli::new();
     let flags = [
         &["--database", "app"][..],
         &["--exclude-table", "t"],
@@ -149,7 +146,7 @@ fn flags_of_servers_need_a_server() {
     ];
     for flag in flags {
         for sources in [&["src"][..], &["--stdin"], &["--stdin-from-command", "--", "true"]] {
-            let said = stderr(&desk.run(&[&["backup"], flag, sources].concat()).code(1));
+            let said = stderr(&cli.run(&[&["backup"], flag, sources].concat()).code(1));
             assert!(said.contains(flag[0]) && said.contains("postgres-dump:"), "{flag:?}: {said}");
         }
     }
@@ -159,26 +156,26 @@ fn flags_of_servers_need_a_server() {
 /// folder is nothing. A repository of restic's is named as one, by whichever verb.
 #[test]
 fn a_repository_gets_a_folder_of_its_own() {
-    let desk = Desk::bare();
-    let init = || desk.command().args(["init", "--new-key-file", "key"]).assert();
-    fs::create_dir_all(desk.path("repo/photos")).unwrap();
+    let cli = Cli::bare();
+    let init = || cli.command().args(["init", "--new-key-file", "key"]).assert();
+    fs::create_dir_all(cli.path("repo/photos")).unwrap();
     let said = stderr(&init().code(1));
     assert!(said.contains("photos") && said.contains("empty folder"), "{said}");
-    assert!(!desk.path("key").exists() && !desk.path("repo/keys").exists());
-    fs::remove_dir(desk.path("repo/photos")).unwrap();
+    assert!(!cli.path("key").exists() && !cli.path("repo/keys").exists());
+    fs::remove_dir(cli.path("repo/photos")).unwrap();
     for folder in ["data", "keys", "snapshots"] {
-        fs::create_dir(desk.path("repo").join(folder)).unwrap();
+        fs::create_dir(cli.path("repo").join(folder)).unwrap();
     }
-    fs::write(desk.path("repo/config"), "sealed").unwrap();
-    fs::write(desk.path("key"), [9; 32]).unwrap();
+    fs::write(cli.path("repo/config"), "sealed").unwrap();
+    fs::write(cli.path("key"), [9; 32]).unwrap();
     for verb in [&["init"][..], &["snapshots"], &["backup", "src"]] {
-        let said = stderr(&desk.run(verb).code(if verb == ["init"] { 1 } else { 10 }));
+        let said = stderr(&cli.run(verb).code(if verb == ["init"] { 1 } else { 10 }));
         assert!(said.contains("restic"), "{verb:?}: {said}");
     }
-    fs::remove_dir_all(desk.path("repo")).unwrap();
-    fs::remove_file(desk.path("key")).unwrap();
-    fs::create_dir_all(desk.path("repo/lost+found")).unwrap();
-    fs::write(desk.path("repo/.directory"), "").unwrap();
+    fs::remove_dir_all(cli.path("repo")).unwrap();
+    fs::remove_file(cli.path("key")).unwrap();
+    fs::create_dir_all(cli.path("repo/lost+found")).unwrap();
+    fs::write(cli.path("repo/.directory"), "").unwrap();
     init().success();
-    desk.backup();
+    cli.backup();
 }

@@ -1,6 +1,6 @@
 //! Verbs and flags that restic has: each works, or is answered in a sentence.
 
-use crate::common::desk::{Desk, lines, stderr, stdout};
+use crate::common::cli::{Cli, lines, stderr, stdout};
 use icecore::ui::words::{Answer, FLAGS, VERBS, Value, Word};
 use std::fs;
 use std::time::{Duration, SystemTime};
@@ -9,9 +9,9 @@ use std::time::{Duration, SystemTime};
 /// in both cases with its own sentence alone, whatever follows it.
 #[test]
 fn every_foreign_verb_is_answered() {
-    let desk = Desk::bare();
+    let cli = Cli::bare();
     for Word { verb, word, answer } in VERBS {
-        let said = desk.command().args(*verb).args([word, "--remove-all", "x"]).assert();
+        let said = cli.command().args(*verb).args([word, "--remove-all", "x"]).assert();
         let (code, sentence) = match answer {
             Answer::NotNeeded(_, why) => (0, why),
             Answer::Instead(what) => (1, what),
@@ -27,7 +27,7 @@ fn every_foreign_verb_is_answered() {
 /// verb, which is done all the same; any other one by its own sentence instead of a guess.
 #[test]
 fn every_foreign_flag_is_answered() {
-    let desk = Desk::new();
+    let cli = Cli::new();
     for Word { verb, word, answer } in FLAGS {
         match answer {
             Answer::NotNeeded(value, why) => {
@@ -52,7 +52,7 @@ fn every_foreign_flag_is_answered() {
                     }
                 };
                 for args in [after, before] {
-                    let said = desk.run(&args).success();
+                    let said = cli.run(&args).success();
                     assert_eq!(stderr(&said), note, "{args:?}");
                     assert!(!stdout(&said).is_empty(), "the verb is done: {args:?}");
                 }
@@ -65,24 +65,24 @@ fn every_foreign_flag_is_answered() {
                     (None, _) => vec![vec!["backup"], vec!["forget"], vec!["snapshots"]],
                 };
                 for verb in verbs {
-                    let said = stderr(&desk.run(&[&verb[..], &[word, "5"]].concat()).code(1));
+                    let said = stderr(&cli.run(&[&verb[..], &[word, "5"]].concat()).code(1));
                     assert_eq!(said, format!("icecore: {word}: {what}\n"), "{verb:?}");
                 }
             }
         }
     }
-    let quiet = desk.run(&["-q", "--no-lock", "key", "list"]).success();
+    let quiet = cli.run(&["-q", "--no-lock", "key", "list"]).success();
     assert_eq!(stderr(&quiet), "");
-    let json = desk.run(&["--json", "--no-cache", "key", "list"]).success();
+    let json = cli.run(&["--json", "--no-cache", "key", "list"]).success();
     assert_eq!(lines(&stderr(&json))[0]["message_type"], "note");
 }
 
 /// What is not in the table and is no word of this program is still refused as unknown.
 #[test]
 fn unknown_words_stay_unknown() {
-    let desk = Desk::bare();
+    let cli = Cli::bare();
     for args in [&["nosuch"][..], &["snapshots", "--nosuch"]] {
-        let said = stderr(&desk.command().args(args).assert().code(1));
+        let said = stderr(&cli.command().args(args).assert().code(1));
         assert!(said.starts_with("error: un") && said.contains("nosuch"), "{said}");
     }
 }
@@ -90,9 +90,9 @@ fn unknown_words_stay_unknown() {
 /// A word that belongs to one verb is as unknown as any other to the rest.
 #[test]
 fn words_of_one_verb_are_its_own() {
-    let desk = Desk::bare();
+    let cli = Cli::bare();
     for args in [&["backup", "-d", "7"][..], &["restore", "--pack"], &["key", "blob"]] {
-        let said = stderr(&desk.command().args(args).assert().code(1));
+        let said = stderr(&cli.command().args(args).assert().code(1));
         assert!(said.starts_with("error: un"), "{args:?}: {said}");
     }
 }
@@ -100,7 +100,7 @@ fn words_of_one_verb_are_its_own() {
 /// Verbosity has a number if it is given one, and is as good without; 0 is none.
 #[test]
 fn verbosity_has_a_number() {
-    let desk = Desk::new();
+    let cli = Cli::new();
     for (flags, named) in [
         (&["-v"][..], true),
         (&["-vv"], true),
@@ -110,7 +110,7 @@ fn verbosity_has_a_number() {
         (&["--verbose=0"], false),
         (&[], false),
     ] {
-        let said = desk.says(&[&["backup", "--force", "src"], flags].concat());
+        let said = cli.says(&[&["backup", "--force", "src"], flags].concat());
         assert_eq!(said.contains("src/sub/b"), named, "{flags:?}: {said}");
     }
 }
@@ -118,10 +118,10 @@ fn verbosity_has_a_number() {
 /// Patterns of a restore come from files as well, with their comments left out.
 #[test]
 fn patterns_of_a_restore_come_from_files() {
-    let desk = Desk::new();
-    desk.backup();
-    fs::write(desk.path("small"), "# what is wanted\n\nb\n").unwrap();
-    fs::write(desk.path("large"), "B\n").unwrap();
+    let cli = Cli::new();
+    cli.backup();
+    fs::write(cli.path("small"), "# what is wanted\n\nb\n").unwrap();
+    fs::write(cli.path("large"), "B\n").unwrap();
     for (flag, file, comes) in [
         ("--include-file", "small", ["sub/b"].as_slice()),
         ("--iinclude-file", "large", &["sub/b"]),
@@ -129,36 +129,36 @@ fn patterns_of_a_restore_come_from_files() {
         ("--iexclude-file", "large", &["a", "link"]),
         ("--exclude-file", "large", &["a", "link", "sub/b"]),
     ] {
-        let (target, from) = (format!("out{flag}{file}"), format!("latest:{}", desk.text("src")));
-        desk.says(&["restore", &from, "--target", &target, flag, file]);
+        let (target, from) = (format!("out{flag}{file}"), format!("latest:{}", cli.text("src")));
+        cli.says(&["restore", &from, "--target", &target, flag, file]);
         for name in ["a", "link", "sub/b"] {
-            let there = fs::symlink_metadata(desk.path(&target).join(name)).is_ok();
+            let there = fs::symlink_metadata(cli.path(&target).join(name)).is_ok();
             assert_eq!(there, comes.contains(&name), "{flag} {file}: {name}");
         }
     }
-    let said = stderr(&desk.run(&["restore", "latest", "-t", "x", "--include-file", "no"]).code(1));
+    let said = stderr(&cli.run(&["restore", "latest", "-t", "x", "--include-file", "no"]).code(1));
     assert!(said.contains("cannot read patterns from no"), "{said}");
 }
 
 /// `ls` sorts by what is asked for, and turns the order round; sizes are shown as people read them.
 #[test]
 fn listings_are_sorted() {
-    let desk = Desk::new();
-    fs::write(desk.path("src/z.txt"), "1234567").unwrap();
-    fs::write(desk.path("src/y.db"), "12").unwrap();
+    let cli = Cli::new();
+    fs::write(cli.path("src/z.txt"), "1234567").unwrap();
+    fs::write(cli.path("src/y.db"), "12").unwrap();
     for (name, seconds) in [("a", 50), ("z.txt", 40), ("y.db", 60), ("sub/b", 10)] {
         let time = SystemTime::UNIX_EPOCH + Duration::from_secs(1_700_000_000 + seconds);
         fs::File::options()
             .write(true)
-            .open(desk.path("src").join(name))
+            .open(cli.path("src").join(name))
             .unwrap()
             .set_modified(time)
             .unwrap();
     }
-    desk.backup();
-    let from = desk.text("src");
+    cli.backup();
+    let from = cli.text("src");
     let listed = |flags: &[&str]| -> Vec<String> {
-        let said = desk.says(&[&["ls", "-R", "latest", &from], flags].concat());
+        let said = cli.says(&[&["ls", "-R", "latest", &from], flags].concat());
         let names = said.lines().map(|line| line.rsplit('/').next().unwrap().to_owned());
         names.filter(|name| !["link", "sub"].contains(&name.as_str())).collect()
     };
@@ -169,19 +169,19 @@ fn listings_are_sorted() {
     assert_eq!(listed(&["--sort", "size", "--reverse"]), ["y.db", "b", "z.txt", "a"]);
     assert_eq!(listed(&["--sort", "time"]), ["y.db", "a", "z.txt", "b"]);
     assert_eq!(listed(&["--sort", "extension"]), ["a", "b", "y.db", "z.txt"]);
-    let said = desk.says(&["ls", "-l", "--human-readable", "latest", &from]);
+    let said = cli.says(&["ls", "-l", "--human-readable", "latest", &from]);
     assert!(said.contains(" 292 KiB ") && !said.contains("300000"), "{said}");
-    let said = desk.says(&["find", "-l", "--human-readable", "a"]);
+    let said = cli.says(&["find", "-l", "--human-readable", "a"]);
     assert!(said.contains(" 292 KiB "), "{said}");
 }
 
 /// `find` begins with the newest snapshot, or with the oldest if that is wanted.
 #[test]
 fn finds_begin_at_either_end() {
-    let desk = Desk::new();
-    let (first, second) = (desk.backup(), desk.backup());
+    let cli = Cli::new();
+    let (first, second) = (cli.backup(), cli.backup());
     let found = |flags: &[&str]| -> Vec<String> {
-        let lines = desk.json(&[&["find", "b"], flags].concat());
+        let lines = cli.json(&[&["find", "b"], flags].concat());
         lines.iter().map(|line| line["snapshot"].as_str().unwrap().to_owned()).collect()
     };
     assert_eq!(found(&[]), [second.clone(), first.clone()]);
@@ -191,13 +191,13 @@ fn finds_begin_at_either_end() {
 /// What was not captured has no time, owner or mode of its own: a folder above the sources.
 #[test]
 fn folders_above_the_sources_have_no_time() {
-    let desk = Desk::new();
-    desk.backup();
-    let said = desk.says(&["ls", "-l", "latest"]);
+    let cli = Cli::new();
+    cli.backup();
+    let said = cli.says(&["ls", "-l", "latest"]);
     assert!(!said.contains("1970"), "{said}");
     let above = said.lines().next().unwrap();
     assert!(above.split_whitespace().take(5).eq(["d?????????", "-", "-", "-", "-"]), "{said}");
-    let json = desk.json(&["ls", "latest"]);
+    let json = cli.json(&["ls", "latest"]);
     assert!(json[1]["mtime"].is_null() && json[1]["mode"].is_null(), "{}", json[1]);
     assert_eq!(json[1]["type"], "dir");
     assert!(json.last().unwrap()["mtime"].is_string(), "{json:?}");
@@ -207,7 +207,7 @@ fn folders_above_the_sources_have_no_time() {
 #[test]
 fn the_version_is_a_json_line_too() {
     let said =
-        lines(&stdout(&Desk::bare().command().args(["version", "--json"]).assert().success()));
+        lines(&stdout(&Cli::bare().command().args(["version", "--json"]).assert().success()));
     assert_eq!(said[0]["message_type"], "version");
     assert_eq!(said[0]["version"], env!("CARGO_PKG_VERSION"));
 }
@@ -215,17 +215,17 @@ fn the_version_is_a_json_line_too() {
 /// `version` and `help` are verbs, the manual is printed or written, and names every verb.
 #[test]
 fn help_is_at_hand() {
-    let desk = Desk::bare();
-    let said = |args: &[&str]| stdout(&desk.command().args(args).assert().success());
+    let cli = Cli::bare();
+    let said = |args: &[&str]| stdout(&cli.command().args(args).assert().success());
     assert_eq!(said(&["version"]), concat!("icecore ", env!("CARGO_PKG_VERSION"), "\n"));
     assert_eq!(said(&["help", "backup"]), said(&["backup", "--help"]));
     assert!(said(&["man"]).contains(".TH icecore 1"));
     said(&["man", "pages"]);
     for verb in ["backup", "restore", "key-add", "man"] {
-        let page = fs::read_to_string(desk.path(&format!("pages/icecore-{verb}.1"))).unwrap();
+        let page = fs::read_to_string(cli.path(&format!("pages/icecore-{verb}.1"))).unwrap();
         assert!(page.contains(".SH OPTIONS"), "{verb}: {page}");
     }
-    let page = fs::read_to_string(desk.path("pages/icecore.1")).unwrap();
+    let page = fs::read_to_string(cli.path("pages/icecore.1")).unwrap();
     assert!(!page.contains("retry") && page.contains("EXTRA"), "hidden flags, exit codes: {page}");
 }
 
@@ -233,10 +233,10 @@ fn help_is_at_hand() {
 /// of a database that is named as another program would.
 #[test]
 fn other_places_are_not_there_yet() {
-    let desk = Desk::new();
+    let cli = Cli::new();
     for place in ["s3:s3.host/bucket", "sftp:u@h:/x", "rest:https://u:secret@h/", "rclone:r:x"] {
         for verb in [&["init", "--new-key-file", "k"][..], &["snapshots"], &["backup", "src"]] {
-            let said = stderr(&desk.run(&[&["-r", place], verb].concat()).code(1));
+            let said = stderr(&cli.run(&[&["-r", place], verb].concat()).code(1));
             assert!(
                 said.contains("not there yet") && said.contains("hint: a folder that"),
                 "{said}"
@@ -244,27 +244,27 @@ fn other_places_are_not_there_yet() {
             assert!(!said.contains("secret"), "{said}");
         }
     }
-    assert!(!desk.path("k").exists());
+    assert!(!cli.path("k").exists());
     for (source, hint) in [
         ("postgres://u:secret@h/db", "postgres-dump:"),
         ("postgresql:///db", "postgres-dump:"),
         ("mysql://u:secret@h/db", "--stdin-from-command"),
         ("ftp://h/x", "sources lie on this machine"),
     ] {
-        let said = stderr(&desk.run(&["backup", source]).code(1));
+        let said = stderr(&cli.run(&["backup", source]).code(1));
         assert!(said.contains("hint: ") && said.contains(hint), "{said}");
         assert!(!said.contains("secret"), "{said}");
     }
-    fs::write(desk.path("mysql:dump"), "a file all the same").unwrap();
-    desk.run(&["backup", "mysql:dump"]).success();
+    fs::write(cli.path("mysql:dump"), "a file all the same").unwrap();
+    cli.run(&["backup", "mysql:dump"]).success();
 }
 
 /// Compression is named by words or numbers; without any the same bytes are stored whole and raw.
 #[test]
 fn compression_has_words() {
     let stored = |level: &str| {
-        let desk = Desk::new();
-        let said = desk.json(&["backup", "src", "--compression", level]);
+        let cli = Cli::new();
+        let said = cli.json(&["backup", "src", "--compression", level]);
         said.last().unwrap()["whole"]["stored"].as_u64().unwrap()
     };
     let off = stored("off");
@@ -272,7 +272,7 @@ fn compression_has_words() {
     for level in ["auto", "fastest", "better", "max", "-7", "19"] {
         assert!(stored(level) < off / 10, "{level}");
     }
-    let desk = Desk::new();
-    let said = stderr(&desk.run(&["backup", "src", "--compression", "huge"]).code(1));
+    let cli = Cli::new();
+    let said = stderr(&cli.run(&["backup", "src", "--compression", "huge"]).code(1));
     assert!(said.contains("off, fastest, auto"), "{said}");
 }

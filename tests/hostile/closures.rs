@@ -9,7 +9,7 @@ use crate::common::repo::TempRepo;
 use icecore::codec::{Encoder, Level};
 use icecore::error::Kind;
 use icecore::format::BlobKind;
-use icecore::format::node::NodeKind;
+use icecore::format::directory::NodeKind;
 use icecore::repo::NewBlob;
 
 /// Content number `number`, and its entries.

@@ -5,8 +5,8 @@ use crate::common::forge::{Blob, Forger, snapshot};
 use icecore::backend::Handle;
 use icecore::error::Kind;
 use icecore::format::BlobKind;
+use icecore::format::content::{Content, Piece};
 use icecore::format::gc::{Reason, Verdict};
-use icecore::format::list::{Content, Piece};
 use icecore::format::snapshot::Outcome;
 use icecore::id::SnapshotId;
 

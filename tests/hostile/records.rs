@@ -7,7 +7,7 @@ use icecore::backend::Handle;
 use icecore::crypto::config_mac;
 use icecore::error::Kind;
 use icecore::format::config::Config;
-use icecore::format::list::{Content, ListNode, Piece, TreeRef};
+use icecore::format::content::{Content, ListNode, Piece, TreeRef};
 use icecore::format::pack::Trailer;
 use icecore::format::snapshot::{Outcome, Tombstone};
 use icecore::format::{BlobKind, ObjectKind, VERSION, frame, record};

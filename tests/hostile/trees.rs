@@ -5,8 +5,8 @@ use crate::common::forge::{commit, session};
 use crate::common::memory::node;
 use crate::common::repo::TempRepo;
 use icecore::error::Kind;
-use icecore::format::list::{Content, ListNode, Piece, TreeRef};
-use icecore::format::node::{DirectoryNode, NodeKind};
+use icecore::format::content::{Content, ListNode, Piece, TreeRef};
+use icecore::format::directory::{DirectoryNode, NodeKind};
 use icecore::repo::{Reader, Session};
 use icecore::stream::{Pieces, find_entry};
 

@@ -1,6 +1,6 @@
 //! Secrets as the program is given them: files, commands, and key files that it makes.
 
-use crate::common::desk::{Desk, stderr};
+use crate::common::cli::{Cli, stderr};
 use std::fs;
 use std::os::unix::fs::symlink;
 
@@ -8,13 +8,13 @@ use std::os::unix::fs::symlink;
 /// other length are refused, with little memory.
 #[test]
 fn endless_secrets_are_refused() {
-    let desk = Desk::new();
+    let cli = Cli::new();
     let endless = |args: &[&str]| {
         let mut command = std::process::Command::new("sh");
         // The program's code and SQLite's take room as well; what matters is that there is a bound.
         command.arg("-c").arg("ulimit -v 2000000; exec \"$@\"").arg("sh");
         command.arg(env!("CARGO_BIN_EXE_icecore")).args(args).arg("snapshots");
-        command.env("ICECORE_REPOSITORY", desk.path("repo"));
+        command.env("ICECORE_REPOSITORY", cli.path("repo"));
         let output = command.output().unwrap();
         assert_eq!(output.status.code(), Some(1), "{args:?}");
         String::from_utf8(output.stderr).unwrap()
@@ -32,10 +32,10 @@ fn endless_secrets_are_refused() {
 /// A password of the greatest length is taken, one byte more is not.
 #[test]
 fn the_longest_password_is_taken() {
-    let desk = Desk::bare();
+    let cli = Cli::bare();
     for (length, code) in [(64 << 10, 0), ((64 << 10) + 1, 1)] {
-        fs::write(desk.path("password"), "x".repeat(length)).unwrap();
-        let mut command = desk.command();
+        fs::write(cli.path("password"), "x".repeat(length)).unwrap();
+        let mut command = cli.command();
         let place = format!("repo{length}");
         command.args(["-r", &place, "--password-command", "cat password", "init"]);
         command.assert().code(code);
@@ -46,85 +46,85 @@ fn the_longest_password_is_taken() {
 /// opens; the next one with it finishes, and a new key file for that place is not made.
 #[test]
 fn a_key_file_stays_while_its_slot_may_exist() {
-    let desk = Desk::bare();
-    let repo = desk.path("repo");
+    let cli = Cli::bare();
+    let repo = cli.path("repo");
     fs::create_dir(&repo).unwrap();
     symlink("/proc/self/nowhere/at/all", repo.join("config")).unwrap();
-    let said = stderr(&desk.command().args(["init", "--new-key-file", "key"]).assert().code(1));
+    let said = stderr(&cli.command().args(["init", "--new-key-file", "key"]).assert().code(1));
     assert!(said.contains("key stays"), "{said}");
     assert_eq!(fs::read_dir(repo.join("keys")).unwrap().count(), 1);
     fs::remove_file(repo.join("config")).unwrap();
 
-    let said = stderr(&desk.command().args(["init", "--new-key-file", "other"]).assert().code(12));
-    assert!(!desk.path("other").exists() && said.contains("--key-file"), "{said}");
-    desk.run(&["init"]).success();
-    let said = stderr(&desk.run(&["key", "add", "--new-key-file", "key"]).code(1));
+    let said = stderr(&cli.command().args(["init", "--new-key-file", "other"]).assert().code(12));
+    assert!(!cli.path("other").exists() && said.contains("--key-file"), "{said}");
+    cli.run(&["init"]).success();
+    let said = stderr(&cli.run(&["key", "add", "--new-key-file", "key"]).code(1));
     assert!(said.contains("--key-file key"), "{said}");
-    desk.run(&["check"]).success();
+    cli.run(&["check"]).success();
 }
 
 /// The same of `key add`: what fails before a slot can exist leaves no key file, what fails later
 /// leaves it.
 #[test]
 fn a_key_file_of_a_failed_addition_stays() {
-    let desk = Desk::new();
+    let cli = Cli::new();
     let label = "x".repeat(300);
-    desk.run(&["key", "add", "--new-key-file", "second", "--label", &label]).code(1);
-    assert!(!desk.path("second").exists());
-    fs::rename(desk.path("repo/config"), desk.path("repo/aside")).unwrap();
-    desk.run(&["key", "add", "--new-key-file", "second"]).code(10);
-    assert!(!desk.path("second").exists());
-    fs::rename(desk.path("repo/aside"), desk.path("repo/config")).unwrap();
-    fs::create_dir(desk.path("repo/config/1")).unwrap();
-    desk.run(&["key", "add", "--new-key-file", "second"]).code(1);
-    assert!(desk.path("second").exists());
-    fs::remove_dir(desk.path("repo/config/1")).unwrap();
-    desk.command().args(["--key-file", "second", "snapshots"]).assert().code(12);
-    let slots = desk.json(&["key", "list"]);
+    cli.run(&["key", "add", "--new-key-file", "second", "--label", &label]).code(1);
+    assert!(!cli.path("second").exists());
+    fs::rename(cli.path("repo/config"), cli.path("repo/aside")).unwrap();
+    cli.run(&["key", "add", "--new-key-file", "second"]).code(10);
+    assert!(!cli.path("second").exists());
+    fs::rename(cli.path("repo/aside"), cli.path("repo/config")).unwrap();
+    fs::create_dir(cli.path("repo/config/1")).unwrap();
+    cli.run(&["key", "add", "--new-key-file", "second"]).code(1);
+    assert!(cli.path("second").exists());
+    fs::remove_dir(cli.path("repo/config/1")).unwrap();
+    cli.command().args(["--key-file", "second", "snapshots"]).assert().code(12);
+    let slots = cli.json(&["key", "list"]);
     let stray = slots.iter().find(|slot| slot["state"] == "does not count").unwrap();
-    desk.run(&["key", "remove", stray["id"].as_str().unwrap()]).success();
-    assert_eq!(desk.json(&["key", "list"]).len(), 1);
+    cli.run(&["key", "remove", stray["id"].as_str().unwrap()]).success();
+    assert_eq!(cli.json(&["key", "list"]).len(), 1);
 }
 
 /// One slot that cannot be read is named by `key list`, which shows the others, and `key remove`
 /// gives it up.
 #[test]
 fn an_unreadable_slot_is_named_and_given_up() {
-    let desk = Desk::new();
-    desk.run(&["key", "add", "--new-key-file", "second"]).success();
-    let slots = desk.json(&["key", "list"]);
+    let cli = Cli::new();
+    cli.run(&["key", "add", "--new-key-file", "second"]).success();
+    let slots = cli.json(&["key", "list"]);
     let other = slots.iter().find(|slot| slot["current"] == false).unwrap();
     let id = other["id"].as_str().unwrap();
-    fs::write(desk.path(&format!("repo/keys/{id}")), b"rot").unwrap();
-    let listed = desk.run(&["key", "list"]).code(3);
+    fs::write(cli.path(&format!("repo/keys/{id}")), b"rot").unwrap();
+    let listed = cli.run(&["key", "list"]).code(3);
     assert!(stderr(&listed).contains(id));
-    let listed = crate::common::desk::stdout(&listed);
+    let listed = crate::common::cli::stdout(&listed);
     assert!(listed.contains("unreadable") && listed.contains("counts"), "{listed}");
-    let said = desk.says(&["key", "remove", &id[..8]]);
+    let said = cli.says(&["key", "remove", &id[..8]]);
     assert!(said.contains("Whoever kept a copy"), "{said}");
-    desk.run(&["key", "list"]).success();
-    desk.run(&["check"]).success();
+    cli.run(&["key", "list"]).success();
+    cli.run(&["check"]).success();
 }
 
 /// What a flag names as the first secret of a repository counts, whatever the environment holds.
 #[test]
 fn a_flag_for_a_new_key_counts_more_than_the_environment() {
     for variable in ["ICECORE_PASSWORD", "ICECORE_PASSWORD_COMMAND"] {
-        let desk = Desk::bare();
+        let cli = Cli::bare();
         let with = || {
-            let mut command = desk.command();
+            let mut command = cli.command();
             command.env(variable, "echo x");
             command
         };
         with().args(["init", "--new-key-file", "key"]).assert().success();
-        desk.run(&["snapshots"]).success();
+        cli.run(&["snapshots"]).success();
         with().arg("snapshots").assert().code(12);
         // Of one that exists it is the same.
         with()
             .args(["--key-file", "key", "key", "add", "--new-key-file", "other"])
             .assert()
             .success();
-        desk.command().args(["--key-file", "other", "snapshots"]).assert().success();
+        cli.command().args(["--key-file", "other", "snapshots"]).assert().success();
         let both = ["--key-file", "key", "init", "--new-key-file", "third", "-r", "elsewhere"];
         let said = stderr(&with().args(both).assert().code(1));
         assert!(said.contains("a flag for a new one and one that exists"), "{said}");

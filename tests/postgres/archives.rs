@@ -1,6 +1,6 @@
 //! Tables of contents of archives: read as `pg_restore` reads them, and harmless whatever they are.
 
-use super::desk::dump;
+use super::cli::dump;
 use super::restoring::full;
 use crate::common::chance::Chance;
 use crate::common::postgres::{VERSIONS, server, unique};

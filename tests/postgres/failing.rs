@@ -1,6 +1,6 @@
 //! A restore that fails leaves the old database as it was, and nothing beside it.
 
-use super::desk::{Desk, PART, Ran, dump};
+use super::cli::{Cli, PART, Ran, dump};
 use super::restoring::small;
 use crate::common::memory::{Run, Tree, entry, folder, items};
 use crate::common::postgres::{PASSWORD, SUPERUSER, Server, VERSIONS, Version, server, unique};
@@ -39,7 +39,7 @@ fn broken_dumps_change_nothing() {
         let wrong = "create table t (id int);\nselect 1/0;\ncreate table u (id int);".as_bytes();
         let full = "do $$ begin raise exception using errcode = '53100', message = \
                     'could not extend file: No space left on device'; end $$;";
-        let desk = Desk::new();
+        let cli = Cli::new();
         for (path, bytes, words) in [
             ("databases/x.dump", &good[..good.len() - 200], "pg_restore"),
             ("databases/x.dump", &good[..good.len() / 2], "pg_restore"),
@@ -48,10 +48,10 @@ fn broken_dumps_change_nothing() {
             ("databases/x.sql", wrong, "division by zero"),
             ("databases/x.sql", full.as_bytes(), "No space left"),
         ] {
-            desk.store(&[(path, bytes)]);
+            cli.store(&[(path, bytes)]);
             for jobs in ["1", "2"] {
                 let args = ["--yes", "--replace", "-j", jobs];
-                desk.restore(server, &server.url(&name), &args).failed(words);
+                cli.restore(server, &server.url(&name), &args).failed(words);
                 assert!(state(server, &name) == before, "{version:?}: {words}, {jobs} jobs");
             }
         }
@@ -70,9 +70,9 @@ fn a_spool_needs_room() {
     // More than any disk holds.
     let runs = vec![Run::Bytes(bytes), Run::Hole(1 << 55)];
     tree.files.insert("databases/x.dump".to_owned(), runs);
-    let desk = Desk::new();
-    desk.store_source(tree.source(PART));
-    let ran = desk.restore(server, &server.url(&name), &["--yes", "--replace", "-j", "2"]);
+    let cli = Cli::new();
+    cli.store_source(tree.source(PART));
+    let ran = cli.restore(server, &server.url(&name), &["--yes", "--replace", "-j", "2"]);
     assert!(ran.failed("are free").err.contains("hint: set TMPDIR"));
     assert!(state(server, &name) == before);
 }
@@ -91,17 +91,17 @@ fn what_is_not_as_dumped_is_not_put_in_place() {
         let tables = Some(vec![table]);
         PostgresFacts { name: "x".into(), exact: true, tables, ..PostgresFacts::default() }
     };
-    let desk = Desk::new();
+    let cli = Cli::new();
     for (facts, words) in
         [(facts("lines", 999), "has 1000 rows, and had 999"), (facts("gone", 1), "does not exist")]
     {
-        desk.store_source(counted(&bytes, facts));
+        cli.store_source(counted(&bytes, facts));
         let args = ["--yes", "--replace"];
-        desk.restore(server, &server.url(&name), &args).failed(words);
+        cli.restore(server, &server.url(&name), &args).failed(words);
         assert!(state(server, &name) == before, "{words}");
     }
-    desk.store_source(counted(&bytes, facts("lines", 1000)));
-    let ran = desk.restore(server, &server.url(&name), &["--yes", "--replace"]).succeeded();
+    cli.store_source(counted(&bytes, facts("lines", 1000)));
+    let ran = cli.restore(server, &server.url(&name), &["--yes", "--replace"]).succeeded();
     assert!(ran.out.contains("the rows of 1 table were counted"), "{}", ran.out);
 }
 
@@ -136,27 +136,27 @@ fn missing_roles_are_named() {
     let [name, role, copy] = [unique("rich"), unique("gone"), unique("copy")];
     small(server, &name);
     server.sql(&name, &format!("create role {role}; alter table other owner to {role}"));
-    let desk = Desk::new();
-    desk.store_database(server, &name);
+    let cli = Cli::new();
+    cli.store_database(server, &name);
     server.sql(&name, &format!("drop owned by {role}; drop role {role}"));
-    let ran = desk.restore(server, &server.url(&copy), &["--yes"]).failed(&role);
+    let ran = cli.restore(server, &server.url(&copy), &["--yes"]).failed(&role);
     assert!(ran.err.contains("hint: --globals"), "{}", ran.err);
     assert!(!server.has(&copy) && !server.has(&format!("{copy}_icecore")));
-    desk.restore(server, &server.url(&copy), &["--yes", "--no-owner"]).succeeded();
+    cli.restore(server, &server.url(&copy), &["--yes", "--no-owner"]).succeeded();
     assert_eq!(server.sql(&copy, "select count(*) from other"), "1");
     let copy = unique("copy");
-    let ran = desk.restore(server, &server.url(&copy), &["--yes", "--globals"]).succeeded();
+    let ran = cli.restore(server, &server.url(&copy), &["--yes", "--globals"]).succeeded();
     assert!(ran.out.contains(&format!("roles made: {role}")), "{}", ran.out);
 }
 
 /// A restore in the middle of a slow script, into `name`.
-fn halfway(desk: &Desk, server: &Server, name: &str) -> Child {
-    desk.store(&[("databases/x.sql", SLOW.as_bytes())]);
+fn halfway(cli: &Cli, server: &Server, name: &str) -> Child {
+    cli.store(&[("databases/x.sql", SLOW.as_bytes())]);
     let bin = server.bin();
     let url = server.url(name);
     let bin = bin.to_str().unwrap();
     let args = ["restore", "latest", "--pg-bin", bin, "--into", &url, "--yes", "--replace"];
-    let mut command = desk.command(&args);
+    let mut command = cli.command(&args);
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let child = command.spawn().unwrap();
     let asleep = "select count(*) from pg_stat_activity where query like '%pg_sleep(600)%' \
@@ -175,9 +175,9 @@ fn an_end_in_the_middle_changes_nothing() {
         let name = unique("kept");
         small(server, &name);
         let before = state(server, &name);
-        let desk = Desk::new();
+        let cli = Cli::new();
 
-        let child = halfway(&desk, server, &name);
+        let child = halfway(&cli, server, &name);
         let threads = fs::read_dir(format!("/proc/{}/task", child.id())).unwrap();
         let children = |thread: fs::DirEntry| fs::read_to_string(thread.path().join("children"));
         let tools: String = threads.map(|thread| children(thread.unwrap()).unwrap()).collect();
@@ -186,13 +186,13 @@ fn an_end_in_the_middle_changes_nothing() {
         Ran::of(child).failed("psql");
         assert!(state(server, &name) == before, "{version:?}: the tool was killed");
 
-        let child = halfway(&desk, server, &name);
+        let child = halfway(&cli, server, &name);
         let end = "select pg_terminate_backend(pid) from pg_stat_activity where datname like ";
         server.sql(SUPERUSER, &format!("{end} '{name}\\_icecore\\_%'"));
         Ran::of(child).failed("psql");
         assert!(state(server, &name) == before, "{version:?}: the session was ended");
 
-        let child = halfway(&desk, server, &name);
+        let child = halfway(&cli, server, &name);
         let pid = i32::try_from(child.id()).unwrap();
         kill_process(Pid::from_raw(pid).unwrap(), Signal::TERM).unwrap();
         let ran = Ran::of(child);
@@ -205,8 +205,8 @@ fn an_end_in_the_middle_changes_nothing() {
 #[test]
 fn a_server_may_die_in_the_middle() {
     let server = Server::start(Version::Fifteen, &[]);
-    let desk = Desk::new();
-    let child = halfway(&desk, &server, "x");
+    let cli = Cli::new();
+    let child = halfway(&cli, &server, "x");
     drop(server);
     Ran::of(child).failed("psql");
 }
@@ -217,8 +217,8 @@ fn wrong_requests_are_refused() {
     let server = server(Version::Fifteen);
     let [name, poor] = [unique("app"), unique("poor")];
     small(server, &name);
-    let desk = Desk::new();
-    desk.store_database(server, &name);
+    let cli = Cli::new();
+    cli.store_database(server, &name);
     server.sql(SUPERUSER, &format!("create role {poor} login password 'p'"));
     for (url, words) in [
         (server.url_of(SUPERUSER, "wrong", ""), "password"),
@@ -226,15 +226,15 @@ fn wrong_requests_are_refused() {
         (server.url_of(&poor, "p", "new"), "CREATEDB"),
         (server.url("template1"), "template"),
     ] {
-        let ran = desk.restore(server, &url, &["--yes", "--replace"]).failed(words);
+        let ran = cli.restore(server, &url, &["--yes", "--replace"]).failed(words);
         assert!(!ran.err.contains(PASSWORD) && !ran.err.contains("wrong"), "{}", ran.err);
     }
-    let empty = Desk::new();
+    let empty = Cli::new();
     std::fs::write(empty.path("file"), "x").unwrap();
     empty.run(&["backup", "file"]).succeeded();
     empty.restore(server, &server.url(""), &["--yes"]).failed("no part of the snapshot");
     for flags in [&["--replace", "-t", "x"][..], &["--replace"], &["--into", "x", "-t", "x"]] {
-        desk.run(&[&["restore", "latest"], flags].concat()).failed("--target");
+        cli.run(&[&["restore", "latest"], flags].concat()).failed("--target");
     }
 }
 
@@ -245,12 +245,12 @@ fn the_question_can_be_interrupted() {
     let name = unique("kept");
     small(server, &name);
     let before = state(server, &name);
-    let desk = Desk::new();
-    desk.store(&[("databases/x.sql", SLOW.as_bytes())]);
+    let cli = Cli::new();
+    cli.store(&[("databases/x.sql", SLOW.as_bytes())]);
     let (bin, url) = (server.bin(), server.url(&name));
     let bin = bin.to_str().unwrap();
     let args = ["restore", "latest", "--pg-bin", bin, "--into", &url, "--replace"];
-    let mut command = desk.command(&args);
+    let mut command = cli.command(&args);
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().unwrap();
     let mut asked = Vec::new();

@@ -1,7 +1,7 @@
 //! PostgreSQL: its dumps stored and brought back, against real servers of two versions.
 
 mod archives;
-mod desk;
+mod cli;
 mod dumps;
 mod failing;
 mod refused;

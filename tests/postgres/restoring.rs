@@ -1,6 +1,6 @@
 //! Databases come back as they were, beside whatever is there.
 
-use super::desk::{Desk, assert_same, dump};
+use super::cli::{Cli, assert_same, dump};
 use crate::common::postgres::{SUPERUSER, Server, VERSIONS, Version, server, unique};
 
 /// A database of every common type and kind of object.
@@ -63,20 +63,20 @@ fn everything_comes_back() {
         let name = unique("full");
         fuller(server, &name);
         let before = server.plain_dump(&name);
-        let desk = Desk::new();
-        desk.store_database(server, &name);
+        let cli = Cli::new();
+        cli.store_database(server, &name);
         for jobs in ["1", "4"] {
             let copy = unique("copy");
             let url = server.url(&copy);
-            let ran = desk.restore(server, &url, &["--yes", "-j", jobs]).succeeded();
+            let ran = cli.restore(server, &url, &["--yes", "-j", jobs]).succeeded();
             assert!(ran.out.contains("restored 1 database"), "{}", ran.out);
             assert_same(&server.plain_dump(&copy), &before, &format!("{version:?}, {jobs} jobs"));
             assert_eq!(named(server, &copy), [copy]);
         }
         let plain = dump(server, &name, &[]);
-        desk.store(&[("databases/x.sql", &plain)]);
+        cli.store(&[("databases/x.sql", &plain)]);
         let copy = unique("copy");
-        desk.restore(server, &server.socket_url(&copy), &["--yes"]).succeeded();
+        cli.restore(server, &server.socket_url(&copy), &["--yes"]).succeeded();
         assert_same(&server.plain_dump(&copy), &before, &format!("{version:?}, plain"));
     }
 }
@@ -88,12 +88,12 @@ fn a_newer_server_takes_an_older_dump() {
     let (old, new) = (server(Version::Fifteen), server(Version::Eighteen));
     let name = unique("full");
     full(old, &name);
-    let desk = Desk::new();
-    desk.store_database(old, &name);
+    let cli = Cli::new();
+    cli.store_database(old, &name);
     let copy = unique("copy");
     // The role that rights and owners name is not there before.
     new.sql(SUPERUSER, "drop role if exists icecore_elsewhere");
-    desk.restore(new, &new.url(&copy), &["--yes", "--globals"]).succeeded();
+    cli.restore(new, &new.url(&copy), &["--yes", "--globals"]).succeeded();
     let text = |server: &Server, database: &str| {
         let mut pg_dump = new.tool("pg_dump", database);
         pg_dump.env("PGHOST", server.socket()).env("PGPORT", server.port.to_string());
@@ -120,12 +120,12 @@ fn a_database_is_replaced_only_when_asked() {
         let server = server(version);
         let name = unique("app");
         small(server, &name);
-        let desk = Desk::new();
-        desk.store_database(server, &name);
+        let cli = Cli::new();
+        cli.store_database(server, &name);
         let before = server.plain_dump(&name);
         server.sql(&name, "delete from s.lines; create table newer (id int)");
         let changed = server.plain_dump(&name);
-        desk.restore(server, &server.url(""), &["--yes"]).failed("--replace");
+        cli.restore(server, &server.url(""), &["--yes"]).failed("--replace");
         assert_same(&server.plain_dump(&name), &changed, "dump");
 
         let mut sleeper = server.tool("psql", &name);
@@ -134,7 +134,7 @@ fn a_database_is_replaced_only_when_asked() {
             std::thread::yield_now();
         }
         let args = ["--yes", "--replace", "--keep-old"];
-        let ran = desk.restore(server, &server.url(""), &args).succeeded();
+        let ran = cli.restore(server, &server.url(""), &args).succeeded();
         assert!(!sleeper.wait().unwrap().success());
         assert_same(&server.plain_dump(&name), &before, "dump");
         let old = format!("{name}_icecore_old_");
@@ -143,7 +143,7 @@ fn a_database_is_replaced_only_when_asked() {
         assert_same(&server.plain_dump(&old), &changed, "dump");
 
         server.sql(&name, "drop table other");
-        desk.restore(server, &server.url(&name), &["--yes", "--replace"]).succeeded();
+        cli.restore(server, &server.url(&name), &["--yes", "--replace"]).succeeded();
         assert_same(&server.plain_dump(&name), &before, "dump");
         assert_eq!(named(server, &name), [name, old]);
     }
@@ -161,18 +161,18 @@ fn newer_tools_serve_an_older_server() {
     pg_dump.env("PGHOST", old.socket()).env("PGPORT", old.port.to_string());
     let plain = pg_dump.output().unwrap().stdout;
     let custom = pg_dump.arg("-Fc").output().unwrap().stdout;
-    let desk = Desk::new();
+    let cli = Cli::new();
     for (path, bytes) in [("databases/x.dump", &custom), ("databases/x.sql", &plain)] {
-        desk.store(&[(path, bytes)]);
+        cli.store(&[(path, bytes)]);
         let copy = unique("copy");
-        desk.restore(new, &old.url(&copy), &["--yes", "-j", "2"]).succeeded();
+        cli.restore(new, &old.url(&copy), &["--yes", "-j", "2"]).succeeded();
         assert_same(&old.plain_dump(&copy), &before, path);
     }
-    desk.store(&[("databases/x.dump", &custom)]);
+    cli.store(&[("databases/x.dump", &custom)]);
     let args = ["--yes", "--replace", "--table", "app.toasted"];
     old.sql(&name, "truncate app.toasted");
-    desk.restore(old, &old.url(&name), &args).failed("pg_dump of version 18 made the dump");
-    desk.restore(new, &old.url(&name), &args).succeeded();
+    cli.restore(old, &old.url(&name), &args).failed("pg_dump of version 18 made the dump");
+    cli.restore(new, &old.url(&name), &args).succeeded();
     assert_same(&old.plain_dump(&name), &before, "in place");
 }
 
@@ -185,24 +185,24 @@ fn sessions(database: &str) -> String {
 fn nothing_happens_unconfirmed() {
     let server = server(Version::Fifteen);
     let [one, two] = [unique("one"), unique("two")];
-    let desk = Desk::new();
+    let cli = Cli::new();
     small(server, &one);
     let bytes = dump(server, &one, &["-Fc"]);
-    desk.store(&[("databases/a.dump", &bytes)]);
+    cli.store(&[("databases/a.dump", &bytes)]);
     let bin = server.bin();
     let url = server.url(&two);
     let args = ["restore", "latest", "--pg-bin", bin.to_str().unwrap(), "--into", &url];
     for typed in ["", "\n", "yes\n", &format!("{two} \n")] {
-        let ran = desk.typing(typed, &args).failed("--yes");
+        let ran = cli.typing(typed, &args).failed("--yes");
         assert!(ran.out.contains(&two) && ran.out.contains("make it"), "{}", ran.out);
         assert_eq!(named(server, &two), Vec::<String>::new());
     }
-    let ran = desk.run(&[&args[..], &["--dry-run"]].concat()).succeeded();
+    let ran = cli.run(&[&args[..], &["--dry-run"]].concat()).succeeded();
     assert!(ran.out.contains("make it"), "{}", ran.out);
     assert_eq!(named(server, &two), Vec::<String>::new());
-    desk.typing(&format!("{two}\n"), &args).succeeded();
+    cli.typing(&format!("{two}\n"), &args).succeeded();
     assert!(server.has(&two));
-    let ran = desk.run(&[&["--json"], &args[..], &["--yes", "--replace"]].concat()).succeeded();
+    let ran = cli.run(&[&["--json"], &args[..], &["--yes", "--replace"]].concat()).succeeded();
     let kinds: Vec<serde_json::Value> =
         ran.out.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     assert_eq!(kinds[0]["message_type"], "plan");
@@ -219,24 +219,24 @@ fn one_database_of_several() {
     small(server, &source);
     let bytes = dump(server, &source, &["-Fc"]);
     let [a, b] = [unique("a"), unique("b")];
-    let desk = Desk::new();
+    let cli = Cli::new();
     let [path_a, path_b] = [&a, &b].map(|name| format!("databases/{name}.dump"));
-    desk.store(&[(&path_a, &bytes), (&path_b, &bytes)]);
+    cli.store(&[(&path_a, &bytes), (&path_b, &bytes)]);
     let server_url = server.url("");
-    desk.restore(server, &server_url, &["--yes", "--database", "none"]).failed("none");
-    desk.restore(server, &server.url("x"), &["--yes"]).failed("--database");
-    desk.restore(server, &server_url, &["--yes", "--database", &a[..a.len() - 1]]).failed("dump");
-    desk.restore(server, &server_url, &["--yes", "--database", &format!("{a}*")]).succeeded();
+    cli.restore(server, &server_url, &["--yes", "--database", "none"]).failed("none");
+    cli.restore(server, &server.url("x"), &["--yes"]).failed("--database");
+    cli.restore(server, &server_url, &["--yes", "--database", &a[..a.len() - 1]]).failed("dump");
+    cli.restore(server, &server_url, &["--yes", "--database", &format!("{a}*")]).succeeded();
     assert!(server.has(&a) && !server.has(&b));
     let path = format!("latest:/postgres/db:5432/{path_b}");
     let bin = server.bin();
     let args =
         ["restore", &path, "--pg-bin", bin.to_str().unwrap(), "--into", &server_url, "--yes"];
-    desk.run(&args).succeeded();
+    cli.run(&args).succeeded();
     assert!(server.has(&b));
     // Both at once change places together.
     server.sql(&a, "drop table other");
-    let ran = desk.restore(server, &server_url, &["--yes", "--replace"]).succeeded();
+    let ran = cli.restore(server, &server_url, &["--yes", "--replace"]).succeeded();
     assert!(ran.out.contains("restored 2 databases"), "{}", ran.out);
     assert_eq!(server.sql(&a, "select id from other"), "7");
 }
@@ -248,27 +248,27 @@ fn a_part_makes_a_database_of_its_own() {
         let server = server(version);
         let source = unique("source");
         small(server, &source);
-        let desk = Desk::new();
-        desk.store_database(server, &source);
+        let cli = Cli::new();
+        cli.store_database(server, &source);
         let relations = |name: &str| {
             let query = "select string_agg(relname, ' ' order by relname) from pg_class where \
                          relnamespace::regnamespace::text in ('s', 'public')";
             server.sql(name, query)
         };
         let copy = unique("part");
-        desk.restore(server, &server.url(&copy), &["--yes", "--schema", "s"]).succeeded();
+        cli.restore(server, &server.url(&copy), &["--yes", "--schema", "s"]).succeeded();
         assert_eq!(
             relations(&copy),
             "items items_pkey lines lines_id_seq lines_item_idx lines_pkey total"
         );
         let copy = unique("part");
-        desk.restore(server, &server.url(&copy), &["--yes", "--table", "s.lines"]).succeeded();
+        cli.restore(server, &server.url(&copy), &["--yes", "--table", "s.lines"]).succeeded();
         assert_eq!(relations(&copy), "lines lines_id_seq lines_item_idx lines_pkey");
         assert_eq!(server.sql(&copy, "select count(*), max(id) from s.lines"), "1000|1000");
         assert_eq!(server.sql(&copy, "select nextval('s.lines_id_seq')"), "1001");
         let copy = unique("part");
         for (flag, value) in [("--table", "nothing"), ("--schema", "nothing")] {
-            desk.restore(server, &server.url(&copy), &["--yes", flag, value]).failed("nothing");
+            cli.restore(server, &server.url(&copy), &["--yes", flag, value]).failed("nothing");
         }
         assert!(!server.has(&copy));
     }

@@ -1,7 +1,7 @@
 //! Databases of one server that are backed up by turns; names that look like patterns; and the
 //! programs that are run, which may see another server or be of another version.
 
-use super::desk::{Desk, Ran};
+use super::cli::{Cli, Ran};
 use super::restoring::small;
 use super::store::{facts, options, source};
 use crate::common::postgres::{SUPERUSER, Server, VERSIONS, Version, quoted, server, unique};
@@ -118,22 +118,22 @@ fn the_last_snapshot_of_each_database_is_kept() {
 fn lists_name_the_databases() {
     let server = server(VERSIONS[1]);
     let [shop, crm] = shops(server, "listed");
-    let desk = Desk::new();
+    let cli = Cli::new();
     let bin = server.bin();
     for name in [&shop, &crm] {
         let url = format!("postgres-dump:{}", server.url(name));
-        desk.run(&["backup", "--pg-bin", bin.to_str().unwrap(), &url]).succeeded();
+        cli.run(&["backup", "--pg-bin", bin.to_str().unwrap(), &url]).succeeded();
     }
-    let said = desk.run(&["snapshots"]).succeeded().out;
+    let said = cli.run(&["snapshots"]).succeeded().out;
     for name in [&shop, &crm] {
         assert!(said.contains(&format!("/postgres/127.0.0.1:{} [{name}]", server.port)), "{said}");
     }
     // The one that `latest` means has the other; a path chooses.
     let path = format!("/postgres/127.0.0.1:{}/databases/{shop}.dump", server.port);
     let url = server.url(&unique("copy"));
-    desk.restore(server, &url, &["--yes", "--database", &shop]).failed("--path");
-    desk.restore(server, &url, &["--yes", "--path", &path]).succeeded();
-    let groups = desk.run(&["snapshots", "--group-by", "paths", "--json"]).succeeded().out;
+    cli.restore(server, &url, &["--yes", "--database", &shop]).failed("--path");
+    cli.restore(server, &url, &["--yes", "--path", &path]).succeeded();
+    let groups = cli.run(&["snapshots", "--group-by", "paths", "--json"]).succeeded().out;
     assert_eq!(groups.lines().count(), 2, "{groups}");
 }
 
@@ -149,14 +149,14 @@ fn names_that_look_like_patterns() {
         for name in [WEIRD, alike, "we*ird[1]{a}b"] {
             small(&server, name);
         }
-        let desk = Desk::new();
+        let cli = Cli::new();
         let bin = server.bin();
         let bin = bin.to_str().unwrap();
-        let ran = |args: &[&str]| desk.run(&[&["backup", "--pg-bin", bin], args].concat());
+        let ran = |args: &[&str]| cli.run(&[&["backup", "--pg-bin", bin], args].concat());
         let all = format!("postgres-dump:{}", server.url(""));
         let listed = |ran: Ran| {
             ran.succeeded();
-            let nodes = desk.run(&["ls", "latest"]).succeeded().out;
+            let nodes = cli.run(&["ls", "latest"]).succeeded().out;
             nodes.lines().filter(|line| line.ends_with(".dump")).count()
         };
         assert_eq!(listed(ran(&[&all, "--database", WEIRD])), 2, "it is a pattern, too");
@@ -168,14 +168,14 @@ fn names_that_look_like_patterns() {
         let before = server.plain_dump(WEIRD);
         server.sql(WEIRD, "delete from s.lines; delete from s.items");
         let args = ["--database", WEIRD, "--yes", "--replace", "--schema", "s"];
-        desk.restore(&server, &server.url(WEIRD), &args).succeeded();
+        cli.restore(&server, &server.url(WEIRD), &args).succeeded();
         assert!(server.plain_dump(WEIRD) == before);
-        let saved = desk.run(&["ls", "latest", "--tag", "before-restore"]).succeeded().out;
+        let saved = cli.run(&["ls", "latest", "--tag", "before-restore"]).succeeded().out;
         assert!(saved.contains(&format!("/{WEIRD}.dump")), "{saved}");
         assert_eq!(saved.matches(".dump").count(), 1, "{saved}");
 
         server.sql(SUPERUSER, &format!("drop database {}", quoted(WEIRD)));
-        desk.restore(&server, &server.url(""), &["--database", "we*", "--yes"]).succeeded();
+        cli.restore(&server, &server.url(""), &["--database", "we*", "--yes"]).succeeded();
         assert!(server.plain_dump(WEIRD) == before);
         assert_eq!(server.databases().iter().filter(|name| name.starts_with("we")).count(), 3);
     }
@@ -188,13 +188,13 @@ fn the_servers_own_version_comes_first() {
     let server = server(Version::Fifteen);
     let name = unique("own");
     server.create(&name, "UTF8");
-    let desk = Desk::new();
-    let mut command = desk.command(&["--quiet", "backup"]);
+    let cli = Cli::new();
+    let mut command = cli.command(&["--quiet", "backup"]);
     let folders = [Version::Eighteen.bin(), Version::Fifteen.bin(), "/bin".into()];
     let path = std::env::join_paths(folders);
     command.env("PATH", path.unwrap()).arg(format!("postgres-dump:{}", server.url(&name)));
     assert!(command.status().unwrap().success());
-    let said = desk.run(&["--json", "snapshots"]).succeeded().out;
+    let said = cli.run(&["--json", "snapshots"]).succeeded().out;
     assert!(said.contains("\"pg_dump\":\"15."), "{said}");
 }
 
@@ -206,11 +206,11 @@ fn what_programs_miss_is_explained() {
     let server = server(Version::Eighteen);
     let name = unique("hints");
     small(server, &name);
-    let desk = Desk::new();
+    let cli = Cli::new();
     let plain = "create table t (c int); alter table t alter column c set (pg_attver=1);\n\
                  -- PostgreSQL database dump complete\n";
-    desk.store(&[("databases/x.sql", plain.as_bytes())]);
-    let ran = desk.restore(server, &server.url(&unique("copy")), &["--yes"]);
+    cli.store(&[("databases/x.sql", plain.as_bytes())]);
+    let ran = cli.restore(server, &server.url(&unique("copy")), &["--yes"]);
     let said = ran.failed("unrecognized parameter").err;
     assert!(said.contains("with its own version"), "{said}");
 
@@ -218,7 +218,7 @@ fn what_programs_miss_is_explained() {
     let bin = bin.to_str().unwrap();
     let url = format!("postgres-dump:{}", server.url(&name));
     let unset = "env -u PGHOST -u PGPORT -u PGHOSTADDR";
-    let ran = desk.run(&["backup", &url, "--pg-bin", bin, "--pg-command", unset]);
+    let ran = cli.run(&["backup", &url, "--pg-bin", bin, "--pg-command", unset]);
     let said = ran.failed("connection to server").err;
     assert!(said.contains("-e PGHOST -e PGPORT"), "{said}");
 
@@ -226,14 +226,14 @@ fn what_programs_miss_is_explained() {
     let old = self::server(Version::Fifteen);
     let name = unique("newer");
     old.create(&name, "UTF8");
-    let ran = desk.run(&["backup", "--pg-bin", bin, &format!("postgres-dump:{}", old.url(&name))]);
+    let ran = cli.run(&["backup", "--pg-bin", bin, &format!("postgres-dump:{}", old.url(&name))]);
     let said = ran.succeeded().err;
     assert!(said.contains("postgresql-client-15"), "{said}");
 
-    let seen = desk.path("seen");
+    let seen = cli.path("seen");
     let tells = format!("sh -c 'env >>{}; exec \"$@\"' sh", seen.display());
     let mut command =
-        desk.command(&["--quiet", "backup", &url, "--pg-bin", bin, "--pg-command", &tells]);
+        cli.command(&["--quiet", "backup", &url, "--pg-bin", bin, "--pg-command", &tells]);
     command.env("ICECORE_LATER", "secret").env("OTHER", "seen");
     assert!(command.status().unwrap().success());
     let seen = std::fs::read_to_string(seen).unwrap();

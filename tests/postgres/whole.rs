@@ -1,6 +1,6 @@
 //! A whole server, by the program alone: backed up, and brought back into another.
 
-use super::desk::{Desk, assert_same};
+use super::cli::{Cli, assert_same};
 use super::restoring::{full, small};
 use crate::common::postgres::{SUPERUSER, Server, VERSIONS, Version, quoted, server, unique};
 use std::process::Stdio;
@@ -61,16 +61,16 @@ fn created(server: &Server, database: &str) -> String {
 #[test]
 fn a_server_comes_back() {
     for version in VERSIONS {
-        let desk = Desk::new();
+        let cli = Cli::new();
         let old = busy(version);
         let bin = old.bin();
         let bin = ["--pg-bin", bin.to_str().unwrap()];
         let source = format!("postgres-dump:{}", old.url(""));
         let name = ["--postgres-name", "main", "--row-counts", "--all-databases"];
-        desk.run(&[&["backup", &source], &bin[..], &name[..]].concat()).succeeded();
+        cli.run(&[&["backup", &source], &bin[..], &name[..]].concat()).succeeded();
         let new = Server::start(version, &[]);
         let into = ["restore", "latest", "--into", &new.url(""), "--globals", "--yes"];
-        let ran = desk.run(&[&into[..], &bin[..]].concat()).succeeded();
+        let ran = cli.run(&[&into[..], &bin[..]].concat()).succeeded();
         assert!(ran.out.contains("roles made: Odd Owner"), "{}", ran.out);
         assert!(ran.out.contains("were counted, all as dumped"), "{}", ran.out);
         assert_eq!(new.databases(), old.databases(), "{version:?}");
@@ -82,10 +82,10 @@ fn a_server_comes_back() {
                      where rolname !~ '^pg_' and rolname <> 'postgres' order by 1";
         assert_eq!(new.sql(SUPERUSER, roles), old.sql(SUPERUSER, roles));
         // A second time, everything is there.
-        let again = desk.run(&[&into[..], &bin[..]].concat()).failed("--replace");
+        let again = cli.run(&[&into[..], &bin[..]].concat()).failed("--replace");
         assert!(!again.err.contains("secret"), "{}", again.err);
         let replaced = [&into[..], &bin[..], &["--replace", "-j", "2"]].concat();
-        desk.run(&replaced).succeeded();
+        cli.run(&replaced).succeeded();
         assert_eq!(new.databases(), old.databases(), "{version:?}");
         assert_eq!(created(&new, "latin 1"), created(&old, "latin 1"));
     }
@@ -99,17 +99,17 @@ fn dumps_are_streamed() {
         let name = unique("app");
         small(server, &name);
         let before = server.plain_dump(&name);
-        let desk = Desk::new();
+        let cli = Cli::new();
         let source = format!("postgres-dump:{}", server.url(&name));
         let bin = server.bin();
         for (format, tool, suffix) in [("custom", "pg_restore", "dump"), ("plain", "psql", "sql")] {
             let backup = ["backup", &source, "--dump-format", format, "--postgres-name", "db"];
             let tools = ["--pg-bin", bin.to_str().unwrap()];
-            desk.run(&[&backup[..], &tools[..]].concat()).succeeded();
+            cli.run(&[&backup[..], &tools[..]].concat()).succeeded();
             let copy = unique("copy");
             server.create(&copy, "UTF8");
             let path = format!("/postgres/db/databases/{name}.{suffix}");
-            let mut dump = desk.command(&["dump", "latest", &path]);
+            let mut dump = cli.command(&["dump", "latest", &path]);
             let mut dump = dump.stdout(Stdio::piped()).spawn().unwrap();
             let mut taker = server.tool(tool, &copy);
             let taken = taker.args(["-d", &copy]).stdin(dump.stdout.take().unwrap()).output();
@@ -123,19 +123,19 @@ fn dumps_are_streamed() {
 #[test]
 fn no_password_is_in_the_process_list() {
     let server = server(Version::Fifteen);
-    let desk = Desk::new();
+    let cli = Cli::new();
     let [name, role] = [unique("slow"), unique("shy")];
     let password = "sesame-in-no-list";
     server.sql(SUPERUSER, &format!("create role {role} superuser login password '{password}'"));
-    desk.store(&[("databases/x.sql", b"select pg_sleep(1);")]);
-    let pass = desk.path("pgpass");
+    cli.store(&[("databases/x.sql", b"select pg_sleep(1);")]);
+    let pass = cli.path("pgpass");
     std::fs::write(&pass, format!("127.0.0.1:{}:*:{role}:{password}\n", server.port)).unwrap();
     let private = std::os::unix::fs::PermissionsExt::from_mode(0o600);
     std::fs::set_permissions(&pass, private).unwrap();
     let url = format!("postgres://{role}@127.0.0.1:{}/{name}", server.port);
     let bin = server.bin();
     let args = ["restore", "latest", "--pg-bin", bin.to_str().unwrap(), "--into", &url, "--yes"];
-    let mut command = desk.command(&args);
+    let mut command = cli.command(&args);
     command.env("PGPASSFILE", &pass).stdin(Stdio::null()).stdout(Stdio::null());
     let mut child = command.spawn().unwrap();
     let mut seen = String::new();

@@ -1,7 +1,7 @@
 //! Schemas and tables that come back within a database that stays: in one transaction, and saved
 //! before.
 
-use super::desk::{Desk, assert_same};
+use super::cli::{Cli, assert_same};
 use super::restoring::{full, small};
 use crate::common::postgres::{SUPERUSER, VERSIONS, Version, server, unique};
 
@@ -18,23 +18,23 @@ fn a_part_comes_back_in_place() {
         let name = unique("app");
         small(server, &name);
         let before = server.plain_dump(&name);
-        let desk = Desk::new();
-        desk.store_database(server, &name);
+        let cli = Cli::new();
+        cli.store_database(server, &name);
         let url = server.url(&name);
         server.sql(&name, "delete from s.lines; delete from s.items; delete from other");
-        desk.restore(server, &url, &["--yes", "--schema", "s"]).failed("--replace");
+        cli.restore(server, &url, &["--yes", "--schema", "s"]).failed("--replace");
         assert_eq!(server.sql(&name, COUNTS), "0|0|0");
-        let ran = desk.restore(server, &url, &["--yes", "--replace", "--schema", "s"]).succeeded();
+        let ran = cli.restore(server, &url, &["--yes", "--replace", "--schema", "s"]).succeeded();
         assert!(ran.out.contains("replace within it schema s"), "{}", ran.out);
         assert_eq!(server.sql(&name, COUNTS), "100|1000|0");
 
         // What was there before is in the repository, under a tag of its own.
-        let saved = desk.run(&["ls", "latest", "--tag", "before-restore"]).succeeded();
+        let saved = cli.run(&["ls", "latest", "--tag", "before-restore"]).succeeded();
         assert!(saved.out.contains(&format!("/databases/{name}.dump")), "{}", saved.out);
 
         // It is not what `latest` means.
         let args = ["--yes", "--replace", "--table", "public.other"];
-        desk.restore(server, &url, &args).succeeded();
+        cli.restore(server, &url, &args).succeeded();
         assert_eq!(server.sql(&name, COUNTS), "100|1000|1");
         assert_same(&server.plain_dump(&name), &before, "dump");
     }
@@ -47,8 +47,8 @@ fn nothing_else_goes_with_it() {
         let server = server(version);
         let name = unique("app");
         small(server, &name);
-        let desk = Desk::new();
-        desk.store_database(server, &name);
+        let cli = Cli::new();
+        cli.store_database(server, &name);
         server.sql(&name, "create view outside as select id from s.items; delete from s.lines");
         let before = server.plain_dump(&name);
         let url = server.url(&name);
@@ -56,7 +56,7 @@ fn nothing_else_goes_with_it() {
             (["--schema", "s"], "this would be lost: column id of view outside"),
             (["--table", "s.items"], "constraint lines_item_fkey on table s.lines depends on"),
         ] {
-            let ran = desk.restore(server, &url, &[&part[..], &["--yes", "--replace"]].concat());
+            let ran = cli.restore(server, &url, &[&part[..], &["--yes", "--replace"]].concat());
             ran.failed(words);
             assert_same(&server.plain_dump(&name), &before, "dump");
         }
@@ -91,8 +91,8 @@ fn without_the_right_to_create() {
             ),
         );
         let before = server.plain_dump(&name);
-        let desk = Desk::new();
-        desk.store_database(server, &name);
+        let cli = Cli::new();
+        cli.store_database(server, &name);
         server.sql(
             &name,
             &format!(
@@ -103,7 +103,7 @@ fn without_the_right_to_create() {
             ),
         );
         let url = server.url_of(&role, "p", &name);
-        let ran = desk.restore(server, &url, &["--yes", "--replace"]).succeeded();
+        let ran = cli.restore(server, &url, &["--yes", "--replace"]).succeeded();
         assert!(ran.out.contains("schema mine"), "{}", ran.out);
         assert_same(&server.plain_dump(&name), &before, &format!("{version:?}"));
     }
@@ -116,8 +116,8 @@ fn a_rich_database_in_place() {
     let server = server(Version::Eighteen);
     let name = unique("rich");
     full(server, &name);
-    let desk = Desk::new();
-    desk.store_database(server, &name);
+    let cli = Cli::new();
+    cli.store_database(server, &name);
     let before = server.plain_dump(&name);
     let url = server.url(&name);
     server.sql(
@@ -127,10 +127,10 @@ fn a_rich_database_in_place() {
     let changed = server.plain_dump(&name);
     let args = ["--yes", "--replace", "--schema", "app"];
     // A cast belongs to no schema, and would go with its type.
-    desk.restore(server, &url, &args).failed("cast");
+    cli.restore(server, &url, &args).failed("cast");
     assert_same(&server.plain_dump(&name), &changed, "dump");
     server.sql(&name, "drop cast (app.pair as text)");
-    desk.restore(server, &url, &args).succeeded();
+    cli.restore(server, &url, &args).succeeded();
     server.sql(&name, "create cast (app.pair as text) with inout");
     assert_same(&server.plain_dump(&name), &before, "dump");
 }

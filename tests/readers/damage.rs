@@ -12,10 +12,10 @@ use icecore::ops::find::{Hit, find};
 use icecore::ops::ls::ls;
 use icecore::ops::stats::{Totals, measure};
 use icecore::ops::tree::{self, Entry};
-use icecore::repo::{Place, Reader};
+use icecore::repo::{BlobLocation, Reader};
 
 /// A snapshot, and where the one node of its folder `/data/a` lies; the one after it is the same.
-fn with_lost_folder(repo: &TempRepo) -> (Snapshot, Place) {
+fn with_lost_folder(repo: &TempRepo) -> (Snapshot, BlobLocation) {
     let mut tree = Tree::default();
     tree.put("a/one", noise(1, 100));
     tree.put("b/c/three.log", noise(3, 300));

@@ -3,7 +3,7 @@
 use super::{no_trouble, noise, small, text};
 use crate::common::memory::{folder, items, node, stream};
 use crate::common::repo::TempRepo;
-use icecore::format::node::{FileTime, LinkGroup, NodeKind, Stamp};
+use icecore::format::directory::{FileTime, LinkGroup, NodeKind, Stamp};
 use icecore::format::snapshot::Snapshot;
 use icecore::ops::diff::{Change, diff};
 use icecore::ops::tree;

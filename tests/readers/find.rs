@@ -5,7 +5,7 @@ use crate::common::memory::{folder, items, node};
 use crate::common::repo::TempRepo;
 use icecore::env::Time;
 use icecore::error::Kind;
-use icecore::format::node::{FileTime, NodeKind};
+use icecore::format::directory::{FileTime, NodeKind};
 use icecore::ops::find::{EntryKind, FindOptions, Hit, find};
 use icecore::repo::Reader;
 use icecore::source::Item;

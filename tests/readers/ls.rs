@@ -4,7 +4,7 @@ use super::{no_trouble, noise, small, text};
 use crate::common::memory::{node, stream};
 use crate::common::repo::TempRepo;
 use icecore::error::Kind;
-use icecore::format::node::NodeKind;
+use icecore::format::directory::NodeKind;
 use icecore::format::snapshot::Snapshot;
 use icecore::ops::ls::{ls, mode_text, size};
 use icecore::repo::Reader;
@@ -62,7 +62,7 @@ fn modes_are_shown_as_letters() {
         (0o1777, "-rwxrwxrwt"),
         (0o1776, "-rwxrwxrwT"),
     ] {
-        let content = icecore::format::list::Content::default();
+        let content = icecore::format::content::Content::default();
         let mut file = node("x", NodeKind::File { content, database: None });
         file.meta.mode = mode;
         assert_eq!(mode_text(&file), expected, "{mode:o}");

@@ -3,7 +3,7 @@
 use super::{noise, small, text};
 use crate::common::repo::TempRepo;
 use icecore::error::Result;
-use icecore::format::node::Node;
+use icecore::format::directory::Node;
 use icecore::id::ChunkId;
 use icecore::ops::reach::{Lost, Needed, Reach, Trouble, Visitor};
 use icecore::ops::tree::{self, Entries, Entry};

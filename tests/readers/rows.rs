@@ -7,7 +7,7 @@ use icecore::format::index::{IndexEntry, PackRow, SegmentBuilder};
 use icecore::format::pack::Salt;
 use icecore::format::{BlobKind, Codec};
 use icecore::id::{ChunkId, PackId};
-use icecore::repo::{BlobSet, Place};
+use icecore::repo::{BlobLocation, BlobSet};
 use std::collections::HashSet;
 
 /// Entries of an index of several segments, which share packs and blobs, come pack by pack each
@@ -44,7 +44,7 @@ fn every_entry_is_met_once() {
         forger.segment(&segment.encode().unwrap());
     }
     let index = repo.repository.load_index().unwrap();
-    let all: HashSet<Place> = index.places().collect();
+    let all: HashSet<BlobLocation> = index.places().collect();
     assert_eq!(all.len(), 140_000);
 
     let mut met = HashSet::new();
@@ -53,7 +53,8 @@ fn every_entry_is_met_once() {
         .each_pack(&mut |pack, rows| {
             assert!(last < Some(pack), "packs come once, in order");
             last = Some(pack);
-            let places: Vec<Place> = rows.iter().map(|row| index.at(*row).unwrap()).collect();
+            let places: Vec<BlobLocation> =
+                rows.iter().map(|row| index.at(*row).unwrap()).collect();
             assert!(places.is_sorted_by_key(|place| place.offset));
             assert!(places.iter().all(|place| place.pack == pack));
             met.extend(places);
@@ -62,7 +63,7 @@ fn every_entry_is_met_once() {
         .unwrap();
     assert!(met == all);
 
-    let ordered: Vec<Place> = index.in_order().collect();
+    let ordered: Vec<BlobLocation> = index.in_order().collect();
     assert!(ordered.is_sorted_by_key(|place| place.id) && ordered.len() == all.len());
     assert!(ordered.into_iter().collect::<HashSet<_>>() == all);
 

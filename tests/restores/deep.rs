@@ -1,6 +1,6 @@
 //! Trees as deep as they may be, and stacks as small as a shell sets them.
 
-use crate::common::desk::Desk;
+use crate::common::cli::Cli;
 use icecore::limits::DIRECTORY_DEPTH_MAX;
 use std::fs;
 use std::process::Command;
@@ -9,10 +9,10 @@ use std::process::Command;
 /// on a stack of half a mebibyte.
 #[test]
 fn the_deepest_tree_on_a_small_stack() {
-    let desk = Desk::new();
-    let mut here = fs::File::open(desk.path("src")).unwrap();
+    let cli = Cli::new();
+    let mut here = fs::File::open(cli.path("src")).unwrap();
     // Depth counts from the root of the snapshot.
-    let above = desk.path("src").components().count() - 1;
+    let above = cli.path("src").components().count() - 1;
     for _ in 0..DIRECTORY_DEPTH_MAX - above {
         rustix::fs::mkdirat(&here, "directory", rustix::fs::Mode::RWXU).unwrap();
         let flags = rustix::fs::OFlags::DIRECTORY;
@@ -29,10 +29,10 @@ fn the_deepest_tree_on_a_small_stack() {
         let output = Command::new("sh")
             .args(["-c", "ulimit -s 512; exec \"$@\"", "sh", env!("CARGO_BIN_EXE_icecore")])
             .arg("--key-file")
-            .arg(desk.path("key"))
+            .arg(cli.path("key"))
             .args(args)
-            .env("ICECORE_REPOSITORY", desk.path("repo"))
-            .current_dir(desk.folder())
+            .env("ICECORE_REPOSITORY", cli.path("repo"))
+            .current_dir(cli.folder())
             .output()
             .unwrap();
         let said = String::from_utf8_lossy(&output.stderr).into_owned();
@@ -41,7 +41,7 @@ fn the_deepest_tree_on_a_small_stack() {
         String::from_utf8(output.stdout).unwrap()
     };
     run(&["backup", "src"]);
-    fs::write(desk.path("src/a"), b"other").unwrap();
+    fs::write(cli.path("src/a"), b"other").unwrap();
     run(&["backup", "src"]);
     run(&["restore", "latest", "-t", "out", "--verify"]);
     let again = ["restore", "latest", "-t", "out", "--verify", "--overwrite", "if-changed"];

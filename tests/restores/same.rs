@@ -1,9 +1,9 @@
 //! What is the same file: the same link group and the same content.
 
-use crate::common::desk::Desk;
+use crate::common::cli::Cli;
 use crate::common::target::{directory, names, node, open};
-use icecore::format::list::{Content, Piece};
-use icecore::format::node::{LinkGroup, Node, NodeKind};
+use icecore::format::content::{Content, Piece};
+use icecore::format::directory::{LinkGroup, Node, NodeKind};
 use icecore::sink::files::{FilesSink, Overwrite};
 use icecore::sink::{Placed, Sink};
 use std::fs;
@@ -48,7 +48,7 @@ fn the_same_group_and_the_same_content() {
     no_link.meta.link_group = None;
     put(&mut target, &no_link);
     let mut later = named("e", 5);
-    let born = Some(icecore::format::node::FileTime(1, 0));
+    let born = Some(icecore::format::directory::FileTime(1, 0));
     later.meta.link_group = Some(LinkGroup { born, ..GROUP });
     put(&mut target, &later);
     let mut pipe = node("f", NodeKind::Fifo);
@@ -68,16 +68,16 @@ fn the_same_group_and_the_same_content() {
 /// leaves out the first name, the next one becomes the file.
 #[test]
 fn links_across_parts_and_past_patterns() {
-    let desk = Desk::new();
-    fs::create_dir(desk.path("two")).unwrap();
-    fs::hard_link(desk.path("src/a"), desk.path("src/b")).unwrap();
-    fs::hard_link(desk.path("src/a"), desk.path("two/c")).unwrap();
-    fs::write(desk.path("two/equal"), fs::read(desk.path("src/a")).unwrap()).unwrap();
-    desk.run(&["backup", "src", "two"]).success();
+    let cli = Cli::new();
+    fs::create_dir(cli.path("two")).unwrap();
+    fs::hard_link(cli.path("src/a"), cli.path("src/b")).unwrap();
+    fs::hard_link(cli.path("src/a"), cli.path("two/c")).unwrap();
+    fs::write(cli.path("two/equal"), fs::read(cli.path("src/a")).unwrap()).unwrap();
+    cli.run(&["backup", "src", "two"]).success();
     let restored = |out: &str, patterns: &[&str]| {
         let args = [&["restore", "latest", "--verify", "-t", out], patterns].concat();
-        desk.run(&args).success();
-        desk.path(out).join(desk.text("").trim_start_matches('/'))
+        cli.run(&args).success();
+        cli.path(out).join(cli.text("").trim_start_matches('/'))
     };
     let all = restored("all", &[]);
     assert_eq!(inode(&all, "src/a"), inode(&all, "src/b"));
@@ -86,5 +86,5 @@ fn links_across_parts_and_past_patterns() {
     let some = restored("some", &["--exclude", "a"]);
     assert!(!some.join("src/a").exists());
     assert_eq!(inode(&some, "src/b"), inode(&some, "two/c"));
-    assert_eq!(fs::read(some.join("src/b")).unwrap(), fs::read(desk.path("src/a")).unwrap());
+    assert_eq!(fs::read(some.join("src/b")).unwrap(), fs::read(cli.path("src/a")).unwrap());
 }

@@ -1,68 +1,68 @@
 //! What is a sibling of a database, and what becomes of it.
 
 use super::{beside, rows, torn_without_its_log, whole};
-use crate::common::desk::{Desk, stderr};
+use crate::common::cli::{Cli, stderr};
 use crate::common::target::{captured, directory, file, names, node, open, write};
 use icecore::error::Kind;
-use icecore::format::node::NodeKind;
+use icecore::format::directory::NodeKind;
 use icecore::sink::files::Overwrite;
 use icecore::sink::{Placed, Sink};
 use std::fs;
 
 const OVER: [&str; 4] = ["-t", "out", "--overwrite", "always"];
 
-fn restore(desk: &Desk, more: &[&str]) -> assert_cmd::assert::Assert {
-    let src = desk.text("src");
-    desk.run(&[&["restore", &format!("latest:{src}")], &OVER[..], more].concat())
+fn restore(cli: &Cli, more: &[&str]) -> assert_cmd::assert::Assert {
+    let src = cli.text("src");
+    cli.run(&[&["restore", &format!("latest:{src}")], &OVER[..], more].concat())
 }
 
 /// The log of another database does not survive beside one that was stored as a plain file.
 #[test]
 fn a_foreign_log_goes_beside_a_plain_file() {
-    let desk = Desk::new();
-    whole(&desk.path("src/a.db"), 10);
-    desk.run(&["backup", "src", "--no-sqlite"]).success();
-    fs::create_dir(desk.path("out")).unwrap();
-    torn_without_its_log(&desk.path("out/a.db"), 77);
-    fs::write(desk.path("out/a.db-journal"), b"old").unwrap();
-    restore(&desk, &["--verify"]).success();
-    assert_eq!(names(&desk.path("out")), ["a", "a.db", "link", "sub"]);
-    assert_eq!(rows(&desk.path("out/a.db")), Ok(10));
+    let cli = Cli::new();
+    whole(&cli.path("src/a.db"), 10);
+    cli.run(&["backup", "src", "--no-sqlite"]).success();
+    fs::create_dir(cli.path("out")).unwrap();
+    torn_without_its_log(&cli.path("out/a.db"), 77);
+    fs::write(cli.path("out/a.db-journal"), b"old").unwrap();
+    restore(&cli, &["--verify"]).success();
+    assert_eq!(names(&cli.path("out")), ["a", "a.db", "link", "sub"]);
+    assert_eq!(rows(&cli.path("out/a.db")), Ok(10));
 }
 
 /// A database from standard input is one, too, when it comes back.
 #[test]
 fn a_foreign_log_goes_beside_a_stream() {
-    let desk = Desk::new();
-    whole(&desk.path("a.db"), 10);
-    let bytes = fs::read(desk.path("a.db")).unwrap();
-    let mut command = desk.command();
-    command.arg("--key-file").arg(desk.path("key")).args(["backup", "--stdin"]);
+    let cli = Cli::new();
+    whole(&cli.path("a.db"), 10);
+    let bytes = fs::read(cli.path("a.db")).unwrap();
+    let mut command = cli.command();
+    command.arg("--key-file").arg(cli.path("key")).args(["backup", "--stdin"]);
     command.args(["--stdin-filename", "a.db"]).write_stdin(bytes).assert().success();
-    fs::create_dir(desk.path("out")).unwrap();
-    torn_without_its_log(&desk.path("out/a.db"), 77);
-    desk.run(&[&["restore", "latest:/a.db"], &OVER[..]].concat()).success();
-    assert_eq!(names(&desk.path("out")), ["a.db"]);
-    assert_eq!(rows(&desk.path("out/a.db")), Ok(10));
+    fs::create_dir(cli.path("out")).unwrap();
+    torn_without_its_log(&cli.path("out/a.db"), 77);
+    cli.run(&[&["restore", "latest:/a.db"], &OVER[..]].concat()).success();
+    assert_eq!(names(&cli.path("out")), ["a.db"]);
+    assert_eq!(rows(&cli.path("out/a.db")), Ok(10));
 }
 
 /// A second name of a database gets what the first one gets, captured through SQLite or not.
 #[test]
 fn a_foreign_log_goes_beside_a_second_name() {
     for how in [&["backup", "src"][..], &["backup", "src", "--no-sqlite"]] {
-        let desk = Desk::new();
-        whole(&desk.path("src/a.db"), 10);
-        fs::hard_link(desk.path("src/a.db"), desk.path("src/sub/z.db")).unwrap();
-        fs::hard_link(desk.path("src/a.db"), desk.path("src/z.db")).unwrap();
-        desk.run(how).success();
-        fs::create_dir_all(desk.path("out/sub")).unwrap();
-        torn_without_its_log(&desk.path("out/sub/z.db"), 77);
-        torn_without_its_log(&desk.path("out/z.db"), 78);
-        restore(&desk, &[]).success();
-        assert_eq!(names(&desk.path("out")), ["a", "a.db", "link", "sub", "z.db"], "{how:?}");
-        assert_eq!(names(&desk.path("out/sub")), ["b", "z.db"], "{how:?}");
-        assert_eq!(rows(&desk.path("out/sub/z.db")), Ok(10), "{how:?}");
-        assert_eq!(rows(&desk.path("out/z.db")), Ok(10), "{how:?}");
+        let cli = Cli::new();
+        whole(&cli.path("src/a.db"), 10);
+        fs::hard_link(cli.path("src/a.db"), cli.path("src/sub/z.db")).unwrap();
+        fs::hard_link(cli.path("src/a.db"), cli.path("src/z.db")).unwrap();
+        cli.run(how).success();
+        fs::create_dir_all(cli.path("out/sub")).unwrap();
+        torn_without_its_log(&cli.path("out/sub/z.db"), 77);
+        torn_without_its_log(&cli.path("out/z.db"), 78);
+        restore(&cli, &[]).success();
+        assert_eq!(names(&cli.path("out")), ["a", "a.db", "link", "sub", "z.db"], "{how:?}");
+        assert_eq!(names(&cli.path("out/sub")), ["b", "z.db"], "{how:?}");
+        assert_eq!(rows(&cli.path("out/sub/z.db")), Ok(10), "{how:?}");
+        assert_eq!(rows(&cli.path("out/z.db")), Ok(10), "{how:?}");
     }
 }
 
@@ -70,19 +70,19 @@ fn a_foreign_log_goes_beside_a_second_name() {
 /// stays between them; before the folder is complete, nothing of the old is touched.
 #[test]
 fn a_plain_file_comes_back_with_its_own_log() {
-    let desk = Desk::new();
-    torn_without_its_log(&desk.path("src/a.db"), 10);
-    desk.run(&["backup", "src", "--no-sqlite"]).success();
-    fs::create_dir(desk.path("out")).unwrap();
-    torn_without_its_log(&desk.path("out/a.db"), 77);
-    fs::write(desk.path("out/a.db-journal"), b"old").unwrap();
-    restore(&desk, &["--verify"]).success();
-    assert!(!desk.path("out/a.db-journal").exists());
-    assert_eq!(rows(&desk.path("out/a.db")), Ok(10));
+    let cli = Cli::new();
+    torn_without_its_log(&cli.path("src/a.db"), 10);
+    cli.run(&["backup", "src", "--no-sqlite"]).success();
+    fs::create_dir(cli.path("out")).unwrap();
+    torn_without_its_log(&cli.path("out/a.db"), 77);
+    fs::write(cli.path("out/a.db-journal"), b"old").unwrap();
+    restore(&cli, &["--verify"]).success();
+    assert!(!cli.path("out/a.db-journal").exists());
+    assert_eq!(rows(&cli.path("out/a.db")), Ok(10));
 
     let dir = tempfile::tempdir().unwrap();
     torn_without_its_log(&dir.path().join("a.db"), 77);
-    let stored = [fs::read(desk.path("src/a.db")), fs::read(desk.path("src/a.db-wal"))];
+    let stored = [fs::read(cli.path("src/a.db")), fs::read(cli.path("src/a.db-wal"))];
     let mut target = open(dir.path(), Overwrite::Always);
     write(&mut target, &file("a.db"), stored[0].as_ref().unwrap()).unwrap();
     write(&mut target, &file("a.db-wal"), stored[1].as_ref().unwrap()).unwrap();
@@ -96,22 +96,22 @@ fn a_plain_file_comes_back_with_its_own_log() {
 /// that one item is refused, with the reason; a rehearsal says the same.
 #[test]
 fn a_log_is_not_put_beside_another_moment() {
-    let desk = Desk::new();
-    torn_without_its_log(&desk.path("src/a.db"), 10);
-    desk.run(&["backup", "src", "--no-sqlite"]).success();
-    fs::create_dir(desk.path("out")).unwrap();
-    whole(&desk.path("out/a.db"), 77);
+    let cli = Cli::new();
+    torn_without_its_log(&cli.path("src/a.db"), 10);
+    cli.run(&["backup", "src", "--no-sqlite"]).success();
+    fs::create_dir(cli.path("out")).unwrap();
+    whole(&cli.path("out/a.db"), 77);
     for more in [&["--include", "a.db-wal"][..], &["--include", "a.db-wal", "--dry-run"]] {
-        let said = restore(&desk, more).code(3);
+        let said = restore(&cli, more).code(3);
         assert!(stderr(&said).contains("another moment"), "{}", stderr(&said));
-        assert_eq!(names(&desk.path("out")), ["a.db"]);
+        assert_eq!(names(&cli.path("out")), ["a.db"]);
     }
-    let wal = desk.text("src/a.db-wal");
-    desk.run(&[&["restore", &format!("latest:{wal}")], &OVER[..]].concat()).code(3);
-    assert_eq!(rows(&desk.path("out/a.db")), Ok(77));
+    let wal = cli.text("src/a.db-wal");
+    cli.run(&[&["restore", &format!("latest:{wal}")], &OVER[..]].concat()).code(3);
+    assert_eq!(rows(&cli.path("out/a.db")), Ok(77));
     // Beside no database it is a file like any other.
-    desk.run(&["restore", &format!("latest:{wal}"), "-t", "empty"]).success();
-    assert_eq!(names(&desk.path("empty")), ["a.db-wal"]);
+    cli.run(&["restore", &format!("latest:{wal}"), "-t", "empty"]).success();
+    assert_eq!(names(&cli.path("empty")), ["a.db-wal"]);
 }
 
 /// Beside a database that was captured whole, what a repository holds under the name of its log is

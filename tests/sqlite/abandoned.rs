@@ -1,7 +1,7 @@
 //! Children whose parent is gone: they let go of the database at once, whatever they are doing.
 
 use super::make;
-use crate::common::desk::Desk;
+use crate::common::cli::Cli;
 use rusqlite::Connection;
 use std::fs;
 use std::io::Read;
@@ -115,15 +115,15 @@ fn readers_of(path: &Path) -> Vec<String> {
 /// `kill -9` of a backup that verifies takes the reading child with it, and its locks.
 #[test]
 fn a_killed_backup_leaves_no_reader() {
-    let desk = Desk::new();
-    let path = desk.path("src/slow.db");
+    let cli = Cli::new();
+    let path = cli.path("src/slow.db");
     slow_to_check(&path);
     let mut backup = Command::new(env!("CARGO_BIN_EXE_icecore"))
-        .env("ICECORE_REPOSITORY", desk.path("repo"))
+        .env("ICECORE_REPOSITORY", cli.path("repo"))
         .arg("--key-file")
-        .arg(desk.path("key"))
+        .arg(cli.path("key"))
         .args(["-q", "backup", "--verify-source", "full"])
-        .arg(desk.path("src"))
+        .arg(cli.path("src"))
         .spawn()
         .unwrap();
     assert!(soon(|| !readers_of(&path).is_empty()));

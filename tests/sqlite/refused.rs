@@ -1,7 +1,7 @@
 //! Files that begin like a database and that SQLite refuses for what is in them.
 
 use super::{make, reader, reader_as_nobody};
-use crate::common::desk::{Desk, lines, stderr, stdout};
+use crate::common::cli::{Cli, lines, stderr, stdout};
 use crate::common::repo::TempRepo;
 use icecore::source::files::{FilesOptions, FilesSource};
 use icecore::source::sqlite::{Opened, SqliteReader};
@@ -24,8 +24,8 @@ fn encrypted(length: usize) -> Vec<u8> {
 /// program says what is not right with it.
 #[test]
 fn any_damaged_header_is_stored() {
-    let desk = Desk::new();
-    let sound = desk.path("sound.db");
+    let cli = Cli::new();
+    let sound = cli.path("sound.db");
     drop(make(&sound, "delete", 4096, 300));
     let sound = fs::read(sound).unwrap();
     let mut names = Vec::new();
@@ -34,16 +34,16 @@ fn any_damaged_header_is_stored() {
             let mut bytes = sound.clone();
             bytes[at] = value;
             let name = format!("{at:03}-{value}");
-            fs::write(desk.path("src").join(&name), bytes).unwrap();
+            fs::write(cli.path("src").join(&name), bytes).unwrap();
             names.push(name);
         }
     }
-    let said = stdout(&desk.run(&["--json", "backup", "src"]).code(3));
+    let said = stdout(&cli.run(&["--json", "backup", "src"]).code(3));
     let summary = lines(&said).pop().unwrap();
     assert_eq!(summary["failed"], 0);
-    let nodes = desk.json(&["ls", "latest"]);
-    let target = desk.text("back");
-    desk.run(&["restore", "latest", "--target", &target]).success();
+    let nodes = cli.json(&["ls", "latest"]);
+    let target = cli.text("back");
+    cli.run(&["restore", "latest", "--target", &target]).success();
     let mut files = 0;
     for name in &names {
         let node = nodes.iter().find(|node| node["name"] == name.as_str()).unwrap();
@@ -52,7 +52,7 @@ fn any_damaged_header_is_stored() {
         }
         files += 1;
         assert!(node["taint"].as_str().unwrap().contains("SQLite refuses it"), "{node}");
-        let path = desk.path("src").join(name);
+        let path = cli.path("src").join(name);
         let back = format!("{target}{}", path.display());
         assert!(fs::read(back).unwrap() == fs::read(path).unwrap(), "{name}");
     }
@@ -64,8 +64,8 @@ fn any_damaged_header_is_stored() {
 /// when nothing changed, and a change in the log alone is seen.
 #[test]
 fn a_refused_database_brings_what_belongs_to_it() {
-    let desk = Desk::new();
-    let at = |name: &str| desk.path("src").join(name);
+    let cli = Cli::new();
+    let at = |name: &str| cli.path("src").join(name);
     let large = encrypted(700_000);
     for (main, bytes) in [("enc.db", &encrypted(9000)), ("large.db", &large)] {
         fs::write(at(main), bytes).unwrap();
@@ -77,13 +77,13 @@ fn a_refused_database_brings_what_belongs_to_it() {
         if round == 2 {
             fs::write(at("enc.db-wal"), b"more").unwrap();
         }
-        let heard = stderr(&desk.run(&["backup", "src"]).code(3));
+        let heard = stderr(&cli.run(&["backup", "src"]).code(3));
         for main in ["enc.db:", "large.db:"] {
             let told = heard.lines().find(|line| line.contains(main)).expect(&heard);
             assert!(told.contains("SQLite refuses it, it is stored as a file: it is no"), "{told}");
             assert!(!heard.contains("one state of"), "{heard}");
         }
-        let listed = desk.says(&["ls", "latest"]);
+        let listed = cli.says(&["ls", "latest"]);
         let names: Vec<&str> =
             listed.lines().filter_map(|line| line.rsplit_once('/')).map(|(_, name)| name).collect();
         let stored = ["", "-a", "-journal", "-kept", "-wal", "-z"];
@@ -94,27 +94,27 @@ fn a_refused_database_brings_what_belongs_to_it() {
         }
         for name in ["enc.db", "enc.db-wal", "large.db", "large.db-journal"] {
             let wanted = format!("latest:{}", at(name).display());
-            let dumped = desk.run(&["dump", &wanted]).success();
+            let dumped = cli.run(&["dump", &wanted]).success();
             assert!(dumped.get_output().stdout == fs::read(at(name)).unwrap(), "{name}");
         }
     }
     // One file alone has no room for others.
     let alone = at("enc.db").display().to_string();
-    let heard = stderr(&desk.run(&["backup", &alone]).code(3));
+    let heard = stderr(&cli.run(&["backup", &alone]).code(3));
     assert!(!heard.contains("one state of"), "{heard}");
     assert!(heard.contains("enc.db-wal belongs to it and is not in this snapshot"), "{heard}");
     let named = format!("sqlite:{alone}");
-    let heard = stderr(&desk.run(&["backup", &named]).code(1));
+    let heard = stderr(&cli.run(&["backup", &named]).code(1));
     assert!(heard.contains("it is no SQLite database, or an encrypted one"), "{heard}");
-    desk.run(&["check", "--read-data"]).success();
+    cli.run(&["check", "--read-data"]).success();
 }
 
 /// Each name of a refused database brings what stands beside it, and what belongs to another name is
 /// not taken for it.
 #[test]
 fn each_name_of_a_refused_database_brings_its_own() {
-    let desk = Desk::new();
-    let at = |name: &str| desk.path("src").join(name);
+    let cli = Cli::new();
+    let at = |name: &str| cli.path("src").join(name);
     fs::write(at("a.db"), encrypted(9000)).unwrap();
     fs::hard_link(at("a.db"), at("z.db")).unwrap();
     let logs = [("a.db-journal", "of the first"), ("z.db-journal", "of the second")];
@@ -123,14 +123,14 @@ fn each_name_of_a_refused_database_brings_its_own() {
             let _ = fs::remove_file(at(name));
         }
         kept.iter().for_each(|(name, text)| fs::write(at(name), text).unwrap());
-        let heard = stderr(&desk.run(&["backup", "src"]).code(3));
+        let heard = stderr(&cli.run(&["backup", "src"]).code(3));
         assert_eq!(heard.matches("SQLite refuses it").count(), 2, "{heard}");
-        let listed = desk.says(&["ls", "latest"]);
+        let listed = cli.says(&["ls", "latest"]);
         for (name, text) in logs {
             let expected = kept.iter().any(|(kept, _)| *kept == name);
             assert_eq!(listed.contains(name), expected, "{name}: {listed}");
             if expected {
-                assert_eq!(desk.says(&["dump", &format!("latest:{}", at(name).display())]), text);
+                assert_eq!(cli.says(&["dump", &format!("latest:{}", at(name).display())]), text);
             }
         }
     }

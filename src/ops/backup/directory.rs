@@ -1,8 +1,8 @@
 //! A directory that is being written, in the order of names.
 
 use crate::error::{Error, Kind, Result};
-use crate::format::list::TreeRef;
-use crate::format::node::{Node, NodeKind};
+use crate::format::content::TreeRef;
+use crate::format::directory::{Node, NodeKind};
 use crate::repo::Session;
 use crate::source::Entry;
 use crate::stream::DirectoryWriter;

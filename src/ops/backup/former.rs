@@ -1,8 +1,8 @@
 //! What stood in a source's parents, read along with the source in the order of names.
 
 use super::parent::Parent;
-use crate::format::list::TreeRef;
-use crate::format::node::{Node, NodeKind};
+use crate::format::content::TreeRef;
+use crate::format::directory::{Node, NodeKind};
 use crate::ops::tree::Entry;
 use crate::repo::Reader;
 use crate::stream::DirectoryEntries;

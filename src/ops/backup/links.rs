@@ -2,7 +2,7 @@
 //! others.
 
 use super::taints::Verdict;
-use crate::format::node::{LinkGroup, Node};
+use crate::format::directory::{LinkGroup, Node};
 use crate::limits::{LINKED_NODE_MAX, LINKS_MAX};
 use crate::source::{SameFile, SameState};
 use std::collections::hash_map::Entry;

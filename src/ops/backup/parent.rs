@@ -1,7 +1,7 @@
 //! The parents that a source leans on: the newest snapshots that hold its past, or some of it.
 
-use crate::format::list::TreeRef;
-use crate::format::node::Node;
+use crate::format::content::TreeRef;
+use crate::format::directory::Node;
 use crate::format::snapshot::{Part, Snapshot, SourceName};
 use crate::id::SnapshotId;
 use crate::ops::ls;

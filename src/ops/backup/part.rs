@@ -11,7 +11,7 @@ use super::tell;
 use super::tree::Tree;
 use crate::env::Time;
 use crate::error::{Error, Kind, Result};
-use crate::format::node::{Node, NodeKind};
+use crate::format::directory::{Node, NodeKind};
 use crate::format::snapshot::{Part, SourceName, Summary};
 use crate::id::SnapshotId;
 use crate::limits::{DIRECTORY_DEPTH_MAX, WARNINGS_MAX};

@@ -1,7 +1,7 @@
 //! What a parent's entry is good for where a stamp proves that the file is the same.
 
-use crate::format::list::Content;
-use crate::format::node::{Metadata, Node};
+use crate::format::content::Content;
+use crate::format::directory::{Metadata, Node};
 use crate::repo::Reader;
 use crate::source::Entry;
 use crate::stream::Pieces;

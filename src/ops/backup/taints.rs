@@ -3,7 +3,7 @@
 
 use crate::env::Time;
 use crate::error::{Error, Kind};
-use crate::format::node::{Scrutiny, Taint};
+use crate::format::directory::{Scrutiny, Taint};
 use crate::format::snapshot::{Part, TaintedEntry};
 use crate::limits::TAINTS_MAX;
 use std::collections::{BTreeMap, BTreeSet};

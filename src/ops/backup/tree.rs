@@ -2,7 +2,7 @@
 
 use super::directory::OpenDirectory;
 use crate::error::{Error, Kind, Result};
-use crate::format::node::Node;
+use crate::format::directory::Node;
 use crate::repo::Session;
 use crate::source::Entry;
 use crate::stream::DirectoryWriter;

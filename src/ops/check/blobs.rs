@@ -2,7 +2,7 @@
 
 use crate::error::{Error, Kind, Result};
 use crate::id::{BaseId, ChunkId};
-use crate::repo::{Index, Place, Plain, Reader, Row};
+use crate::repo::{BlobLocation, EntryRef, Index, Plain, Reader};
 use rayon::prelude::*;
 use std::collections::HashMap;
 
@@ -28,8 +28,8 @@ pub(super) fn unreadable<'p>(
     reader: &Reader<'_>,
     index: &Index,
     pack: &[u8],
-    places: &'p [(Row, Place)],
-) -> Vec<(Row, &'p Place, Trouble)> {
+    places: &'p [(EntryRef, BlobLocation)],
+) -> Vec<(EntryRef, &'p BlobLocation, Trouble)> {
     let bases: HashMap<BaseId, ChunkId> = places
         .iter()
         .flat_map(|(_, place)| &place.bases)
@@ -49,7 +49,7 @@ pub(super) fn unreadable<'p>(
 fn read_blob(
     reader: &Reader<'_>,
     pack: &[u8],
-    place: &Place,
+    place: &BlobLocation,
     plains: &HashMap<BaseId, Result<Plain>>,
 ) -> Result<(), Trouble> {
     let short = || Error::damaged("read chunk", place.id, "its pack ends before it");

@@ -5,7 +5,7 @@ use crate::error::{Error, Kind};
 use crate::format::Holds;
 use crate::id::{ChunkId, PackId, SeriesId, SnapshotId};
 use crate::ops::series::{Flaw, Gap};
-use crate::repo::{Index, Place};
+use crate::repo::{BlobLocation, Index};
 use serde::Serialize;
 use std::collections::{BTreeSet, HashMap};
 use std::fmt;
@@ -131,8 +131,8 @@ impl Finding {
     }
 
     /// A blob cannot be read.
-    pub(super) fn blob(place: &Place, error: Error) -> Self {
-        let Place { id, pack, offset, .. } = *place;
+    pub(super) fn blob(place: &BlobLocation, error: Error) -> Self {
+        let BlobLocation { id, pack, offset, .. } = *place;
         Finding::new(Where::Blob { chunk: id, pack, offset }, Cure::Backup, error)
     }
 

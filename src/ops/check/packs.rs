@@ -10,7 +10,8 @@ use crate::format::note::Damage;
 use crate::id::{BaseId, PackId};
 use crate::monitor::{Counter, Monitor, go_on};
 use crate::repo::{
-    Index, NotedDamage, PackContents, Place, ReadPack, Reader, Repository, Row, WantedPack,
+    BlobLocation, EntryRef, Index, NotedDamage, PackContents, ReadPack, Reader, Repository,
+    WantedPack,
 };
 use std::collections::{BTreeSet, HashMap, HashSet};
 
@@ -141,9 +142,9 @@ struct Found {
     /// Packs that are not there, or cannot be read at all.
     lost: BTreeSet<PackId>,
     /// Entries that cannot be read.
-    bad: Vec<Row>,
+    bad: Vec<EntryRef>,
     /// Entries that are well, but rest on what cannot be read.
-    by_base: Vec<(Row, BaseId)>,
+    by_base: Vec<(EntryRef, BaseId)>,
     judged: Judged,
 }
 
@@ -185,7 +186,7 @@ struct Checking<'c> {
     index: &'c Index,
     pack: PackId,
     /// What the index names in it.
-    rows: &'c [Row],
+    rows: &'c [EntryRef],
     monitor: &'c dyn Monitor,
     report: &'c mut CheckReport,
     losses: &'c mut Found,
@@ -214,11 +215,11 @@ impl Checking<'_> {
         }
         let reason = format!("it has {size} bytes, and the index says {length}");
         let error = Error::damaged("check", Handle::pack(self.pack), reason);
-        let is_beyond = |row: &&Row| {
+        let is_beyond = |row: &&EntryRef| {
             let place = self.index.at(**row);
             place.is_none_or(|place| u64::from(place.offset) + u64::from(place.stored) > size)
         };
-        let beyond: Vec<Row> = self.rows.iter().filter(is_beyond).copied().collect();
+        let beyond: Vec<EntryRef> = self.rows.iter().filter(is_beyond).copied().collect();
         match beyond.len() == self.rows.len() {
             true => {
                 self.report.suspect(self.monitor, self.of_pack(error));
@@ -270,7 +271,7 @@ impl Checking<'_> {
         let reader = Reader::new(self.repository, self.index);
         let mut wrong = BTreeSet::new();
         for rows in self.rows.chunks(BATCH) {
-            let places: Vec<(Row, Place)> =
+            let places: Vec<(EntryRef, BlobLocation)> =
                 rows.iter().filter_map(|row| Some((*row, self.index.at(*row)?))).collect();
             for (row, place, trouble) in unreadable(&reader, self.index, &bytes, &places) {
                 match trouble {
@@ -293,7 +294,7 @@ impl Checking<'_> {
     }
 
     /// An entry that lies takes nothing from an honest one of the same place.
-    fn judge(&mut self, wrong: &BTreeSet<Row>) {
+    fn judge(&mut self, wrong: &BTreeSet<EntryRef>) {
         let offsets = |of_wrong: bool| -> BTreeSet<u32> {
             let rows = self.rows.iter().filter(|row| wrong.contains(row) == of_wrong);
             rows.filter_map(|row| Some(self.index.at(*row)?.offset)).collect()
@@ -315,7 +316,7 @@ impl Checking<'_> {
             // The blobs may be whole all the same: the index knows where they are.
             Err(error) => return self.found(self.of_pack(error.within("check", handle))),
         };
-        let known: HashMap<u32, &Place> =
+        let known: HashMap<u32, &BlobLocation> =
             contents.places.iter().map(|place| (place.offset, place)).collect();
         let mut named = 0;
         let mut last = None;

@@ -4,7 +4,7 @@ use super::tainted::Marks;
 use super::{CheckReport, FINDINGS_MOST, Finding, Touched};
 use crate::backend::Handle;
 use crate::error::{Error, Kind, Result};
-use crate::format::node::Node;
+use crate::format::directory::Node;
 use crate::format::snapshot::{Outcome, Snapshot};
 use crate::id::{ChunkId, SnapshotId};
 use crate::limits::PLACES_FREE;

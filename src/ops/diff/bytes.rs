@@ -1,7 +1,7 @@
 //! How much of one content another one lacks, from their lists alone.
 
 use crate::error::Result;
-use crate::format::list::{Content, Piece};
+use crate::format::content::{Content, Piece};
 use crate::id::ChunkId;
 use crate::repo::Reader;
 use crate::stream::Pieces;

@@ -6,7 +6,7 @@ mod bytes;
 use super::ls;
 use super::tree::{self, Children, Entry, Found, Met, Step};
 use crate::error::{Error, Result};
-use crate::format::node::{LinkGroup, Metadata, Node, NodeKind};
+use crate::format::directory::{LinkGroup, Metadata, Node, NodeKind};
 use crate::limits::DIRECTORY_DEPTH_MAX;
 use crate::repo::Reader;
 use std::cmp::Ordering;

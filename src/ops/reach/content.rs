@@ -2,7 +2,7 @@
 
 use super::{Lost, Trouble, Visitor};
 use crate::error::{Error, Result};
-use crate::format::list::{Content, ListNode, Piece};
+use crate::format::content::{Content, ListNode, Piece};
 use crate::id::ChunkId;
 use crate::repo::{Plain, Reader};
 use std::collections::HashMap;

@@ -9,7 +9,7 @@ mod needed;
 pub use needed::Needed;
 
 use crate::error::{Error, Result};
-use crate::format::node::{Node, NodeKind};
+use crate::format::directory::{Node, NodeKind};
 use crate::format::snapshot::Snapshot;
 use crate::id::ChunkId;
 use crate::limits::DIRECTORY_DEPTH_MAX;

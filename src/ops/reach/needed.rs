@@ -1,7 +1,7 @@
 //! Blobs that something needs, and the bases that it takes to read them.
 
 use crate::id::ChunkId;
-use crate::repo::{BlobSet, Index, Place};
+use crate::repo::{BlobLocation, BlobSet, Index};
 
 /// Blobs that are needed, each told of once. Kept is a bit for each entry of the index.
 pub struct Needed<'i> {
@@ -17,7 +17,7 @@ impl<'i> Needed<'i> {
 
     /// Adds a blob and its bases. `tell` hears of those that are new where they lie, and of one that
     /// no usable entry provides.
-    pub fn add(&mut self, id: &ChunkId, tell: &mut dyn FnMut(Option<&Place>)) {
+    pub fn add(&mut self, id: &ChunkId, tell: &mut dyn FnMut(Option<&BlobLocation>)) {
         if !self.blobs.insert(&id.base()) {
             return;
         }

@@ -1,8 +1,8 @@
 //! Content into files: many small ones at once, a large one window by window.
 
 use crate::error::{Error, Result};
-use crate::format::list::Content;
-use crate::format::node::Node;
+use crate::format::content::Content;
+use crate::format::directory::Node;
 use crate::limits::{WINDOW, WINDOW_PIECES, WINDOWS_AHEAD};
 use crate::monitor::{Counter, Monitor, go_on};
 use crate::repo::{Batch, Reader};

@@ -3,7 +3,7 @@
 use super::content::Contents;
 use super::{RestoreOptions, RestoreReport, verify};
 use crate::error::{Error, Kind, Result};
-use crate::format::node::{Node, NodeKind};
+use crate::format::directory::{Node, NodeKind};
 use crate::format::snapshot::Snapshot;
 use crate::monitor::{Counter, Monitor, go_on};
 use crate::ops::damage::record_damage;

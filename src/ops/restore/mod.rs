@@ -8,7 +8,7 @@ mod verify;
 use super::damage::record_damage;
 use super::tree::{self, Entry};
 use crate::error::{Error, Kind, Result};
-use crate::format::node::NodeKind;
+use crate::format::directory::NodeKind;
 use crate::format::snapshot::Snapshot;
 use crate::monitor::Monitor;
 use crate::repo::Reader;

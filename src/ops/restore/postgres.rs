@@ -7,9 +7,9 @@ pub use safety::Safety;
 
 use super::super::tree::{self, Step};
 use crate::error::{Attempt, Error, Kind, Result};
+use crate::format::content::Content;
 use crate::format::database::PostgresFacts;
-use crate::format::list::Content;
-use crate::format::node::{Node, NodeKind};
+use crate::format::directory::{Node, NodeKind};
 use crate::format::snapshot::{Part, PartKind, Snapshot};
 use crate::limits::DUMP_SCRIPT_MAX;
 use crate::monitor::{Counter, Monitor};

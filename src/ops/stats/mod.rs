@@ -7,7 +7,7 @@ pub use snapshots::{Growth, SnapshotStats, Totals, measure};
 pub use stored::{Objects, StoredStats, stored};
 
 use crate::format::snapshot::Stored;
-use crate::repo::Place;
+use crate::repo::BlobLocation;
 
 /// How many times `after` goes into `before`: 3.0 is "a third is left". None of nothing.
 pub fn ratio(before: u64, after: u64) -> Option<f64> {
@@ -17,7 +17,7 @@ pub fn ratio(before: u64, after: u64) -> Option<f64> {
 }
 
 /// Counts a blob.
-fn count(sum: &mut Stored, place: &Place) {
+fn count(sum: &mut Stored, place: &BlobLocation) {
     sum.blobs += 1;
     sum.plain += u64::from(place.plain);
     sum.stored += u64::from(place.stored);

@@ -2,11 +2,11 @@
 
 use super::count;
 use crate::error::{Error, Result};
-use crate::format::node::{Node, NodeKind};
+use crate::format::directory::{Node, NodeKind};
 use crate::format::snapshot::Stored;
 use crate::id::ChunkId;
 use crate::ops::reach::{Lost, Needed, Reach, Trouble, Visitor};
-use crate::repo::{Place, Reader, SnapshotKey, Snapshots};
+use crate::repo::{BlobLocation, Reader, SnapshotKey, Snapshots};
 use std::ops::AddAssign;
 
 /// One snapshot, measured.
@@ -52,7 +52,7 @@ impl Growth {
         self.whole.stored + self.delta.stored
     }
 
-    fn add(&mut self, place: &Place) {
+    fn add(&mut self, place: &BlobLocation) {
         count(if place.depth == 0 { &mut self.whole } else { &mut self.delta }, place);
     }
 }

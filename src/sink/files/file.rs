@@ -9,7 +9,7 @@ use super::metadata::{Rights, Thing, apply};
 use crate::error::{Attempt, Error, Kind, Result};
 use crate::format::database::DatabaseFacts;
 use crate::format::database::sibling_of;
-use crate::format::node::Node;
+use crate::format::directory::Node;
 use crate::sink::FileSink;
 use crate::sink::sqlite::is_database;
 use crate::sink::temporary::temporary;

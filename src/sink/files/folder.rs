@@ -7,7 +7,7 @@ use super::links::Same;
 use super::metadata::{Rights, Thing, apply};
 use super::report::Reporter;
 use crate::error::{Attempt, Error, Kind, Result};
-use crate::format::node::{Metadata, Node, NodeKind, bad_name};
+use crate::format::directory::{Metadata, Node, NodeKind, bad_name};
 use crate::sink::temporary::temporary;
 use rustix::fs::{AtFlags, FileType, Mode, OFlags, RenameFlags, Stat, makedev};
 use rustix::io::Errno;

@@ -3,7 +3,7 @@
 use super::file::FileWriter;
 use super::links::Links;
 use crate::error::Result;
-use crate::format::node::Node;
+use crate::format::directory::Node;
 use crate::sink::FileSink;
 use std::sync::{Mutex, PoisonError};
 

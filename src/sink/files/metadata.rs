@@ -1,7 +1,7 @@
 //! Owner, extended attributes, mode and times, in the order in which none undoes another.
 
 use super::report::Reporter;
-use crate::format::node::Metadata;
+use crate::format::directory::Metadata;
 use rustix::fs::{AtFlags, CWD, Gid, Mode, Timespec, Timestamps, UTIME_OMIT, Uid, XattrFlags};
 use rustix::io::Errno;
 use rustix::process::geteuid;

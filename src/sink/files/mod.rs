@@ -17,7 +17,7 @@ pub use report::Report;
 use crate::error::{Attempt, Error, Kind, Result};
 use crate::format::database::DatabaseFacts;
 use crate::format::database::sibling_of;
-use crate::format::node::{FileTime, Metadata, Node, NodeKind};
+use crate::format::directory::{FileTime, Metadata, Node, NodeKind};
 use crate::limits::DIRECTORY_DEPTH_MAX;
 use crate::sink::{Holds, Placed, Sink};
 use databases::Sort;

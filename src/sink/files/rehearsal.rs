@@ -6,7 +6,7 @@ use super::{FilesOptions, Report, is_empty, is_kept};
 use crate::error::{Attempt, Error, Result};
 use crate::format::database::DatabaseFacts;
 use crate::format::database::sibling_of;
-use crate::format::node::{Node, NodeKind};
+use crate::format::directory::{Node, NodeKind};
 use crate::sink::sqlite::{lock_exclusively, stands};
 use crate::sink::{Holds, Placed, Sink};
 use rustix::fs::{Access, AtFlags, CWD, Mode, OFlags};

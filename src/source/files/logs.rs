@@ -5,7 +5,7 @@ use super::metadata::{identity, mtime, stamp};
 use super::scope::{Scope, is};
 use crate::error::{Error, Kind, Result};
 use crate::format::database::DatabaseFacts;
-use crate::format::node::{FileTime, LinkGroup, Stamp};
+use crate::format::directory::{FileTime, LinkGroup, Stamp};
 use crate::source::sqlite::may_be_index;
 use crate::source::{ByteStream, FileProof, Got, SameFile, SameState, Together};
 use rustix::fs::{FileType, Mode, OFlags, Stat};

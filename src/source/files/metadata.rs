@@ -5,7 +5,7 @@ use super::logs::{Logged, same_file};
 use super::owners::Owners;
 use crate::env::Time;
 use crate::error::{Attempt, Result};
-use crate::format::node::{FileTime, LinkGroup, Metadata, Stamp};
+use crate::format::directory::{FileTime, LinkGroup, Metadata, Stamp};
 use crate::limits::XATTRS_MAX;
 use crate::source::{SameFile, Together, Xattrs};
 use rustix::fs::{AtFlags, CWD, FileType, Stat, StatxFlags, lgetxattr, llistxattr};

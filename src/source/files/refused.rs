@@ -6,7 +6,7 @@ use super::content::{Unopened, is_regular, open_regular, with_xattrs};
 use super::metadata::{XattrReader, metadata, stamp};
 use super::owners::Owners;
 use crate::error::{Attempt, Result};
-use crate::format::node::{Scrutiny, Stamp};
+use crate::format::directory::{Scrutiny, Stamp};
 use crate::source::{ByteStream, Entry, FileItem, FileProof, Got, Opener, Xattrs};
 use rustix::fs::{AtFlags, Stat, statat};
 use std::fs::File;

@@ -12,7 +12,7 @@ use super::owners::Owners;
 use super::scope::Scope;
 use crate::env::{Env, Time};
 use crate::error::{Attempt, Error, Kind, Result};
-use crate::format::node::{Node, NodeKind};
+use crate::format::directory::{Node, NodeKind};
 use crate::limits::DIRECTORY_DEPTH_MAX;
 use crate::source::sqlite::database_of;
 use crate::source::{Entry, FileItem, Item, Together, Xattrs};

@@ -7,7 +7,7 @@ use super::protocol::{Frame, Hold, Proof, Remote, read_frame};
 use super::spool::{Intake, Spool, SpoolLimits, Taken};
 use crate::error::{Attempt, Error, Kind, Result};
 use crate::format::database::DatabaseFacts;
-use crate::format::node::Scrutiny;
+use crate::format::directory::Scrutiny;
 use crate::limits::{
     SPOOL_FILE, SPOOL_MEMORY, SPOOL_PATIENCE, SQLITE_BUSY_WAIT, SQLITE_FRAME_MAX,
     SQLITE_ROLLBACK_LARGE,

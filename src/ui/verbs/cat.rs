@@ -11,7 +11,7 @@ use crate::format::snapshot::Outcome;
 use crate::format::writer::Registration;
 use crate::format::{Codec, ObjectKind};
 use crate::id::{BaseId, IndexId, PackId, SnapshotId};
-use crate::repo::{Place, Repository};
+use crate::repo::{BlobLocation, Repository};
 use crate::ui::app::App;
 use crate::ui::exit::Done;
 use crate::ui::out::Out;
@@ -151,8 +151,8 @@ impl EntryView {
     }
 }
 
-impl From<&Place> for EntryView {
-    fn from(place: &Place) -> Self {
+impl From<&BlobLocation> for EntryView {
+    fn from(place: &BlobLocation) -> Self {
         EntryView {
             id: place.id.to_string(),
             pack: Some(place.pack.to_string()),

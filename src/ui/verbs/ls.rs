@@ -3,7 +3,7 @@
 use super::filter::FilterArgs;
 use super::views::{NodeView, SnapshotView, long_line, mtime};
 use crate::error::{Error, Result};
-use crate::format::node::Node;
+use crate::format::directory::Node;
 use crate::monitor::Monitor;
 use crate::ops::damage::record_damage;
 use crate::ops::ls::{ls, size};

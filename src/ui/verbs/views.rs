@@ -2,7 +2,7 @@
 
 use crate::env::Time;
 use crate::format::database::DatabaseFacts;
-use crate::format::node::{FileTime, Node, NodeKind, Taint};
+use crate::format::directory::{FileTime, Node, NodeKind, Taint};
 use crate::format::snapshot::{
     Missing, Part, PartKind, Snapshot, SourceName, Summary, TaintedEntry,
 };

@@ -2,8 +2,8 @@
 
 use super::{json, value};
 use icecore::error::Result;
-use icecore::format::list::{Content, ListNode, Piece};
-use icecore::format::node::{DirectoryNode, Node};
+use icecore::format::content::{Content, ListNode, Piece};
+use icecore::format::directory::{DirectoryNode, Node};
 use icecore::format::record;
 use icecore::id::ChunkId;
 use serde::{Deserialize, Serialize};

@@ -23,7 +23,7 @@ use zeroize::Zeroizing;
 /// Where the dumps of a test stand in its snapshots.
 pub const PART: &str = "/postgres/db:5432";
 
-pub struct Desk {
+pub struct Cli {
     dir: TempDir,
 }
 
@@ -59,15 +59,15 @@ impl Ran {
     }
 }
 
-impl Desk {
+impl Cli {
     /// An empty repository.
-    pub fn new() -> Desk {
-        let desk = Desk { dir: tempfile::tempdir().unwrap() };
-        let key = desk.path("key");
-        let mut init = desk.program();
+    pub fn new() -> Cli {
+        let cli = Cli { dir: tempfile::tempdir().unwrap() };
+        let key = cli.path("key");
+        let mut init = cli.program();
         init.args(["init", "--new-key-file"]).arg(key);
         Ran::new(&init.output().unwrap()).succeeded();
-        desk
+        cli
     }
 
     pub fn path(&self, name: &str) -> PathBuf {

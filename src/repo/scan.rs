@@ -1,6 +1,6 @@
 //! Entries of the index by their rows, eight bytes each: for whoever goes through all of them.
 
-use super::index::{Index, Place};
+use super::index::{BlobLocation, Index};
 use crate::error::Result;
 use crate::id::{BaseId, PackId};
 use std::cmp::Reverse;
@@ -9,7 +9,7 @@ use std::ops::Range;
 
 /// An entry of an index: its segment there, and its row. It means nothing to another index.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Row {
+pub struct EntryRef {
     segment: u32,
     row: u32,
 }
@@ -19,7 +19,7 @@ const ROWS_MOST: usize = 1 << 20;
 
 impl Index {
     /// The entry in a row.
-    pub fn at(&self, row: Row) -> Option<Place> {
+    pub fn at(&self, row: EntryRef) -> Option<BlobLocation> {
         self.place(usize::try_from(row.segment).ok()?, usize::try_from(row.row).ok()?)
     }
 
@@ -38,7 +38,10 @@ impl Index {
     ///
     /// # Errors
     /// Those of `visit`.
-    pub fn each_pack(&self, visit: &mut dyn FnMut(PackId, &[Row]) -> Result<()>) -> Result<()> {
+    pub fn each_pack(
+        &self,
+        visit: &mut dyn FnMut(PackId, &[EntryRef]) -> Result<()>,
+    ) -> Result<()> {
         let packs: Vec<(PackId, usize)> = self.entries_by_pack().into_iter().collect();
         for part in parts(&packs, ROWS_MOST) {
             let part = packs.get(part).unwrap_or_default();
@@ -48,7 +51,7 @@ impl Index {
                 else {
                     continue;
                 };
-                let rows: Vec<Row> = of_pack.iter().map(|(.., row)| *row).collect();
+                let rows: Vec<EntryRef> = of_pack.iter().map(|(.., row)| *row).collect();
                 visit(*pack, &rows)?;
             }
         }
@@ -56,7 +59,7 @@ impl Index {
     }
 
     /// Rows of these packs, which are sorted: place in the slice, offset, row; in that order.
-    fn rows_of(&self, packs: &[(PackId, usize)]) -> Vec<(u32, u32, Row)> {
+    fn rows_of(&self, packs: &[(PackId, usize)]) -> Vec<(u32, u32, EntryRef)> {
         let mut rows = Vec::with_capacity(packs.iter().map(|(_, entries)| entries).sum());
         for (number, segment) in (0..).zip(self.segments()) {
             let wanted = |pack: &PackId| packs.binary_search_by_key(pack, |(id, _)| *id).ok();
@@ -68,7 +71,7 @@ impl Index {
             for (row, number_of_row) in (0..segment.len()).zip(0..) {
                 let Some((pack, offset)) = segment.pack_row_of(row) else { continue };
                 if let Some(Some(at)) = at.get(pack) {
-                    rows.push((*at, offset, Row { segment: number, row: number_of_row }));
+                    rows.push((*at, offset, EntryRef { segment: number, row: number_of_row }));
                 }
             }
         }
@@ -77,7 +80,7 @@ impl Index {
     }
 
     /// Every entry, in the order of ids.
-    pub fn in_order(&self) -> impl Iterator<Item = Place> + '_ {
+    pub fn in_order(&self) -> impl Iterator<Item = BlobLocation> + '_ {
         let head =
             |segment: usize, row: usize| Some(Reverse((self.id_of(segment, row)?, segment, row)));
         let mut heads: BinaryHeap<_> =

@@ -17,17 +17,17 @@ use std::sync::Arc;
 use zeroize::Zeroizing;
 
 /// A healthy repository with objects of every class, and the states that it holds.
-pub struct Scene {
+pub struct Fixture {
     pub store: Arc<Memory>,
     pub kept: Vec<(Snapshot, Tree)>,
     /// The state of the source by now.
     pub tree: Tree,
 }
 
-impl Scene {
+impl Fixture {
     /// Five states, the second and the third given up; two key slots; a writer that lived long.
     pub fn new(seed: u64) -> Self {
-        Scene::of(seed, 1_200_000, 60_000)
+        Fixture::of(seed, 1_200_000, 60_000)
     }
 
     /// The same with a database and a file of these lengths.
@@ -65,7 +65,7 @@ impl Scene {
         }
         long.abandon().unwrap();
         drop(repo);
-        Scene { store, kept, tree }
+        Fixture { store, kept, tree }
     }
 
     pub fn copied(&self) -> Arc<Memory> {
@@ -186,7 +186,7 @@ pub fn replace(store: &Memory, handle: &Handle, bytes: &[u8]) {
 }
 
 /// Damages an object; false if the store has nothing to swap it with.
-pub fn damage(store: &Memory, handle: &Handle, how: How, foreign: &Scene) -> bool {
+pub fn damage(store: &Memory, handle: &Handle, how: How, foreign: &Fixture) -> bool {
     let mut bytes = store.get(handle, None).unwrap();
     let length = bytes.len();
     match how {

@@ -1,8 +1,8 @@
 //! Directories: entries sorted by name, cut into nodes at entry boundaries (chapter 7).
 
+use super::content::{Content, TreeRef};
 use super::cursor::{Reader, length32};
 use super::database::DatabaseFacts;
-use super::list::{Content, TreeRef};
 use super::record::{from_cbor, no_text, to_cbor};
 use crate::env::Time;
 use crate::error::{Error, Kind, Result};

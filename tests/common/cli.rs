@@ -8,27 +8,27 @@ use std::path::{Path, PathBuf};
 use tempfile::TempDir;
 
 /// A folder with a repository, its key file, and a few sources.
-pub struct Desk {
+pub struct Cli {
     dir: TempDir,
 }
 
-impl Desk {
+impl Cli {
     /// An empty folder with `src/a`, `src/sub/b` and `src/link`.
     pub fn bare() -> Self {
         let dir = tempfile::tempdir().unwrap();
-        let desk = Desk { dir };
-        fs::create_dir_all(desk.path("src/sub")).unwrap();
-        fs::write(desk.path("src/a"), b"hello\n".repeat(50_000)).unwrap();
-        fs::write(desk.path("src/sub/b"), b"deep\n").unwrap();
-        std::os::unix::fs::symlink("a", desk.path("src/link")).unwrap();
-        desk
+        let cli = Cli { dir };
+        fs::create_dir_all(cli.path("src/sub")).unwrap();
+        fs::write(cli.path("src/a"), b"hello\n".repeat(50_000)).unwrap();
+        fs::write(cli.path("src/sub/b"), b"deep\n").unwrap();
+        std::os::unix::fs::symlink("a", cli.path("src/link")).unwrap();
+        cli
     }
 
     /// The same with a repository.
     pub fn new() -> Self {
-        let desk = Desk::bare();
-        desk.command().args(["init", "--new-key-file"]).arg(desk.path("key")).assert().success();
-        desk
+        let cli = Cli::bare();
+        cli.command().args(["init", "--new-key-file"]).arg(cli.path("key")).assert().success();
+        cli
     }
 
     pub fn folder(&self) -> &Path {
