@@ -1,4 +1,4 @@
-//! One test binary, one module for each topic.
+//! One test binary, one module for each topic, in groups: a new test goes where its question is asked.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -8,47 +8,57 @@
     clippy::print_stdout
 )]
 
+// The house: rooms, lengths of files, what nobody leaves behind.
 mod architecture;
-mod backends;
-mod catalog;
-mod chunk;
-mod cli;
-mod codec;
-mod crash;
-mod crypto;
-mod damage;
-mod disk;
-mod files;
-mod forgetters;
+
+// The format, its text, its vectors, and whoever reads by the text alone.
 mod format;
-mod given_up;
-mod hands;
-mod hostile;
-mod hostile_restore;
-mod init;
-mod interrupted;
-mod keys;
-mod last;
-mod messages;
-mod model;
-mod postgres;
-mod series;
-mod similar;
-mod single;
-mod sinks;
+mod old_repositories;
+mod reader;
 mod spec;
-mod sqlite;
-mod tags;
 mod vectors;
+
+// One room by itself: cutting, coding, keys, stores, writing, sinks.
+mod backends;
+mod chunk;
+mod codec;
+mod crypto;
+mod remote;
+mod similar;
+mod sinks;
 mod writing;
 
-mod common;
+// What goes in comes out: files, databases, several parts, and what each costs.
 mod engine;
-mod faults;
-mod old_repositories;
+mod files;
+mod last;
+mod model;
 mod parts;
-mod reader;
-mod readers;
-mod remote;
+mod postgres;
 mod restores;
+mod series;
+mod sqlite;
+
+// A repository's life: keys, the list of snapshots, tags, giving up, several at once.
+mod catalog;
+mod forgetters;
+mod given_up;
+mod init;
+mod keys;
+mod readers;
 mod room;
+mod single;
+mod tags;
+
+// What goes wrong: damage in the repository, faults of the machine, hands that mean harm.
+mod damage;
+mod faults;
+mod hostile;
+mod hostile_restore;
+
+// The program as people use it.
+mod cli;
+mod hands;
+mod messages;
+
+mod common;

@@ -4,7 +4,7 @@ use crate::common::chance::Chance;
 use crate::common::forge::session;
 use crate::common::memory::Tree;
 use crate::common::repo::{TempRepo, secret};
-use crate::interrupted::copy;
+use crate::faults::interrupted::copy;
 use icecore::backend::{Backend, Handle, Memory};
 use icecore::crypto::Secret;
 use icecore::env::{Env, Time};

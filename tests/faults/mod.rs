@@ -1,6 +1,9 @@
-//! Faults of the machine beneath a writer: chance that repeats itself, memory that flips bits,
-//! memory, files and space that run out.
+//! Faults of the machine beneath a writer: power that fails and disks that do, after every single
+//! call; chance that repeats itself; memory that flips bits; memory, files and space that run out.
 
+mod crash;
+mod disk;
+pub mod interrupted;
 mod limits;
 mod memory;
 mod nonces;

@@ -18,7 +18,7 @@ pub struct Finding {
     /// Where.
     pub at: Where,
     /// What can no longer be restored because of it, as far as that is known: the first
-    /// [`TOUCHES_MOST`] places.
+    /// hundred places.
     pub touches: Vec<Touched>,
     /// What helps.
     pub cure: Cure,
