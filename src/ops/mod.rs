@@ -16,3 +16,4 @@ pub mod stats;
 pub mod tree;
 
 mod past;
+mod path;

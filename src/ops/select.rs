@@ -1,5 +1,6 @@
 //! Choosing snapshots: filters, `latest`, `latest~N`, id prefixes, and `SNAP:path`.
 
+use super::path::is_within;
 use crate::error::{Error, Kind, Result};
 use crate::format::snapshot::{Part, Snapshot};
 use crate::id::SnapshotId;
@@ -41,15 +42,7 @@ fn may_hold(part: &Part, path: &[u8]) -> bool {
     };
     match path.strip_prefix(folder.as_slice()) {
         Some(entry) if part.databases().next().is_some() => is_listed(entry),
-        _ => within(path, &part.path),
-    }
-}
-
-/// Whether `path` is `outer` or lies within it.
-pub fn within(path: &[u8], outer: &[u8]) -> bool {
-    match path.strip_prefix(outer) {
-        Some(rest) => rest.is_empty() || outer.ends_with(b"/") || rest.starts_with(b"/"),
-        None => false,
+        _ => is_within(path, &part.path),
     }
 }
 

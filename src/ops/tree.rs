@@ -5,6 +5,7 @@ use crate::format::content::TreeRef;
 use crate::format::directory::{Metadata, Node, NodeKind};
 use crate::format::snapshot::Snapshot;
 use crate::limits::{DIRECTORY_DEPTH_MAX, PLACES_FREE, PLACES_PER_ENTRY};
+use crate::ops::path::push;
 use crate::ops::reach::{Reach, Trouble, Visitor};
 use crate::repo::Reader;
 use crate::stream::{DirectoryEntries, find_entry};
@@ -358,16 +359,6 @@ impl Walk<'_> {
         }
         Ok(())
     }
-}
-
-/// Adds a name to a path; the length to go back to.
-pub(super) fn push(path: &mut Vec<u8>, name: &[u8]) -> usize {
-    let length = path.len();
-    if !path.ends_with(b"/") {
-        path.push(b'/');
-    }
-    path.extend_from_slice(name);
-    length
 }
 
 /// Whether the node is a folder that was not captured itself and only leads to parts.

@@ -52,7 +52,7 @@ impl OpenDirectory {
     pub(super) fn held_open(&self, path: Vec<u8>, paths: &mut Vec<Vec<u8>>) {
         for directory in self.held.values() {
             let mut below = path.clone();
-            crate::ops::tree::push(&mut below, directory.name());
+            crate::ops::path::push(&mut below, directory.name());
             directory.held_open(below, paths);
         }
         paths.extend((!self.lacks_entries).then_some(path));

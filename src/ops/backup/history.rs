@@ -2,7 +2,7 @@
 
 use super::BackupOptions;
 use super::parent::{Parent, ParentChoice, Parents};
-use super::series::Series;
+use super::series::{Series, refused};
 use crate::error::{Error, Kind, Result};
 use crate::format::snapshot::{Part, Snapshot, SourceName};
 use crate::id::SnapshotId;
@@ -121,12 +121,6 @@ fn readable<T>(read: Result<T>) -> Result<Option<T>> {
         Ok(stored) => Ok(Some(stored)),
         Err(error) => refused(error).map_or(Ok(None), Err),
     }
-}
-
-/// The error, if a backup cannot go round it.
-pub(super) fn refused(error: Error) -> Option<Error> {
-    let passed_over = matches!(error.kind(), Kind::Damaged | Kind::Unsupported | Kind::NotFound);
-    (!passed_over).then(|| error.within("find", "the snapshot to go on from"))
 }
 
 /// The sources by their paths.

@@ -26,6 +26,7 @@ use crate::format::snapshot::{Missing, Part, PartKind, Snapshot, SourceName, Sum
 use crate::id::SnapshotId;
 use crate::limits::WARNINGS_MAX;
 use crate::monitor::{Counter, Monitor, go_on};
+use crate::ops::path::is_within;
 use crate::ops::select::SAFETY_TAG;
 use crate::ops::tree::Entry;
 use crate::repo::{Reader, Repository, Session, SessionOptions, WriterOptions};
@@ -36,7 +37,7 @@ use links::Links;
 use parent::Parent;
 use part::{BuiltPart, PartBuilder};
 use std::collections::{BTreeMap, BTreeSet};
-use wanted::{Wanted, is_within};
+use wanted::Wanted;
 
 /// What a backup is asked for.
 #[derive(Clone, Debug)]

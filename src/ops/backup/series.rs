@@ -1,8 +1,7 @@
 //! The series that a snapshot continues, and what is odd about its past.
 
-use super::history::refused;
 use crate::env::Time;
-use crate::error::Result;
+use crate::error::{Error, Kind, Result};
 use crate::format::gc::Position;
 use crate::format::snapshot::{SeriesName, Snapshot, SourceName};
 use crate::id::SeriesId;
@@ -117,4 +116,10 @@ impl Series {
 fn is_of_container(host: &str) -> bool {
     let digit = |letter: u8| letter.is_ascii_digit() || (b'a'..=b'f').contains(&letter);
     host.len() == 12 && host.bytes().all(digit)
+}
+
+/// The error, if a backup cannot go round it.
+pub(super) fn refused(error: Error) -> Option<Error> {
+    let passed_over = matches!(error.kind(), Kind::Damaged | Kind::Unsupported | Kind::NotFound);
+    (!passed_over).then(|| error.within("find", "the snapshot to go on from"))
 }

@@ -117,7 +117,7 @@ impl Tree {
     pub(super) fn path_of(&self, name: &[u8]) -> Vec<u8> {
         let mut path = self.path_here();
         if !self.is_outside() {
-            crate::ops::tree::push(&mut path, name);
+            crate::ops::path::push(&mut path, name);
         }
         path
     }
@@ -126,7 +126,7 @@ impl Tree {
     pub(super) fn path_here(&self) -> Vec<u8> {
         let mut path = self.path.clone();
         for directory in self.open.iter().skip(1) {
-            crate::ops::tree::push(&mut path, directory.name());
+            crate::ops::path::push(&mut path, directory.name());
         }
         path
     }

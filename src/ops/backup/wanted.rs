@@ -4,6 +4,7 @@ use crate::error::{Error, Kind, Result};
 use crate::format::snapshot::PartKind;
 use crate::format::snapshot::SourceName;
 use crate::limits::SOURCES_MAX;
+use crate::ops::path::is_within;
 use crate::source::Source;
 use std::collections::HashMap;
 use std::ffi::OsStr;
@@ -95,10 +96,4 @@ fn refuse_overlap(descriptions: &[SourceName]) -> Result<()> {
         }
     }
     Ok(())
-}
-
-/// Whether a path is another one, or lies beneath it.
-pub(super) fn is_within(inner: &[u8], outer: &[u8]) -> bool {
-    inner.starts_with(outer)
-        && (outer.ends_with(b"/") || matches!(inner.get(outer.len()), None | Some(b'/')))
 }

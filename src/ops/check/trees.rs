@@ -9,8 +9,8 @@ use crate::format::snapshot::{Outcome, Snapshot};
 use crate::id::{ChunkId, SnapshotId};
 use crate::limits::PLACES_FREE;
 use crate::monitor::{Counter, Monitor, go_on};
+use crate::ops::path::is_within;
 use crate::ops::reach::{Reach, Seen, Trouble, Visitor};
-use crate::ops::select::within;
 use crate::ops::tree::{self, Entries, Found};
 use crate::repo::{Index, Reader, Repository};
 use std::collections::{HashMap, hash_map};
@@ -121,7 +121,7 @@ impl Visitor for Trees<'_> {
                 finding.map(|finding| finding.touch(&touched));
             }
             hash_map::Entry::Vacant(said) => {
-                let part = parts.iter().find(|part| within(path, part));
+                let part = parts.iter().find(|part| is_within(path, part));
                 let subject = format!("{}:{}", snapshot.short(), String::from_utf8_lossy(path));
                 let error = error.within("restore", subject);
                 let part = part.map(Vec::as_slice).unwrap_or_default();

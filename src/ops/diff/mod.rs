@@ -3,8 +3,8 @@
 
 mod bytes;
 
-use super::ls;
 use super::tree::{self, Children, Entry, Found, Met, Step};
+use super::{ls, path};
 use crate::error::{Error, Result};
 use crate::format::directory::{LinkGroup, Metadata, Node, NodeKind};
 use crate::limits::DIRECTORY_DEPTH_MAX;
@@ -184,7 +184,7 @@ impl Diff<'_> {
     ) -> Result<()> {
         let (old, new) = (old.filter(|_| order.is_le()), new.filter(|_| order.is_ge()));
         let Some((name, _)) = old.or(new) else { return Ok(()) };
-        let length = tree::push(&mut self.path, name);
+        let length = path::push(&mut self.path, name);
         match (old, new) {
             (Some((_, old)), Some((_, new))) => self.entries(old, new, depth)?,
             (Some((_, old)), None) => self.all(old, Change::Removed)?,
@@ -221,7 +221,7 @@ impl Diff<'_> {
                 Ok(None) => return Ok(()),
                 Ok(Some((name, entry))) => {
                     self.met.entry(unseen, &self.path)?;
-                    let length = tree::push(&mut self.path, &name);
+                    let length = path::push(&mut self.path, &name);
                     self.all(&entry, change)?;
                     self.path.truncate(length);
                 }

@@ -191,7 +191,7 @@ impl<V: Visitor> Walk<'_, '_, V> {
         match &mut open.rest {
             OpenPart::Entries(entries) => {
                 if let Some(node) = entries.next() {
-                    super::tree::push(&mut self.path, &node.name);
+                    super::path::push(&mut self.path, &node.name);
                     return self.entry(&node, length).map(|()| None);
                 }
             }

@@ -13,7 +13,7 @@ use crate::format::directory::{Node, NodeKind};
 use crate::format::snapshot::{Part, PartKind, Snapshot};
 use crate::limits::DUMP_SCRIPT_MAX;
 use crate::monitor::{Counter, Monitor};
-use crate::ops::select::within;
+use crate::ops::path::is_within;
 use crate::postgres::Pattern;
 use crate::repo::Reader;
 use crate::sink::postgres::{
@@ -154,8 +154,9 @@ fn needs_files(plan: &Plan, dumps: &[Dump], options: &IntoOptions) -> bool {
 /// The one part with dumps that is meant.
 fn part<'s>(snapshot: &'s Snapshot, path: Option<&[u8]>) -> Result<&'s Part> {
     let has_dumps = |part: &&Part| part.kind == PartKind::PostgresDump;
-    let is_meant =
-        |part: &&Part| path.is_none_or(|path| within(path, &part.path) || within(&part.path, path));
+    let is_meant = |part: &&Part| {
+        path.is_none_or(|path| is_within(path, &part.path) || is_within(&part.path, path))
+    };
     let mut parts = snapshot.parts.iter().filter(has_dumps).filter(is_meant);
     let subject = path.map_or_else(|| snapshot.id.short(), shown);
     match (parts.next(), parts.next()) {
@@ -180,7 +181,7 @@ fn stored(
     path: Option<&[u8]>,
     patterns: &[Pattern],
 ) -> Result<Vec<Stored>> {
-    let path = path.filter(|path| within(path, &part.path)).unwrap_or(&part.path);
+    let path = path.filter(|path| is_within(path, &part.path)).unwrap_or(&part.path);
     let found = tree::find(reader, snapshot, path)?;
     let databases = [part.path.as_slice(), b"/databases/"].concat();
     let mut all = Vec::new();
