@@ -90,6 +90,12 @@ impl Error {
         Error::new(Kind::Unavailable, attempted, subject).because(reason).hint(TRY_AGAIN)
     }
 
+    /// What helps where a store does not answer, unless a hint is there already.
+    pub fn with_retry_hint(mut self) -> Self {
+        self.0.hint.get_or_insert_with(|| TRY_AGAIN.to_owned());
+        self
+    }
+
     /// Why it failed, in words.
     pub fn because(mut self, reason: impl Into<String>) -> Self {
         self.0.reason = reason.into();
@@ -180,11 +186,7 @@ pub trait Attempt<T> {
 
 impl<T> Attempt<T> for io::Result<T> {
     fn attempt(self, attempted: &str, subject: impl fmt::Display) -> Result<T> {
-        self.map_err(|source| {
-            let kind = kind_of_io(&source);
-            let error = Error::new(kind, attempted, subject).caused_by(source);
-            if kind == Kind::Unavailable { error.hint(TRY_AGAIN) } else { error }
-        })
+        self.map_err(|source| Error::new(kind_of_io(&source), attempted, subject).caused_by(source))
     }
 }
 

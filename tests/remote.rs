@@ -8,7 +8,7 @@ use icecore::backend::testing::{Fault, Faulty, Manners, Remote, contract};
 use icecore::backend::{Backend, Handle, Limit, Memory, Retry};
 use icecore::env::{Env, Time};
 use icecore::error::Kind;
-use icecore::format::BlobKind;
+use icecore::format::{BlobKind, ObjectKind};
 use icecore::id::PackId;
 use icecore::monitor::Silent;
 use icecore::ops::check::{CheckOptions, ReadData, check};
@@ -115,6 +115,29 @@ fn only_what_may_come_is_asked_for_again() {
     let waited = env.now().since(before);
     assert!((120..140).contains(&waited.as_secs()), "{waited:?}");
     assert!((12..24).contains(&store.inner().calls()), "{}", store.inner().calls());
+}
+
+/// A store that is away costs two minutes once, not two for each call; once it answers again,
+/// patience is back.
+#[test]
+fn patience_is_spent_once() {
+    let (env, _) = Env::seeded(1, Time(0));
+    let mut faulty = Faulty::new(Memory::new(), 1);
+    for call in (0..100).filter(|call| *call != 40) {
+        faulty = faulty.once(call, Fault::DoneButFails);
+    }
+    let store = Retry::new(faulty, env.clone());
+    let waited = || {
+        let before = env.now();
+        let answered = store.list(ObjectKind::Pack).is_ok();
+        (answered, env.now().since(before).as_secs())
+    };
+    assert!(waited().1 >= 120);
+    while store.inner().calls() < 40 {
+        assert_eq!(waited(), (false, 0));
+    }
+    assert_eq!(waited(), (true, 0));
+    assert!(waited().1 >= 120);
 }
 
 /// Calls wait for each other, and bytes for the line, no longer than they must.

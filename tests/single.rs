@@ -1,13 +1,17 @@
 //! Stores that bear one writer at a time.
 
+use crate::common::chance::Chance;
 use crate::common::cli::{Cli, stderr};
 use crate::common::memory::Tree;
-use crate::common::repo::{TempRepo, secret};
+use crate::common::repo::{TempRepo, options, secret};
+use icecore::backend::testing::{Fault, Faulty};
 use icecore::backend::{Backend, Capabilities, Local, Memory};
 use icecore::codec::Level;
 use icecore::crypto::Secret;
 use icecore::env::{Env, Time};
 use icecore::error::Kind;
+use icecore::monitor::Silent;
+use icecore::ops::backup::backup;
 use icecore::repo::{InitOptions, Repository, SessionOptions, WriterOptions};
 use std::fs;
 use std::sync::{Arc, Barrier};
@@ -83,6 +87,31 @@ fn a_long_writer_stays_alone() {
     assert_eq!(repo.repository.begin(writer()).err().unwrap().kind(), Kind::Locked);
     session.abandon().unwrap();
     repo.repository.begin(writer()).unwrap().abandon().unwrap();
+}
+
+/// A backup that a store fails at any call stands in nobody's way afterwards, unless it is its very
+/// outcome that could not be stored.
+#[test]
+fn a_failed_writer_ends() {
+    let (mut failed, mut locked) = (0, 0);
+    for call in 0..60 {
+        let repo = repository();
+        let faulty = Faulty::new(repo.backend.clone(), 1).once(call, Fault::Fails);
+        let opened = Repository::open(Arc::new(faulty), repo.env.clone(), &secret());
+        let Ok(repository) = opened else { continue };
+        let mut tree = Tree::default();
+        tree.put("f", Chance::new(call).noise(300_000));
+        let source = vec![tree.source("/data")];
+        if backup(&repository, source, &options(), &Silent).is_ok() {
+            continue;
+        }
+        failed += 1;
+        let next = repo.repository.begin(writer());
+        locked += u32::from(next.as_ref().is_err_and(|error| error.kind() == Kind::Locked));
+        drop(next.map(|session| session.abandon().unwrap()));
+    }
+    assert!(failed > 5, "only {failed} failed");
+    assert!(locked <= 1, "{locked} of {failed} stand in the way");
 }
 
 /// Of writers that begin at the same time at most one is let in, and those that were refused

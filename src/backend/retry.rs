@@ -5,6 +5,7 @@ use crate::env::Env;
 use crate::error::{Error, Kind, Result};
 use crate::format::ObjectKind;
 use std::ops::Range;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 /// The first pause, before chance makes it shorter; each is twice the one before.
@@ -13,19 +14,25 @@ const FIRST_PAUSE: Duration = Duration::from_millis(200);
 const LONGEST_PAUSE: Duration = Duration::from_secs(15);
 /// How long one call is tried.
 const PATIENCE: Duration = Duration::from_secs(120);
+/// The most that one attempt counts: a machine that slept in the middle of it has not waited.
+const LONGEST_ATTEMPT: Duration = Duration::from_secs(30);
 
-/// A backend whose calls are repeated, after pauses, as long as they are
-/// [`Kind::Unavailable`] and no longer than two minutes. Nothing else is tried again.
+/// A backend whose calls are repeated, after pauses, as long as they are [`Kind::Unavailable`] and
+/// no longer than about two minutes. Nothing else is tried again. Once a call was tried in vain for
+/// so long, each of the others is tried once, until one succeeds: a store that is away costs two
+/// minutes, not two for each call.
 #[derive(Debug)]
 pub struct Retry<B> {
     inner: B,
     env: Env,
+    /// Whether patience was spent, and nothing was heard since.
+    is_away: AtomicBool,
 }
 
 impl<B: Backend> Retry<B> {
     /// Repeats what fails of `inner`; pauses are those of `env`.
     pub fn new(inner: B, env: Env) -> Self {
-        Retry { inner, env }
+        Retry { inner, env, is_away: AtomicBool::new(false) }
     }
 
     /// The backend beneath.
@@ -34,20 +41,25 @@ impl<B: Backend> Retry<B> {
     }
 
     fn persist<T>(&self, mut call: impl FnMut() -> Result<T>) -> Result<T> {
-        let begun = self.env.now();
-        let (mut waited, mut longest) = (Duration::ZERO, FIRST_PAUSE);
+        let (mut spent, mut longest) = (Duration::ZERO, FIRST_PAUSE);
         loop {
-            // A clock that is set back lengthens nothing.
-            let spent = self.env.now().since(begun).max(waited);
-            match call() {
-                Err(error) if error.kind() == Kind::Unavailable && spent < PATIENCE => {
-                    let pause = self.shortened(longest)?;
-                    self.env.sleep(pause);
-                    waited += pause;
-                    longest = (longest * 2).min(LONGEST_PAUSE);
-                }
-                done => return done,
+            let begun = self.env.now();
+            let done = call();
+            if !matches!(&done, Err(error) if error.kind() == Kind::Unavailable) {
+                self.is_away.store(false, Ordering::Relaxed);
+                return done;
             }
+            spent += self.env.now().since(begun).min(LONGEST_ATTEMPT);
+            if spent >= PATIENCE {
+                self.is_away.store(true, Ordering::Relaxed);
+            }
+            if self.is_away.load(Ordering::Relaxed) {
+                return done.map_err(Error::with_retry_hint);
+            }
+            let pause = self.shortened(longest)?;
+            self.env.sleep(pause);
+            spent += pause;
+            longest = (longest * 2).min(LONGEST_PAUSE);
         }
     }
 

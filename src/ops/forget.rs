@@ -10,7 +10,6 @@ use crate::id::SnapshotId;
 use crate::monitor::{Counter, Monitor, go_on};
 use crate::repo::{Repository, SnapshotKey, Snapshots};
 use std::collections::{BTreeSet, HashSet};
-use std::thread;
 use std::time::Duration;
 
 /// How long one waits at first who finds others giving snapshots up; then twice as long.
@@ -202,7 +201,7 @@ fn intend(repository: &Repository) -> Result<Option<SnapshotId>> {
             Err(error) if error.kind() == Kind::NoSpace => return Ok(None),
             Err(error) if error.kind() == Kind::Locked && pause < LONGEST_PAUSE => {
                 let [chance] = repository.env().random()?;
-                thread::sleep(pause * (256 + u32::from(chance)) / 512);
+                repository.env().sleep(pause * (256 + u32::from(chance)) / 512);
                 pause *= 2;
             }
             Err(error) => return Err(error),

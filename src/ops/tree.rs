@@ -174,8 +174,12 @@ impl Visitor for Count {
         Ok(Entries(1))
     }
 
-    fn trouble(&mut self, _: &[u8], _: Trouble) -> Result<Entries> {
-        Ok(Entries(0))
+    fn trouble(&mut self, _: &[u8], trouble: Trouble) -> Result<Entries> {
+        match trouble.error.kind() {
+            // What holds for one directory holds for all of them.
+            Kind::Unavailable => Err(trouble.error),
+            _ => Ok(Entries(0)),
+        }
     }
 
     fn wants_contents(&self) -> bool {

@@ -127,7 +127,9 @@ impl Sealed {
             match bytes {
                 Ok(bytes) => sealed.push((run, bytes)),
                 Err(error) if error.kind() == Kind::Unavailable => {
+                    // The others would wait in vain as well.
                     unavailable = Some(error.to_string());
+                    break;
                 }
                 // Whoever needs it finds out, and may read the blob elsewhere.
                 Err(_) => {}

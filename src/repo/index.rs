@@ -1,6 +1,5 @@
 //! The index: where each blob lies, over all segments, and which entries are usable.
 
-use super::objects::Opened;
 use super::standing::Standing;
 use super::{Generations, Repository};
 use crate::backend::{Handle, Listed};
@@ -102,6 +101,15 @@ impl Repository {
         Ok(index)
     }
 
+    fn segment_of(&self, id: IndexId, bytes: &[u8]) -> Result<Segment> {
+        let handle = Handle::index(id);
+        let (plain, hash) = self.opened(&handle, bytes)?;
+        if hash != id.0 {
+            return Err(Error::damaged("read", &handle, "its name is not its hash"));
+        }
+        Segment::decode(plain, &handle.to_string())
+    }
+
     fn try_load_index(&self) -> Result<Index> {
         let generations = self.generations()?;
         let listed = self.backend().list(ObjectKind::Index)?;
@@ -110,10 +118,10 @@ impl Repository {
             listed.into_iter().map(|object| (object.handle.clone(), object)).collect();
         let listed: Vec<Listed> = listed.into_values().collect();
         let loaded: Vec<(IndexId, Result<Segment>)> = self
-            .open_objects(listed)
-            .filter_map(|(handle, opened)| Some((handle.index_id()?, opened)))
+            .fetch_objects(listed)
+            .filter_map(|(handle, bytes)| Some((handle.index_id()?, bytes)))
             .par_bridge()
-            .map(|(id, opened)| (id, opened.and_then(|opened| segment_of(id, opened))))
+            .map(|(id, bytes)| (id, bytes.and_then(|bytes| self.segment_of(id, &bytes))))
             .collect();
         let (mut names, mut segments, mut troubles) = (Vec::new(), Vec::new(), Vec::new());
         for (id, segment) in loaded {
@@ -136,7 +144,7 @@ impl Repository {
 
     /// One segment, as it is stored.
     pub fn load_segment(&self, id: IndexId) -> Result<Segment> {
-        segment_of(id, self.open_object(&Handle::index(id))?)
+        self.segment_of(id, &self.backend().get(&Handle::index(id), None)?)
     }
 
     /// Seals and creates segments of these entries, as many as it takes; bytes written.
@@ -327,14 +335,6 @@ impl Index {
         judged.insert(place.clone(), usable);
         usable
     }
-}
-
-fn segment_of(id: IndexId, (plain, hash): Opened) -> Result<Segment> {
-    let handle = Handle::index(id);
-    if hash != id.0 {
-        return Err(Error::damaged("read", &handle, "its name is not its hash"));
-    }
-    Segment::decode(plain, &handle.to_string())
 }
 
 fn place_of(segment: &Segment, entry: &IndexEntry) -> Option<BlobLocation> {

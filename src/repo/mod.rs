@@ -48,7 +48,7 @@ pub use snapshots::{StoredOutcome, StoredSnapshot};
 pub use trailers::{PackContents, ReadPack, WantedPack};
 pub use writer::{Writer, WriterOptions};
 
-use crate::backend::{Backend, Handle, Put};
+use crate::backend::{Backend, Bytes, Handle, Put};
 use crate::crypto::{Ids, Keyring, Secret};
 use crate::env::Env;
 use crate::error::{Error, Kind, Result};
@@ -117,12 +117,20 @@ impl Repository {
     }
 }
 
-/// Creates an object; that it exists with the same bytes (an answer was lost) is as good.
+/// Creates an object; false if other bytes stand under its name. That the same ones do (an answer
+/// was lost) is as good.
+fn put_same(backend: &dyn Backend, handle: &Handle, bytes: Bytes) -> Result<bool> {
+    match backend.put_shared(handle, bytes.clone())? {
+        Put::Created => Ok(true),
+        Put::Exists => Ok(backend.get(handle, None)? == bytes),
+    }
+}
+
+/// Creates an object all of whose bytes are its own.
 fn create(backend: &dyn Backend, handle: &Handle, bytes: &[u8]) -> Result<()> {
-    match backend.put_new(handle, bytes)? {
-        Put::Created => Ok(()),
-        Put::Exists if backend.get(handle, None)? == bytes => Ok(()),
-        Put::Exists => Err(Error::new(Kind::AlreadyExists, "create", handle)
+    match put_same(backend, handle, Bytes::copy_from_slice(bytes))? {
+        true => Ok(()),
+        false => Err(Error::new(Kind::AlreadyExists, "create", handle)
             .because("something else stands there already")),
     }
 }

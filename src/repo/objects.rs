@@ -2,7 +2,7 @@
 
 use super::Repository;
 use super::fetch::Fetch;
-use crate::backend::{Handle, Listed, Put};
+use crate::backend::{Bytes, Handle, Listed};
 use crate::crypto::object;
 use crate::error::{Kind, Result};
 use crate::format::record::{self, Record};
@@ -30,10 +30,7 @@ impl Repository {
 
     /// Creates an object whose bytes are retried unchanged; false if something else stands there.
     pub(crate) fn put_same(&self, handle: &Handle, bytes: &[u8]) -> Result<bool> {
-        match self.backend().put_new(handle, bytes)? {
-            Put::Created => Ok(true),
-            Put::Exists => Ok(self.backend().get(handle, None)? == bytes),
-        }
+        super::put_same(&**self.backend(), handle, Bytes::copy_from_slice(bytes))
     }
 
     /// The plaintext of a sealed object, and the object's own hash.
@@ -46,15 +43,24 @@ impl Repository {
         &self,
         listed: impl IntoIterator<Item = Listed, IntoIter: Clone>,
     ) -> impl Iterator<Item = (Handle, Result<Opened>)> {
-        let listed = listed.into_iter();
-        let fetched = self.fetcher().fetch(listed.clone().map(|object| Fetch::listed(&object)));
-        listed.zip(fetched).map(|(Listed { handle, .. }, bytes)| {
+        self.fetch_objects(listed).map(|(handle, bytes)| {
             let opened = bytes.and_then(|bytes| self.opened(&handle, &bytes));
             (handle, opened)
         })
     }
 
-    fn opened(&self, handle: &Handle, bytes: &[u8]) -> Result<Opened> {
+    /// The bytes of several that were listed, in their order, read ahead.
+    pub(super) fn fetch_objects(
+        &self,
+        listed: impl IntoIterator<Item = Listed, IntoIter: Clone>,
+    ) -> impl Iterator<Item = (Handle, Result<Vec<u8>>)> {
+        let listed = listed.into_iter();
+        let fetched = self.fetcher().fetch(listed.clone().map(|object| Fetch::listed(&object)));
+        listed.map(|object| object.handle).zip(fetched)
+    }
+
+    /// The plaintext of an object whose bytes are these.
+    pub(super) fn opened(&self, handle: &Handle, bytes: &[u8]) -> Result<Opened> {
         let plain = object::open_object(self.keys(), handle, self.config().repository, bytes)?;
         Ok((plain, *blake3::hash(bytes).as_bytes()))
     }

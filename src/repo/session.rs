@@ -59,7 +59,13 @@ impl Repository {
     /// W1 and W2: registers a writer, only then reads verdicts, condemned packs and the index.
     pub fn begin(&self, options: SessionOptions) -> Result<Session<'_>> {
         let mut writer = self.register(options.writer)?;
-        let mut index = writer.read_index()?;
+        let mut index = match writer.read_index() {
+            Ok(index) => index,
+            Err(error) => {
+                drop(writer.withdraw());
+                return Err(error);
+            }
+        };
         let troubles = index.take_troubles().into_iter().map(|(_, error)| error).collect();
         Ok(Session {
             repository: self,
@@ -175,8 +181,11 @@ impl<'r> Session<'r> {
         mut self,
         make: impl FnOnce(SnapshotId, Summary) -> Snapshot,
     ) -> Result<Snapshot> {
-        self.refuse_broken()?;
-        self.packs.flush()?;
+        if let Err(error) = self.refuse_broken().and_then(|()| self.packs.flush()) {
+            // The error is what matters; an outcome only spares others a wait.
+            drop(self.writer.end());
+            return Err(error);
+        }
         let snapshot = make(self.id(), self.summary());
         self.writer.finish(&Outcome::Snapshot(Box::new(snapshot.clone())))?;
         Ok(snapshot)
@@ -184,8 +193,9 @@ impl<'r> Session<'r> {
 
     /// Ends without a snapshot. What was stored is indexed, and found by the next backup.
     pub fn abandon(mut self) -> Result<()> {
-        self.packs.flush()?;
-        self.writer.end()
+        let flushed = self.packs.flush();
+        self.writer.end()?;
+        flushed
     }
 }
 

@@ -2,7 +2,8 @@
 //! while others are being put together.
 
 use super::pack::{ClosedPack, Contents, OpenPack};
-use crate::backend::{Backend, Bytes, Handle, Put};
+use super::put_same;
+use crate::backend::{Backend, Bytes, Handle};
 use crate::error::{Attempt, Error, Kind, Result};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -131,18 +132,9 @@ fn stopped() -> Error {
 
 fn upload(backend: &dyn Backend, pack: OpenPack) -> Result<Contents> {
     let ClosedPack { bytes, contents } = pack.close()?;
-    let (handle, bytes) = (Handle::pack(contents.pack.id), Bytes::from(bytes));
-    if backend.put_shared(&handle, bytes.clone())? == Put::Exists {
-        compare(backend, &handle, &bytes)?;
-    }
-    Ok(contents)
-}
-
-/// Where the store says "exists", it must be these very bytes: an answer may have been lost.
-fn compare(backend: &dyn Backend, handle: &Handle, bytes: &[u8]) -> Result<()> {
-    let stored = backend.get(handle, None)?;
-    if stored == bytes {
-        return Ok(());
+    let handle = Handle::pack(contents.pack.id);
+    if put_same(backend, &handle, Bytes::from(bytes))? {
+        return Ok(contents);
     }
     Err(Error::damaged("store", handle, "other bytes stand under its name")
         .hint("run `icecore check`; the next backup stores this data again"))

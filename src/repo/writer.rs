@@ -118,7 +118,11 @@ impl Writer<'_> {
         let partial = Partial { id: self.id, generation: before, packs, at: now };
         // Registered first: there is no moment without a writer that has no outcome.
         let next = self.repository.put_registration(&self.options, Some(self.id))?;
-        self.written += self.put_outcome(&Outcome::Partial(partial))?;
+        let written = self.put_outcome(&Outcome::Partial(partial)).inspect_err(|_| {
+            // Nothing rests on it yet; what matters is the error.
+            drop(self.repository.withdraw(next, &self.options.verb));
+        });
+        self.written += written?;
         self.id = next;
         (self.registered, self.last_beat, self.beats) = (now, now, 0);
         let index = self.read_index()?;
@@ -142,6 +146,11 @@ impl Writer<'_> {
             return Err(error);
         }
         self.put_outcome(outcome).map(drop)
+    }
+
+    /// Ends a writer that stored nothing, as if it had never begun.
+    pub fn withdraw(self) -> Result<()> {
+        self.repository.withdraw(self.id, &self.options.verb)
     }
 
     /// Ends a writer that captured nothing: it still has an outcome.

@@ -47,7 +47,8 @@ impl Repository {
         self.refuse_beside(None)?;
         let id = self.put_registration(options, None)?;
         if let Err(error) = self.refuse_beside(Some(id)) {
-            self.withdraw(id, &options.verb)?;
+            // What stands in the way is what matters.
+            drop(self.withdraw(id, &options.verb));
             return Err(error);
         }
         Ok(id)
@@ -73,7 +74,7 @@ impl Repository {
 
     /// Ends a writer on whose registration nothing rests: it is deleted, and where the store keeps
     /// it, it gets an outcome.
-    fn withdraw(&self, id: SnapshotId, verb: &str) -> Result<()> {
+    pub(super) fn withdraw(&self, id: SnapshotId, verb: &str) -> Result<()> {
         if self.backend().delete(&Handle::writer(id)).is_ok() {
             return Ok(());
         }

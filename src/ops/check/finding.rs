@@ -36,6 +36,8 @@ pub enum What {
     Damaged,
     /// The store did not give it: nothing is known of it.
     Unavailable,
+    /// The disk or the store failed at it, or denied it: it counts as not there.
+    Unreadable,
     /// A newer program may know better.
     Unsupported,
     /// It has more or less than is said of it elsewhere.
@@ -165,7 +167,8 @@ impl Finding {
             Kind::NotFound => (What::Missing, cure),
             Kind::Damaged => (What::Damaged, cure),
             Kind::Unsupported => (What::Unsupported, Cure::Upgrade),
-            _ => (What::Unavailable, Cure::Retry),
+            Kind::Unavailable => (What::Unavailable, Cure::Retry),
+            _ => (What::Unreadable, cure),
         };
         Finding { what, at, touches: Vec::new(), cure, error }
     }

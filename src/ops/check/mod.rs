@@ -61,6 +61,8 @@ pub struct CheckReport {
     pub findings: Vec<Finding>,
     /// How many findings there were.
     pub errors: u64,
+    /// How many of them are only that the store did not answer: nobody knows whether that is damaged.
+    pub unavailable: u64,
     /// Findings in packs that are gone, or were known to be damaged, and that no snapshot needs any
     /// more: what they held was stored again. They are no errors.
     pub superseded: u64,
@@ -86,6 +88,7 @@ impl CheckReport {
     fn found(&mut self, monitor: &dyn Monitor, finding: Finding) -> Option<usize> {
         monitor.trouble(&finding.error);
         self.errors += 1;
+        self.unavailable += u64::from(finding.what == What::Unavailable);
         let at = self.findings.len();
         (at < FINDINGS_MOST).then(|| {
             self.findings.push(finding);

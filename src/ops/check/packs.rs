@@ -269,7 +269,7 @@ impl Checking<'_> {
             self.compare(self.repository.pack_contents_of(self.pack, &bytes));
         }
         let reader = Reader::new(self.repository, self.index);
-        let mut wrong = BTreeSet::new();
+        let (mut wrong, mut unread) = (BTreeSet::new(), false);
         for rows in self.rows.chunks(BATCH) {
             let places: Vec<(EntryRef, BlobLocation)> =
                 rows.iter().filter_map(|row| Some((*row, self.index.at(*row)?))).collect();
@@ -281,14 +281,15 @@ impl Checking<'_> {
                         wrong.insert(row);
                     }
                     Trouble::Base(base) => self.losses.by_base.push((row, base)),
-                    // Nobody knows.
                     Trouble::Unread(error) => {
+                        unread = true;
                         self.report.found(self.monitor, Finding::blob(place, error));
                     }
                 }
             }
         }
-        if is_right {
+        // Of what was not read nobody knows.
+        if is_right && !unread {
             self.judge(&wrong);
         }
     }
@@ -313,6 +314,11 @@ impl Checking<'_> {
         let handle = Handle::pack(self.pack);
         let contents = match contents {
             Ok(contents) => contents,
+            Err(error) if error.kind() == Kind::Unavailable => {
+                let finding = self.of_pack(error.within("check", handle));
+                self.report.found(self.monitor, finding);
+                return;
+            }
             // The blobs may be whole all the same: the index knows where they are.
             Err(error) => return self.found(self.of_pack(error.within("check", handle))),
         };

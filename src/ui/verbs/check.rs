@@ -47,7 +47,7 @@ pub fn run(app: &App, args: &CheckArgs) -> Result<Done> {
     }
     let found = text::count(report.errors, "error");
     // Of what the store did not give nobody knows whether it is damaged.
-    let kind = match report.findings.iter().all(|finding| finding.what == What::Unavailable) {
+    let kind = match report.unavailable == report.errors {
         true => Kind::Unavailable,
         false => Kind::Damaged,
     };
