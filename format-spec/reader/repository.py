@@ -19,20 +19,16 @@ NAMES = {  # the grammar of names (chapter 2)
 
 class Repository:
     def __init__(self, root, secret):
-        self.root, self.cache, self.reloaded = root, {}, False
-        for attempt in range(4):
-            newest, record, mac, config = self.read_configurations()
-            try:
-                self.keyring = self.unlock(config, secret)
-                break
-            except Finding:  # did the slots change meanwhile?
-                if attempt == 3 or max(map(int, self.names("config"))) == newest:
-                    raise
+        self.root, self.cache = root, {}
+        newest, record, mac, config = self.read_configurations()
+        self.keyring = self.unlock(config, secret)
         check("config" in self.keyring, "no key of the configuration", NOT_GRANTED)
         macs = [MAC(key, b"icecore 1 config" + record) for key in self.keyring["config"].values()]
         check(any(equal(found, mac) for found in macs), f"the MAC of config/{newest} is another")
         self.id = config["repository"]
-        self.load()
+        self.load_chain()
+        self.load_notes()
+        self.load_index()
 
     def names(self, folder):
         """The names of the objects in a folder; nothing else there is one."""
@@ -103,24 +99,6 @@ class Repository:
 
     # ---- chain, notes and index (chapters 6, 8, 11)
 
-    def load(self):
-        self.load_chain()
-        self.load_notes()
-        found = set()
-        for name in self.names("index"):
-            path = "index/" + name
-            try:
-                payload = open_sealed(self.read(path), path, self.id, self.keyring)
-                generation, entries = parse_segment(payload)
-                if not self.dead(generation, bytes.fromhex(name), "segments"):
-                    found.update(e for e in entries if e.pack not in self.condemned)
-            except Finding as finding:  # others may have what a damaged one had
-                if finding.name == UNSUPPORTED:
-                    raise
-                tell(path, finding)
-        self.found, self.bad = sorted(found, key=lambda entry: entry.depth), {}
-        self.judge()
-
     def load_chain(self):
         names = self.names("gc")
         last = max((int(name.partition(".")[0]) for name in names), default=0)
@@ -146,6 +124,23 @@ class Repository:
                      for id in note["about"][1]["notes"]}
         self.notes = sorted((note for note in self.notes if note["id"] not in withdrawn),
                             key=lambda note: (note["at"], note["id"]))
+
+    def load_index(self):
+        found = set()
+        for name in self.names("index"):
+            path = "index/" + name
+            try:
+                payload = open_sealed(self.read(path), path, self.id, self.keyring)
+                generation, entries = parse_segment(payload)
+                if not self.dead(generation, bytes.fromhex(name), "segments"):
+                    found.update(e for e in entries if e.pack not in self.condemned)
+            except Finding as finding:  # others may have what a damaged one had
+                if finding.name == UNSUPPORTED:
+                    raise
+                tell(path, finding)
+        self.found, self.bad = sorted(found, key=lambda entry: entry.depth), set()
+        self.judge()
+        self.provided = set(self.usable)
 
     # ---- snapshots (chapters 8, 11)
 
@@ -182,51 +177,48 @@ class Repository:
                 self.usable[entry.kind, entry.id].append(entry)
                 self.providers.setdefault((entry.kind, entry.id[:16]), entry)
 
-    def bases(self, entry):
-        return [self.providers[entry.kind, base] for base in entry.bases]
-
     def beneath(self, entry, found=None):
-        """The closure of an entry: itself, and all that it rests on."""
+        """The closure of an entry: itself and all that it rests on, each with its bases' entries."""
         found = {} if found is None else found
         if entry not in found:
-            found[entry] = None
-            for base in self.bases(entry):
+            found[entry] = [self.providers[entry.kind, base] for base in entry.bases]
+            for base in found[entry]:
                 self.beneath(base, found)
         return found
 
     def closure(self, top):
         """The closure that is decoded: where it is too large, without entries that bring many."""
-        without = set()
-        while True:
-            found = self.beneath(top)
-            if len(found) <= CLOSURE_MAX and sum(entry.plain for entry in found) <= CLOSURE_BYTES:
-                return found
-            needed = {base: min(e.depth for e in found if base in self.bases(e))
-                      for base in found if base != top}
+        found, without = self.beneath(top), set()
+        while len(found) > CLOSURE_MAX or sum(entry.plain for entry in found) > CLOSURE_BYTES:
+            needed = {entry: min(above.depth for above in found if entry in found[above])
+                      for entry in found if entry != top}
             spare = [entry for entry, depth in needed.items() if any(
                 e != entry and e.depth < depth for e in self.usable[entry.kind, entry.id])]
             check(spare, "a closure that is too large")
             without.add(max(spare, key=lambda entry: len(self.beneath(entry))))
-            self.judge(without)  # until the next one fails: it costs no chunk its last entry
+            self.judge(without)
+            check(top in self.usable[top.kind, top.id], "a closure that is too large")
+            found = self.beneath(top)
+        if without:
+            self.judge()
+        return found
 
     def chunk(self, kind, id):
         """The plaintext of a chunk: every usable entry is tried, the least depth first."""
-        tries = 0
+        findings = []
         while (kind, id) not in self.cache:
             tops = self.usable.get((kind, id))
-            if tops and tries < TRIES_MAX:
-                tries += 1
-                self.decode(tops[0])
-            elif not self.reloaded:  # somebody may have moved it meanwhile
-                self.reloaded = True
-                self.load()
+            if tops and len(findings) < TRIES_MAX:
+                findings += self.decode(tops[0])
+            elif findings:
+                raise findings[0]
             else:
-                causes = [self.bad[entry] for entry in self.bad if entry.id == id]
-                raise causes[0] if causes else Finding(MISSING, f"no entry of {id.hex()}")
+                check((kind, id) in self.provided, f"no usable entry of {id.hex()}", MISSING)
+                raise Finding(DAMAGED, f"no entry of {id.hex()} leads to its bytes")
         return self.cache[kind, id]
 
     def decode(self, entry):
-        """Decodes an entry and what it rests on, from depth 0 upwards."""
+        """Decodes an entry and what it rests on, from depth 0 upwards; what was found, if it failed."""
         try:
             found = self.closure(entry)
             if sum(map(len, self.cache.values())) > CACHE_BYTES:
@@ -236,13 +228,15 @@ class Repository:
                     path = f"packs/{entry.pack.hex()[:2]}/{entry.pack.hex()}"
                     sealed = self.read(path, entry.offset, entry.stored)
                     check(len(sealed) == entry.stored, "a pack that is cut")
-                    bases = [self.cache[base.kind, base.id] for base in self.bases(entry)]
+                    bases = [self.cache[base.kind, base.id] for base in found[entry]]
                     plain = open_blob(sealed, entry, bases, self.id, self.keyring)
                     self.cache[entry.kind, entry.id] = plain
+            return []
         except Finding as finding:
             tell(f"{KINDS[entry.kind]} pack {entry.pack.hex()} at {entry.offset}", finding)
-            self.bad[entry] = finding
+            self.bad.add(entry)
             self.judge()
+            return [finding]
 
     # ---- trees (chapters 7, 13)
 
@@ -264,33 +258,50 @@ class Repository:
     def nodes(self, id, level, last=None):
         """The nodes of a directory, in order; `last` is the name that its parent says ends it."""
         children = directory_node(self.chunk(META, id), level, parse_node)
-        self.stored += 0 if id in self.visited else len(children)
-        self.visited.add(id)
         check(last in (None, children and children[-1][0]), "another last name than was said")
+        if level == 0 and id not in self.visited:
+            self.visited.add(id)
+            self.stored += len(children)
         for name, child in children:
             if level == 0:
                 yield child
             else:
                 yield from self.nodes(child, level - 1, name)
 
-    def walk(self, path, node, above=()):
+    def children(self, directory, depth):
+        """The nodes of a directory that lies so deep in its part."""
+        check(depth <= DIRECTORY_DEPTH_MAX, "directories too deep in each other")
+        entries, before = directory["kind"][1]["entries"], b""
+        for child in self.nodes(entries["id"], entries["levels"]):
+            check(before < child["name"], "names that are not ascending")
+            before = child["name"]
+            yield child
+
+    def count(self, node, depth=0):
+        """How many places stand at and below a node; each directory is read once."""
+        if node["kind"][0] != "directory":
+            return 1
+        id = node["kind"][1]["entries"]["id"]
+        if id not in self.counted:
+            self.counted[id] = None
+            children = self.children(node, depth)
+            self.counted[id] = sum(self.count(child, depth + 1) for child in children)
+        check(self.counted[id] is not None, "a directory within itself")
+        return 1 + self.counted[id]
+
+    def walk(self, path, node, depth=0):
         """All places from a node on, as pairs of a path in names and the node there."""
-        self.places += 1
-        check(self.places <= PLACES_FREE + PLACES_PER_ENTRY * self.stored, "too many places")
         yield path, node
         if node["kind"][0] == "directory":
-            check(len(path) < DIRECTORY_DEPTH_MAX, "directories too deep in each other")
-            id, before = node["kind"][1]["entries"]["id"], b""
-            check(id not in above, "a directory within itself")
-            for child in self.nodes(id, node["kind"][1]["entries"]["levels"]):
-                check(before < child["name"], "names that are not ascending")
-                before = child["name"]
-                yield from self.walk(path + (before,), child, above + (id,))
+            for child in self.children(node, depth):
+                yield from self.walk(path + (child["name"],), child, depth + 1)
 
     def entries_of(self, snapshot):
         """All places of a snapshot; counted before anything is made of them."""
-        self.stored, self.visited, self.places, found = 0, set(), 0, []
-        for part in snapshot["parts"]:
-            found += self.walk(tuple(components(part["path"])), part["root"])
-        check(len(found) <= snapshot["summary"]["items"], "more entries than the snapshot states")
-        return found
+        parts = snapshot["parts"]
+        self.stored, self.visited, self.counted = len(parts), set(), {}
+        places = sum(self.count(part["root"]) for part in parts)
+        check(places <= PLACES_FREE + PLACES_PER_ENTRY * self.stored, "too many places")
+        check(places <= snapshot["summary"]["items"], "more entries than the snapshot states")
+        return [place for part in parts
+                for place in self.walk(tuple(components(part["path"])), part["root"])]

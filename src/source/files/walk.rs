@@ -271,7 +271,7 @@ impl Walk {
 
     /// Goes down into the directory `fd`, whose stored name is `name`.
     fn enter(&mut self, fd: OwnedFd, path: PathBuf, name: Vec<u8>) -> Result<()> {
-        // Counted from `/`, as whoever reads the snapshot does.
+        // Counted from `/`, so that no path of a snapshot has more names.
         if path.components().count() > DIRECTORY_DEPTH_MAX + 1 {
             return Err(Error::new(Kind::Unsupported, "walk", path.display())
                 .because(format!("more than {DIRECTORY_DEPTH_MAX} directories deep")));

@@ -53,6 +53,9 @@ pub fn frames(m: &mut Maker) {
     };
     let comment = "one frame, a single segment that states its content size";
     good(m, "10-chunking/frame", "zstd-frame", comment, &ok);
+    let wide = [&ok[..4], &[0xa0, ok[5], 0, 0, 0], &ok[6..]].concat();
+    let comment = "it states its content size in four bytes, where one would do";
+    good(m, "10-chunking/frame-wide", "zstd-frame", comment, &wide);
     let delta = unhex(DELTA);
     let comment = "a delta whose prefix begins like a dictionary of zstd and is none";
     good(m, "10-chunking/delta", "delta-frame", comment, &delta);
@@ -63,6 +66,7 @@ pub fn frames(m: &mut Maker) {
     bad("checksum", "it states a checksum", and(&with(&ok, 4, &[0x24]), &[0x9b, 0xed, 0xd2, 0xe7]));
     let id = [&ok[..4], &[0x21, 1], &ok[5..]].concat();
     bad("dictionary", "it states the id of a dictionary", id);
+    bad("block", "its block is of the reserved type", with(&ok, 6, &[ok[6] | 6]));
     let window = [&ok[..4], &[0x00, 0x00], &ok[6..]].concat();
     bad("window", "a window in the place of a content size", window);
     bad("unused", "the unused bit", with(&ok, 4, &[0x30]));
