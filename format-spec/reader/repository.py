@@ -135,7 +135,7 @@ class Repository:
                 if not self.dead(generation, bytes.fromhex(name), "segments"):
                     found.update(e for e in entries if e.pack not in self.condemned)
             except Finding as finding:  # others may have what a damaged one had
-                if finding.name == UNSUPPORTED:
+                if finding.name in (UNSUPPORTED, NOT_GRANTED):
                     raise
                 tell(path, finding)
         self.found, self.bad = sorted(found, key=lambda entry: entry.depth), set()
