@@ -7,8 +7,10 @@ use std::path::Path;
 use std::process::{Command, Output};
 use tempfile::TempDir;
 
-/// A password that stands nowhere else.
-const SECRET: &str = "Sesam-8c1f oeffne dich";
+/// The beginning of a password that stands nowhere else, nor in another run of this test.
+fn needle() -> String {
+    format!("Sesam-8c1f-{}", std::process::id())
+}
 
 fn program(folder: &Path, args: &[&str]) -> Command {
     let mut command = clean(Command::new(env!("CARGO_BIN_EXE_icecore")));
@@ -33,13 +35,15 @@ fn private(path: &Path, text: &str) {
 /// password is in no command line of this machine, nor in what is printed or stored in the clear.
 #[test]
 fn passwords_show_nowhere() {
+    let needle = needle();
+    let secret = &format!("{needle} oeffne dich");
     for version in VERSIONS {
         let server = server(version);
         let dir = TempDir::new().unwrap();
         let folder = dir.path();
         let (role, name) = (unique("secretive"), unique("guarded"));
         server.create(&name, "UTF8");
-        server.sql(&name, &format!("CREATE ROLE {role} SUPERUSER LOGIN PASSWORD '{SECRET}'"));
+        server.sql(&name, &format!("CREATE ROLE {role} SUPERUSER LOGIN PASSWORD '{secret}'"));
         let key = folder.join("key");
         let init = program(folder, &["init", "--new-key-file"]).arg(&key).output().unwrap();
         assert!(init.status.success(), "{}", shown(&init));
@@ -57,7 +61,7 @@ fn passwords_show_nowhere() {
         let service = format!("[here]\nhost=127.0.0.1\nport={port}\nuser={role}\ndbname={name}\n");
         fs::write(folder.join(".pg_service.conf"), service).unwrap();
         let passfile = folder.join("passfile");
-        let line = format!("127.0.0.1:{port}:*:{role}:{SECRET}\n");
+        let line = format!("127.0.0.1:{port}:*:{role}:{secret}\n");
         let backup = |source: &str| {
             let key = key.to_str().unwrap();
             let mut command = program(folder, &["--key-file", key, "backup", source]);
@@ -67,21 +71,21 @@ fn passwords_show_nowhere() {
         let url = format!("postgres-dump:postgres://{role}@127.0.0.1:{port}/{name}");
         let failed = backup(&url).output().unwrap();
         assert_eq!(failed.status.code(), Some(1), "{}", shown(&failed));
-        let wrong = backup(&url).env("PGPASSWORD", format!("not {SECRET}")).output().unwrap();
+        let wrong = backup(&url).env("PGPASSWORD", format!("not {secret}")).output().unwrap();
         assert_eq!(wrong.status.code(), Some(1));
         private(&passfile, &line);
         let ways = [
-            backup(&url).env("PGPASSWORD", SECRET).output(),
+            backup(&url).env("PGPASSWORD", secret).output(),
             backup(&url).env("PGPASSFILE", &passfile).output(),
             backup(&format!("{url}?passfile={}", passfile.display())).output(),
             backup("postgres-dump:service=here").env("PGPASSFILE", &passfile).output(),
-            backup("postgres-dump:").env("PGSERVICE", "here").env("PGPASSWORD", SECRET).output(),
+            backup("postgres-dump:").env("PGSERVICE", "here").env("PGPASSWORD", secret).output(),
             backup(&format!("postgres-dump:{name}"))
                 .envs([
                     ("PGHOST", "127.0.0.1"),
                     ("PGPORT", &port),
                     ("PGUSER", &role),
-                    ("PGPASSWORD", SECRET),
+                    ("PGPASSWORD", secret),
                 ])
                 .output(),
         ];
@@ -90,20 +94,20 @@ fn passwords_show_nowhere() {
         for output in ways.into_iter().chain([home]).map(Result::unwrap) {
             let said = shown(&output);
             assert!(output.status.success() && said.contains("saved"), "{said}");
-            assert!(!said.contains(SECRET), "{said}");
+            assert!(!said.contains(secret), "{said}");
         }
         for said in [shown(&failed), shown(&wrong)] {
-            assert!(!said.contains(SECRET), "{said}");
+            assert!(!said.contains(secret), "{said}");
             assert!(said.contains("password"), "{said}");
         }
         let lines = fs::read_to_string(folder.join("lines")).unwrap();
         assert!(lines.contains("pg_dump") && lines.contains("--no-password"));
-        assert!(!lines.contains("Sesam-8c1f"), "a command line shows the password");
+        assert!(!lines.contains(&needle), "a command line shows the password");
         let key = key.to_str().unwrap();
         let listed = program(folder, &["--key-file", key, "--json", "snapshots"]).output().unwrap();
-        assert!(!shown(&listed).contains("Sesam-8c1f"));
+        assert!(!shown(&listed).contains(&needle));
 
-        let loud = url.replacen('@', &format!(":{}@", SECRET.replace(' ', "%20")), 1);
+        let loud = url.replacen('@', &format!(":{}@", secret.replace(' ', "%20")), 1);
         let output = backup(&loud).output().unwrap();
         assert!(output.status.success(), "{}", shown(&output));
         assert!(shown(&output).contains("other users of this machine"), "{}", shown(&output));
