@@ -1,5 +1,6 @@
 //! Golden vectors: every file below `format-spec/vectors` is a test, in both directions.
 
+mod computed;
 pub mod forms;
 mod make;
 mod sealed;
@@ -16,7 +17,7 @@ pub fn form(name: &str) -> &'static Form {
 }
 
 fn all_forms() -> impl Iterator<Item = &'static Form> {
-    use forms::computed::{FRAMES, FUNCTIONS};
+    use computed::{FRAMES, FUNCTIONS};
     forms::FORMS.iter().chain(&sealed::FORMS).chain(&FUNCTIONS).chain(&FRAMES)
 }
 
@@ -135,7 +136,7 @@ pub fn structures() -> Vec<Vector> {
 }
 
 fn is_function(form: &Form) -> bool {
-    forms::computed::FUNCTIONS.iter().any(|function| function.name == form.name)
+    computed::FUNCTIONS.iter().any(|function| function.name == form.name)
 }
 
 /// Every vector decodes to its value or fails in its class, and every value encodes to its bytes.

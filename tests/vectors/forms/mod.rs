@@ -3,7 +3,6 @@
 //! The readable form is JSON; a byte string is written `"h'00ff'"`, as in CBOR's diagnostic
 //! notation, also where it is a key.
 
-pub mod computed;
 pub mod packs;
 pub mod trees;
 
@@ -61,7 +60,7 @@ pub const FORMS: [Form; 25] = [
 ];
 
 /// A structure that is read by itself.
-const fn plain(
+pub const fn plain(
     name: &'static str,
     decode: fn(&[u8]) -> Result<Json>,
     encode: fn(&Json) -> Result<Vec<u8>>,

@@ -1,8 +1,8 @@
 //! What is computed and stands nowhere as such: ids, cuts, lengths, seals, frames. The bytes are what
 //! goes in, the value is that and what comes out.
 
-use super::super::sealed::{SALT, keyring};
-use super::{Form, json, value};
+use super::forms::{self, Form, json, value};
+use super::sealed::{SALT, keyring};
 use icecore::chunk::{Chunker, Params};
 use icecore::codec;
 use icecore::crypto::{Ids, Purpose, Sealer};
@@ -33,7 +33,7 @@ pub const FUNCTIONS: [Form; 5] = [
         encode: stream,
         given: || json!({"gear": key(Purpose::Gear)}),
     },
-    super::plain("padme", padme_lengths, lengths),
+    forms::plain("padme", padme_lengths, lengths),
     Form {
         name: "seal",
         decode: seal,
