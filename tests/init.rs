@@ -39,6 +39,10 @@ fn a_stopped_init_is_finished() {
     let whole = Arc::new(Memory::new());
     let first = init(&whole, 1, &secret()).unwrap();
     let backend = slot_alone(&whole);
+    let error = Repository::open(backend.clone(), Env::real(), &secret()).err().unwrap();
+    assert_eq!(error.kind(), Kind::NoRepository, "{error}");
+    assert!(error.to_string().contains("key slots, but no configuration"), "{error}");
+    assert!(error.hint_text().unwrap().contains("same password"));
     let stray = Handle::heartbeat(SnapshotId([3; 16]), 1);
     backend.put_new(&stray, b"icecore probe a").unwrap();
 

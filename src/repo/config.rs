@@ -52,13 +52,27 @@ pub(super) fn newest(backend: &dyn Backend) -> Result<Newest> {
         Err(error) if error.kind() == Kind::NotFound => return Err(none()),
         listed => listed?,
     };
-    let last = listed.iter().filter_map(|object| object.handle.number()).max().ok_or_else(none)?;
+    let last = listed.iter().filter_map(|object| object.handle.number()).max();
+    let Some(last) = last else { return Err(bare(backend).unwrap_or_else(none)) };
     let mut newest = read(backend, 0, None)?;
     for number in 1..=last {
         newest = read(backend, number, Some(&newest))?;
     }
     refuse_unknown_features(backend, &newest.config)?;
     Ok(newest)
+}
+
+/// Key slots without any configuration: an `init` that was stopped, or a repository that lost it.
+fn bare(backend: &dyn Backend) -> Option<Error> {
+    let keys = backend.list(ObjectKind::Key).ok()?;
+    (!keys.is_empty()).then(|| {
+        Error::new(Kind::NoRepository, "open", backend.describe())
+            .because("there are key slots, but no configuration")
+            .hint(
+                "if an `init` was stopped here, run it again with the same password; \
+                 otherwise bring the folder `config` back from a copy of the repository",
+            )
+    })
 }
 
 fn read(backend: &dyn Backend, number: u64, before: Option<&Newest>) -> Result<Newest> {

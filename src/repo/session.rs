@@ -59,22 +59,25 @@ impl Repository {
     /// W1 and W2: registers a writer, only then reads verdicts, condemned packs and the index.
     pub fn begin(&self, options: SessionOptions) -> Result<Session<'_>> {
         let mut writer = self.register(options.writer)?;
-        let mut index = match writer.read_index() {
-            Ok(index) => index,
+        let begun = writer.read_index().and_then(|index| {
+            let packs = PackWriter::new(self, index.generation())?;
+            Ok((index, packs))
+        });
+        let (mut index, packs) = match begun {
+            Ok(begun) => begun,
             Err(error) => {
                 drop(writer.withdraw());
                 return Err(error);
             }
         };
-        let troubles = index.take_troubles().into_iter().map(|(_, error)| error).collect();
         Ok(Session {
             repository: self,
             level: options.level,
             writer,
-            packs: PackWriter::new(self, index.generation())?,
+            packs,
+            troubles: troubles_of(&mut index),
             dedup: Dedup::new(self, index, options.deltas),
             counts: Summary::default(),
-            troubles,
             broken: false,
         })
     }
@@ -96,7 +99,8 @@ impl<'r> Session<'r> {
         self.dedup.index()
     }
 
-    /// Why some of the index or of the notes could not be read, told once.
+    /// Why some of the index or of the notes could not be read, each told once: at the beginning, and
+    /// where the session went on as another writer.
     pub fn take_troubles(&mut self) -> Vec<Error> {
         std::mem::take(&mut self.troubles)
     }
@@ -168,7 +172,8 @@ impl<'r> Session<'r> {
             return self.writer.stay_alive();
         }
         self.packs.flush()?;
-        let index = self.writer.go_on(self.packs.take_indexed())?;
+        let mut index = self.writer.go_on(self.packs.take_indexed())?;
+        self.troubles.extend(troubles_of(&mut index));
         self.dedup.renew(index);
         Ok(())
     }
@@ -197,6 +202,10 @@ impl<'r> Session<'r> {
         self.writer.end()?;
         flushed
     }
+}
+
+fn troubles_of(index: &mut Index) -> Vec<Error> {
+    index.take_troubles().into_iter().map(|(_, error)| error).collect()
 }
 
 /// Encodes and seals on all cores; the blobs in order.

@@ -12,7 +12,7 @@ use std::io::{self, Read, Write};
 /// Pieces of a content, each with its offset.
 pub type PlacedPieces = Vec<(u64, Piece)>;
 
-/// A run of a content.
+/// What of a content is read at once.
 pub struct ContentWindow {
     /// Its pieces: a window's bytes or number at most.
     pub pieces: PlacedPieces,
@@ -20,7 +20,7 @@ pub struct ContentWindow {
     pub plains: Vec<Result<Plain>>,
 }
 
-/// A run of a content.
+/// One piece of a content, with its bytes.
 pub enum Run {
     /// A chunk, as long as the content's list says.
     Chunk {

@@ -135,6 +135,7 @@ pub fn backup(
     monitor.begin("back up", None);
     let captured = capture(&mut session, &reader, sources, &history, options, monitor);
     monitor.end();
+    session.take_troubles().iter().for_each(|error| monitor.trouble(error));
     let met_damage = record_damage(repository, session.index(), monitor);
     // Ctrl-C reaches children that read, too: one may be gone before anybody here is asked.
     let mut captured = match go_on(monitor, "back up").and(captured) {

@@ -35,7 +35,7 @@ pub(super) fn check(
         listed.retain(|object| !is_of_probe(&**repository.backend(), object).unwrap_or(false));
         for (handle, opened) in repository.open_objects(listed) {
             match opened.and_then(|(plain, _)| is_record(&handle, &plain)) {
-                // A slot that was removed, a writer that was cleared away since it was listed.
+                // A writer or a note that was cleared away since it was listed.
                 Err(error) if error.kind() == Kind::NotFound && may_go(kind) => {}
                 Err(error) => {
                     let error = error.within("check", &handle);

@@ -37,7 +37,7 @@ pub trait Visitor {
     /// Those that are to end the walk.
     fn trouble(&mut self, path: &[u8], trouble: Trouble) -> Result<Self::Sum>;
 
-    /// A node of a directory or a list is about to be read.
+    /// A node of a directory or a list, readable or not; each is told of when it is read.
     fn node(&mut self, _id: &ChunkId) {}
 
     /// A chunk of content, which should have so many bytes.
