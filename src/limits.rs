@@ -153,7 +153,7 @@ pub const SPOOL_MEMORY: usize = 8 * MIB;
 /// ... and in a temporary file, once memory is full and patience at its end.
 pub const SPOOL_FILE: u64 = 64 << 30;
 /// How long, in all, a read transaction may wait for whoever stores its pages.
-pub const SPOOL_PATIENCE: Duration = Duration::from_secs(2);
+pub const SPOOL_PATIENCE: Duration = Duration::from_secs(10);
 
 /// Largest service or password file of PostgreSQL that is read.
 pub const POSTGRES_FILE_MAX: u64 = 1 << 20;

@@ -13,16 +13,20 @@ use crate::format::directory::Node;
 use crate::sink::FileSink;
 use crate::sink::sqlite::is_database;
 use crate::sink::temporary::temporary;
-use rustix::fs::{Mode, OFlags};
+use rustix::fs::{Advice, Mode, OFlags};
 use std::fs::File;
 use std::io;
+use std::num::NonZero;
 use std::os::fd::AsFd;
 use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Runs of zeros are told apart in blocks of so many bytes.
 const BLOCK: u64 = 4096;
+/// Write-back begins whenever so many bytes wait for it, so that the sync at the end is short.
+const WRITE_BACK: u64 = 16 << 20;
 static ZEROS: [u8; 4096] = [0; 4096];
 
 /// A file that is being written. If it is given up, nothing stays of it.
@@ -34,6 +38,8 @@ pub(super) struct FileWriter {
     /// Until it is in place.
     temporary: Option<Vec<u8>>,
     size: u64,
+    /// Where write-back has begun up to, of a file that is written from its front.
+    written_back: AtomicU64,
     sparse: bool,
     rights: Rights,
     /// Whether what stands in its place is to be kept, should it belong to no database.
@@ -68,6 +74,7 @@ impl FileWriter {
             name,
             temporary,
             size,
+            written_back: AtomicU64::new(0),
             sparse,
             keep,
             rights,
@@ -85,6 +92,17 @@ impl FileWriter {
         self.folder.clone()
     }
 
+    /// Begins to write back what lies before `end`, if that is much.
+    fn write_back(&self, end: u64) {
+        let begun = self.written_back.load(Ordering::Relaxed);
+        let Some(waiting) = end.checked_sub(begun).filter(|bytes| *bytes >= WRITE_BACK) else {
+            return;
+        };
+        self.written_back.store(end, Ordering::Relaxed);
+        // On Linux this starts to write what is dirty, without waiting for it.
+        let _ = rustix::fs::fadvise(&self.file, begun, NonZero::new(waiting), Advice::DontNeed);
+    }
+
     fn sort(&self, node: &Node) -> Result<Sort> {
         if node.database().is_some_and(DatabaseFacts::is_sqlite) {
             return Ok(Sort::Captured);
@@ -99,15 +117,17 @@ impl FileWriter {
 impl FileSink for FileWriter {
     fn write_at(&self, offset: u64, bytes: &[u8]) -> Result<()> {
         let length = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
-        if offset.checked_add(length).is_none_or(|end| end > self.size) {
-            return Err(Error::damaged("write", self.path.display(), "content past its end"));
-        }
-        if !self.sparse {
-            return self.file.write_all_at(bytes, offset).attempt("write", self.path.display());
-        }
-        for (start, run) in data_runs(offset, bytes) {
+        let end = offset.checked_add(length).filter(|end| *end <= self.size);
+        let past = || Error::damaged("write", self.path.display(), "content past its end");
+        let end = end.ok_or_else(past)?;
+        let runs = match self.sparse {
+            true => data_runs(offset, bytes),
+            false => vec![(offset, bytes)],
+        };
+        for (start, run) in runs {
             self.file.write_all_at(run, start).attempt("write", self.path.display())?;
         }
+        self.write_back(end);
         Ok(())
     }
 
