@@ -143,6 +143,14 @@ impl Node {
         }
     }
 
+    /// What is in a file.
+    pub fn content(&self) -> Option<&Content> {
+        match &self.kind {
+            NodeKind::File { content, .. } => Some(content),
+            _ => None,
+        }
+    }
+
     /// Why no link leads to its target, if it is one.
     pub(super) fn bad_target(&self) -> Option<&'static str> {
         match &self.kind {

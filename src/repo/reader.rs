@@ -39,6 +39,11 @@ pub(super) struct ReadCache {
     plains: Mutex<Cache>,
 }
 
+/// Bytes that are read ahead: small beside the cache, since nodes within these come in between.
+const READ_AHEAD: u64 = BASE_CACHE as u64 / 8;
+/// ... and how many blobs.
+const READ_AHEAD_MOST: usize = 256;
+
 /// Entries that may fail before a blob is given up.
 const TRIES_MAX: usize = 4 * CLOSURE_MAX;
 
@@ -86,6 +91,24 @@ impl<'r> Reader<'r> {
     /// Several blobs, in order, each with its own result. The caller bounds their number.
     pub fn read_all(&self, ids: &[ChunkId]) -> Vec<Result<Plain>> {
         self.begin(ids).finish()
+    }
+
+    /// Brings the first of several blobs into the cache, as many as stay there until they are used;
+    /// how many.
+    pub fn read_ahead(&self, ids: impl Iterator<Item = ChunkId>) -> usize {
+        let (mut ahead, mut bytes) = (Vec::new(), 0);
+        for id in ids {
+            bytes += self.index.find(&id).map_or(0, |place| u64::from(place.plain));
+            if bytes > READ_AHEAD || ahead.len() == READ_AHEAD_MOST {
+                break;
+            }
+            ahead.push(id);
+        }
+        // One alone is no quicker for it.
+        if ahead.len() > 1 {
+            drop(self.read_all(&ahead));
+        }
+        ahead.len()
     }
 
     /// Asks for several blobs, so that they are on their way while others are still used.

@@ -106,6 +106,11 @@ impl<'a> DirectoryEntries<'a> {
         }
     }
 
+    /// The entries that come next, as far as they were read.
+    pub fn coming(&self) -> impl Iterator<Item = &Node> {
+        self.ready.iter()
+    }
+
     /// The leaves read so far.
     pub fn nodes(&self) -> &[ChunkId] {
         &self.nodes

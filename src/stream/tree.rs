@@ -1,6 +1,7 @@
 //! What lists and directories share: entries cut into leaves, leaves referred to by inner nodes,
 //! up to one root; each new node a delta against the parent's nodes in its place.
 
+use super::ReadAhead;
 use crate::error::{Error, Kind, Result};
 use crate::format::BlobKind;
 use crate::format::content::TreeRef;
@@ -302,11 +303,13 @@ pub(super) struct Leaves<'a, S: Shape> {
     reader: &'a Reader<'a>,
     /// Nodes still to visit, the next last.
     stack: Vec<Unread<S>>,
+    /// None before the first leaf: often no other is wanted.
+    ahead: Option<ReadAhead>,
 }
 
 impl<'a, S: Shape> Leaves<'a, S> {
     pub(super) fn new(reader: &'a Reader<'a>, root: TreeRef) -> Self {
-        Leaves { reader, stack: vec![Unread::root(root)] }
+        Leaves { reader, stack: vec![Unread::root(root)], ahead: None }
     }
 
     /// The next leaf that ends after `from`.
@@ -316,8 +319,15 @@ impl<'a, S: Shape> Leaves<'a, S> {
             _ => false,
         };
         while let Some(node) = self.stack.pop() {
+            if let Some(ahead) = &mut self.ahead {
+                let beside = self.stack.iter().rev().map(|node| node.id);
+                ahead.step(self.reader, std::iter::once(node.id).chain(beside));
+            }
             match node.open(self.reader)? {
-                Opened::Leaf(leaf) => return Ok(Some(leaf)),
+                Opened::Leaf(leaf) => {
+                    self.ahead.get_or_insert_default();
+                    return Ok(Some(leaf));
+                }
                 Opened::Inner(nodes) => {
                     let wanted = nodes.into_iter().filter(|node| !ends_before(node));
                     self.stack.extend(wanted.rev());

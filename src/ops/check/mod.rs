@@ -12,10 +12,12 @@ mod trees;
 pub use finding::{Cure, Finding, Touched, What, Where};
 pub use tainted::Tainted;
 
-use crate::error::Result;
+use crate::error::{Error, Kind, Result};
 use crate::format::snapshot::TaintedEntry;
 use crate::monitor::Monitor;
-use crate::repo::Repository;
+use crate::repo::{Index, NotedDamage, Repository};
+use members::Members;
+use std::thread::ScopedJoinHandle;
 
 /// How much of the packs is read back.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -124,6 +126,41 @@ impl CheckReport {
     }
 }
 
+/// What is read of a repository before anything in it is judged.
+struct Survey {
+    members: Members,
+    index: Index,
+    open_writers: u64,
+    objects: Vec<Finding>,
+    noted: NotedDamage,
+}
+
+/// Reads at once what does not depend on each other: a store far away takes its time to answer.
+fn survey(repository: &Repository) -> Result<Survey> {
+    std::thread::scope(|scope| {
+        let objects = scope.spawn(|| objects::check(repository));
+        let slots = scope.spawn(|| objects::check_slots(repository));
+        let noted = scope.spawn(|| repository.noted_damage());
+        let open_writers = scope.spawn(|| repository.open_writers());
+        // Before the index: what a snapshot needs was indexed before it was committed.
+        let members = members::read(repository)?;
+        let index = repository.load_index()?;
+        Ok(Survey {
+            members,
+            index,
+            open_writers: joined(open_writers)?.len() as u64,
+            objects: joined(objects)?.into_iter().chain(joined(slots)?).collect(),
+            noted: joined(noted)?,
+        })
+    })
+}
+
+fn joined<T>(thread: ScopedJoinHandle<'_, Result<T>>) -> Result<T> {
+    let panicked =
+        |_| Err(Error::new(Kind::Failed, "check", "a repository").because("it panicked"));
+    thread.join().unwrap_or_else(panicked)
+}
+
 /// Checks the whole repository and goes on past whatever is wrong.
 ///
 /// # Errors
@@ -134,17 +171,16 @@ pub fn check(
     monitor: &dyn Monitor,
 ) -> Result<CheckReport> {
     let mut report = CheckReport::default();
-    // Before the index: what a snapshot needs was indexed before it was committed.
-    let members = members::read(repository)?;
-    let mut index = repository.load_index()?;
+    let Survey { members, mut index, open_writers, objects, noted } = survey(repository)?;
     for (handle, error) in index.take_troubles() {
         report.found(monitor, Finding::object(handle, error));
     }
     report.entries = index.len() as u64;
-    report.open_writers = repository.open_writers()?.len() as u64;
-    objects::check(repository, monitor, &mut report)?;
+    report.open_writers = open_writers;
+    for finding in objects {
+        report.found(monitor, finding);
+    }
     let snapshots = members::check(repository, members, &index, monitor, &mut report)?;
-    let noted = repository.noted_damage()?;
     let judged =
         packs::check(repository, &mut index, &noted, options.read_data, monitor, &mut report)?;
     trees::check(repository, &snapshots, &index, monitor, &mut report)?;

@@ -1,7 +1,7 @@
 //! The small objects: each must open and be what its name says.
 
-use super::{CheckReport, Finding};
-use crate::backend::{Handle, is_of_probe};
+use super::Finding;
+use crate::backend::{Handle, Listed, is_of_probe};
 use crate::error::{Kind, Result};
 use crate::format::gc::{Condemned, Forgotten, Verdict};
 use crate::format::note::Note;
@@ -9,7 +9,6 @@ use crate::format::record::{self, Record};
 use crate::format::snapshot::Outcome;
 use crate::format::writer::{Heartbeat, Registration};
 use crate::format::{Holds, ObjectKind};
-use crate::monitor::Monitor;
 use crate::repo::Repository;
 
 /// Whether objects of a kind are small and sealed, and read by nobody else in a check.
@@ -24,35 +23,39 @@ fn is_small(kind: ObjectKind) -> bool {
     }
 }
 
-/// Checks all of them but the snapshots.
-pub(super) fn check(
-    repository: &Repository,
-    monitor: &dyn Monitor,
-    report: &mut CheckReport,
-) -> Result<()> {
-    for kind in ObjectKind::ALL.into_iter().filter(|kind| is_small(*kind)) {
-        let mut listed = repository.backend().list(kind)?;
-        listed.retain(|object| !is_of_probe(&**repository.backend(), object).unwrap_or(false));
-        for (handle, opened) in repository.open_objects(listed) {
-            match opened.and_then(|(plain, _)| is_record(&handle, &plain)) {
-                // A writer or a note that was cleared away since it was listed.
-                Err(error) if error.kind() == Kind::NotFound && may_go(kind) => {}
-                Err(error) => {
-                    let error = error.within("check", &handle);
-                    report.found(monitor, Finding::object(handle, error));
-                }
-                Ok(()) => {}
+/// Checks all of them: what is wrong with them.
+pub(super) fn check(repository: &Repository) -> Result<Vec<Finding>> {
+    let small = ObjectKind::ALL.into_iter().filter(|kind| is_small(*kind));
+    let listed: Vec<_> =
+        small.map(|kind| repository.backend().list(kind)).collect::<Result<_>>()?;
+    let mut listed: Vec<Listed> = listed.into_iter().flatten().collect();
+    listed.retain(|object| !is_of_probe(&**repository.backend(), object).unwrap_or(false));
+    let mut findings = Vec::new();
+    for (handle, opened) in repository.open_objects(listed) {
+        match opened.and_then(|(plain, _)| is_record(&handle, &plain)) {
+            // A writer or a note that was cleared away since it was listed.
+            Err(error) if error.kind() == Kind::NotFound && may_go(handle.kind()) => {}
+            Err(error) => {
+                let error = error.within("check", &handle);
+                findings.push(Finding::object(handle, error));
             }
+            Ok(()) => {}
         }
     }
+    Ok(findings)
+}
+
+/// Checks the key slots: what is wrong with them.
+pub(super) fn check_slots(repository: &Repository) -> Result<Vec<Finding>> {
+    let mut findings = Vec::new();
     for slot in repository.slots()?.into_iter().filter(|slot| slot.counts) {
         if let Err(error) = slot.slot {
             let handle = Handle::key(slot.id);
             let error = error.within("check", &handle);
-            report.found(monitor, Finding::object(handle, error));
+            findings.push(Finding::object(handle, error));
         }
     }
-    Ok(())
+    Ok(findings)
 }
 
 fn may_go(kind: ObjectKind) -> bool {

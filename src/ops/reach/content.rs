@@ -52,6 +52,12 @@ impl Contents {
         }
     }
 
+    /// The root of a content's list, if it was not walked.
+    pub(super) fn unread_list(&self, content: &Content) -> Option<ChunkId> {
+        let root = content.list?;
+        (!self.nodes.contains_key(&(root.id, root.levels))).then_some(root.id)
+    }
+
     /// The bytes beneath each of some nodes of one level.
     fn lengths(
         &mut self,

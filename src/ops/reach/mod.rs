@@ -9,12 +9,13 @@ mod needed;
 pub use needed::Needed;
 
 use crate::error::{Error, Result};
+use crate::format::content::Content;
 use crate::format::directory::{Node, NodeKind};
 use crate::format::snapshot::Snapshot;
 use crate::id::ChunkId;
 use crate::limits::DIRECTORY_DEPTH_MAX;
 use crate::repo::Reader;
-use crate::stream::{DirectoryPart, OpenPart};
+use crate::stream::{DirectoryPart, OpenPart, ReadAhead};
 use content::Contents;
 use std::collections::HashMap;
 use std::ops::AddAssign;
@@ -149,6 +150,7 @@ impl<'r, S: Clone + Default + AddAssign> Reach<'r, S> {
         let top = Open {
             key: None,
             rest: OpenPart::Entries(vec::IntoIter::default()),
+            ahead: Ahead::default(),
             seen: Seen::default(),
             depth: 0,
             back: 0,
@@ -168,11 +170,19 @@ struct Open<S> {
     /// What it is known by afterwards; none of the place where the walk begins.
     key: Option<[u8; 32]>,
     rest: OpenPart,
+    ahead: Ahead,
     seen: Seen<S>,
     /// Directories above its entries.
     depth: usize,
     /// How much of the path is left after it.
     back: usize,
+}
+
+/// What of the rest of a node was read ahead.
+#[derive(Default)]
+struct Ahead {
+    directories: ReadAhead,
+    lists: ReadAhead,
 }
 
 /// No recursion: directories may be nested deeply.
@@ -210,6 +220,7 @@ impl<V: Visitor> Walk<'_, '_, V> {
         self.add(Seen { well: true, sum });
         match &node.kind {
             NodeKind::File { content, .. } if self.visitor.wants_contents() => {
+                self.read_lists_ahead(content);
                 let contents = &mut self.reach.contents;
                 match contents.walk(self.reach.reader, content, self.visitor) {
                     Ok(()) => {}
@@ -243,16 +254,48 @@ impl<V: Visitor> Walk<'_, '_, V> {
             return Ok(());
         }
         let id = *part.id();
+        self.read_directories_ahead(id);
         self.visitor.node(&id);
         let (rest, error) = match part.open(self.reach.reader) {
             Ok(rest) => (rest, None),
             Err(error) => (OpenPart::Entries(vec::IntoIter::default()), Some(error)),
         };
-        self.open.push(Open { key: Some(key), rest, seen: Seen::default(), depth, back });
+        let (ahead, seen) = (Ahead::default(), Seen::default());
+        self.open.push(Open { key: Some(key), rest, ahead, seen, depth, back });
         match error {
             Some(error) => self.trouble(Trouble { lost: Lost::Entries, chunk: Some(id), error }),
             None => Ok(()),
         }
+    }
+
+    /// A node of a directory is read next, and then those beside it that were not walked before.
+    fn read_directories_ahead(&mut self, next: ChunkId) {
+        let Some(open) = self.open.last_mut() else { return };
+        let (reader, walked) = (self.reach.reader, &self.reach.directories);
+        let unread = |part: &DirectoryPart| (!walked.contains_key(&part.key())).then(|| *part.id());
+        let next = std::iter::once(next);
+        match &open.rest {
+            OpenPart::Parts(parts) => {
+                let beside = parts.as_slice().iter().filter_map(unread);
+                open.ahead.directories.step(reader, next.chain(beside));
+            }
+            OpenPart::Entries(nodes) => {
+                let entries = nodes.as_slice().iter().filter_map(Node::entries);
+                let beside = entries.filter_map(|entries| unread(&DirectoryPart::root(entries)));
+                open.ahead.directories.step(reader, next.chain(beside));
+            }
+        }
+    }
+
+    /// The list of a content is read next, if it has one, and then those of the files beside it.
+    fn read_lists_ahead(&mut self, content: &Content) {
+        let Some(open) = self.open.last_mut() else { return };
+        let contents = &self.reach.contents;
+        let Some(next) = contents.unread_list(content) else { return };
+        let OpenPart::Entries(nodes) = &open.rest else { return };
+        let beside = nodes.as_slice().iter().filter_map(Node::content);
+        let beside = beside.filter_map(|content| contents.unread_list(content));
+        open.ahead.lists.step(self.reach.reader, std::iter::once(next).chain(beside));
     }
 
     fn trouble(&mut self, trouble: Trouble) -> Result<()> {

@@ -36,7 +36,7 @@ struct Begun<'r> {
 }
 
 /// So many files are open at once at most.
-const FILES_MOST: usize = 256;
+const FILES_MOST: usize = 512;
 /// A file of so many bytes is written together with others ...
 const SMALL: u64 = WINDOW as u64 / 4;
 /// ... if it has no more pieces than this.

@@ -1,5 +1,9 @@
 //! A snapshot as one tree: its parts at their paths, found by path or walked in order.
 
+mod children;
+
+pub(super) use children::Children;
+
 use crate::error::{Error, Kind, Result};
 use crate::format::content::TreeRef;
 use crate::format::directory::{Metadata, Node, NodeKind};
@@ -8,8 +12,9 @@ use crate::limits::{DIRECTORY_DEPTH_MAX, PLACES_FREE, PLACES_PER_ENTRY};
 use crate::ops::path::push;
 use crate::ops::reach::{Reach, Trouble, Visitor};
 use crate::repo::Reader;
-use crate::stream::{DirectoryEntries, find_entry};
-use std::collections::{BTreeMap, HashSet, btree_map};
+use crate::stream::{ReadAhead, find_entry};
+use std::collections::{BTreeMap, HashSet};
+use std::iter::once;
 use std::ops::AddAssign;
 
 /// A node of a snapshot, with its path.
@@ -220,41 +225,12 @@ impl Met {
     }
 }
 
-/// The entries of a folder, in order of names.
-pub(super) enum Children<'c> {
-    /// Of one that only leads to parts.
-    Leading(btree_map::IntoIter<Vec<u8>, Entry>),
-    Stored(Box<DirectoryEntries<'c>>),
-}
-
-impl<'c> Children<'c> {
-    /// Those of an entry, if it is a folder.
-    pub(super) fn of(reader: &'c Reader<'c>, entry: &Entry) -> Option<Self> {
-        match entry {
-            Entry::Leading(names) => Some(Children::Leading(names.clone().into_iter())),
-            Entry::Node(node) => Some(Children::stored(reader, node.entries()?)),
-        }
-    }
-
-    pub(super) fn stored(reader: &'c Reader<'c>, entries: TreeRef) -> Self {
-        Children::Stored(Box::new(DirectoryEntries::new(reader, entries)))
-    }
-
-    pub(super) fn next(&mut self) -> Result<Option<(Vec<u8>, Entry)>> {
-        match self {
-            Children::Leading(names) => Ok(names.next()),
-            Children::Stored(entries) => {
-                let node = entries.next_entry()?;
-                Ok(node.map(|node| (node.name.clone(), Entry::Node(Box::new(node)))))
-            }
-        }
-    }
-}
-
 /// An open directory of a walk.
 struct Level<'w> {
     /// None where they cannot be read, or no further.
     children: Option<Children<'w>>,
+    /// Directories among them that were read ahead.
+    ahead: ReadAhead,
     /// How much of the path leads to its parent; none of the walk's beginning where that only
     /// leads to parts: nobody is told of it.
     back: Option<usize>,
@@ -267,7 +243,8 @@ struct Level<'w> {
 impl Level<'_> {
     fn of_leading(names: BTreeMap<Vec<u8>, Entry>) -> Self {
         let children = Some(Children::Leading(names.into_iter()));
-        Level { children, back: None, depth: 0, new: true }
+        let ahead = ReadAhead::default();
+        Level { children, ahead, back: None, depth: 0, new: true }
     }
 }
 
@@ -342,6 +319,7 @@ impl Walk<'_> {
         if !(self.visit)(&self.path, Step::Enter(node))? {
             return Ok(());
         }
+        self.read_ahead(entries);
         let new = self.met.directory(entries);
         let mut children = Some(Children::stored(self.reader, entries));
         if depth > DIRECTORY_DEPTH_MAX {
@@ -351,8 +329,18 @@ impl Walk<'_> {
             (self.trouble)(Error::damaged("walk", path, reason))?;
         }
         let back = Some(self.path.len());
-        self.open.push(Level { children, back, depth: depth + 1, new });
+        let ahead = ReadAhead::default();
+        self.open.push(Level { children, ahead, back, depth: depth + 1, new });
         Ok(())
+    }
+
+    /// A directory is read next, and maybe those beside it.
+    fn read_ahead(&mut self, next: TreeRef) {
+        let Some(Level { children: Some(children), ahead, .. }) = self.open.last_mut() else {
+            return;
+        };
+        let beside = children.coming().filter_map(Node::entries);
+        ahead.step(self.reader, once(next).chain(beside).map(|entries| entries.id));
     }
 
     fn leave(&mut self) -> Result<()> {
