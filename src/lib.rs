@@ -19,23 +19,88 @@
 //! | [`mod@format`] | values to bytes and back, as `format-spec/` says: no I/O, no keys, no clock |
 //! | [`id`] [`error`] [`limits`] [`env`](mod@env) [`monitor`] | what all rooms share: names, errors, bounds, clock and chance, progress |
 //!
-//! The program is [`ui::run`]; whoever embeds the engine begins with [`repo::Repository`], and
-//! [`ops::backup`], [`ops::restore`], [`ops::check`] and [`ops::forget`].
+//! The rooms are private. [`run`] is the program; whoever embeds the engine has what stands below,
+//! and calls [`run_as_child`] first of all in `main` where SQLite databases are captured:
+//!
+//! ```
+//! use icecore::*;
+//! use std::sync::Arc;
+//!
+//! # fn main() -> Result<()> {
+//! # let scratch = tempfile::tempdir().unwrap();
+//! # let (place, data) = (scratch.path().join("repository"), scratch.path().join("data"));
+//! # let (place, target) = (place.to_str().unwrap(), scratch.path().join("restored"));
+//! # std::fs::create_dir(&data).unwrap();
+//! # std::fs::write(data.join("letter"), "dear reader").unwrap();
+//! let env = Env::real();
+//! let secret = Secret::KeyFile(env.random()?.into());
+//! let store = Arc::from(place.parse::<Location>()?.create()?);
+//! let repository = Repository::init(store, env, &secret, &InitOptions::default())?;
+//!
+//! let source = FilesSource::new(&data, FilesSourceOptions::default())?;
+//! let options = BackupOptions { host: "example".into(), ..BackupOptions::default() };
+//! let report = backup(&repository, vec![Box::new(source)], &options, &Silent)?;
+//!
+//! let index = repository.load_index()?;
+//! let reader = Reader::new(&repository, &index);
+//! let path = Some(data.as_os_str().as_encoded_bytes());
+//! restore(&reader, &report.snapshot, path, &target, &mut RestoreOptions::default(), &Silent)?;
+//! assert_eq!(std::fs::read(target.join("letter")).unwrap(), b"dear reader");
+//!
+//! assert!(check(&repository, CheckOptions::default(), &Silent)?.is_healthy());
+//! let plan = plan_to_forget(&repository, &["latest".into()], &Filter::default(), true)?;
+//! assert_eq!(forget(&repository, &plan, &Silent)?.forgotten, 1);
+//! # Ok(())
+//! # }
+//! ```
+#![cfg_attr(not(feature = "testing"), allow(rustdoc::private_intra_doc_links))]
+// What only tests see explains itself or is explained where it helps.
+#![cfg_attr(feature = "testing", allow(missing_docs))]
 
-pub mod backend;
-pub mod chunk;
-pub mod codec;
-pub mod crypto;
-pub mod env;
-pub mod error;
-pub mod format;
-pub mod id;
-pub mod limits;
-pub mod monitor;
-pub mod ops;
-pub mod postgres;
-pub mod repo;
-pub mod sink;
-pub mod source;
-pub mod stream;
-pub mod ui;
+/// Modules that are private, and open to tests, benches and fuzzing by the feature `testing`.
+macro_rules! rooms {
+    ($($room:ident)*) => {$(
+        #[cfg(feature = "testing")]
+        pub mod $room;
+        #[cfg(not(feature = "testing"))]
+        mod $room;
+    )*};
+}
+
+rooms! {
+    backend chunk codec crypto env error format id limits
+    monitor ops postgres repo sink source stream ui
+}
+
+// The program.
+pub use ui::run;
+
+// What all speak of: errors, progress, clock and randomness.
+pub use env::{Env, Time};
+pub use error::{Error, Kind, Result};
+pub use monitor::{Counter, FileChange, Monitor, Silent};
+
+// Where a repository lies, what opens it, and what is in it.
+pub use backend::{
+    Backend, Bytes, Capabilities, Handle, Limit, Listed, Location, Memory, Put, Retry, Visit, probe,
+};
+pub use crypto::{KdfCost, Secret};
+pub use format::{ObjectKind, snapshot::Snapshot};
+pub use id::SnapshotId;
+pub use repo::{Index, InitOptions, Reader, Repository, SnapshotKey, Snapshots, StoredSnapshot};
+
+// Backing up: sources into a snapshot.
+pub use ops::backup::{BackupOptions, BackupReport, Level, ParentChoice, Parentage, backup};
+pub use source::files::{Excludes, FilesOptions as FilesSourceOptions, FilesSource};
+pub use source::sqlite::{SqliteOptions, SqliteReader, SqliteSource, Verify, run_as_child};
+pub use source::{Source, Together, stdin::StreamSource};
+
+// Restoring, into a folder or any other sink.
+pub use ops::restore::{RestoreOptions, RestoreReport, restore, restore_into};
+pub use sink::Sink;
+pub use sink::files::{FilesOptions as FilesSinkOptions, FilesSink, Overwrite};
+
+// Checking, and giving snapshots up.
+pub use ops::check::{CheckOptions, CheckReport, Finding, ReadData, check};
+pub use ops::forget::{ForgetPlan, ForgetReport, forget, plan as plan_to_forget};
+pub use ops::select::{Filter, choose as choose_snapshot};

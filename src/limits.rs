@@ -4,16 +4,12 @@ use std::time::Duration;
 
 /// Smallest, mean and largest content-defined chunk of an ordinary stream, in bytes.
 pub const CHUNK_MIN: usize = 16 * KIB;
-/// See [`CHUNK_MIN`].
 pub const CHUNK_AVG: usize = 64 * KIB;
-/// See [`CHUNK_MIN`].
 pub const CHUNK_MAX: usize = 256 * KIB;
 
 /// The same for coarse streams.
 pub const COARSE_MIN: usize = 4 * CHUNK_MIN;
-/// See [`COARSE_MIN`].
 pub const COARSE_AVG: usize = 4 * CHUNK_AVG;
-/// See [`COARSE_MIN`].
 pub const COARSE_MAX: usize = 4 * CHUNK_MAX;
 /// Streams above this many bytes are cut four times as coarsely.
 pub const COARSE_STREAM: u64 = 64 << 30;
@@ -41,7 +37,6 @@ pub const INDEX_MAX: usize = 64 * MIB;
 
 /// Lowest and highest zstd level that can be asked for.
 pub const LEVEL_MIN: i32 = -7;
-/// See [`LEVEL_MIN`].
 pub const LEVEL_MAX: i32 = 19;
 /// Longest prefix of a delta: the plaintexts of its bases.
 pub const PREFIX_MAX: usize = BASES_MAX * BLOB_MAX;
@@ -114,11 +109,9 @@ pub const SLOT_MAX: usize = 256 * KIB;
 /// Least and most memory of a passphrase's derivation, in KiB; half of what this process may use
 /// is a bound too.
 pub const KDF_MEMORY_MIN_KIB: u32 = 19 << 10;
-/// See [`KDF_MEMORY_MIN_KIB`].
 pub const KDF_MEMORY_MAX_KIB: u32 = 4 << 20;
 /// Fewest and most passes of it.
 pub const KDF_PASSES_MIN: u32 = 2;
-/// See [`KDF_PASSES_MIN`].
 pub const KDF_PASSES_MAX: u32 = 64;
 /// Most lanes of it.
 pub const KDF_LANES_MAX: u32 = 64;

@@ -3,8 +3,8 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    if let Some(code) = icecore::source::sqlite::run_as_child() {
+    if let Some(code) = icecore::run_as_child() {
         return code;
     }
-    icecore::ui::run()
+    icecore::run()
 }

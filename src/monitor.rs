@@ -1,6 +1,7 @@
 //! How the library speaks: to a terminal, to a log, or to a test. It never prints.
 
 use crate::error::{Error, Kind, Result};
+#[cfg(feature = "testing")]
 use std::sync::Mutex;
 
 /// What a count is a count of.
@@ -69,10 +70,12 @@ impl Monitor for Silent {
     fn end(&self) {}
 }
 
-/// Remembers troubles and notes as text; for tests and for summaries.
+/// Remembers troubles and notes as text; for tests.
+#[cfg(feature = "testing")]
 #[derive(Debug, Default)]
 pub struct Recording(Mutex<Vec<String>>);
 
+#[cfg(feature = "testing")]
 impl Recording {
     /// Everything heard so far, in order.
     pub fn heard(&self) -> Vec<String> {
@@ -86,6 +89,7 @@ impl Recording {
     }
 }
 
+#[cfg(feature = "testing")]
 impl Monitor for Recording {
     fn begin(&self, _: &str, _: Option<(Counter, u64)>) {}
     fn count(&self, _: Counter, _: u64) {}

@@ -7,7 +7,7 @@ use icecore::id::ChunkId;
 /// `bytes` is a step, a place and a change for the parent, and content.
 pub fn same(bytes: &[u8]) {
     let Some(([step, place, change], data)) = bytes.split_first_chunk() else { return };
-    let chunker = Chunker::new(9, Params::new(64, 256, 1024).expect("sizes"), &[7; 32]);
+    let chunker = Chunker::new(9, Params { min: 64, avg: 256, max: 1024 }, &[7; 32]);
     let step = 1 + 8 * usize::from(*step);
     let expected = at_once(&chunker, data);
     assert_eq!(expected.iter().sum::<usize>(), data.len());

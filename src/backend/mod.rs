@@ -6,6 +6,7 @@
 //! which then sees every request; the store.
 
 mod bounds;
+#[cfg(feature = "testing")]
 mod counting;
 mod disk;
 mod dry_run;
@@ -19,10 +20,12 @@ mod reserve;
 mod retry;
 mod shared;
 mod temp;
+#[cfg(feature = "testing")]
 pub mod testing;
 
 pub use crate::format::Handle;
 pub use bytes::Bytes;
+#[cfg(feature = "testing")]
 pub use counting::{Counting, Tally, Verb};
 pub use dry_run::DryRun;
 pub use limit::Limit;

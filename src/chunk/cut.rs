@@ -1,11 +1,11 @@
 //! FastCDC with a secret gear table (chapter 10 of the format).
 
-use crate::error::{Error, Kind, Result};
 use crate::limits::{CHUNK_AVG, CHUNK_MAX, CHUNK_MIN, COARSE_AVG, COARSE_MAX, COARSE_MIN};
 use fastcdc::v2020;
 use std::fmt;
 
-/// Sizes of chunks in bytes: all even, `avg` a power of two, `min < avg < max`.
+/// Sizes of chunks in bytes: all even, `avg` a power of two, `min < avg < max`, within the bounds of
+/// [`v2020`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Params {
     /// Least, but for the last chunk of a stream.
@@ -21,22 +21,6 @@ impl Params {
     pub const ORDINARY: Params = Params { min: CHUNK_MIN, avg: CHUNK_AVG, max: CHUNK_MAX };
     /// Of very long streams.
     pub const COARSE: Params = Params { min: COARSE_MIN, avg: COARSE_AVG, max: COARSE_MAX };
-
-    /// Sizes that the algorithm is defined for; the crate itself checks them in debug builds only.
-    ///
-    /// # Errors
-    /// `InvalidInput` for any other.
-    pub fn new(min: usize, avg: usize, max: usize) -> Result<Self> {
-        let even = min.is_multiple_of(2) && avg.is_power_of_two() && max.is_multiple_of(2);
-        let bounded = (v2020::MINIMUM_MIN..=v2020::MINIMUM_MAX).contains(&min)
-            && (v2020::AVERAGE_MIN..=v2020::AVERAGE_MAX).contains(&avg)
-            && (v2020::MAXIMUM_MIN..=v2020::MAXIMUM_MAX).contains(&max);
-        if even && bounded && min < avg && avg < max {
-            return Ok(Params { min, avg, max });
-        }
-        Err(Error::new(Kind::InvalidInput, "cut with the sizes", format!("{min}/{avg}/{max}"))
-            .because("they must be even, ascending and between 64 bytes and 16 MiB"))
-    }
 }
 
 /// Finds where chunks end. The same key and sizes always cut the same bytes at the same places.
@@ -82,11 +66,6 @@ impl Chunker {
     /// Most bytes of a chunk.
     pub fn max(&self) -> usize {
         self.params.max
-    }
-
-    /// Least bytes of a chunk that does not end its stream.
-    pub fn min(&self) -> usize {
-        self.params.min
     }
 
     /// Length of the first chunk of `data`, or `None` if more data is needed to tell: without the

@@ -6,4 +6,6 @@ mod cut;
 pub mod reuse;
 pub mod similar;
 
-pub use cut::{Chunker, Params};
+pub use cut::Chunker;
+#[cfg(feature = "testing")]
+pub use cut::Params;

@@ -207,7 +207,7 @@ mod tests {
     /// a chunk (found by fuzzing).
     #[test]
     fn bytes_appended() {
-        let chunker = Chunker::new(9, Params::new(64, 256, 1024).unwrap(), &[7; 32]);
+        let chunker = Chunker::new(9, Params { min: 64, avg: 256, max: 1024 }, &[7; 32]);
         let id = |bytes: &[u8]| ChunkId(*blake3::hash(bytes).as_bytes());
         for (seed, more) in (0..40_000_u64).zip([1, 2, 2000].into_iter().cycle()) {
             let length = 65 + usize::try_from(seed % 64).unwrap();

@@ -71,13 +71,9 @@ impl Sketches {
     }
 
     /// Hashes that are remembered.
-    pub fn len(&self) -> usize {
+    #[cfg(feature = "testing")]
+    pub fn remembered(&self) -> usize {
         self.chunk_of.len()
-    }
-
-    /// Is nothing remembered?
-    pub fn is_empty(&self) -> bool {
-        self.chunk_of.is_empty()
     }
 
     /// Halves the sample, and with it the table.

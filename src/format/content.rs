@@ -124,7 +124,8 @@ impl ListNode {
                 bytes
             }
             ListNode::Inner(level, children) => {
-                let mut bytes = vec![LIST, *level];
+                let mut bytes = Vec::with_capacity(NODE_HEAD + children.len() * CHILD);
+                bytes.extend_from_slice(&[LIST, *level]);
                 for (id, beneath) in children {
                     bytes.extend_from_slice(&id.0);
                     bytes.extend_from_slice(&beneath.to_le_bytes());
@@ -165,7 +166,11 @@ const CHUNK: u8 = 0;
 const HOLE: u8 = 1;
 
 fn encode_pieces(pieces: &[Piece]) -> Vec<u8> {
-    let mut bytes = Vec::with_capacity(pieces.len() * CHUNK_PIECE);
+    let length = |piece: &Piece| match piece {
+        Piece::Chunk { .. } => CHUNK_PIECE,
+        Piece::Hole { .. } => HOLE_PIECE,
+    };
+    let mut bytes = Vec::with_capacity(pieces.iter().map(length).sum());
     for piece in pieces {
         match piece {
             Piece::Chunk { id, length } => {

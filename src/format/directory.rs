@@ -273,7 +273,10 @@ impl DirectoryNode {
                 Ok(bytes)
             }
             DirectoryNode::Inner(level, children) => {
-                let mut bytes = vec![DIRECTORY, *level];
+                let names: usize = children.iter().map(|(_, last)| last.len()).sum();
+                let fixed = NODE_HEAD + children.len() * (ChunkId::LEN + 4);
+                let mut bytes = Vec::with_capacity(fixed + names);
+                bytes.extend_from_slice(&[DIRECTORY, *level]);
                 for (id, last) in children {
                     bytes.extend_from_slice(&id.0);
                     bytes.extend_from_slice(&length32(last.len(), "a name")?.to_le_bytes());

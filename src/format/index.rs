@@ -86,7 +86,9 @@ impl SegmentBuilder {
             (a.id, a.depth, a.pack, a.offset).cmp(&(b.id, b.depth, b.pack, b.offset))
         });
         let bases: usize = self.entries.iter().map(|entry| entry.bases.len()).sum();
-        let mut bytes = Vec::with_capacity(HEADER + self.entries.len() * ENTRY + bases * BASE_ROW);
+        let heads = HEADER + self.salts.len() * SALT_ROW + self.packs.len() * PACK_ROW;
+        let rows = self.entries.len() * ENTRY + bases * BASE_ROW;
+        let mut bytes = Vec::with_capacity(heads + rows);
         for count in [self.salts.len(), self.packs.len(), self.entries.len(), bases] {
             bytes.extend_from_slice(&length32(count, "an index table")?.to_le_bytes());
         }

@@ -199,11 +199,6 @@ impl Client {
         &self.settings
     }
 
-    /// Where it was reached.
-    pub fn host(&self) -> &Host {
-        &self.host
-    }
-
     /// Runs statements and passes over what they yield.
     pub fn execute(&mut self, statements: &str) -> Result<()> {
         let done = self.runtime.block_on(self.client.batch_execute(statements));

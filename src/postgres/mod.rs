@@ -12,7 +12,7 @@ pub mod tools;
 pub use client::{Client, Row, unconverted};
 pub use pattern::Pattern;
 pub use secret::Secret;
-pub use settings::{Environment, Host, Settings};
+pub use settings::{Environment, Settings};
 pub use sqlstate::NOT_HANDED_ON;
 pub use tools::{ToolOptions, Tools, words};
 

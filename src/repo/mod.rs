@@ -42,9 +42,12 @@ pub use new_blob::{NewBlob, Stored};
 pub use pack_writer::PackWriter;
 pub use reader::{Plain, Reader};
 pub use scan::{BlobSet, EntryRef};
+#[cfg(feature = "testing")]
 pub use seal::SealedBlob;
 pub use session::{Session, SessionOptions};
-pub use snapshots::{StoredOutcome, StoredSnapshot};
+#[cfg(feature = "testing")]
+pub use snapshots::StoredOutcome;
+pub use snapshots::StoredSnapshot;
 pub use trailers::{PackContents, ReadPack, WantedPack};
 pub use writer::{Writer, WriterOptions};
 

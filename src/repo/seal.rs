@@ -3,7 +3,7 @@
 
 use super::bases::Bases;
 use super::reader::blob_purpose;
-use super::{BlobLocation, Repository};
+use super::Repository;
 use crate::codec::{self, Encoded, Encoder};
 use crate::crypto::{Ids, Key, Opener, Purpose, Sealer};
 use crate::error::{Error, Result};
@@ -29,7 +29,8 @@ impl SealedBlob {
     ///
     /// # Errors
     /// `Damaged` if these cannot be the bytes in that place.
-    pub fn moved(place: BlobLocation, sealed: Vec<u8>) -> Result<Self> {
+    #[cfg(feature = "testing")]
+    pub fn moved(place: super::BlobLocation, sealed: Vec<u8>) -> Result<Self> {
         if sealed.len() as u64 != u64::from(place.stored) {
             return Err(Error::damaged(
                 "move chunk",

@@ -58,13 +58,6 @@ pub struct Guard {
     file: File,
 }
 
-impl Guard {
-    /// The locked file, open for reading and writing.
-    pub fn file(&self) -> &File {
-        &self.file
-    }
-}
-
 /// A complete, synced file under a temporary name, and the name that it is to get.
 #[derive(Clone, Debug)]
 pub struct Written {

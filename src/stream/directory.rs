@@ -80,7 +80,6 @@ impl DirectoryWriter {
 pub struct DirectoryEntries<'a> {
     leaves: Leaves<'a, DirectoryShape>,
     ready: VecDeque<Node>,
-    nodes: Vec<ChunkId>,
 }
 
 impl<'a> DirectoryEntries<'a> {
@@ -89,7 +88,6 @@ impl<'a> DirectoryEntries<'a> {
         DirectoryEntries {
             leaves: Leaves::new(reader, root),
             ready: VecDeque::new(),
-            nodes: Vec::new(),
         }
     }
 
@@ -101,7 +99,6 @@ impl<'a> DirectoryEntries<'a> {
             }
             let Some(leaf) = self.leaves.next_after(None)? else { return Ok(None) };
             let entries = entries_of(&leaf)?;
-            self.nodes.push(leaf.id);
             self.ready = entries.into();
         }
     }
@@ -109,11 +106,6 @@ impl<'a> DirectoryEntries<'a> {
     /// The entries that come next, as far as they were read.
     pub fn coming(&self) -> impl Iterator<Item = &Node> {
         self.ready.iter()
-    }
-
-    /// The leaves read so far.
-    pub fn nodes(&self) -> &[ChunkId] {
-        &self.nodes
     }
 }
 

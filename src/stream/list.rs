@@ -121,7 +121,6 @@ pub struct Pieces<'a> {
     position: u64,
     length: u64,
     from: u64,
-    nodes: Vec<ChunkId>,
     subject: String,
 }
 
@@ -144,7 +143,6 @@ impl<'a> Pieces<'a> {
             position: 0,
             length: content.length,
             from,
-            nodes: Vec::new(),
             subject: subject.to_owned(),
         })
     }
@@ -167,11 +165,6 @@ impl<'a> Pieces<'a> {
         }
     }
 
-    /// The metadata nodes read so far.
-    pub fn nodes(&self) -> &[ChunkId] {
-        &self.nodes
-    }
-
     fn next_leaf(&mut self) -> Result<bool> {
         let Some(leaves) = &mut self.leaves else { return Ok(false) };
         let Some(Leaf { id, plain, start, end }) = leaves.next_after(Some(&self.from))? else {
@@ -183,7 +176,6 @@ impl<'a> Pieces<'a> {
         if pieces.is_empty() {
             return Err(self.damaged("an empty node"));
         }
-        self.nodes.push(id);
         self.position = start.unwrap_or(0);
         // The sum was checked when the node was decoded.
         let length = pieces.iter().map(Piece::length).sum();

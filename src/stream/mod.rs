@@ -13,6 +13,6 @@ mod windows;
 
 pub use content::{ContentWriter, Cutter, StreamError, Written};
 pub use directory::{DirectoryEntries, DirectoryPart, DirectoryWriter, OpenPart, find_entry};
-pub use list::{ListWriter, Pieces};
+pub use list::Pieces;
 pub use read_ahead::ReadAhead;
 pub use windows::{ContentReader, ContentWindow, PlacedPieces, Run};

@@ -1,5 +1,5 @@
 //! For tests: stores and disks that misbehave as told, and the behaviour that every backend
-//! has to show. Always compiled, so that programs using this library can test with them too.
+//! has to show.
 
 mod contract;
 mod crash_disk;

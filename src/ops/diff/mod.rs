@@ -33,10 +33,6 @@ pub struct Difference<'d> {
     pub path: &'d [u8],
     /// How it differs.
     pub change: Change,
-    /// What it was; none if it was added.
-    pub before: Option<&'d Node>,
-    /// What it is; none if it was removed.
-    pub after: Option<&'d Node>,
     /// Of an added or removed file its length; of changed content the bytes in chunks that the
     /// earlier content lacks. None if the lists cannot be read.
     pub bytes: Option<u64>,
@@ -91,7 +87,7 @@ impl Diff<'_> {
         match (&before.kind, &after.kind) {
             (Directory { entries: old }, Directory { entries: new }) => {
                 if !same_metadata(before, after) {
-                    self.tell(Change::Metadata, before, after, Some(0))?;
+                    self.tell(Change::Metadata, Some(0))?;
                 }
                 if let (Some(old), Some(new)) = (old, new)
                     && old != new
@@ -109,15 +105,15 @@ impl Diff<'_> {
                     Ok(bytes) => Some(bytes),
                     Err(error) => (self.trouble)(error).map(|()| None)?,
                 };
-                self.tell(Change::Content, before, after, bytes)
+                self.tell(Change::Content, bytes)
             }
             (File { .. }, File { .. }) => self.metadata(before, after),
             (old, new) if std::mem::discriminant(old) != std::mem::discriminant(new) => {
-                self.tell(Change::Type, before, after, Some(ls::size(after)))?;
+                self.tell(Change::Type, Some(ls::size(after)))?;
                 self.beneath(before, Change::Removed)?;
                 self.beneath(after, Change::Added)
             }
-            (old, new) if old != new => self.tell(Change::Content, before, after, Some(0)),
+            (old, new) if old != new => self.tell(Change::Content, Some(0)),
             _ => self.metadata(before, after),
         }
     }
@@ -126,12 +122,11 @@ impl Diff<'_> {
         if same_metadata(before, after) {
             return Ok(());
         }
-        self.tell(Change::Metadata, before, after, Some(0))
+        self.tell(Change::Metadata, Some(0))
     }
 
-    fn tell(&mut self, change: Change, old: &Node, new: &Node, bytes: Option<u64>) -> Result<()> {
-        let (before, after) = (Some(old), Some(new));
-        (self.visit)(Difference { path: &self.path, change, before, after, bytes })
+    fn tell(&mut self, change: Change, bytes: Option<u64>) -> Result<()> {
+        (self.visit)(Difference { path: &self.path, change, bytes })
     }
 
     /// Two directories side by side. After trouble on one side nothing can be said of the rest.
@@ -201,12 +196,8 @@ impl Diff<'_> {
         let visit = &mut self.visit;
         let mut step = |path: &[u8], step: Step<'_>| {
             let (Step::Enter(node) | Step::Node(node)) = step else { return Ok(true) };
-            let (before, after) = match change {
-                Change::Removed => (Some(node), None),
-                _ => (None, Some(node)),
-            };
             let bytes = Some(ls::size(node));
-            visit(Difference { path, change, before, after, bytes }).map(|()| true)
+            visit(Difference { path, change, bytes }).map(|()| true)
         };
         tree::walk_on(&mut self.met, self.reader, &found, &mut step, self.trouble)
     }

@@ -95,7 +95,6 @@ pub fn prepare<'r>(
         into: options.into.clone(),
         replace: options.replace,
         keep_old: options.keep_old,
-        globals: options.globals,
         filter: options.filter.clone(),
     };
     let plan = sink::plan(&dumps, server, &request, suffix)?;

@@ -3,8 +3,10 @@
 mod snapshots;
 mod stored;
 
-pub use snapshots::{Growth, SnapshotStats, Totals, measure};
-pub use stored::{Objects, StoredStats, stored};
+#[cfg(feature = "testing")]
+pub use snapshots::Totals;
+pub use snapshots::{SnapshotStats, measure};
+pub use stored::{StoredStats, stored};
 
 use crate::format::snapshot::Stored;
 use crate::repo::BlobLocation;

@@ -21,8 +21,6 @@ pub struct Request {
     pub replace: bool,
     /// Whether a replaced database stays, under another name.
     pub keep_old: bool,
-    /// Whether roles and tablespaces are restored first.
-    pub globals: bool,
     /// Which schemas and tables.
     pub filter: Filter,
 }
@@ -94,8 +92,6 @@ impl Existing {
 pub struct Plan {
     /// The server, its version, and the role.
     pub server: Server,
-    /// Whether roles and tablespaces are restored first.
-    pub globals: bool,
     /// The databases, in the order of their names.
     pub steps: Vec<Step>,
 }
@@ -142,11 +138,6 @@ pub struct Old {
 }
 
 impl Plan {
-    /// Whether anything that is there will be replaced.
-    pub fn replaces(&self) -> bool {
-        self.steps.iter().any(|step| !matches!(step.strategy, Strategy::Swap { old: None, .. }))
-    }
-
     /// What is replaced in place, and so has to be saved before.
     pub fn in_place(&self) -> impl Iterator<Item = &Step> {
         self.steps.iter().filter(|step| matches!(step.strategy, Strategy::InPlace { .. }))
@@ -179,7 +170,7 @@ pub fn plan(dumps: &[Dump], server: Server, request: &Request, suffix: &str) -> 
         Ok(Step { dump: number, database, strategy, partial: !request.filter.is_all() })
     };
     let steps = dumps.iter().enumerate().map(step).collect::<Result<_>>()?;
-    Ok(Plan { server, globals: request.globals, steps })
+    Ok(Plan { server, steps })
 }
 
 fn strategy(
@@ -279,13 +270,17 @@ mod tests {
         }
     }
 
+    fn replaces(plan: &Plan) -> bool {
+        plan.steps.iter().any(|step| !matches!(step.strategy, Strategy::Swap { old: None, .. }))
+    }
+
     /// What is not there is made, what is there is replaced only when asked to, and an untouched
     /// `postgres`, which every server has, counts as not there.
     #[test]
     fn nothing_is_replaced_unasked() {
         let request = Request::default();
         let made = plan(&[dump("a")], server(&[("b", false)]), &request, "x").unwrap();
-        assert!(!made.replaces());
+        assert!(!replaces(&made));
         for is_empty in [true, false] {
             let refused = plan(&[dump("a")], server(&[("a", is_empty)]), &request, "x");
             assert_eq!(refused.unwrap_err().kind(), Kind::AlreadyExists);
@@ -294,7 +289,7 @@ mod tests {
         assert!(plan(&[dump("postgres")], server(&[("postgres", false)]), &request, "x").is_err());
         let request = Request { replace: true, ..request };
         let replaced = plan(&[dump("a")], server(&[("a", false)]), &request, "x").unwrap();
-        assert!(replaced.replaces() && replaced.in_place().next().is_none());
+        assert!(replaces(&replaced) && replaced.in_place().next().is_none());
     }
 
     /// Without the right to create, or with another's database, it is replaced in place; without

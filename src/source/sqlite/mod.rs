@@ -27,6 +27,7 @@ pub use child::Verify;
 pub use identity::DatabaseFile;
 pub use preflight::may_be_index;
 pub use reader::{Opened, SqliteOptions, SqliteReader};
+#[cfg(feature = "testing")]
 pub use spool::SpoolLimits;
 
 use crate::error::{Attempt, Result};
