@@ -4,12 +4,13 @@ use crate::common::cli::{Cli, stderr};
 use crate::common::forge::Forger;
 use crate::common::memory::Tree;
 use crate::common::repo::{TempRepo, secret};
-use icecore::backend::{Backend, Bytes, Capabilities, Handle, Put, Visit};
+use icecore::backend::{Backend, Handle, Visit};
 use icecore::error::{Kind, Result};
 use icecore::format::ObjectKind;
 use icecore::format::gc::Forgotten;
 use icecore::format::record;
 use icecore::format::snapshot::{Outcome, Snapshot};
+use icecore::forward;
 use icecore::id::SnapshotId;
 use icecore::monitor::Silent;
 use icecore::ops::forget::{ForgetPlan, forget, forget_gaps, gaps, plan};
@@ -17,7 +18,6 @@ use icecore::ops::select::Filter;
 use icecore::repo::Repository;
 use serde_json::{Value, json};
 use std::fs;
-use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -224,25 +224,7 @@ struct Late {
 }
 
 impl Backend for Late {
-    fn describe(&self) -> String {
-        self.store.describe()
-    }
-
-    fn capabilities(&self) -> Capabilities {
-        self.store.capabilities()
-    }
-
-    fn put_shared(&self, handle: &Handle, bytes: Bytes) -> Result<Put> {
-        self.store.put_shared(handle, bytes)
-    }
-
-    fn get(&self, handle: &Handle, range: Option<Range<u64>>) -> Result<Vec<u8>> {
-        self.store.get(handle, range)
-    }
-
-    fn size(&self, handle: &Handle) -> Result<u64> {
-        self.store.size(handle)
-    }
+    forward!([store] describe capabilities put_shared get size delete_all);
 
     fn list_pages(&self, kind: ObjectKind, prefix: &str, visit: &mut Visit<'_>) -> Result<()> {
         let hides = kind == ObjectKind::Snapshot && self.hides.swap(false, Ordering::SeqCst);
@@ -250,10 +232,6 @@ impl Backend for Late {
             page.retain(|object| !hides || object.handle.snapshot_id() != Some(self.hidden));
             visit(page)
         })
-    }
-
-    fn delete_all(&self, handles: &[Handle]) -> Result<()> {
-        self.store.delete_all(handles)
     }
 }
 

@@ -3,16 +3,16 @@
 
 use crate::common::memory::Tree;
 use crate::common::repo::{TempRepo, secret};
-use icecore::backend::{Backend, Bytes, Capabilities, Handle, Memory, Put, Visit, probe};
+use icecore::backend::{Backend, Handle, Memory, Visit, probe};
 use icecore::crypto::Secret;
 use icecore::env::{Env, Time};
 use icecore::error::{Kind, Result};
 use icecore::format::ObjectKind;
+use icecore::forward;
 use icecore::id::{PackId, SnapshotId};
 use icecore::monitor::Silent;
 use icecore::ops::check::{CheckOptions, check};
 use icecore::repo::{InitOptions, Repository};
-use std::ops::Range;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use zeroize::Zeroizing;
@@ -78,25 +78,7 @@ struct Collected {
 }
 
 impl Backend for Collected {
-    fn describe(&self) -> String {
-        self.store.describe()
-    }
-
-    fn capabilities(&self) -> Capabilities {
-        self.store.capabilities()
-    }
-
-    fn put_shared(&self, handle: &Handle, bytes: Bytes) -> Result<Put> {
-        self.store.put_shared(handle, bytes)
-    }
-
-    fn get(&self, handle: &Handle, range: Option<Range<u64>>) -> Result<Vec<u8>> {
-        self.store.get(handle, range)
-    }
-
-    fn size(&self, handle: &Handle) -> Result<u64> {
-        self.store.size(handle)
-    }
+    forward!([store] describe capabilities put_shared get size delete_all);
 
     fn list_pages(&self, kind: ObjectKind, prefix: &str, visit: &mut Visit<'_>) -> Result<()> {
         let mut listed = self.store.list(kind)?;
@@ -108,10 +90,6 @@ impl Backend for Collected {
         }
         listed.retain(|object| object.handle.name().starts_with(prefix));
         visit(listed)
-    }
-
-    fn delete_all(&self, handles: &[Handle]) -> Result<()> {
-        self.store.delete_all(handles)
     }
 }
 

@@ -4,7 +4,7 @@ use crate::common::chance::Chance;
 use crate::common::forge::{session, snapshot};
 use crate::common::memory::{Tree, node};
 use crate::common::repo::TempRepo;
-use icecore::backend::{Backend, Bytes, Capabilities, Counting, Handle, Memory, Put, Verb, Visit};
+use icecore::backend::{Backend, Bytes, Counting, Handle, Memory, Put, Verb};
 use icecore::env::Time;
 use icecore::error::{Error, Kind, Result};
 use icecore::format::content::Content;
@@ -12,13 +12,13 @@ use icecore::format::directory::NodeKind;
 use icecore::format::pack::Salt;
 use icecore::format::snapshot::{Maintenance, Outcome, Partial, Tombstone};
 use icecore::format::{BlobKind, Codec, ObjectKind};
+use icecore::forward;
 use icecore::id::{ChunkId, PackId, SnapshotId};
 use icecore::limits::PACK_SALTS_MAX;
 use icecore::repo::{
     BlobLocation, NewBlob, PackWriter, SealedBlob, Session, Stored, Writer, WriterOptions,
 };
 use std::collections::BTreeSet;
-use std::ops::Range;
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
@@ -135,13 +135,7 @@ impl Together {
 }
 
 impl Backend for Together {
-    fn describe(&self) -> String {
-        self.inner.describe()
-    }
-
-    fn capabilities(&self) -> Capabilities {
-        self.inner.capabilities()
-    }
+    forward!([inner] describe capabilities get size list_pages delete_all);
 
     fn put_shared(&self, handle: &Handle, bytes: Bytes) -> Result<Put> {
         if handle.kind() == ObjectKind::Pack {
@@ -160,22 +154,6 @@ impl Backend for Together {
             self.at_once.lock().unwrap().0 -= 1;
         }
         self.inner.put_shared(handle, bytes)
-    }
-
-    fn get(&self, handle: &Handle, range: Option<Range<u64>>) -> Result<Vec<u8>> {
-        self.inner.get(handle, range)
-    }
-
-    fn size(&self, handle: &Handle) -> Result<u64> {
-        self.inner.size(handle)
-    }
-
-    fn list_pages(&self, kind: ObjectKind, prefix: &str, visit: &mut Visit<'_>) -> Result<()> {
-        self.inner.list_pages(kind, prefix, visit)
-    }
-
-    fn delete_all(&self, handles: &[Handle]) -> Result<()> {
-        self.inner.delete_all(handles)
     }
 }
 

@@ -1,7 +1,7 @@
 //! Counts the calls and bytes of another backend: for summaries, and for tests that hold an
 //! operation to its budget.
 
-use super::{Backend, Bytes, Capabilities, Handle, Put, Visit};
+use super::{Backend, Bytes, Handle, Put, Visit};
 use crate::error::Result;
 use crate::format::ObjectKind;
 use std::collections::BTreeMap;
@@ -101,13 +101,7 @@ impl<B: Backend> Counting<B> {
 }
 
 impl<B: Backend> Backend for Counting<B> {
-    fn describe(&self) -> String {
-        self.inner.describe()
-    }
-
-    fn capabilities(&self) -> Capabilities {
-        self.inner.capabilities()
-    }
+    forward!([inner] describe capabilities);
 
     fn put_shared(&self, handle: &Handle, bytes: Bytes) -> Result<Put> {
         let length = bytes.len();

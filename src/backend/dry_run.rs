@@ -1,9 +1,7 @@
 //! Swallows what would be written, so that an operation can be tried out.
 
-use super::{Backend, Bytes, Capabilities, Handle, Put, Visit};
+use super::{Backend, Bytes, Handle, Put};
 use crate::error::{Kind, Result};
-use crate::format::ObjectKind;
-use std::ops::Range;
 
 /// A backend that reads from another one and changes nothing there. What was put is gone: it
 /// can be neither read nor listed.
@@ -20,13 +18,7 @@ impl<B: Backend> DryRun<B> {
 }
 
 impl<B: Backend> Backend for DryRun<B> {
-    fn describe(&self) -> String {
-        self.inner.describe()
-    }
-
-    fn capabilities(&self) -> Capabilities {
-        self.inner.capabilities()
-    }
+    forward!([inner] describe capabilities get size list_pages);
 
     fn put_shared(&self, handle: &Handle, _: Bytes) -> Result<Put> {
         match self.inner.size(handle) {
@@ -34,18 +26,6 @@ impl<B: Backend> Backend for DryRun<B> {
             Err(error) if error.kind() == Kind::NotFound => Ok(Put::Created),
             Err(error) => Err(error),
         }
-    }
-
-    fn get(&self, handle: &Handle, range: Option<Range<u64>>) -> Result<Vec<u8>> {
-        self.inner.get(handle, range)
-    }
-
-    fn size(&self, handle: &Handle) -> Result<u64> {
-        self.inner.size(handle)
-    }
-
-    fn list_pages(&self, kind: ObjectKind, prefix: &str, visit: &mut Visit<'_>) -> Result<()> {
-        self.inner.list_pages(kind, prefix, visit)
     }
 
     fn delete_all(&self, _: &[Handle]) -> Result<()> {
@@ -57,6 +37,7 @@ impl<B: Backend> Backend for DryRun<B> {
 mod tests {
     use super::*;
     use crate::backend::Memory;
+    use crate::format::ObjectKind;
     use crate::id::SnapshotId;
     use std::sync::Arc;
 

@@ -69,9 +69,7 @@ impl<B: Backend> Limit<B> {
 }
 
 impl<B: Backend> Backend for Limit<B> {
-    fn describe(&self) -> String {
-        self.inner.describe()
-    }
+    forward!([inner] describe);
 
     fn capabilities(&self) -> Capabilities {
         let inner = self.inner.capabilities();

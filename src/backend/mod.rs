@@ -5,6 +5,9 @@
 //! costs no request; [`Retry`], whose pauses keep nobody else waiting; [`Limit`]; [`Counting`],
 //! which then sees every request; the store.
 
+#[macro_use]
+mod forward;
+
 mod bounds;
 #[cfg(feature = "testing")]
 mod counting;

@@ -1,6 +1,6 @@
 //! Asks again where a store did not answer.
 
-use super::{Backend, Bytes, Capabilities, Handle, Put, Visit};
+use super::{Backend, Bytes, Handle, Put, Visit};
 use crate::env::Env;
 use crate::error::{Error, Kind, Result};
 use crate::format::ObjectKind;
@@ -71,13 +71,7 @@ impl<B: Backend> Retry<B> {
 }
 
 impl<B: Backend> Backend for Retry<B> {
-    fn describe(&self) -> String {
-        self.inner.describe()
-    }
-
-    fn capabilities(&self) -> Capabilities {
-        self.inner.capabilities()
-    }
+    forward!([inner] describe capabilities);
 
     /// What was created by an attempt whose answer was lost says [`Put::Exists`] to the next.
     fn put_shared(&self, handle: &Handle, bytes: Bytes) -> Result<Put> {

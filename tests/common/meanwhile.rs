@@ -1,9 +1,7 @@
 //! A store in which something happens just before one of its calls.
 
-use icecore::backend::{Backend, Bytes, Capabilities, Handle, Put, Visit};
-use icecore::error::Result;
-use icecore::format::ObjectKind;
-use std::ops::Range;
+use icecore::backend::Backend;
+use icecore::forward;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
@@ -44,31 +42,6 @@ impl Meanwhile {
 }
 
 impl Backend for Meanwhile {
-    fn describe(&self) -> String {
-        self.store.describe()
-    }
-
-    fn capabilities(&self) -> Capabilities {
-        self.store.capabilities()
-    }
-
-    fn put_shared(&self, handle: &Handle, bytes: Bytes) -> Result<Put> {
-        self.call().put_shared(handle, bytes)
-    }
-
-    fn get(&self, handle: &Handle, range: Option<Range<u64>>) -> Result<Vec<u8>> {
-        self.call().get(handle, range)
-    }
-
-    fn size(&self, handle: &Handle) -> Result<u64> {
-        self.call().size(handle)
-    }
-
-    fn list_pages(&self, kind: ObjectKind, prefix: &str, visit: &mut Visit<'_>) -> Result<()> {
-        self.call().list_pages(kind, prefix, visit)
-    }
-
-    fn delete_all(&self, handles: &[Handle]) -> Result<()> {
-        self.call().delete_all(handles)
-    }
+    forward!([store] describe capabilities);
+    forward!([call()] put_shared get size list_pages delete_all);
 }

@@ -1,9 +1,8 @@
 //! A store that keeps a record of all that writers tried to put.
 
-use icecore::backend::{Backend, Bytes, Capabilities, Handle, Put, Visit};
+use icecore::backend::{Backend, Bytes, Handle, Put};
 use icecore::error::Result;
-use icecore::format::ObjectKind;
-use std::ops::Range;
+use icecore::forward;
 use std::sync::Mutex;
 
 /// What may happen to an object on its way.
@@ -31,34 +30,12 @@ impl<B: Backend> Recorder<B> {
 }
 
 impl<B: Backend> Backend for Recorder<B> {
-    fn describe(&self) -> String {
-        self.inner.describe()
-    }
-
-    fn capabilities(&self) -> Capabilities {
-        self.inner.capabilities()
-    }
+    forward!([inner] describe capabilities get size list_pages delete_all);
 
     fn put_shared(&self, handle: &Handle, bytes: Bytes) -> Result<Put> {
         let mut bytes = bytes.to_vec();
         (self.spoil)(handle, &mut bytes);
         self.put.lock().unwrap().push((handle.clone(), bytes.clone()));
         self.inner.put_shared(handle, bytes.into())
-    }
-
-    fn get(&self, handle: &Handle, range: Option<Range<u64>>) -> Result<Vec<u8>> {
-        self.inner.get(handle, range)
-    }
-
-    fn size(&self, handle: &Handle) -> Result<u64> {
-        self.inner.size(handle)
-    }
-
-    fn list_pages(&self, kind: ObjectKind, prefix: &str, visit: &mut Visit<'_>) -> Result<()> {
-        self.inner.list_pages(kind, prefix, visit)
-    }
-
-    fn delete_all(&self, handles: &[Handle]) -> Result<()> {
-        self.inner.delete_all(handles)
     }
 }

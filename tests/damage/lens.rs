@@ -3,7 +3,7 @@
 use icecore::backend::{Backend, Bytes, Capabilities, Handle, Listed, Memory, Put, Visit};
 use icecore::error::{Error, Kind, Result};
 use icecore::format::ObjectKind;
-use std::ops::Range;
+use icecore::forward;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -27,6 +27,8 @@ impl Lens {
 }
 
 impl Backend for Lens {
+    forward!([inner] get size delete_all);
+
     fn describe(&self) -> String {
         "a lens".into()
     }
@@ -42,19 +44,7 @@ impl Backend for Lens {
         }
     }
 
-    fn get(&self, handle: &Handle, range: Option<Range<u64>>) -> Result<Vec<u8>> {
-        self.inner.get(handle, range)
-    }
-
-    fn size(&self, handle: &Handle) -> Result<u64> {
-        self.inner.size(handle)
-    }
-
     fn list_pages(&self, kind: ObjectKind, prefix: &str, visit: &mut Visit<'_>) -> Result<()> {
         self.inner.list_pages(kind, prefix, &mut |page| visit((self.show)(kind, page)))
-    }
-
-    fn delete_all(&self, handles: &[Handle]) -> Result<()> {
-        self.inner.delete_all(handles)
     }
 }

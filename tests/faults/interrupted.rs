@@ -5,11 +5,12 @@ use crate::common::chance::Chance;
 use crate::common::memory::{Run, Tree};
 use crate::common::repo::{TempRepo, options, secret};
 use icecore::backend::testing::{CrashDisk, Fault, Faulty};
-use icecore::backend::{Backend, Bytes, Capabilities, Handle, Listed, Local, Memory, Put, Visit};
+use icecore::backend::{Backend, Bytes, Handle, Listed, Local, Memory, Put, Visit};
 use icecore::env::{Env, Time};
 use icecore::error::{Kind, Result};
 use icecore::format::ObjectKind;
 use icecore::format::snapshot::Snapshot;
+use icecore::forward;
 use icecore::monitor::Silent;
 use icecore::ops::backup::backup;
 use icecore::repo::Repository;
@@ -165,13 +166,7 @@ fn disorderly_listings_do_no_harm() {
 struct Stubborn<B>(B);
 
 impl<B: Backend> Backend for Stubborn<B> {
-    fn describe(&self) -> String {
-        self.0.describe()
-    }
-
-    fn capabilities(&self) -> Capabilities {
-        self.0.capabilities()
-    }
+    forward!([0] describe capabilities);
 
     fn put_shared(&self, handle: &Handle, bytes: Bytes) -> Result<Put> {
         let again = bytes.clone();

@@ -1,6 +1,6 @@
 //! A backend that lies, loses and fails as planned.
 
-use crate::backend::{Backend, Bytes, Capabilities, Handle, Listed, Put, Visit};
+use crate::backend::{Backend, Bytes, Handle, Listed, Put, Visit};
 use crate::env::{Env, Time};
 use crate::error::{Error, Kind, Result};
 use crate::format::ObjectKind;
@@ -120,13 +120,7 @@ impl<B: Backend> Faulty<B> {
 }
 
 impl<B: Backend> Backend for Faulty<B> {
-    fn describe(&self) -> String {
-        self.inner.describe()
-    }
-
-    fn capabilities(&self) -> Capabilities {
-        self.inner.capabilities()
-    }
+    forward!([inner] describe capabilities);
 
     fn put_shared(&self, handle: &Handle, bytes: Bytes) -> Result<Put> {
         match self.next_fault() {
