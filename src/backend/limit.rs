@@ -1,38 +1,29 @@
 //! Keeps a store from being asked too much at once.
 
+use super::line::Line;
 use super::{Backend, Bytes, Capabilities, Handle, Put, Visit};
-use crate::env::{Env, Time};
+use crate::env::Env;
 use crate::error::Result;
 use crate::format::ObjectKind;
 use std::ops::Range;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 /// A backend of which so many calls are made at once, and over which so many bytes go in a second.
 #[derive(Debug)]
 pub struct Limit<B> {
     inner: B,
-    env: Env,
     connections: usize,
-    /// Of objects, a second; none for as many as come.
-    bytes: Option<u64>,
-    state: Mutex<State>,
+    line: Line,
+    in_flight: Mutex<usize>,
     freed: Condvar,
-}
-
-#[derive(Debug)]
-struct State {
-    in_flight: usize,
-    /// When all bytes so far have gone over the line.
-    free_at: Time,
 }
 
 impl<B: Backend> Limit<B> {
     /// At most `connections` calls at once, and `bytes` a second if that is limited.
     pub fn new(inner: B, env: Env, connections: usize, bytes: Option<u64>) -> Self {
-        let state = Mutex::new(State { in_flight: 0, free_at: env.now() });
         let connections = connections.max(1);
-        Limit { inner, env, connections, bytes, state, freed: Condvar::new() }
+        let line = Line::new(bytes, env);
+        Limit { inner, connections, line, in_flight: Mutex::new(0), freed: Condvar::new() }
     }
 
     /// Makes a call when there is room for it, and keeps it as long as its bytes take.
@@ -41,30 +32,19 @@ impl<B: Backend> Limit<B> {
         call: impl FnOnce(&B) -> Result<T>,
         length: impl FnOnce(&T) -> usize,
     ) -> Result<T> {
-        let full = |state: &mut State| state.in_flight >= self.connections;
-        let waited = self.freed.wait_while(self.state(), full);
-        waited.unwrap_or_else(PoisonError::into_inner).in_flight += 1;
+        let full = |in_flight: &mut usize| *in_flight >= self.connections;
+        let waited = self.freed.wait_while(self.in_flight(), full);
+        *waited.unwrap_or_else(PoisonError::into_inner) += 1;
         let result = call(&self.inner);
         let length = result.as_ref().map_or(0, length) as u64;
-        self.env.sleep(self.turn_of(length));
-        self.state().in_flight -= 1;
+        self.line.carry(length);
+        *self.in_flight() -= 1;
         self.freed.notify_one();
         result
     }
 
-    /// How long to wait until so many bytes have gone over the line, after all before them.
-    fn turn_of(&self, length: u64) -> Duration {
-        let Some(bytes) = self.bytes else { return Duration::ZERO };
-        let nanoseconds = u128::from(length) * 1_000_000_000 / u128::from(bytes.max(1));
-        let takes = Duration::from_nanos(u64::try_from(nanoseconds).unwrap_or(u64::MAX));
-        let now = self.env.now();
-        let mut state = self.state();
-        state.free_at = state.free_at.max(now) + takes;
-        state.free_at.since(now)
-    }
-
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    fn in_flight(&self) -> MutexGuard<'_, usize> {
+        self.in_flight.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -14,6 +14,7 @@ mod counting;
 mod disk;
 mod dry_run;
 mod limit;
+mod line;
 mod local;
 mod location;
 mod memory;

@@ -1,5 +1,6 @@
 //! A store in memory that behaves like one on another machine.
 
+use crate::backend::line::Line;
 use crate::backend::{Backend, Bytes, Capabilities, Handle, Listed, Memory, Put, Visit};
 use crate::env::{Env, Time};
 use crate::error::{Error, Kind, Result};
@@ -45,13 +46,13 @@ pub struct Remote {
     manners: Manners,
     env: Env,
     chance: Env,
-    line: Mutex<Line>,
+    line: Line,
+    traffic: Mutex<Traffic>,
 }
 
-/// What goes over the line, and what has.
-struct Line {
-    /// When all bytes so far have gone over it.
-    free_at: Time,
+/// What is on its way, and what was.
+#[derive(Default)]
+struct Traffic {
     requests: u64,
     in_flight: u64,
     most_in_flight: u64,
@@ -68,19 +69,18 @@ impl Remote {
     /// The objects in `store`. Time passes by the clock of `env`; `seed` decides which requests fail.
     pub fn new(store: Arc<Memory>, manners: Manners, env: Env, seed: u64) -> Self {
         let (chance, _) = Env::seeded(seed, Time(0));
-        let (free_at, created) = (env.now(), HashMap::new());
-        let line = Line { free_at, requests: 0, in_flight: 0, most_in_flight: 0, created };
-        Remote { store, manners, env, chance, line: Mutex::new(line) }
+        let line = Line::new(manners.bandwidth, env.clone());
+        Remote { store, manners, env, chance, line, traffic: Mutex::default() }
     }
 
     /// Requests so far, those without an answer too.
     pub fn requests(&self) -> u64 {
-        self.line().requests
+        self.traffic().requests
     }
 
     /// The most requests that were on their way at once.
     pub fn most_in_flight(&self) -> u64 {
-        self.line().most_in_flight
+        self.traffic().most_in_flight
     }
 
     /// One request, which carries so many bytes, or its answer does.
@@ -92,17 +92,17 @@ impl Remote {
         length: impl FnOnce(&T) -> usize,
     ) -> Result<T> {
         let number = {
-            let mut line = self.line();
-            line.requests += 1;
-            line.in_flight += 1;
-            line.most_in_flight = line.most_in_flight.max(line.in_flight);
-            line.requests
+            let mut traffic = self.traffic();
+            traffic.requests += 1;
+            traffic.in_flight += 1;
+            traffic.most_in_flight = traffic.most_in_flight.max(traffic.in_flight);
+            traffic.requests
         };
         self.env.sleep(self.manners.latency);
         let answer = self.answer(number, attempted, subject, act);
         let length = answer.as_ref().map_or(0, length);
-        self.env.sleep(self.turn_of(length));
-        self.line().in_flight -= 1;
+        self.line.carry(length as u64);
+        self.traffic().in_flight -= 1;
         answer
     }
 
@@ -123,17 +123,6 @@ impl Remote {
         Err(Error::unavailable(attempted, subject, "no answer came"))
     }
 
-    /// How long to wait until so many bytes have gone over the line, after all before them.
-    fn turn_of(&self, length: usize) -> Duration {
-        let Some(bandwidth) = self.manners.bandwidth else { return Duration::ZERO };
-        let nanoseconds = length as u128 * 1_000_000_000 / u128::from(bandwidth.max(1));
-        let takes = Duration::from_nanos(u64::try_from(nanoseconds).unwrap_or(u64::MAX));
-        let now = self.env.now();
-        let mut line = self.line();
-        line.free_at = line.free_at.max(now) + takes;
-        line.free_at.since(now)
-    }
-
     /// Looks, and then writes: between the two another creator may come.
     fn put_carelessly(&self, handle: &Handle, bytes: Bytes, number: u64) -> Result<Put> {
         match self.store.size(handle) {
@@ -143,7 +132,7 @@ impl Remote {
         std::thread::yield_now();
         self.store.delete(handle)?;
         self.store.put_shared(handle, bytes)?;
-        self.line().created.insert(handle.clone(), number);
+        self.traffic().created.insert(handle.clone(), number);
         Ok(Put::Created)
     }
 
@@ -153,7 +142,7 @@ impl Remote {
         }
         let put = self.store.put_shared(handle, bytes)?;
         if put == Put::Created {
-            self.line().created.insert(handle.clone(), number);
+            self.traffic().created.insert(handle.clone(), number);
         }
         Ok(put)
     }
@@ -165,17 +154,17 @@ impl Remote {
             listed.extend(page);
             Ok(())
         })?;
-        let line = self.line();
+        let traffic = self.traffic();
         let is_old = |object: &Listed| {
-            let created = line.created.get(&object.handle).copied().unwrap_or(0);
-            created.saturating_add(self.manners.lag) <= line.requests
+            let created = traffic.created.get(&object.handle).copied().unwrap_or(0);
+            created.saturating_add(self.manners.lag) <= traffic.requests
         };
         listed.retain(is_old);
         Ok(listed)
     }
 
-    fn line(&self) -> MutexGuard<'_, Line> {
-        self.line.lock().unwrap_or_else(PoisonError::into_inner)
+    fn traffic(&self) -> MutexGuard<'_, Traffic> {
+        self.traffic.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
