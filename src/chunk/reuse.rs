@@ -77,7 +77,7 @@ struct Guess {
 }
 
 /// A chunk whose id may still be unknown.
-struct Found {
+struct UnnamedCut {
     range: Range<usize>,
     id: Option<ChunkId>,
     known: Option<usize>,
@@ -128,7 +128,7 @@ impl View<'_> {
     }
 
     /// The chunks in order, as far as the window allows, and the bytes in them.
-    fn walk(&self, guesses: &[Guess]) -> (Vec<Found>, usize) {
+    fn walk(&self, guesses: &[Guess]) -> (Vec<UnnamedCut>, usize) {
         let mut found = Vec::new();
         let mut position = 0;
         let mut ahead = guesses.iter().peekable();
@@ -141,14 +141,14 @@ impl View<'_> {
             let guess = guess.filter(|guess| guess.range == range);
             position = range.end;
             let id = guess.map(|guess| guess.id);
-            found.push(Found { range, id, known: guess.and_then(|guess| guess.same) });
+            found.push(UnnamedCut { range, id, known: guess.and_then(|guess| guess.same) });
         }
     }
 
     /// Computes the ids that are still missing.
-    fn name(&self, found: Vec<Found>) -> Vec<Cut> {
+    fn name(&self, found: Vec<UnnamedCut>) -> Vec<Cut> {
         let work = found.iter().filter(|cut| cut.id.is_none()).map(|cut| cut.range.len()).sum();
-        in_parallel(found, work, |Found { range, id, known }| {
+        in_parallel(found, work, |UnnamedCut { range, id, known }| {
             let id = id.unwrap_or_else(|| (self.id_of)(self.bytes(&range)));
             Cut { range, id, known }
         })

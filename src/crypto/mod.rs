@@ -13,4 +13,4 @@ pub use config::{config_mac, open_config};
 pub use ids::Ids;
 pub use kdf::{KdfCost, Secret, work_of};
 pub use keyring::{Key, Keyring, Purpose};
-pub use seal::{Opener, Sealer};
+pub use seal::{Decryptor, Sealer};

@@ -1,7 +1,7 @@
 //! Sealed whole objects (chapter 4): index segments, snapshots, notes and the collector's records.
 
 use super::keyring::{Keyring, Purpose};
-use super::seal::{Opener, Sealer};
+use super::seal::{Decryptor, Sealer};
 use crate::error::{Error, Kind, Result};
 use crate::format::cursor::{Reader, length32};
 use crate::format::frame::{INNER_HEAD, SALT, SEAL, SEALED_HEAD, SealedHead};
@@ -72,8 +72,8 @@ pub fn open_object(
     };
     let (head, sealed) = SealedHead::decode(bytes, kind, &path)?;
     let salt = Salt { epoch: head.epoch, bytes: head.salt };
-    let inner = Opener::new(keyring, purpose, &salt)
-        .and_then(|opener| opener.open(&aad(&head, repository, place), sealed))
+    let inner = Decryptor::new(keyring, purpose, &salt)
+        .and_then(|decryptor| decryptor.open(&aad(&head, repository, place), sealed))
         .map_err(|error| error.retold("open", &path))?;
     decode_inner(inner, &path)
 }

@@ -50,12 +50,12 @@ impl fmt::Debug for Sealer {
 }
 
 /// Opens what was sealed for one purpose under one salt.
-pub struct Opener(Cipher);
+pub struct Decryptor(Cipher);
 
-impl Opener {
-    /// The opener of a salt. Errors as [`Keyring::key_at`].
+impl Decryptor {
+    /// The decryptor of a salt. Errors as [`Keyring::key_at`].
     pub fn new(keyring: &Keyring, purpose: Purpose, salt: &Salt) -> Result<Self> {
-        Ok(Opener(Cipher::of_salt(&keyring.key_at(purpose, salt.epoch)?, salt)))
+        Ok(Decryptor(Cipher::of_salt(&keyring.key_at(purpose, salt.epoch)?, salt)))
     }
 
     /// The payload of `sealed`: nonce, ciphertext, tag.
@@ -67,9 +67,9 @@ impl Opener {
     }
 }
 
-impl fmt::Debug for Opener {
+impl fmt::Debug for Decryptor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Opener")
+        f.write_str("Decryptor")
     }
 }
 
@@ -189,8 +189,8 @@ mod tests {
         let old = Salt { epoch: 0, bytes: [1; 32] };
         let new = Salt { epoch: 1, ..old };
         let sealed = Sealer::new(&before, data, old).unwrap().seal(0, b"", b"x").unwrap();
-        assert_eq!(Opener::new(&after, data, &old).unwrap().open(b"", &sealed).unwrap(), b"x");
-        assert!(Opener::new(&after, data, &new).unwrap().open(b"", &sealed).is_err());
+        assert_eq!(Decryptor::new(&after, data, &old).unwrap().open(b"", &sealed).unwrap(), b"x");
+        assert!(Decryptor::new(&after, data, &new).unwrap().open(b"", &sealed).is_err());
         assert_eq!(Sealer::new(&after, data, old).err().unwrap().kind(), Kind::Refused);
         assert!(Sealer::new(&after, data, new).is_ok());
     }

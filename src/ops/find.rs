@@ -1,7 +1,7 @@
 //! `find`: entries by name, path, kind, size and time, across snapshots.
 
 use super::ls;
-use super::tree::{self, Found, Step};
+use super::tree::{self, PathEntry, Step};
 use crate::env::Time;
 use crate::error::{Error, Kind, Result};
 use crate::format::content::TreeRef;
@@ -81,7 +81,7 @@ pub fn find(
     let mut next = || if options.oldest_first { rest.next_back() } else { rest.next() };
     while let Some(stored) = next() {
         let stored = &*stored?;
-        let found = Found { path: b"/".to_vec(), entry: tree::root(&stored.snapshot) };
+        let found = PathEntry { path: b"/".to_vec(), entry: tree::root(&stored.snapshot) };
         let events = Cell::new(0_u64);
         let mut search =
             Search { wanted: &wanted, barren: &mut barren, events: &events, open: vec![] };

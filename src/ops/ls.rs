@@ -1,6 +1,6 @@
 //! `ls`: the entries of a snapshot, or of one of its folders.
 
-use super::tree::{self, Entry, Found, Step};
+use super::tree::{self, Entry, PathEntry, Step};
 use crate::error::{Error, Result};
 use crate::format::directory::{Node, NodeKind};
 use crate::format::snapshot::Snapshot;
@@ -32,7 +32,7 @@ pub fn ls(
     tree::walk(reader, &found, &mut step, trouble)
 }
 
-fn is_folder(found: &Found) -> bool {
+fn is_folder(found: &PathEntry) -> bool {
     match &found.entry {
         Entry::Leading(_) => true,
         Entry::Node(node) => matches!(node.kind, NodeKind::Directory { .. }),

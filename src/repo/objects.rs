@@ -8,7 +8,7 @@ use crate::error::{Kind, Result};
 use crate::format::record::{self, Record};
 
 /// The plaintext of a sealed object, and the object's hash.
-pub type Opened = (Vec<u8>, [u8; 32]);
+pub type OpenedObject = (Vec<u8>, [u8; 32]);
 
 impl Repository {
     /// Seals a record for `handle` under a fresh salt.
@@ -34,7 +34,7 @@ impl Repository {
     }
 
     /// The plaintext of a sealed object, and the object's own hash.
-    pub fn open_object(&self, handle: &Handle) -> Result<Opened> {
+    pub fn open_object(&self, handle: &Handle) -> Result<OpenedObject> {
         self.opened(handle, &self.backend().get(handle, None)?)
     }
 
@@ -42,7 +42,7 @@ impl Repository {
     pub fn open_objects(
         &self,
         listed: impl IntoIterator<Item = Listed, IntoIter: Clone>,
-    ) -> impl Iterator<Item = (Handle, Result<Opened>)> {
+    ) -> impl Iterator<Item = (Handle, Result<OpenedObject>)> {
         self.fetch_objects(listed).map(|(handle, bytes)| {
             let opened = bytes.and_then(|bytes| self.opened(&handle, &bytes));
             (handle, opened)
@@ -60,7 +60,7 @@ impl Repository {
     }
 
     /// The plaintext of an object whose bytes are these.
-    pub(super) fn opened(&self, handle: &Handle, bytes: &[u8]) -> Result<Opened> {
+    pub(super) fn opened(&self, handle: &Handle, bytes: &[u8]) -> Result<OpenedObject> {
         let plain = object::open_object(self.keys(), handle, self.config().repository, bytes)?;
         Ok((plain, *blake3::hash(bytes).as_bytes()))
     }
@@ -90,6 +90,6 @@ impl Repository {
     }
 }
 
-fn decoded<T: Record>(handle: &Handle, (plain, hash): Opened) -> Result<(T, [u8; 32])> {
+fn decoded<T: Record>(handle: &Handle, (plain, hash): OpenedObject) -> Result<(T, [u8; 32])> {
     Ok((record::decode(&plain, &handle.to_string())?, hash))
 }

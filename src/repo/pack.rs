@@ -27,11 +27,11 @@ pub(super) struct OpenPack {
 /// A finished pack.
 pub(super) struct ClosedPack {
     pub(super) bytes: Vec<u8>,
-    pub(super) contents: Contents,
+    pub(super) contents: IndexedPack,
 }
 
 /// What the index says of a pack.
-pub(super) struct Contents {
+pub(super) struct IndexedPack {
     pub(super) pack: PackRow,
     salts: Vec<Salt>,
     entries: Vec<PackEntry>,
@@ -106,7 +106,7 @@ impl OpenPack {
         let id = PackId(*blake3::hash(&self.bytes).as_bytes());
         let size = length32(self.bytes.len(), "a pack")?;
         let pack = PackRow { id, size, kind: head.kind };
-        let contents = Contents { pack, salts: head.salts, entries: trailer.entries };
+        let contents = IndexedPack { pack, salts: head.salts, entries: trailer.entries };
         Ok(ClosedPack { bytes: self.bytes, contents })
     }
 
@@ -166,7 +166,7 @@ impl OpenPack {
         if read_footer(end, "a new pack")? != sealed.len() {
             return Err(faulty());
         }
-        let plain = self.sealer.opener.open(aad, sealed)?;
+        let plain = self.sealer.decryptor.open(aad, sealed)?;
         if Trailer::decode(&plain, "a new pack")? != *written {
             return Err(faulty());
         }
@@ -174,7 +174,7 @@ impl OpenPack {
     }
 }
 
-impl Contents {
+impl IndexedPack {
     pub(super) fn entries(&self) -> usize {
         self.entries.len()
     }

@@ -2,7 +2,7 @@
 //! indexed. Whether anybody needs the blobs, and what becomes of the writer, is for others to know.
 
 use super::Repository;
-use super::pack::{Contents, OpenPack};
+use super::pack::{IndexedPack, OpenPack};
 use super::seal::{BlobSealer, SealedBlob};
 use super::uploads::Uploads;
 use crate::error::{Error, Kind, Result};
@@ -183,7 +183,7 @@ impl<'r> PackWriter<'r> {
 }
 
 /// Whether a segment has room for a pack.
-fn fits(segment: &SegmentBuilder, contents: &Contents) -> bool {
+fn fits(segment: &SegmentBuilder, contents: &IndexedPack) -> bool {
     segment.entries.len() + contents.entries() <= INDEX_ENTRIES_MAX
         && segment.salts.len() + contents.salts() <= SEGMENT_SALTS
 }

@@ -6,7 +6,7 @@ use super::index::Entries;
 use super::{BlobLocation, Index, Repository};
 use crate::backend::Handle;
 use crate::codec;
-use crate::crypto::{Opener, Purpose};
+use crate::crypto::{Decryptor, Purpose};
 use crate::error::{Error, Kind, Result};
 use crate::format::BlobKind;
 use crate::format::pack::{BlobAad, Salt};
@@ -19,8 +19,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 /// A blob's plaintext, shared.
 pub type Plain = Arc<Vec<u8>>;
 
-/// One opener for each kind and salt.
-type Openers = HashMap<(BlobKind, [u8; 32]), Arc<Opener>>;
+/// One decryptor for each kind and salt.
+type Decryptors = HashMap<(BlobKind, [u8; 32]), Arc<Decryptor>>;
 
 /// Reads blobs through one index.
 pub struct Reader<'r> {
@@ -32,10 +32,10 @@ pub struct Reader<'r> {
 }
 
 /// What reading leaves for the next reads, also through another index: bounded plaintexts, and
-/// openers of seals.
+/// decryptors of seals.
 #[derive(Default)]
 pub(super) struct ReadCache {
-    openers: Mutex<Openers>,
+    decryptors: Mutex<Decryptors>,
     plains: Mutex<Cache>,
 }
 
@@ -137,7 +137,7 @@ impl<'r> Reader<'r> {
             codec: place.codec,
             bases: &place.bases,
         };
-        self.opener(place.kind, &place.salt)?.open(&aad.encode(), sealed).map_err(|error| {
+        self.decryptor(place.kind, &place.salt)?.open(&aad.encode(), sealed).map_err(|error| {
             error.retold("open chunk", format!("{} in pack {}", place.id, place.pack))
         })
     }
@@ -276,14 +276,14 @@ impl<'r> Reader<'r> {
         (plains, needed)
     }
 
-    fn opener(&self, kind: BlobKind, salt: &Salt) -> Result<Arc<Opener>> {
-        let mut openers = self.kept.openers.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(opener) = openers.get(&(kind, salt.bytes)) {
-            return Ok(opener.clone());
+    fn decryptor(&self, kind: BlobKind, salt: &Salt) -> Result<Arc<Decryptor>> {
+        let mut decryptors = self.kept.decryptors.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(decryptor) = decryptors.get(&(kind, salt.bytes)) {
+            return Ok(decryptor.clone());
         }
-        let opener = Arc::new(Opener::new(self.repository.keys(), blob_purpose(kind), salt)?);
-        openers.insert((kind, salt.bytes), opener.clone());
-        Ok(opener)
+        let decryptor = Arc::new(Decryptor::new(self.repository.keys(), blob_purpose(kind), salt)?);
+        decryptors.insert((kind, salt.bytes), decryptor.clone());
+        Ok(decryptor)
     }
 
     pub(super) fn proves(&self, place: Option<&BlobLocation>, plain: &[u8]) -> bool {

@@ -5,7 +5,7 @@ use super::bases::Bases;
 use super::reader::blob_purpose;
 use super::Repository;
 use crate::codec::{self, Encoded, Encoder};
-use crate::crypto::{Ids, Key, Opener, Purpose, Sealer};
+use crate::crypto::{Ids, Key, Decryptor, Purpose, Sealer};
 use crate::error::{Error, Result};
 use crate::format::pack::{BlobAad, PackEntry, Salt};
 use crate::format::{BlobKind, Codec, cursor};
@@ -75,7 +75,7 @@ pub(super) struct BlobSealer {
     pub(super) kind: BlobKind,
     pub(super) salt: Salt,
     pub(super) sealer: Sealer,
-    pub(super) opener: Opener,
+    pub(super) decryptor: Decryptor,
     /// Makes the filler of packs.
     pub(super) filler_key: Key,
 }
@@ -93,7 +93,7 @@ impl BlobSealer {
             kind,
             salt,
             sealer: Sealer::new(keys, purpose, salt)?,
-            opener: Opener::new(keys, purpose, &salt)?,
+            decryptor: Decryptor::new(keys, purpose, &salt)?,
             filler_key: keys.key(Purpose::Nonce)?,
         })
     }
@@ -156,7 +156,7 @@ impl BlobSealer {
         sealed: &[u8],
         prefix: &[u8],
     ) -> Result<()> {
-        let payload = self.opener.open(aad, sealed)?;
+        let payload = self.decryptor.open(aad, sealed)?;
         let length = usize::try_from(entry.plain).unwrap_or(usize::MAX);
         let plain = codec::decode(entry.codec, &payload, prefix, length)?;
         if ids.of(self.kind, &plain) == entry.id {

@@ -4,7 +4,7 @@ use super::fetch::Fetch;
 use super::reader::blob_purpose;
 use super::{BlobLocation, Repository};
 use crate::backend::{Handle, Listed};
-use crate::crypto::Opener;
+use crate::crypto::Decryptor;
 use crate::error::{Error, Kind, Result};
 use crate::format::BlobKind;
 use crate::format::pack::{
@@ -151,8 +151,8 @@ impl Repository {
         let encoded = head.encode()?;
         let aad = trailer_aad(&encoded, self.config().repository);
         let salt = head.salts.first().ok_or_else(|| damaged("it has no salt"))?;
-        let opener = Opener::new(self.keys(), blob_purpose(head.kind), salt)?;
-        let plain = opener
+        let decryptor = Decryptor::new(self.keys(), blob_purpose(head.kind), salt)?;
+        let plain = decryptor
             .open(&aad, &read(start..end)?)
             .map_err(|error| error.retold("open the trailer of", &subject))?;
         let trailer = Trailer::decode(&plain, &subject)?;

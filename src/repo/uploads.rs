@@ -1,7 +1,7 @@
 //! Packs on their way to the store: each is closed, proved and uploaded by a thread of its own,
 //! while others are being put together.
 
-use super::pack::{ClosedPack, Contents, OpenPack};
+use super::pack::{ClosedPack, IndexedPack, OpenPack};
 use super::put_same;
 use crate::backend::{Backend, Bytes, Handle};
 use crate::error::{Attempt, Error, Kind, Result};
@@ -17,14 +17,14 @@ pub(super) struct Uploads {
     connections: usize,
     /// By number, in the order of their start.
     under_way: BTreeMap<u64, Upload>,
-    done: BTreeMap<u64, Contents>,
+    done: BTreeMap<u64, IndexedPack>,
     started: u64,
     ends: (Sender<u64>, Receiver<u64>),
 }
 
 struct Upload {
     bytes: usize,
-    thread: JoinHandle<Result<Contents>>,
+    thread: JoinHandle<Result<IndexedPack>>,
 }
 
 impl Uploads {
@@ -89,7 +89,7 @@ impl Uploads {
     }
 
     /// Waits until everything is durable; the packs in the order in which they were taken.
-    pub(super) fn finish(&mut self) -> Result<Vec<Contents>> {
+    pub(super) fn finish(&mut self) -> Result<Vec<IndexedPack>> {
         while !self.is_idle() {
             self.wait()?;
         }
@@ -130,7 +130,7 @@ fn stopped() -> Error {
     Error::new(Kind::Failed, "upload packs", "").because("an upload stopped without a word")
 }
 
-fn upload(backend: &dyn Backend, pack: OpenPack) -> Result<Contents> {
+fn upload(backend: &dyn Backend, pack: OpenPack) -> Result<IndexedPack> {
     let ClosedPack { bytes, contents } = pack.close()?;
     let handle = Handle::pack(contents.pack.id);
     if put_same(backend, &handle, Bytes::from(bytes))? {

@@ -1,6 +1,6 @@
 //! Directories: entries in order of their names, written streaming, read in order or by name.
 
-use super::tree::{Leaf, Leaves, Opened, ParentTree, Shape, TreeWriter, Unread, misplaced};
+use super::tree::{Leaf, Leaves, OpenNode, ParentTree, Shape, TreeWriter, Unread, misplaced};
 use crate::error::{Error, Result};
 use crate::format::content::TreeRef;
 use crate::format::directory::{DirectoryNode, Node, encode_entry};
@@ -152,8 +152,8 @@ impl DirectoryPart {
     /// `Damaged` if it cannot be read, or does not hold what is known of it.
     pub fn open(self, reader: &Reader<'_>) -> Result<OpenPart> {
         match self.0.open(reader)? {
-            Opened::Leaf(leaf) => Ok(OpenPart::Entries(entries_of(&leaf)?.into_iter())),
-            Opened::Inner(nodes) => {
+            OpenNode::Leaf(leaf) => Ok(OpenPart::Entries(entries_of(&leaf)?.into_iter())),
+            OpenNode::Inner(nodes) => {
                 let parts: Vec<DirectoryPart> = nodes.into_iter().map(DirectoryPart).collect();
                 Ok(OpenPart::Parts(parts.into_iter()))
             }

@@ -254,7 +254,7 @@ pub(super) struct Unread<S: Shape> {
 }
 
 /// A node that was read.
-pub(super) enum Opened<S: Shape> {
+pub(super) enum OpenNode<S: Shape> {
     Leaf(Leaf<S>),
     /// The nodes one level down, in order.
     Inner(Vec<Unread<S>>),
@@ -271,11 +271,11 @@ impl<S: Shape> Unread<S> {
     }
 
     /// Reads it. What a leaf holds is not looked at yet.
-    pub(super) fn open(self, reader: &Reader<'_>) -> Result<Opened<S>> {
+    pub(super) fn open(self, reader: &Reader<'_>) -> Result<OpenNode<S>> {
         let Unread { id, level, start, end } = self;
         let plain = reader.read(&id)?;
         let Some(below) = level.checked_sub(1) else {
-            return Ok(Opened::Leaf(Leaf { id, plain, start, end }));
+            return Ok(OpenNode::Leaf(Leaf { id, plain, start, end }));
         };
         if level > LEVELS_MAX {
             return Err(Error::damaged("read", format!("node {id}"), "too many levels"));
@@ -294,7 +294,7 @@ impl<S: Shape> Unread<S> {
             let start = begins.replace(end.clone());
             Unread { id, level: below, start, end: Some(end) }
         });
-        Ok(Opened::Inner(unread.collect()))
+        Ok(OpenNode::Inner(unread.collect()))
     }
 }
 
@@ -324,11 +324,11 @@ impl<'a, S: Shape> Leaves<'a, S> {
                 ahead.step(self.reader, std::iter::once(node.id).chain(beside));
             }
             match node.open(self.reader)? {
-                Opened::Leaf(leaf) => {
+                OpenNode::Leaf(leaf) => {
                     self.ahead.get_or_insert_default();
                     return Ok(Some(leaf));
                 }
-                Opened::Inner(nodes) => {
+                OpenNode::Inner(nodes) => {
                     let wanted = nodes.into_iter().filter(|node| !ends_before(node));
                     self.stack.extend(wanted.rev());
                 }

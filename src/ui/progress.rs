@@ -286,14 +286,14 @@ fn say_json(error: &Error) {
         message: String,
     }
     #[derive(Serialize)]
-    struct Trouble<'e> {
+    struct ErrorLine<'e> {
         error: Message,
         item: &'e str,
         #[serde(skip_serializing_if = "Option::is_none")]
         hint: Option<&'e str>,
     }
     let message = Message { message: error.to_string() };
-    let trouble = Trouble { error: message, item: error.subject(), hint: error.hint_text() };
+    let trouble = ErrorLine { error: message, item: error.subject(), hint: error.hint_text() };
     out::say_json("error", &trouble);
 }
 

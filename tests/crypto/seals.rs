@@ -2,7 +2,7 @@
 
 use super::{CHEAP, OTHER, REPOSITORY, SALT, env, flips, key_file, keyring, kind_of, passphrase};
 use icecore::crypto::object::{open_object, seal_index, seal_object};
-use icecore::crypto::{Ids, Keyring, Opener, Purpose, Sealer, config_mac, open_config, slot};
+use icecore::crypto::{Decryptor, Ids, Keyring, Purpose, Sealer, config_mac, open_config, slot};
 use icecore::error::Kind;
 use icecore::format::frame::{INNER_HEAD, NONCE, SEAL, SEALED_HEAD};
 use icecore::format::pack::{BlobAad, Salt};
@@ -65,8 +65,8 @@ fn blobs_are_bound_to_their_place() {
     let sealer = Sealer::new(&keyring, Purpose::SealData, salt).unwrap();
     let sealed = sealer.seal(7, &place.encode(), b"payload").unwrap();
     assert_eq!(sealed.len(), b"payload".len() + SEAL);
-    let opener = Opener::new(&keyring, Purpose::SealData, &salt).unwrap();
-    assert_eq!(opener.open(&place.encode(), &sealed).unwrap(), b"payload");
+    let decryptor = Decryptor::new(&keyring, Purpose::SealData, &salt).unwrap();
+    assert_eq!(decryptor.open(&place.encode(), &sealed).unwrap(), b"payload");
 
     let swapped = [base[1], base[0]];
     for wrong in [
@@ -79,22 +79,22 @@ fn blobs_are_bound_to_their_place() {
         BlobAad { bases: &base[..1], ..place.clone() },
         BlobAad { bases: &swapped, ..place.clone() },
     ] {
-        let kind = kind_of(opener.open(&wrong.encode(), &sealed));
+        let kind = kind_of(decryptor.open(&wrong.encode(), &sealed));
         assert_eq!(kind, Some(Kind::Damaged), "{wrong:?}");
     }
-    for opener in [
-        Opener::new(&keyring, Purpose::SealMeta, &salt).unwrap(),
-        Opener::new(&keyring, Purpose::SealData, &other_salt).unwrap(),
-        Opener::new(&foreign, Purpose::SealData, &salt).unwrap(),
+    for decryptor in [
+        Decryptor::new(&keyring, Purpose::SealMeta, &salt).unwrap(),
+        Decryptor::new(&keyring, Purpose::SealData, &other_salt).unwrap(),
+        Decryptor::new(&foreign, Purpose::SealData, &salt).unwrap(),
     ] {
-        assert_eq!(kind_of(opener.open(&place.encode(), &sealed)), Some(Kind::Damaged));
+        assert_eq!(kind_of(decryptor.open(&place.encode(), &sealed)), Some(Kind::Damaged));
     }
     for (bit, flipped) in flips(&sealed) {
-        let kind = kind_of(opener.open(&place.encode(), &flipped));
+        let kind = kind_of(decryptor.open(&place.encode(), &flipped));
         assert_eq!(kind, Some(Kind::Damaged), "bit {bit}");
     }
     for length in 0..sealed.len() {
-        assert!(opener.open(&place.encode(), &sealed[..length]).is_err(), "{length}");
+        assert!(decryptor.open(&place.encode(), &sealed[..length]).is_err(), "{length}");
     }
 }
 

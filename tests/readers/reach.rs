@@ -5,7 +5,7 @@ use crate::common::repo::TempRepo;
 use icecore::error::Result;
 use icecore::format::directory::Node;
 use icecore::id::ChunkId;
-use icecore::ops::reach::{Lost, Needed, Reach, Trouble, Visitor};
+use icecore::ops::reach::{Loss, Lost, Needed, Reach, Visitor};
 use icecore::ops::tree::{self, Entries, Entry};
 use icecore::repo::Reader;
 
@@ -25,7 +25,7 @@ impl Visitor for Heard {
         Ok(Entries(1))
     }
 
-    fn trouble(&mut self, path: &[u8], trouble: Trouble) -> Result<Entries> {
+    fn trouble(&mut self, path: &[u8], trouble: Loss) -> Result<Entries> {
         self.troubles.push((text(path), trouble.lost));
         Ok(Entries(0))
     }

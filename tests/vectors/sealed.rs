@@ -5,7 +5,7 @@ use super::forms::{Form, json as readable, value};
 use icecore::codec;
 use icecore::crypto::object::{open_object, seal_index, seal_object};
 use icecore::crypto::{
-    Ids, KdfCost, Keyring, Opener, Purpose, Sealer, Secret, config_mac, open_config, slot,
+    Decryptor, Ids, KdfCost, Keyring, Purpose, Sealer, Secret, config_mac, open_config, slot,
 };
 use icecore::env::{Env, Time};
 use icecore::error::{Error, Result};
@@ -254,8 +254,8 @@ fn pack_decode(bytes: &[u8]) -> Result<Json> {
     let length = pack::read_footer(footer, "a vector")?;
     let middle = rest.len().checked_sub(length).ok_or_else(short)?;
     let (mut rest, sealed) = rest.split_at(middle);
-    let opener = Opener::new(&KEYRING, purpose(head.kind), &head.salts[0])?;
-    let trailer = opener.open(&pack::trailer_aad(front, REPOSITORY), sealed)?;
+    let decryptor = Decryptor::new(&KEYRING, purpose(head.kind), &head.salts[0])?;
+    let trailer = decryptor.open(&pack::trailer_aad(front, REPOSITORY), sealed)?;
     let trailer = Trailer::decode(&trailer, "a vector")?;
 
     let ids = Ids::new(&KEYRING)?;
@@ -264,7 +264,7 @@ fn pack_decode(bytes: &[u8]) -> Result<Json> {
     for entry in &trailer.entries {
         let sealed;
         (sealed, rest) = rest.split_at_checked(entry.stored as usize).ok_or_else(short)?;
-        let payload = opener.open(&aad(head.kind, entry), sealed)?;
+        let payload = decryptor.open(&aad(head.kind, entry), sealed)?;
         let place = |base: &BaseId| plains.iter().position(|(id, _)| id == base).unwrap();
         let bases: Vec<usize> = entry.bases.iter().map(place).collect();
         let prefix: Vec<u8> = bases.iter().flat_map(|base| plains[*base].1.clone()).collect();

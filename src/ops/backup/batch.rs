@@ -144,19 +144,19 @@ impl Batch {
         cutter: &Cutter,
         monitor: &dyn Monitor,
     ) -> Result<Vec<Event>> {
-        let opened: Vec<Opened> = self.events.into_par_iter().map(Opened::new).collect();
+        let opened: Vec<Prepared> = self.events.into_par_iter().map(Prepared::new).collect();
         let mut writer = ContentWriter::new(session, reader, cutter);
-        let small = opened.iter().filter_map(Opened::small).collect::<Vec<_>>();
+        let small = opened.iter().filter_map(Prepared::small).collect::<Vec<_>>();
         let mut written = writer.write_small(&small)?.into_iter();
         drop(small);
         let mut events = Vec::with_capacity(opened.len());
         for opened in opened {
             let (read, companions) = match opened {
-                Opened::Event(event) => {
+                Prepared::Event(event) => {
                     events.push(event);
                     continue;
                 }
-                Opened::Small(small) => match written.next() {
+                Prepared::Small(small) => match written.next() {
                     Some(written) => {
                         let (read, companions) = read_file(small.file, written, *small.proof);
                         tell(monitor, read.bytes_read);
@@ -164,7 +164,7 @@ impl Batch {
                     }
                     None => continue,
                 },
-                Opened::Large(large) => {
+                Prepared::Large(large) => {
                     // Its bytes are counted while they are read.
                     tell(monitor, 0);
                     match large.read(&mut writer, monitor)? {
@@ -207,7 +207,7 @@ impl Waiting {
     }
 }
 
-enum Opened {
+enum Prepared {
     Event(Event),
     Small(Box<Small>),
     Large(Box<Large>),
@@ -226,32 +226,32 @@ struct Large {
     stream: Opener,
 }
 
-impl Opened {
+impl Prepared {
     fn new(event: Event) -> Self {
-        let Event::File(file, before) = event else { return Opened::Event(event) };
+        let Event::File(file, before) = event else { return Prepared::Event(event) };
         let FileItem { entry, length, stamp, settled, same, changes_everywhere, open } = *file;
         let file = Waiting::new(entry, stamp.filter(|_| settled), same, before);
         let expected = file.before.as_ref().map(|content| content.length);
         let length = length.or(expected).unwrap_or(0);
         if length > SMALL {
-            // Opened when its turn comes: a database must not be held while others are read.
+            // Prepared when its turn comes: a database must not be held while others are read.
             let (size, stream) = (length, open);
-            return Opened::Large(Box::new(Large { file, size, changes_everywhere, stream }));
+            return Prepared::Large(Box::new(Large { file, size, changes_everywhere, stream }));
         }
         match read_small(open, length) {
-            Ok(Whole::Bytes(bytes, proof)) => Opened::Small(Box::new(Small { file, bytes, proof })),
+            Ok(Whole::Bytes(bytes, proof)) => Prepared::Small(Box::new(Small { file, bytes, proof })),
             Ok(Whole::TooLarge(front, then, stream)) => {
                 let stream: Box<dyn ByteStream> = Box::new(Resumed::new(front, then, stream));
                 let stream: Opener = Box::new(|| Ok(stream));
-                Opened::Large(Box::new(Large { file, size: length, changes_everywhere, stream }))
+                Prepared::Large(Box::new(Large { file, size: length, changes_everywhere, stream }))
             }
-            Err(error) => Opened::Event(Event::Failed(error)),
+            Err(error) => Prepared::Event(Event::Failed(error)),
         }
     }
 
     fn small(&self) -> Option<(&[u8], Option<&Content>)> {
         match self {
-            Opened::Small(small) => Some((&small.bytes, small.file.before.as_ref())),
+            Prepared::Small(small) => Some((&small.bytes, small.file.before.as_ref())),
             _ => None,
         }
     }

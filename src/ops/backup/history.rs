@@ -38,7 +38,7 @@ impl History {
         let all = snapshots(repository)?;
         let mut series = Series::find(repository, &options.host, sources, &all)?;
         let places = Places::of(sources);
-        let mut found: Vec<Found> = sources.iter().map(|_| Found::default()).collect();
+        let mut found: Vec<Candidates> = sources.iter().map(|_| Candidates::default()).collect();
         for stored in all.iter() {
             let Some(stored) = readable(stored)? else { continue };
             series.compare(&stored.snapshot, now);
@@ -70,7 +70,7 @@ fn parents(
     all: &Snapshots<'_>,
     options: &BackupOptions,
     sources: &[SourceName],
-    found: &[Found],
+    found: &[Candidates],
 ) -> Result<Vec<Parents>> {
     let (chosen, none) = match &options.parent {
         ParentChoice::None => (vec![Vec::new(); found.len()], "none was to be used".to_owned()),
@@ -152,13 +152,13 @@ impl<'s> Places<'s> {
 
 /// What was found of one source.
 #[derive(Default)]
-struct Found {
+struct Candidates {
     newest: Option<Part>,
     own: Newest,
     others: Newest,
 }
 
-impl Found {
+impl Candidates {
     /// Takes up a part that stands at the source's place, around it or within it. Newer ones come
     /// first.
     fn offer(&mut self, snapshot: &Snapshot, part: &Part, source: &SourceName, host: &str) {

@@ -7,16 +7,16 @@ use rayon::prelude::*;
 use std::collections::HashMap;
 
 /// Why a blob cannot be read: it is wrong itself, or its base is.
-pub(super) enum Trouble {
+pub(super) enum Unreadable {
     Own(Error),
     Base(BaseId),
     /// Its base could not be read this time.
     Unread(Error),
 }
 
-impl From<Error> for Trouble {
+impl From<Error> for Unreadable {
     fn from(error: Error) -> Self {
-        Trouble::Own(error)
+        Unreadable::Own(error)
     }
 }
 
@@ -29,7 +29,7 @@ pub(super) fn unreadable<'p>(
     index: &Index,
     pack: &[u8],
     places: &'p [(EntryRef, BlobLocation)],
-) -> Vec<(EntryRef, &'p BlobLocation, Trouble)> {
+) -> Vec<(EntryRef, &'p BlobLocation, Unreadable)> {
     let bases: HashMap<BaseId, ChunkId> = places
         .iter()
         .flat_map(|(_, place)| &place.bases)
@@ -51,7 +51,7 @@ fn read_blob(
     pack: &[u8],
     place: &BlobLocation,
     plains: &HashMap<BaseId, Result<Plain>>,
-) -> Result<(), Trouble> {
+) -> Result<(), Unreadable> {
     let short = || Error::damaged("read chunk", place.id, "its pack ends before it");
     let start = usize::try_from(place.offset).map_err(|_| short())?;
     let length = usize::try_from(place.stored).map_err(|_| short())?;
@@ -64,9 +64,9 @@ fn read_blob(
             Some(Ok(plain)) => prefix.extend_from_slice(plain),
             Some(Err(error)) if error.kind() == Kind::Unavailable => {
                 let reason = error.to_string();
-                return Err(Trouble::Unread(Error::unavailable("check chunk", place.id, reason)));
+                return Err(Unreadable::Unread(Error::unavailable("check chunk", place.id, reason)));
             }
-            _ => return Err(Trouble::Base(*base)),
+            _ => return Err(Unreadable::Base(*base)),
         }
     }
     reader.decode_proved(place, &payload, &prefix)?;

@@ -1,6 +1,6 @@
 //! Packs: there, of the right length, holding what the index says, and readable.
 
-use super::blobs::{BATCH, Trouble, unreadable};
+use super::blobs::{BATCH, Unreadable, unreadable};
 use super::subset::choose;
 use super::{CheckReport, Finding, ReadData};
 use crate::backend::Handle;
@@ -35,7 +35,7 @@ pub(super) fn check(
     let chosen = choose(repository, &stored, read_data)?;
     let total = chosen.iter().filter_map(|pack| stored.get(pack)).sum();
     monitor.begin("check packs", Some((Counter::Bytes, total)));
-    let (mut found, lengths, known) = (Found::default(), index.packs(), noted.all());
+    let (mut found, lengths, known) = (Losses::default(), index.packs(), noted.all());
     // Condemned packs may be gone, or damaged, and known to be.
     let is_condemned = |pack: &PackId| index.generations().is_condemned(pack);
     let length_of = |pack: &PackId| lengths.get(pack).copied().map(u64::from).unwrap_or_default();
@@ -116,7 +116,7 @@ pub(super) fn check(
         }
     }
     monitor.end();
-    let Found { lost, bad, by_base, mut judged } = found;
+    let Losses { lost, bad, by_base, mut judged } = found;
     judged.keep_unread(noted);
     index.distrust(&judged.damage);
     index.distrust(&Damage { packs: lost, ..Damage::default() });
@@ -138,7 +138,7 @@ pub(super) fn check(
 
 /// What was found wrong, in few bytes each: half a repository may be gone.
 #[derive(Default)]
-struct Found {
+struct Losses {
     /// Packs that are not there, or cannot be read at all.
     lost: BTreeSet<PackId>,
     /// Entries that cannot be read.
@@ -189,7 +189,7 @@ struct Checking<'c> {
     rows: &'c [EntryRef],
     monitor: &'c dyn Monitor,
     report: &'c mut CheckReport,
-    losses: &'c mut Found,
+    losses: &'c mut Losses,
     /// Whether notes say that it is damaged.
     is_noted: bool,
 }
@@ -275,13 +275,13 @@ impl Checking<'_> {
                 rows.iter().filter_map(|row| Some((*row, self.index.at(*row)?))).collect();
             for (row, place, trouble) in unreadable(&reader, self.index, &bytes, &places) {
                 match trouble {
-                    Trouble::Own(error) => {
+                    Unreadable::Own(error) => {
                         self.found(Finding::blob(place, error));
                         self.losses.bad.push(row);
                         wrong.insert(row);
                     }
-                    Trouble::Base(base) => self.losses.by_base.push((row, base)),
-                    Trouble::Unread(error) => {
+                    Unreadable::Base(base) => self.losses.by_base.push((row, base)),
+                    Unreadable::Unread(error) => {
                         unread = true;
                         self.report.found(self.monitor, Finding::blob(place, error));
                     }

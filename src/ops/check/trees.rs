@@ -10,8 +10,8 @@ use crate::id::{ChunkId, SnapshotId};
 use crate::limits::PLACES_FREE;
 use crate::monitor::{Counter, Monitor, go_on};
 use crate::ops::path::is_within;
-use crate::ops::reach::{Reach, Seen, Trouble, Visitor};
-use crate::ops::tree::{self, Entries, Found};
+use crate::ops::reach::{Reach, Seen, Loss, Visitor};
+use crate::ops::tree::{self, Entries, PathEntry};
 use crate::repo::{Index, Reader, Repository};
 use std::collections::{HashMap, hash_map};
 
@@ -82,7 +82,7 @@ fn accounted(reach: &Reach<'_, Entries>, snapshot: &Snapshot, seen: Seen<Entries
         return Err(Error::damaged("account for snapshot", snapshot.id.short(), reason));
     }
     if entries > PLACES_FREE {
-        let whole = Found { path: b"/".to_vec(), entry: tree::root(snapshot) };
+        let whole = PathEntry { path: b"/".to_vec(), entry: tree::root(snapshot) };
         tree::count(reach.reader(), &whole)
             .map_err(|error| error.within("account for snapshot", snapshot.id.short()))?;
     }
@@ -107,14 +107,14 @@ impl Visitor for Trees<'_> {
         Ok(())
     }
 
-    fn trouble(&mut self, path: &[u8], trouble: Trouble) -> Result<Entries> {
+    fn trouble(&mut self, path: &[u8], trouble: Loss) -> Result<Entries> {
         let Some((snapshot, parts)) = &self.snapshot else { return Ok(Entries(0)) };
         let touched = Touched { snapshot: *snapshot, path: path.to_vec() };
         // What could not be looked at may be well.
         if trouble.error.kind() != Kind::Unavailable {
             self.report.touches(&touched);
         }
-        let Trouble { chunk, error, .. } = trouble;
+        let Loss { chunk, error, .. } = trouble;
         match self.said.entry(error.to_string()) {
             hash_map::Entry::Occupied(said) => {
                 let finding = said.get().and_then(|at| self.report.findings.get_mut(at));

@@ -3,7 +3,7 @@
 
 mod bytes;
 
-use super::tree::{self, Children, Entry, Found, Met, Step};
+use super::tree::{self, Children, Entry, PathEntry, Met, Step};
 use super::{ls, path};
 use crate::error::{Error, Result};
 use crate::format::directory::{LinkGroup, Metadata, Node, NodeKind};
@@ -39,7 +39,7 @@ pub struct Difference<'d> {
 }
 
 type Visit<'v> = &'v mut dyn FnMut(Difference<'_>) -> Result<()>;
-type Trouble<'t> = &'t mut dyn FnMut(Error) -> Result<()>;
+type OnError<'t> = &'t mut dyn FnMut(Error) -> Result<()>;
 
 /// Hands every difference between `before` and `after` ([`tree::find`] gives them) to `visit`,
 /// in order of paths. Identical subtrees are not read. That a file was stored again with the
@@ -50,8 +50,8 @@ type Trouble<'t> = &'t mut dyn FnMut(Error) -> Result<()>;
 /// the rest goes on; what `trouble` or `visit` returns as an error ends it.
 pub fn diff(
     reader: &Reader<'_>,
-    before: &Found,
-    after: &Found,
+    before: &PathEntry,
+    after: &PathEntry,
     visit: &mut dyn FnMut(Difference<'_>) -> Result<()>,
     trouble: &mut dyn FnMut(Error) -> Result<()>,
 ) -> Result<()> {
@@ -65,7 +65,7 @@ struct Diff<'d> {
     path: Vec<u8>,
     met: Met,
     visit: Visit<'d>,
-    trouble: Trouble<'d>,
+    trouble: OnError<'d>,
 }
 
 impl Diff<'_> {
@@ -192,7 +192,7 @@ impl Diff<'_> {
 
     /// An entry and everything beneath, on one side alone.
     fn all(&mut self, entry: &Entry, change: Change) -> Result<()> {
-        let found = Found { path: self.path.clone(), entry: entry.clone() };
+        let found = PathEntry { path: self.path.clone(), entry: entry.clone() };
         let visit = &mut self.visit;
         let mut step = |path: &[u8], step: Step<'_>| {
             let (Step::Enter(node) | Step::Node(node)) = step else { return Ok(true) };

@@ -1,6 +1,6 @@
-//! Contents of files: the nodes of their lists, and the chunks that these name.
+//! ContentWalker of files: the nodes of their lists, and the chunks that these name.
 
-use super::{Lost, Trouble, Visitor};
+use super::{Lost, Loss, Visitor};
 use crate::error::{Error, Result};
 use crate::format::content::{Content, ListNode, Piece};
 use crate::id::ChunkId;
@@ -12,7 +12,7 @@ const BATCH: usize = 32;
 
 /// The nodes of lists that were walked.
 #[derive(Default)]
-pub(super) struct Contents {
+pub(super) struct ContentWalker {
     /// By their ids and levels.
     nodes: HashMap<(ChunkId, u8), Known>,
     /// How many contents were walked.
@@ -29,16 +29,16 @@ enum Known {
 }
 
 /// Bytes; or what is wrong, if that was not told before.
-type Length = Result<u64, Option<Trouble>>;
+type Length = Result<u64, Option<Loss>>;
 
-impl Contents {
+impl ContentWalker {
     /// Walks all of a content, and says what is the first thing wrong with it.
     pub(super) fn walk(
         &mut self,
         reader: &Reader<'_>,
         content: &Content,
         visitor: &mut impl Visitor,
-    ) -> Result<(), Option<Trouble>> {
+    ) -> Result<(), Option<Loss>> {
         self.walked += 1;
         let pieces = content.inline_pieces("its list").map_err(|error| damaged(None, error))?;
         let Some(root) = content.list else { return pieces_of(&pieces, visitor).map(drop) };
@@ -159,6 +159,6 @@ fn all(lengths: impl Iterator<Item = Length>) -> Length {
     if is_damaged { Err(first) } else { Ok(sum) }
 }
 
-fn damaged(chunk: Option<ChunkId>, error: Error) -> Option<Trouble> {
-    Some(Trouble { lost: Lost::Content, chunk, error })
+fn damaged(chunk: Option<ChunkId>, error: Error) -> Option<Loss> {
+    Some(Loss { lost: Lost::Content, chunk, error })
 }

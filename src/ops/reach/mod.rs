@@ -16,7 +16,7 @@ use crate::id::ChunkId;
 use crate::limits::DIRECTORY_DEPTH_MAX;
 use crate::repo::Reader;
 use crate::stream::{DirectoryPart, OpenPart, ReadAhead};
-use content::Contents;
+use content::ContentWalker;
 use std::collections::HashMap;
 use std::ops::AddAssign;
 use std::vec;
@@ -36,7 +36,7 @@ pub trait Visitor {
     ///
     /// # Errors
     /// Those that are to end the walk.
-    fn trouble(&mut self, path: &[u8], trouble: Trouble) -> Result<Self::Sum>;
+    fn trouble(&mut self, path: &[u8], trouble: Loss) -> Result<Self::Sum>;
 
     /// A node of a directory or a list, readable or not; each is told of when it is read.
     fn node(&mut self, _id: &ChunkId) {}
@@ -62,7 +62,7 @@ pub trait Visitor {
 
 /// What is wrong at a place.
 #[derive(Debug)]
-pub struct Trouble {
+pub struct Loss {
     /// What of the place is lost.
     pub lost: Lost,
     /// The node or chunk that is the cause, if it is one.
@@ -107,13 +107,13 @@ pub struct Reach<'r, S> {
     reader: &'r Reader<'r>,
     /// What was found at and below the nodes of directories, by their [`DirectoryPart::key`].
     directories: HashMap<[u8; 32], Seen<S>>,
-    contents: Contents,
+    contents: ContentWalker,
 }
 
 impl<'r, S: Clone + Default + AddAssign> Reach<'r, S> {
     /// Nothing was walked yet.
     pub fn new(reader: &'r Reader<'r>) -> Self {
-        Reach { reader, directories: HashMap::new(), contents: Contents::default() }
+        Reach { reader, directories: HashMap::new(), contents: ContentWalker::default() }
     }
 
     /// What it reads by.
@@ -234,7 +234,7 @@ impl<V: Visitor> Walk<'_, '_, V> {
                     return self.part(DirectoryPart::root(*entries), depth, back);
                 }
                 let error = Error::damaged("read", "a tree", "directories are nested too deeply");
-                self.trouble(Trouble { lost: Lost::Entries, chunk: None, error })?;
+                self.trouble(Loss { lost: Lost::Entries, chunk: None, error })?;
             }
             _ => {}
         }
@@ -263,7 +263,7 @@ impl<V: Visitor> Walk<'_, '_, V> {
         let (ahead, seen) = (Ahead::default(), Seen::default());
         self.open.push(Open { key: Some(key), rest, ahead, seen, depth, back });
         match error {
-            Some(error) => self.trouble(Trouble { lost: Lost::Entries, chunk: Some(id), error }),
+            Some(error) => self.trouble(Loss { lost: Lost::Entries, chunk: Some(id), error }),
             None => Ok(()),
         }
     }
@@ -298,7 +298,7 @@ impl<V: Visitor> Walk<'_, '_, V> {
         open.ahead.lists.step(self.reach.reader, std::iter::once(next).chain(beside));
     }
 
-    fn trouble(&mut self, trouble: Trouble) -> Result<()> {
+    fn trouble(&mut self, trouble: Loss) -> Result<()> {
         let sum = self.visitor.trouble(&self.path, trouble)?;
         self.add(Seen { well: false, sum });
         Ok(())

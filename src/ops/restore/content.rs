@@ -12,7 +12,7 @@ use rayon::prelude::*;
 use std::collections::VecDeque;
 
 /// Files that wait for their content, or whose content is on its way.
-pub(super) struct Contents<'r> {
+pub(super) struct FilesInFlight<'r> {
     reader: &'r Reader<'r>,
     files: Vec<File>,
     bytes: u64,
@@ -42,9 +42,9 @@ const SMALL: u64 = WINDOW as u64 / 4;
 /// ... if it has no more pieces than this.
 const PIECES_FEW: usize = WINDOW_PIECES / 4;
 
-impl<'r> Contents<'r> {
+impl<'r> FilesInFlight<'r> {
     pub(super) fn new(reader: &'r Reader<'r>) -> Self {
-        Contents { reader, files: Vec::new(), bytes: 0, begun: VecDeque::new() }
+        FilesInFlight { reader, files: Vec::new(), bytes: 0, begun: VecDeque::new() }
     }
 
     pub(super) fn push(

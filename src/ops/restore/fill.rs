@@ -1,6 +1,6 @@
 //! The walk of a restore: what of a tree is wanted goes into a sink.
 
-use super::content::Contents;
+use super::content::FilesInFlight;
 use super::{RestoreOptions, RestoreReport, verify};
 use crate::error::{Error, Kind, Result};
 use crate::format::directory::{Node, NodeKind};
@@ -15,7 +15,7 @@ use crate::sink::{Placed, Sink};
 pub(super) fn fill(
     reader: &Reader<'_>,
     snapshot: &Snapshot,
-    found: &tree::Found,
+    found: &tree::PathEntry,
     sink: Box<dyn Sink + '_>,
     options: &mut RestoreOptions,
     monitor: &dyn Monitor,
@@ -24,7 +24,7 @@ pub(super) fn fill(
     let mut restoring = Restoring {
         reader,
         sink,
-        contents: Contents::new(reader),
+        contents: FilesInFlight::new(reader),
         waiting: Vec::new(),
         blocked: false,
         entered: 0,
@@ -50,7 +50,7 @@ pub(super) fn fill(
 struct Restoring<'a> {
     reader: &'a Reader<'a>,
     sink: Box<dyn Sink + 'a>,
-    contents: Contents<'a>,
+    contents: FilesInFlight<'a>,
     /// Directories on the way that nothing needed yet.
     waiting: Vec<Node>,
     /// Whether the first of those could not be made: then nothing beneath it can be restored.
@@ -68,7 +68,7 @@ struct Restoring<'a> {
 }
 
 impl Restoring<'_> {
-    fn all(&mut self, found: &tree::Found) -> Result<()> {
+    fn all(&mut self, found: &tree::PathEntry) -> Result<()> {
         let reader = self.reader;
         let root = found.path.clone();
         let monitor = self.monitor;

@@ -115,7 +115,7 @@ fn find(
     snapshot: &Snapshot,
     path: Option<&[u8]>,
     monitor: &dyn Monitor,
-) -> Result<tree::Found> {
+) -> Result<tree::PathEntry> {
     let counted = tree::find(reader, snapshot, path.unwrap_or(b"/"))
         .and_then(|found| tree::count(reader, &found).map(|entries| (found, entries)));
     record_damage(reader.repository(), reader.index(), monitor);
@@ -128,7 +128,7 @@ fn find(
     Ok(found)
 }
 
-fn nothing_chosen(snapshot: &Snapshot, found: &tree::Found, options: &RestoreOptions) -> Error {
+fn nothing_chosen(snapshot: &Snapshot, found: &tree::PathEntry, options: &RestoreOptions) -> Error {
     let path = String::from_utf8_lossy(&found.path);
     let subject = format!("anything of {}:{path}", snapshot.id.short());
     let reason = match options.include.is_empty() {

@@ -21,7 +21,7 @@ use crate::sink::postgres::{
     Strategy,
 };
 use crate::stream::ContentReader;
-use contents::Contents;
+use contents::StoredDumps;
 use std::collections::BTreeSet;
 
 /// What a restore into a server is asked for.
@@ -55,7 +55,7 @@ pub struct Prepared<'r> {
     pub globals: Option<Globals>,
     /// The dumps.
     pub dumps: Vec<Dump>,
-    contents: Contents<'r>,
+    contents: StoredDumps<'r>,
     options: Options,
 }
 
@@ -81,7 +81,7 @@ pub fn prepare<'r>(
 ) -> Result<Prepared<'r>> {
     let part = part(snapshot, path)?;
     let stored = stored(reader, snapshot, part, path, &options.databases)?;
-    let contents = Contents::new(reader, stored);
+    let contents = StoredDumps::new(reader, stored);
     let dumps = contents.dumps()?;
     let dumped_by = dumps.iter().map(|dump| match &dump.form {
         Form::Custom(toc) => toc.tool_number(),

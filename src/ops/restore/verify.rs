@@ -1,6 +1,6 @@
 //! Reads restored files back and compares them, chunk by chunk, with what the snapshot says.
 
-use super::super::tree::{self, Found, Step};
+use super::super::tree::{self, PathEntry, Step};
 use super::{RestoreOptions, RestoreReport, is_folder};
 use crate::error::{Attempt, Error, Kind, Result};
 use crate::format::BlobKind;
@@ -20,7 +20,7 @@ use std::path::Path;
 
 pub(super) fn verify(
     reader: &Reader<'_>,
-    found: &Found,
+    found: &PathEntry,
     target: &Path,
     options: &mut RestoreOptions,
     monitor: &dyn Monitor,

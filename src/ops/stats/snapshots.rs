@@ -5,7 +5,7 @@ use crate::error::{Error, Result};
 use crate::format::directory::{Node, NodeKind};
 use crate::format::snapshot::Stored;
 use crate::id::ChunkId;
-use crate::ops::reach::{Lost, Needed, Reach, Trouble, Visitor};
+use crate::ops::reach::{Lost, Needed, Reach, Loss, Visitor};
 use crate::repo::{BlobLocation, Reader, SnapshotKey, Snapshots};
 use std::ops::AddAssign;
 
@@ -127,7 +127,7 @@ impl Visitor for Measure<'_> {
         })
     }
 
-    fn trouble(&mut self, _: &[u8], trouble: Trouble) -> Result<Totals> {
+    fn trouble(&mut self, _: &[u8], trouble: Loss) -> Result<Totals> {
         let unreadable = u64::from(trouble.lost == Lost::Entries);
         (self.trouble)(trouble.error)?;
         Ok(Totals { unreadable, ..Totals::default() })

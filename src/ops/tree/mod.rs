@@ -10,7 +10,7 @@ use crate::format::directory::{Metadata, Node, NodeKind};
 use crate::format::snapshot::Snapshot;
 use crate::limits::{DIRECTORY_DEPTH_MAX, PLACES_FREE, PLACES_PER_ENTRY};
 use crate::ops::path::push;
-use crate::ops::reach::{Reach, Trouble, Visitor};
+use crate::ops::reach::{Reach, Loss, Visitor};
 use crate::repo::Reader;
 use crate::stream::{ReadAhead, find_entry};
 use std::collections::{BTreeMap, HashSet};
@@ -19,7 +19,7 @@ use std::ops::AddAssign;
 
 /// A node of a snapshot, with its path.
 #[derive(Clone, Debug)]
-pub struct Found {
+pub struct PathEntry {
     /// Absolute path within the snapshot; `/` for everything.
     pub path: Vec<u8>,
     /// What stands there.
@@ -76,7 +76,7 @@ pub fn root(snapshot: &Snapshot) -> Entry {
 ///
 /// # Errors
 /// `NotFound` if nothing does.
-pub fn find(reader: &Reader<'_>, snapshot: &Snapshot, path: &[u8]) -> Result<Found> {
+pub fn find(reader: &Reader<'_>, snapshot: &Snapshot, path: &[u8]) -> Result<PathEntry> {
     let mut entry = root(snapshot);
     let mut at = Vec::new();
     for name in path.split(|byte| *byte == b'/').filter(|name| !name.is_empty()) {
@@ -100,7 +100,7 @@ pub fn find(reader: &Reader<'_>, snapshot: &Snapshot, path: &[u8]) -> Result<Fou
     if at.is_empty() {
         at.push(b'/');
     }
-    Ok(Found { path: at, entry })
+    Ok(PathEntry { path: at, entry })
 }
 
 /// Walks everything at and below `found`, depth first, in order of names. `visit` gets each step
@@ -112,7 +112,7 @@ pub fn find(reader: &Reader<'_>, snapshot: &Snapshot, path: &[u8]) -> Result<Fou
 /// places that nobody meant it.
 pub fn walk(
     reader: &Reader<'_>,
-    found: &Found,
+    found: &PathEntry,
     visit: &mut dyn FnMut(&[u8], Step<'_>) -> Result<bool>,
     trouble: &mut dyn FnMut(Error) -> Result<()>,
 ) -> Result<()> {
@@ -123,7 +123,7 @@ pub fn walk(
 pub(super) fn walk_on(
     met: &mut Met,
     reader: &Reader<'_>,
-    found: &Found,
+    found: &PathEntry,
     visit: &mut dyn FnMut(&[u8], Step<'_>) -> Result<bool>,
     trouble: &mut dyn FnMut(Error) -> Result<()>,
 ) -> Result<()> {
@@ -142,7 +142,7 @@ pub(super) fn walk_on(
 ///
 /// # Errors
 /// `Damaged` if they are too many, as for [`walk`].
-pub fn count(reader: &Reader<'_>, found: &Found) -> Result<u64> {
+pub fn count(reader: &Reader<'_>, found: &PathEntry) -> Result<u64> {
     let (mut reach, mut count, mut all) = (Reach::new(reader), Count::default(), Entries(0));
     let mut waiting = vec![&found.entry];
     while let Some(entry) = waiting.pop() {
@@ -179,7 +179,7 @@ impl Visitor for Count {
         Ok(Entries(1))
     }
 
-    fn trouble(&mut self, _: &[u8], trouble: Trouble) -> Result<Entries> {
+    fn trouble(&mut self, _: &[u8], trouble: Loss) -> Result<Entries> {
         match trouble.error.kind() {
             // What holds for one directory holds for all of them.
             Kind::Unavailable => Err(trouble.error),

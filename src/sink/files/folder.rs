@@ -29,16 +29,16 @@ pub(super) struct Made {
 }
 
 /// What stands under a name already.
-pub(super) struct Found {
+pub(super) struct Occupant {
     pub identity: Identity,
     pub regular: bool,
     pub size: u64,
     pub mtime: (i64, u32),
 }
 
-impl Found {
+impl Occupant {
     pub(super) fn new(stat: &Stat) -> Self {
-        Found {
+        Occupant {
             identity: (stat.st_dev, stat.st_ino),
             regular: FileType::from_raw_mode(stat.st_mode).is_file(),
             size: u64::try_from(stat.st_size).unwrap_or(0),
@@ -127,7 +127,7 @@ impl Folder {
     }
 
     /// Notes that what was found belongs to this restore, under every name of its own.
-    pub(super) fn keep(&self, found: &Found, link: Option<Same>) {
+    pub(super) fn keep(&self, found: &Occupant, link: Option<Same>) {
         let mut state = self.state();
         state.made.insert(found.identity);
         state.kept.extend(link.map(|link| (found.identity, link)));
@@ -140,14 +140,14 @@ impl Folder {
     }
 
     /// What stands under `name`, unless this restore put it there.
-    pub(super) fn look(&self, name: &[u8]) -> Result<Option<Found>> {
+    pub(super) fn look(&self, name: &[u8]) -> Result<Option<Occupant>> {
         self.check(&self.state(), name)
     }
 
-    pub(super) fn check(&self, state: &State, name: &[u8]) -> Result<Option<Found>> {
+    pub(super) fn check(&self, state: &State, name: &[u8]) -> Result<Option<Occupant>> {
         let path = self.path_of(name)?;
         let found = match rustix::fs::statat(&self.fd, name, AtFlags::SYMLINK_NOFOLLOW) {
-            Ok(stat) => Found::new(&stat),
+            Ok(stat) => Occupant::new(&stat),
             Err(Errno::NOENT) => return Ok(None),
             Err(cause) => return Err(io::Error::from(cause)).attempt("restore", path.display()),
         };

@@ -22,7 +22,7 @@ use crate::limits::DIRECTORY_DEPTH_MAX;
 use crate::sink::{Holds, Placed, Sink};
 use databases::Sort;
 use file::FileWriter;
-use folder::{Folder, Found, Made};
+use folder::{Folder, Occupant, Made};
 use held_back::HeldBack;
 use links::{Links, Same};
 use metadata::Rights;
@@ -268,7 +268,7 @@ fn is_kept(
     overwrite: Overwrite,
     folder: BorrowedFd<'_>,
     (node, size): (&Node, u64),
-    found: &Found,
+    found: &Occupant,
     is_database: bool,
     holds: &mut Holds<'_>,
 ) -> bool {
@@ -294,7 +294,7 @@ fn newest_log(folder: BorrowedFd<'_>, name: &[u8]) -> Option<(i64, u32)> {
     let log = |suffix: &[u8]| {
         let name = [name, suffix].concat();
         let stat = rustix::fs::statat(folder, name, AtFlags::SYMLINK_NOFOLLOW).ok()?;
-        let found = Found::new(&stat);
+        let found = Occupant::new(&stat);
         (found.size > 0).then_some(found.mtime)
     };
     log(b"-wal").max(log(b"-journal"))

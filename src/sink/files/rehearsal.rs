@@ -1,7 +1,7 @@
 //! A restore that changes nothing, and says what a real one would meet.
 
 use super::databases::of_another_moment;
-use super::folder::Found;
+use super::folder::Occupant;
 use super::{FilesOptions, Report, is_empty, is_kept};
 use crate::error::{Attempt, Error, Result};
 use crate::format::database::DatabaseFacts;
@@ -78,7 +78,7 @@ impl Rehearsal {
         found
     }
 
-    fn look(&self, node: &Node) -> Result<Option<Found>> {
+    fn look(&self, node: &Node) -> Result<Option<Occupant>> {
         let Some(fd) = self.here() else { return Ok(None) };
         let shown = || self.shown(&node.name);
         let stat = match rustix::fs::statat(fd, &node.name, AtFlags::SYMLINK_NOFOLLOW) {
@@ -92,7 +92,7 @@ impl Rehearsal {
         {
             return Err(io::Error::from(Errno::NOTEMPTY)).attempt("replace", shown());
         }
-        Ok(Some(Found::new(&stat)))
+        Ok(Some(Occupant::new(&stat)))
     }
 
     fn here(&self) -> Option<&OwnedFd> {

@@ -18,14 +18,14 @@ use tempfile::TempDir;
 const SPARE: u64 = 16 << 20;
 
 /// Dumps of a snapshot.
-pub(super) struct Contents<'r> {
+pub(super) struct StoredDumps<'r> {
     reader: &'r Reader<'r>,
     stored: Vec<Stored>,
 }
 
-impl<'r> Contents<'r> {
+impl<'r> StoredDumps<'r> {
     pub(super) fn new(reader: &'r Reader<'r>, stored: Vec<Stored>) -> Self {
-        Contents { reader, stored }
+        StoredDumps { reader, stored }
     }
 
     /// What each of them is, by its head.
@@ -72,7 +72,7 @@ impl<'r> Contents<'r> {
 
 /// Dumps that are being restored.
 pub(super) struct ProgressDumps<'c> {
-    contents: &'c Contents<'c>,
+    contents: &'c StoredDumps<'c>,
     monitor: &'c dyn Monitor,
     /// The dump that was spooled last.
     spool: RefCell<Option<TempDir>>,
