@@ -3,7 +3,7 @@
 //! so that memory has a bound however many there are and however large.
 
 use super::tags::TagChanges;
-use super::{Repository, StoredSnapshot};
+use super::{Repository, SnapshotKey, StoredSnapshot};
 use crate::env::Time;
 use crate::error::{Error, Kind, Result};
 use crate::format::snapshot::{Outcome, Snapshot};
@@ -12,40 +12,6 @@ use crate::limits::{CLOCK_TOLERANCE, SNAPSHOTS_HELD};
 use std::cmp::Reverse;
 use std::collections::HashMap;
 use std::sync::Arc;
-
-/// What names a snapshot and gives it its place among the others.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct SnapshotKey {
-    /// The snapshot.
-    pub id: SnapshotId,
-    /// Its series.
-    pub series: SeriesId,
-    /// The number there.
-    pub sequence: u64,
-    /// The hash of the one before it.
-    pub previous: Option<[u8; 32]>,
-    /// When it was begun, as its writer claims.
-    pub started: Time,
-    /// BLAKE3 of its object.
-    pub hash: [u8; 32],
-    /// Bytes of its object.
-    pub size: u64,
-}
-
-impl SnapshotKey {
-    /// The key of a snapshot whose object has this hash and size.
-    pub fn new(snapshot: &Snapshot, hash: [u8; 32], size: u64) -> Self {
-        let Snapshot { id, series, sequence, previous, started, .. } = *snapshot;
-        SnapshotKey { id, series, sequence, previous, started, hash, size }
-    }
-}
-
-impl StoredSnapshot {
-    /// Its key.
-    pub fn key(&self) -> SnapshotKey {
-        SnapshotKey::new(&self.snapshot, self.hash, self.size)
-    }
-}
 
 /// Snapshots, the newest first.
 #[derive(Clone)]

@@ -1,6 +1,7 @@
 //! What reading a blob takes: itself, its bases, theirs, and so on; bounded before decoding.
 
-use super::index::{BlobLocation, Entries, Index};
+use super::Index;
+use super::location::{BlobLocation, Entries};
 use crate::error::{Error, Kind, Result};
 use crate::id::{BaseId, ChunkId};
 use crate::limits::{CLOSURE_BYTES, CLOSURE_READ_MAX};

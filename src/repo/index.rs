@@ -1,46 +1,18 @@
 //! The index: where each blob lies, over all segments, and which entries are usable.
 
+use super::location::Entries;
 use super::standing::Standing;
-use super::{Generations, Repository};
+use super::{BlobLocation, Generations, Repository};
 use crate::backend::{Handle, Listed};
 use crate::crypto::object;
 use crate::error::{Error, Kind, Result};
 use crate::format::index::{IndexEntry, PackRow, Segment, SegmentBuilder};
 use crate::format::note::Damage;
-use crate::format::pack::Salt;
-use crate::format::{BlobKind, Codec, ObjectKind};
+use crate::format::ObjectKind;
 use crate::id::{BaseId, ChunkId, IndexId, PackId};
 use crate::limits::{CLOSURE_READ_MAX, DEPTH_MAX, INDEX_ENTRIES_MAX};
 use rayon::prelude::*;
-use std::collections::{BTreeMap, HashMap, HashSet};
-
-/// Where one blob lies, and what it takes to read it.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct BlobLocation {
-    /// The blob.
-    pub id: ChunkId,
-    /// What it holds.
-    pub kind: BlobKind,
-    /// Its pack.
-    pub pack: PackId,
-    /// First byte in the pack.
-    pub offset: u32,
-    /// Bytes in the pack.
-    pub stored: u32,
-    /// Bytes of plaintext.
-    pub plain: u32,
-    /// What it was sealed under.
-    pub salt: Salt,
-    /// How the plaintext became the payload.
-    pub codec: Codec,
-    /// 0 for a whole blob, else 1 + the greatest depth of its bases.
-    pub depth: u8,
-    /// Bases of a delta, in the order of the prefix.
-    pub bases: Vec<BaseId>,
-}
-
-/// Entries, every field of which counts: one that lies hides no honest one of the same place.
-pub(super) type Entries = HashSet<BlobLocation>;
+use std::collections::{BTreeMap, HashMap};
 
 /// All live segments, in memory.
 #[derive(Debug, Default)]

@@ -1,8 +1,8 @@
 //! Blobs out by id: read in batches, bases decoded once, results proved.
 
-use super::batch::{Batch, Sealed};
 use super::fetch::Fetch;
-use super::index::Entries;
+use super::location::Entries;
+use super::runs::Sealed;
 use super::{BlobLocation, Index, Repository};
 use crate::backend::Handle;
 use crate::codec;
@@ -111,12 +111,7 @@ impl<'r> Reader<'r> {
         ahead.len()
     }
 
-    /// Asks for several blobs, so that they are on their way while others are still used.
-    pub fn begin(&self, ids: &[ChunkId]) -> Batch<'_, 'r> {
-        Batch::begin(self, ids)
-    }
-
-    /// The same by the best entry of each alone: whoever makes deltas of them counts on its depth,
+    /// Several blobs by the best entry of each alone: whoever makes deltas of them counts on its depth,
     /// and a deeper entry that stands in for a damaged one would be of no use to a reader of these.
     pub(super) fn read_best(&self, ids: &[ChunkId]) -> Vec<Result<Plain>> {
         self.begin(ids).finish_by(|id, place| {

@@ -1,6 +1,6 @@
 //! Entries of the index by their rows, eight bytes each: for whoever goes through all of them.
 
-use super::index::{BlobLocation, Index};
+use super::{BlobLocation, Index};
 use crate::error::Result;
 use crate::id::{BaseId, PackId};
 use std::cmp::Reverse;

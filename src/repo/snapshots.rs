@@ -5,22 +5,11 @@ use super::{Repository, SnapshotKey};
 use crate::backend::{Handle, Listed};
 use crate::error::{Error, Kind, Result};
 use crate::format::gc::{Forgotten, Position};
-use crate::format::snapshot::{Outcome, Snapshot};
+use crate::format::snapshot::Outcome;
 use crate::format::{ObjectKind, fault};
 use crate::id::SnapshotId;
 use crate::limits::OUTCOME_MAX;
 use std::collections::{BTreeMap, HashSet};
-
-/// A snapshot, and the hash of its object.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct StoredSnapshot {
-    /// The record.
-    pub snapshot: Snapshot,
-    /// BLAKE3 of `snapshots/<S>`.
-    pub hash: [u8; 32],
-    /// Bytes of `snapshots/<S>`.
-    pub size: u64,
-}
 
 /// What became of a writer, the hash of its object, and its length.
 pub type StoredOutcome = (Outcome, [u8; 32], u64);

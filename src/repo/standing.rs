@@ -1,7 +1,7 @@
 //! What of an index counts: nothing in packs that are condemned, gone, or of another length, and
 //! nothing that is known to be damaged.
 
-use super::index::{BlobLocation, Entries};
+use super::location::{BlobLocation, Entries};
 use crate::format::index::{PackRow, Segment};
 use crate::format::note::Damage;
 use crate::id::PackId;

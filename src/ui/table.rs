@@ -1,6 +1,5 @@
 //! Tables without lines, cut to the width of the terminal.
 
-use super::out;
 use super::text::is_visible;
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
@@ -69,11 +68,6 @@ impl Columns {
         self.rows.push(cells.into_iter().collect());
     }
 
-    /// The lines as the terminal has room for them; all of them if there is none.
-    pub fn lines(&self) -> Vec<String> {
-        self.fitted(out::width()).into_iter().map(Line::into_text).collect()
-    }
-
     /// The lines, none wider than `width`, without blanks at their ends.
     pub fn fitted(&self, width: Option<usize>) -> Vec<Line> {
         let widths = self.widths(width);
@@ -97,6 +91,11 @@ impl Columns {
             }
         }
         lines
+    }
+
+    /// The same as plain text.
+    pub fn lines(&self, width: Option<usize>) -> Vec<String> {
+        self.fitted(width).into_iter().map(Line::into_text).collect()
     }
 
     /// The first cell, and what follows it.
@@ -218,10 +217,6 @@ fn reversed(text: &str) -> String {
 mod tests {
     use super::*;
 
-    fn lines(table: &Columns, width: Option<usize>) -> Vec<String> {
-        table.fitted(width).into_iter().map(Line::into_text).collect()
-    }
-
     /// A table that is too wide is cut to the room, at words and folders, and figures stay whole;
     /// without a terminal nothing is cut.
     #[test]
@@ -231,7 +226,7 @@ mod tests {
         table.row(["0123abcd", "h", "1.5 GiB", path].map(str::to_owned));
         table.row(["89abcdef", "of many words, and long", "9 B", "/etc\n/srv"].map(str::to_owned));
         assert_eq!(
-            lines(&table, Some(50)),
+            table.lines(Some(50)),
             [
                 "ID        Host                Size  Paths",
                 "0123abcd  h                1.5 GiB  \u{2026}databases/app",
@@ -239,10 +234,10 @@ mod tests {
                 "                                    /srv",
             ]
         );
-        let whole = lines(&table, None);
+        let whole = table.lines(None);
         assert!(whole[1].ends_with(path) && whole[2].contains("words, and long"), "{whole:?}");
         for width in 30..80 {
-            for line in lines(&table, Some(width)) {
+            for line in table.lines(Some(width)) {
                 assert!(line.width() <= width.max(37), "{width}: {line}");
                 assert!(line.contains("GiB") || !line.contains("0123"), "{line}");
             }
@@ -257,7 +252,7 @@ mod tests {
         let path = "/srv/customers/west/databases/application";
         table
             .row(["0123abcd", host, "nightly,production,and-many-others", path].map(str::to_owned));
-        let found = lines(&table, Some(60));
+        let found = table.lines(Some(60));
         let cells: Vec<&str> = found[1].split_whitespace().collect();
         let expected =
             ["0123abcd", "database\u{2026}", "nightly\u{2026}", "\u{2026}/databases/application"];
@@ -269,9 +264,9 @@ mod tests {
     fn words_go_on_in_the_next_line() {
         let mut table = Columns::new(&["NAME", "NOTE", "WHAT"], &[]).wrapping(2);
         table.row(["app", "", "replace it, keep the old one"].map(str::to_owned));
-        let found = lines(&table, Some(20));
+        let found = table.lines(Some(20));
         assert_eq!(found, ["NAME  WHAT", "app   replace it,", "      keep the old", "      one"]);
-        assert_eq!(lines(&table, None)[0], "NAME  NOTE  WHAT");
+        assert_eq!(table.lines(None)[0], "NAME  NOTE  WHAT");
     }
 
     /// A word without an end is cut where the room ends, and wide letters count as two.

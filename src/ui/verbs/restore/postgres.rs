@@ -235,7 +235,7 @@ fn lines(prepared: &Prepared<'_>) -> Vec<String> {
             text::plain(&what(step, plan)),
         ]);
     }
-    lines.extend(table.lines());
+    lines.extend(table.lines(out::width()));
     if let Some(globals) = &prepared.globals {
         let made =
             if globals.made.is_empty() { "none".to_owned() } else { globals.made.join(", ") };
