@@ -2,15 +2,18 @@
 
 use crate::common::memory::{Run, Tree, items, stream, stream_of_size};
 use crate::common::repo::{TempRepo, options, secret};
-use icecore::backend::Memory;
 use icecore::backend::testing::{Fault, Faulty};
+use icecore::backend::{Counting, Memory, Verb};
 use icecore::env::{Env, Time};
+use icecore::format::ObjectKind;
 use icecore::format::directory::NodeKind;
 use icecore::monitor::Silent;
 use icecore::ops::backup::{BackupOptions, backup};
 use icecore::ops::restore::{RestoreOptions, restore};
+use icecore::ops::tree::{self, Entry};
 use icecore::repo::{Reader, Repository};
 use icecore::source::Item;
+use icecore::stream::ContentReader;
 use std::sync::Arc;
 
 fn noise(seed: u64, length: usize) -> Vec<u8> {
@@ -271,4 +274,36 @@ fn chunkers_do_not_mix() {
     for (size, expected) in [(small, &fine), (200 << 30, &coarse), (small, &fine)] {
         assert_eq!(content_of("/one", size), *expected);
     }
+}
+
+/// Whoever looks at the head of a long content reads no more than a window of it, and goes on to its
+/// end if it must.
+#[test]
+fn a_head_is_read_alone() {
+    let store = Arc::new(Counting::new(Memory::new()));
+    let repo = TempRepo::over(store.clone(), 71);
+    let mut tree = Tree::default();
+    tree.put("dump", noise(71, 40 << 20));
+    let snapshot = repo.backup(vec![tree.source("/s")]).unwrap().snapshot;
+    let index = repo.repository.load_index().unwrap();
+    let reader = Reader::new(&repo.repository, &index);
+    let found = tree::find(&reader, &snapshot, b"/s/dump").unwrap();
+    let Entry::Node(node) = found.entry else { panic!() };
+    let NodeKind::File { content, .. } = node.kind else { panic!() };
+    store.reset();
+    let mut head = ContentReader::of_head(&reader, &content, "the dump").unwrap();
+    let mut length = head.next_window().unwrap().unwrap().plains.len();
+    let read = store.tally(Verb::Get, ObjectKind::Pack).bytes;
+    assert!(read < 10 << 20, "{read} bytes were read of the packs");
+    while let Some(window) = head.next_window().unwrap() {
+        length += window.plains.len();
+    }
+    let mut pieces = 0;
+    let all = ContentReader::new(&reader, &content, "the dump").unwrap();
+    all.each_run(&mut |_| {
+        pieces += 1;
+        Ok(())
+    })
+    .unwrap();
+    assert_eq!(length, pieces);
 }

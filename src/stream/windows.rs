@@ -77,6 +77,8 @@ pub struct ContentReader<'r> {
     reader: &'r Reader<'r>,
     /// None where they have ended, or failed.
     pieces: Option<Pieces<'r>>,
+    /// How many windows are on their way while one is used.
+    windows_ahead: usize,
     ahead: VecDeque<(PlacedPieces, Batch<'r, 'r>)>,
     /// Why there are no more pieces: told when all before were taken.
     failed: Option<Error>,
@@ -88,12 +90,18 @@ impl<'r> ContentReader<'r> {
     pub fn new(reader: &'r Reader<'r>, content: &Content, subject: &str) -> Result<Self> {
         let pieces = Some(Pieces::new(reader, content, subject)?);
         let (ahead, subject) = (VecDeque::new(), subject.to_owned());
-        Ok(ContentReader { reader, pieces, ahead, failed: None, subject })
+        let windows_ahead = WINDOWS_AHEAD;
+        Ok(ContentReader { reader, pieces, windows_ahead, ahead, failed: None, subject })
+    }
+
+    /// The same for whoever hardly ever needs more than the first window: nothing is read ahead.
+    pub fn of_head(reader: &'r Reader<'r>, content: &Content, subject: &str) -> Result<Self> {
+        Ok(ContentReader { windows_ahead: 0, ..Self::new(reader, content, subject)? })
     }
 
     /// The next window.
     pub fn next_window(&mut self) -> Result<Option<ContentWindow>> {
-        while self.ahead.len() <= WINDOWS_AHEAD && self.pieces.is_some() {
+        while self.ahead.len() <= self.windows_ahead && self.pieces.is_some() {
             self.begin_one();
         }
         match (self.ahead.pop_front(), self.failed.take()) {

@@ -41,7 +41,7 @@ impl<'r> StoredDumps<'r> {
     }
 
     fn form(&self, stored: &Stored) -> Result<Form> {
-        let mut content = ContentReader::new(self.reader, &stored.content, &stored.path)?;
+        let mut content = ContentReader::of_head(self.reader, &stored.content, &stored.path)?;
         let mut head = Vec::new();
         loop {
             let window = content.next_window()?;
