@@ -4,7 +4,7 @@ use crate::common::memory::Tree;
 use crate::common::repo::TempRepo;
 use crate::common::target::{directory, file, names, open, write};
 use icecore::error::{Error, Kind, Result};
-use icecore::format::directory::Node;
+use icecore::format::directory::{LinkGroup, Node};
 use icecore::monitor::Silent;
 use icecore::ops::restore::{RestoreOptions, restore_into};
 use icecore::repo::Reader;
@@ -12,6 +12,7 @@ use icecore::sink::files::{Overwrite, Report};
 use icecore::sink::{FileSink, Holds, Placed, Sink};
 use icecore::source::files::Excludes;
 use std::fs;
+use std::os::unix::fs::MetadataExt;
 use std::sync::{Arc, Mutex};
 
 /// What appeared, in order: paths and contents.
@@ -186,5 +187,34 @@ fn what_is_held_back_appears_last_or_never() {
         let expected = if finishes { "new" } else { "old" };
         assert_eq!(fs::read_to_string(&control).unwrap(), expected);
         assert_eq!(names(&dir.path().join("global")), ["1260", "pg_control"]);
+    }
+}
+
+/// A held-back file that is another name of one that is in place already appears at the end as well,
+/// linked to it; if the restore never ends, it does not appear.
+#[test]
+fn a_held_back_name_is_linked_last() {
+    for finishes in [true, false] {
+        let dir = tempfile::tempdir().unwrap();
+        let mut sink = open(dir.path(), Overwrite::Never);
+        let named = |name: &str| {
+            let mut node = file(name);
+            node.meta.link_group = Some(LinkGroup { device: 1, inode: 2, born: None });
+            node
+        };
+        write(&mut sink, &named("first"), b"content").unwrap();
+        let placed = sink.hold_back(&named("held"), 7, &mut |_| false).unwrap();
+        assert!(matches!(placed, Placed::Linked));
+        assert_eq!(names(dir.path()), ["first"]);
+        match finishes {
+            true => drop(sink.finish().unwrap()),
+            false => drop(sink),
+        }
+        let inodes = || names(dir.path()).into_iter().map(|name| dir.path().join(name));
+        let inodes: Vec<u64> = inodes().map(|path| fs::metadata(path).unwrap().ino()).collect();
+        match finishes {
+            true => assert!(matches!(inodes[..], [first, held] if first == held), "{inodes:?}"),
+            false => assert_eq!(names(dir.path()), ["first"]),
+        }
     }
 }

@@ -88,3 +88,33 @@ fn links_across_parts_and_past_patterns() {
     assert_eq!(inode(&some, "src/b"), inode(&some, "two/c"));
     assert_eq!(fs::read(some.join("src/b")).unwrap(), fs::read(cli.path("src/a")).unwrap());
 }
+
+/// Where a file is kept because it is newer or unchanged, its further names that are gone lead to it
+/// again, whatever it holds, and `--verify` counts nothing as wrong that was kept for being newer.
+#[test]
+fn further_names_lead_to_what_was_kept() {
+    let cli = Cli::new();
+    fs::hard_link(cli.path("src/a"), cli.path("src/sub/c")).unwrap();
+    cli.run(&["backup", "src"]).success();
+    let latest = format!("latest:{}", cli.text("src"));
+    let restore = ["restore", &latest, "--verify", "-t", "out"];
+    let run = |options: &[&str]| cli.run(&[&restore[..], options].concat());
+    run(&[]).success();
+    let out = cli.path("out");
+    for (overwrite, newer) in [("if-changed", false), ("if-newer", true)] {
+        fs::remove_file(out.join("sub/c")).unwrap();
+        if newer {
+            fs::write(out.join("a"), "written since").unwrap();
+        }
+        run(&["--overwrite", overwrite]).success();
+        assert_eq!(inode(&out, "a"), inode(&out, "sub/c"), "{overwrite}");
+        let kept = fs::read(out.join("a")).unwrap();
+        assert_eq!(kept == b"written since", newer, "{overwrite}");
+    }
+    // What was not kept for being newer, and is wrong, is still found.
+    let (file, before) = (out.join("sub/b"), fs::metadata(cli.path("src/sub/b")).unwrap());
+    fs::write(&file, "peed\n").unwrap();
+    let file = fs::File::options().write(true).open(file).unwrap();
+    file.set_modified(before.modified().unwrap()).unwrap();
+    run(&["--overwrite", "if-newer"]).failure();
+}

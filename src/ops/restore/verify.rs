@@ -9,7 +9,7 @@ use crate::format::database::sibling_of;
 use crate::format::directory::{Node, NodeKind};
 use crate::monitor::{Counter, Monitor, Silent, go_on};
 use crate::repo::Reader;
-use crate::sink::files::open_beneath;
+use crate::sink::files::{Overwrite, is_newer, open_beneath};
 use crate::stream::Pieces;
 use rustix::fs::OFlags;
 use std::ffi::OsStr;
@@ -29,6 +29,7 @@ pub(super) fn verify(
     let directory = File::open(target).attempt("open", target.display())?;
     let root = if is_folder(&found.entry) { found.path.clone() } else { parent(&found.path) };
     monitor.begin("verify", Some((Counter::Bytes, report.bytes)));
+    let keeps_newer = options.files.overwrite == Overwrite::IfNewer && report.kept > 0;
     let mut inside: Vec<bool> = Vec::new();
     let walked = tree::walk(
         reader,
@@ -56,8 +57,10 @@ pub(super) fn verify(
                     }
                     let relative = path.strip_prefix(root.as_slice()).unwrap_or(path);
                     let relative = relative.strip_prefix(b"/").unwrap_or(relative);
+                    let relative = Path::new(OsStr::from_bytes(relative));
                     match compare(reader, &directory, relative, content, monitor) {
                         Ok(()) => report.verified += 1,
+                        Err(_) if keeps_newer && is_newer(&directory, relative, node) => {}
                         // Left out, and told: its database came back without it.
                         Err(error) if error.kind() == Kind::NotFound && is_sibling(node) => {}
                         Err(error) if error.kind() == Kind::Unavailable => return Err(error),
@@ -89,13 +92,13 @@ fn parent(path: &[u8]) -> Vec<u8> {
 fn compare(
     reader: &Reader<'_>,
     directory: &File,
-    relative: &[u8],
+    relative: &Path,
     content: &Content,
     monitor: &dyn Monitor,
 ) -> Result<()> {
-    let subject = String::from_utf8_lossy(relative).into_owned();
+    let subject = relative.to_string_lossy().into_owned();
     let flags = OFlags::RDONLY | OFlags::NONBLOCK;
-    let opened = open_beneath(directory, Path::new(OsStr::from_bytes(relative)), flags);
+    let opened = open_beneath(directory, relative, flags);
     let opened = opened.map_err(std::io::Error::from).attempt("open", &subject)?;
     compare_file(reader, &mut File::from(opened), &subject, content, monitor)
 }

@@ -3,7 +3,7 @@
 
 use super::databases::Sort;
 use super::folder::Folder;
-use super::held_back::HeldBack;
+use super::held_back::{Held, HeldBack};
 use super::links::{Links, Same};
 use super::metadata::{Rights, Thing, apply};
 use crate::error::{Attempt, Error, Kind, Result};
@@ -134,7 +134,7 @@ impl FileSink for FileWriter {
     fn finish(mut self: Box<Self>, node: &Node) -> Result<()> {
         if let Some((turn, held)) = self.held.take() {
             self.file.sync_all().attempt("sync", self.path.display())?;
-            held.keep(turn, self, node);
+            held.keep(turn, Held::File(self, node.clone()));
             return Ok(());
         }
         let stat = rustix::fs::fstat(&self.file).map_err(io::Error::from);

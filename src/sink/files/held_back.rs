@@ -1,22 +1,30 @@
 //! Files that appear only when all else is in place.
 
 use super::file::FileWriter;
-use super::links::Links;
+use super::folder::Folder;
+use super::links::{Links, Same};
 use crate::error::Result;
 use crate::format::directory::Node;
 use crate::sink::FileSink;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// Files that are whole and have not appeared, in the order in which they will. Nothing stays of
 /// those that never do.
 #[derive(Default)]
-pub(super) struct HeldBack(Mutex<Vec<(u64, Box<FileWriter>, Node)>>);
+pub(super) struct HeldBack(Mutex<Vec<(u64, Held)>>);
+
+/// What appears.
+pub(super) enum Held {
+    /// A file whose content is whole.
+    File(Box<FileWriter>, Node),
+    /// Another name of a file of this restore, in a folder.
+    Link(Same, Arc<Folder>, Vec<u8>),
+}
 
 impl HeldBack {
-    /// Takes a file whose content is whole.
-    pub(super) fn keep(&self, turn: u64, writer: Box<FileWriter>, node: &Node) {
-        let mut files = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        files.push((turn, writer, node.clone()));
+    /// Takes what is to appear as the file of this turn.
+    pub(super) fn keep(&self, turn: u64, held: Held) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push((turn, held));
     }
 
     /// Lets all of them appear.
@@ -25,10 +33,19 @@ impl HeldBack {
     /// The first trouble; the files after it never appear.
     pub(super) fn appear(&self, links: &Links) -> Result<()> {
         let mut files = std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner));
-        files.sort_by_key(|(turn, ..)| *turn);
-        for (_, writer, node) in files {
-            let folder = writer.folder();
-            writer.finish(&node)?;
+        files.sort_by_key(|(turn, _)| *turn);
+        for (_, held) in files {
+            let folder = match held {
+                Held::File(writer, node) => {
+                    let folder = writer.folder();
+                    writer.finish(&node)?;
+                    folder
+                }
+                Held::Link(link, folder, name) => {
+                    links.join(&link, &folder, &name)?;
+                    folder
+                }
+            };
             // A database waits there for its log.
             folder.settle(links).into_iter().next().map_or(Ok(()), Err)?;
         }

@@ -1,5 +1,5 @@
 //! Hard links of a restore: the first name gets the content, every other one is linked to it,
-//! and never to anything that this restore did not make.
+//! and never to anything that this restore did not make or keep.
 
 use super::databases::Sort;
 use super::folder::{Folder, Identity};
@@ -49,6 +49,8 @@ impl Same {
     }
 }
 
+const NOT_RESTORED: &str = "the file that it leads to was not restored";
+
 /// Files of several names.
 pub(super) struct Links {
     root: Arc<Folder>,
@@ -70,6 +72,8 @@ struct Place {
     name: Vec<u8>,
     identity: Identity,
     sort: Sort,
+    /// Whether it stood there before.
+    kept: bool,
 }
 
 impl Links {
@@ -89,10 +93,40 @@ impl Links {
             None => None,
         };
         if let Some(place) = place {
-            return self.link(&place, folder, name).map(|()| false);
+            match self.link(&place, folder, name) {
+                // Whoever owns it need not let others link to it: this name gets the content.
+                Err(_) if place.kept => {}
+                linked => return linked.map(|()| false),
+            }
         }
         self.files().insert(link.clone(), Link::Writing(Vec::new()));
         Ok(true)
+    }
+
+    /// Whether a name of `link` was claimed.
+    pub(super) fn has(&self, link: &Same) -> bool {
+        self.files().contains_key(link)
+    }
+
+    /// Makes `name` in `folder` one more name of what was claimed before, and has to be complete.
+    pub(super) fn join(&self, link: &Same, folder: &Folder, name: &[u8]) -> Result<()> {
+        let place = match self.files().get(link) {
+            Some(Link::Made(place)) => place.clone(),
+            _ => {
+                let path = folder.path_of(name)?;
+                return Err(Error::new(Kind::Failed, "make the hard link", path.display())
+                    .because(NOT_RESTORED));
+            }
+        };
+        self.link(&place, folder, name)
+    }
+
+    /// What stands as `name` in `folder` is kept, and is the first of its names: the others are
+    /// linked to it.
+    pub(super) fn kept(&self, link: &Same, folder: &Folder, name: &[u8], identity: Identity) {
+        let (folder, name) = (folder.beneath().to_owned(), name.to_vec());
+        let place = Place { folder, name, identity, sort: Sort::Other, kept: true };
+        self.files().entry(link.clone()).or_insert(Link::Made(place));
     }
 
     /// The content of `link` is complete: `name` in `folder`.
@@ -105,7 +139,7 @@ impl Links {
         sort: Sort,
     ) {
         let folder = folder.beneath().to_owned();
-        let place = Place { folder, name: name.to_vec(), identity, sort };
+        let place = Place { folder, name: name.to_vec(), identity, sort, kept: false };
         let before = self.files().insert(link.clone(), Link::Made(place.clone()));
         if let Some(Link::Writing(waiting)) = before {
             for (folder, name) in waiting {
@@ -121,7 +155,7 @@ impl Links {
         let before = self.files().remove(link);
         if let Some(Link::Writing(waiting)) = before {
             for (folder, name) in waiting {
-                self.report(&folder, &name, "the file that it leads to was not restored");
+                self.report(&folder, &name, NOT_RESTORED);
             }
         }
     }

@@ -19,18 +19,19 @@ use crate::format::database::DatabaseFacts;
 use crate::format::database::sibling_of;
 use crate::format::directory::{FileTime, Metadata, Node, NodeKind};
 use crate::limits::DIRECTORY_DEPTH_MAX;
+use crate::sink::sqlite::stands;
 use crate::sink::{Holds, Placed, Sink};
 use databases::Sort;
 use file::FileWriter;
 use folder::{Folder, Occupant, Made};
-use held_back::HeldBack;
+use held_back::{Held, HeldBack};
 use links::{Links, Same};
 use metadata::Rights;
 use report::Reporter;
 use rustix::fs::{AtFlags, CWD, Mode, OFlags, RawDir};
 use std::fs::File;
 use std::io;
-use std::os::fd::{BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -128,17 +129,26 @@ impl FilesSink {
                 is_kept(self.options.overwrite, here.fd(), (node, size), &found, database, holds);
             // What is named like a log is kept or not together with its database.
             if keep && sibling_of(&node.name).is_none() {
-                if database {
-                    here.complete(&node.name, "was kept as it stands");
+                match &link {
+                    // A log beside this name would not stand beside others.
+                    _ if database => here.complete(&node.name, "was kept as it stands"),
+                    Some(link) => self.links.kept(link, &here, &node.name, found.identity),
+                    None => {}
                 }
                 here.keep(&found, link);
                 return Ok(Placed::Kept);
             }
         }
-        if let Some(link) = &link
-            && !self.links.claim(link, &here, &node.name)?
-        {
-            return Ok(Placed::Linked);
+        if let Some(link) = &link {
+            if let Some((turn, held)) = &held
+                && self.links.has(link)
+            {
+                held.keep(*turn, Held::Link(link.clone(), here, node.name.clone()));
+                return Ok(Placed::Linked);
+            }
+            if !self.links.claim(link, &here, &node.name)? {
+                return Ok(Placed::Linked);
+            }
         }
         let links = link.map(|link| (link, self.links.clone()));
         let (sparse, rights) = (self.options.sparse, self.rights);
@@ -287,6 +297,24 @@ fn is_kept(
         Overwrite::IfChanged => same,
         Overwrite::IfNewer => found.regular && log.max(Some(found.mtime)) >= Some(wanted),
     }
+}
+
+/// Whether the file at `path` beneath `root` was changed after `node` was: then
+/// [`Overwrite::IfNewer`] kept it, since what is restored gets the time of its node.
+pub fn is_newer(root: impl AsFd, path: &Path, node: &Node) -> bool {
+    let FileTime(seconds, nanoseconds) = node.meta.mtime;
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    let flags = OFlags::PATH | OFlags::DIRECTORY;
+    let Ok(folder) = open_beneath(root, folder.unwrap_or(Path::new(".")), flags) else {
+        return false;
+    };
+    let Ok(stat) = rustix::fs::statat(&folder, &node.name, AtFlags::SYMLINK_NOFOLLOW) else {
+        return false;
+    };
+    let found = Occupant::new(&stat);
+    let is_database = stands(folder.as_fd(), &node.name).unwrap_or(false);
+    let log = is_database.then(|| newest_log(folder.as_fd(), &node.name)).flatten();
+    found.regular && log.max(Some(found.mtime)) > Some((seconds, nanoseconds))
 }
 
 /// When the -wal or -journal of a database was written to that holds something.
