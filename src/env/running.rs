@@ -4,6 +4,7 @@
 use crate::error::{Attempt, Error, Kind, Result};
 use rustix::process::{Pid, Signal, kill_process};
 use std::collections::VecDeque;
+use std::fmt;
 use std::io::{self, Read};
 use std::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command, ExitStatus, Stdio};
 use std::thread::{Builder, JoinHandle, sleep};
@@ -40,6 +41,16 @@ pub struct Ended {
     pub status: ExitStatus,
     /// What was kept of its standard error.
     pub said: String,
+}
+
+impl fmt::Display for Ended {
+    /// The status, and what it said if it said anything.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.said.trim() {
+            "" => write!(f, "{}", self.status),
+            said => write!(f, "{}; it said: {said}", self.status),
+        }
+    }
 }
 
 impl Running {

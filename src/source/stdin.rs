@@ -2,7 +2,7 @@
 //! status is an error.
 
 use super::{ByteStream, Entry, FileItem, FileProof, Got, Item, Opener, PartProof, Source};
-use crate::env::{self, Ended, Env, Kept, Running, Time};
+use crate::env::{self, Env, Kept, Running, Time};
 use crate::error::{Attempt, Error, Kind, Result};
 use crate::format::directory::{FileTime, Metadata, bad_name};
 use crate::format::facts::PartFacts;
@@ -135,15 +135,11 @@ impl ByteStream for CommandStream {
     fn finish(self: Box<Self>) -> Result<FileProof> {
         let CommandStream { output, running } = *self;
         drop(output);
-        let Ended { what, status, said } = running.wait()?;
-        if status.success() {
+        let ended = running.wait()?;
+        if ended.status.success() {
             return Ok(FileProof::default());
         }
-        let said = match said.trim() {
-            "" => String::new(),
-            said => format!("; it said: {said}"),
-        };
-        Err(Error::new(Kind::Failed, "capture the output of", what)
-            .because(format!("it ended with {status}{said}")))
+        Err(Error::new(Kind::Failed, "capture the output of", &ended.what)
+            .because(format!("it ended with {ended}")))
     }
 }

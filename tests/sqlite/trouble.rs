@@ -65,7 +65,10 @@ fn damage_taints() {
     }
 }
 
-/// A child that dies, is cut off, or talks nonsense is an error, never a short database.
+const COMPLAINS: &str = "echo no memory left >&2; exit 3";
+
+/// A child that dies, is cut off, or talks nonsense is an error, never a short database; what it
+/// complained of last is told.
 #[test]
 fn a_dying_child_is_an_error() {
     let folder = TempDir::new().unwrap();
@@ -79,6 +82,7 @@ fn a_dying_child_is_an_error() {
         format!("{icecore} \"$@\" | head -c 450000"),
         format!("{icecore} \"$@\" | head -c 40"),
         format!("{icecore} \"$@\"; exit 3"),
+        COMPLAINS.to_owned(),
     ] {
         let script = folder.path().join("child");
         std::fs::write(&script, format!("#!/bin/sh\n{body}\n")).unwrap();
@@ -86,6 +90,7 @@ fn a_dying_child_is_an_error() {
         let reader = SqliteReader::new(script, SqliteOptions::default());
         let error = capture_with(&reader, &path).expect_err(&body);
         assert!(error.to_string().contains("a.db"), "{error}");
+        assert_eq!(error.to_string().contains("no memory left"), body == COMPLAINS, "{error}");
     }
 }
 

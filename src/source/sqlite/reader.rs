@@ -1,10 +1,11 @@
 //! The parent's side: starts the child that reads a database, and gives on what comes through its
-//! pipe. A child is always reaped, and killed first if it is given up.
+//! pipe.
 
 use super::child::{VERB, Verify};
 use super::identity::DatabaseFile;
 use super::protocol::{Frame, Hold, Proof, Remote, read_frame};
 use super::spool::{Intake, Spool, SpoolLimits, Taken};
+use crate::env::{Kept, Running};
 use crate::error::{Attempt, Error, Kind, Result};
 use crate::format::database::DatabaseFacts;
 use crate::format::directory::Scrutiny;
@@ -15,10 +16,13 @@ use crate::limits::{
 use crate::source::{ByteStream, FileProof, Got};
 use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdout, Stdio};
+use std::process::{ChildStdout, Stdio};
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
+
+/// Bytes of what a child complains of that are kept.
+const SAID_KEPT: usize = 4 << 10;
 
 /// How databases are captured.
 #[derive(Clone, Copy, Debug, Default)]
@@ -152,15 +156,19 @@ impl SqliteReader {
     /// place.
     pub fn read(&self, file: &DatabaseFile) -> Result<Opened> {
         let path = file.path.as_path();
-        let mut child = Guarded(self.spawn(file)?);
-        let mut pipe = child.0.stdout.take().ok_or_else(|| broken(path, "it has no output"))?;
+        let mut child = self.spawn(file)?;
+        let mut pipe = child.output()?;
         // Larger steps for both sides; without the right to it the pipe stays small.
         let _ = rustix::pipe::fcntl_setpipe_size(&pipe, SQLITE_FRAME_MAX);
         let hold = match read_frame(&mut pipe) {
             Ok(Frame::Begin(begin)) => begin.hold,
-            Ok(Frame::Refused(finding)) => return Ok(Opened::Refused(finding)),
+            Ok(Frame::Refused(finding)) => {
+                // It has nothing left to do.
+                child.wait()?;
+                return Ok(Opened::Refused(finding));
+            }
             Ok(Frame::Failure(remote)) => return Err(remote_error(path, remote)),
-            Ok(Frame::Nothing) => return Err(child.death(path)),
+            Ok(Frame::Nothing) => return Err(death(path, child)),
             Ok(_) => return Err(broken(path, "it does not begin at the beginning")),
             Err(error) => return Err(error.within("capture", path.display())),
         };
@@ -177,7 +185,7 @@ impl SqliteReader {
         let remarked = (hold == Hold::Writers).then_some(self.rollback_large);
         Ok(Opened::Pages(Box::new(Reading {
             path,
-            child,
+            child: Some(child),
             spool,
             stand_in: Some(stand_in),
             remarked,
@@ -186,7 +194,7 @@ impl SqliteReader {
         })))
     }
 
-    fn spawn(&self, file: &DatabaseFile) -> Result<Child> {
+    fn spawn(&self, file: &DatabaseFile) -> Result<Running> {
         let path = std::path::absolute(&file.path).attempt("find", file.path.display())?;
         let mut command = crate::env::command(&self.program);
         command.arg(VERB).arg(&path).arg("--file").arg(file.argument());
@@ -204,7 +212,8 @@ impl SqliteReader {
         ];
         command.args(switches.iter().filter(|(on, _)| *on).map(|(_, name)| name));
         command.stdin(Stdio::null()).stdout(Stdio::piped());
-        command.spawn().attempt("start a process to read", path.display())
+        let what = format!("a process to read {}", path.display());
+        Running::start(&mut command, &what, Kept::Last(SAID_KEPT))
     }
 
     /// Whoever keeps writers waiting gets no patience, whoever holds up nobody has all of it.
@@ -285,7 +294,8 @@ impl Pages {
 /// A database that is being read.
 struct Reading {
     path: PathBuf,
-    child: Guarded,
+    /// Until its end was seen.
+    child: Option<Running>,
     spool: Arc<Spool<Pages>>,
     stand_in: Option<JoinHandle<()>>,
     /// From how many bytes on it is worth a remark that its writers had to wait.
@@ -312,18 +322,21 @@ impl ByteStream for Reading {
                 Ok(Got::End)
             }
             End::Failure(remote) => Err(remote_error(&self.path, remote)),
-            End::Cut => Err(self.child.death(&self.path)),
+            End::Cut => Err(match self.child.take() {
+                Some(child) => death(&self.path, child),
+                None => broken(&self.path, "it was read past its end"),
+            }),
             End::Garbled(error) => Err(error.within("capture", self.path.display())),
         }
     }
 
     fn finish(mut self: Box<Self>) -> Result<FileProof> {
-        let Some(proof) = self.proof.take() else {
+        let (Some(proof), Some(child)) = (self.proof.take(), self.child.take()) else {
             return Err(broken(&self.path, "it was not read to its end"));
         };
-        let status = self.child.0.wait().attempt("wait for the reader of", self.path.display())?;
-        if !status.success() {
-            return Err(broken(&self.path, &format!("the process that read it: {status}")));
+        let ended = child.wait()?;
+        if !ended.status.success() {
+            return Err(broken(&self.path, &format!("the process that read it: {ended}")));
         }
         let large = self.remarked.is_some_and(|bytes| proof.bytes >= bytes);
         Ok(FileProof {
@@ -340,7 +353,7 @@ impl ByteStream for Reading {
 impl Drop for Reading {
     fn drop(&mut self) {
         self.spool.abandon();
-        self.child.end();
+        drop(self.child.take());
         if let Some(stand_in) = self.stand_in.take() {
             // It cannot wait any longer; a panic in it was reported where it happened.
             let _ = stand_in.join();
@@ -348,28 +361,11 @@ impl Drop for Reading {
     }
 }
 
-/// A child that is killed and reaped when it is given up.
-struct Guarded(Child);
-
-impl Guarded {
-    /// Both calls are harmless on a child that was reaped already.
-    fn end(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-
-    /// The error for a child that ended without a word.
-    fn death(&mut self, path: &Path) -> Error {
-        match self.0.wait() {
-            Ok(status) => broken(path, &format!("the process that read it ended early: {status}")),
-            Err(error) => broken(path, "the process that read it is lost").caused_by(error),
-        }
-    }
-}
-
-impl Drop for Guarded {
-    fn drop(&mut self) {
-        self.end();
+/// The error for a child that ended without a word.
+fn death(path: &Path, child: Running) -> Error {
+    match child.wait() {
+        Ok(ended) => broken(path, &format!("the process that read it ended early: {ended}")),
+        Err(error) => error.within("capture", path.display()),
     }
 }
 
