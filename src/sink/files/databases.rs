@@ -2,50 +2,15 @@
 //! and the log or journal without which it is torn. Anything of such a name waits until the folder is
 //! complete; then each is put in place with what belongs to it, or not at all.
 
-use super::folder::{Folder, Identity};
-use super::links::{Links, Same};
+use super::folder::Folder;
+use super::links::Links;
+use super::same::{Identity, Same};
+use super::waiting::{Held, Sort, Waiting};
 use crate::error::{Error, Kind, Result};
 use crate::format::database::sibling_of;
 use crate::sink::sqlite::{self, Written};
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::BTreeMap;
 use std::path::Path;
-
-/// What a restored entry is to SQLite.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Sort {
-    /// A database that was captured through its engine: it needs nothing beside it.
-    Captured,
-    /// The bytes of a database as they stood in a file: it may need what stood beside it.
-    Plain,
-    /// Another file.
-    Other,
-    /// No file: a link, a pipe, a device.
-    Special,
-}
-
-/// What is known of one folder's databases.
-#[derive(Default)]
-pub(super) struct Databases {
-    /// Those beside which nothing of the snapshot may come, and why.
-    complete: HashMap<Vec<u8>, &'static str>,
-    /// Those whose log or journal could not be restored.
-    torn: HashSet<Vec<u8>>,
-    /// What waits.
-    held: Waiting,
-}
-
-type Waiting = BTreeMap<Vec<u8>, Held>;
-
-/// Something complete under a temporary name.
-struct Held {
-    at: Vec<u8>,
-    identity: Identity,
-    sort: Sort,
-    /// Whether what stands in its place is to be kept, should it belong to no database.
-    keep: bool,
-    /// Its key among the files of several names, if it is the first of them.
-    first: Option<Same>,
-}
 
 /// What becomes of something that is named like a sibling.
 enum Fate {

@@ -1,11 +1,12 @@
 //! One file being written: under a temporary name, from several threads, and renamed into
 //! place when it is whole.
 
-use super::databases::Sort;
 use super::folder::Folder;
 use super::held_back::{Held, HeldBack};
-use super::links::{Links, Same};
+use super::links::Links;
 use super::metadata::{Rights, Thing, apply};
+use super::same::Same;
+use super::waiting::Sort;
 use crate::error::{Attempt, Error, Kind, Result};
 use crate::format::database::DatabaseFacts;
 use crate::format::database::sibling_of;
@@ -88,10 +89,6 @@ impl FileWriter {
         self.held = Some((turn, held));
     }
 
-    pub(super) fn folder(&self) -> Arc<Folder> {
-        self.folder.clone()
-    }
-
     /// Begins to write back what lies before `end`, if that is much.
     fn write_back(&self, end: u64) {
         let begun = self.written_back.load(Ordering::Relaxed);
@@ -134,7 +131,8 @@ impl FileSink for FileWriter {
     fn finish(mut self: Box<Self>, node: &Node) -> Result<()> {
         if let Some((turn, held)) = self.held.take() {
             self.file.sync_all().attempt("sync", self.path.display())?;
-            held.keep(turn, Held::File(self, node.clone()));
+            let folder = self.folder.clone();
+            held.keep(turn, Held::File(self, folder, node.clone()));
             return Ok(());
         }
         let stat = rustix::fs::fstat(&self.file).map_err(io::Error::from);

@@ -2,10 +2,10 @@
 //! into place, and where no two of them may meet.
 
 use super::Overwrite;
-use super::databases::{Databases, Sort};
-use super::links::Same;
 use super::metadata::{Rights, Thing, apply};
 use super::report::Reporter;
+use super::same::{Identity, Same};
+use super::waiting::{Databases, Sort};
 use crate::error::{Attempt, Error, Kind, Result};
 use crate::format::directory::{Metadata, Node, NodeKind, bad_name};
 use crate::sink::temporary::temporary;
@@ -18,9 +18,6 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-
-/// Device and inode.
-pub(super) type Identity = (u64, u64);
 
 /// What was made, and under which name it is.
 pub(super) struct Made {

@@ -1,8 +1,8 @@
 //! Files that appear only when all else is in place.
 
-use super::file::FileWriter;
 use super::folder::Folder;
-use super::links::{Links, Same};
+use super::links::Links;
+use super::same::Same;
 use crate::error::Result;
 use crate::format::directory::Node;
 use crate::sink::FileSink;
@@ -15,8 +15,8 @@ pub(super) struct HeldBack(Mutex<Vec<(u64, Held)>>);
 
 /// What appears.
 pub(super) enum Held {
-    /// A file whose content is whole.
-    File(Box<FileWriter>, Node),
+    /// A file whose content is whole, in a folder.
+    File(Box<dyn FileSink>, Arc<Folder>, Node),
     /// Another name of a file of this restore, in a folder.
     Link(Same, Arc<Folder>, Vec<u8>),
 }
@@ -36,8 +36,7 @@ impl HeldBack {
         files.sort_by_key(|(turn, _)| *turn);
         for (_, held) in files {
             let folder = match held {
-                Held::File(writer, node) => {
-                    let folder = writer.folder();
+                Held::File(writer, folder, node) => {
                     writer.finish(&node)?;
                     folder
                 }

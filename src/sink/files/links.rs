@@ -1,53 +1,21 @@
 //! Hard links of a restore: the first name gets the content, every other one is linked to it,
 //! and never to anything that this restore did not make or keep.
 
-use super::databases::Sort;
-use super::folder::{Folder, Identity};
+use super::folder::Folder;
 use super::report::Reporter;
+use super::same::{Identity, Same};
+use super::waiting::Sort;
 use crate::error::{Error, Kind, Result};
-use crate::format::content::Content;
-use crate::format::directory::{LinkGroup, Node, NodeKind};
 use crate::sink::temporary::temporary;
 use rustix::fs::{AtFlags, Mode, OFlags, ResolveFlags};
 use rustix::io::Errno;
 use std::collections::HashMap;
 use std::ffi::OsStr;
 use std::io;
-use std::mem::{Discriminant, discriminant};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-
-/// What makes two names of a snapshot one file: the same link group, and the same content. An
-/// inode may have been given to another file while the source was read; then the group is the same
-/// and the content is not.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(super) struct Same {
-    group: LinkGroup,
-    kind: Discriminant<NodeKind>,
-    content: Content,
-    target: Vec<u8>,
-    device: (u32, u32),
-}
-
-impl Same {
-    /// None of an entry that had one name only.
-    pub(super) fn of(node: &Node) -> Option<Self> {
-        let group = node.meta.link_group?;
-        let (mut content, mut target, mut device) = (Content::default(), Vec::new(), (0, 0));
-        match &node.kind {
-            NodeKind::File { content: bytes, .. } => content = bytes.clone(),
-            NodeKind::Symlink { target: to } => target.clone_from(to),
-            NodeKind::CharDevice { device: numbers }
-            | NodeKind::BlockDevice { device: numbers } => {
-                device = *numbers;
-            }
-            NodeKind::Directory { .. } | NodeKind::Fifo | NodeKind::Socket => {}
-        }
-        Some(Same { group, kind: discriminant(&node.kind), content, target, device })
-    }
-}
 
 const NOT_RESTORED: &str = "the file that it leads to was not restored";
 
