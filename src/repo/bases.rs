@@ -1,6 +1,7 @@
 //! What new chunks are encoded against: which bases serve, and their plaintexts.
 
 use super::{BlobLocation, Index, NewBlob, Plain, Reader};
+use crate::format::BlobKind;
 use crate::id::{BaseId, ChunkId};
 use crate::limits::{BASES_MAX, CLOSURE_MAX, DEPTH_MAX};
 use rayon::prelude::*;
@@ -24,13 +25,14 @@ pub(super) struct Bases {
 pub(super) fn read_bases(reader: &Reader<'_>, blobs: &[&NewBlob<'_>]) -> Vec<Option<Bases>> {
     let index = reader.index();
     let chosen: Vec<Vec<BlobLocation>> = blobs.par_iter().map(|blob| choose(index, blob)).collect();
-    let ids: Vec<ChunkId> =
-        chosen.iter().flatten().map(|place| place.id).collect::<HashSet<_>>().into_iter().collect();
-    let plains: HashMap<ChunkId, Plain> = ids
-        .iter()
-        .zip(reader.read_best(&ids))
-        .filter_map(|(id, plain)| Some((*id, plain.ok()?)))
-        .collect();
+    let mut plains: HashMap<ChunkId, Plain> = HashMap::new();
+    for kind in [BlobKind::Data, BlobKind::Meta] {
+        let of_kind = chosen.iter().flatten().filter(|place| place.kind == kind);
+        let ids: HashSet<ChunkId> = of_kind.map(|place| place.id).collect();
+        let ids: Vec<ChunkId> = ids.into_iter().collect();
+        let read = reader.read_best(kind, &ids);
+        plains.extend(ids.into_iter().zip(read).filter_map(|(id, plain)| Some((id, plain.ok()?))));
+    }
     chosen.par_iter().map(|places| joined(index, places, &plains)).collect()
 }
 
@@ -44,7 +46,7 @@ fn choose(index: &Index, blob: &NewBlob<'_>) -> Vec<BlobLocation> {
     let mut chosen: Vec<BlobLocation> = Vec::new();
     let mut closure: HashSet<BaseId> = HashSet::new();
     for id in blob.bases.iter().rev().take(BASES_MAX) {
-        let Some(place) = index.find(id) else { continue };
+        let Some(place) = index.find(blob.kind, id) else { continue };
         // The root of its chain where the whole chain would be too much: it has most of it.
         let fitting = [shallow(index, place.clone()), root(index, place)].into_iter().flatten();
         for place in fitting {
@@ -84,7 +86,7 @@ fn chain(index: &Index, place: BlobLocation) -> Vec<BlobLocation> {
         next = place
             .bases
             .last()
-            .and_then(|best| index.find_base(best))
+            .and_then(|best| index.find_base(place.kind, best))
             .filter(|found| found.depth < place.depth);
         chain.push(place);
     }

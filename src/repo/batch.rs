@@ -5,6 +5,7 @@ use super::fetch::{Fetch, Fetched};
 use super::reader::{Plain, Reader};
 use super::runs::{Run, Sealed, runs};
 use crate::error::{Error, Result};
+use crate::format::BlobKind;
 use crate::id::{BaseId, ChunkId};
 use rayon::prelude::*;
 use std::collections::{HashMap, HashSet};
@@ -14,6 +15,7 @@ use std::vec::IntoIter;
 /// fetched meanwhile.
 pub struct Batch<'b, 'r> {
     reader: &'b Reader<'r>,
+    kind: BlobKind,
     ids: Vec<ChunkId>,
     places: HashMap<ChunkId, BlobLocation>,
     plains: HashMap<BaseId, Plain>,
@@ -24,32 +26,32 @@ pub struct Batch<'b, 'r> {
 
 impl<'r> Reader<'r> {
     /// Asks for several blobs, so that they are on their way while others are still used.
-    pub fn begin(&self, ids: &[ChunkId]) -> Batch<'_, 'r> {
-        Batch::begin(self, ids)
+    pub fn begin(&self, kind: BlobKind, ids: &[ChunkId]) -> Batch<'_, 'r> {
+        Batch::begin(self, kind, ids)
     }
 }
 
 impl<'b, 'r> Batch<'b, 'r> {
-    fn begin(reader: &'b Reader<'r>, ids: &[ChunkId]) -> Self {
+    fn begin(reader: &'b Reader<'r>, kind: BlobKind, ids: &[ChunkId]) -> Self {
         let index = reader.index();
         let places: HashMap<ChunkId, BlobLocation> = ids
             .iter()
             .collect::<HashSet<_>>()
             .into_par_iter()
-            .filter_map(|id| Some((*id, index.find(id)?)))
+            .filter_map(|id| Some((*id, index.find(kind, id)?)))
             .collect();
         let (plains, needed) = reader.plan(places.values());
         let fetcher = reader.repository().fetcher();
         let runs = runs(&needed, fetcher.read_gap());
         let wanted: Vec<Fetch> = runs.iter().map(Run::fetch).collect();
         let fetched = fetcher.fetch(wanted);
-        Batch { reader, ids: ids.to_vec(), places, plains, needed, runs, fetched }
+        Batch { reader, kind, ids: ids.to_vec(), places, plains, needed, runs, fetched }
     }
 
     /// The blobs in the order asked for, each with its own result.
     pub fn finish(self) -> Vec<Result<Plain>> {
-        let reader = self.reader;
-        self.finish_by(|id, _| reader.read_any(id))
+        let (reader, kind) = (self.reader, self.kind);
+        self.finish_by(|id, _| reader.read_any(kind, id))
     }
 
     /// All of them together, and those for which that fails `slowly`: unless the store did not
@@ -58,7 +60,7 @@ impl<'b, 'r> Batch<'b, 'r> {
         self,
         slowly: impl Fn(&ChunkId, Option<&BlobLocation>) -> Result<Plain> + Sync,
     ) -> Vec<Result<Plain>> {
-        let Batch { reader, ids, places, mut plains, needed, runs, fetched } = self;
+        let Batch { reader, ids, places, mut plains, needed, runs, fetched, .. } = self;
         let (sealed, unavailable) = Sealed::collect(runs, fetched);
         reader.decode(&needed, &sealed, &mut plains);
         ids.par_iter()

@@ -3,6 +3,7 @@
 use super::Index;
 use super::location::{BlobLocation, Entries};
 use crate::error::{Error, Kind, Result};
+use crate::format::BlobKind;
 use crate::id::{BaseId, ChunkId};
 use crate::limits::{CLOSURE_BYTES, CLOSURE_READ_MAX};
 use std::collections::{HashMap, HashSet};
@@ -52,7 +53,7 @@ impl Index {
                 if closure.has(base, of.depth) {
                     continue;
                 }
-                let found = self.providers(base, of.depth, bad).next();
+                let found = self.providers(of.kind, base, of.depth, bad).next();
                 let found = found.ok_or_else(|| Box::new((place.clone(), missing_base(&of, base))));
                 closure.add(found?, of.depth);
                 if closure.is_too_large() {
@@ -69,11 +70,12 @@ impl Index {
     /// Usable entries of a base for a blob of this depth, the least depth first.
     fn providers(
         &self,
+        kind: BlobKind,
         base: &BaseId,
         depth: u8,
         bad: &Entries,
     ) -> impl Iterator<Item = BlobLocation> {
-        let found = self.candidates(base).into_iter();
+        let found = self.candidates(kind, base).into_iter();
         found.filter(move |found| found.depth < depth && self.is_usable(found, bad))
     }
 
@@ -82,7 +84,7 @@ impl Index {
         let others = closure.places.iter().zip(&closure.below).skip(1);
         others
             .filter(|(place, below)| {
-                self.providers(&place.id.base(), **below, bad).nth(1).is_some()
+                self.providers(place.kind, &place.id.base(), **below, bad).nth(1).is_some()
             })
             .map(|(place, _)| (closure.beneath(place), place))
             .max_by_key(|(size, _)| *size)

@@ -4,6 +4,7 @@ use super::bases::{Bases, read_bases};
 use super::reader::ReadCache;
 use super::{Index, NewBlob, Reader, Repository};
 use crate::error::{Attempt, Error, Kind, Result};
+use crate::format::BlobKind;
 use crate::id::ChunkId;
 use rayon::prelude::*;
 use std::collections::HashSet;
@@ -47,14 +48,15 @@ impl<'r> Dedup<'r> {
     }
 
     /// Whether a blob can be read from what is stored, or is being stored.
-    pub(super) fn knows(&self, id: &ChunkId) -> bool {
-        self.fresh.contains(id) || self.index.knows(id)
+    pub(super) fn knows(&self, kind: BlobKind, id: &ChunkId) -> bool {
+        self.fresh.contains(id) || self.index.knows(kind, id)
     }
 
     /// Which blobs of a batch have to be stored; of equal ones the first. From now on they are known.
     pub(super) fn take_new(&mut self, batch: &[NewBlob<'_>]) -> Vec<usize> {
         let index = &self.index;
-        let known: Vec<bool> = batch.par_iter().map(|blob| index.knows(&blob.id)).collect();
+        let known: Vec<bool> =
+            batch.par_iter().map(|blob| index.knows(blob.kind, &blob.id)).collect();
         let mut new = Vec::new();
         for (at, (blob, known)) in batch.iter().zip(known).enumerate() {
             if !known && self.fresh.insert(blob.id) {

@@ -8,7 +8,7 @@ use crate::crypto::object;
 use crate::error::{Error, Kind, Result};
 use crate::format::index::{IndexEntry, PackRow, Segment, SegmentBuilder};
 use crate::format::note::Damage;
-use crate::format::ObjectKind;
+use crate::format::{BlobKind, ObjectKind};
 use crate::id::{BaseId, ChunkId, IndexId, PackId};
 use crate::limits::{CLOSURE_READ_MAX, DEPTH_MAX, INDEX_ENTRIES_MAX};
 use rayon::prelude::*;
@@ -234,42 +234,46 @@ impl Index {
     }
 
     /// The best usable entry of a blob.
-    pub fn find(&self, id: &ChunkId) -> Option<BlobLocation> {
-        self.find_without(id, &Entries::new())
+    pub fn find(&self, kind: BlobKind, id: &ChunkId) -> Option<BlobLocation> {
+        self.find_without(kind, id, &Entries::new())
     }
 
     /// The same, where the entries in `bad` do not count.
-    pub(super) fn find_without(&self, id: &ChunkId, bad: &Entries) -> Option<BlobLocation> {
-        self.candidates(&id.base())
-            .into_iter()
-            .find(|place| place.id == *id && self.is_usable(place, bad))
+    pub(super) fn find_without(
+        &self,
+        kind: BlobKind,
+        id: &ChunkId,
+        bad: &Entries,
+    ) -> Option<BlobLocation> {
+        let mut found = self.candidates(kind, &id.base()).into_iter();
+        found.find(|place| place.id == *id && self.is_usable(place, bad))
     }
 
     /// The best usable entry of a base.
-    pub fn find_base(&self, base: &BaseId) -> Option<BlobLocation> {
-        self.candidates(base).into_iter().find(|place| self.is_usable(place, &Entries::new()))
+    pub fn find_base(&self, kind: BlobKind, base: &BaseId) -> Option<BlobLocation> {
+        self.candidates(kind, base).into_iter().find(|place| self.is_usable(place, &Entries::new()))
     }
 
     /// Whether the blob can be read from what is stored.
-    pub fn knows(&self, id: &ChunkId) -> bool {
-        self.find(id).is_some()
+    pub fn knows(&self, kind: BlobKind, id: &ChunkId) -> bool {
+        self.find(kind, id).is_some()
     }
 
     /// Whether there is any entry of the blob, usable or not.
     pub(super) fn names_blob(&self, id: &ChunkId) -> bool {
-        self.segments
-            .iter()
-            .any(|segment| segment.find(&id.base()).any(|row| segment.id(row).as_ref() == Some(id)))
+        let mut segments = self.segments.iter();
+        segments.any(|of| of.find(&id.base()).any(|row| of.id(row).as_ref() == Some(id)))
     }
 
-    /// The entries of a blob that count, the least depth first.
-    pub(super) fn candidates(&self, base: &BaseId) -> Vec<BlobLocation> {
+    /// The entries of a blob that count, the least depth first. Another kind is another blob.
+    pub(super) fn candidates(&self, kind: BlobKind, base: &BaseId) -> Vec<BlobLocation> {
         let of_segment = |(at, segment): (usize, &Segment)| {
             let found = segment.find(base);
             found.filter_map(|row| self.counted(at, segment, row)).collect::<Vec<_>>()
         };
         let mut places: Vec<BlobLocation> =
             (0..).zip(&self.segments).flat_map(of_segment).collect();
+        places.retain(|place| place.kind == kind);
         places.sort_by_key(|place| place.depth);
         places
     }
@@ -301,7 +305,7 @@ impl Index {
             return false;
         }
         let usable = place.bases.iter().all(|base| {
-            let mut bases = self.candidates(base).into_iter();
+            let mut bases = self.candidates(place.kind, base).into_iter();
             bases.any(|found| found.depth < place.depth && self.usable_within(&found, bad, judged))
         });
         judged.insert(place.clone(), usable);

@@ -81,24 +81,24 @@ impl<'r> Reader<'r> {
     ///
     /// # Errors
     /// `Damaged` if no entry of it leads to bytes that are its id's; every entry was tried.
-    pub fn read(&self, id: &ChunkId) -> Result<Plain> {
-        match self.read_all(std::slice::from_ref(id)).pop() {
+    pub fn read(&self, kind: BlobKind, id: &ChunkId) -> Result<Plain> {
+        match self.read_all(kind, std::slice::from_ref(id)).pop() {
             Some(result) => result,
             None => Err(Error::new(Kind::Failed, "read chunk", id)),
         }
     }
 
-    /// Several blobs, in order, each with its own result. The caller bounds their number.
-    pub fn read_all(&self, ids: &[ChunkId]) -> Vec<Result<Plain>> {
-        self.begin(ids).finish()
+    /// Several blobs of a kind, in order, each with its own result. The caller bounds their number.
+    pub fn read_all(&self, kind: BlobKind, ids: &[ChunkId]) -> Vec<Result<Plain>> {
+        self.begin(kind, ids).finish()
     }
 
     /// Brings the first of several blobs into the cache, as many as stay there until they are used;
     /// how many.
-    pub fn read_ahead(&self, ids: impl Iterator<Item = ChunkId>) -> usize {
+    pub fn read_ahead(&self, kind: BlobKind, ids: impl Iterator<Item = ChunkId>) -> usize {
         let (mut ahead, mut bytes) = (Vec::new(), 0);
         for id in ids {
-            bytes += self.index.find(&id).map_or(0, |place| u64::from(place.plain));
+            bytes += self.index.find(kind, &id).map_or(0, |place| u64::from(place.plain));
             if bytes > READ_AHEAD || ahead.len() == READ_AHEAD_MOST {
                 break;
             }
@@ -106,15 +106,15 @@ impl<'r> Reader<'r> {
         }
         // One alone is no quicker for it.
         if ahead.len() > 1 {
-            drop(self.read_all(&ahead));
+            drop(self.read_all(kind, &ahead));
         }
         ahead.len()
     }
 
     /// Several blobs by the best entry of each alone: whoever makes deltas of them counts on its depth,
     /// and a deeper entry that stands in for a damaged one would be of no use to a reader of these.
-    pub(super) fn read_best(&self, ids: &[ChunkId]) -> Vec<Result<Plain>> {
-        self.begin(ids).finish_by(|id, place| {
+    pub(super) fn read_best(&self, kind: BlobKind, ids: &[ChunkId]) -> Vec<Result<Plain>> {
+        self.begin(kind, ids).finish_by(|id, place| {
             let _alone = self.slow.lock().unwrap_or_else(PoisonError::into_inner);
             let place = place.ok_or_else(|| Error::new(Kind::NotFound, "read chunk", id))?;
             self.read_closure(place, &Entries::new()).map_err(|failure| failure.1)
@@ -151,11 +151,11 @@ impl<'r> Reader<'r> {
 
     /// The slow way: entry after entry, of the blob and of its bases; then the error of the first. What
     /// is not to be had at the moment may be sound, and nothing stands in for it.
-    pub(super) fn read_any(&self, id: &ChunkId) -> Result<Plain> {
+    pub(super) fn read_any(&self, kind: BlobKind, id: &ChunkId) -> Result<Plain> {
         let _alone = self.slow.lock().unwrap_or_else(PoisonError::into_inner);
         let mut bad = Entries::new();
         let mut first = None;
-        while let Some(place) = self.index.find_without(id, &bad) {
+        while let Some(place) = self.index.find_without(kind, id, &bad) {
             match self.read_closure(&place, &bad) {
                 Ok(plain) => return Ok(plain),
                 Err(failure) => {

@@ -26,6 +26,7 @@ use super::{Index, NewBlob, PackWriter, Repository, Stored, Writer, WriterOption
 use crate::codec::{Encoder, Level};
 use crate::crypto::Ids;
 use crate::error::{Error, Kind, Result};
+use crate::format::BlobKind;
 use crate::format::snapshot::{Outcome, Snapshot, Summary};
 use crate::id::{ChunkId, SnapshotId};
 use crate::limits::PARTIAL_PACKS_MAX;
@@ -115,8 +116,8 @@ impl<'r> Session<'r> {
     }
 
     /// Whether a chunk is stored already, in a usable place.
-    pub fn knows(&self, id: &ChunkId) -> bool {
-        self.dedup.knows(id)
+    pub fn knows(&self, kind: BlobKind, id: &ChunkId) -> bool {
+        self.dedup.knows(kind, id)
     }
 
     /// Whether an earlier write failed.

@@ -1,5 +1,6 @@
 //! Nodes that lie side by side and are needed one after the other, read together.
 
+use crate::format::BlobKind;
 use crate::id::ChunkId;
 use crate::repo::Reader;
 
@@ -15,7 +16,7 @@ impl ReadAhead {
     /// out that will not be read.
     pub fn step(&mut self, reader: &Reader<'_>, coming: impl Iterator<Item = ChunkId>) {
         if self.left == 0 {
-            self.left = reader.read_ahead(coming);
+            self.left = reader.read_ahead(BlobKind::Meta, coming);
         }
         self.left = self.left.saturating_sub(1);
     }

@@ -200,7 +200,7 @@ impl<S: Shape> ParentTree<S> {
             let above = levels.last()?;
             let ids: Vec<ChunkId> = above.iter().map(|(id, _)| *id).collect();
             let mut below: Vec<(ChunkId, Option<S::End>)> = Vec::new();
-            for plain in reader.read_all(&ids) {
+            for plain in reader.read_all(BlobKind::Meta, &ids) {
                 let start = below.last().and_then(|(_, end)| end.clone());
                 let children =
                     S::decode_inner(&plain.ok()?, level, start.as_ref(), "a parent's node").ok()?;
@@ -273,7 +273,7 @@ impl<S: Shape> Unread<S> {
     /// Reads it. What a leaf holds is not looked at yet.
     pub(super) fn open(self, reader: &Reader<'_>) -> Result<OpenNode<S>> {
         let Unread { id, level, start, end } = self;
-        let plain = reader.read(&id)?;
+        let plain = reader.read(BlobKind::Meta, &id)?;
         let Some(below) = level.checked_sub(1) else {
             return Ok(OpenNode::Leaf(Leaf { id, plain, start, end }));
         };

@@ -2,6 +2,7 @@
 
 use super::Pieces;
 use crate::error::{Attempt, Error, Kind, Result};
+use crate::format::BlobKind;
 use crate::format::content::{Content, Piece};
 use crate::id::ChunkId;
 use crate::limits::{WINDOW, WINDOW_PIECES, WINDOWS_AHEAD};
@@ -135,7 +136,7 @@ impl<'r> ContentReader<'r> {
         match self.pieces.as_mut().map(next_pieces) {
             Some(Ok(pieces)) if !pieces.is_empty() => {
                 let ids: Vec<_> = pieces.iter().filter_map(|(_, piece)| piece.chunk()).collect();
-                self.ahead.push_back((pieces, self.reader.begin(&ids)));
+                self.ahead.push_back((pieces, self.reader.begin(BlobKind::Data, &ids)));
             }
             ended => {
                 self.pieces = None;

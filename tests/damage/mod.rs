@@ -167,7 +167,8 @@ fn a_lost_base_is_named_and_heals() {
     let repo = temp(store.clone()).unwrap();
     let index = repo.repository.load_index().unwrap();
     let delta = index.places().find(|place| place.kind == BlobKind::Data && place.depth > 0);
-    let base = index.find_base(&delta.unwrap().bases[0]).unwrap();
+    let delta = delta.unwrap();
+    let base = index.find_base(delta.kind, &delta.bases[0]).unwrap();
     let handle = Handle::pack(base.pack);
     let mut bytes = store.get(&handle, None).unwrap();
     bytes[usize::try_from(base.offset).unwrap() + 30] ^= 1;

@@ -148,7 +148,7 @@ fn delta_graphs_are_checked_before_decoding() {
     forger.index(0, &[forger.pack(BlobKind::Data, &blobs)]);
     let index = repo.repository.load_index().unwrap();
     for number in 1..=7 {
-        assert!(!index.knows(&id(number)), "{number}");
+        assert!(!index.knows(BlobKind::Data, &id(number)), "{number}");
         assert_eq!(read(&repo, id(number)).unwrap_err().kind(), Kind::Damaged);
     }
     assert_eq!(read(&repo, id(850)).unwrap_err().kind(), Kind::Damaged);
@@ -211,10 +211,10 @@ fn crossed_deltas_carry_each_other_never() {
     assert!(both(&repo));
     forger.decide(&repo, 1, |_| {});
     let index = repo.repository.load_index().unwrap();
-    assert_eq!(index.find(&id_a).unwrap().depth, 1);
+    assert_eq!(index.find(BlobKind::Data, &id_a).unwrap().depth, 1);
     forger.condemn(2, &[whole_b.row.id], Reason::Duplicate);
     let index = repo.repository.load_index().unwrap();
-    assert!(!index.knows(&id_a) && !index.knows(&id_b));
+    assert!(!index.knows(BlobKind::Data, &id_a) && !index.knows(BlobKind::Data, &id_b));
     // So a writer stores them again, and the crossed deltas count once more.
     let mut healing = session(&repo);
     healing
@@ -253,7 +253,7 @@ fn many_paths_to_few_bases_are_usable() {
     forger.index(0, &[pack]);
     let index = repo.repository.load_index().unwrap();
     for blob in &blobs {
-        assert!(index.knows(&blob.id), "depth {}", blob.depth);
+        assert!(index.knows(BlobKind::Data, &blob.id), "depth {}", blob.depth);
     }
     assert!(read(&repo, blobs[15].id).unwrap() == below[0]);
 }

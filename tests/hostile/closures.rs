@@ -69,7 +69,10 @@ fn bases_of_other_writers_do_not_hide_a_chunk() {
         let id = id_of(&repo, &Chunks::plain(top));
         chunks.store(&forger);
         let index = repo.repository.load_index().unwrap();
-        assert_eq!(index.closure(&index.find(&id).unwrap()).unwrap().len(), 1 + 8 + 4);
+        assert_eq!(
+            index.closure(&index.find(BlobKind::Data, &id).unwrap()).unwrap().len(),
+            1 + 8 + 4
+        );
 
         let mut next = 100..;
         for base in &bases {
@@ -85,7 +88,7 @@ fn bases_of_other_writers_do_not_hide_a_chunk() {
         }
         chunks.store(&forger);
         let index = repo.repository.load_index().unwrap();
-        let found = index.closure(&index.find(&id).unwrap());
+        let found = index.closure(&index.find(BlobKind::Data, &id).unwrap());
         match levels {
             1 => assert_eq!(found.unwrap().len(), 1 + 8 + 64),
             _ => assert!(found.is_err(), "1 + 8 + 64 + 512 blobs"),

@@ -21,7 +21,7 @@ fn condemned_chunks_are_stored_again() {
         forger.condemn(1, &packs, Reason::Duplicate);
         let index = repo.repository.load_index().unwrap();
         assert_eq!(index.generation(), 1);
-        assert!(index.places().all(|place| !index.knows(&place.id)));
+        assert!(index.places().all(|place| !index.knows(place.kind, &place.id)));
         let after = repo.backup(vec![tree.source("/data")]).unwrap().snapshot;
         assert_eq!((after.generation, after.summary.chunks_known), (1, 0));
         forger.decide(&repo, 1, |verdict| {
@@ -29,7 +29,7 @@ fn condemned_chunks_are_stored_again() {
             if rescued { verdict.rescued = packs } else { verdict.swept = packs }
         });
         let index = repo.repository.load_index().unwrap();
-        assert!(index.places().all(|place| index.knows(&place.id)));
+        assert!(index.places().all(|place| index.knows(place.kind, &place.id)));
         if !rescued {
             for pack in packs {
                 repo.backend.delete(&Handle::pack(pack)).unwrap();
@@ -56,7 +56,7 @@ fn what_comes_after_a_verdict_is_dead() {
     forger.condemn(1, &[], Reason::Garbage);
     forger.decide(&repo, 1, |_| {});
     forger.index(0, std::slice::from_ref(&pack));
-    assert!(!repo.repository.load_index().unwrap().knows(&id));
+    assert!(!repo.repository.load_index().unwrap().knows(BlobKind::Data, &id));
     let writer = SnapshotId([3; 16]);
     let length = u32::try_from(late.len()).unwrap();
     let content = Content::inline(1, &[Piece::Chunk { id, length }]);
@@ -75,7 +75,7 @@ fn what_comes_after_a_verdict_is_dead() {
     assert_eq!(alive.len(), 2, "what was written in knowledge of the verdict lives");
     // Written in knowledge of the verdict, it would count.
     forger.index(1, &[pack]);
-    assert!(repo.repository.load_index().unwrap().knows(&id));
+    assert!(repo.repository.load_index().unwrap().knows(BlobKind::Data, &id));
 }
 
 /// A verdict that stands without its generation, or names another, is damage: nobody goes on as
@@ -141,7 +141,7 @@ fn what_was_rescued_counts() {
     forger.condemn(1, &packs, Reason::Garbage);
     forger.decide(&repo, 1, |verdict| verdict.rescued = packs.iter().copied().collect());
     let index = repo.repository.load_index().unwrap();
-    assert!(index.places().all(|place| index.knows(&place.id)));
+    assert!(index.places().all(|place| index.knows(place.kind, &place.id)));
     let after = repo.backup(vec![tree.source("/data")]).unwrap().snapshot;
     assert_eq!((after.generation, after.summary.chunks_new), (1, 0));
     is_whole(&repo, &after, &tree);

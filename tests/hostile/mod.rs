@@ -45,7 +45,7 @@ fn id_of(repo: &TempRepo, plain: &[u8]) -> ChunkId {
 
 fn read(repo: &TempRepo, id: ChunkId) -> Result<Vec<u8>> {
     let index = repo.repository.load_index()?;
-    Ok(Reader::new(&repo.repository, &index).read(&id)?.to_vec())
+    Ok(Reader::new(&repo.repository, &index).read(BlobKind::Data, &id)?.to_vec())
 }
 
 /// Stores a metadata blob through the front door.

@@ -4,6 +4,7 @@ use super::{file, honest, id_of, is_whole, meta};
 use crate::common::forge::{Blob, Forger, commit, session};
 use crate::common::repo::TempRepo;
 use icecore::backend::Handle;
+use icecore::codec::{Encoder, Level};
 use icecore::crypto::config_mac;
 use icecore::error::Kind;
 use icecore::format::config::Config;
@@ -199,6 +200,61 @@ fn a_pack_is_what_its_trailer_adds_up_to() {
         let error = repo.repository.pack_contents(pack).expect_err(&format!("edit {number}"));
         assert_eq!(error.kind(), Kind::Damaged, "{error}");
     }
+}
+
+/// A piece that names a metadata chunk, a reference that names a data chunk, and a delta whose base
+/// is of the other kind lead nowhere, although blobs of these ids are stored: what is asked for by one
+/// kind is missing where it is there only as the other.
+#[test]
+fn a_chunk_is_of_the_kind_that_is_asked_for() {
+    let (repo, ..) = honest(27);
+    let mut session = session(&repo);
+    let leaf = ListNode::Leaf(vec![Piece::Hole { length: 100 }]).encode();
+    let listed = meta(&mut session, &leaf);
+    let data = id_of(&repo, &leaf);
+    session
+        .store(&[NewBlob { kind: BlobKind::Data, id: data, plain: &leaf, bases: Vec::new() }])
+        .unwrap();
+    let length = u32::try_from(leaf.len()).unwrap();
+    let piece = |id| Content::inline(1, &[Piece::Chunk { id, length }]);
+    let list = |id| Content {
+        length: 100,
+        chunker: 1,
+        pieces: Vec::new(),
+        list: Some(TreeRef { id, levels: 0 }),
+    };
+    drop(commit(session, "/x", file("x", piece(data)), 1));
+    let index = repo.repository.load_index().unwrap();
+    let reader = Reader::new(&repo.repository, &index);
+    let read = |content: &Content| {
+        let mut bytes = Vec::new();
+        ContentReader::new(&reader, content, "x")
+            .and_then(|content| content.copy(&mut bytes, &mut |_| Ok(())))
+            .map(|()| bytes)
+    };
+    assert!(read(&piece(data)).unwrap() == leaf);
+    assert!(read(&list(listed)).unwrap() == [0; 100]);
+    for wrong in [piece(listed), list(data)] {
+        let error = read(&wrong).unwrap_err();
+        assert_eq!(error.kind(), Kind::Damaged);
+        assert!(error.to_string().contains("no usable index entry"), "{error}");
+    }
+    assert!(index.knows(BlobKind::Meta, &listed) && !index.knows(BlobKind::Data, &listed));
+
+    let (plain, base) = ([&leaf[..], b"!"].concat(), listed.base());
+    let encoded = Encoder::new(Level::default()).delta(&plain, &leaf).unwrap();
+    let crossed = Blob {
+        id: id_of(&repo, &plain),
+        plain: length + 1,
+        codec: encoded.codec,
+        payload: encoded.bytes,
+        depth: 1,
+        bases: vec![base],
+    };
+    let forger = Forger::new(&repo);
+    let pack = forger.pack(BlobKind::Data, std::slice::from_ref(&crossed));
+    forger.index(0, &[pack]);
+    assert!(!repo.repository.load_index().unwrap().knows(BlobKind::Data, &crossed.id));
 }
 
 /// A list whose pieces are more or fewer bytes than the file says is damage when it is read,

@@ -27,7 +27,7 @@ fn with_lost_folder(repo: &TempRepo) -> (Snapshot, BlobLocation) {
         panic!("/data/a was not captured")
     };
     let entries = node.entries().expect("/data/a is a folder");
-    (snapshot, index.find(&entries.id).unwrap())
+    (snapshot, index.find(icecore::format::BlobKind::Meta, &entries.id).unwrap())
 }
 
 /// A folder that cannot be read is trouble once for each verb, and all the rest is listed,

@@ -3,6 +3,7 @@
 use super::{noise, small, text};
 use crate::common::repo::TempRepo;
 use icecore::error::Result;
+use icecore::format::BlobKind;
 use icecore::format::directory::Node;
 use icecore::id::ChunkId;
 use icecore::ops::reach::{Loss, Lost, Needed, Reach, Visitor};
@@ -67,8 +68,10 @@ fn what_is_shared_is_read_once() {
     // The root and `a`, not `b` and what is in it.
     assert_eq!(heard.nodes.len(), read + 2);
     let (mut needed, mut blobs) = (Needed::new(&index), Vec::new());
-    for id in heard.nodes.iter().chain(&heard.chunks) {
-        needed.add(id, &mut |place| blobs.push(place.expect("nothing is lost").id));
+    for (kind, ids) in [(BlobKind::Meta, &heard.nodes), (BlobKind::Data, &heard.chunks)] {
+        for id in ids {
+            needed.add(kind, id, &mut |place| blobs.push(place.expect("nothing is lost").id));
+        }
     }
     let mut all: Vec<ChunkId> = index.places().map(|place| place.id).collect();
     all.sort();
@@ -90,7 +93,7 @@ fn damage_is_told_once_or_everywhere() {
         let reader = Reader::new(&repo.repository, &index);
         let found = tree::find(&reader, &first, b"/data/a").unwrap();
         let Entry::Node(node) = found.entry else { panic!("/data/a was not captured") };
-        index.find(&node.entries().unwrap().id).unwrap()
+        index.find(BlobKind::Meta, &node.entries().unwrap().id).unwrap()
     };
     index.discount([lost]);
     let reader = Reader::new(&repo.repository, &index);

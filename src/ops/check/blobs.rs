@@ -30,14 +30,16 @@ pub(super) fn unreadable<'p>(
     pack: &[u8],
     places: &'p [(EntryRef, BlobLocation)],
 ) -> Vec<(EntryRef, &'p BlobLocation, Unreadable)> {
+    // A pack has one kind.
+    let Some(kind) = places.first().map(|(_, place)| place.kind) else { return Vec::new() };
     let bases: HashMap<BaseId, ChunkId> = places
         .iter()
         .flat_map(|(_, place)| &place.bases)
-        .filter_map(|base| Some((*base, index.find_base(base)?.id)))
+        .filter_map(|base| Some((*base, index.find_base(kind, base)?.id)))
         .collect();
     let ids: Vec<ChunkId> = bases.values().copied().collect();
     let plains: HashMap<BaseId, Result<Plain>> =
-        bases.into_keys().zip(reader.read_all(&ids)).collect();
+        bases.into_keys().zip(reader.read_all(kind, &ids)).collect();
     places
         .par_iter()
         .filter_map(|(row, place)| {

@@ -127,7 +127,9 @@ pub(super) fn check(
     unusable(index, monitor, report);
     // Bases that were not read themselves, and turned out to be unreadable by what rests on them.
     for (row, base) in by_base {
-        let Some(place) = index.at(row).filter(|place| index.knows(&place.id)) else { continue };
+        let Some(place) = index.at(row).filter(|place| index.knows(place.kind, &place.id)) else {
+            continue;
+        };
         let reason = format!("its base {base} cannot be read");
         let error = Error::damaged("read chunk", place.id, reason);
         report.suspect(monitor, Finding::blob(&place, error));
@@ -369,7 +371,7 @@ fn check_orphan(
 
 /// Entries whose bases are gone: nothing is wrong with them but that they cannot be read.
 fn unusable(index: &Index, monitor: &dyn Monitor, report: &mut CheckReport) {
-    for place in index.counting().filter(|place| !index.knows(&place.id)) {
+    for place in index.counting().filter(|place| !index.knows(place.kind, &place.id)) {
         let reason = "a chunk that it is a delta of is lost";
         let error = Error::damaged("read chunk", place.id, reason);
         report.suspect(monitor, Finding::blob(&place, error));

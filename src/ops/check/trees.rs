@@ -4,6 +4,7 @@ use super::tainted::Marks;
 use super::{CheckReport, FINDINGS_MOST, Finding, Touched};
 use crate::backend::Handle;
 use crate::error::{Error, Kind, Result};
+use crate::format::BlobKind;
 use crate::format::directory::Node;
 use crate::format::snapshot::{Outcome, Snapshot};
 use crate::id::{ChunkId, SnapshotId};
@@ -99,7 +100,7 @@ impl Visitor for Trees<'_> {
     }
 
     fn chunk(&mut self, id: &ChunkId, length: u64) -> Result<()> {
-        let place = self.index.find(id);
+        let place = self.index.find(BlobKind::Data, id);
         let place = place.ok_or_else(|| Error::damaged("find chunk", id, "it is lost"))?;
         if u64::from(place.plain) != length {
             return Err(Error::damaged("account for chunk", id, "it has another length"));

@@ -2,6 +2,7 @@
 
 use super::{Lost, Loss, Visitor};
 use crate::error::{Error, Result};
+use crate::format::BlobKind;
 use crate::format::content::{Content, ListNode, Piece};
 use crate::id::ChunkId;
 use crate::repo::{Plain, Reader};
@@ -71,11 +72,12 @@ impl ContentWalker {
             let is_new = |id: &&ChunkId| self.known(id, level, visitor).is_none();
             let new: Vec<ChunkId> = batch.iter().filter(is_new).copied().collect();
             let mut plains: HashMap<ChunkId, Result<Plain>> =
-                new.iter().copied().zip(reader.read_all(&new)).collect();
+                new.iter().copied().zip(reader.read_all(BlobKind::Meta, &new)).collect();
             for id in batch {
                 // It may stand in a list many times.
                 lengths.push(self.known(id, level, visitor).unwrap_or_else(|| {
-                    let plain = plains.remove(id).unwrap_or_else(|| reader.read(id));
+                    let plain =
+                        plains.remove(id).unwrap_or_else(|| reader.read(BlobKind::Meta, id));
                     self.node(reader, *id, level, plain, visitor)
                 }));
             }

@@ -1,5 +1,6 @@
 //! Blobs that something needs, and the bases that it takes to read them.
 
+use crate::format::BlobKind;
 use crate::id::ChunkId;
 use crate::repo::{BlobLocation, BlobSet, Index};
 
@@ -17,11 +18,16 @@ impl<'i> Needed<'i> {
 
     /// Adds a blob and its bases. `tell` hears of those that are new where they lie, and of one that
     /// no usable entry provides.
-    pub fn add(&mut self, id: &ChunkId, tell: &mut dyn FnMut(Option<&BlobLocation>)) {
+    pub fn add(
+        &mut self,
+        kind: BlobKind,
+        id: &ChunkId,
+        tell: &mut dyn FnMut(Option<&BlobLocation>),
+    ) {
         if !self.blobs.insert(&id.base()) {
             return;
         }
-        let Some(place) = self.index.find(id) else { return tell(None) };
+        let Some(place) = self.index.find(kind, id) else { return tell(None) };
         tell(Some(&place));
         let closure = self.index.closure(&place).unwrap_or_default();
         for base in closure.iter().skip(1) {

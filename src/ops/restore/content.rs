@@ -1,6 +1,7 @@
 //! Content into files: many small ones at once, a large one window by window.
 
 use crate::error::{Error, Result};
+use crate::format::BlobKind;
 use crate::format::content::Content;
 use crate::format::directory::Node;
 use crate::limits::{WINDOW, WINDOW_PIECES, WINDOWS_AHEAD};
@@ -86,7 +87,7 @@ impl<'r> FilesInFlight<'r> {
         let lists = files.iter().filter(is_small).filter_map(|file| file.content.list);
         let lists: Vec<_> = lists.map(|root| root.id).collect();
         // Together, into the reader's cache: otherwise each is asked for when its file's turn comes.
-        drop(self.reader.read_all(&lists));
+        drop(self.reader.read_all(BlobKind::Meta, &lists));
         let (mut small, mut large, mut failed) = (Vec::new(), Vec::new(), Vec::new());
         for file in files {
             match few_pieces(self.reader, &file) {
@@ -97,7 +98,7 @@ impl<'r> FilesInFlight<'r> {
         }
         let pieces = small.iter().flat_map(|(_, pieces)| pieces);
         let ids: Vec<_> = pieces.filter_map(|(_, piece)| piece.chunk()).collect();
-        let batch = self.reader.begin(&ids);
+        let batch = self.reader.begin(BlobKind::Data, &ids);
         self.begun.push_back(Begun { small, batch, large, failed });
     }
 }

@@ -2,6 +2,7 @@
 
 use super::count;
 use crate::error::{Error, Result};
+use crate::format::BlobKind;
 use crate::format::directory::{Node, NodeKind};
 use crate::format::snapshot::Stored;
 use crate::id::ChunkId;
@@ -105,9 +106,9 @@ struct Measure<'m> {
 }
 
 impl Measure<'_> {
-    fn need(&mut self, id: &ChunkId) {
+    fn need(&mut self, kind: BlobKind, id: &ChunkId) {
         let growth = &mut self.growth;
-        self.needed.add(id, &mut |place| match place {
+        self.needed.add(kind, id, &mut |place| match place {
             Some(place) => growth.add(place),
             None => growth.missing += 1,
         });
@@ -134,11 +135,11 @@ impl Visitor for Measure<'_> {
     }
 
     fn node(&mut self, id: &ChunkId) {
-        self.need(id);
+        self.need(BlobKind::Meta, id);
     }
 
     fn chunk(&mut self, id: &ChunkId, _: u64) -> Result<()> {
-        self.need(id);
+        self.need(BlobKind::Data, id);
         Ok(())
     }
 }
