@@ -108,10 +108,26 @@ fn the_stored_repositories_read() {
                 for (path, hash) in said["files"].as_object().unwrap() {
                     let bytes = TempRepo::read_from(&repository, &stored.snapshot, path).unwrap();
                     assert_eq!(*hash, *blake3::hash(&bytes).to_string(), "{name}: {path}");
+                    if let Some(rows) = said["rows"].get(path) {
+                        assert_eq!(*rows, rows_of(&bytes), "{name} {id}: {path}");
+                    }
                 }
             }
         }
     }
+}
+
+/// What SQLite finds in a database that was brought back: it is sound, in WAL mode, and has these rows.
+fn rows_of(bytes: &[u8]) -> String {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("restored.db");
+    std::fs::write(&path, bytes).unwrap();
+    let database = rusqlite::Connection::open(&path).unwrap();
+    let pragma = |name: &str| -> String {
+        database.query_row(&format!("PRAGMA {name}"), [], |row| row.get(0)).unwrap()
+    };
+    assert_eq!((&*pragma("integrity_check"), &*pragma("journal_mode")), ("ok", "wal"));
+    makers::digest_of_rows(&database)
 }
 
 fn copy_to(name: &str, target: &Path) {

@@ -14,6 +14,7 @@ use icecore::format::snapshot::Snapshot;
 use icecore::format::{BlobKind, ObjectKind};
 use icecore::id::{NoteId, PackId};
 use icecore::repo::NewBlob;
+use rusqlite::Connection;
 use serde_json::{Value as Json, json};
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -86,31 +87,55 @@ fn healthy(path: &Path) -> Json {
     with_key_file("two snapshots of a folder; one bit of a file differs", vec![first, second])
 }
 
-/// What pages of a database look like after a few rows were changed, hour after hour: deltas upon
-/// deltas, of content, lists and directories; and holes.
+/// A database that SQLite wrote, in WAL mode: every hour a few rows change, and some come and go;
+/// after the fourth it is vacuumed. Deltas upon deltas of content, lists and directories.
 fn hours(path: &Path) -> Json {
     let repo = new(path, 2);
-    let mut chance = Chance::new(2);
     let mut tree = Tree::default();
-    let mut database = chance.rows(150_000);
     let mut snapshots = Vec::new();
-    for hour in 0..6 {
-        for _ in 0..3 {
-            let at = chance.below(database.len() - 16);
-            database[at..at + 16].copy_from_slice(&chance.noise(16));
+    let folder = tempfile::tempdir().unwrap();
+    let database = Connection::open(folder.path().join("app.db")).unwrap();
+    database.pragma_update(None, "journal_mode", "wal").unwrap();
+    database.execute_batch("CREATE TABLE log (id INTEGER PRIMARY KEY, said BLOB)").unwrap();
+    let mut chance = Chance::new(2);
+    for hour in 0..6_i64 {
+        let mut rows: Vec<i64> = if hour == 0 { (0..1200).collect() } else { Vec::new() };
+        rows.extend(1200 + 10 * hour..1210 + 10 * hour);
+        rows.extend((0..3).map(|_| i64::try_from(chance.below(1200)).unwrap()));
+        for id in rows {
+            let row = (id, chance.noise(100));
+            database.execute("INSERT OR REPLACE INTO log VALUES (?, ?)", row).unwrap();
         }
-        tree.put("app.db", database.clone());
+        database.execute("DELETE FROM log WHERE id % 300 = ?", [hour]).unwrap();
+        if hour == 3 {
+            database.execute_batch("VACUUM").unwrap();
+        }
+        database.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())).unwrap();
+        let mut bytes = std::fs::read(folder.path().join("app.db")).unwrap();
+        // The version of SQLite that wrote last, which means nothing to it.
+        bytes[96..100].fill(0);
+        tree.put("app.db", bytes);
         tree.put(&format!("logs/{hour}"), format!("hour {hour}\n").into_bytes());
         let snapshot = backup(&repo, &tree);
         assert!(hour == 0 || snapshot.summary.delta.blobs > 0);
-        snapshots.push(of_tree(&snapshot, &[], &tree));
+        let mut said = of_tree(&snapshot, &[], &tree);
+        said["rows"] = json!({"/srv/app/app.db": digest_of_rows(&database)});
+        snapshots.push(said);
     }
     let index = repo.repository.load_index().unwrap();
-    assert!(index.places().any(|place| place.depth > 1), "deltas upon deltas");
-    with_key_file(
-        "six hours of a database of which a few rows change: deltas upon deltas",
-        snapshots,
-    )
+    let deltas = |kind| index.places().any(|place| place.kind == kind && place.depth > 1);
+    assert!(deltas(BlobKind::Data) && deltas(BlobKind::Meta), "deltas upon deltas");
+    with_key_file("six hours of an SQLite database: deltas upon deltas, and a VACUUM", snapshots)
+}
+
+/// A hash over all rows of the table of [`hours`], each as its id and its bytes in a line.
+pub fn digest_of_rows(database: &Connection) -> String {
+    let mut hasher = blake3::Hasher::new();
+    let mut rows = database.prepare("SELECT id || ' ' || hex(said) FROM log ORDER BY id").unwrap();
+    for row in rows.query_map([], |row| row.get::<_, String>(0)).unwrap() {
+        hasher.update(format!("{}\n", row.unwrap()).as_bytes());
+    }
+    hasher.finalize().to_string()
 }
 
 /// Two writers who know nothing of each other store one chunk each for itself, and each a delta
