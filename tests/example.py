@@ -10,9 +10,8 @@ from argon2.low_level import Type, hash_secret_raw
 
 import blobs
 import objects
-import records
-from conventions import *
-from repository import DATA, META, Repository
+from conventions import DATA, META, MAC, H, envelope
+from repository import Repository, pack_path
 from trees import directory_node
 
 PASSPHRASE, SNAPSHOT, FILE = b"correct horse", 0, b"a"
@@ -46,9 +45,8 @@ def opening(path, data, keyring, repository, purpose):
 
 def blob(repository, kind, id):
     """How a chunk is read by the entry of least depth; its plaintext."""
-    entry = repository.usable[kind, id][0]
-    pack = f"packs/{entry.pack.hex()[:2]}/{entry.pack.hex()}"
-    sealed = repository.read(pack, entry.offset, entry.stored)
+    entry = repository.entries[kind, id[:16]][0]
+    sealed = repository.read(pack_path(entry.pack), entry.offset, entry.stored)
     purpose = "seal-" + blobs.KINDS[kind]
     key = objects.subkey(repository.keyring, purpose, entry.epoch, entry.salt)
     aad = struct.pack("<HBB16sI32s32sI", objects.VERSION, kind, entry.codec, repository.id,
@@ -84,10 +82,10 @@ The newest is in force (chapter 2): an open object, whose body is a record and a
     say("## The key slot\n\nOf the slots that it lists, this one takes a passphrase (chapter 3).")
     for id in config["slots"]:
         data = repository.read("keys/" + id.hex())
-        slot = objects.parse_slot(data, id.hex())
+        slot = envelope(objects.open_object(data, 2, 1 << 20), "key-slot")
         if slot["kdf"][0] == "argon2id":
             break
-    memory, passes, lanes = objects.costs(slot)
+    memory, passes, lanes = slot["kdf"][1].values()
     both = hash_secret_raw(PASSPHRASE, slot["salt"], passes, memory, lanes, 64, Type.ID, 0x13)
     aad = struct.pack("<HBB16s16sIII32sq", objects.VERSION, 2, 1, repository.id, slot["id"], memory,
                       passes, lanes, slot["salt"], slot["created"]) + slot["label"].encode()
@@ -125,7 +123,7 @@ The newest is in force (chapter 2): an open object, whose body is a record and a
             break
     say("## The directory\n\nIts root node, a *meta* chunk (chapters 5, 7), by the entry of the index:")
     plain = blob(repository, META, reference["id"])
-    nodes = dict(directory_node(plain, 0, records.parse_node))
+    nodes = dict(directory_node(plain, 0))
     content = nodes[FILE]["kind"][1]["content"]
     say(f"A leaf with {len(nodes)} entry, whose content stands in place:")
     show(("name", FILE.decode()), ("length", content["length"]),

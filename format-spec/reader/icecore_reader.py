@@ -5,30 +5,22 @@ import argparse
 import os
 import sys
 import tempfile
+from pathlib import Path
+
 from conventions import *
-from repository import DATA, Repository
+from repository import Repository
+from trees import pieces_of, places
 
-def secret(key_file):
-    if key_file:
-        with open(key_file, "rb") as file:
-            found = "key-file", file.read(33)
-    else:
-        found = "argon2id", os.environb.get(b"ICECORE_PASSWORD", b"")
-    valid = len(found[1]) == 32 if key_file else found[1]
-    check(valid, "no passphrase, or no key file of 32 bytes", WRONG_KEY)
-    return found
-
-def show(repository):
-    for name, snapshot in sorted(repository.snapshots().items(), key=lambda x: x[1]["started"]):
+def show(snapshots):
+    for name, snapshot in sorted(snapshots.items(), key=lambda pair: pair[1]["started"]):
         paths = [ascii(part["path"])[2:-1] for part in snapshot["parts"]]
         tags = ["#" + ascii(tag)[1:-1] for tag in snapshot["tags"]]
         host = ascii(snapshot["host"])[1:-1]
         print(name, snapshot["series"].hex()[:8], snapshot["sequence"], host, *paths, *tags)
 
-def write(repository, content, path):
-    """The bytes of a file; holes stay holes."""
-    with open(path, "xb") as file:
-        for length, id in repository.pieces(content):
+def write(repository, content, place):
+    with open(place, "xb") as file:
+        for length, id in pieces_of(content, repository.chunk):
             if id is None:
                 file.seek(length, os.SEEK_CUR)
             else:
@@ -38,49 +30,41 @@ def write(repository, content, path):
         file.truncate(content["length"])
 
 def extract(repository, snapshot, target):
-    """Directories, then files, then links: so no link is followed on the way. How much failed."""
-    plan, failed = repository.entries_of(snapshot), 0
+    """Links come last, so that none is followed on the way."""
+    found = [place for part in snapshot["parts"]
+             for place in places(part["names"], part["root"], repository.chunk)]
+    check(len(found) <= snapshot["summary"]["items"], "more entries than the snapshot states")
     os.mkdir(target)
-    def place(path):
-        return os.path.join(os.fsencode(target), *path)
-    for path, node in plan:
-        is_directory = node["kind"][0] == "directory"
-        os.makedirs(place(path if is_directory else path[:-1]), exist_ok=True)
-    for path, node in plan:
-        kind, fields = node["kind"]
+    for path, node in sorted(found, key=lambda place: place[1]["kind"][0] == "symlink"):
+        place, (kind, fields) = os.path.join(os.fsencode(target), *path), node["kind"]
+        os.makedirs(place if kind == "directory" else os.path.dirname(place), exist_ok=True)
         if kind == "file":
-            try:
-                write(repository, fields["content"], place(path))
-            except Finding as finding:
-                os.unlink(place(path))
-                tell(b"/" + b"/".join(path), finding)
-                failed += 1
-        elif kind not in ("directory", "symlink"):
-            print(ascii(b"/".join(path))[1:-1], "is left out:", kind, file=sys.stderr)
-    for path, node in plan:
-        if node["kind"][0] == "symlink":
-            os.symlink(node["kind"][1]["target"], place(path))
-    print(len(plan), "entries,", failed, "failed")
-    return failed
+            with going_on(place):
+                write(repository, fields["content"], place)
+        if kind == "symlink":
+            os.symlink(fields["target"], place)
 
 def verify(repository):
-    """Compares every pack with its name, and extracts every snapshot, for nobody. How much failed."""
-    failed = 0
-    for pack in sorted({entry.pack for entry in repository.found}):
-        path = f"packs/{pack.hex()[:2]}/{pack.hex()}"
-        try:
-            check(H(repository.read(path)) == pack, "a name that is not the hash")
-        except Finding as finding:
-            tell(path, finding)
-            failed += 1
-    for name, snapshot in repository.snapshots().items():
-        with tempfile.TemporaryDirectory() as folder:
-            try:
-                failed += extract(repository, snapshot, os.path.join(folder, name))
-            except Finding as finding:
-                tell("snapshots/" + name, finding)
-                failed += 1
-    return failed
+    for path in sorted(repository.packs):
+        with going_on(path):
+            check(path.endswith(H(repository.read(path)).hex()), "a name that is not the hash")
+    with tempfile.TemporaryDirectory() as folder:
+        for name, snapshot in repository.snapshots().items():
+            with going_on("snapshots/" + name):
+                extract(repository, snapshot, os.path.join(folder, name))
+
+def run(args):
+    secret = (("key-file", Path(args.key_file).read_bytes()) if args.key_file
+              else ("argon2id", os.environb.get(b"ICECORE_PASSWORD", b"")))
+    repository = Repository(args.repository, secret)
+    if args.verb == "verify":
+        return verify(repository)
+    snapshots = repository.snapshots()
+    if args.verb == "list":
+        return show(snapshots)
+    found = [name for name in snapshots if name.startswith(args.snapshot)]
+    check(len(found) == 1, f"{len(found)} live snapshots begin so", MISSING)
+    return extract(repository, snapshots[found[0]], args.target)
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
@@ -92,20 +76,11 @@ def main():
     args = parser.parse_args()
     if args.verb == "extract" and not args.target:
         parser.error("extract takes a snapshot and a target")
-    sys.setrecursionlimit(20_000)
-    try:
-        repository = Repository(args.repository, secret(args.key_file))
-        if args.verb == "list":
-            return show(repository)
-        if args.verb == "verify":
-            return 3 if verify(repository) else 0
-        live = repository.snapshots()
-        found = [name for name in live if name.startswith(args.snapshot)]
-        check(len(found) == 1, f"{len(found)} live snapshots begin so", MISSING)
-        return 3 if extract(repository, live[found[0]], args.target) else 0
-    except Finding as finding:
-        tell(args.repository, finding)
-        return 2 if finding.name == DAMAGED else 1
+    with going_on(args.repository):
+        run(args)
+        return 3 if told else 0
+    return 2 if told[-1].name == DAMAGED else 1
 
 if __name__ == "__main__":
+    sys.setrecursionlimit(20_000)
     sys.exit(main())
