@@ -40,15 +40,16 @@ record() { printf '%s\t%s\t%s\t%s\t%s\n' "$@" >>"$work/results.tsv"; } # TOOL JO
 
 # usage: measured TOOL JOB; runs `command`
 measured() {
-  local log=$work/log/$1.${2// /-} wall peak code
+  local log=$work/log/$1.${2// /-} wall processor peak code
   sync
   "$data" measure "$work/measured" "${command[@]}" >"$log" 2>&1 || {
     say "FAILED $1, $2: ${command[*]} (see $log)"
     tail -n 3 "$log" >&2
     return 1
   }
-  read -r wall peak code <"$work/measured"
+  read -r wall processor peak code <"$work/measured"
   record "$1" "$2" wall "$wall" s
+  record "$1" "$2" processor "$processor" s
   record "$1" "$2" peak "$peak" KiB
 }
 

@@ -27,7 +27,7 @@ BEGIN { columns = split(tools, tool, " ") }
   if (!(row in seen)) { seen[row] = 1; order[++rows] = row }
 }
 END {
-  unit["wall"] = "s"; unit["growth"] = "MB (mean)"; unit["peak"] = "MiB"
+  unit["wall"] = "s"; unit["processor"] = "s"; unit["growth"] = "MB (mean)"; unit["peak"] = "MiB"
   line = "| what | unit |"; rule = "|---|---|"
   for (i = 1; i <= columns; i++) { line = line " " tool[i] " |"; rule = rule "---|" }
   print line; print rule

@@ -27,7 +27,7 @@ usage: data VERB ...
   live-writer DB SECONDS     small transactions, as many as go, until the time is over
   small-files OUT COUNT      a tree of small files
   large-files OUT MIB        four files, half of the bytes incompressible
-  measure RESULT COMMAND...  run it; RESULT holds its seconds, peak KiB and exit code";
+  measure RESULT COMMAND...  run it; RESULT holds its seconds, processor seconds, peak KiB and exit code";
 
 fn main() -> Result<(), Box<dyn Error>> {
     let args: Vec<String> = std::env::args().skip(1).filter(|arg| arg != "--bench").collect();

@@ -1,4 +1,5 @@
-//! One command, measured: wall time, and the peak memory of it and its children together.
+//! One command, measured: wall time, and processor time and peak memory of it and its children
+//! together.
 
 use std::collections::HashMap;
 use std::error::Error;
@@ -11,6 +12,8 @@ use std::time::{Duration, Instant};
 /// What one run took.
 pub struct Measured {
     pub wall: Duration,
+    /// Of user and system, of all processes that were waited for.
+    pub processor: Duration,
     /// KiB; the greatest sum, at any moment, of the peaks of the processes alive then.
     pub peak: u64,
     pub exit: i32,
@@ -18,7 +21,8 @@ pub struct Measured {
 
 impl fmt::Display for Measured {
     fn fmt(&self, out: &mut fmt::Formatter) -> fmt::Result {
-        writeln!(out, "{:.3} {} {}", self.wall.as_secs_f64(), self.peak, self.exit)
+        let (wall, processor) = (self.wall.as_secs_f64(), self.processor.as_secs_f64());
+        writeln!(out, "{wall:.3} {processor:.2} {} {}", self.peak, self.exit)
     }
 }
 
@@ -34,7 +38,16 @@ pub fn run(program: &str, args: &[&str]) -> Result<Measured, Box<dyn Error>> {
         over.store(true, Ordering::Relaxed);
         (status, wall, watch.join().unwrap_or_default())
     });
-    Ok(Measured { wall, peak, exit: status?.code().unwrap_or(255) })
+    let processor = processor_time().ok_or("no processor time in /proc/self/stat")?;
+    Ok(Measured { wall, processor, peak, exit: status?.code().unwrap_or(255) })
+}
+
+/// What the children of this process took that have ended: fields 16 and 17 of proc_pid_stat(5).
+fn processor_time() -> Option<Duration> {
+    let stat = std::fs::read_to_string("/proc/self/stat").ok()?;
+    let mut fields = stat.rsplit_once(')')?.1.split_whitespace().skip(13);
+    let ticks = fields.next()?.parse::<u64>().ok()? + fields.next()?.parse::<u64>().ok()?;
+    Some(Duration::from_millis(ticks * 1000 / rustix::param::clock_ticks_per_second()))
 }
 
 fn watch(root: u32, over: &AtomicBool) -> u64 {
