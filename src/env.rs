@@ -9,11 +9,15 @@ pub use memory::memory_limit;
 pub use running::{Ended, Kept, Running};
 
 use crate::error::{Error, Kind, Result};
+use jiff::Timestamp;
+use jiff::civil::DateTime;
+use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 use std::ffi::OsStr;
 use std::fmt;
 use std::ops::Add;
 use std::process::Command;
+use std::str::FromStr;
 use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -56,13 +60,28 @@ fn nanoseconds(duration: Duration) -> i64 {
 impl fmt::Display for Time {
     /// For sentences: in the local time zone, which is stated, to the second.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match jiff::Timestamp::from_nanosecond(i128::from(self.0)) {
+        match Timestamp::from_nanosecond(i128::from(self.0)) {
             Ok(moment) => {
-                let local = moment.to_zoned(jiff::tz::TimeZone::system());
+                let local = moment.to_zoned(TimeZone::system());
                 write!(f, "{}", local.strftime("%Y-%m-%d %H:%M:%S %:z"))
             }
             Err(_) => write!(f, "{} ns", self.0),
         }
+    }
+}
+
+impl FromStr for Time {
+    type Err = Error;
+
+    /// The moment that a person wrote: RFC 3339, or a local date, with or without a time of day.
+    fn from_str(text: &str) -> Result<Self> {
+        let local = || text.parse::<DateTime>().ok()?.to_zoned(TimeZone::system()).ok();
+        let moment = text.parse::<Timestamp>().ok().or_else(|| Some(local()?.timestamp()));
+        let time = moment.and_then(|moment| i64::try_from(moment.as_nanosecond()).ok());
+        time.map(Time).ok_or_else(|| {
+            Error::new(Kind::InvalidInput, "understand the time", format!("{text:?}"))
+                .hint("write 2026-01-31, or 2026-01-31 12:00:00, or 2026-01-31T12:00:00Z")
+        })
     }
 }
 
@@ -160,7 +179,7 @@ struct SystemClock;
 
 impl Clock for SystemClock {
     fn now(&self) -> Time {
-        let now = jiff::Timestamp::now().as_nanosecond();
+        let now = Timestamp::now().as_nanosecond();
         Time(i64::try_from(now).unwrap_or(i64::MAX))
     }
 

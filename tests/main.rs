@@ -46,6 +46,7 @@ mod given_up;
 mod init;
 mod keys;
 mod readers;
+mod retention;
 mod room;
 mod single;
 mod tags;

@@ -17,3 +17,4 @@ pub mod tree;
 
 mod past;
 mod path;
+mod times;

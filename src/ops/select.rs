@@ -1,6 +1,8 @@
-//! Choosing snapshots: filters, `latest`, `latest~N`, id prefixes, and `SNAP:path`.
+//! Choosing snapshots: filters, `latest`, `latest~N`, `latest@TIME`, id prefixes, and `SNAP:path`.
 
 use super::path::is_within;
+use super::times::doubtful;
+use crate::env::Time;
 use crate::error::{Error, Kind, Result};
 use crate::format::snapshot::{Part, Snapshot};
 use crate::id::SnapshotId;
@@ -49,7 +51,7 @@ fn may_hold(part: &Part, path: &[u8]) -> bool {
 /// `SNAP` or `SNAP:path`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SnapshotPath {
-    /// `latest`, `latest~N`, or the beginning of an id.
+    /// `latest`, `latest~N`, `latest@TIME`, or the beginning of an id.
     pub snapshot: String,
     /// A path within the snapshot.
     pub path: Option<Vec<u8>>,
@@ -57,12 +59,33 @@ pub struct SnapshotPath {
 
 impl From<&[u8]> for SnapshotPath {
     fn from(text: &[u8]) -> Self {
-        let colon = text.iter().position(|byte| *byte == b':');
+        // There are colons in times, too.
+        let colon = match text.starts_with(b"latest@") {
+            true => text.windows(2).position(|pair| pair == b":/"),
+            false => text.iter().position(|byte| *byte == b':'),
+        };
         let (name, path) = match colon.and_then(|at| text.split_at_checked(at)) {
             Some((name, path)) => (name, path.get(1..).map(<[u8]>::to_vec)),
             None => (text, None),
         };
         SnapshotPath { snapshot: String::from_utf8_lossy(name).into_owned(), path }
+    }
+}
+
+impl SnapshotPath {
+    /// The same among the snapshots that were made by a time.
+    ///
+    /// # Errors
+    /// `InvalidInput` for anything but `latest` and `latest~N`.
+    pub fn made_by(self, time: &str) -> Result<Self> {
+        match self.snapshot.strip_prefix("latest") {
+            Some(back) if back.is_empty() || back.starts_with('~') => {
+                Ok(SnapshotPath { snapshot: format!("latest@{time}{back}"), ..self })
+            }
+            _ => Err(Error::new(Kind::InvalidInput, "find the snapshot", &self.snapshot)
+                .because(format!("it is named, and chosen by the time {time} as well"))
+                .hint("name `latest`, or a path in it as `latest:/PATH`, or leave the time out")),
+        }
     }
 }
 
@@ -104,48 +127,74 @@ pub fn find_all<'r>(
 /// Tag of a snapshot that was taken only because something was about to be replaced.
 pub const SAFETY_TAG: &str = "before-restore";
 
-/// The snapshot that `name` means. `latest` is none that was taken before a restore, unless there
+/// The snapshot that `name` means. `latest@TIME` is the newest that was made by then, by times that
+/// can be right. `latest` is none that was taken before a restore, unless there
 /// are no others: whoever restores `latest` again after a mishap does not mean what the mishap
 /// left.
 ///
 /// # Errors
-/// As for [`find`].
+/// As for [`find`], and `InvalidInput` for a time that is none.
 pub fn choose(snapshots: &Snapshots<'_>, name: &str) -> Result<StoredSnapshot> {
-    let chosen = match steps_back(name) {
-        Some(back) => latest(snapshots, back)?,
+    let (chosen, reason) = match Latest::parse(name)? {
+        Some(latest) => {
+            let until = latest.until.map(|until| format!("none of them was made by {until}"));
+            (latest.among(snapshots)?, until)
+        }
         None => match by_prefix(snapshots, name)? {
-            Some(id) => snapshots.get(id)?,
-            None => None,
+            Some(id) => (snapshots.get(id)?, None),
+            None => (None, None),
         },
     };
     chosen.map(Arc::unwrap_or_clone).ok_or_else(|| {
         Error::new(Kind::NotFound, "find the snapshot", name)
             .because(match snapshots.len() {
                 0 => "no snapshot passes the filters".to_owned(),
-                some => format!("it matches none of {some} snapshots"),
+                some => reason.unwrap_or_else(|| format!("it matches none of {some} snapshots")),
             })
             .hint("`icecore snapshots` lists them")
     })
 }
 
-/// How far back from the newest `latest` or `latest~N` means.
-fn steps_back(name: &str) -> Option<usize> {
-    match name.strip_prefix("latest")? {
-        "" => Some(0),
-        rest => rest.strip_prefix('~')?.parse().ok(),
-    }
+/// `latest`, `latest~N`, `latest@TIME` or `latest@TIME~N`.
+struct Latest {
+    /// Only what was made by then.
+    until: Option<Time>,
+    /// How many steps before the newest.
+    back: usize,
 }
 
-fn latest(snapshots: &Snapshots<'_>, back: usize) -> Result<Option<Arc<StoredSnapshot>>> {
-    let is_ordinary = |stored: &Result<Arc<StoredSnapshot>>| {
-        stored.as_ref().map_or(true, |stored| !stored.snapshot.tags.contains(SAFETY_TAG))
-    };
-    let mut ordinary = snapshots.iter().filter(is_ordinary).peekable();
-    match ordinary.peek() {
-        Some(_) => ordinary.nth(back),
-        None => snapshots.iter().nth(back),
+impl Latest {
+    /// What `name` means; nothing if it is no name of this form.
+    fn parse(name: &str) -> Result<Option<Self>> {
+        let Some(rest) = name.strip_prefix("latest") else { return Ok(None) };
+        let (until, back) = match rest.rsplit_once('~') {
+            Some((until, back)) => (until, back.parse().ok()),
+            None => (rest, Some(0)),
+        };
+        let Some(back) = back else { return Ok(None) };
+        match until.strip_prefix('@') {
+            Some(time) => Ok(Some(Latest { until: Some(time.parse()?), back })),
+            None if until.is_empty() => Ok(Some(Latest { until: None, back })),
+            None => Ok(None),
+        }
     }
-    .transpose()
+
+    fn among(&self, snapshots: &Snapshots<'_>) -> Result<Option<Arc<StoredSnapshot>>> {
+        let mut snapshots = snapshots.clone();
+        if let Some(until) = self.until {
+            let doubtful = doubtful(snapshots.keys(), until);
+            snapshots.retain(|key| !doubtful.contains(&key.id));
+        }
+        let is_ordinary = |stored: &Result<Arc<StoredSnapshot>>| {
+            stored.as_ref().map_or(true, |stored| !stored.snapshot.tags.contains(SAFETY_TAG))
+        };
+        let mut ordinary = snapshots.iter().filter(is_ordinary).peekable();
+        match ordinary.peek() {
+            Some(_) => ordinary.nth(self.back),
+            None => snapshots.iter().nth(self.back),
+        }
+        .transpose()
+    }
 }
 
 fn by_prefix(snapshots: &Snapshots<'_>, name: &str) -> Result<Option<SnapshotId>> {

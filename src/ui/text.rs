@@ -2,7 +2,6 @@
 
 use crate::env::Time;
 use jiff::Timestamp;
-use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 use std::fmt::Write;
 
@@ -60,13 +59,6 @@ pub fn rfc3339(time: Time) -> String {
         }
         Err(_) => time.to_string(),
     }
-}
-
-/// The moment that a person wrote: RFC 3339, or a local date, with or without a time of day.
-pub fn moment(text: &str) -> Option<Time> {
-    let local = || text.parse::<DateTime>().ok()?.to_zoned(TimeZone::system()).ok();
-    let moment = text.parse::<Timestamp>().ok().or_else(|| Some(local()?.timestamp()))?;
-    i64::try_from(moment.as_nanosecond()).ok().map(Time)
 }
 
 /// A duration: `0.123 s`, `12.3 s`, `2 min 5 s`.

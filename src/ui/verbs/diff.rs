@@ -20,7 +20,7 @@ use std::os::unix::ffi::OsStrExt;
 /// What `diff` takes.
 #[derive(Debug, Args)]
 pub struct DiffArgs {
-    /// The earlier one: `latest~1`, or the beginning of an id, and a path within it
+    /// The earlier one: `latest~1`, `latest@TIME`, or the beginning of an id, and a path within it
     #[arg(value_name = "SNAPSHOT[:PATH]")]
     pub before: OsString,
 

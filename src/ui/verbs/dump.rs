@@ -20,7 +20,7 @@ use std::path::{Path, PathBuf};
 /// What `dump` takes.
 #[derive(Debug, Args)]
 pub struct DumpArgs {
-    /// `latest`, `latest~N` or the beginning of an id; also SNAPSHOT:PATH
+    /// `latest`, `latest~N`, `latest@TIME` or the beginning of an id; also SNAPSHOT:PATH
     #[arg(value_name = "SNAPSHOT[:PATH]")]
     pub snapshot: OsString,
 

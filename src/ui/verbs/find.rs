@@ -23,7 +23,7 @@ pub struct FindArgs {
     #[arg(value_name = "PATTERN", required = true)]
     pub patterns: Vec<String>,
 
-    /// Look only in this snapshot; may be given several times
+    /// Look only in this snapshot, such as `latest` or `latest@TIME`; may be given several times
     #[arg(short, long = "snapshot", value_name = "SNAPSHOT")]
     pub snapshots: Vec<String>,
 
@@ -44,11 +44,11 @@ pub struct FindArgs {
     pub size_max: Option<u64>,
 
     /// Only what was modified at this time or later
-    #[arg(short = 'O', long, value_name = "TIME", value_parser = moment)]
+    #[arg(short = 'O', long, value_name = "TIME")]
     pub oldest: Option<Time>,
 
     /// Only what was modified at this time or before
-    #[arg(short = 'N', long, value_name = "TIME", value_parser = moment)]
+    #[arg(short = 'N', long, value_name = "TIME")]
     pub newest: Option<Time>,
 
     /// Show mode, owner, size and time, too
@@ -154,12 +154,4 @@ fn options(args: &FindArgs) -> FindOptions {
         older: args.newest,
         oldest_first: args.reverse,
     }
-}
-
-/// A moment: `2026-01-31`, `2026-01-31 12:00`, or RFC 3339 with its zone; without one, local.
-fn moment(text: &str) -> Result<Time> {
-    text::moment(text).ok_or_else(|| {
-        Error::new(Kind::InvalidInput, "understand the time", format!("{text:?}"))
-            .hint("write 2026-01-31, or 2026-01-31 12:00:00, or 2026-01-31T12:00:00Z")
-    })
 }

@@ -22,7 +22,7 @@ use std::path::{Path, PathBuf};
 /// What `ls` takes.
 #[derive(Debug, Args)]
 pub struct LsArgs {
-    /// `latest`, `latest~N` or the beginning of an id; also SNAPSHOT:PATH
+    /// `latest`, `latest~N`, `latest@TIME` or the beginning of an id; also SNAPSHOT:PATH
     #[arg(value_name = "SNAPSHOT[:PATH]")]
     pub snapshot: OsString,
 

@@ -19,16 +19,20 @@ use crate::ui::text;
 use clap::{Args, ValueEnum};
 use postgres::IntoArgs;
 use serde::Serialize;
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 /// What `restore` takes.
 #[derive(Debug, Args)]
 pub struct RestoreArgs {
-    /// `latest`, `latest~N` or the beginning of an id; with a path, only what stands there
-    #[arg(value_name = "SNAPSHOT[:PATH]")]
-    pub snapshot: OsString,
+    /// `latest`, `latest~N`, `latest@TIME` or the beginning of an id; with a path, only what stands there
+    #[arg(value_name = "SNAPSHOT[:PATH]", required_unless_present = "at")]
+    pub snapshot: Option<OsString>,
+
+    /// Restore the newest snapshot that was made by this time: 2026-01-31 12:00, local, or RFC 3339
+    #[arg(long, value_name = "TIME")]
+    pub at: Option<String>,
 
     /// The folder to restore into; made if it is not there
     #[arg(short, long, value_name = "FOLDER", required_unless_present = "into")]
@@ -107,6 +111,18 @@ pub enum OverwriteWhen {
     IfNewer,
 }
 
+impl RestoreArgs {
+    /// The snapshot that is meant, and the path in it.
+    fn wanted(&self) -> Result<SnapshotPath> {
+        let name = self.snapshot.as_deref().unwrap_or(OsStr::new("latest"));
+        let wanted = SnapshotPath::from(name.as_bytes());
+        match &self.at {
+            Some(time) => wanted.made_by(time),
+            None => Ok(wanted),
+        }
+    }
+}
+
 /// Restores.
 pub fn run(app: &App, args: &RestoreArgs) -> Result<Done> {
     match (&args.into.into, &args.target) {
@@ -144,7 +160,7 @@ fn nearest(path: &Path) -> Option<PathBuf> {
 }
 
 fn into_folder(app: &App, args: &RestoreArgs, target: &Path) -> Result<Done> {
-    let wanted = SnapshotPath::from(args.snapshot.as_bytes());
+    let wanted = args.wanted()?;
     let mut options = options(args)?;
     refuse_repository(app, target)?;
     let repository = app.repository()?;

@@ -20,7 +20,7 @@ use clap::Args;
 /// What `snapshots` takes.
 #[derive(Debug, Args)]
 pub struct SnapshotsArgs {
-    /// Only these: `latest`, `latest~N`, or the beginning of an id
+    /// Only these: `latest`, `latest~N`, `latest@TIME`, or the beginning of an id
     #[arg(value_name = "SNAPSHOT")]
     pub names: Vec<String>,
 

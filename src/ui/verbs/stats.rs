@@ -19,7 +19,7 @@ use serde::Serialize;
 /// What `stats` takes.
 #[derive(Debug, Args)]
 pub struct StatsArgs {
-    /// Only these: `latest`, `latest~N`, or the beginning of an id
+    /// Only these: `latest`, `latest~N`, `latest@TIME`, or the beginning of an id
     #[arg(value_name = "SNAPSHOT")]
     pub names: Vec<String>,
 

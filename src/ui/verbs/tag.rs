@@ -13,7 +13,7 @@ use std::collections::BTreeSet;
 /// What `tag` takes.
 #[derive(Debug, Args)]
 pub struct TagArgs {
-    /// The snapshots: `latest`, `latest~N`, or the beginning of an id; without any, all that pass
+    /// The snapshots: `latest`, `latest~N`, `latest@TIME`, or the beginning of an id; without any, all that pass
     /// the filters
     #[arg(value_name = "SNAPSHOT")]
     pub names: Vec<String>,

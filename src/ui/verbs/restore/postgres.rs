@@ -8,7 +8,6 @@ use crate::monitor::{Monitor, go_on};
 use crate::ops::backup::BackupOptions;
 use crate::ops::damage::record_damage;
 use crate::ops::restore::postgres::{IntoOptions, Prepared, Safety, prepare};
-use crate::ops::select::SnapshotPath;
 use crate::postgres::Pattern;
 use crate::repo::Reader;
 use crate::sink::postgres::{Connection, Filter, Form, Plan, Step, Strategy};
@@ -26,7 +25,6 @@ use rustix::io::Errno;
 use serde::Serialize;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
-use std::os::unix::ffi::OsStrExt;
 
 /// What `restore` takes about databases.
 #[derive(Debug, Args)]
@@ -110,7 +108,7 @@ impl IntoArgs {
 
 /// Shows what will be done, asks, and does it.
 pub fn run(app: &App, args: &RestoreArgs, url: &str) -> Result<Done> {
-    let wanted = SnapshotPath::from(args.snapshot.as_bytes());
+    let wanted = args.wanted()?;
     let repository = app.repository()?;
     let voice = app.progress()?;
     let stored = args.filter.one(&repository, &wanted.snapshot, &voice)?;
