@@ -87,7 +87,10 @@ pub use backend::{
 pub use crypto::{KdfCost, Secret};
 pub use format::{ObjectKind, snapshot::Snapshot};
 pub use id::SnapshotId;
-pub use repo::{Index, InitOptions, Reader, Repository, SnapshotKey, Snapshots, StoredSnapshot};
+pub use jiff::tz::TimeZone;
+pub use repo::{
+    Hold, Holds, Index, InitOptions, Reader, Repository, SnapshotKey, Snapshots, StoredSnapshot,
+};
 
 // Backing up: sources into a snapshot.
 pub use ops::backup::{BackupOptions, BackupReport, Level, ParentChoice, Parentage, backup};
@@ -102,5 +105,11 @@ pub use sink::files::{FilesOptions as FilesSinkOptions, FilesSink, Overwrite};
 
 // Checking, and giving snapshots up.
 pub use ops::check::{CheckOptions, CheckReport, Finding, ReadData, check};
-pub use ops::forget::{ForgetPlan, ForgetReport, forget, plan as plan_to_forget};
+pub use ops::forget::{
+    ForgetPlan, ForgetReport, JudgedGroup, PolicyPlan, forget, plan as plan_to_forget,
+    plan_by_policy,
+};
+pub use ops::retention::{
+    Age, Bound, Miss, PRESETS, Period, Policy, Preset, Reason, Rule, Verdict,
+};
 pub use ops::select::{Filter, choose as choose_snapshot};

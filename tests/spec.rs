@@ -80,6 +80,7 @@ fn record(name: &str) -> Option<(&'static str, &'static str)> {
         "note::Note" => ("08-snapshot/note", ""),
         "note::Remark" => ("08-snapshot/note", "/about/snapshot"),
         "note::TagChange" => ("08-snapshot/note-tags", "/about/tags"),
+        "note::Hold" => ("08-snapshot/note-hold", "/about/hold"),
         "note::Damage" => ("08-snapshot/note-damage", "/about/damage"),
         "note::Withdrawal" => ("08-snapshot/note-withdrawal", "/about/withdrawal"),
         "gc::Position" => ("08-snapshot/forgotten", "/position"),

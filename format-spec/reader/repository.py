@@ -3,6 +3,7 @@
 import functools
 import os
 import re
+import time
 from collections import defaultdict
 
 from blobs import DEPTH_MAX, open_blob, parse_segment
@@ -157,15 +158,17 @@ class Repository:
 
     def snapshots(self):
         """Live snapshots by their ids, with the tags that they have now."""
-        outcomes = self.records("snapshots", "outcome", self.names("forgotten"))
+        notes = self.records("notes", "note").values()
+        withdrawn = {id for note in notes for id in note["about"][1].get("notes", ())}
+        notes = [note["about"] for note in sorted(notes, key=lambda note: (note["at"], note["id"]))
+                 if note["id"] not in withdrawn]
+        held = {about["snapshot"].hex() for kind, about in notes
+                if kind == "hold" and time.time_ns() < about.get("until", 1 << 64)}
+        outcomes = self.records("snapshots", "outcome", set(self.names("forgotten")) - held)
         live = {name: fields for name, (kind, fields) in outcomes.items() if kind == "snapshot"
                 and not self.dead(fields["generation"], fields["id"], "snapshots")}
-        notes = self.records("notes", "note").values()
-        withdrawn = [id for note in notes if note["about"][0] == "withdrawal"
-                     for id in note["about"][1]["notes"]]
-        for note in sorted(notes, key=lambda note: (note["at"], note["id"])):
-            kind, change = note["about"]
-            if kind == "tags" and note["id"] not in withdrawn and change["snapshot"].hex() in live:
+        for kind, change in notes:
+            if kind == "tags" and change["snapshot"].hex() in live:
                 snapshot = live[change["snapshot"].hex()]
                 kept = set(snapshot["tags"]) - set(change["remove"])
                 snapshot["tags"] = sorted(kept | set(change["add"]))

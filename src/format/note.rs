@@ -31,6 +31,8 @@ pub enum About {
     Snapshot(Remark),
     /// A snapshot's tags were changed.
     Tags(TagChange),
+    /// A snapshot must stay.
+    Hold(Hold),
     /// Stored data that was found damaged: writers count on none of it.
     Damage(Damage),
     /// Earlier notes no longer hold.
@@ -43,10 +45,30 @@ pub enum About {
 pub struct Remark {
     /// The snapshot.
     pub snapshot: SnapshotId,
-    /// What: `verified`, `held`, ...
+    /// What: `verified`, ...
     pub topic: String,
     /// In words.
     pub text: String,
+}
+
+/// A snapshot must stay, whatever is given up, until the note is withdrawn or its time is over.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Hold {
+    /// The snapshot.
+    pub snapshot: SnapshotId,
+    /// Why, in words.
+    pub reason: String,
+    /// The first moment at which it need not stay any more; absent where only a withdrawal ends it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<Time>,
+}
+
+impl Hold {
+    /// Whether the snapshot must stay at this moment.
+    pub fn lasts(&self, now: Time) -> bool {
+        self.until.is_none_or(|until| now < until)
+    }
 }
 
 /// How a snapshot's tags were changed. Changes apply in the order of their time, then of their ids.

@@ -10,6 +10,7 @@ pub mod forget;
 pub mod ls;
 pub mod reach;
 pub mod restore;
+pub mod retention;
 pub mod select;
 pub mod series;
 pub mod stats;

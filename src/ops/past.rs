@@ -1,7 +1,10 @@
-//! What a snapshot is a state of: each database of a server, each source, and its series.
+//! What a snapshot is a state of: each database of a server, each source, and its series. The last
+//! state of something does not go by the way.
 
+use crate::error::{Error, Kind, Result};
 use crate::format::snapshot::{Part, PartKind, Snapshot};
 use crate::id::SeriesId;
+use crate::repo::Snapshots;
 use std::collections::HashSet;
 use std::fmt;
 
@@ -9,39 +12,53 @@ use std::fmt;
 #[derive(Clone, Debug)]
 pub(super) enum Past<'s> {
     /// A database, so far as the same of it was asked for.
-    Database {
-        host: &'s str,
-        path: &'s [u8],
-        scope: Vec<&'s str>,
-        name: &'s str,
-        /// Whether nothing is missing in its part: then the database may.
-        whole: bool,
-    },
+    Database { host: &'s str, path: &'s [u8], scope: Vec<&'s str>, name: &'s str, quality: Quality },
     /// A folder, a file, a stream, a server.
-    Source { host: &'s str, kind: PartKind, path: &'s [u8] },
+    Source { host: &'s str, kind: PartKind, path: &'s [u8], quality: Quality },
     /// All sources of a series together.
     Series(SeriesId),
 }
 
+/// How good a state is at least.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Quality {
+    /// There is one.
+    Any,
+    /// Nothing is missing in its part.
+    Complete,
+    /// Nothing in its part is damaged at its source, either.
+    Sound,
+}
+
+impl Quality {
+    /// What can be said of a part.
+    fn of(part: &Part) -> &'static [Quality] {
+        match (part.incomplete, part.tainted) {
+            (true, _) => &[Quality::Any],
+            (false, 1..) => &[Quality::Any, Quality::Complete],
+            (false, 0) => &[Quality::Any, Quality::Complete, Quality::Sound],
+        }
+    }
+}
+
 impl<'s> Past<'s> {
     /// All that a snapshot holds.
-    pub(super) fn of(snapshot: &'s Snapshot) -> Vec<Past<'s>> {
+    pub(super) fn of(snapshot: &'s Snapshot) -> impl Iterator<Item = Past<'s>> {
         let host = snapshot.host.as_str();
-        let parts = || snapshot.parts.iter();
-        let databases = parts().flat_map(|part| databases(host, part));
-        let sources = parts().map(|part| Past::Source { host, kind: part.kind, path: &part.path });
-        databases.chain(sources).chain([Past::Series(snapshot.series)]).collect()
-    }
-
-    /// Whether one of these is it, too, and no less of it.
-    pub(super) fn is_among(&self, all: &HashSet<PastId>) -> bool {
-        let whole = match self.clone() {
-            Past::Database { host, path, scope, name, .. } => {
-                Past::Database { host, path, scope, name, whole: true }
-            }
-            past => past,
-        };
-        all.contains(&self.id()) || all.contains(&whole.id())
+        let of_parts = snapshot.parts.iter().flat_map(move |part| {
+            let path = part.path.as_slice();
+            Quality::of(part).iter().flat_map(move |quality| {
+                let databases = part.databases().map(move |name| Past::Database {
+                    host,
+                    path,
+                    scope: part.scope().collect(),
+                    name,
+                    quality: *quality,
+                });
+                databases.chain([Past::Source { host, kind: part.kind, path, quality: *quality }])
+            })
+        });
+        of_parts.chain([Past::Series(snapshot.series)])
     }
 
     /// Names it: what it is, however long its words are.
@@ -52,13 +69,13 @@ impl<'s> Past<'s> {
             text.extend(field);
         };
         match self {
-            Past::Database { host, path, scope, name, whole } => {
-                add(&[0, u8::from(*whole)]);
+            Past::Database { host, path, scope, name, quality } => {
+                add(format!("database {quality:?}").as_bytes());
                 [host.as_bytes(), path, name.as_bytes()].into_iter().for_each(&mut add);
                 scope.iter().for_each(|word| add(word.as_bytes()));
             }
-            Past::Source { host, kind, path } => {
-                add(format!("source {kind:?}").as_bytes());
+            Past::Source { host, kind, path, quality } => {
+                add(format!("source {kind:?} {quality:?}").as_bytes());
                 [host.as_bytes(), path].into_iter().for_each(&mut add);
             }
             Past::Series(series) => add(series.to_string().as_bytes()),
@@ -71,25 +88,66 @@ impl<'s> Past<'s> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct PastId([u8; 32]);
 
-fn databases<'s>(host: &'s str, part: &'s Part) -> impl Iterator<Item = Past<'s>> {
-    part.databases().map(move |name| Past::Database {
-        host,
-        path: &part.path,
-        scope: part.scope().collect(),
-        name,
-        whole: !part.incomplete,
-    })
+/// All that some snapshots hold.
+#[derive(Default)]
+pub(super) struct Pasts(HashSet<PastId>);
+
+impl Pasts {
+    /// All that these hold.
+    pub(super) fn of(snapshots: &Snapshots<'_>) -> Result<Self> {
+        let mut all = Pasts::default();
+        for stored in snapshots.iter() {
+            all.add(&stored?.snapshot);
+        }
+        Ok(all)
+    }
+
+    pub(super) fn add(&mut self, snapshot: &Snapshot) {
+        self.0.extend(Past::of(snapshot).map(|past| past.id()));
+    }
+
+    /// Something that a snapshot holds and none of these does.
+    pub(super) fn lack<'s>(&self, snapshot: &'s Snapshot) -> Option<Past<'s>> {
+        Past::of(snapshot).find(|past| !self.0.contains(&past.id()))
+    }
+}
+
+/// Of each series, source and database something has to be left, as good as what goes.
+pub(super) fn refuse_last(goes: &Snapshots<'_>, stays: &Snapshots<'_>) -> Result<()> {
+    let stays = Pasts::of(stays)?;
+    for stored in goes.iter() {
+        let snapshot = &stored?.snapshot;
+        if let Some(lost) = stays.lack(snapshot) {
+            return Err(Error::new(Kind::Refused, "forget", snapshot.id.short())
+                .because(format!("it is the {lost}"))
+                .hint("`--force` gives it up all the same"));
+        }
+    }
+    Ok(())
 }
 
 impl fmt::Display for Past<'_> {
+    /// The last snapshot of it, in words.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let text = String::from_utf8_lossy;
         match self {
-            Past::Database { host, path, name, .. } => {
-                write!(f, "database {name} in {} from {host}", text(path))
+            Past::Database { host, path, name, quality, .. } => {
+                write!(f, "last {quality} of database {name} in {} from {host}", text(path))
             }
-            Past::Source { host, path, .. } => write!(f, "{} from {host}", text(path)),
-            Past::Series(_) => f.write_str("its sources"),
+            Past::Source { host, path, quality, .. } => {
+                write!(f, "last {quality} of {} from {host}", text(path))
+            }
+            Past::Series(_) => f.write_str("last snapshot of its sources"),
         }
+    }
+}
+
+impl fmt::Display for Quality {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Quality::Any => "snapshot",
+            Quality::Complete => "complete snapshot",
+            Quality::Sound => "undamaged snapshot",
+        })
     }
 }

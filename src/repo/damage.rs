@@ -4,7 +4,7 @@
 use super::{BlobLocation, Index, Reader, Repository};
 use crate::backend::Handle;
 use crate::error::{Error, Kind, Result};
-use crate::format::note::{About, Damage, Note, Withdrawal};
+use crate::format::note::{About, Damage, Withdrawal};
 use crate::id::{NoteId, PackId};
 use crate::limits::NOTE_DAMAGE_MAX;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -107,11 +107,6 @@ impl Repository {
         if withdrawn.is_empty() {
             return Ok(());
         }
-        self.put_note(About::Withdrawal(Withdrawal { notes: withdrawn }))
-    }
-
-    fn put_note(&self, about: About) -> Result<()> {
-        let note = Note { id: NoteId(self.env().random()?), at: self.env().now(), about };
-        self.put_record(&Handle::note(note.id), &note).map(drop)
+        self.put_note(About::Withdrawal(Withdrawal { notes: withdrawn })).map(drop)
     }
 }

@@ -1,21 +1,52 @@
-//! Giving up what cannot be read, or is not there any more.
+//! Giving snapshots up, and what cannot be read or is not there any more.
 
-use super::Repository;
+use super::{Repository, SnapshotKey};
 use crate::backend::Handle;
 use crate::error::Result;
 use crate::format::gc::{Forgotten, Position};
 use crate::id::SnapshotId;
 
+/// What became of the objects of snapshots that have a mark.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Removed {
+    /// How many the store did not let go.
+    pub retained: u64,
+    /// How many stay, and their snapshots with them, since somebody holds them.
+    pub held: u64,
+}
+
 impl Repository {
-    /// Gives up a snapshot that cannot be read, so that nobody knows its place; false if the store
-    /// keeps its object.
-    pub fn forget_unread(&self, id: SnapshotId) -> Result<bool> {
-        let handle = Handle::forgotten(id);
-        if self.find_record::<Forgotten>(&handle)?.is_none() {
-            let mark = Forgotten { id, position: None, first: None, at: self.env().now() };
-            self.put_record(&handle, &mark)?;
+    /// Gives a snapshot up; false if its object stays. A store that refuses deletion loses nothing
+    /// by it.
+    pub fn forget(&self, snapshot: &SnapshotKey) -> Result<bool> {
+        self.mark_forgotten(snapshot)?;
+        Ok(self.remove_forgotten(&[snapshot.id])? == Removed::default())
+    }
+
+    /// Marks a snapshot as given up. It is gone then, unless it is held.
+    pub fn mark_forgotten(&self, snapshot: &SnapshotKey) -> Result<()> {
+        let SnapshotKey { id, series, sequence, hash, .. } = *snapshot;
+        self.mark(id, Some(Position { series, sequence, hash: Some(hash) }))
+    }
+
+    /// The same of one that cannot be read, so that nobody knows its place.
+    pub fn mark_unread(&self, id: SnapshotId) -> Result<()> {
+        self.mark(id, None)
+    }
+
+    /// Removes the objects of snapshots that have a mark, but not of those that are held: after the
+    /// marks, since whoever holds a snapshot looks for its mark after that.
+    pub fn remove_forgotten(&self, ids: &[SnapshotId]) -> Result<Removed> {
+        let holds = self.holds()?;
+        let mut removed = Removed::default();
+        for id in ids {
+            match holds.of(*id).is_empty() {
+                true if self.backend().delete(&Handle::snapshot(*id)).is_ok() => {}
+                true => removed.retained += 1,
+                false => removed.held += 1,
+            }
         }
-        Ok(self.backend().delete(&Handle::snapshot(id)).is_ok())
+        Ok(removed)
     }
 
     /// Gives up a place in a series where nothing is any more, and all numbers before it from
@@ -28,5 +59,14 @@ impl Repository {
             at: self.env().now(),
         };
         self.put_record(&Handle::forgotten(mark.id), &mark).map(drop)
+    }
+
+    fn mark(&self, id: SnapshotId, position: Option<Position>) -> Result<()> {
+        let handle = Handle::forgotten(id);
+        if self.find_record::<Forgotten>(&handle)?.is_none() {
+            let mark = Forgotten { id, position, first: None, at: self.env().now() };
+            self.put_record(&handle, &mark)?;
+        }
+        Ok(())
     }
 }

@@ -1,4 +1,4 @@
-//! Notes that hold: all that can be read but those that were withdrawn.
+//! Notes: those that hold, which are all that can be read but those that were withdrawn; new ones.
 
 use super::Repository;
 use crate::backend::Handle;
@@ -46,6 +46,14 @@ impl Repository {
         }
         notes.retain(|id, _| !withdrawn.contains(id));
         Ok(notes)
+    }
+
+    /// Notes something under a new id.
+    pub(super) fn put_note(&self, about: About) -> Result<NoteId> {
+        let id = NoteId(self.env().random()?);
+        let note = Note { id, at: self.env().now(), about };
+        self.put_record(&Handle::note(id), &note)?;
+        Ok(id)
     }
 }
 

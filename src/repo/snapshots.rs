@@ -1,10 +1,10 @@
-//! Outcomes of writers, snapshots among them: reading them one after the other, and giving
-//! snapshots up.
+//! Outcomes of writers, snapshots among them, read one after the other, and the marks of those that
+//! were given up.
 
-use super::{Repository, SnapshotKey};
+use super::Repository;
 use crate::backend::{Handle, Listed};
 use crate::error::{Error, Kind, Result};
-use crate::format::gc::{Forgotten, Position};
+use crate::format::gc::Forgotten;
 use crate::format::snapshot::Outcome;
 use crate::format::{ObjectKind, fault};
 use crate::id::SnapshotId;
@@ -15,7 +15,7 @@ use std::collections::{BTreeMap, HashSet};
 pub type StoredOutcome = (Outcome, [u8; 32], u64);
 
 impl Repository {
-    /// Hands out every outcome that was not given up, readable or not, with hash and length. In
+    /// Hands out every outcome that was not given up or is held, readable or not, with hash and length. In
     /// memory at once is one of them, and what was fetched ahead.
     ///
     /// # Errors
@@ -31,7 +31,10 @@ impl Repository {
             .filter_map(|object| Some((object.handle.snapshot_id()?, object)))
             .collect();
         let forgotten = self.forgotten_ids()?;
-        listed.retain(|id, _| !forgotten.contains(id));
+        if listed.keys().any(|id| forgotten.contains(id)) {
+            let holds = self.holds()?;
+            listed.retain(|id, _| !forgotten.contains(id) || !holds.of(*id).is_empty());
+        }
         let (ids, listed): (Vec<SnapshotId>, Vec<Listed>) = listed.into_iter().unzip();
         let sizes: Vec<u64> = listed.iter().map(|object| object.size).collect();
         let records = self.get_records::<Outcome>(listed);
@@ -74,23 +77,6 @@ impl Repository {
         ids.iter().zip(self.get_records(wanted)).map(|(id, (handle, record))| {
             (*id, record.and_then(|record| proved(*id, &handle, record)))
         })
-    }
-
-    /// Gives a snapshot up: first `forgotten/<S>`, then the snapshot may go. A store that
-    /// refuses deletion loses nothing by it; false then.
-    pub fn forget(&self, snapshot: &SnapshotKey) -> Result<bool> {
-        let SnapshotKey { id, series, sequence, hash, .. } = *snapshot;
-        let mark = Forgotten {
-            id,
-            position: Some(Position { series, sequence, hash: Some(hash) }),
-            first: None,
-            at: self.env().now(),
-        };
-        let handle = Handle::forgotten(id);
-        if self.find_record::<Forgotten>(&handle)?.is_none() {
-            self.put_record(&handle, &mark)?;
-        }
-        Ok(self.backend().delete(&Handle::snapshot(id)).is_ok())
     }
 
     /// The marks of snapshots that were given up. What cannot be read goes to `trouble`: its

@@ -1,11 +1,10 @@
 //! Tags of snapshots as they are now: those that each was made with, and what notes have changed.
 
 use super::{Repository, SnapshotKey, StoredSnapshot};
-use crate::backend::Handle;
 use crate::error::Result;
 use crate::format::note::{About, Note, TagChange};
 use crate::format::snapshot::Snapshot;
-use crate::id::{NoteId, SnapshotId};
+use crate::id::SnapshotId;
 use std::collections::{BTreeSet, HashMap};
 
 impl Repository {
@@ -19,9 +18,7 @@ impl Repository {
         if change.remove.is_empty() && change.add.is_empty() {
             return Ok(false);
         }
-        let id = NoteId(self.env().random()?);
-        let note = Note { id, at: self.env().now(), about: About::Tags(change) };
-        self.put_record(&Handle::note(id), &note)?;
+        self.put_note(About::Tags(change))?;
         Ok(true)
     }
 

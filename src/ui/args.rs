@@ -1,8 +1,8 @@
 //! The command line: what every command takes, and which commands there are.
 
 use super::verbs::{
-    backup, cat, check, completions, demo, diff, dump, find, forget, init, key, ls, man, restore,
-    snapshots, stats, tag,
+    backup, cat, check, completions, demo, diff, dump, find, forget, hold, init, key, ls, man,
+    restore, snapshots, stats, tag,
 };
 use clap::{ArgAction, Args, Parser, Subcommand};
 use std::path::PathBuf;
@@ -84,8 +84,15 @@ pub enum Verb {
     Check(check::CheckArgs),
     /// Show what snapshots hold and cost
     Stats(stats::StatsArgs),
-    /// Give snapshots up
+    /// Give snapshots up: those that are named, or those that no rule keeps
     Forget(forget::ForgetArgs),
+    /// Hold snapshots, so that nothing gives them up
+    ///
+    /// `forget` refuses to give up a snapshot that is held, and no rule takes it, until it is released or the
+    /// hold is over. Several may hold the same snapshot, each for a reason of their own.
+    Hold(hold::HoldArgs),
+    /// End holds of snapshots
+    Release(hold::ReleaseArgs),
     /// Change the tags of snapshots
     Tag(tag::TagArgs),
     /// List, add, remove and change passwords and key files

@@ -51,8 +51,6 @@ const fn instead(word: &'static str, what: &'static str) -> Word {
 
 const NO_CACHE: &str = "there is no cache on this machine";
 const NO_LOCKS: &str = "there are no locks: backups, checks and restores run beside each other";
-const NO_RETENTION: &str = "retention is not there yet; `icecore forget` takes ids, or \
-                            `latest~N`, and `icecore snapshots` shows them";
 const NO_PRUNE: &str = "space is not given back yet: `icecore forget` gives snapshots up, and \
                         their data stays";
 const NO_NETWORK: &str = "object stores, SFTP and WebDAV are not there yet: a repository lies in \
@@ -171,26 +169,7 @@ pub const FLAGS: &[Word] = &[
     instead("--insecure-no-password", NO_PLAIN),
     instead("--new-insecure-no-password", NO_PLAIN),
     instead("--from-repo", "there is no copy between repositories yet; see `icecore copy`"),
-    instead("--keep-last", NO_RETENTION),
-    instead("--keep-hourly", NO_RETENTION),
-    instead("--keep-daily", NO_RETENTION),
-    instead("--keep-weekly", NO_RETENTION),
-    instead("--keep-monthly", NO_RETENTION),
-    instead("--keep-yearly", NO_RETENTION),
-    instead("--keep-tag", NO_RETENTION),
-    instead("--keep-within", NO_RETENTION),
-    instead("--keep-within-hourly", NO_RETENTION),
-    instead("--keep-within-daily", NO_RETENTION),
-    instead("--keep-within-weekly", NO_RETENTION),
-    instead("--keep-within-monthly", NO_RETENTION),
-    instead("--keep-within-yearly", NO_RETENTION),
-    instead("--keep-id", NO_RETENTION),
-    instead("--group-by", NO_RETENTION).of("forget"),
-    instead("-l", NO_RETENTION).of("forget"),
-    instead("-d", NO_RETENTION).of("forget"),
-    instead("-w", NO_RETENTION).of("forget"),
-    instead("-m", NO_RETENTION).of("forget"),
-    instead("-y", NO_RETENTION).of("forget"),
+    instead("--keep-id", "`icecore hold SNAPSHOT --reason TEXT` keeps it until it is released"),
     instead(
         "--unsafe-allow-remove-all",
         "name the snapshots; the last one of its sources goes with --force",

@@ -1,11 +1,18 @@
-//! `forget`: gives snapshots up.
+//! `forget`: gives snapshots up, those that are named or those that no rule keeps.
 
 use super::filter::FilterArgs;
+use super::groups::GroupKey;
+use super::keep::KeepArgs;
+use super::verdicts;
 use super::views::SnapshotView;
-use crate::error::Result;
+use crate::error::{Error, Kind, Result};
+use crate::format::snapshot::Snapshot;
 use crate::id::SnapshotId;
 use crate::monitor::Monitor;
-use crate::ops::forget::{ForgetPlan, forget, forget_gaps, gaps, plan};
+use crate::ops::forget::{
+    ForgetPlan, ForgetReport, PolicyPlan, forget, forget_gaps, gaps, plan, plan_by_policy,
+};
+use crate::ops::retention::Policy;
 use crate::ops::series::Gap;
 use crate::repo::Repository;
 use crate::ui::app::App;
@@ -19,10 +26,13 @@ use serde::Serialize;
 /// What `forget` takes.
 #[derive(Debug, Args)]
 pub struct ForgetArgs {
-    /// The snapshots: `latest`, `latest~N`, or the beginning of an id; the full id of one that cannot be
-    /// read
-    #[arg(value_name = "SNAPSHOT", required_unless_present_any = ["gaps", "writer"])]
+    /// The snapshots: `latest`, `latest~N`, `latest@TIME`, or the beginning of an id; the full id of one
+    /// that cannot be read; without any, all that the --keep rules do not keep
+    #[arg(value_name = "SNAPSHOT")]
     pub names: Vec<String>,
+
+    #[command(flatten)]
+    pub keep: KeepArgs,
 
     /// Give up what is missing in a series, so that `check` no longer misses it
     #[arg(long)]
@@ -32,7 +42,8 @@ pub struct ForgetArgs {
     #[arg(long, value_name = "ID", conflicts_with_all = ["names", "gaps"])]
     pub writer: Option<String>,
 
-    /// Give up the last snapshot of its sources, too, and one that only cannot be read just now
+    /// Give up the last snapshot of its sources, too, and one that only cannot be read just now; never
+    /// one that is held
     #[arg(long)]
     pub force: bool,
 
@@ -44,8 +55,32 @@ pub struct ForgetArgs {
     pub filter: FilterArgs,
 }
 
+impl ForgetArgs {
+    /// The policy, if there is one, which takes the place of names and of a writer.
+    fn policy(&self) -> Result<Option<Policy>> {
+        let wrong = |reason: &str, hint: &str| {
+            Err(Error::new(Kind::InvalidInput, "forget", "snapshots").because(reason).hint(hint))
+        };
+        let policy = self.keep.policy()?;
+        let is_named = !self.names.is_empty() || self.writer.is_some();
+        match (&policy, is_named) {
+            (None, false) if !self.gaps => wrong(
+                "none is named, and no rule says which to keep",
+                "name some, or use --policy, --keep-last, --keep-daily, --keep-within ...; \
+                 `icecore help forget` lists the rules",
+            ),
+            (Some(_), true) => wrong(
+                "they are named, and rules say which to keep as well",
+                "do one after the other; a filter such as --host or --path goes with rules",
+            ),
+            _ => Ok(policy),
+        }
+    }
+}
+
 /// Gives snapshots up.
 pub fn run(app: &App, args: &ForgetArgs) -> Result<Done> {
+    let policy = args.policy()?;
     let repository = app.repository()?;
     if let Some(id) = &args.writer {
         return fence(app, &repository, id, args.dry_run);
@@ -54,30 +89,37 @@ pub fn run(app: &App, args: &ForgetArgs) -> Result<Done> {
     let mut out = Out::new();
     let mut incomplete = false;
     if !args.names.is_empty() {
-        let plan = plan(&repository, &args.names, &args.filter.filter()?, args.force)?;
-        for error in &plan.troubles {
-            voice.trouble(error);
-        }
-        incomplete = !plan.troubles.is_empty();
+        let filter = args.filter.filter()?;
+        let plan = plan(&repository, &args.names, &filter, args.force)?;
         // Records cannot be read once they are given up.
         let lines = match app.global.json {
             true => json(&plan, &mut out).map(|()| Vec::new())?,
             false => lines(&plan, args.dry_run)?,
         };
-        let retained = if args.dry_run { 0 } else { give_up(&repository, &plan, &voice)? };
-        match app.global.json {
-            true => out.json("summary", &ForgetSummary::of(&plan, retained, args.dry_run))?,
-            false if app.talks() || args.dry_run => {
-                lines.iter().try_for_each(|line| out.line(line))?;
-            }
-            false => {}
-        }
+        let forgetting = Forgetting { app, repository: &repository, voice: &voice, args };
+        incomplete = forgetting.finish(&plan, &lines, &mut out)?;
         if !plan.unreadable.is_empty() && !args.gaps {
             voice.warn(
                 "nobody knows its place in its series; if `check` misses something there, \
                  `icecore forget --gaps` gives it up",
             );
         }
+    }
+    if let Some(policy) = policy {
+        let filter = args.filter.filter()?;
+        let key = |snapshot: &Snapshot| GroupKey::of(snapshot, &args.keep.group_by);
+        let PolicyPlan { plan, groups } =
+            plan_by_policy(&repository, &policy, &args.keep.zone()?, &filter, key, args.force)?;
+        if groups.is_empty() && !args.filter.is_empty() {
+            voice.warn("no snapshot passes the filters");
+        }
+        match app.global.json {
+            true => verdicts::json(&groups, &mut out)?,
+            false if app.talks() || args.dry_run => verdicts::tables(&groups, &mut out)?,
+            false => {}
+        }
+        let forgetting = Forgetting { app, repository: &repository, voice: &voice, args };
+        incomplete = forgetting.finish(&plan, &[summary(&plan, args.dry_run)], &mut out)?;
     }
     if args.gaps {
         let gaps = gaps(&repository)?;
@@ -90,15 +132,51 @@ pub fn run(app: &App, args: &ForgetArgs) -> Result<Done> {
     Ok(Done::incomplete_if(incomplete))
 }
 
-fn give_up(repository: &Repository, plan: &ForgetPlan<'_>, voice: &Progress) -> Result<u64> {
-    let retained = forget(repository, plan, voice)?.retained;
-    if retained > 0 {
-        voice.warn(&format!(
-            "the store keeps {}; they count as given up all the same",
-            text::count(retained, "snapshot")
-        ));
+/// A run of `forget`.
+struct Forgetting<'a> {
+    app: &'a App,
+    repository: &'a Repository,
+    voice: &'a Progress,
+    args: &'a ForgetArgs,
+}
+
+impl Forgetting<'_> {
+    /// Does what a plan says, and tells of it; whether there are snapshots that cannot be read.
+    fn finish(&self, plan: &ForgetPlan<'_>, lines: &[String], out: &mut Out) -> Result<bool> {
+        let dry_run = self.args.dry_run;
+        for error in &plan.troubles {
+            self.voice.trouble(error);
+        }
+        let report = match dry_run {
+            true => ForgetReport::default(),
+            false => self.give_up(plan)?,
+        };
+        match self.app.global.json {
+            true => out.json("summary", &ForgetSummary::of(plan, &report, dry_run))?,
+            false if self.app.talks() || dry_run => {
+                lines.iter().try_for_each(|line| out.line(line))?;
+            }
+            false => {}
+        }
+        Ok(!plan.troubles.is_empty())
     }
-    Ok(retained)
+
+    fn give_up(&self, plan: &ForgetPlan<'_>) -> Result<ForgetReport> {
+        let report = forget(self.repository, plan, self.voice)?;
+        if report.retained > 0 {
+            self.voice.warn(&format!(
+                "the store keeps {}; they count as given up all the same",
+                text::count(report.retained, "snapshot")
+            ));
+        }
+        if report.held > 0 {
+            self.voice.warn(&format!(
+                "{} of them stay until they are released: somebody held them just now",
+                report.held
+            ));
+        }
+        Ok(report)
+    }
 }
 
 /// Gives a writer up, which the user says is stopped.
@@ -160,9 +238,14 @@ fn lines(plan: &ForgetPlan<'_>, dry_run: bool) -> Result<Vec<String>> {
     }
     let unreadable = plan.unreadable.iter();
     lines.extend(unreadable.map(|id| format!("{verb} {id}, which cannot be read")));
-    let ForgetSummary { forgotten, kept, .. } = ForgetSummary::of(plan, 0, dry_run);
-    lines.push(format!("{verb} {}, kept {kept}", text::count(forgotten, "snapshot")));
+    lines.push(summary(plan, dry_run));
     Ok(lines)
+}
+
+fn summary(plan: &ForgetPlan<'_>, dry_run: bool) -> String {
+    let (verb, kept) = if dry_run { ("would forget", "keep") } else { ("forgot", "kept") };
+    let summary = ForgetSummary::of(plan, &ForgetReport::default(), dry_run);
+    format!("{verb} {}, {kept} {}", text::count(summary.forgotten, "snapshot"), summary.kept)
 }
 
 /// What goes, as JSON lines.
@@ -185,15 +268,17 @@ struct ForgetSummary {
     forgotten: u64,
     kept: u64,
     retained_by_store: u64,
+    held_meanwhile: u64,
     dry_run: bool,
 }
 
 impl ForgetSummary {
-    fn of(plan: &ForgetPlan<'_>, retained_by_store: u64, dry_run: bool) -> Self {
+    fn of(plan: &ForgetPlan<'_>, report: &ForgetReport, dry_run: bool) -> Self {
         ForgetSummary {
             forgotten: (plan.forget.len() + plan.unreadable.len()) as u64,
             kept: (plan.keep.len() + plan.troubles.len()) as u64,
-            retained_by_store,
+            retained_by_store: report.retained,
+            held_meanwhile: report.held,
             dry_run,
         }
     }

@@ -4,7 +4,7 @@ use super::views::{SnapshotView, source_name};
 use crate::error::Result;
 use crate::format::snapshot::Snapshot;
 use crate::id::SnapshotId;
-use crate::repo::{Snapshots, StoredSnapshot};
+use crate::repo::{Holds, Snapshots, StoredSnapshot};
 use crate::ui::text;
 use clap::ValueEnum;
 use serde::Serialize;
@@ -41,7 +41,8 @@ pub struct GroupKey {
 }
 
 impl GroupKey {
-    fn of(snapshot: &Snapshot, by: &[GroupBy]) -> Self {
+    /// What a snapshot has in common with others of its group.
+    pub fn of(snapshot: &Snapshot, by: &[GroupBy]) -> Self {
         let sources = || snapshot.sources().iter().map(source_name).collect();
         GroupKey {
             hostname: by.contains(&GroupBy::Host).then(|| snapshot.host.clone()),
@@ -53,15 +54,16 @@ impl GroupKey {
 
 /// A group.
 pub struct Group<'r> {
-    key: GroupKey,
+    /// What they have in common.
+    pub key: GroupKey,
     /// The snapshots, the newest first.
     pub snapshots: Snapshots<'r>,
 }
 
-impl Group<'_> {
-    /// What it has in common, in words; nothing if that is not asked for.
+impl GroupKey {
+    /// The group in words; nothing if nothing in common is asked for.
     pub fn title(&self) -> Option<String> {
-        let GroupKey { hostname, paths, tags } = &self.key;
+        let GroupKey { hostname, paths, tags } = self;
         let listed = |what: &str, names: &Vec<String>| match names.is_empty() {
             true => format!("no {what}"),
             false => format!("{what} {}", names.join(", ")),
@@ -112,8 +114,11 @@ pub struct GroupView<'s> {
 
 impl<'s> GroupView<'s> {
     /// The view of a group whose records are these.
-    pub fn new(group: &'s Group<'_>, snapshots: &'s [StoredSnapshot]) -> Self {
-        let snapshots = snapshots.iter().rev().map(|stored| SnapshotView::from(&stored.snapshot));
+    pub fn new(group: &'s Group<'_>, snapshots: &'s [StoredSnapshot], holds: &'s Holds) -> Self {
+        let view = |stored: &'s StoredSnapshot| {
+            SnapshotView::from(&stored.snapshot).held(holds.of(stored.snapshot.id))
+        };
+        let snapshots = snapshots.iter().rev().map(view);
         GroupView { group_key: &group.key, snapshots: snapshots.collect() }
     }
 }

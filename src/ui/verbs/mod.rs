@@ -9,6 +9,7 @@ pub mod diff;
 pub mod dump;
 pub mod find;
 pub mod forget;
+pub mod hold;
 pub mod init;
 pub mod key;
 pub mod ls;
@@ -21,9 +22,11 @@ pub mod tag;
 mod filter;
 mod from;
 mod groups;
+mod keep;
 mod patterns;
 mod postgres;
 mod sources;
+mod verdicts;
 mod views;
 
 use super::app::App;
@@ -48,6 +51,8 @@ pub fn run(app: &App, verb: &Verb) -> Result<Done> {
         Verb::Ls(args) => ls::run(app, args),
         Verb::Dump(args) => dump::run(app, args),
         Verb::Forget(args) => forget::run(app, args),
+        Verb::Hold(args) => hold::run(app, args),
+        Verb::Release(args) => hold::release(app, args),
         Verb::Tag(args) => tag::run(app, args),
         Verb::Key(verb) => key::run(app, verb),
         Verb::Cat(verb) => cat::run(app, verb),

@@ -8,7 +8,7 @@ use crate::error::Result;
 use crate::format::snapshot::{Part, Snapshot};
 use crate::limits::CLOCK_TOLERANCE;
 use crate::monitor::Monitor;
-use crate::repo::Snapshots;
+use crate::repo::{Hold, Holds, Snapshots};
 use crate::ui::app::App;
 use crate::ui::exit::Done;
 use crate::ui::out::Out;
@@ -52,33 +52,37 @@ pub fn run(app: &App, args: &SnapshotsArgs) -> Result<Done> {
         keep_latest(&mut shown, by, number)?;
     }
     let groups = groups(&shown, &args.group_by)?;
+    let holds = repository.holds()?;
     let mut out = Out::new();
     match (app.global.json, args.group_by.is_empty()) {
         (true, true) => {
             for stored in shown.iter().rev() {
-                out.json("snapshot", &SnapshotView::from(&stored?.snapshot))?;
+                let snapshot = &stored?.snapshot;
+                let view = SnapshotView::from(snapshot).held(holds.of(snapshot.id));
+                out.json("snapshot", &view)?;
             }
         }
         (true, false) => {
             for group in &groups {
-                out.json("group", &GroupView::new(group, &group.snapshots.all()?))?;
+                out.json("group", &GroupView::new(group, &group.snapshots.all()?, &holds))?;
             }
         }
-        (false, _) => print(&groups, args.compact, &mut out)?,
+        (false, _) => print(&groups, &holds, args.compact, &mut out)?,
     }
     out.finish()?;
     Ok(Done::incomplete_if(unreadable))
 }
 
-fn print(groups: &[Group<'_>], compact: bool, out: &mut Out) -> Result<()> {
+fn print(groups: &[Group<'_>], holds: &Holds, compact: bool, out: &mut Out) -> Result<()> {
     let head = if compact { &HEAD_COMPACT[..] } else { &HEAD[..] };
     for group in groups {
-        if let Some(title) = group.title() {
+        if let Some(title) = group.key.title() {
             out.prose(&title)?;
         }
-        let mut table = Columns::new(head, &[4, 5]).keeping(1).favouring(6);
+        let mut table = Columns::new(head, &[5, 6]).keeping(1).favouring(7);
         for stored in group.snapshots.iter().rev() {
-            table.row(row(&stored?.snapshot, compact));
+            let snapshot = &stored?.snapshot;
+            table.row(row(snapshot, holds.of(snapshot.id), compact));
         }
         out.table(&table)?;
     }
@@ -89,9 +93,9 @@ fn print(groups: &[Group<'_>], compact: bool, out: &mut Out) -> Result<()> {
 /// Paths and tags of a snapshot that are named in the list.
 const SHOWN: usize = 100;
 
-const HEAD: [&str; 7] = ["ID", "Time", "Host", "Tags", "Size", "Stored", "Paths"];
+const HEAD: [&str; 8] = ["ID", "Time", "Host", "Tags", "Held", "Size", "Stored", "Paths"];
 /// Without what may take several lines; cells that have no title are not shown.
-const HEAD_COMPACT: [&str; 6] = ["ID", "Time", "Host", "Tags", "Size", "Stored"];
+const HEAD_COMPACT: [&str; 7] = ["ID", "Time", "Host", "Tags", "Held", "Size", "Stored"];
 
 /// Snapshots that say that they were made later than now.
 fn warn_of_future(shown: &Snapshots<'_>, now: Time, voice: &Progress) {
@@ -106,21 +110,29 @@ fn warn_of_future(shown: &Snapshots<'_>, now: Time, voice: &Progress) {
     }
 }
 
-fn row(snapshot: &Snapshot, compact: bool) -> [String; 7] {
+fn row(snapshot: &Snapshot, holds: &[Hold], compact: bool) -> [String; 8] {
     let parts = snapshot.parts.iter().map(|part| marked(part_name(part), remark(part)));
     let missing = snapshot.missing.iter();
     let missing =
         missing.map(|part| marked(source_name(&part.source()), Some("missing".to_owned())));
     let tags = snapshot.tags.iter().map(|tag| text::plain(tag));
+    let line = if compact { "," } else { "\n" };
     [
         snapshot.id.short(),
         text::local(snapshot.started),
         text::plain(&snapshot.host),
-        first(tags).join(if compact { "," } else { "\n" }),
+        first(tags).join(line),
+        first(holds.iter().map(held)).join(line),
         text::figure(snapshot.summary.bytes),
         text::figure(snapshot.summary.written),
         first(parts.chain(missing)).join("\n"),
     ]
+}
+
+/// A hold in a list: why, and until when.
+fn held(hold: &Hold) -> String {
+    let reason = text::plain(&hold.reason);
+    hold.until.map_or(reason.clone(), |until| format!("{reason} (until {})", text::local(until)))
 }
 
 /// The first ones, and how many there are besides.

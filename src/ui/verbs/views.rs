@@ -8,6 +8,7 @@ use crate::format::snapshot::{
 };
 use crate::ops::ls::{mode_text, size};
 use crate::ops::tree;
+use crate::repo::Hold;
 use crate::ui::text;
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
@@ -54,10 +55,40 @@ pub struct SnapshotView<'s> {
     parts: Vec<PartView<'s>>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     missing: Vec<MissingView<'s>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    holds: Vec<HoldView<'s>>,
     warnings: &'s [String],
     summary: &'s Summary,
     id: String,
     short_id: String,
+}
+
+impl<'s> SnapshotView<'s> {
+    /// The same with its holds.
+    pub fn held(self, holds: &'s [Hold]) -> Self {
+        SnapshotView { holds: holds.iter().map(HoldView::from).collect(), ..self }
+    }
+}
+
+/// A hold of a snapshot.
+#[derive(Serialize)]
+pub struct HoldView<'h> {
+    id: String,
+    since: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    until: Option<String>,
+    reason: &'h str,
+}
+
+impl<'h> From<&'h Hold> for HoldView<'h> {
+    fn from(hold: &'h Hold) -> Self {
+        HoldView {
+            id: hold.id.to_string(),
+            since: text::rfc3339(hold.since),
+            until: hold.until.map(text::rfc3339),
+            reason: &hold.reason,
+        }
+    }
 }
 
 impl<'s> From<&'s Snapshot> for SnapshotView<'s> {
@@ -75,6 +106,7 @@ impl<'s> From<&'s Snapshot> for SnapshotView<'s> {
             sequence: snapshot.sequence,
             parts: snapshot.parts.iter().map(PartView::from).collect(),
             missing: snapshot.missing.iter().map(MissingView::from).collect(),
+            holds: Vec::new(),
             warnings: &snapshot.warnings,
             summary: &snapshot.summary,
             id: snapshot.id.to_string(),

@@ -134,6 +134,15 @@ pub fn outcomes(m: &mut Maker) {
         let value = json!({"id": m.id::<16>(), "at": NOW, "about": about});
         m.good(&format!("08-snapshot/{name}"), "note", comment, value);
     }
+    let id = format!("h'{}'", "5a".repeat(16));
+    m.good(
+        "08-snapshot/note-hold",
+        "note",
+        "a snapshot that must stay for a day",
+        json!({"id": id, "at": NOW, "about": {"hold": {
+            "snapshot": id, "reason": "audit", "until": NOW + 86_400_000_000_000,
+        }}}),
+    );
     m.bad("08-snapshot/note-short", "note", "bad-record", "cut", cut(&ok, 1));
     let mut writer = json!({
         "id": m.id::<16>(), "started": NOW, "verb": "backup", "host": "db1", "process": 4242,

@@ -1,0 +1,139 @@
+//! Giving up what a policy does not keep.
+
+use super::ForgetPlan;
+use crate::env::Time;
+use crate::error::{Error, Kind, Result};
+use crate::format::snapshot::Snapshot;
+use crate::id::SnapshotId;
+use crate::limits::CLOCK_TOLERANCE;
+use crate::ops::past::Pasts;
+use crate::ops::retention::{Candidate, Policy, Reason, Verdict, judge};
+use crate::ops::select::{Filter, SAFETY_TAG};
+use crate::ops::times::doubtful;
+use crate::repo::{Holds, Repository, Snapshots};
+use jiff::tz::TimeZone;
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+/// What a policy says, and the plan that follows from it.
+pub struct PolicyPlan<'r, K> {
+    /// The plan.
+    pub plan: ForgetPlan<'r>,
+    /// What it says of all snapshots that pass the filter.
+    pub groups: Vec<JudgedGroup<'r, K>>,
+}
+
+/// The verdicts on the snapshots of one group.
+pub struct JudgedGroup<'r, K> {
+    /// What the snapshots have in common.
+    pub key: K,
+    /// Whether they were all taken because something was about to be replaced. Such ones are a group
+    /// of their own, so that they take no other's place.
+    pub safety: bool,
+    /// The snapshots.
+    pub snapshots: Snapshots<'r>,
+    /// What becomes of each of them.
+    pub verdicts: HashMap<SnapshotId, Verdict>,
+}
+
+/// The plan that gives up what a policy does not keep of the snapshots that pass the filter, in each
+/// of the groups that `key` makes. What cannot be read stays.
+///
+/// # Errors
+/// `Refused` without `force` if nothing of a series would be kept, or a note cannot be read.
+pub fn plan_by_policy<'r, K: Ord>(
+    repository: &'r Repository,
+    policy: &Policy,
+    zone: &TimeZone,
+    filter: &Filter,
+    key: impl Fn(&Snapshot) -> K,
+    force: bool,
+) -> Result<PolicyPlan<'r, K>> {
+    let mut troubles = Vec::new();
+    let all = repository.snapshots(|error| troubles.push(error))?;
+    let holds = holds(repository, force)?;
+    let latest = Time(repository.env().now().0.saturating_add(CLOCK_TOLERANCE));
+    let doubtful = doubtful(all.keys(), latest);
+    let mut groups: BTreeMap<(K, bool), Vec<(SnapshotId, Candidate)>> = BTreeMap::new();
+    for stored in all.iter() {
+        let snapshot = &stored?.snapshot;
+        if filter.passes(snapshot) {
+            let id = snapshot.id;
+            let time = (!doubtful.contains(&id)).then_some(snapshot.started);
+            let reasons = policy.reasons(&snapshot.tags, holds.of(id));
+            let candidate = Candidate { series: snapshot.series, time, reasons };
+            let group = (key(snapshot), snapshot.tags.contains(SAFETY_TAG));
+            groups.entry(group).or_default().push((id, candidate));
+        }
+    }
+    let mut groups: Vec<JudgedGroup<'r, K>> = groups
+        .into_iter()
+        .map(|((key, safety), members)| {
+            let (ids, candidates): (Vec<_>, Vec<_>) = members.into_iter().unzip();
+            let verdicts: HashMap<_, _> =
+                ids.into_iter().zip(judge(policy, zone, &candidates)).collect();
+            let mut snapshots = all.clone();
+            snapshots.retain(|key| verdicts.contains_key(&key.id));
+            JudgedGroup { key, safety, snapshots, verdicts }
+        })
+        .collect();
+    let goes = |groups: &[JudgedGroup<'r, K>]| -> HashSet<SnapshotId> {
+        let verdicts = groups.iter().flat_map(|group| &group.verdicts);
+        verdicts.filter(|(_, verdict)| !verdict.stays()).map(|(id, _)| *id).collect()
+    };
+    if !force {
+        let mut last = keep_last(&all, &goes(&groups))?;
+        for (id, verdict) in groups.iter_mut().flat_map(|group| &mut group.verdicts) {
+            verdict.keep.extend(last.remove(id));
+        }
+    }
+    let plan = ForgetPlan::new(all, &goes(&groups), troubles, !force);
+    Ok(PolicyPlan { plan, groups })
+}
+
+/// Which of those that go stay after all, as the last ones of a source or a database, or the last
+/// good ones.
+///
+/// # Errors
+/// `Refused` if all snapshots of a series go.
+fn keep_last(
+    all: &Snapshots<'_>,
+    goes: &HashSet<SnapshotId>,
+) -> Result<HashMap<SnapshotId, Reason>> {
+    let (mut forget, mut keep) = (all.clone(), all.clone());
+    forget.retain(|key| goes.contains(&key.id));
+    keep.retain(|key| !goes.contains(&key.id));
+    let continued: HashSet<_> = keep.keys().map(|key| key.series).collect();
+    let mut kept = Pasts::of(&keep)?;
+    let mut last = HashMap::new();
+    for stored in forget.iter() {
+        let snapshot = &stored?.snapshot;
+        if !continued.contains(&snapshot.series) {
+            let paths: Vec<_> =
+                snapshot.parts.iter().map(|part| String::from_utf8_lossy(&part.path)).collect();
+            let (paths, host) = (paths.join(", "), &snapshot.host);
+            return Err(Error::new(Kind::Refused, "forget", snapshot.id.short())
+                .because(format!("the policy keeps no snapshot of {paths} from {host}"))
+                .hint(
+                    "keep some with --keep-last or --keep-within; `--force` gives up all of them",
+                ));
+        }
+        if let Some(past) = kept.lack(snapshot) {
+            last.insert(snapshot.id, Reason::Last(past.to_string()));
+            kept.add(snapshot);
+        }
+    }
+    Ok(last)
+}
+
+/// What is held. A note that cannot be read may be a hold of any snapshot, and nobody looks at what a
+/// policy takes.
+fn holds(repository: &Repository, force: bool) -> Result<Holds> {
+    let mut holds = repository.holds()?;
+    match holds.troubles.pop() {
+        Some(trouble) if !force => Err(Error::new(Kind::Refused, "forget by", "a policy")
+            .because("a note cannot be read, which may hold a snapshot")
+            .caused_by(trouble)
+            .hint("bring the note back, or remove its file if it held nothing; `--force` goes on")),
+        _ => Ok(holds),
+    }
+}

@@ -1,0 +1,102 @@
+//! The policy applied to the snapshots of one group.
+
+use super::{Bound, Miss, Policy, Reason, Rule, Verdict};
+use crate::env::Time;
+use crate::id::SeriesId;
+use jiff::tz::TimeZone;
+use std::collections::{BTreeMap, HashSet};
+
+/// A snapshot as far as a policy knows it.
+#[derive(Clone, Debug)]
+pub struct Candidate {
+    /// Its series.
+    pub series: SeriesId,
+    /// When it was made; none if what it claims cannot be right. Such a one stays, and takes the
+    /// place of no other.
+    pub time: Option<Time>,
+    /// Why it stays whatever the rules say.
+    pub reasons: Vec<Reason>,
+}
+
+/// What becomes of each of the snapshots of a group, which come newest first.
+pub fn judge(policy: &Policy, zone: &TimeZone, group: &[Candidate]) -> Vec<Verdict> {
+    let mut verdicts: Vec<Verdict> = group.iter().map(Verdict::without_rules).collect();
+    let placed = || group.iter().enumerate().filter_map(|(at, it)| Some((at, it.time?)));
+    let all: Vec<(usize, Time)> = placed().collect();
+    let mut each: BTreeMap<SeriesId, Vec<(usize, Time)>> = BTreeMap::new();
+    for ((at, time), candidate) in placed().zip(group.iter().filter(|it| it.time.is_some())) {
+        each.entry(candidate.series).or_default().push((at, time));
+    }
+    for rule in policy.rules() {
+        let sets: Vec<&Vec<(usize, Time)>> = match rule.bound {
+            Bound::Newest(_) | Bound::All => vec![&all],
+            Bound::NewestOfSeries(_) | Bound::Within(_) => each.values().collect(),
+        };
+        for set in sets {
+            for ((at, _), place) in set.iter().zip(rule.places(zone, set)) {
+                if let Some(verdict) = verdicts.get_mut(*at) {
+                    match place {
+                        Place::Kept => verdict.keep.push(Reason::Rule(*rule)),
+                        Place::Oldest => verdict.keep.push(Reason::Oldest(*rule)),
+                        Place::Newer => verdict.misses.push(Miss::Newer(*rule)),
+                        Place::Older => verdict.misses.push(Miss::Older(*rule)),
+                    }
+                }
+            }
+        }
+    }
+    verdicts
+}
+
+impl Verdict {
+    fn without_rules(candidate: &Candidate) -> Self {
+        let doubtful = candidate.time.is_none().then_some(Reason::Doubtful);
+        let keep = candidate.reasons.iter().cloned().chain(doubtful).collect();
+        Verdict { keep, misses: Vec::new() }
+    }
+}
+
+/// What one rule says of a snapshot.
+enum Place {
+    Kept,
+    Oldest,
+    Newer,
+    Older,
+}
+
+impl Rule {
+    /// What the rule says of each snapshot of a set, newest first.
+    fn places(&self, zone: &TimeZone, set: &[(usize, Time)]) -> Vec<Place> {
+        let newest = set.iter().map(|(_, time)| *time).max();
+        let (most, since) = match self.bound {
+            Bound::Newest(count) | Bound::NewestOfSeries(count) => (count as usize, None),
+            Bound::All => (usize::MAX, None),
+            Bound::Within(age) => (usize::MAX, newest.and_then(|newest| age.before(newest, zone))),
+        };
+        let mut buckets = HashSet::new();
+        let place = |(number, (_, time)): (usize, &(usize, Time))| {
+            let is_oldest = number + 1 == set.len();
+            let bucket = self.period.bucket(*time, zone);
+            if since.is_some_and(|since| *time < since) {
+                return Place::Older;
+            }
+            match bucket {
+                None if number < most => Place::Kept,
+                None => Place::Older,
+                // What has just begun keeps where it began until there is enough.
+                Some(bucket) if buckets.contains(&bucket) => {
+                    match is_oldest && buckets.len() < most {
+                        true => Place::Oldest,
+                        false => Place::Newer,
+                    }
+                }
+                Some(bucket) if buckets.len() < most => {
+                    buckets.insert(bucket);
+                    Place::Kept
+                }
+                Some(_) => Place::Older,
+            }
+        };
+        set.iter().enumerate().map(place).collect()
+    }
+}

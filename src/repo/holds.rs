@@ -1,0 +1,89 @@
+//! Holds: snapshots that must stay, whatever is given up, and why.
+
+use super::Repository;
+use crate::env::Time;
+use crate::error::{Error, Kind, Result};
+use crate::format::note::{self, About, Note, Withdrawal};
+use crate::id::{NoteId, SnapshotId};
+use std::collections::{BTreeSet, HashMap};
+use std::fmt;
+
+/// A hold of a snapshot.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Hold {
+    /// Names it.
+    pub id: NoteId,
+    /// When it was put.
+    pub since: Time,
+    /// Why, in words.
+    pub reason: String,
+    /// When it ends by itself, if it does.
+    pub until: Option<Time>,
+}
+
+/// The holds that last, of each snapshot from the oldest to the newest.
+#[derive(Debug, Default)]
+pub struct Holds {
+    by_snapshot: HashMap<SnapshotId, Vec<Hold>>,
+    /// Why some notes could not be read: each may be a hold of any snapshot.
+    pub troubles: Vec<Error>,
+}
+
+impl Holds {
+    /// The holds of one snapshot.
+    pub fn of(&self, snapshot: SnapshotId) -> &[Hold] {
+        self.by_snapshot.get(&snapshot).map_or(&[], Vec::as_slice)
+    }
+}
+
+impl Repository {
+    /// The holds that last at this moment.
+    pub fn holds(&self) -> Result<Holds> {
+        let mut holds = Holds::default();
+        let notes = self.notes(|_, error| holds.troubles.push(error))?;
+        let now = self.env().now();
+        for (id, Note { at: since, about, .. }) in notes {
+            if let About::Hold(hold) = about
+                && hold.lasts(now)
+            {
+                let note::Hold { snapshot, reason, until } = hold;
+                let all = holds.by_snapshot.entry(snapshot).or_default();
+                all.push(Hold { id, since, reason, until });
+            }
+        }
+        for all in holds.by_snapshot.values_mut() {
+            all.sort_by_key(|hold| (hold.since, hold.id));
+        }
+        Ok(holds)
+    }
+
+    /// Holds a snapshot, also beside others who hold it.
+    ///
+    /// # Errors
+    /// `Refused` if somebody gives the snapshot up at the same time: nobody knows who was first.
+    pub fn hold(&self, snapshot: SnapshotId, reason: &str, until: Option<Time>) -> Result<NoteId> {
+        let hold = note::Hold { snapshot, reason: reason.to_owned(), until };
+        let id = self.put_note(About::Hold(hold))?;
+        // The note before the mark: whoever gives it up puts the mark before it reads notes.
+        if self.is_forgotten(snapshot)? {
+            return Err(Error::new(Kind::Refused, "hold snapshot", snapshot.short())
+                .because("somebody gives it up at this moment")
+                .hint("see whether `icecore snapshots` still lists it: then it is held"));
+        }
+        Ok(id)
+    }
+
+    /// Ends holds.
+    pub fn release(&self, holds: BTreeSet<NoteId>) -> Result<()> {
+        self.put_note(About::Withdrawal(Withdrawal { notes: holds })).map(drop)
+    }
+}
+
+impl fmt::Display for Hold {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.until {
+            Some(until) => write!(f, "held until {until}: {}", self.reason),
+            None => write!(f, "held: {}", self.reason),
+        }
+    }
+}

@@ -1,0 +1,162 @@
+//! `hold` and `release`: snapshots that nothing gives up.
+
+use super::filter::FilterArgs;
+use crate::env::Time;
+use crate::error::{Error, Kind, Result};
+use crate::format::snapshot::Snapshot;
+use crate::id::NoteId;
+use crate::repo::{Hold, Holds};
+use crate::ui::app::App;
+use crate::ui::exit::Done;
+use crate::ui::out::Out;
+use crate::ui::text;
+use clap::Args;
+use serde::Serialize;
+
+/// What `hold` takes.
+#[derive(Debug, Args)]
+pub struct HoldArgs {
+    /// The snapshots: `latest`, `latest~N`, `latest@TIME`, or the beginning of an id
+    #[arg(value_name = "SNAPSHOT", required = true)]
+    pub names: Vec<String>,
+
+    /// Why, for whoever wants to give them up
+    #[arg(long, value_name = "TEXT")]
+    pub reason: String,
+
+    /// Let the hold end by itself at this time: 2026-01-31, local, or RFC 3339
+    #[arg(long, value_name = "TIME")]
+    pub until: Option<Time>,
+
+    #[command(flatten)]
+    pub filter: FilterArgs,
+}
+
+/// What `release` takes.
+#[derive(Debug, Args)]
+pub struct ReleaseArgs {
+    /// The snapshots: `latest`, `latest~N`, `latest@TIME`, or the beginning of an id
+    #[arg(value_name = "SNAPSHOT", required = true)]
+    pub names: Vec<String>,
+
+    /// Where several hold a snapshot, end this hold: the beginning of its id
+    #[arg(long, value_name = "ID")]
+    pub hold: Option<String>,
+
+    /// Where several hold a snapshot, end all of their holds
+    #[arg(long, conflicts_with = "hold")]
+    pub all: bool,
+
+    #[command(flatten)]
+    pub filter: FilterArgs,
+}
+
+/// Longest reason.
+const REASON_MAX: usize = 1000;
+
+/// Holds snapshots.
+pub fn run(app: &App, args: &HoldArgs) -> Result<Done> {
+    let wrong =
+        |reason: &str| Err(Error::new(Kind::InvalidInput, "hold", "snapshots").because(reason));
+    if args.reason.trim().is_empty() || args.reason.len() > REASON_MAX {
+        return wrong(&format!("a reason has between 1 and {REASON_MAX} bytes"));
+    }
+    if let Some(until) = args.until.filter(|until| *until <= app.env.now()) {
+        return wrong(&format!("the hold would be over since {until}"));
+    }
+    let repository = app.repository()?;
+    let voice = app.progress()?;
+    let (snapshots, unreadable) = args.filter.all(&repository, &args.names, &voice)?;
+    let mut out = Out::new();
+    for stored in snapshots.iter() {
+        let snapshot = &stored?.snapshot;
+        let id = repository.hold(snapshot.id, &args.reason, args.until)?;
+        let until = args.until.map(|until| format!(" until {until}")).unwrap_or_default();
+        tell(
+            app,
+            &mut out,
+            "hold",
+            snapshot,
+            id,
+            &format!("holds snapshot {}{until}", snapshot.id.short()),
+        )?;
+    }
+    out.finish()?;
+    Ok(Done::incomplete_if(unreadable))
+}
+
+/// Ends holds.
+pub fn release(app: &App, args: &ReleaseArgs) -> Result<Done> {
+    let repository = app.repository()?;
+    let voice = app.progress()?;
+    let (snapshots, unreadable) = args.filter.all(&repository, &args.names, &voice)?;
+    let holds = repository.holds()?;
+    let mut ended = Vec::new();
+    for stored in snapshots.iter() {
+        let stored = stored?;
+        let chosen: Vec<Hold> =
+            args.chosen(&holds, &stored.snapshot)?.into_iter().cloned().collect();
+        ended.push((stored, chosen));
+    }
+    let all = ended.iter().flat_map(|(_, holds)| holds).map(|hold| hold.id).collect();
+    repository.release(all)?;
+    let mut out = Out::new();
+    for (stored, holds) in &ended {
+        let snapshot = &stored.snapshot;
+        for hold in holds {
+            let text = format!("released snapshot {}, which was {hold}", snapshot.id.short());
+            tell(app, &mut out, "release", snapshot, hold.id, &text::plain(&text))?;
+        }
+    }
+    out.finish()?;
+    Ok(Done::incomplete_if(unreadable))
+}
+
+impl ReleaseArgs {
+    /// The holds of a snapshot that are meant: the only one, or those that are chosen.
+    fn chosen<'h>(&self, holds: &'h Holds, snapshot: &Snapshot) -> Result<Vec<&'h Hold>> {
+        let error = |kind| Error::new(kind, "release snapshot", snapshot.id.short());
+        let all = holds.of(snapshot.id);
+        let listed = || {
+            let listed: Vec<String> =
+                all.iter().map(|hold| format!("{} ({})", hold.id, hold.reason)).collect();
+            format!("its holds are {}", listed.join(", "))
+        };
+        let meant =
+            |hold: &&Hold| self.hold.as_ref().is_none_or(|id| hold.id.to_string().starts_with(id));
+        let chosen: Vec<&Hold> = all.iter().filter(meant).collect();
+        match chosen.len() {
+            0 if all.is_empty() => Err(error(Kind::NotFound).because("nobody holds it")),
+            0 => Err(error(Kind::NotFound).because("no hold of it is named so").hint(listed())),
+            1 => Ok(chosen),
+            _ if self.all => Ok(chosen),
+            several => Err(error(Kind::Refused)
+                .because(format!("it is held {several} times"))
+                .hint(format!("--hold ID ends one of them, --all ends all; {}", listed()))),
+        }
+    }
+}
+
+/// Says what became of one hold.
+fn tell(
+    app: &App,
+    out: &mut Out,
+    message_type: &str,
+    snapshot: &Snapshot,
+    hold: NoteId,
+    words: &str,
+) -> Result<()> {
+    #[derive(Serialize)]
+    struct HoldSaid {
+        snapshot_id: String,
+        hold_id: String,
+    }
+    match app.global.json {
+        true => {
+            let (snapshot_id, hold_id) = (snapshot.id.to_string(), hold.to_string());
+            out.json(message_type, &HoldSaid { snapshot_id, hold_id })
+        }
+        false if app.talks() => out.line(words),
+        false => Ok(()),
+    }
+}
