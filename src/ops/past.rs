@@ -1,6 +1,7 @@
 //! What a snapshot is a state of: each database of a server, each source, and its series. The last
 //! state of something does not go by the way.
 
+use super::select::SAFETY_TAG;
 use crate::error::{Error, Kind, Result};
 use crate::format::snapshot::{Part, PartKind, Snapshot};
 use crate::id::SeriesId;
@@ -31,9 +32,11 @@ pub(super) enum Quality {
 }
 
 impl Quality {
-    /// What can be said of a part.
-    fn of(part: &Part) -> &'static [Quality] {
-        match (part.incomplete, part.tainted) {
+    /// What can be said of a part. What was saved because it was about to be replaced takes the place
+    /// of nothing good.
+    fn of(snapshot: &Snapshot, part: &Part) -> &'static [Quality] {
+        let is_safety = snapshot.tags.contains(SAFETY_TAG);
+        match (is_safety || part.incomplete, part.tainted) {
             (true, _) => &[Quality::Any],
             (false, 1..) => &[Quality::Any, Quality::Complete],
             (false, 0) => &[Quality::Any, Quality::Complete, Quality::Sound],
@@ -47,7 +50,7 @@ impl<'s> Past<'s> {
         let host = snapshot.host.as_str();
         let of_parts = snapshot.parts.iter().flat_map(move |part| {
             let path = part.path.as_slice();
-            Quality::of(part).iter().flat_map(move |quality| {
+            Quality::of(snapshot, part).iter().flat_map(move |quality| {
                 let databases = part.databases().map(move |name| Past::Database {
                     host,
                     path,

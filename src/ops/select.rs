@@ -48,6 +48,9 @@ fn may_hold(part: &Part, path: &[u8]) -> bool {
     }
 }
 
+/// What a name begins with that means a snapshot by its time.
+const BY_TIME: &str = "latest@";
+
 /// `SNAP` or `SNAP:path`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SnapshotPath {
@@ -60,7 +63,7 @@ pub struct SnapshotPath {
 impl From<&[u8]> for SnapshotPath {
     fn from(text: &[u8]) -> Self {
         // There are colons in times, too.
-        let colon = match text.starts_with(b"latest@") {
+        let colon = match text.starts_with(BY_TIME.as_bytes()) {
             true => text.windows(2).position(|pair| pair == b":/"),
             false => text.iter().position(|byte| *byte == b':'),
         };
@@ -73,6 +76,11 @@ impl From<&[u8]> for SnapshotPath {
 }
 
 impl SnapshotPath {
+    /// Whether a time chooses the snapshot.
+    pub fn is_by_time(&self) -> bool {
+        self.snapshot.starts_with(BY_TIME)
+    }
+
     /// The same among the snapshots that were made by a time.
     ///
     /// # Errors
@@ -80,7 +88,7 @@ impl SnapshotPath {
     pub fn made_by(self, time: &str) -> Result<Self> {
         match self.snapshot.strip_prefix("latest") {
             Some(back) if back.is_empty() || back.starts_with('~') => {
-                Ok(SnapshotPath { snapshot: format!("latest@{time}{back}"), ..self })
+                Ok(SnapshotPath { snapshot: format!("{BY_TIME}{time}{back}"), ..self })
             }
             _ => Err(Error::new(Kind::InvalidInput, "find the snapshot", &self.snapshot)
                 .because(format!("it is named, and chosen by the time {time} as well"))

@@ -108,7 +108,11 @@ fn the_program_goes_back_to_a_moment() {
     std::fs::write(cli.path("src/a"), "new").unwrap();
     cli.backup();
     let then = format!("latest@{first}");
-    cli.run(&["restore", "--at", &first, "--target", "old"]).success();
+    let id = cli.json(&["snapshots"])[0]["id"].as_str().unwrap().to_owned();
+    let said = cli.says(&["restore", "--at", &first, "--target", "old"]);
+    assert!(said.starts_with(&format!("snapshot {} of ", &id[..8])), "{said}");
+    let said = cli.json(&["restore", "--at", &first, "--target", "other"]);
+    assert_eq!(said.last().unwrap()["snapshot_id"], id.as_str());
     let below = |folder: &str| cli.path(folder).join(cli.text("src/a").trim_start_matches('/'));
     assert_eq!(std::fs::read(below("old")).unwrap().len(), 300_000);
     let from = format!("latest:{}", cli.text("src/sub"));

@@ -167,7 +167,8 @@ fn the_last_of_a_source_stays() {
     assert_eq!(scene.after_with("last 1", true).unwrap(), [ours[1]]);
 }
 
-/// What was saved before a restore is counted by itself: it takes no place of others.
+/// What was saved before a restore is counted by itself: it takes no place of others, and is not what
+/// is left of a source.
 #[test]
 fn safety_snapshots_are_counted_apart() {
     let scene = Scene::new(727);
@@ -175,6 +176,12 @@ fn safety_snapshots_are_counted_apart() {
     let ours = scene.days(["2027-01-03T08:00:00Z"]);
     let saved = ["2027-01-03T09:00:00Z", "2027-01-03T10:00:00Z"].map(|day| scene.add(day, safety));
     assert_eq!(scene.after("daily 1").unwrap(), [ours[0], saved[1]]);
+    let named = [ours[0].to_string()];
+    let refused = plan(&scene.repo.repository, &named, &Filter::default(), false).err().unwrap();
+    assert_eq!(refused.kind(), Kind::Refused);
+    assert!(
+        plan(&scene.repo.repository, &[saved[1].to_string()], &Filter::default(), false).is_ok()
+    );
 }
 
 /// While a note cannot be read, which may be a hold, no policy gives anything up without force; a

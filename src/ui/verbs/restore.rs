@@ -6,6 +6,7 @@ use super::filter::FilterArgs;
 use super::patterns::Patterns;
 use crate::backend::Location;
 use crate::error::{Error, Kind, Result};
+use crate::format::snapshot::Snapshot;
 use crate::monitor::Monitor;
 use crate::ops::restore::{RestoreOptions, RestoreReport, restore};
 use crate::ops::select::SnapshotPath;
@@ -123,6 +124,17 @@ impl RestoreArgs {
     }
 }
 
+/// Says which snapshot is restored, where a time has chosen it.
+fn tell_moment(app: &App, wanted: &SnapshotPath, snapshot: &Snapshot) -> Result<()> {
+    if !app.talks() || !wanted.is_by_time() {
+        return Ok(());
+    }
+    let mut out = Out::new();
+    let (id, host) = (snapshot.id.short(), text::plain(&snapshot.host));
+    out.line(&format!("snapshot {id} of {} from {host}", snapshot.started))?;
+    out.finish()
+}
+
 /// Restores.
 pub fn run(app: &App, args: &RestoreArgs) -> Result<Done> {
     match (&args.into.into, &args.target) {
@@ -166,6 +178,7 @@ fn into_folder(app: &App, args: &RestoreArgs, target: &Path) -> Result<Done> {
     let repository = app.repository()?;
     let voice = app.progress()?;
     let stored = args.filter.one(&repository, &wanted.snapshot, &voice)?;
+    tell_moment(app, &wanted, &stored.snapshot)?;
     let index = app.index(&repository, &voice)?;
     let reader = Reader::new(&repository, &index);
     let path = wanted.path.as_deref();
@@ -175,7 +188,7 @@ fn into_folder(app: &App, args: &RestoreArgs, target: &Path) -> Result<Done> {
     }
     let mut out = Out::new();
     match app.global.json {
-        true => out.json("summary", &SummaryView::new(&report, &voice, args.dry_run))?,
+        true => out.json("summary", &SummaryView::new(&stored.snapshot, &report, &voice, args.dry_run))?,
         false if app.talks() => print(&report, &voice, args, &mut out)?,
         false => {}
     }
@@ -271,6 +284,8 @@ fn left_out(report: &Report) -> String {
 /// The summary, with restic's names where the meaning is the same.
 #[derive(Serialize)]
 struct SummaryView {
+    snapshot_id: String,
+    snapshot_time: String,
     dry_run: bool,
     files_restored: u64,
     files_kept: u64,
@@ -297,9 +312,16 @@ struct LeftOut {
 }
 
 impl SummaryView {
-    fn new(report: &RestoreReport, voice: &Progress, dry_run: bool) -> Self {
+    fn new(
+        snapshot: &Snapshot,
+        report: &RestoreReport,
+        voice: &Progress,
+        dry_run: bool,
+    ) -> Self {
         let left_out = &report.left_out;
         SummaryView {
+            snapshot_id: snapshot.id.to_string(),
+            snapshot_time: text::rfc3339(snapshot.started),
             dry_run,
             files_restored: report.files,
             files_kept: report.kept,
