@@ -141,6 +141,8 @@ job_sqlite() {
 patch() { # JOB
   local size
   command -v zstd >/dev/null || return 0
+  # zstd takes no file of more than 2 GB as the one before.
+  [ "$(stat -c %s "$work/previous")" -lt 2147483648 ] || return 0
   size=$(zstd -q -3 -T1 --long=30 --patch-from="$work/previous" -c "$work/state/live.db" | wc -c)
   record zstd-patch "$1" growth "$size" B
 }

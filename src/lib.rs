@@ -95,8 +95,8 @@ pub use repo::{
 // Backing up: sources into a snapshot.
 pub use ops::backup::{BackupOptions, BackupReport, Level, ParentChoice, Parentage, backup};
 pub use source::files::{Excludes, FilesOptions as FilesSourceOptions, FilesSource};
-pub use source::sqlite::{SqliteOptions, SqliteReader, SqliteSource, Verify, run_as_child};
-pub use source::{Source, Together, stdin::StreamSource};
+pub use source::sqlite::{SqliteOptions, SqliteReader, Verify, run_as_child};
+pub use source::{Source, SqliteSource, Together, stdin::StreamSource};
 
 // Restoring, into a folder or any other sink.
 pub use ops::restore::{RestoreOptions, RestoreReport, restore, restore_into};

@@ -1,12 +1,14 @@
 //! Bytes out of the world. A source freezes a consistent state, gives its items one by one, and
 //! finishes with a proof of consistency.
 
+mod database;
 pub mod files;
 pub mod postgres;
 pub mod sqlite;
 pub mod stdin;
 mod together;
 
+pub use database::SqliteSource;
 pub use together::Together;
 
 use crate::error::{Error, Result};

@@ -1,6 +1,6 @@
 //! One run of the program: its global options, the repository that they name, and its voice.
 
-use super::args::Global;
+use super::global::Global;
 use super::out::{self, Tone};
 use super::passwords;
 use super::progress::{self, Progress};

@@ -1,6 +1,6 @@
 //! The end of a run: the last words, and the exit code.
 
-use super::app::App;
+use super::global::Global;
 use super::out::{self, Tone};
 use super::words::{self, Answer, Word};
 use crate::error::{Error, Kind, Result};
@@ -30,14 +30,14 @@ pub const INTERRUPTED: u8 = 130;
 const CLOSED_PIPE: u8 = 141;
 
 /// Ends a run.
-pub fn report(app: &App, done: Result<Done>) -> ExitCode {
+pub fn report(global: &Global, done: Result<Done>) -> ExitCode {
     ExitCode::from(match done {
         Ok(Done::All) => 0,
         Ok(Done::Incomplete) => 3,
         Err(error) if out::is_closed(&error) => CLOSED_PIPE,
         Err(error) => {
             let code = code_of(error.kind());
-            match app.global.json {
+            match global.json {
                 true => say_json(&error, code),
                 false => say(&error),
             }

@@ -8,6 +8,7 @@ mod bar;
 mod counts;
 mod demo;
 mod exit;
+mod global;
 mod json;
 mod out;
 mod passwords;
@@ -37,8 +38,8 @@ pub fn run() -> ExitCode {
     open_as_many_files_as_allowed();
     let app = app::App::new(cli.global);
     notes.iter().for_each(|note| app.note(note));
-    let done = on_a_stack_of_its_own(|| verbs::run(&app, &cli.verb));
-    exit::report(&app, done)
+    let done = on_a_stack_of_its_own(|| verbs::run(&app, &cli.verb, args::Cli::command));
+    exit::report(&app.global, done)
 }
 
 /// Trees as deep as any that is captured are walked, whatever `ulimit -s` leaves to the first thread.

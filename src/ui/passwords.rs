@@ -1,6 +1,6 @@
 //! Where secrets come from: files, commands, the environment or a terminal; never an argument.
 
-use super::args::Global;
+use super::global::Global;
 use super::out::{self, Tone};
 use crate::crypto::Secret;
 use crate::env::{self, Env};

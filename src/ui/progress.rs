@@ -1,6 +1,6 @@
 //! The voice of a running operation: a bar on a terminal, status lines in JSON, troubles at once.
 
-use super::args::Global;
+use super::global::Global;
 use super::bar::Bar;
 use super::counts::{Counts, Total};
 use super::out::{self, Tone};

@@ -3,7 +3,8 @@
 use super::{
     capture, capture_with, count, facts_of, insert, make, open_image, reader, reader_with,
 };
-use icecore::source::sqlite::{SqliteOptions, SqliteSource, Verify};
+use icecore::source::SqliteSource;
+use icecore::source::sqlite::{SqliteOptions, Verify};
 use icecore::source::{Got, Item, Source};
 use std::os::unix::fs::FileExt;
 use tempfile::TempDir;

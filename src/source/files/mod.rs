@@ -2,26 +2,34 @@
 //! opens the content of files only when asked to.
 
 mod content;
+mod directory;
 mod excludes;
 mod generated;
 mod listing;
 mod logs;
 mod metadata;
+mod named_database;
+mod open;
+mod options;
 mod owners;
 mod refused;
 mod scope;
+mod settled;
+mod stream;
 mod walk;
+mod xattrs;
 
-pub(crate) use content::with_xattrs;
 pub(crate) use excludes::glob;
 pub use excludes::{Excludes, Pattern};
 pub(crate) use logs::{Logs, Unlogged};
-pub(crate) use metadata::NamedDatabase;
+pub(crate) use named_database::NamedDatabase;
+pub use options::FilesOptions;
+#[cfg(feature = "testing")]
+pub use options::OpenDatabase;
 pub(crate) use scope::Scope;
+pub(crate) use xattrs::with_xattrs;
 
-use super::sqlite::{DatabaseFile, Opened};
 use super::{Item, PartProof, Source, Together};
-use crate::env::Env;
 use crate::error::{Attempt, Result};
 use crate::format::snapshot::{PartKind, SourceName};
 use std::collections::BTreeSet;
@@ -30,43 +38,6 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 use walk::Walk;
-
-/// Captures a database that was found through SQLite.
-pub type OpenDatabase = Arc<dyn Fn(&DatabaseFile) -> Result<Opened> + Send + Sync>;
-
-/// What of a tree is captured, and how.
-pub struct FilesOptions {
-    /// Names and paths to leave out.
-    pub excludes: Excludes,
-    /// Leave out the content of folders that hold such a file; where a header is given, only if
-    /// the file begins with it.
-    pub exclude_if_present: Vec<(Vec<u8>, Option<Vec<u8>>)>,
-    /// Leave out files of more than so many bytes.
-    pub larger_than: Option<u64>,
-    /// Stay on the file system of the root; mount points are kept as empty folders.
-    pub one_file_system: bool,
-    /// How SQLite databases are captured; without it they are files like any other, and so are
-    /// their -wal and -journal.
-    pub sqlite: Option<OpenDatabase>,
-    /// The sources of the same backup, this one and others.
-    pub together: Arc<Together>,
-    /// Tells the time, which decides what is [`settled`](super::FileItem::settled).
-    pub env: Env,
-}
-
-impl Default for FilesOptions {
-    fn default() -> Self {
-        FilesOptions {
-            excludes: Excludes::default(),
-            exclude_if_present: Vec::new(),
-            larger_than: None,
-            one_file_system: false,
-            sqlite: None,
-            together: Arc::default(),
-            env: Env::real(),
-        }
-    }
-}
 
 /// A file, or a folder with all beneath it.
 ///

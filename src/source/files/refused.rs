@@ -2,9 +2,11 @@
 //! be an encrypted one, or somebody may know how to mend it. What stands beside it may hold part of
 //! it, so all of it is read as one set, whose stamps have to hold meanwhile.
 
-use super::content::{Unopened, is_regular, open_regular, with_xattrs};
-use super::metadata::{XattrReader, metadata, stamp};
+use super::content::{OpenFile, Unopened};
+use super::metadata::{metadata, stamp};
+use super::open::{is_regular, open_regular};
 use super::owners::Owners;
+use super::xattrs::{XattrReader, with_xattrs};
 use crate::error::{Attempt, Result};
 use crate::format::directory::{Scrutiny, Stamp};
 use crate::source::{ByteStream, Entry, FileItem, FileProof, Got, Opener, Xattrs};
@@ -19,8 +21,16 @@ const SIBLINGS: [&[u8]; 2] = [b"-journal", b"-wal"];
 /// How often a set is read that changes again and again.
 const READINGS: u32 = 5;
 
+/// Opens a file; with what stands beside it if SQLite refuses it.
+pub(super) fn open(file: Unopened) -> Result<Box<dyn ByteStream>> {
+    match file.open()? {
+        OpenFile::Stream(stream) => Ok(stream),
+        OpenFile::Refused(file, finding) => Refused { file: *file, finding, left: READINGS - 1 }.open(),
+    }
+}
+
 /// A refused database, not opened yet.
-pub(super) struct Refused {
+struct Refused {
     file: Unopened,
     finding: String,
     /// How often it may be read again.
@@ -28,12 +38,8 @@ pub(super) struct Refused {
 }
 
 impl Refused {
-    pub(super) fn new(file: Unopened, finding: String) -> Self {
-        Refused { file, finding, left: READINGS - 1 }
-    }
-
     /// What stands beside it is read at once, and set aside; the file itself as a stream.
-    pub(super) fn open(self) -> Result<Box<dyn ByteStream>> {
+    fn open(self) -> Result<Box<dyn ByteStream>> {
         let before = self.stamps();
         let mut companions = Vec::new();
         for name in self.siblings() {

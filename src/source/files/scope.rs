@@ -1,10 +1,10 @@
 //! What one source captures of the file system: where it begins, and what it leaves out by the
 //! user's word.
 
-use super::FilesOptions;
-use super::content::{begins_with, is_database};
 use super::excludes::Excludes;
 use super::metadata::size;
+use super::open::{begins_with, is_database};
+use super::options::FilesOptions;
 use crate::source::Together;
 use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, Stat};
 use std::os::fd::BorrowedFd;

@@ -1,67 +1,35 @@
 //! The walk itself: depth first, names in order, one listing for each directory and one `stat`
 //! for each entry, all relative to open directories, so that no link is followed.
 
-use super::OpenDatabase;
-use super::content::{Unopened, is_database, open_quietly};
+use super::content::Unopened;
+use super::directory::{DIRECTORY, Directory, reopen_above};
 use super::listing::Listing;
 use super::logs::{Logged, foreign_log, is_log_alike, same_file};
-use super::metadata::{
-    XattrReader, identity, link_group, margin_of, metadata, names, settled, stamp,
-};
+use super::metadata::{identity, link_group, metadata, names, stamp};
+use super::open::{is_database, open_quietly};
+use super::options::OpenDatabase;
 use super::owners::Owners;
+use super::refused;
 use super::scope::Scope;
+use super::settled::{margin_of, settled};
+use super::xattrs::XattrReader;
 use crate::env::{Env, Time};
 use crate::error::{Attempt, Error, Kind, Result};
 use crate::format::directory::{Node, NodeKind};
 use crate::limits::DIRECTORY_DEPTH_MAX;
 use crate::source::sqlite::database_of;
 use crate::source::{Entry, FileItem, Item, Together, Xattrs};
-use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, Stat, major, minor};
+use rustix::fs::{AtFlags, CWD, FileType, Mode, Stat, major, minor};
 use rustix::io::Errno;
 use std::collections::VecDeque;
-use std::ffi::OsStr;
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// Directories kept open above the present one; farther ones are opened again on the way back.
 const LEVELS_OPEN: usize = 64;
-
-const DIRECTORY: OFlags =
-    OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
-
-/// An open directory.
-pub(super) struct Directory {
-    fd: OwnedFd,
-    path: PathBuf,
-    /// What stands before a name to reach its extended attributes, which no call takes
-    /// relative to a directory.
-    reach: Vec<u8>,
-}
-
-impl Directory {
-    fn new(fd: OwnedFd, path: PathBuf) -> Self {
-        let reach = format!("/proc/self/fd/{}/", fd.as_raw_fd()).into_bytes();
-        Directory { fd, path, reach }
-    }
-
-    /// What leads to the entry `name` for calls that take no descriptor of a directory.
-    pub(super) fn reach(&self) -> &[u8] {
-        &self.reach
-    }
-
-    /// Its descriptor.
-    pub(super) fn fd(&self) -> BorrowedFd<'_> {
-        self.fd.as_fd()
-    }
-
-    /// Path of an entry.
-    pub(super) fn join(&self, name: &[u8]) -> PathBuf {
-        self.path.join(OsStr::from_bytes(name))
-    }
-}
 
 /// A directory on the way from the root to the present one.
 struct Level {
@@ -263,7 +231,7 @@ impl Walk {
         let settled = proves && settled(&at, level.now, level.margin);
         let same = same_file(entry.meta.link_group, names(&stat), &at, settled, read_by.as_ref());
         let unopened = Unopened { directory, name: name.to_vec(), stat, sqlite, read_by };
-        let open = Box::new(move || unopened.open());
+        let open = Box::new(move || refused::open(unopened));
         let (length, stamp) = (Some(at.size), proves.then_some(at));
         let file = FileItem::new(entry, length, open);
         Item::File(FileItem { stamp, settled, same, ..file })
@@ -344,7 +312,7 @@ impl Walk {
         name: &[u8],
         path: &Path,
     ) -> (Xattrs, Option<Error>) {
-        let reason = match self.xattrs.read(&directory.reach, name) {
+        let reason = match self.xattrs.read(directory.reach(), name) {
             Ok(xattrs) => return (xattrs, None),
             Err(reason) => reason,
         };
@@ -356,17 +324,4 @@ impl Walk {
         let failed: io::Result<()> = Err(cause.into());
         self.ready.extend(failed.attempt(attempted, path.display()).err().map(Item::Failed));
     }
-}
-
-/// The directory above `below`, if it is still the one that was left.
-fn reopen_above(below: &Directory, expected: (u64, u64)) -> Result<Directory> {
-    let path = below.path.parent().unwrap_or(Path::new("/")).to_owned();
-    let fd = rustix::fs::openat(&below.fd, "..", DIRECTORY, Mode::empty());
-    let fd = fd.map_err(io::Error::from).attempt("open", path.display())?;
-    let stat = rustix::fs::fstat(&fd).map_err(io::Error::from);
-    if identity(&stat.attempt("read", path.display())?) != expected {
-        return Err(Error::new(Kind::SourceChanged, "walk the rest of", path.display())
-            .because("a folder in it was moved away meanwhile"));
-    }
-    Ok(Directory::new(fd, path))
 }

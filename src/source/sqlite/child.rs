@@ -3,54 +3,22 @@
 
 use super::database::{Database, has_dbpage};
 use super::facts::{Header, examine};
-use super::identity::{DatabaseFile, become_owner};
+use super::identity::become_owner;
 use super::protocol::{Begin, FrameWriter, Hold, Proof};
+use super::request::{Request, parse};
 use super::tail;
-use super::watch::{Scratch, Watch};
+use super::watch::Watch;
 use crate::error::{Attempt, Error, Kind, Result};
-use crate::limits::{SQLITE_BUSY_WAIT, SQLITE_FRAME_MAX};
+use crate::limits::SQLITE_FRAME_MAX;
 use rusqlite::backup::{Backup, StepResult};
 use rusqlite::{Connection, OpenFlags};
 use std::ffi::OsString;
 use std::fs::File;
 use std::io::{Read, Write};
 use std::os::fd::AsFd;
-use std::path::PathBuf;
-use std::time::Duration;
 use tempfile::NamedTempFile;
 
-/// The first argument that makes a process a reading child.
-pub const VERB: &str = "sqlite-read";
-
-/// How much a captured database is checked.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Verify {
-    /// Not at all.
-    #[default]
-    No,
-    /// `PRAGMA quick_check`.
-    Quick,
-    /// `PRAGMA integrity_check`.
-    Full,
-}
-
-/// What the child is asked to do.
-#[derive(Debug)]
-pub(super) struct Request {
-    /// The database as whoever asks has found it.
-    pub file: DatabaseFile,
-    pub verify: Verify,
-    pub row_counts: bool,
-    pub force: bool,
-    /// Where private copies go.
-    pub scratch: Scratch,
-    /// How long a busy database is waited for.
-    pub busy_wait: Duration,
-    /// Never `sqlite_dbpage`, as in builds without it.
-    pub backup: bool,
-}
-
-/// Does what `args` (those after [`VERB`]) ask for, speaking frames to `out`; gives the exit code.
+/// Does what `args` (those after the verb) ask for, speaking frames to `out`; gives the exit code.
 /// Takes over the process: it gives up root's rights where it can, and ends as soon as nobody reads
 /// `out`.
 pub fn run(args: impl IntoIterator<Item = OsString>, out: File) -> u8 {
@@ -72,51 +40,6 @@ pub fn run(args: impl IntoIterator<Item = OsString>, out: File) -> u8 {
             1
         }
     }
-}
-
-fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Request> {
-    let wrong = |reason| Error::new(Kind::InvalidInput, "understand", "arguments").because(reason);
-    let mut args = args.into_iter();
-    let path = PathBuf::from(args.next().ok_or_else(|| wrong("no database is named"))?);
-    let mut request = Request {
-        file: DatabaseFile::at(&path).map_err(|error| error.retold("find", "it"))?,
-        verify: Verify::No,
-        row_counts: false,
-        force: false,
-        scratch: Scratch::new(std::env::temp_dir()),
-        busy_wait: SQLITE_BUSY_WAIT,
-        backup: false,
-    };
-    while let Some(arg) = args.next() {
-        match arg.to_str() {
-            Some("--verify") => match args.next().as_ref().and_then(|value| value.to_str()) {
-                Some("quick") => request.verify = Verify::Quick,
-                Some("full") => request.verify = Verify::Full,
-                _ => return Err(wrong("--verify takes quick or full")),
-            },
-            Some("--scratch") => {
-                let folder = args.next().ok_or_else(|| wrong("--scratch takes a folder"))?;
-                request.scratch = Scratch::new(folder.into());
-            }
-            Some("--file") => {
-                let value = args.next();
-                let file = value.as_ref().and_then(|value| value.to_str());
-                let file = file.and_then(|file| DatabaseFile::parse(path.clone(), file));
-                let wrong = || wrong("--file takes device, inode, owner and group");
-                request.file = file.ok_or_else(wrong)?;
-            }
-            Some("--busy-wait") => {
-                let value = args.next().and_then(|value| value.to_str()?.parse().ok());
-                let wrong = || wrong("--busy-wait takes milliseconds");
-                request.busy_wait = Duration::from_millis(value.ok_or_else(wrong)?);
-            }
-            Some("--row-counts") => request.row_counts = true,
-            Some("--force") => request.force = true,
-            Some("--backup-api") => request.backup = true,
-            _ => return Err(wrong("an unknown argument")),
-        }
-    }
-    Ok(request)
 }
 
 fn capture<W: Write>(request: &Request, frames: &mut FrameWriter<W>, watch: &Watch) -> Result<()> {

@@ -1,7 +1,7 @@
 //! One database, open in one read transaction, in a process that opens nothing else of it:
 //! closing any other descriptor of the file would drop the locks that SQLite holds.
 
-use super::child::Request;
+use super::request::Request;
 use super::identity::{OpenFiles, replaced};
 use super::preflight::Preflight;
 use super::private_copy;

@@ -1,6 +1,6 @@
 //! What is found out about a database in the transaction that its pages are read in.
 
-use super::child::{Request, Verify};
+use super::request::{Request, Verify};
 use super::trouble::primary;
 use crate::error::{Attempt, Result};
 use crate::format::database::SqliteFacts;

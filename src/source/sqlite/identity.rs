@@ -2,7 +2,6 @@
 //! may write beside a database may choose the moment: so what SQLite opened is compared with what
 //! was found, and root takes the rights of the owner.
 
-use super::preflight::sibling_path;
 use crate::error::{Attempt, Error, Kind, Result};
 use crate::format::database::SIBLINGS;
 use rustix::fs::{Access, access};
@@ -169,6 +168,13 @@ fn is_within_reach(path: &Path, scratch: &Path) -> bool {
         && access(folder, room).is_ok()
         && access(scratch, room).is_ok()
         && SIBLINGS.into_iter().all(usable)
+}
+
+/// The path of a sibling.
+pub(super) fn sibling_path(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = OsString::from(path);
+    name.push(suffix);
+    PathBuf::from(name)
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@
 //! Root reads with the rights of the database's owner wherever those are enough, and what SQLite
 //! opened is compared with the file that was found, before any page of it is believed.
 
-pub mod child;
+mod child;
 mod database;
 mod facts;
 mod identity;
@@ -18,30 +18,23 @@ mod preflight;
 mod private_copy;
 mod protocol;
 mod reader;
+mod request;
 mod spool;
 mod tail;
 mod trouble;
 mod watch;
 
-pub use child::Verify;
 pub use identity::DatabaseFile;
 pub use preflight::may_be_index;
 pub use reader::{Opened, SqliteOptions, SqliteReader};
+pub use request::Verify;
 #[cfg(feature = "testing")]
 pub use spool::SpoolLimits;
 
-use crate::error::{Attempt, Result};
 use crate::format::database::sibling_of;
-use crate::format::snapshot::{PartKind, SourceName};
-use crate::source::files::{NamedDatabase, Scope, Unlogged, absolute, with_xattrs};
-use crate::source::{Entry, FileItem, Item, PartProof, Source, Together};
-use std::collections::BTreeSet;
 use std::fs::File;
 use std::os::fd::AsFd;
-use std::os::unix::ffi::OsStrExt;
-use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::sync::Arc;
 
 /// The first bytes of every database (SQLite file format 1.3.1).
 const MAGIC: &[u8] = b"SQLite format 3\0";
@@ -66,7 +59,7 @@ pub fn database_of(name: &[u8]) -> Option<&[u8]> {
 /// does.
 pub fn run_as_child() -> Option<ExitCode> {
     let mut args = std::env::args_os().skip(1);
-    if args.next()?.to_str() != Some(child::VERB) {
+    if args.next()?.to_str() != Some(request::VERB) {
         return None;
     }
     // Straight into the pipe, not through the line buffer of standard output.
@@ -74,69 +67,6 @@ pub fn run_as_child() -> Option<ExitCode> {
         return Some(ExitCode::FAILURE);
     };
     Some(ExitCode::from(child::run(args, File::from(out))))
-}
-
-/// One database as a part of its own.
-pub struct SqliteSource {
-    path: PathBuf,
-    reader: SqliteReader,
-    together: Arc<Together>,
-    given: bool,
-}
-
-impl SqliteSource {
-    /// The database at `path`, which is not looked at yet and will be read through `reader`.
-    ///
-    /// # Errors
-    /// If the path is none.
-    pub fn new(path: &Path, reader: SqliteReader) -> Result<Self> {
-        let path = absolute(path)?;
-        Ok(SqliteSource { path, reader, together: Arc::default(), given: false })
-    }
-
-    /// The same, beside the other sources of a backup.
-    pub fn beside(mut self, together: Arc<Together>) -> Self {
-        together.add(Scope::of_database(&self.path));
-        self.together = together;
-        self
-    }
-}
-
-impl Source for SqliteSource {
-    fn describe(&self) -> SourceName {
-        let path = self.path.as_os_str().as_bytes().to_vec();
-        SourceName { kind: PartKind::Sqlite, path, selection: BTreeSet::new() }
-    }
-
-    fn left_out(&mut self) -> Result<Option<String>> {
-        self.path.metadata().attempt("find", self.path.display()).map(|_| None)
-    }
-
-    fn next(&mut self) -> Result<Option<Item>> {
-        if std::mem::replace(&mut self.given, true) {
-            return Ok(None);
-        }
-        let NamedDatabase { meta, xattrs, same, read_by, unlogged } =
-            NamedDatabase::examine(&self.path, &self.together)?;
-        let name = self.path.file_name().unwrap_or_default().as_bytes().to_vec();
-        let length = self.path.metadata().ok().map(|found| found.len());
-        let reader = self.reader.clone();
-        let open = Box::new(move || {
-            let pages = reader.open(&read_by)?;
-            let pages = match unlogged {
-                Some(before) => Box::new(Unlogged::new(pages, read_by, before)),
-                None => pages,
-            };
-            Ok(with_xattrs(pages, xattrs))
-        });
-        // No stamp: what was committed may stand in the log alone, the file unchanged.
-        let file = FileItem::new(Entry { name, meta }, length, open);
-        Ok(Some(Item::File(FileItem { same, ..file })))
-    }
-
-    fn finish(self: Box<Self>) -> Result<PartProof> {
-        Ok(PartProof::default())
-    }
 }
 
 #[cfg(test)]

@@ -1,15 +1,14 @@
 //! Where a database lies: on which file system, whose it is, and what stands beside it.
 
-use super::identity::DatabaseFile;
+use super::identity::{DatabaseFile, sibling_path};
 use super::is_database;
 use super::trouble::NO_DATABASE;
 use crate::error::{Attempt, Error, Kind, Result};
 use rustix::fs::{Mode, OFlags};
-use std::ffi::OsString;
 use std::fs::File;
 use std::io::Read;
 use std::os::unix::fs::{FileExt, MetadataExt};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// What could be learned about a database before SQLite opened it.
 pub(super) struct Preflight {
@@ -84,13 +83,6 @@ pub fn may_be_index(file: &File) -> bool {
     let begins = [[0; 4], INDEX_VERSION.to_le_bytes(), INDEX_VERSION.to_be_bytes()];
     (length % INDEX_STEP == 0 || length == INDEX_BEGUN)
         && begins.iter().any(|begin| begin.starts_with(head))
-}
-
-/// The path of a sibling.
-pub(super) fn sibling_path(path: &Path, suffix: &str) -> PathBuf {
-    let mut name = OsString::from(path);
-    name.push(suffix);
-    PathBuf::from(name)
 }
 
 fn refuse_shared(file: &File) -> Result<()> {

@@ -1,8 +1,8 @@
 //! A private copy of a database that cannot be opened where it stands, because that would write
 //! there: with its journal and log, and only while no other process uses it.
 
-use super::identity::{DatabaseFile, OpenFiles};
-use super::preflight::{Preflight, sibling_path};
+use super::identity::{DatabaseFile, OpenFiles, sibling_path};
+use super::preflight::Preflight;
 use crate::error::{Attempt, Error, Kind, Result};
 use rustix::fs::{FlockOperation, Mode, OFlags, fcntl_lock};
 use rustix::process::{Flock, FlockType, fcntl_getlk};

@@ -1,9 +1,9 @@
 //! The parent's side: starts the child that reads a database, and gives on what comes through its
 //! pipe.
 
-use super::child::{VERB, Verify};
 use super::identity::DatabaseFile;
 use super::protocol::{Frame, Hold, Proof, Remote, read_frame};
+use super::request::{VERB, Verify};
 use super::spool::{Intake, Spool, SpoolLimits, Taken};
 use crate::env::{Kept, Running};
 use crate::error::{Attempt, Error, Kind, Result};

@@ -1,10 +1,9 @@
 //! `completions`: a script that completes commands in a shell.
 
 use crate::error::{Attempt, Result};
-use crate::ui::args::Cli;
 use crate::ui::exit::Done;
 use crate::ui::out::Out;
-use clap::{Args, CommandFactory};
+use clap::{Args, Command};
 use clap_complete::Shell;
 use std::io::Write;
 
@@ -16,9 +15,9 @@ pub struct CompletionsArgs {
 }
 
 /// Prints the script.
-pub fn run(args: &CompletionsArgs) -> Result<Done> {
+pub fn run(args: &CompletionsArgs, mut command: Command) -> Result<Done> {
     let mut script = Vec::new();
-    clap_complete::generate(args.shell, &mut Cli::command(), "icecore", &mut script);
+    clap_complete::generate(args.shell, &mut command, "icecore", &mut script);
     let mut out = Out::new();
     out.write_all(&script).attempt("write", "the script")?;
     out.finish()?;

@@ -1,10 +1,9 @@
 //! `man`: the manual, as man pages.
 
 use crate::error::{Attempt, Result};
-use crate::ui::args::Cli;
 use crate::ui::exit::Done;
 use crate::ui::out::Out;
-use clap::{Args, CommandFactory};
+use clap::{Args, Command};
 use clap_mangen::Man;
 use std::path::PathBuf;
 
@@ -18,16 +17,16 @@ pub struct ManArgs {
 }
 
 /// Prints or writes them.
-pub fn run(args: &ManArgs) -> Result<Done> {
+pub fn run(args: &ManArgs, command: Command) -> Result<Done> {
     let Some(folder) = &args.folder else {
         let mut out = Out::new();
-        Man::new(Cli::command()).render(&mut out).attempt("write", "the man page")?;
+        Man::new(command).render(&mut out).attempt("write", "the man page")?;
         out.finish()?;
         return Ok(Done::All);
     };
     std::fs::create_dir_all(folder).attempt("make", folder.display())?;
     // The verb `help` has a page for each verb's help, which says nothing else.
-    let command = Cli::command().disable_help_subcommand(true);
+    let command = command.disable_help_subcommand(true);
     clap_mangen::generate_to(command, folder).attempt("write man pages into", folder.display())?;
     Ok(Done::All)
 }

@@ -30,14 +30,67 @@ mod verdicts;
 mod views;
 
 use super::app::App;
-use super::args::Verb;
 use super::exit::Done;
 use super::out::Out;
 use crate::error::{Error, Kind, Result};
+use clap::{Command, Subcommand};
 use serde::Serialize;
 
-/// Does what the command line asks for.
-pub fn run(app: &App, verb: &Verb) -> Result<Done> {
+/// What is to be done.
+#[derive(Debug, Subcommand)]
+pub enum Verb {
+    /// Create a repository
+    ///
+    /// Everything in it is for its owner alone, except in a folder that was made to be shared (setgid,
+    /// or writable by its group): there the group has the rights that it has to that folder.
+    Init(init::InitArgs),
+    /// Save files, databases and streams as one snapshot
+    Backup(Box<backup::BackupArgs>),
+    /// Restore a snapshot, or a part of it, into a folder or a PostgreSQL server
+    Restore(Box<restore::RestoreArgs>),
+    /// List snapshots
+    Snapshots(snapshots::SnapshotsArgs),
+    /// List the files of a snapshot
+    Ls(ls::LsArgs),
+    /// Look for files in snapshots
+    Find(find::FindArgs),
+    /// Show what differs between two snapshots
+    Diff(diff::DiffArgs),
+    /// Write one file of a snapshot to standard output
+    Dump(dump::DumpArgs),
+    /// Check the repository, and read data back
+    Check(check::CheckArgs),
+    /// Show what snapshots hold and cost
+    Stats(stats::StatsArgs),
+    /// Give snapshots up: those that are named, or those that no rule keeps
+    Forget(forget::ForgetArgs),
+    /// Hold snapshots, so that nothing gives them up
+    ///
+    /// `forget` refuses to give up a snapshot that is held, and no rule takes it, until it is released or the
+    /// hold is over. Several may hold the same snapshot, each for a reason of their own.
+    Hold(hold::HoldArgs),
+    /// End holds of snapshots
+    Release(hold::ReleaseArgs),
+    /// Change the tags of snapshots
+    Tag(tag::TagArgs),
+    /// List, add, remove and change passwords and key files
+    #[command(subcommand)]
+    Key(key::KeyVerb),
+    /// Print an object of the repository
+    #[command(subcommand)]
+    Cat(cat::CatVerb),
+    /// Print a script that completes commands in a shell
+    Completions(completions::CompletionsArgs),
+    /// Print the manual, or write a man page of every verb into a folder
+    Man(man::ManArgs),
+    /// Print the version
+    Version,
+    /// Show it all on an application made for the purpose
+    Demo(demo::DemoArgs),
+}
+
+/// Does what the command line asks for, of which `describe` tells all.
+pub fn run(app: &App, verb: &Verb, describe: fn() -> Command) -> Result<Done> {
     start_threads()?;
     match verb {
         Verb::Init(args) => init::run(app, args),
@@ -56,8 +109,8 @@ pub fn run(app: &App, verb: &Verb) -> Result<Done> {
         Verb::Tag(args) => tag::run(app, args),
         Verb::Key(verb) => key::run(app, verb),
         Verb::Cat(verb) => cat::run(app, verb),
-        Verb::Completions(args) => completions::run(args),
-        Verb::Man(args) => man::run(args),
+        Verb::Completions(args) => completions::run(args, describe()),
+        Verb::Man(args) => man::run(args, describe()),
         Verb::Version => version(app),
         Verb::Demo(args) => demo::run(args),
     }

@@ -1,0 +1,43 @@
+//! What every command takes.
+
+use clap::{ArgAction, Args};
+use std::path::PathBuf;
+
+/// What every command takes.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Global options")]
+pub struct Global {
+    /// Where the repository lies: a directory
+    #[arg(short, long, global = true, value_name = "PLACE")]
+    #[arg(env = "ICECORE_REPOSITORY", hide_env_values = true)]
+    pub repo: Option<String>,
+
+    /// Read the password from a file [env: ICECORE_PASSWORD_FILE, or ICECORE_PASSWORD itself]
+    #[arg(short, long, global = true, value_name = "FILE")]
+    pub password_file: Option<PathBuf>,
+
+    /// Read the password from the output of a shell command [env: ICECORE_PASSWORD_COMMAND]
+    #[arg(long, global = true, value_name = "COMMAND")]
+    pub password_command: Option<String>,
+
+    /// Open the repository with a key file instead of a password [env: ICECORE_KEY_FILE]
+    #[arg(long, global = true, value_name = "FILE")]
+    pub key_file: Option<PathBuf>,
+
+    /// Print JSON lines, each with its `message_type`
+    #[arg(long, global = true)]
+    pub json: bool,
+
+    /// Print nothing but what was asked for, and errors
+    #[arg(short, long, global = true)]
+    pub quiet: bool,
+
+    /// Name every file that a backup finds new or changed, and every file that is restored
+    #[arg(short, long, global = true, value_name = "LEVEL", action = ArgAction::Append)]
+    #[arg(num_args = 0..=1, require_equals = true, default_missing_value = "1")]
+    pub verbose: Vec<u8>,
+
+    /// Show no progress on a terminal
+    #[arg(long, global = true)]
+    pub no_progress: bool,
+}
