@@ -60,6 +60,9 @@ pub struct Condemned {
     pub generation: u64,
     /// The packs and why.
     pub packs: Vec<(PackId, Reason)>,
+    /// The index segments that its first mark found alive: no verdict of this collection calls them dead
+    /// by silence.
+    pub segments: BTreeSet<IndexId>,
     /// When.
     pub at: Time,
 }

@@ -5,9 +5,10 @@ use crate::backend::{Handle, Listed};
 use crate::error::{Error, Kind, Result};
 use crate::format::ObjectKind;
 use crate::format::gc::{Condemned, Verdict};
+use crate::format::index::Segment;
 use crate::id::{IndexId, PackId, SnapshotId};
 use crate::limits::RECORD_MAX;
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 /// The newest verdict, and what all collections together have condemned.
 #[derive(Clone, Debug, Default)]
@@ -15,6 +16,8 @@ pub struct Generations {
     newest: u64,
     verdict: Option<Verdict>,
     condemned: HashSet<PackId>,
+    /// What the newest collection found alive when it began, as long as it has not decided.
+    first_mark: BTreeSet<IndexId>,
 }
 
 impl Repository {
@@ -71,6 +74,10 @@ impl Generations {
             |pack: &PackId| verdict.as_ref().is_some_and(|verdict| verdict.rescued.contains(pack));
         let packs = condemned.packs.iter().map(|(pack, _)| *pack);
         self.condemned.extend(packs.filter(|pack| !rescued(pack)));
+        self.first_mark = match verdict {
+            Some(_) => BTreeSet::new(),
+            None => condemned.segments.clone(),
+        };
         self.verdict = verdict.or(self.verdict.take());
     }
 
@@ -89,6 +96,28 @@ impl Generations {
         self.verdict
             .as_ref()
             .is_none_or(|verdict| generation >= verdict.generation || verdict.segments.contains(id))
+    }
+
+    /// Packs of these live segments that none names which is certain: one that the collection which is
+    /// still open cannot call dead (chapter 11, C3).
+    pub(super) fn uncertain_packs(
+        &self,
+        names: &[IndexId],
+        segments: &[Segment],
+    ) -> HashSet<PackId> {
+        let is_listed =
+            |id: &IndexId| self.verdict.as_ref().is_some_and(|it| it.segments.contains(id));
+        let is_certain = |(id, segment): &(&IndexId, &Segment)| {
+            segment.generation() >= self.newest || is_listed(id) || self.first_mark.contains(id)
+        };
+        let (certain, others): (Vec<_>, Vec<_>) = names.iter().zip(segments).partition(is_certain);
+        let packs = |segments: &[(&IndexId, &Segment)]| -> HashSet<PackId> {
+            segments.iter().flat_map(|(_, it)| it.packs()).map(|pack| pack.id).collect()
+        };
+        match others.as_slice() {
+            [] => HashSet::new(),
+            others => &packs(others) - &packs(&certain),
+        }
     }
 
     /// Whether an outcome written under `generation` is alive.

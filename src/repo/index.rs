@@ -12,7 +12,7 @@ use crate::format::{BlobKind, ObjectKind};
 use crate::id::{BaseId, ChunkId, IndexId, PackId};
 use crate::limits::{CLOSURE_READ_MAX, DEPTH_MAX, INDEX_ENTRIES_MAX};
 use rayon::prelude::*;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 /// All live segments, in memory.
 #[derive(Debug, Default)]
@@ -22,6 +22,8 @@ pub struct Index {
     names: Vec<IndexId>,
     generations: Generations,
     standing: Standing,
+    /// Packs that no segment names which is certain to stay alive (chapter 11, C3).
+    uncertain: HashSet<PackId>,
     /// Segments and notes that are missing, and why.
     troubles: Vec<(Handle, Error)>,
 }
@@ -55,9 +57,9 @@ impl Repository {
         }
     }
 
-    /// The same for whoever writes (chapter 11, W2): what counts is only what lies in packs that
-    /// are listed with their length, and is not noted as damaged. What a store whose listings lag
-    /// does not show yet is not counted on either.
+    /// The same for whoever writes (chapter 11, W2): what counts is only what certain segments name,
+    /// lies in packs that are listed with their length, and is not noted as damaged. What a store
+    /// whose listings lag does not show yet is not counted on either.
     pub(super) fn load_index_to_write(&self) -> Result<Index> {
         let mut index = self.load_index()?;
         let listed = self.backend().list(ObjectKind::Pack)?;
@@ -67,6 +69,7 @@ impl Repository {
             .collect();
         let is_there = |pack: &PackRow| sizes.get(&pack.id) == Some(&u64::from(pack.size));
         index.standing.bar(&index.segments, is_there);
+        index.standing.bar(&index.segments, |pack| !index.uncertain.contains(&pack.id));
         let mut noted = self.noted_damage()?;
         index.troubles.append(&mut noted.troubles);
         index.distrust(&noted.all());
@@ -108,10 +111,11 @@ impl Repository {
                 Err(error) => troubles.push((Handle::index(id), error)),
             }
         }
+        let uncertain = generations.uncertain_packs(&names, &segments);
         let segments = merge_small(segments)?;
         let mut standing = Standing::of(&segments);
         standing.bar(&segments, |pack| !generations.is_condemned(&pack.id));
-        Ok(Index { segments, names, generations, standing, troubles })
+        Ok(Index { segments, names, generations, standing, uncertain, troubles })
     }
 
     /// One segment, as it is stored.

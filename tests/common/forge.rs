@@ -5,6 +5,7 @@ use super::repo::{TempRepo, secret};
 use icecore::backend::{Backend, Handle, Put};
 use icecore::crypto::{Keyring, Sealer, Secret, object, slot};
 use icecore::env::{Env, Time};
+use icecore::format::ObjectKind;
 use icecore::format::directory::Node;
 use icecore::format::gc::{Condemned, Reason, Verdict};
 use icecore::format::index::{IndexEntry, PackRow, SegmentBuilder};
@@ -160,7 +161,9 @@ impl Forger {
     /// A collection condemns packs.
     pub fn condemn(&self, generation: u64, packs: &[PackId], reason: Reason) {
         let packs = packs.iter().map(|pack| (*pack, reason)).collect();
-        let condemned = Condemned { generation, packs, at: self.env.now() };
+        let listed = self.backend.list(ObjectKind::Index).unwrap();
+        let segments = listed.iter().filter_map(|object| object.handle.index_id()).collect();
+        let condemned = Condemned { generation, packs, segments, at: self.env.now() };
         self.record(&Handle::gc(generation), &condemned);
     }
 

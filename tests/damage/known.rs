@@ -70,7 +70,10 @@ fn furnished(seed: u64) -> Fixture {
     let repo = temp(fixture.store.clone()).unwrap();
     let forger = crate::common::forge::Forger::new(&repo);
     let packs = vec![(PackId([7; 32]), Reason::Garbage)];
-    forger.record(&Handle::gc(1), &Condemned { generation: 1, packs, at: Time(0) });
+    forger.record(
+        &Handle::gc(1),
+        &Condemned { generation: 1, packs, segments: Default::default(), at: Time(0) },
+    );
     for id in [NoteId([1; 16]), NoteId([2; 16])] {
         let text = "well".to_owned();
         let remark = Remark { snapshot: SnapshotId([3; 16]), topic: "verified".into(), text };

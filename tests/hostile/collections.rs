@@ -1,7 +1,7 @@
 //! What records of collections make of chunks, index segments and outcomes.
 
 use super::{file, honest, id_of, is_whole};
-use crate::common::forge::{Blob, Forger, snapshot};
+use crate::common::forge::{Blob, Forger, session, snapshot};
 use icecore::backend::Handle;
 use icecore::error::Kind;
 use icecore::format::BlobKind;
@@ -76,6 +76,30 @@ fn what_comes_after_a_verdict_is_dead() {
     // Written in knowledge of the verdict, it would count.
     forger.index(1, &[pack]);
     assert!(repo.repository.load_index().unwrap().knows(BlobKind::Data, &id));
+}
+
+/// While a collection is open, a segment that its first mark did not see may still be called dead: a
+/// reader reads what it names, and a writer does not count on it before the verdict lists it.
+#[test]
+fn writers_doubt_what_an_open_collection_did_not_see() {
+    let (repo, _, _) = honest(19);
+    let forger = Forger::new(&repo);
+    let index = repo.repository.load_index().unwrap();
+    let seen: Vec<_> = index.places().map(|place| (place.kind, place.id)).collect();
+    let late = b"registered before the collection, indexed after it".repeat(50);
+    let id = id_of(&repo, &late);
+    let pack = forger.pack(BlobKind::Data, &[Blob::raw(id, &late)]);
+    forger.condemn(1, &[], Reason::Garbage);
+    forger.index(0, &[pack]);
+    assert!(repo.repository.load_index().unwrap().knows(BlobKind::Data, &id));
+    let writer = session(&repo);
+    assert!(!writer.knows(BlobKind::Data, &id));
+    assert!(seen.iter().all(|(kind, id)| writer.knows(*kind, id)));
+    writer.abandon().unwrap();
+    forger.decide(&repo, 1, |_| {});
+    let writer = session(&repo);
+    assert!(writer.knows(BlobKind::Data, &id));
+    writer.abandon().unwrap();
 }
 
 /// A verdict that stands without its generation, or names another, is damage: nobody goes on as

@@ -188,7 +188,7 @@ pub fn collection(m: &mut Maker) {
         json!({
             "generation": 5, "at": NOW, "packs": [
                 [m.id::<32>(), "garbage"], [m.id::<32>(), "duplicate"], [m.id::<32>(), "damaged"],
-            ],
+            ], "segments": [m.id::<32>()],
         }),
     );
     let comment = "a reason that this version does not have";
