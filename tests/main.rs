@@ -57,6 +57,9 @@ mod faults;
 mod hostile;
 mod hostile_restore;
 
+// What chapter 11 promises, in every order of everybody's requests.
+mod protocol;
+
 // The program as people use it.
 mod cli;
 mod hands;

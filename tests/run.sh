@@ -5,6 +5,7 @@
 # usage: run.sh            everything; FUZZ_SECONDS=60 says for how long to fuzz
 #        run.sh servers    only installs the PostgreSQL servers that the tests start
 #        run.sh reader     only installs what the reader of format-spec takes
+#        run.sh model      only searches the protocol's model at its big sizes: a quarter of an hour and 6 GB
 set -euo pipefail
 shopt -s inherit_errexit
 cd "$(dirname "$0")/.."
@@ -232,9 +233,20 @@ fuzzing() {
   fuzz/run.sh "$fuzz_seconds"
 }
 
+# By itself, so that nothing else has to be built with all optimisation.
+model() {
+  mkdir -p target/tools
+  rustc --edition 2024 -O --test tests/protocol/mod.rs -o target/tools/model
+  target/tools/model --nocapture --include-ignored safe
+}
+
 # --- all of it --------------------------------------------------------------------------------------------
 
 need_rust
+if [ "${1:-}" = model ]; then
+  model
+  exit
+fi
 need_for_servers
 if [ "${1:-}" = servers ]; then
   install_packages
