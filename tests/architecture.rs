@@ -1,6 +1,7 @@
 //! Keeps the house: which room may use which, how long a file may grow, and what nobody leaves
 //! behind.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -84,6 +85,38 @@ fn edges_are_found() {
     let text = "//! [`crate::z`]\nuse crate::a::B;\nuse crate::{b, c::{D, E}, f};\n\
                 let x = crate::g::h(); // crate::y\nuse icecore::{i::J,\n  k};\n";
     assert_eq!(rooms_used(text), ["a", "b", "c", "f", "g", "i", "k"]);
+}
+
+/// No files of a folder use each other in a circle.
+#[test]
+fn neighbours_form_no_circles() {
+    let sources = sources("src");
+    let paths: BTreeSet<&str> = sources.iter().map(|source| source.path.as_str()).collect();
+    let uses: BTreeMap<&str, Vec<&str>> = sources
+        .iter()
+        .filter(|source| !source.path.ends_with("/mod.rs"))
+        .map(|Source { path, text }| {
+            let folder = path.rsplit_once('/').unwrap().0;
+            let used = heads_after(&["super::"], text).into_iter().flat_map(|name| {
+                [format!("{folder}/{name}.rs"), format!("{folder}/{name}/mod.rs")]
+            });
+            (path.as_str(), used.filter_map(|path| paths.get(path.as_str()).copied()).collect())
+        })
+        .collect();
+    let circles: Vec<&str> =
+        uses.keys().copied().filter(|path| reached_from(path, &uses).contains(path)).collect();
+    assert!(circles.is_empty(), "these files lean on each other: {circles:?}");
+}
+
+/// Everything that a file uses, directly or not.
+fn reached_from<'a>(path: &str, uses: &BTreeMap<&'a str, Vec<&'a str>>) -> BTreeSet<&'a str> {
+    let (mut reached, mut todo) = (BTreeSet::new(), uses[path].clone());
+    while let Some(next) = todo.pop() {
+        if reached.insert(next) {
+            todo.extend(uses.get(next).into_iter().flatten());
+        }
+    }
+    reached
 }
 
 /// Other programs are run by one function, which tells them nothing of the repository.
@@ -228,20 +261,25 @@ fn allowed_for(room: &str) -> Option<Vec<&'static str>> {
 
 /// The rooms named after `crate::` or `icecore::`, comments left out.
 fn rooms_used(text: &str) -> Vec<String> {
+    heads_after(&["crate::", "icecore::"], text)
+}
+
+/// The names after any of some beginnings of paths, comments left out.
+fn heads_after(roots: &[&str], text: &str) -> Vec<String> {
     let code: Vec<&str> =
         text.lines().map(|line| line.split("//").next().unwrap_or_default()).collect();
     let code = code.join("\n");
-    let mut rooms = Vec::new();
-    for root in ["crate::", "icecore::"] {
+    let mut found = Vec::new();
+    for root in roots {
         for (at, _) in code.match_indices(root) {
-            if !code[..at].ends_with(is_word) {
-                rooms.extend(heads(&code[at + root.len()..]));
+            if !code[..at].ends_with(|before| is_word(before) || before == ':') {
+                found.extend(heads(&code[at + root.len()..]));
             }
         }
     }
-    rooms.sort();
-    rooms.dedup();
-    rooms
+    found.sort();
+    found.dedup();
+    found
 }
 
 /// The first name of a path, or of each path in a group.
