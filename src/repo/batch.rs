@@ -34,12 +34,9 @@ impl<'r> Reader<'r> {
 impl<'b, 'r> Batch<'b, 'r> {
     fn begin(reader: &'b Reader<'r>, kind: BlobKind, ids: &[ChunkId]) -> Self {
         let index = reader.index();
-        let places: HashMap<ChunkId, BlobLocation> = ids
-            .iter()
-            .collect::<HashSet<_>>()
-            .into_par_iter()
-            .filter_map(|id| Some((*id, index.find(kind, id)?)))
-            .collect();
+        let distinct: HashSet<&ChunkId> = ids.iter().collect();
+        let found = distinct.into_iter().filter_map(|id| Some((*id, index.find(kind, id)?)));
+        let places: HashMap<ChunkId, BlobLocation> = found.collect();
         let (plains, needed) = reader.plan(places.values());
         let fetcher = reader.repository().fetcher();
         let runs = runs(&needed, fetcher.read_gap());

@@ -6,7 +6,6 @@ use super::{Index, NewBlob, Reader, Repository};
 use crate::error::{Attempt, Error, Kind, Result};
 use crate::format::BlobKind;
 use crate::id::ChunkId;
-use rayon::prelude::*;
 use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::mpsc::sync_channel;
@@ -55,8 +54,8 @@ impl<'r> Dedup<'r> {
     /// Which blobs of a batch have to be stored; of equal ones the first. From now on they are known.
     pub(super) fn take_new(&mut self, batch: &[NewBlob<'_>]) -> Vec<usize> {
         let index = &self.index;
-        let known: Vec<bool> =
-            batch.par_iter().map(|blob| index.knows(blob.kind, &blob.id)).collect();
+        let known = batch.iter().map(|blob| index.knows(blob.kind, &blob.id));
+        let known: Vec<bool> = known.collect();
         let mut new = Vec::new();
         for (at, (blob, known)) in batch.iter().zip(known).enumerate() {
             if !known && self.fresh.insert(blob.id) {

@@ -221,9 +221,13 @@ impl<'r> Reader<'r> {
         plains: &mut HashMap<BaseId, Plain>,
     ) {
         for depth in 0..=crate::limits::DEPTH_MAX {
-            let decoded: Vec<(BaseId, Plain)> = needed
+            // Apart, since a round of the threads costs more than a look at all places.
+            let of_depth: Vec<_> = needed.iter().filter(|place| place.depth == depth).collect();
+            if of_depth.is_empty() {
+                continue;
+            }
+            let decoded: Vec<(BaseId, Plain)> = of_depth
                 .par_iter()
-                .filter(|place| place.depth == depth)
                 .filter_map(|place| {
                     let bytes = sealed.get(place)?;
                     let payload = self.open(place, bytes).ok()?;
