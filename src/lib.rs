@@ -57,7 +57,8 @@
 // What only tests see explains itself or is explained where it helps.
 #![cfg_attr(feature = "testing", allow(missing_docs))]
 
-/// Modules that are private, and open to tests, benches and fuzzing by the feature `testing`.
+/// Modules that are private, and open to tests, benches and fuzzing by the feature `testing`. What
+/// formats them all stands in `tests/run.sh`: `cargo fmt` does not look in here.
 macro_rules! rooms {
     ($($room:ident)*) => {$(
         #[cfg(feature = "testing")]

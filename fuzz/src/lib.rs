@@ -24,7 +24,14 @@ pub const TARGETS: [(&str, &[&str]); 11] = [
 ];
 
 const RECORDS: [&str; 9] = [
-    "config", "keyring", "outcome", "note", "writer", "heartbeat", "forgotten", "condemned",
+    "config",
+    "keyring",
+    "outcome",
+    "note",
+    "writer",
+    "heartbeat",
+    "forgotten",
+    "condemned",
     "verdict",
 ];
 

@@ -5,8 +5,8 @@ use icecore::crypto::object::{open_object, seal_index, seal_object};
 use icecore::crypto::{Keyring, Secret, slot};
 use icecore::env::{Env, Time};
 use icecore::format::index::Segment;
-use icecore::format::record;
 use icecore::format::note::Note;
+use icecore::format::record;
 use icecore::format::snapshot::Outcome;
 use icecore::id::{IndexId, NoteId, RepoId, SlotId, SnapshotId};
 use icecore::limits::RECORD_MAX;
@@ -16,9 +16,8 @@ use zeroize::Zeroizing;
 const REPOSITORY: RepoId = RepoId([1; 16]);
 const SALT: [u8; 32] = [2; 32];
 
-static KEYRING: LazyLock<Keyring> = LazyLock::new(|| {
-    Keyring::generate(&Env::seeded(1, Time(0)).0).expect("a keyring")
-});
+static KEYRING: LazyLock<Keyring> =
+    LazyLock::new(|| Keyring::generate(&Env::seeded(1, Time(0)).0).expect("a keyring"));
 
 /// Any payload that was sealed opens to itself, and what it holds is decoded without a panic.
 pub fn round_trip(payload: &[u8]) {
@@ -51,4 +50,3 @@ pub fn refuse(bytes: &[u8]) {
     let secret = Secret::KeyFile(Zeroizing::new([5; 32]));
     assert!(slot::unwrap(bytes, SlotId(id), &secret, REPOSITORY).is_err());
 }
-

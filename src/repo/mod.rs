@@ -51,9 +51,9 @@ pub use scan::{BlobSet, EntryRef};
 #[cfg(feature = "testing")]
 pub use seal::SealedBlob;
 pub use session::{Session, SessionOptions};
+pub use snapshot::{SnapshotKey, StoredSnapshot};
 #[cfg(feature = "testing")]
 pub use snapshots::StoredOutcome;
-pub use snapshot::{SnapshotKey, StoredSnapshot};
 pub use trailers::{PackContents, ReadPack, WantedPack};
 pub use writer::{Writer, WriterOptions};
 

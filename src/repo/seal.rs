@@ -1,11 +1,11 @@
 //! One blob from plaintext to sealed bytes: delta or whole, sealed, opened again, id proved. Or
 //! one as it lies in another pack.
 
+use super::Repository;
 use super::bases::Bases;
 use super::reader::blob_purpose;
-use super::Repository;
 use crate::codec::{self, Encoded, Encoder};
-use crate::crypto::{Ids, Key, Decryptor, Purpose, Sealer};
+use crate::crypto::{Decryptor, Ids, Key, Purpose, Sealer};
 use crate::error::{Error, Result};
 use crate::format::pack::{BlobAad, PackEntry, Salt};
 use crate::format::{BlobKind, Codec, cursor};

@@ -85,10 +85,7 @@ pub struct DirectoryEntries<'a> {
 impl<'a> DirectoryEntries<'a> {
     /// All entries.
     pub fn new(reader: &'a Reader<'a>, root: TreeRef) -> Self {
-        DirectoryEntries {
-            leaves: Leaves::new(reader, root),
-            ready: VecDeque::new(),
-        }
+        DirectoryEntries { leaves: Leaves::new(reader, root), ready: VecDeque::new() }
     }
 
     /// The next entry.

@@ -1,8 +1,8 @@
 //! The voice of a running operation: a bar on a terminal, status lines in JSON, troubles at once.
 
-use super::global::Global;
 use super::bar::Bar;
 use super::counts::{Counts, Total};
+use super::global::Global;
 use super::out::{self, Tone};
 use super::{exit, text};
 use crate::env::{Env, Time};

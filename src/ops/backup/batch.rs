@@ -239,7 +239,9 @@ impl Prepared {
             return Prepared::Large(Box::new(Large { file, size, changes_everywhere, stream }));
         }
         match read_small(open, length) {
-            Ok(Whole::Bytes(bytes, proof)) => Prepared::Small(Box::new(Small { file, bytes, proof })),
+            Ok(Whole::Bytes(bytes, proof)) => {
+                Prepared::Small(Box::new(Small { file, bytes, proof }))
+            }
             Ok(Whole::TooLarge(front, then, stream)) => {
                 let stream: Box<dyn ByteStream> = Box::new(Resumed::new(front, then, stream));
                 let stream: Opener = Box::new(|| Ok(stream));

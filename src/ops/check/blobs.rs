@@ -66,7 +66,11 @@ fn read_blob(
             Some(Ok(plain)) => prefix.extend_from_slice(plain),
             Some(Err(error)) if error.kind() == Kind::Unavailable => {
                 let reason = error.to_string();
-                return Err(Unreadable::Unread(Error::unavailable("check chunk", place.id, reason)));
+                return Err(Unreadable::Unread(Error::unavailable(
+                    "check chunk",
+                    place.id,
+                    reason,
+                )));
             }
             _ => return Err(Unreadable::Base(*base)),
         }

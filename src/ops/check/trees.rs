@@ -11,7 +11,7 @@ use crate::id::{ChunkId, SnapshotId};
 use crate::limits::PLACES_FREE;
 use crate::monitor::{Counter, Monitor, go_on};
 use crate::ops::path::is_within;
-use crate::ops::reach::{Reach, Seen, Loss, Visitor};
+use crate::ops::reach::{Loss, Reach, Seen, Visitor};
 use crate::ops::tree::{self, Entries, PathEntry};
 use crate::repo::{Index, Reader, Repository};
 use std::collections::{HashMap, hash_map};

@@ -3,7 +3,7 @@
 
 mod bytes;
 
-use super::tree::{self, Children, Entry, PathEntry, Met, Step};
+use super::tree::{self, Children, Entry, Met, PathEntry, Step};
 use super::{ls, path};
 use crate::error::{Error, Result};
 use crate::format::directory::{LinkGroup, Metadata, Node, NodeKind};

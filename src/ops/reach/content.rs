@@ -1,6 +1,6 @@
 //! ContentWalker of files: the nodes of their lists, and the chunks that these name.
 
-use super::{Lost, Loss, Visitor};
+use super::{Loss, Lost, Visitor};
 use crate::error::{Error, Result};
 use crate::format::BlobKind;
 use crate::format::content::{Content, ListNode, Piece};

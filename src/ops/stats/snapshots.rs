@@ -6,7 +6,7 @@ use crate::format::BlobKind;
 use crate::format::directory::{Node, NodeKind};
 use crate::format::snapshot::Stored;
 use crate::id::ChunkId;
-use crate::ops::reach::{Lost, Needed, Reach, Loss, Visitor};
+use crate::ops::reach::{Loss, Lost, Needed, Reach, Visitor};
 use crate::repo::{BlobLocation, Reader, SnapshotKey, Snapshots};
 use std::ops::AddAssign;
 

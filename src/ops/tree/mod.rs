@@ -10,7 +10,7 @@ use crate::format::directory::{Metadata, Node, NodeKind};
 use crate::format::snapshot::Snapshot;
 use crate::limits::{DIRECTORY_DEPTH_MAX, PLACES_FREE, PLACES_PER_ENTRY};
 use crate::ops::path::push;
-use crate::ops::reach::{Reach, Loss, Visitor};
+use crate::ops::reach::{Loss, Reach, Visitor};
 use crate::repo::Reader;
 use crate::stream::{ReadAhead, find_entry};
 use std::collections::{BTreeMap, HashSet};

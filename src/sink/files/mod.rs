@@ -24,19 +24,19 @@ use crate::limits::DIRECTORY_DEPTH_MAX;
 use crate::sink::sqlite::stands;
 use crate::sink::{Holds, Placed, Sink};
 use file::FileWriter;
-use folder::{Folder, Occupant, Made};
+use folder::{Folder, Made, Occupant};
 use held_back::{Held, HeldBack};
 use links::Links;
 use metadata::Rights;
 use report::Reporter;
-use same::Same;
-use waiting::Sort;
 use rustix::fs::{AtFlags, CWD, Mode, OFlags, RawDir};
+use same::Same;
 use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 use std::sync::Arc;
+use waiting::Sort;
 
 /// What happens to what stands in the target already.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -48,7 +48,9 @@ impl Unopened {
                 let named = self.read_by.as_ref().map(|logged| logged.path.clone());
                 let file = self.found(named.unwrap_or_else(|| self.path()), &before);
                 match open_database(&file)? {
-                    Opened::Refused(finding) => return Ok(OpenFile::Refused(Box::new(self), finding)),
+                    Opened::Refused(finding) => {
+                        return Ok(OpenFile::Refused(Box::new(self), finding));
+                    }
                     Opened::Pages(pages) if self.read_by.is_none() && before.st_nlink >= 2 => {
                         Box::new(Unlogged::new(pages, self.path(), stamp(&before)))
                     }

@@ -9,8 +9,7 @@ use std::os::fd::{BorrowedFd, OwnedFd};
 
 /// Whether the entry `name` of a directory is an SQLite database.
 pub(super) fn is_database(directory: BorrowedFd<'_>, name: &[u8]) -> bool {
-    let Ok(stat) = statat(directory, name, AtFlags::SYMLINK_NOFOLLOW)
-    else {
+    let Ok(stat) = statat(directory, name, AtFlags::SYMLINK_NOFOLLOW) else {
         return false;
     };
     is_regular(&stat)

@@ -25,7 +25,9 @@ const READINGS: u32 = 5;
 pub(super) fn open(file: Unopened) -> Result<Box<dyn ByteStream>> {
     match file.open()? {
         OpenFile::Stream(stream) => Ok(stream),
-        OpenFile::Refused(file, finding) => Refused { file: *file, finding, left: READINGS - 1 }.open(),
+        OpenFile::Refused(file, finding) => {
+            Refused { file: *file, finding, left: READINGS - 1 }.open()
+        }
     }
 }
 

@@ -1,11 +1,11 @@
 //! One database, open in one read transaction, in a process that opens nothing else of it:
 //! closing any other descriptor of the file would drop the locks that SQLite holds.
 
-use super::request::Request;
 use super::identity::{OpenFiles, replaced};
 use super::preflight::Preflight;
 use super::private_copy;
 use super::protocol::Hold;
+use super::request::Request;
 use super::trouble::{NO_DATABASE, is_refusal, needs_writing, primary};
 use crate::error::{Attempt, Error, Kind, Result};
 use rusqlite::config::DbConfig;

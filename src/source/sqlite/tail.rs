@@ -1,9 +1,9 @@
 //! What lies behind the last page of a database. SQLite does not look at it, but a file comes back
 //! as long as it was.
 
-use super::request::Request;
 use super::database::Database;
 use super::identity::sibling_path;
+use super::request::Request;
 use crate::error::{Attempt, Result};
 use rustix::fs::{Mode, OFlags};
 use std::fs::File;

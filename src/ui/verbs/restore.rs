@@ -188,7 +188,9 @@ fn into_folder(app: &App, args: &RestoreArgs, target: &Path) -> Result<Done> {
     }
     let mut out = Out::new();
     match app.global.json {
-        true => out.json("summary", &SummaryView::new(&stored.snapshot, &report, &voice, args.dry_run))?,
+        true => {
+            out.json("summary", &SummaryView::new(&stored.snapshot, &report, &voice, args.dry_run))?
+        }
         false if app.talks() => print(&report, &voice, args, &mut out)?,
         false => {}
     }
@@ -312,12 +314,7 @@ struct LeftOut {
 }
 
 impl SummaryView {
-    fn new(
-        snapshot: &Snapshot,
-        report: &RestoreReport,
-        voice: &Progress,
-        dry_run: bool,
-    ) -> Self {
+    fn new(snapshot: &Snapshot, report: &RestoreReport, voice: &Progress, dry_run: bool) -> Self {
         let left_out = &report.left_out;
         SummaryView {
             snapshot_id: snapshot.id.to_string(),
