@@ -100,12 +100,15 @@ pub use source::sqlite::{SqliteOptions, SqliteReader, Verify, run_as_child};
 pub use source::{Source, SqliteSource, Together, stdin::StreamSource};
 
 // Restoring, into a folder or any other sink.
+pub use format::directory::{Metadata, Node, NodeKind};
 pub use ops::restore::{RestoreOptions, RestoreReport, restore, restore_into};
-pub use sink::Sink;
 pub use sink::files::{FilesOptions as FilesSinkOptions, FilesSink, Overwrite};
+pub use sink::{FileSink, Placed, Sink};
 
 // Checking, and giving snapshots up.
-pub use ops::check::{CheckOptions, CheckReport, Finding, ReadData, check};
+pub use ops::check::{
+    CheckOptions, CheckReport, Cure, Finding, ReadData, Touched, What, Where, check,
+};
 pub use ops::forget::{
     ForgetPlan, ForgetReport, JudgedGroup, PolicyPlan, forget, plan as plan_to_forget,
     plan_by_policy,

@@ -89,8 +89,9 @@ fn links_across_parts_and_past_patterns() {
     assert_eq!(fs::read(some.join("src/b")).unwrap(), fs::read(cli.path("src/a")).unwrap());
 }
 
-/// Where a file is kept because it is newer or unchanged, its further names that are gone lead to it
-/// again, whatever it holds, and `--verify` counts nothing as wrong that was kept for being newer.
+/// Where a file is kept because it is unchanged, its further names that are gone lead to it again. Where
+/// it is newer they get the content that was captured, and `--verify` counts nothing as wrong that was
+/// kept for being newer.
 #[test]
 fn further_names_lead_to_what_was_kept() {
     let cli = Cli::new();
@@ -101,15 +102,17 @@ fn further_names_lead_to_what_was_kept() {
     let run = |options: &[&str]| cli.run(&[&restore[..], options].concat());
     run(&[]).success();
     let out = cli.path("out");
-    for (overwrite, newer) in [("if-changed", false), ("if-newer", true)] {
+    let captured = fs::read(cli.path("src/a")).unwrap();
+    for (overwrite, newer) in [("if-changed", false), ("if-newer", false), ("if-newer", true)] {
         fs::remove_file(out.join("sub/c")).unwrap();
         if newer {
             fs::write(out.join("a"), "written since").unwrap();
         }
         run(&["--overwrite", overwrite]).success();
-        assert_eq!(inode(&out, "a"), inode(&out, "sub/c"), "{overwrite}");
+        assert_eq!(inode(&out, "a") == inode(&out, "sub/c"), !newer, "{overwrite}");
         let kept = fs::read(out.join("a")).unwrap();
         assert_eq!(kept == b"written since", newer, "{overwrite}");
+        assert!(fs::read(out.join("sub/c")).unwrap() == captured, "{overwrite}");
     }
     // What was not kept for being newer, and is wrong, is still found.
     let (file, before) = (out.join("sub/b"), fs::metadata(cli.path("src/sub/b")).unwrap());

@@ -144,14 +144,14 @@ impl Batch {
         cutter: &Cutter,
         monitor: &dyn Monitor,
     ) -> Result<Vec<Event>> {
-        let opened: Vec<Prepared> = self.events.into_par_iter().map(Prepared::new).collect();
+        let prepared: Vec<Prepared> = self.events.into_par_iter().map(Prepared::new).collect();
         let mut writer = ContentWriter::new(session, reader, cutter);
-        let small = opened.iter().filter_map(Prepared::small).collect::<Vec<_>>();
+        let small = prepared.iter().filter_map(Prepared::small).collect::<Vec<_>>();
         let mut written = writer.write_small(&small)?.into_iter();
         drop(small);
-        let mut events = Vec::with_capacity(opened.len());
-        for opened in opened {
-            let (read, companions) = match opened {
+        let mut events = Vec::with_capacity(prepared.len());
+        for prepared in prepared {
+            let (read, companions) = match prepared {
                 Prepared::Event(event) => {
                     events.push(event);
                     continue;
@@ -234,7 +234,7 @@ impl Prepared {
         let expected = file.before.as_ref().map(|content| content.length);
         let length = length.or(expected).unwrap_or(0);
         if length > SMALL {
-            // Prepared when its turn comes: a database must not be held while others are read.
+            // Opened when its turn comes: a database must not be held while others are read.
             let (size, stream) = (length, open);
             return Prepared::Large(Box::new(Large { file, size, changes_everywhere, stream }));
         }

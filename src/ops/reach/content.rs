@@ -1,4 +1,4 @@
-//! ContentWalker of files: the nodes of their lists, and the chunks that these name.
+//! Contents of files: the nodes of their lists, and the chunks that these name.
 
 use super::{Loss, Lost, Visitor};
 use crate::error::{Error, Result};

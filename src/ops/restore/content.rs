@@ -10,11 +10,14 @@ use crate::repo::{Batch, Reader};
 use crate::sink::FileSink;
 use crate::stream::{ContentReader, ContentWindow, Pieces, PlacedPieces, Run};
 use rayon::prelude::*;
+use rustix::process::{Resource, getrlimit};
 use std::collections::VecDeque;
 
 /// Files that wait for their content, or whose content is on its way.
 pub(super) struct FilesInFlight<'r> {
     reader: &'r Reader<'r>,
+    /// As many as are asked for together.
+    together: usize,
     files: Vec<File>,
     bytes: u64,
     begun: VecDeque<Begun<'r>>,
@@ -36,8 +39,8 @@ struct Begun<'r> {
     failed: Vec<Error>,
 }
 
-/// So many files are open at once at most.
-const FILES_MOST: usize = 512;
+/// So many files are open at once at most, and no more than half of what the system allows.
+const FILES_MOST: u64 = 512;
 /// A file of so many bytes is written together with others ...
 const SMALL: u64 = WINDOW as u64 / 4;
 /// ... if it has no more pieces than this.
@@ -45,7 +48,10 @@ const PIECES_FEW: usize = WINDOW_PIECES / 4;
 
 impl<'r> FilesInFlight<'r> {
     pub(super) fn new(reader: &'r Reader<'r>) -> Self {
-        FilesInFlight { reader, files: Vec::new(), bytes: 0, begun: VecDeque::new() }
+        let allowed = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
+        let open = usize::try_from(FILES_MOST.min(allowed / 2)).unwrap_or(0);
+        let together = open / (WINDOWS_AHEAD + 1);
+        FilesInFlight { reader, together, files: Vec::new(), bytes: 0, begun: VecDeque::new() }
     }
 
     pub(super) fn push(
@@ -63,7 +69,7 @@ impl<'r> FilesInFlight<'r> {
     /// Once many wait, asks for the content of all of them, and writes those that were asked for
     /// longest ago; or writes `all` of them. The bytes of each, or why not.
     pub(super) fn write(&mut self, all: bool, monitor: &dyn Monitor) -> Vec<Result<u64>> {
-        let many = self.files.len() >= FILES_MOST / (WINDOWS_AHEAD + 1);
+        let many = self.files.len() >= self.together;
         if !(all || many || self.bytes >= WINDOW as u64) {
             return Vec::new();
         }

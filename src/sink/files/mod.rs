@@ -128,15 +128,20 @@ impl FilesSink {
         let mut keep = false;
         if let Some(found) = here.look(&node.name)? {
             let database = captured || here.has_database(&node.name);
-            keep =
-                is_kept(self.options.overwrite, here.fd(), (node, size), &found, database, holds);
+            let mut is_kept = |overwrite| {
+                is_kept(overwrite, here.fd(), (node, size), &found, database, &mut *holds)
+            };
+            keep = is_kept(self.options.overwrite);
             // What is named like a log is kept or not together with its database.
             if keep && sibling_of(&node.name).is_none() {
                 match &link {
                     // A log beside this name would not stand beside others.
                     _ if database => here.complete(&node.name, "was kept as it stands"),
-                    Some(link) => self.links.kept(link, &here, &node.name, found.identity),
-                    None => {}
+                    // What is newer may hold anything: the other names get what they had.
+                    Some(link) if is_kept(Overwrite::IfChanged) => {
+                        self.links.kept(link, &here, &node.name, found.identity);
+                    }
+                    _ => {}
                 }
                 here.keep(&found, link);
                 return Ok(Placed::Kept);
