@@ -65,6 +65,8 @@ pub const SNAPSHOTS_HELD: u64 = 4 << 20;
 pub const SNAPSHOT_ELEMENTS_MAX: usize = 1 << 16;
 /// A writer that has made so many packs commits a partial, which names them.
 pub const PARTIAL_PACKS_MAX: usize = 1 << 16;
+/// Most packs that one collection condemns; the next takes the rest.
+pub const CONDEMNED_MAX: usize = 100_000;
 /// Most damaged blobs of one pack that notes name one by one; of more, they name the pack.
 pub const NOTED_BLOBS_MAX: usize = 256;
 /// Most packs or blobs that one note of damage names.
@@ -191,5 +193,6 @@ const _: () = {
     assert!(DEPTH_MAX as usize <= CLOSURE_MAX);
     assert!(KEYRING_KEYS_MAX * 128 <= SLOT_MAX);
     assert!(PARTIAL_PACKS_MAX * 40 <= OUTCOME_MAX, "a partial names all its packs");
+    assert!(CONDEMNED_MAX * 64 <= RECORD_MAX, "a collection is a record");
     assert!(NOTE_DAMAGE_MAX * 64 <= RECORD_MAX, "a note of damage is a record");
 };

@@ -18,6 +18,7 @@ pub struct Generations {
     condemned: HashSet<PackId>,
     /// What the newest collection found alive when it began, as long as it has not decided.
     first_mark: BTreeSet<IndexId>,
+    swept: HashSet<PackId>,
 }
 
 impl Repository {
@@ -72,7 +73,10 @@ impl Generations {
     fn add(&mut self, condemned: &Condemned, verdict: Option<Verdict>) {
         let rescued =
             |pack: &PackId| verdict.as_ref().is_some_and(|verdict| verdict.rescued.contains(pack));
+        let swept =
+            |pack: &PackId| verdict.as_ref().is_some_and(|verdict| verdict.swept.contains(pack));
         let packs = condemned.packs.iter().map(|(pack, _)| *pack);
+        self.swept.extend(packs.clone().filter(swept));
         self.condemned.extend(packs.filter(|pack| !rescued(pack)));
         self.first_mark = match verdict {
             Some(_) => BTreeSet::new(),
@@ -84,6 +88,21 @@ impl Generations {
     /// The newest collection; 0 if there was none.
     pub fn newest(&self) -> u64 {
         self.newest
+    }
+
+    /// The collection that has no verdict yet, if there is one.
+    pub fn open(&self) -> Option<u64> {
+        Some(self.newest).filter(|newest| *newest > self.decided())
+    }
+
+    /// The newest collection that has a verdict; 0 if none has.
+    pub fn decided(&self) -> u64 {
+        self.verdict.as_ref().map_or(0, |verdict| verdict.generation)
+    }
+
+    /// The packs that may be deleted, as verdicts say: of their own collections alone.
+    pub fn swept(&self) -> &HashSet<PackId> {
+        &self.swept
     }
 
     /// Whether entries in this pack no longer count.

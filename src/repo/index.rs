@@ -2,145 +2,37 @@
 
 use super::location::Entries;
 use super::standing::Standing;
-use super::{BlobLocation, Generations, Repository};
-use crate::backend::{Handle, Listed};
-use crate::crypto::object;
-use crate::error::{Error, Kind, Result};
-use crate::format::index::{IndexEntry, PackRow, Segment, SegmentBuilder};
+use super::{BlobLocation, Generations};
+use crate::backend::Handle;
+use crate::error::Error;
+use crate::format::BlobKind;
+use crate::format::index::{IndexEntry, PackRow, Segment};
 use crate::format::note::Damage;
-use crate::format::{BlobKind, ObjectKind};
 use crate::id::{BaseId, ChunkId, IndexId, PackId};
-use crate::limits::{CLOSURE_READ_MAX, DEPTH_MAX, INDEX_ENTRIES_MAX};
-use rayon::prelude::*;
-use std::collections::{BTreeMap, HashMap, HashSet};
+use crate::limits::{CLOSURE_READ_MAX, DEPTH_MAX};
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 
-/// All live segments, in memory.
+/// All live segments, in memory; for whoever deletes, dead ones too.
 #[derive(Debug, Default)]
 pub struct Index {
-    segments: Vec<Segment>,
-    /// Which segments were read, by name.
-    names: Vec<IndexId>,
-    generations: Generations,
-    standing: Standing,
+    pub(super) segments: Arc<[Segment]>,
+    /// So many of them are alive; dead ones follow.
+    pub(super) living: usize,
+    /// Which live segments were read, by name.
+    pub(super) names: Vec<IndexId>,
+    /// The others that are stored.
+    pub(super) dead: Vec<IndexId>,
+    pub(super) generations: Generations,
+    pub(super) standing: Standing,
     /// Packs that no segment names which is certain to stay alive (chapter 11, C3).
-    uncertain: HashSet<PackId>,
+    pub(super) uncertain: HashSet<PackId>,
     /// Segments and notes that are missing, and why.
-    troubles: Vec<(Handle, Error)>,
+    pub(super) troubles: Vec<(Handle, Error)>,
 }
-
-/// Smaller segments than this are merged in memory, so that few have to be searched.
-const SMALL: usize = INDEX_ENTRIES_MAX / 4;
-
-/// Salts of one merged segment: each writer brings its own.
-const SALTS_TOGETHER: usize = 1 << 12;
-
-/// How often the index is read anew before a segment that is listed and not there is an error.
-const LOADS_MOST: usize = 8;
 
 /// Entries that are looked at before one is given up as unusable: a forged index may branch.
 const VISITS_MAX: usize = 4 * CLOSURE_READ_MAX;
-
-impl Repository {
-    /// Reads the collection chain and then every live index segment, for whoever reads: entries of
-    /// packs that are gone or damaged are in it, too. What a damaged segment named is just not
-    /// known; [`Index::take_troubles`] tells of it.
-    ///
-    /// A segment that is gone when its turn comes was replaced by a collector: then everything is
-    /// read again, a few times.
-    pub fn load_index(&self) -> Result<Index> {
-        let mut tries = 1;
-        loop {
-            match self.try_load_index() {
-                Err(error) if error.kind() == Kind::NotFound && tries < LOADS_MOST => tries += 1,
-                loaded => return loaded,
-            }
-        }
-    }
-
-    /// The same for whoever writes (chapter 11, W2): what counts is only what certain segments name,
-    /// lies in packs that are listed with their length, and is not noted as damaged. What a store
-    /// whose listings lag does not show yet is not counted on either.
-    pub(super) fn load_index_to_write(&self) -> Result<Index> {
-        let mut index = self.load_index()?;
-        let listed = self.backend().list(ObjectKind::Pack)?;
-        let sizes: HashMap<PackId, u64> = listed
-            .into_iter()
-            .filter_map(|object| Some((object.handle.pack_id()?, object.size)))
-            .collect();
-        let is_there = |pack: &PackRow| sizes.get(&pack.id) == Some(&u64::from(pack.size));
-        index.standing.bar(&index.segments, is_there);
-        index.standing.bar(&index.segments, |pack| !index.uncertain.contains(&pack.id));
-        let mut noted = self.noted_damage()?;
-        index.troubles.append(&mut noted.troubles);
-        index.distrust(&noted.all());
-        Ok(index)
-    }
-
-    fn segment_of(&self, id: IndexId, bytes: &[u8]) -> Result<Segment> {
-        let handle = Handle::index(id);
-        let (plain, hash) = self.opened(&handle, bytes)?;
-        if hash != id.0 {
-            return Err(Error::damaged("read", &handle, "its name is not its hash"));
-        }
-        Segment::decode(plain, &handle.to_string())
-    }
-
-    fn try_load_index(&self) -> Result<Index> {
-        let generations = self.generations()?;
-        let listed = self.backend().list(ObjectKind::Index)?;
-        // Each once, though a listing may show it twice.
-        let listed: BTreeMap<Handle, Listed> =
-            listed.into_iter().map(|object| (object.handle.clone(), object)).collect();
-        let listed: Vec<Listed> = listed.into_values().collect();
-        let loaded: Vec<(IndexId, Result<Segment>)> = self
-            .fetch_objects(listed)
-            .filter_map(|(handle, bytes)| Some((handle.index_id()?, bytes)))
-            .par_bridge()
-            .map(|(id, bytes)| (id, bytes.and_then(|bytes| self.segment_of(id, &bytes))))
-            .collect();
-        let (mut names, mut segments, mut troubles) = (Vec::new(), Vec::new(), Vec::new());
-        for (id, segment) in loaded {
-            match segment {
-                Ok(segment) if generations.segment_lives(&id, segment.generation()) => {
-                    names.push(id);
-                    segments.push(segment);
-                }
-                Ok(_) => {}
-                // A newer program's segment must stop us; a damaged one costs what it named.
-                Err(error) if error.kind() != Kind::Damaged => return Err(error),
-                Err(error) => troubles.push((Handle::index(id), error)),
-            }
-        }
-        let uncertain = generations.uncertain_packs(&names, &segments);
-        let segments = merge_small(segments)?;
-        let mut standing = Standing::of(&segments);
-        standing.bar(&segments, |pack| !generations.is_condemned(&pack.id));
-        Ok(Index { segments, names, generations, standing, uncertain, troubles })
-    }
-
-    /// One segment, as it is stored.
-    pub fn load_segment(&self, id: IndexId) -> Result<Segment> {
-        self.segment_of(id, &self.backend().get(&Handle::index(id), None)?)
-    }
-
-    /// Seals and creates segments of these entries, as many as it takes; bytes written.
-    pub(crate) fn put_segments(&self, segment: SegmentBuilder) -> Result<u64> {
-        let SegmentBuilder { generation, salts, packs, entries } = segment;
-        let mut written = 0;
-        for entries in entries.chunks(INDEX_ENTRIES_MAX) {
-            let (salts, packs) = (salts.clone(), packs.clone());
-            let part = SegmentBuilder { generation, salts, packs, entries: entries.to_vec() };
-            // The name is a hash, so a fresh salt makes a fresh name: nothing can stand there.
-            let salt = self.env().random()?;
-            let repository = self.config().repository;
-            let payload = part.encode()?;
-            let (id, bytes) = object::seal_index(self.keys(), repository, &salt, 0, &payload)?;
-            super::create(&**self.backend(), &Handle::index(id), &bytes)?;
-            written += bytes.len() as u64;
-        }
-        Ok(written)
-    }
-}
 
 impl Index {
     /// The generation that was read before this index.
@@ -156,6 +48,56 @@ impl Index {
     /// The segments that this index was read from.
     pub fn names(&self) -> &[IndexId] {
         &self.names
+    }
+
+    /// The segments that are stored and dead.
+    pub fn dead(&self) -> &[IndexId] {
+        &self.dead
+    }
+
+    /// The same entries, of which none counts that lies in a condemned pack or is named by dead
+    /// segments alone; for whoever collects. The chain may be a newer one.
+    pub fn judged_by(&self, generations: Generations) -> Index {
+        let mut index = Index {
+            segments: Arc::clone(&self.segments),
+            living: self.living,
+            generations,
+            standing: Standing::of(&self.segments),
+            ..Index::default()
+        };
+        index.standing.bar_after(self.living);
+        index.count_only(|_| true);
+        index
+    }
+
+    /// Nothing counts any more in a pack that is condemned, or for which `is_there` does not hold.
+    pub fn count_only(&mut self, is_there: impl Fn(&PackRow) -> bool) {
+        let generations = &self.generations;
+        self.standing
+            .bar(&self.segments, |pack| is_there(pack) && !generations.is_condemned(&pack.id));
+    }
+
+    /// Whether a live segment has this entry, word for word.
+    pub fn is_living(&self, place: &BlobLocation) -> bool {
+        let living = self.segments.iter().take(self.living);
+        let found = |(at, segment): (usize, &Segment)| {
+            let mut rows = segment.find(&place.id.base());
+            rows.any(|row| self.place(at, row).as_ref() == Some(place))
+        };
+        living.enumerate().any(found)
+    }
+
+    /// Every entry of a blob, whether it counts or not.
+    pub fn entries_of(&self, base: &BaseId) -> Vec<BlobLocation> {
+        let of_segment = |(at, segment): (usize, &Segment)| {
+            let rows = segment.find(base);
+            rows.filter_map(|row| self.place(at, row)).collect::<Vec<_>>()
+        };
+        self.segments.iter().enumerate().flat_map(of_segment).collect()
+    }
+
+    pub(super) fn add_troubles(&mut self, troubles: &mut Vec<(Handle, Error)>) {
+        self.troubles.append(troubles);
     }
 
     /// Number of entries.
@@ -207,7 +149,7 @@ impl Index {
 
     /// The entries that count, though their bases may not.
     pub fn counting(&self) -> impl Iterator<Item = BlobLocation> + '_ {
-        (0..).zip(&self.segments).flat_map(move |(at, segment)| {
+        (0..).zip(&self.segments[..]).flat_map(move |(at, segment)| {
             (0..segment.len()).filter_map(move |row| self.counted(at, segment, row))
         })
     }
@@ -229,6 +171,11 @@ impl Index {
 
     pub(super) fn id_of(&self, segment: usize, row: usize) -> Option<ChunkId> {
         self.segments.get(segment)?.id(row)
+    }
+
+    /// Every pack that segments name, some of them more than once.
+    pub fn pack_rows(&self) -> impl Iterator<Item = &PackRow> {
+        self.segments.iter().flat_map(Segment::packs)
     }
 
     /// Every pack that entries name, and its length.
@@ -269,16 +216,20 @@ impl Index {
         segments.any(|of| of.find(&id.base()).any(|row| of.id(row).as_ref() == Some(id)))
     }
 
-    /// The entries of a blob that count, the least depth first. Another kind is another blob.
+    /// The entries of a blob that count: those in condemned packs last, the least depth first. Another
+    /// kind is another blob.
     pub(super) fn candidates(&self, kind: BlobKind, base: &BaseId) -> Vec<BlobLocation> {
         let of_segment = |(at, segment): (usize, &Segment)| {
             let found = segment.find(base);
             found.filter_map(|row| self.counted(at, segment, row)).collect::<Vec<_>>()
         };
         let mut places: Vec<BlobLocation> =
-            (0..).zip(&self.segments).flat_map(of_segment).collect();
+            (0..).zip(&self.segments[..]).flat_map(of_segment).collect();
         places.retain(|place| place.kind == kind);
-        places.sort_by_key(|place| place.depth);
+        match places.len() {
+            0 | 1 => {}
+            _ => places.sort_by_key(|p| (self.generations.is_condemned(&p.pack), p.depth)),
+        }
         places
     }
 
@@ -317,7 +268,8 @@ impl Index {
     }
 }
 
-fn place_of(segment: &Segment, entry: &IndexEntry) -> Option<BlobLocation> {
+/// Where an entry of a segment says that its blob lies.
+pub fn place_of(segment: &Segment, entry: &IndexEntry) -> Option<BlobLocation> {
     let pack = segment.packs().get(usize::try_from(entry.pack).ok()?)?;
     Some(BlobLocation {
         id: entry.id,
@@ -331,45 +283,4 @@ fn place_of(segment: &Segment, entry: &IndexEntry) -> Option<BlobLocation> {
         depth: entry.depth,
         bases: entry.bases.clone(),
     })
-}
-
-/// Small segments put together, in memory alone, as far as one segment holds them.
-fn merge_small(segments: Vec<Segment>) -> Result<Vec<Segment>> {
-    let (small, mut merged): (Vec<_>, Vec<_>) = segments
-        .into_iter()
-        .partition(|segment| segment.len() < SMALL && segment.salts().len() <= SALTS_TOGETHER);
-    if small.len() < 2 {
-        merged.extend(small);
-        return Ok(merged);
-    }
-    let mut builder = SegmentBuilder::default();
-    for segment in &small {
-        let full = builder.entries.len() + segment.len() > INDEX_ENTRIES_MAX
-            || builder.packs.len() + segment.packs().len() > INDEX_ENTRIES_MAX
-            || builder.salts.len() + segment.salts().len() > SALTS_TOGETHER;
-        if full && !builder.entries.is_empty() {
-            merged.push(finish(std::mem::take(&mut builder))?);
-        }
-        append(&mut builder, segment)?;
-    }
-    merged.push(finish(builder)?);
-    Ok(merged)
-}
-
-fn finish(builder: SegmentBuilder) -> Result<Segment> {
-    Segment::decode(builder.encode()?, "a merged index segment")
-}
-
-fn append(builder: &mut SegmentBuilder, segment: &Segment) -> Result<()> {
-    let first = crate::format::cursor::length32(builder.packs.len(), "index packs")?;
-    builder.packs.extend_from_slice(segment.packs());
-    let salts =
-        segment.salts().iter().map(|salt| builder.salt_row(*salt)).collect::<Result<Vec<_>>>()?;
-    for row in 0..segment.len() {
-        let Some(mut entry) = segment.entry(row) else { continue };
-        entry.pack = entry.pack.saturating_add(first);
-        entry.salt = salts.get(usize::from(entry.salt)).copied().unwrap_or_default();
-        builder.entries.push(entry);
-    }
-    Ok(())
 }

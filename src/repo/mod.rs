@@ -2,9 +2,11 @@
 //! [`Repository`], an [`Index`] that was loaded, a [`Reader`] over it, a [`Session`] that writes.
 
 mod bases;
+mod at_work;
 mod batch;
 mod catalog;
 mod closure;
+mod collection;
 mod config;
 mod damage;
 mod dedup;
@@ -14,8 +16,10 @@ mod holds;
 mod index;
 mod init;
 mod keys;
+mod load;
 mod location;
 mod marks;
+mod movement;
 mod new_blob;
 mod notes;
 mod objects;
@@ -35,12 +39,14 @@ mod uploads;
 mod writer;
 mod writers;
 
+pub use at_work::WriterAtWork;
 pub use batch::Batch;
 pub use catalog::Snapshots;
+pub use collection::Replacement;
 pub use damage::NotedDamage;
 pub use generations::Generations;
 pub use holds::{Hold, Holds};
-pub use index::Index;
+pub use index::{Index, place_of};
 pub use init::{InitOptions, refuse_begun, refuse_occupied};
 pub use keys::SlotInfo;
 pub use location::BlobLocation;

@@ -8,7 +8,7 @@ use super::uploads::Uploads;
 use crate::error::{Error, Kind, Result};
 use crate::format::BlobKind;
 use crate::format::index::SegmentBuilder;
-use crate::id::PackId;
+use crate::id::{IndexId, PackId};
 use crate::limits::{INDEX_ENTRIES_MAX, PACKS_HELD};
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -26,6 +26,7 @@ pub struct PackWriter<'r> {
     /// Blobs that no segment names yet.
     unindexed: usize,
     indexed: BTreeSet<PackId>,
+    segments: Vec<IndexId>,
     packed: u64,
     written: u64,
     broken: bool,
@@ -57,6 +58,7 @@ impl<'r> PackWriter<'r> {
             uploads: Uploads::new(repository.backend().clone()),
             unindexed: 0,
             indexed: BTreeSet::new(),
+            segments: Vec::new(),
             packed: 0,
             written: 0,
             broken: false,
@@ -75,6 +77,11 @@ impl<'r> PackWriter<'r> {
     /// Bytes of the packs that are indexed.
     pub fn packed(&self) -> u64 {
         self.packed
+    }
+
+    /// The index segments that it published.
+    pub fn segments(&self) -> &[IndexId] {
+        &self.segments
     }
 
     /// Bytes of packs and index segments.
@@ -164,7 +171,7 @@ impl<'r> PackWriter<'r> {
         for contents in self.uploads.finish()? {
             if !fits(&segment, &contents) {
                 let full = std::mem::replace(&mut segment, self.segment());
-                self.written += self.repository.put_segments(full)?;
+                self.publish(full)?;
             }
             let size = u64::from(contents.pack.size);
             self.packed += size;
@@ -172,8 +179,15 @@ impl<'r> PackWriter<'r> {
             self.indexed.insert(contents.pack.id);
             contents.add_to(&mut segment)?;
         }
-        self.written += self.repository.put_segments(segment)?;
+        self.publish(segment)?;
         self.unindexed = 0;
+        Ok(())
+    }
+
+    fn publish(&mut self, segment: SegmentBuilder) -> Result<()> {
+        let (names, written) = self.repository.put_segments(segment)?;
+        self.segments.extend(names);
+        self.written += written;
         Ok(())
     }
 

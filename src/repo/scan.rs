@@ -2,6 +2,7 @@
 
 use super::{BlobLocation, Index};
 use crate::error::Result;
+use crate::format::index::Segment;
 use crate::id::{BaseId, PackId};
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap, HashSet};
@@ -135,15 +136,42 @@ impl<'i> BlobSet<'i> {
         BlobSet { index, before, bits: vec![0; entries.div_ceil(64)], others: HashSet::new() }
     }
 
+    /// Where the bit of a blob stands: that of its first entry.
+    fn bit_of(&self, blob: &BaseId) -> Option<usize> {
+        let mut segments = self.index.segments().iter().zip(&self.before);
+        segments.find_map(|(segment, before)| {
+            let rows = segment.find(blob);
+            (!rows.is_empty()).then(|| before + rows.start)
+        })
+    }
+
+    /// Whether a blob is in it.
+    pub fn contains(&self, blob: &BaseId) -> bool {
+        match self.bit_of(blob) {
+            None => self.others.contains(blob),
+            Some(at) => self.bits.get(at / 64).is_some_and(|bits| bits & 1 << (at % 64) != 0),
+        }
+    }
+
+    /// All of them.
+    pub fn iter(&self) -> impl Iterator<Item = BaseId> + '_ {
+        let rows = self.index.segments().iter().zip(&self.before).enumerate();
+        let of_segment = move |(number, (segment, before)): (usize, (&Segment, &usize))| {
+            let before = *before;
+            let is_in = move |row: &usize| {
+                let at = before + row;
+                self.bits.get(at / 64).is_some_and(|bits| bits & 1 << (at % 64) != 0)
+            };
+            (0..segment.len())
+                .filter(is_in)
+                .filter_map(move |row| Some(self.index.id_of(number, row)?.base()))
+        };
+        rows.flat_map(of_segment).chain(self.others.iter().copied())
+    }
+
     /// Adds a blob; whether it is new.
     pub fn insert(&mut self, blob: &BaseId) -> bool {
-        let segments = self.index.segments().iter().zip(&self.before);
-        let found = segments
-            .filter_map(|(segment, before)| {
-                let rows = segment.find(blob);
-                (!rows.is_empty()).then(|| before + rows.start)
-            })
-            .next();
+        let found = self.bit_of(blob);
         match found.and_then(|at| Some((self.bits.get_mut(at / 64)?, 1 << (at % 64)))) {
             None => self.others.insert(*blob),
             Some((bits, bit)) => {

@@ -29,7 +29,6 @@ impl SealedBlob {
     ///
     /// # Errors
     /// `Damaged` if these cannot be the bytes in that place.
-    #[cfg(feature = "testing")]
     pub fn moved(place: super::BlobLocation, sealed: Vec<u8>) -> Result<Self> {
         if sealed.len() as u64 != u64::from(place.stored) {
             return Err(Error::damaged(

@@ -45,6 +45,11 @@ impl Standing {
         }
     }
 
+    /// Nothing counts that the segments from this one on name.
+    pub(super) fn bar_after(&mut self, living: usize) {
+        self.barred.iter_mut().skip(living).for_each(|barred| barred.fill(true));
+    }
+
     /// Nothing counts that is noted as damaged.
     pub(super) fn note(&mut self, segments: &[Segment], damage: &Damage) {
         self.bar(segments, |pack| !damage.packs.contains(&pack.id));

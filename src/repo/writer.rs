@@ -83,6 +83,13 @@ impl Writer<'_> {
         Ok(index)
     }
 
+    /// W2 of whoever counts on nothing: the newest collection alone.
+    pub fn read_chain(&mut self) -> Result<u64> {
+        let newest = self.repository.generations()?.newest();
+        self.generation = Some(newest);
+        Ok(newest)
+    }
+
     /// Tells others that it is at work, now and then: to be called often.
     pub fn stay_alive(&mut self) -> Result<()> {
         let now = self.repository.env().now();

@@ -142,8 +142,19 @@ impl Repository {
             return Err(Error::new(Kind::NotFound, "give up the writer", id)
                 .because("no writer of this id is without an outcome"));
         }
-        let (generation, at) = (self.generations()?.newest(), self.env().now());
-        let tombstone = Outcome::Tombstone(Tombstone { id, generation, at });
-        self.put_record(&Handle::snapshot(id), &tombstone).map(drop)
+        let generation = self.generations()?.newest();
+        match self.put_tombstone(id, generation)? {
+            true => Ok(()),
+            false => Err(Error::new(Kind::AlreadyExists, "give up the writer", id)
+                .because("it has just ended by itself")),
+        }
+    }
+
+    /// The outcome of a writer that is given up in favour of a collection; false if it has another.
+    pub fn put_tombstone(&self, id: SnapshotId, generation: u64) -> Result<bool> {
+        let tombstone = Tombstone { id, generation, at: self.env().now() };
+        let handle = Handle::snapshot(id);
+        let bytes = self.seal_record(&handle, &Outcome::Tombstone(tombstone))?;
+        self.put_same(&handle, &bytes)
     }
 }

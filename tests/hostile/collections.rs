@@ -10,7 +10,8 @@ use icecore::format::gc::{Reason, Verdict};
 use icecore::format::snapshot::Outcome;
 use icecore::id::SnapshotId;
 
-/// A condemned pack's chunks count as unknown and are stored again; rescued by the verdict they
+/// A condemned pack's chunks count as unknown to writers and are stored again, while readers have
+/// them still; rescued by the verdict they
 /// count once more; swept, everything committed since stays whole without them.
 #[test]
 fn condemned_chunks_are_stored_again() {
@@ -21,7 +22,9 @@ fn condemned_chunks_are_stored_again() {
         forger.condemn(1, &packs, Reason::Duplicate);
         let index = repo.repository.load_index().unwrap();
         assert_eq!(index.generation(), 1);
-        assert!(index.places().all(|place| !index.knows(place.kind, &place.id)));
+        let counting = index.judged_by(index.generations().clone());
+        assert!(index.places().all(|place| !counting.knows(place.kind, &place.id)));
+        is_whole(&repo, &before, &tree);
         let after = repo.backup(vec![tree.source("/data")]).unwrap().snapshot;
         assert_eq!((after.generation, after.summary.chunks_known), (1, 0));
         forger.decide(&repo, 1, |verdict| {

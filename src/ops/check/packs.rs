@@ -50,6 +50,10 @@ pub(super) fn check(
     let mut reads = repository.read_packs(wanted);
     index.each_pack(&mut |pack, rows| {
         if is_condemned(&pack) {
+            // Readers take what is in it last; of one that is gone nothing is left to take.
+            if stored.get(&pack) != Some(&length_of(&pack)) {
+                found.lost.insert(pack);
+            }
             return Ok(());
         }
         go_on(monitor, "check")?;
@@ -371,7 +375,8 @@ fn check_orphan(
 
 /// Entries whose bases are gone: nothing is wrong with them but that they cannot be read.
 fn unusable(index: &Index, monitor: &dyn Monitor, report: &mut CheckReport) {
-    for place in index.counting().filter(|place| !index.knows(place.kind, &place.id)) {
+    let stays = |place: &BlobLocation| !index.generations().is_condemned(&place.pack);
+    for place in index.counting().filter(|place| stays(place) && !index.knows(place.kind, &place.id)) {
         let reason = "a chunk that it is a delta of is lost";
         let error = Error::damaged("read chunk", place.id, reason);
         report.suspect(monitor, Finding::blob(&place, error));
