@@ -105,13 +105,16 @@ pub use ops::restore::{RestoreOptions, RestoreReport, restore, restore_into};
 pub use sink::files::{FilesOptions as FilesSinkOptions, FilesSink, Overwrite};
 pub use sink::{FileSink, Placed, Sink};
 
-// Checking, and giving snapshots up.
+// Checking, giving snapshots up, and giving back their room.
 pub use ops::check::{
     CheckOptions, CheckReport, Cure, Finding, ReadData, Touched, What, Where, check,
 };
 pub use ops::forget::{
     ForgetPlan, ForgetReport, JudgedGroup, PolicyPlan, forget, plan as plan_to_forget,
     plan_by_policy,
+};
+pub use ops::prune::{
+    Patience, Plan as PrunePlan, PlanLimits, PruneOptions, PruneReport, Swept, Tally, Unused, prune,
 };
 pub use ops::retention::{
     Age, Bound, Miss, PRESETS, Period, Policy, Preset, Reason, Rule, Verdict,

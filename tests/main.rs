@@ -45,6 +45,7 @@ mod forgetters;
 mod given_up;
 mod init;
 mod keys;
+mod prune;
 mod readers;
 mod retention;
 mod room;

@@ -1,5 +1,5 @@
-//! Room that is kept aside: a full disk must not keep anybody from giving snapshots up, which is
-//! what makes room, and begins with writing a mark.
+//! Room that is kept aside: a full disk must not keep anybody from giving snapshots up and from
+//! collecting what they needed, which is what makes room, and begins with writing a record.
 
 use super::disk::{Disk, patiently, write_all};
 use super::temp::{FOLDER, RESERVE};
@@ -7,7 +7,7 @@ use crate::format::ObjectKind;
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// Bytes kept: a mark, and what a file system takes for its name and its folder.
+/// Bytes kept: a record, and what a file system takes for its name and its folder.
 const SIZE: usize = 64 << 10;
 
 /// A file that nobody reads, beside the temporary ones.
@@ -20,7 +20,7 @@ pub(super) struct Reserve {
 impl Reserve {
     /// Whether an object of this kind may have the room.
     pub(super) fn is_for(kind: ObjectKind) -> bool {
-        kind == ObjectKind::Forgotten
+        matches!(kind, ObjectKind::Forgotten | ObjectKind::Gc)
     }
 
     /// Makes it where it is missing. Where there is no room for it now, a later call may find some.

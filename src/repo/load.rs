@@ -3,7 +3,7 @@
 
 use super::index::Index;
 use super::standing::Standing;
-use super::{Generations, Repository};
+use super::Repository;
 use crate::backend::{Handle, Listed};
 use crate::crypto::object;
 use crate::error::{Error, Kind, Result};

@@ -51,8 +51,6 @@ const fn instead(word: &'static str, what: &'static str) -> Word {
 
 const NO_CACHE: &str = "there is no cache on this machine";
 const NO_LOCKS: &str = "there are no locks: backups, checks and restores run beside each other";
-const NO_PRUNE: &str = "space is not given back yet: `icecore forget` gives snapshots up, and \
-                        their data stays";
 const NO_NETWORK: &str = "object stores, SFTP and WebDAV are not there yet: a repository lies in \
                           a folder, which may be mounted from elsewhere";
 const NO_LIMIT: &str = "limits of bandwidth are not there yet; rclone and rsync have them, for a \
@@ -75,7 +73,6 @@ const XATTRS: &str = "extended attributes come back as far as they may be set: -
 pub const VERBS: &[Word] = &[
     not_needed("cache", NO_CACHE),
     not_needed("unlock", NO_LOCKS),
-    instead("prune", NO_PRUNE),
     instead(
         "mount",
         "there is no mount yet: `icecore ls` and `icecore find` look into snapshots, \
@@ -174,8 +171,6 @@ pub const FLAGS: &[Word] = &[
         "--unsafe-allow-remove-all",
         "name the snapshots; the last one of its sources goes with --force",
     ),
-    instead("--prune", NO_PRUNE),
-    instead("--max-unused", NO_PRUNE),
     instead("--time", "a snapshot has the time at which it was made"),
     instead("--stdin-from-file", "use --stdin < FILE, or name the file as a source"),
     instead("--delete", "a restore deletes nothing: restore into an empty folder"),

@@ -4,6 +4,7 @@ use super::filter::FilterArgs;
 use super::groups::GroupKey;
 use super::keep::KeepArgs;
 use super::verdicts;
+use super::prune::{HowArgs, give_back};
 use super::views::SnapshotView;
 use crate::error::{Error, Kind, Result};
 use crate::format::snapshot::Snapshot;
@@ -50,6 +51,13 @@ pub struct ForgetArgs {
     /// Show what would be given up, and give up nothing
     #[arg(short = 'n', long)]
     pub dry_run: bool,
+
+    /// Then give back their room, as `icecore prune` does
+    #[arg(long, conflicts_with = "writer")]
+    pub prune: bool,
+
+    #[command(flatten)]
+    pub how: HowArgs,
 
     #[command(flatten)]
     pub filter: FilterArgs,
@@ -127,6 +135,10 @@ pub fn run(app: &App, args: &ForgetArgs) -> Result<Done> {
             forget_gaps(&repository, &gaps, &voice)?;
         }
         tell_gaps(app, &gaps, args.dry_run, &mut out)?;
+    }
+    if args.prune && !args.dry_run {
+        let done = give_back(app, &repository, &args.how, false, &voice, &mut out)?;
+        incomplete |= done == Done::Incomplete;
     }
     out.finish()?;
     Ok(Done::incomplete_if(incomplete))

@@ -14,6 +14,7 @@ pub mod init;
 pub mod key;
 pub mod ls;
 pub mod man;
+pub mod prune;
 pub mod restore;
 pub mod snapshots;
 pub mod stats;
@@ -63,7 +64,15 @@ pub enum Verb {
     /// Show what snapshots hold and cost
     Stats(stats::StatsArgs),
     /// Give snapshots up: those that are named, or those that no rule keeps
-    Forget(forget::ForgetArgs),
+    Forget(Box<forget::ForgetArgs>),
+    /// Give back the room of what no snapshot needs
+    ///
+    /// Nobody has to stop for it: backups, checks and restores run beside it, and several prunes, too.
+    /// Packs that nobody needs are deleted; of packs that are little used, and of small ones, what
+    /// is needed moves to new ones. Before anything is deleted, every writer that may not have seen
+    /// this has to end; where one is at work for longer than --wait, the exit code is 3, and the next
+    /// prune goes on. One that is stopped at any moment loses nothing.
+    Prune(prune::PruneArgs),
     /// Hold snapshots, so that nothing gives them up
     ///
     /// `forget` refuses to give up a snapshot that is held, and no rule takes it, until it is released or the
@@ -106,6 +115,7 @@ pub fn run(app: &App, verb: &Verb, describe: fn() -> Command) -> Result<Done> {
         Verb::Forget(args) => forget::run(app, args),
         Verb::Hold(args) => hold::run(app, args),
         Verb::Release(args) => hold::release(app, args),
+        Verb::Prune(args) => prune::run(app, args),
         Verb::Tag(args) => tag::run(app, args),
         Verb::Key(verb) => key::run(app, verb),
         Verb::Cat(verb) => cat::run(app, verb),

@@ -1,0 +1,334 @@
+//! What a collection is to do, from numbers alone: which packs nobody needs, and which are worth
+//! writing anew with what is still used of them.
+
+use crate::format::BlobKind;
+use crate::format::gc::Reason;
+use crate::id::PackId;
+use crate::limits::{CONDEMNED_MAX, PACK_TARGET};
+
+/// A pack, and what of it is needed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PackFacts {
+    /// Which.
+    pub id: PackId,
+    /// What it holds.
+    pub kind: BlobKind,
+    /// Its length; 0 if it is gone.
+    pub size: u64,
+    /// Bytes of its blobs.
+    pub stored: u64,
+    /// Bytes of those that it provides.
+    pub used: u64,
+    /// Whether something is needed of which it has a copy.
+    pub needed: bool,
+    /// Whether it has to stay as it is.
+    pub held: bool,
+    /// Whether it is what its name says, as far as known.
+    pub sound: bool,
+}
+
+/// How much may lie about unused.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Unused {
+    /// A share of what remains, in percent.
+    Percent(f64),
+    /// So many bytes.
+    Bytes(u64),
+    /// Any amount: no pack is written anew for it.
+    Unlimited,
+}
+
+/// How far a plan goes.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct PlanLimits {
+    /// How much may stay unused.
+    pub unused: Unused,
+    /// How many bytes may be written anew; none for a tenth of the repository, or a pack if that is
+    /// more.
+    pub repack: Option<u64>,
+}
+
+impl Default for PlanLimits {
+    fn default() -> Self {
+        PlanLimits { unused: Unused::Percent(10.0), repack: None }
+    }
+}
+
+/// Packs and their bytes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// How many.
+    pub count: u64,
+    /// Bytes of all.
+    pub bytes: u64,
+}
+
+impl Tally {
+    /// Counts one more.
+    pub fn add(&mut self, bytes: u64) {
+        self.count += 1;
+        self.bytes += bytes;
+    }
+
+    /// Counts others, too.
+    pub fn join(&mut self, others: Tally) {
+        self.count += others.count;
+        self.bytes += others.bytes;
+    }
+}
+
+/// What is to be done.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Plan {
+    /// All packs.
+    pub all: Tally,
+    /// Those that nobody needs.
+    pub garbage: Tally,
+    /// Of these, those that no index names.
+    pub orphaned: Tally,
+    /// Those of which everything is elsewhere too.
+    pub duplicate: Tally,
+    /// Those that are damaged or gone, and not needed.
+    pub damaged: Tally,
+    /// Those that are written anew.
+    pub repacked: Tally,
+    /// Bytes that are written for them.
+    pub rewritten: u64,
+    /// Bytes that stay in packs and that nobody needs.
+    pub unused_left: u64,
+    /// Packs that are left for the next time.
+    pub left: u64,
+    /// What goes, and why.
+    pub condemned: Vec<(PackId, Reason)>,
+    /// What is written anew.
+    pub repack: Vec<PackId>,
+}
+
+/// Packs below this are small.
+const SMALL: u64 = PACK_TARGET as u64 / 2;
+/// So many small packs of one kind are merged whatever comes of it; fewer only once they fill a pack.
+const SMALL_MOST: usize = 32;
+
+impl Plan {
+    /// The plan for these packs, none of which was condemned before.
+    pub fn of(packs: &[PackFacts], orphans: &[(PackId, u64)], limits: &PlanLimits) -> Self {
+        let mut plan = Plan::default();
+        let mut stay = Vec::new();
+        for pack in packs {
+            plan.all.add(pack.size);
+            match pack.held || pack.used > 0 {
+                true => stay.push(*pack),
+                false => plan.give_up(pack),
+            }
+        }
+        for (pack, size) in orphans {
+            plan.all.add(*size);
+            plan.garbage.add(*size);
+            plan.orphaned.add(*size);
+            plan.condemned.push((*pack, Reason::Garbage));
+        }
+        plan.choose(&stay, limits);
+        let room = CONDEMNED_MAX;
+        plan.left = plan.condemned.len().saturating_sub(room) as u64;
+        plan.condemned.truncate(room);
+        plan.repack.truncate(room - plan.condemned.len());
+        plan
+    }
+
+    /// Whether there is nothing to do.
+    pub fn is_empty(&self) -> bool {
+        self.condemned.is_empty() && self.repack.is_empty()
+    }
+
+    /// Bytes that are won once all of it is done.
+    pub fn won(&self) -> u64 {
+        let gone = [self.garbage, self.duplicate, self.damaged, self.repacked];
+        let gone: u64 = gone.iter().map(|tally| tally.bytes).sum();
+        gone.saturating_sub(self.rewritten)
+    }
+
+    fn give_up(&mut self, pack: &PackFacts) {
+        let (tally, reason) = match (pack.sound, pack.needed) {
+            (false, _) => (&mut self.damaged, Reason::Damaged),
+            (true, true) => (&mut self.duplicate, Reason::Duplicate),
+            (true, false) => (&mut self.garbage, Reason::Garbage),
+        };
+        tally.add(pack.size);
+        self.condemned.push((pack.id, reason));
+    }
+
+    /// Chooses what is written anew: what is least used first, then what is small.
+    fn choose(&mut self, stay: &[PackFacts], limits: &PlanLimits) {
+        let unused = |pack: &PackFacts| pack.stored.saturating_sub(pack.used);
+        let used: u64 = stay.iter().map(|pack| pack.used).sum();
+        self.unused_left = stay.iter().map(unused).sum();
+        let allowed = match limits.unused {
+            Unused::Percent(percent) => share(used, percent),
+            Unused::Bytes(bytes) => bytes,
+            Unused::Unlimited => u64::MAX,
+        };
+        let tenth = (self.all.bytes / 10).max(PACK_TARGET as u64);
+        let mut room = limits.repack.unwrap_or(tenth);
+        let mut free: Vec<PackFacts> =
+            stay.iter().filter(|pack| !pack.held && pack.sound).copied().collect();
+        // The share that is used, compared crosswise.
+        free.sort_by_key(|pack| (per_mille(pack.used, pack.stored), pack.id));
+        let mut rest = Vec::new();
+        for pack in free {
+            let pays = unused(&pack) > 0 && self.unused_left > allowed && pack.used <= room;
+            match pays {
+                true => {
+                    room -= pack.used;
+                    self.unused_left -= unused(&pack);
+                    self.write_anew(&pack);
+                }
+                false => rest.push(pack),
+            }
+        }
+        for kind in [BlobKind::Data, BlobKind::Meta] {
+            let small = rest.iter().filter(|pack| pack.kind == kind && pack.used < SMALL);
+            let mut small: Vec<PackFacts> = small.copied().collect();
+            small.sort_by_key(|pack| (pack.used, pack.id));
+            for pack in merged(&small, room) {
+                room = room.saturating_sub(pack.used);
+                self.unused_left -= unused(pack);
+                self.write_anew(pack);
+            }
+        }
+    }
+
+    fn write_anew(&mut self, pack: &PackFacts) {
+        self.repacked.add(pack.size);
+        self.rewritten += pack.used;
+        self.repack.push(pack.id);
+    }
+}
+
+/// Which of the small packs, the smallest first, are made one: all, once they fill a pack, so that
+/// each byte is written about once more for it; of very many tiny ones those of which each is no more
+/// than twice all before it together, so that what was merged is not written again soon.
+fn merged(small: &[PackFacts], room: u64) -> &[PackFacts] {
+    let sum: u64 = small.iter().map(|pack| pack.used).sum();
+    let fills = sum >= PACK_TARGET as u64;
+    if !fills && small.len() < SMALL_MOST {
+        return &[];
+    }
+    let (mut before, mut count) = (0, 0);
+    for pack in small {
+        let grows = fills || count == 0 || pack.used <= 2 * before;
+        if !grows || before + pack.used > room {
+            break;
+        }
+        before += pack.used;
+        count += 1;
+    }
+    // One alone would only be copied.
+    if count < 2 { &[] } else { small.get(..count).unwrap_or_default() }
+}
+
+/// So much may be unused beside so much that is used, that it is this share of both.
+fn share(used: u64, percent: f64) -> u64 {
+    let part = (percent / 100.0).clamp(0.0, 1.0);
+    if part >= 1.0 {
+        return u64::MAX;
+    }
+    #[expect(
+        clippy::cast_precision_loss,
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "a bound for what is worth while, and nothing that has to be exact"
+    )]
+    let bytes = (used as f64 * part / (1.0 - part)) as u64;
+    bytes
+}
+
+fn per_mille(part: u64, whole: u64) -> u64 {
+    part.saturating_mul(1000).checked_div(whole).unwrap_or(1000)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pack(number: u8, stored: u64, used: u64) -> PackFacts {
+        PackFacts {
+            id: PackId([number; 32]),
+            kind: BlobKind::Data,
+            size: stored,
+            stored,
+            used,
+            needed: used > 0,
+            held: false,
+            sound: true,
+        }
+    }
+
+    const TARGET: u64 = PACK_TARGET as u64;
+
+    /// Each pack that provides nothing goes, by its reason; one that is held stays.
+    #[test]
+    fn what_provides_nothing_goes() {
+        let duplicate = PackFacts { needed: true, ..pack(2, 10, 0) };
+        let damaged = PackFacts { sound: false, ..pack(3, 10, 0) };
+        let held = PackFacts { held: true, ..pack(4, 10, 0) };
+        let packs = [pack(1, 10, 0), duplicate, damaged, held, pack(5, 10, 10)];
+        let orphan = (PackId([9; 32]), 7);
+        let plan = Plan::of(&packs, &[orphan], &PlanLimits::default());
+        let gone = [
+            (PackId([1; 32]), Reason::Garbage),
+            (PackId([2; 32]), Reason::Duplicate),
+            (PackId([3; 32]), Reason::Damaged),
+            (PackId([9; 32]), Reason::Garbage),
+        ];
+        assert_eq!((plan.condemned.as_slice(), plan.repack.len()), (&gone[..], 0));
+        assert_eq!((plan.all.bytes, plan.won(), plan.orphaned.count), (57, 37, 1));
+    }
+
+    /// The least used packs are written anew until what is unused is within its share, and no more
+    /// than may be written.
+    #[test]
+    fn the_least_used_are_written_anew() {
+        let packs: Vec<PackFacts> =
+            (1..=10).map(|number| pack(number, TARGET, TARGET / 10 * u64::from(number))).collect();
+        let limits = |unused, repack| PlanLimits { unused, repack };
+        let all = Plan::of(&packs, &[], &limits(Unused::Bytes(0), Some(u64::MAX)));
+        assert_eq!((all.repack.len(), all.unused_left), (9, packs[9].stored - packs[9].used));
+        let none = Plan::of(&packs, &[], &limits(Unused::Unlimited, Some(u64::MAX)));
+        assert!(none.is_empty());
+        let some = Plan::of(&packs, &[], &limits(Unused::Percent(20.0), Some(u64::MAX)));
+        assert!(some.repack.len() < 9 && some.repack[0] == packs[0].id, "{some:?}");
+        let used: u64 = packs.iter().map(|pack| pack.used).sum();
+        assert!(some.unused_left <= used / 4);
+        let little = Plan::of(&packs, &[], &limits(Unused::Bytes(0), Some(TARGET / 3)));
+        assert_eq!((little.repack.len(), little.rewritten <= TARGET / 3), (2, true));
+        let unasked = Plan::of(&packs, &[], &PlanLimits::default());
+        assert!(unasked.rewritten <= TARGET && !unasked.repack.is_empty());
+    }
+
+    /// Small packs wait until they fill one or are very many; whoever prunes after every backup
+    /// writes less than twice of what was added in all, and few small packs are left.
+    #[test]
+    fn merging_costs_little() {
+        for added in [TARGET / 9, TARGET / 100, TARGET / 3000] {
+            let (mut packs, mut written, mut most) = (vec![], 0, 0);
+            let rounds = (4 * TARGET / added).min(2000);
+            for round in 0..rounds {
+                let mut name = [0; 32];
+                name[..8].copy_from_slice(&round.to_le_bytes());
+                packs.push(PackFacts { id: PackId(name), ..pack(0, added, added) });
+                let plan = Plan::of(&packs, &[], &PlanLimits::default());
+                written += plan.rewritten;
+                let chosen = |pack: &PackFacts| plan.repack.contains(&pack.id);
+                packs.retain(|pack| !chosen(pack));
+                if plan.rewritten > 0 {
+                    name[31] = 1;
+                    let id = PackId(name);
+                    packs.push(PackFacts { id, ..pack(0, plan.rewritten, plan.rewritten) });
+                }
+                most = most.max(packs.iter().filter(|pack| pack.used < SMALL).count());
+            }
+            assert!(written <= 2 * rounds * added, "{written} for {}", rounds * added);
+            assert!(most <= SMALL_MOST, "{most}");
+        }
+    }
+}

@@ -1,0 +1,152 @@
+//! A prune that stops anywhere, at a call that fails or at its last one, is taken up by the next.
+
+use super::{Past, open, pruned, thorough};
+use icecore::backend::testing::{Fault, Faulty};
+use icecore::backend::{Backend, Handle, Memory};
+use icecore::env::Env;
+use icecore::format::ObjectKind;
+use icecore::forward;
+use icecore::monitor::Silent;
+use icecore::ops::prune::prune;
+use std::sync::Arc;
+
+/// A copy of everything that is stored.
+fn copy(store: &dyn Backend) -> Arc<dyn Backend> {
+    let copy = Memory::new();
+    for kind in ObjectKind::ALL {
+        for object in store.list(kind).unwrap() {
+            let bytes = store.get(&object.handle, None).unwrap();
+            copy.put_new(&object.handle, &bytes).unwrap();
+        }
+    }
+    Arc::new(copy)
+}
+
+/// What is shared between a store that goes wrong and whoever looks at it later.
+struct Shared(Arc<dyn Backend>);
+
+impl Backend for Shared {
+    forward!([0] describe capabilities put_shared get size list_pages delete_all);
+}
+
+/// Whichever call of a prune fails, and whatever of it was done, and whether it was the last or the
+/// store goes on: nothing is lost, the next prune finishes, and then as much is won as ever.
+#[test]
+fn a_prune_that_stops_anywhere_is_finished_by_the_next() {
+    let mut past = Past::over(Arc::new(Memory::new()), 11, 5);
+    (0..3).for_each(|_| past.forget(1));
+    let begun = past.repo.backend.clone();
+    let store = copy(&*begun);
+    let counted = Arc::new(Faulty::new(Shared(store.clone()), 0));
+    let faulty: Arc<dyn Backend> = counted.clone();
+    let done = pruned(&open(&faulty, &past.repo.env)).unwrap();
+    assert!(done.moved > 0 && done.swept.packs.count > 0, "{done:?}");
+    let (won, calls) = (super::bytes_of(&*store, ObjectKind::Pack), counted.calls());
+    assert!(calls > 60, "{calls} calls");
+    for number in (0..calls + 3).step_by(2) {
+        let fault = if number % 4 == 0 { Fault::Fails } else { Fault::DoneButFails };
+        let store = copy(&*begun);
+        let faulty = Faulty::new(Shared(store.clone()), number);
+        let faulty = match number % 3 {
+            0 => faulty.once(number, fault),
+            _ => faulty.from(number, fault),
+        };
+        let faulty: Arc<dyn Backend> = Arc::new(faulty);
+        let (env, clock) = Env::seeded(1_000 + number, past.repo.env.now());
+        if let Ok(repository) =
+            icecore::repo::Repository::open(faulty, env.clone(), &crate::common::repo::secret())
+        {
+            drop(prune(&repository, &thorough(), &Silent));
+        }
+        past.repo.backend = store.clone();
+        past.is_whole();
+        // A writer that never ended is given up once it was silent for a day.
+        clock.advance(25 * 3600);
+        let report = pruned(&open(&store, &env)).unwrap();
+        assert!(report.waits.is_none(), "at call {number}: {report:?}");
+        past.is_whole();
+        let again = pruned(&open(&store, &env)).unwrap();
+        assert!(again.swept.needed.is_empty(), "{again:?}");
+        let left = super::bytes_of(&*store, ObjectKind::Pack);
+        assert!(left <= won + won / 8, "at call {number}: {left} bytes stay, {won} are enough");
+        let checked = past.repo.check();
+        assert!(checked.is_healthy(), "at call {number}: {:?}", checked.findings);
+    }
+    past.repo.backend = begun;
+}
+
+/// A store that denies deletion loses nothing: what it retains is said, backups go on, and once it
+/// lets go the next prune deletes it.
+#[test]
+fn what_a_store_retains_is_told() {
+    let mut past = Past::over(Arc::new(Memory::new()), 12, 6);
+    (0..4).for_each(|_| past.forget(1));
+    let store = past.repo.backend.clone();
+    let locked: Arc<dyn Backend> = Arc::new(Locked(store.clone()));
+    let report = pruned(&open(&locked, &past.repo.env)).unwrap();
+    assert!(report.swept.retained.count > 0, "{report:?}");
+    assert_eq!((report.swept.packs.count, report.swept.segments.count), (0, 0));
+    past.is_whole();
+    past.change();
+    past.back_up();
+    let size = past.packs();
+    let report = past.prune();
+    assert_eq!(report.swept.retained.count, 0);
+    assert!(past.packs() < size && report.swept.packs.count > 0);
+    past.is_whole();
+}
+
+struct Locked(Arc<dyn Backend>);
+
+impl Backend for Locked {
+    forward!([0] describe capabilities put_shared get size list_pages);
+
+    fn delete_all(&self, handles: &[Handle]) -> icecore::error::Result<()> {
+        let what = handles.first().map(ToString::to_string).unwrap_or_default();
+        Err(icecore::error::Error::new(icecore::error::Kind::Denied, "delete", what))
+    }
+}
+
+/// Where nothing more can be written, a prune ends with the error, nothing is lost, and what was to be
+/// deleted by an earlier verdict is deleted by the next that has room.
+#[test]
+fn a_full_store_loses_nothing() {
+    let mut past = Past::over(Arc::new(Memory::new()), 13, 6);
+    (0..4).for_each(|_| past.forget(1));
+    let store = past.repo.backend.clone();
+    for room in 0..6 {
+        let full: Arc<dyn Backend> = Arc::new(Full(store.clone(), room.into()));
+        match pruned(&open(&full, &past.repo.env)) {
+            Err(error) => assert_eq!(error.kind(), icecore::error::Kind::NoSpace, "{error}"),
+            // The writer that moved chunks could not even end.
+            Ok(report) => assert!(report.waits.is_some(), "{report:?}"),
+        }
+        past.is_whole();
+    }
+    past.repo.clock.advance(25 * 3600);
+    assert!(past.prune().swept.packs.count > 0);
+    past.is_whole();
+}
+
+/// Has room for so many more objects.
+struct Full(Arc<dyn Backend>, std::sync::atomic::AtomicU32);
+
+impl Backend for Full {
+    forward!([0] describe capabilities get size list_pages delete_all);
+
+    fn put_shared(
+        &self,
+        handle: &Handle,
+        bytes: icecore::backend::Bytes,
+    ) -> icecore::error::Result<icecore::backend::Put> {
+        use std::sync::atomic::Ordering::SeqCst;
+        if self.1.fetch_update(SeqCst, SeqCst, |left| left.checked_sub(1)).is_err() {
+            return Err(icecore::error::Error::new(
+                icecore::error::Kind::NoSpace,
+                "create",
+                handle,
+            ));
+        }
+        self.0.put_shared(handle, bytes)
+    }
+}
