@@ -92,6 +92,8 @@ ids! {
     NoteId[16];
     /// The first half of a chunk id, by which a delta names its bases.
     BaseId[16];
+    /// The beginning of a pack's id, by which the ledger names it.
+    PackPrefix[8];
 }
 
 impl ChunkId {
@@ -100,6 +102,15 @@ impl ChunkId {
         let mut half = [0; 16];
         half.copy_from_slice(self.0.split_at(16).0);
         BaseId(half)
+    }
+}
+
+impl PackId {
+    /// Its beginning.
+    pub fn prefix(&self) -> PackPrefix {
+        let mut prefix = [0; PackPrefix::LEN];
+        prefix.copy_from_slice(self.0.split_at(PackPrefix::LEN).0);
+        PackPrefix(prefix)
     }
 }
 

@@ -107,7 +107,8 @@ pub use sink::{FileSink, Placed, Sink};
 
 // Checking, giving snapshots up, and giving back their room.
 pub use ops::check::{
-    CheckOptions, CheckReport, Cure, Finding, ReadData, Touched, What, Where, check,
+    Budget, CheckOptions, CheckReport, Coverage, Cure, Finding, ReadData, Touched, What, Where,
+    check, coverage,
 };
 pub use ops::forget::{
     ForgetPlan, ForgetReport, JudgedGroup, PolicyPlan, forget, plan as plan_to_forget,

@@ -71,6 +71,14 @@ pub const CONDEMNED_MAX: usize = 100_000;
 pub const NOTED_BLOBS_MAX: usize = 256;
 /// Most packs or blobs that one note of damage names.
 pub const NOTE_DAMAGE_MAX: usize = 1 << 16;
+/// Most packs that one note of the ledger names ...
+pub const NOTE_VERIFIED_MAX: usize = 1 << 16;
+/// ... and most bytes of the name of who verified them: each pack may be of another run.
+pub const NOTE_HOST_MAX: usize = 64;
+/// So many notes of the ledger are worth being merged.
+pub const LEDGER_NOTES: usize = 8;
+/// What a check has verified is noted this often, so that a long one loses little when it is stopped.
+pub const LEDGER_INTERVAL: Duration = Duration::from_secs(600);
 /// Deepest tree of list or directory nodes.
 pub const LEVELS_MAX: u8 = 8;
 /// Deepest nesting of directories.
@@ -195,4 +203,5 @@ const _: () = {
     assert!(PARTIAL_PACKS_MAX * 40 <= OUTCOME_MAX, "a partial names all its packs");
     assert!(CONDEMNED_MAX * 64 <= RECORD_MAX, "a collection is a record");
     assert!(NOTE_DAMAGE_MAX * 64 <= RECORD_MAX, "a note of damage is a record");
+    assert!(NOTE_VERIFIED_MAX * (NOTE_HOST_MAX + 64) <= RECORD_MAX, "so is one of the ledger");
 };

@@ -57,6 +57,7 @@ mod damage;
 mod faults;
 mod hostile;
 mod hostile_restore;
+mod ledger;
 
 // What chapter 11 promises, in every order of everybody's requests.
 mod protocol;

@@ -82,6 +82,8 @@ fn record(name: &str) -> Option<(&'static str, &'static str)> {
         "note::TagChange" => ("08-snapshot/note-tags", "/about/tags"),
         "note::Hold" => ("08-snapshot/note-hold", "/about/hold"),
         "note::Damage" => ("08-snapshot/note-damage", "/about/damage"),
+        "note::Verified" => ("08-snapshot/note-verified", "/about/verified"),
+        "note::Run" => ("08-snapshot/note-verified", "/about/verified/runs/0"),
         "note::Withdrawal" => ("08-snapshot/note-withdrawal", "/about/withdrawal"),
         "gc::Position" => ("08-snapshot/forgotten", "/position"),
         "gc::Forgotten" => ("08-snapshot/forgotten", ""),

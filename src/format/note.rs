@@ -2,7 +2,7 @@
 
 use super::record::Record;
 use crate::env::Time;
-use crate::id::{NoteId, PackId, SnapshotId};
+use crate::id::{NoteId, PackId, PackPrefix, SnapshotId};
 use crate::limits::NOTED_BLOBS_MAX;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
@@ -35,6 +35,8 @@ pub enum About {
     Hold(Hold),
     /// Stored data that was found damaged: writers count on none of it.
     Damage(Damage),
+    /// Packs that were read to their end: a part of the ledger.
+    Verified(Verified),
     /// Earlier notes no longer hold.
     Withdrawal(Withdrawal),
 }
@@ -140,6 +142,90 @@ impl Damage {
             .chunks(most)
             .map(|blobs| Damage { packs: BTreeSet::new(), blobs: blobs.iter().copied().collect() });
         of_packs.chain(of_blobs).collect()
+    }
+}
+
+/// Packs that were read to their end.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Verified {
+    /// By whom, when, and what was found.
+    pub runs: Vec<Run>,
+}
+
+impl Verified {
+    /// Number of packs.
+    pub fn len(&self) -> usize {
+        self.runs.iter().map(Run::len).sum()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+/// Packs that somebody read to their end at about the same time.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Run {
+    /// The machine that read them.
+    pub host: String,
+    /// When the first of them was begun: none was read before.
+    pub at: Time,
+    /// Those in which nothing was wrong.
+    #[serde(with = "prefixes")]
+    pub sound: BTreeSet<PackPrefix>,
+    /// Those in which something was.
+    #[serde(with = "prefixes")]
+    pub damaged: BTreeSet<PackPrefix>,
+}
+
+impl Run {
+    /// One that has read nothing yet.
+    pub fn new(host: &str, at: Time) -> Self {
+        Run { host: host.to_owned(), at, sound: BTreeSet::new(), damaged: BTreeSet::new() }
+    }
+
+    /// Adds a pack.
+    pub fn add(&mut self, pack: PackPrefix, is_damaged: bool) {
+        match is_damaged {
+            true => self.damaged.insert(pack),
+            false => self.sound.insert(pack),
+        };
+    }
+
+    /// Number of packs.
+    pub fn len(&self) -> usize {
+        self.sound.len() + self.damaged.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+/// Prefixes as one string of bytes, one behind the other: half of what an array of them takes.
+mod prefixes {
+    use super::PackPrefix;
+    use serde::{Deserializer, Serializer, de::Error};
+    use std::collections::BTreeSet;
+
+    pub fn serialize<S: Serializer>(set: &BTreeSet<PackPrefix>, to: S) -> Result<S::Ok, S::Error> {
+        let bytes: Vec<u8> = set.iter().flat_map(|prefix| prefix.0).collect();
+        serde_bytes::serialize(&bytes, to)
+    }
+
+    /// That they ascend follows from the record's canonical form.
+    pub fn deserialize<'de, D: Deserializer<'de>>(
+        from: D,
+    ) -> Result<BTreeSet<PackPrefix>, D::Error> {
+        let bytes: Vec<u8> = serde_bytes::deserialize(from)?;
+        match bytes.as_chunks() {
+            (prefixes, []) => Ok(prefixes.iter().copied().map(PackPrefix).collect()),
+            _ => Err(D::Error::custom("the last prefix is cut")),
+        }
     }
 }
 

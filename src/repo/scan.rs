@@ -5,8 +5,8 @@ use crate::error::Result;
 use crate::format::index::Segment;
 use crate::id::{BaseId, PackId};
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BinaryHeap, HashSet};
-use std::ops::Range;
+use std::collections::{BTreeMap, BinaryHeap, HashMap, HashSet};
+use std::ops::{ControlFlow, Range};
 
 /// An entry of an index: its segment there, and its row. It means nothing to another index.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -34,41 +34,40 @@ impl Index {
         packs
     }
 
-    /// Goes through all entries pack by pack, those of one pack in the order of their offsets.
-    /// Held is a bounded number of rows, and the index is gone through once for each such part.
+    /// Goes through these packs, each with its number of entries, in their order: hands out the rows of
+    /// each, by their offsets, until told to stop. Held is a bounded number of rows, and the index is
+    /// gone through once for each such part.
     ///
     /// # Errors
     /// Those of `visit`.
     pub fn each_pack(
         &self,
-        visit: &mut dyn FnMut(PackId, &[EntryRef]) -> Result<()>,
+        packs: &[(PackId, usize)],
+        visit: &mut dyn FnMut(PackId, &[EntryRef]) -> Result<ControlFlow<()>>,
     ) -> Result<()> {
-        let packs: Vec<(PackId, usize)> = self.entries_by_pack().into_iter().collect();
-        for part in parts(&packs, ROWS_MOST) {
+        for part in parts(packs, ROWS_MOST) {
             let part = packs.get(part).unwrap_or_default();
             let rows = self.rows_of(part);
-            for of_pack in rows.chunk_by(|(one, ..), (other, ..)| one == other) {
-                let Some((pack, _)) = of_pack.first().and_then(|(at, ..)| part.get(*at as usize))
-                else {
-                    continue;
-                };
-                let rows: Vec<EntryRef> = of_pack.iter().map(|(.., row)| *row).collect();
-                visit(*pack, &rows)?;
+            let mut of_packs = rows.chunk_by(|(one, ..), (other, ..)| one == other).peekable();
+            for (at, (pack, _)) in (0..).zip(part) {
+                let is_its = |rows: &&[(u32, u32, EntryRef)]| matches!(rows, [(of, ..), ..] if *of == at);
+                let rows = of_packs.next_if(is_its).unwrap_or_default();
+                let rows: Vec<EntryRef> = rows.iter().map(|(.., row)| *row).collect();
+                if visit(*pack, &rows)?.is_break() {
+                    return Ok(());
+                }
             }
         }
         Ok(())
     }
 
-    /// Rows of these packs, which are sorted: place in the slice, offset, row; in that order.
+    /// Rows of these packs: place in the slice, offset, row; in that order.
     fn rows_of(&self, packs: &[(PackId, usize)]) -> Vec<(u32, u32, EntryRef)> {
+        let wanted: HashMap<PackId, u32> = packs.iter().map(|(pack, _)| *pack).zip(0..).collect();
         let mut rows = Vec::with_capacity(packs.iter().map(|(_, entries)| entries).sum());
         for (number, segment) in (0..).zip(self.segments()) {
-            let wanted = |pack: &PackId| packs.binary_search_by_key(pack, |(id, _)| *id).ok();
-            let at: Vec<Option<u32>> = segment
-                .packs()
-                .iter()
-                .map(|pack| wanted(&pack.id).and_then(|at| u32::try_from(at).ok()))
-                .collect();
+            let at: Vec<Option<u32>> =
+                segment.packs().iter().map(|pack| wanted.get(&pack.id).copied()).collect();
             for (row, number_of_row) in (0..segment.len()).zip(0..) {
                 let Some((pack, offset)) = segment.pack_row_of(row) else { continue };
                 if let Some(Some(at)) = at.get(pack) {

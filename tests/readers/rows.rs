@@ -9,6 +9,7 @@ use icecore::format::{BlobKind, Codec};
 use icecore::id::{ChunkId, PackId};
 use icecore::repo::{BlobLocation, BlobSet};
 use std::collections::HashSet;
+use std::ops::ControlFlow;
 
 /// Entries of an index of several segments, which share packs and blobs, come pack by pack each
 /// exactly once, or in the order of ids; a set of blobs knows each of them, and others.
@@ -47,20 +48,23 @@ fn every_entry_is_met_once() {
     let all: HashSet<BlobLocation> = index.places().collect();
     assert_eq!(all.len(), 140_000);
 
-    let mut met = HashSet::new();
-    let mut last = None;
+    // In whatever order they are asked for.
+    let mut wanted: Vec<(PackId, usize)> = index.entries_by_pack().into_iter().collect();
+    wanted.reverse();
+    wanted.push((PackId([0xee; 32]), 0));
+    let (mut met, mut order) = (HashSet::new(), Vec::new());
     index
-        .each_pack(&mut |pack, rows| {
-            assert!(last < Some(pack), "packs come once, in order");
-            last = Some(pack);
+        .each_pack(&wanted, &mut |pack, rows| {
             let places: Vec<BlobLocation> =
                 rows.iter().map(|row| index.at(*row).unwrap()).collect();
             assert!(places.is_sorted_by_key(|place| place.offset));
             assert!(places.iter().all(|place| place.pack == pack));
+            order.push((pack, places.len()));
             met.extend(places);
-            Ok(())
+            Ok(ControlFlow::Continue(()))
         })
         .unwrap();
+    assert_eq!(order, wanted);
     assert!(met == all);
 
     let ordered: Vec<BlobLocation> = index.in_order().collect();

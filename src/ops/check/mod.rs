@@ -4,22 +4,27 @@ mod blobs;
 mod finding;
 mod members;
 mod objects;
+mod pack;
 mod packs;
+mod status;
 mod subset;
 mod tainted;
 mod trees;
 
 pub use finding::{Cure, Finding, Touched, What, Where};
+pub use status::{Amount, Coverage, DAYS, Share, coverage};
 pub use tainted::Tainted;
 
+use crate::env::Time;
 use crate::error::{Error, Kind, Result};
 use crate::format::snapshot::TaintedEntry;
 use crate::monitor::Monitor;
 use crate::repo::{Index, NotedDamage, Repository};
 use members::Members;
 use std::thread::ScopedJoinHandle;
+use std::time::Duration;
 
-/// How much of the packs is read back.
+/// How much of the packs is read back: whatever it is, what was verified longest ago comes first.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub enum ReadData {
     /// Heads and trailers alone.
@@ -27,12 +32,38 @@ pub enum ReadData {
     Nothing,
     /// Everything.
     All,
+    /// What was verified longest ago.
+    Oldest {
+        /// As much as this allows; without it, all of it.
+        budget: Option<Budget>,
+        /// Only what nobody has verified since then.
+        before: Option<Time>,
+    },
     /// Part `n` of `t`, from 1, by name: all `t` parts together are everything.
     Part(u64, u64),
     /// A random share of the packs, in percent.
     Percent(f64),
     /// Random packs of so many bytes in all.
     Bytes(u64),
+}
+
+/// What reading may cost; at least one pack is read, and one that was begun is read to its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Budget {
+    /// So many bytes.
+    Bytes(u64),
+    /// So much time.
+    Time(Duration),
+}
+
+impl ReadData {
+    /// When reading ends that begins now, if time bounds it.
+    fn deadline(self, now: Time) -> Option<Time> {
+        match self {
+            ReadData::Oldest { budget: Some(Budget::Time(time)), .. } => Some(now + time),
+            _ => None,
+        }
+    }
 }
 
 /// What a check is asked for.

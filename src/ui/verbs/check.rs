@@ -1,19 +1,25 @@
 //! `check`: accounts for everything in the repository, and reads data back.
 
+mod status;
+
 use super::sources::size;
 use super::views::TaintView;
 use crate::backend::Handle;
+use crate::env::Time;
 use crate::error::{Error, Kind, Result};
 use crate::ops::check::{
-    CheckOptions, CheckReport, Cure, Finding, ReadData, Touched, What, Where, check,
+    Budget, CheckOptions, CheckReport, Cure, Finding, ReadData, Touched, What, Where, check,
 };
+use crate::ops::retention::Age;
 use crate::ui::app::App;
 use crate::ui::exit::Done;
 use crate::ui::out::Out;
 use crate::ui::progress::Progress;
 use crate::ui::text;
 use clap::Args;
+use jiff::tz::TimeZone;
 use serde::Serialize;
+use std::time::Duration;
 
 /// What `check` takes.
 #[derive(Debug, Args)]
@@ -25,14 +31,54 @@ pub struct CheckArgs {
     /// Read some of it back: part N of T, a random share in percent, or so many random bytes
     #[arg(long, value_name = "N/T|X%|SIZE", value_parser = subset)]
     pub read_data_subset: Option<ReadData>,
+
+    /// Read no more back than so many bytes, or no longer than so much time, such as 5GiB or 10min: what
+    /// any host has verified longest ago, and first of all what none has
+    #[arg(long, value_name = "SIZE|TIME", value_parser = budget, requires = "read_data")]
+    pub budget: Option<Budget>,
+
+    /// Read back only what no host has verified for so long, such as 30d; with --status, exit with 3 if
+    /// there is any
+    #[arg(long, value_name = "DURATION", conflicts_with = "read_data_subset")]
+    pub older_than: Option<Age>,
+
+    /// Show how much was verified, and when, and check nothing
+    #[arg(long, conflicts_with_all = ["read_data", "read_data_subset"])]
+    pub status: bool,
+}
+
+impl CheckArgs {
+    /// The moment of `--older-than`.
+    fn before(&self, app: &App) -> Result<Option<Time>> {
+        let before = |age: Age| {
+            let wrong = || Error::new(Kind::InvalidInput, "understand the duration", "of --older-than");
+            age.before(app.env.now(), &TimeZone::system()).ok_or_else(wrong)
+        };
+        self.older_than.map(before).transpose()
+    }
+
+    fn read_data(&self, app: &App) -> Result<ReadData> {
+        let CheckArgs { read_data, read_data_subset, budget, .. } = *self;
+        let before = self.before(app)?;
+        if before.is_some() && !read_data {
+            return Err(Error::new(Kind::InvalidInput, "check", "what --older-than names")
+                .hint("use it with --read-data, or with --status"));
+        }
+        Ok(match read_data_subset {
+            Some(subset) => subset,
+            None if budget.is_some() || before.is_some() => ReadData::Oldest { budget, before },
+            None if read_data => ReadData::All,
+            None => ReadData::Nothing,
+        })
+    }
 }
 
 /// Checks the repository.
 pub fn run(app: &App, args: &CheckArgs) -> Result<Done> {
-    let read_data = match (args.read_data, args.read_data_subset) {
-        (true, _) => ReadData::All,
-        (false, subset) => subset.unwrap_or_default(),
-    };
+    if args.status {
+        return status::show(app, args.before(app)?);
+    }
+    let read_data = args.read_data(app)?;
     let repository = app.repository()?;
     let voice = app.progress()?;
     let report = check(&repository, CheckOptions { read_data }, &voice)?;
@@ -224,6 +270,23 @@ impl<'r> SummaryView<'r> {
     }
 }
 
+/// A number of bytes, or a time in `s`, `min`, `h` or `d`.
+fn budget(text: &str) -> Result<Budget> {
+    let digits = text.trim_end_matches(|letter: char| letter.is_ascii_alphabetic());
+    let seconds = match text.get(digits.len()..).unwrap_or_default() {
+        "s" => 1,
+        "min" => 60,
+        "h" => 3600,
+        "d" => 86_400,
+        _ => return size(text).map(Budget::Bytes),
+    };
+    let time = digits.parse::<u64>().ok().and_then(|number| number.checked_mul(seconds));
+    time.map(|time| Budget::Time(Duration::from_secs(time))).ok_or_else(|| {
+        Error::new(Kind::InvalidInput, "understand the budget", format!("{text:?}"))
+            .hint("write a size, such as 5GiB, or a time, such as 10min or 2h")
+    })
+}
+
 /// `n/t`, `x%` or a number of bytes.
 fn subset(text: &str) -> Result<ReadData> {
     let wrong = |reason: &str| {
@@ -249,6 +312,26 @@ fn subset(text: &str) -> Result<ReadData> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// A budget is a size, or a time where its unit is one of time; `m` is no unit of time.
+    #[test]
+    fn budgets_are_understood() {
+        let time = |seconds| Budget::Time(Duration::from_secs(seconds));
+        for (text, expected) in [
+            ("5GiB", Budget::Bytes(5 << 30)),
+            ("5m", Budget::Bytes(5 << 20)),
+            ("700", Budget::Bytes(700)),
+            ("10min", time(600)),
+            ("2h", time(7200)),
+            ("90s", time(90)),
+            ("1d", time(86_400)),
+        ] {
+            assert_eq!(budget(text).unwrap(), expected, "{text}");
+        }
+        for text in ["", "min", "5 parsecs", "99999999999999999999s", "-1h"] {
+            assert_eq!(budget(text).unwrap_err().kind(), Kind::InvalidInput, "{text}");
+        }
+    }
 
     /// Each form of a subset is understood, and what makes no sense is refused.
     #[test]

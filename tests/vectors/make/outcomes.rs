@@ -143,6 +143,7 @@ pub fn outcomes(m: &mut Maker) {
             "snapshot": id, "reason": "audit", "until": NOW + 86_400_000_000_000,
         }}}),
     );
+    ledger(m);
     m.bad("08-snapshot/note-short", "note", "bad-record", "cut", cut(&ok, 1));
     let mut writer = json!({
         "id": m.id::<16>(), "started": NOW, "verb": "backup", "host": "db1", "process": 4242,
@@ -160,6 +161,21 @@ pub fn outcomes(m: &mut Maker) {
     let value = json!({"host": "db1", "sources": [folder, database]});
     let ok = m.good("08-snapshot/series", "series", "a folder and a database", value);
     m.bad("08-snapshot/series-short", "series", "bad-record", "cut", cut(&ok, 1));
+}
+
+/// Chapter 8: a note of the ledger.
+fn ledger(m: &mut Maker) {
+    let id = format!("h'{}'", "5b".repeat(16));
+    let (one, other) = ("01".repeat(8), "02".repeat(8));
+    m.good(
+        "08-snapshot/note-verified",
+        "note",
+        "packs that two hosts have verified",
+        json!({"id": id, "at": NOW, "about": {"verified": {"runs": [
+            {"host": "db1", "at": NOW, "sound": format!("h'{one}{other}'"), "damaged": "h''"},
+            {"host": "db2", "at": NOW - 5, "sound": "h''", "damaged": "h'ffffffffffffffff'"},
+        ]}}}),
+    );
 }
 
 /// Chapter 8: collection.
