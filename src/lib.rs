@@ -114,6 +114,7 @@ pub use ops::forget::{
     ForgetPlan, ForgetReport, JudgedGroup, PolicyPlan, forget, plan as plan_to_forget,
     plan_by_policy,
 };
+pub use ops::heads::{Head, Heads};
 pub use ops::prune::{
     Patience, Plan as PrunePlan, PlanLimits, PruneOptions, PruneReport, Swept, Tally, Unused, prune,
 };
@@ -121,3 +122,4 @@ pub use ops::retention::{
     Age, Bound, Miss, PRESETS, Period, Policy, Preset, Reason, Rule, Verdict,
 };
 pub use ops::select::{Filter, choose as choose_snapshot};
+pub use ops::series::Chains;

@@ -55,6 +55,7 @@ mod tags;
 // What goes wrong: damage in the repository, faults of the machine, hands that mean harm.
 mod damage;
 mod faults;
+mod heads;
 mod hostile;
 mod hostile_restore;
 mod ledger;

@@ -1,6 +1,7 @@
 //! The chain of each series: every number is there or was given up, and each member names one of
 //! those before it. Two writers at once may have made two of one number.
 
+use super::heads::Head;
 use crate::error::{Error, Result};
 use crate::format::gc::Forgotten;
 use crate::id::{SeriesId, SnapshotId};
@@ -34,39 +35,83 @@ pub enum Flaw {
 
 /// What is wrong with the chains of these snapshots, which were read before any mark is.
 pub fn flaws(repository: &Repository, members: &[SnapshotKey]) -> Result<Vec<Flaw>> {
-    let mut all: HashMap<SeriesId, Chain<'_>> = HashMap::new();
     // A mark that cannot be read has no place; that it cannot is found elsewhere.
-    for mark in repository.forgotten(|_| {})? {
-        let Some(position) = mark.position else { continue };
-        all.entry(position.series).or_default().add_mark(&mark, position.sequence, position.hash);
-    }
-    for member in members {
-        let chain = all.entry(member.series).or_default();
-        let standing = Standing { hash: Some(member.hash), member: Some(member) };
-        chain.numbers.entry(member.sequence).or_default().push(standing);
-    }
-    let mut flaws: Vec<Flaw> = Vec::new();
-    for (series, chain) in &all {
-        chain.walk(*series, &mut flaws);
-    }
-    Ok(flaws)
+    let marks = repository.forgotten(|_| {})?;
+    Ok(Chains::new(members.iter().copied(), &marks).flaws())
 }
 
-#[derive(Default)]
-struct Chain<'m> {
-    numbers: BTreeMap<u64, Vec<Standing<'m>>>,
+/// All series: what stands in each, and what was given up there.
+#[derive(Clone, Debug, Default)]
+pub struct Chains(HashMap<SeriesId, Chain>);
+
+impl Chains {
+    /// Those of these snapshots, which were read before these marks were.
+    pub fn new(members: impl IntoIterator<Item = SnapshotKey>, marks: &[Forgotten]) -> Self {
+        let mut chains = Chains::default();
+        for mark in marks {
+            let Some(position) = mark.position else { continue };
+            let chain = chains.0.entry(position.series).or_default();
+            chain.add_mark(mark, position.sequence, position.hash);
+        }
+        members.into_iter().for_each(|member| chains.add(member));
+        chains
+    }
+
+    /// Adds a snapshot.
+    pub fn add(&mut self, member: SnapshotKey) {
+        let standing = Standing { hash: Some(member.hash), member: Some(member) };
+        let chain = self.0.entry(member.series).or_default();
+        chain.numbers.entry(member.sequence).or_default().push(standing);
+    }
+
+    /// What is wrong with them.
+    pub fn flaws(&self) -> Vec<Flaw> {
+        let mut flaws = Vec::new();
+        self.0.iter().for_each(|(series, chain)| chain.walk(*series, &mut flaws));
+        flaws
+    }
+
+    /// The newest member of each series whose hash is known, there or given up.
+    pub fn heads(&self) -> Vec<Head> {
+        let heads = self.0.iter().filter_map(|(series, chain)| {
+            let known = chain.numbers.iter().rev();
+            known
+                .flat_map(|(sequence, standing)| {
+                    let hash = standing.iter().filter_map(|standing| standing.hash).min()?;
+                    Some(Head { series: *series, sequence: *sequence, hash })
+                })
+                .next()
+        });
+        heads.collect()
+    }
+
+    /// Whether a member that somebody has seen is there, or was given up.
+    pub fn shows(&self, head: &Head) -> bool {
+        let Some(chain) = self.0.get(&head.series) else { return false };
+        let standing = chain.numbers.get(&head.sequence).map(Vec::as_slice).unwrap_or_default();
+        let is_it = |standing: &Standing| standing.hash.is_none_or(|hash| hash == head.hash);
+        let mut runs = chain.runs.iter();
+        standing.iter().any(is_it)
+            || runs.any(|(first, last)| (*first..*last).contains(&head.sequence))
+    }
+}
+
+#[derive(Clone, Debug, Default)]
+struct Chain {
+    numbers: BTreeMap<u64, Vec<Standing>>,
     /// Runs of numbers that were given up together: first and last.
     runs: Vec<(u64, u64)>,
 }
 
 /// What stands, or stood, at a number.
-struct Standing<'m> {
+#[derive(Clone, Copy, Debug)]
+struct Standing {
     hash: Option<[u8; 32]>,
     /// None if it was given up.
-    member: Option<&'m SnapshotKey>,
+    member: Option<SnapshotKey>,
 }
 
-impl Chain<'_> {
+impl Chain {
     fn add_mark(&mut self, mark: &Forgotten, sequence: u64, hash: Option<[u8; 32]>) {
         self.numbers.entry(sequence).or_default().push(Standing { hash, member: None });
         self.runs.extend(mark.first.map(|first| (first, sequence)));
@@ -76,7 +121,7 @@ impl Chain<'_> {
         let mut next = 1;
         let mut before: Vec<Option<[u8; 32]>> = Vec::new();
         for (sequence, standing) in &self.numbers {
-            let snapshots = || standing.iter().filter_map(|standing| standing.member);
+            let snapshots = || standing.iter().filter_map(|standing| standing.member.as_ref());
             let Some(last) = sequence.checked_sub(1) else {
                 flaws.extend(snapshots().map(|snapshot| Flaw::Misfit(snapshot.id)));
                 continue;

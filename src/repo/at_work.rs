@@ -35,10 +35,9 @@ impl Repository {
                 *last = (*last).max((beat, size));
             }
         }
-        let heartbeats = beats.into_iter().map(|(id, (beat, size))| Listed {
-            handle: Handle::heartbeat(id, beat),
-            size,
-        });
+        let heartbeats = beats
+            .into_iter()
+            .map(|(id, (beat, size))| Listed { handle: Handle::heartbeat(id, beat), size });
         let heard: HashMap<SnapshotId, Time> = self
             .get_records::<Heartbeat>(heartbeats.collect::<Vec<_>>())
             .filter_map(|(_, beat)| beat.ok().map(|(beat, _)| (beat.id, beat.at)))
@@ -53,7 +52,11 @@ impl Repository {
                 Err(_) => None,
             };
             let started = registration.as_ref().map(|registration| registration.started);
-            writers.push(WriterAtWork { id, registration, last_sign: heard.get(&id).copied().max(started) });
+            writers.push(WriterAtWork {
+                id,
+                registration,
+                last_sign: heard.get(&id).copied().max(started),
+            });
         }
         Ok(writers)
     }

@@ -4,10 +4,10 @@
 use super::Repository;
 use crate::backend::{Handle, Listed, Put};
 use crate::error::Result;
-use crate::format::gc::{Condemned, Reason, Verdict};
-use crate::format::index::{IndexEntry, PackRow, Segment, SegmentBuilder};
 use crate::format::ObjectKind;
 use crate::format::cursor::length32;
+use crate::format::gc::{Condemned, Reason, Verdict};
+use crate::format::index::{IndexEntry, PackRow, Segment, SegmentBuilder};
 use crate::id::{IndexId, PackId};
 use crate::limits::INDEX_ENTRIES_MAX;
 use std::collections::{BTreeSet, HashMap};

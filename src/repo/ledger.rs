@@ -37,9 +37,7 @@ impl Ledger {
     }
 }
 
-fn last_of<'l>(
-    notes: impl IntoIterator<Item = &'l Verified>,
-) -> HashMap<PackPrefix, Reading<'l>> {
+fn last_of<'l>(notes: impl IntoIterator<Item = &'l Verified>) -> HashMap<PackPrefix, Reading<'l>> {
     let mut last: HashMap<PackPrefix, Reading<'_>> = HashMap::new();
     for run in notes.into_iter().flat_map(|note| &note.runs) {
         for (packs, is_damaged) in [(&run.sound, false), (&run.damaged, true)] {
@@ -61,13 +59,14 @@ impl Repository {
     /// Those of a store that cannot be read.
     pub fn ledger(&self) -> Result<Ledger> {
         let latest = Time(self.env().now().0.saturating_add(CLOCK_TOLERANCE));
-        let verified = self.notes(|_, _| {})?.into_iter().filter_map(|(id, note)| match note.about {
-            About::Verified(mut verified) => {
-                verified.runs.retain(|run| run.at <= latest);
-                Some((id, verified))
-            }
-            _ => None,
-        });
+        let verified =
+            self.notes(|_, _| {})?.into_iter().filter_map(|(id, note)| match note.about {
+                About::Verified(mut verified) => {
+                    verified.runs.retain(|run| run.at <= latest);
+                    Some((id, verified))
+                }
+                _ => None,
+            });
         Ok(Ledger { notes: verified.collect() })
     }
 
@@ -147,7 +146,9 @@ impl<'r> LedgerEntry<'r> {
         let LedgerEntry { run, .. } = std::mem::replace(self, LedgerEntry::begin(self.repository));
         match run.is_empty() {
             true => Ok(()),
-            false => self.repository.put_note(About::Verified(Verified { runs: vec![run] })).map(drop),
+            false => {
+                self.repository.put_note(About::Verified(Verified { runs: vec![run] })).map(drop)
+            }
         }
     }
 }

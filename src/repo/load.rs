@@ -1,9 +1,9 @@
 //! How an index is read: which segments are in it, and what in them counts, for whoever reads, for
 //! whoever writes, and for whoever collects.
 
+use super::Repository;
 use super::index::Index;
 use super::standing::Standing;
-use super::Repository;
 use crate::backend::{Handle, Listed};
 use crate::crypto::object;
 use crate::error::{Error, Kind, Result};

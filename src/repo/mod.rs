@@ -1,8 +1,8 @@
 //! Chunks in and out by id: the repository over a backend. The phases are types: an open
 //! [`Repository`], an [`Index`] that was loaded, a [`Reader`] over it, a [`Session`] that writes.
 
-mod bases;
 mod at_work;
+mod bases;
 mod batch;
 mod catalog;
 mod closure;

@@ -15,6 +15,9 @@ pub struct EntryRef {
     row: u32,
 }
 
+/// Takes a pack and its rows, and says whether to go on.
+pub type VisitPack<'v> = dyn FnMut(PackId, &[EntryRef]) -> Result<ControlFlow<()>> + 'v;
+
 /// Rows that are held at once, unless a single pack has more.
 const ROWS_MOST: usize = 1 << 20;
 
@@ -40,17 +43,14 @@ impl Index {
     ///
     /// # Errors
     /// Those of `visit`.
-    pub fn each_pack(
-        &self,
-        packs: &[(PackId, usize)],
-        visit: &mut dyn FnMut(PackId, &[EntryRef]) -> Result<ControlFlow<()>>,
-    ) -> Result<()> {
+    pub fn each_pack(&self, packs: &[(PackId, usize)], visit: &mut VisitPack<'_>) -> Result<()> {
         for part in parts(packs, ROWS_MOST) {
             let part = packs.get(part).unwrap_or_default();
             let rows = self.rows_of(part);
             let mut of_packs = rows.chunk_by(|(one, ..), (other, ..)| one == other).peekable();
             for (at, (pack, _)) in (0..).zip(part) {
-                let is_its = |rows: &&[(u32, u32, EntryRef)]| matches!(rows, [(of, ..), ..] if *of == at);
+                let is_its =
+                    |rows: &&[(u32, u32, EntryRef)]| matches!(rows, [(of, ..), ..] if *of == at);
                 let rows = of_packs.next_if(is_its).unwrap_or_default();
                 let rows: Vec<EntryRef> = rows.iter().map(|(.., row)| *row).collect();
                 if visit(*pack, &rows)?.is_break() {

@@ -9,7 +9,10 @@ use crate::crypto::Secret;
 use crate::env::Env;
 use crate::error::{Error, Kind, Result};
 use crate::monitor::Monitor;
+use crate::ops::heads::Heads;
+use crate::ops::series::Chains;
 use crate::repo::{Index, Repository};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// One run of the program.
@@ -60,6 +63,25 @@ impl App {
         Ok(self.unlock()?.0)
     }
 
+    /// What this host remembers of the repository; none if there is no place for it, or it cannot be
+    /// read, which is told.
+    pub fn heads(&self, repository: &Repository, voice: &Progress) -> Option<Heads> {
+        let place = |name: &str| std::env::var_os(name).filter(|path| !path.is_empty());
+        let folder = self.global.state_dir.clone().or_else(|| {
+            let state = place("XDG_STATE_HOME").map(PathBuf::from);
+            let home = || Some(Path::new(&place("HOME")?).join(".local/state"));
+            Some(state.or_else(home)?.join("icecore"))
+        })?;
+        let heads = Heads::load(&folder, repository.config().repository);
+        heads.map_err(|error| unremembered(voice, &error)).ok()
+    }
+
+    /// Remembers what the repository shows now.
+    pub fn remember(&self, heads: &Heads, chains: &Chains, accept: bool, voice: &Progress) {
+        let done = heads.remember(chains, accept);
+        done.unwrap_or_else(|error| unremembered(voice, &error));
+    }
+
     /// The index; segments of it that are damaged are told, and what they named is not known.
     pub fn index(&self, repository: &Repository, voice: &Progress) -> Result<Index> {
         let mut index = repository.load_index()?;
@@ -87,4 +109,9 @@ impl App {
     pub fn talks(&self) -> bool {
         !self.global.json && !self.global.quiet
     }
+}
+
+/// Without it nothing fails but what it is for: to notice that a repository was rolled back.
+fn unremembered(voice: &Progress, error: &Error) {
+    voice.warn(&format!("this host does not remember what it has seen of the repository: {error}"));
 }

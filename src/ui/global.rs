@@ -24,6 +24,12 @@ pub struct Global {
     #[arg(long, global = true, value_name = "FILE")]
     pub key_file: Option<PathBuf>,
 
+    /// Where this host remembers the newest snapshots that it has seen [default: `icecore` in
+    /// $XDG_STATE_HOME or ~/.local/state]
+    #[arg(long, global = true, value_name = "FOLDER", env = "ICECORE_STATE_DIR")]
+    #[arg(hide_env_values = true)]
+    pub state_dir: Option<PathBuf>,
+
     /// Print JSON lines, each with its `message_type`
     #[arg(long, global = true)]
     pub json: bool,

@@ -50,6 +50,7 @@ impl Cli {
             command.env_remove(format!("ICECORE_{name}"));
         }
         command.env("ICECORE_REPOSITORY", self.path("repo"));
+        command.env("ICECORE_STATE_DIR", self.path("state"));
         command.env("TZ", "UTC").current_dir(self.dir.path());
         command
     }

@@ -4,9 +4,11 @@ use super::BackupOptions;
 use super::parent::{Parent, ParentChoice, Parents};
 use super::series::{Series, refused};
 use crate::error::{Error, Kind, Result};
+use crate::format::gc::Forgotten;
 use crate::format::snapshot::{Part, Snapshot, SourceName};
 use crate::id::SnapshotId;
 use crate::limits::PARENTS_MAX;
+use crate::ops::series::Chains;
 use crate::repo::{Reader, Repository, Snapshots};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -18,6 +20,8 @@ pub(super) struct History {
     /// Of each source.
     pub(super) sources: Vec<SourceHistory>,
     pub(super) warnings: Vec<String>,
+    /// All series.
+    pub(super) chains: Chains,
 }
 
 /// What is known of one source.
@@ -36,7 +40,8 @@ impl History {
     ) -> Result<Self> {
         let now = repository.env().now();
         let all = snapshots(repository)?;
-        let mut series = Series::find(repository, &options.host, sources, &all)?;
+        let marks = marks(repository)?;
+        let mut series = Series::find(repository, &options.host, sources, &all, &marks)?;
         let places = Places::of(sources);
         let mut found: Vec<Candidates> = sources.iter().map(|_| Candidates::default()).collect();
         for stored in all.iter() {
@@ -59,6 +64,7 @@ impl History {
             sources: sources.map(|(parents, newest)| SourceHistory { parents, newest }).collect(),
             last: last.map(|stored| stored.snapshot.clone()),
             warnings: series.warnings(&all, now),
+            chains: Chains::new(all.keys().copied(), &marks),
             series,
         })
     }
@@ -114,6 +120,13 @@ fn snapshots(repository: &Repository) -> Result<Snapshots<'_>> {
     let mut trouble = None;
     let all = repository.snapshots(|error| trouble = refused(error).or(trouble.take()))?;
     trouble.map_or(Ok(all), Err)
+}
+
+/// The marks of what was given up, likewise.
+fn marks(repository: &Repository) -> Result<Vec<Forgotten>> {
+    let mut trouble = None;
+    let marks = repository.forgotten(|error| trouble = refused(error).or(trouble.take()))?;
+    trouble.map_or(Ok(marks), Err)
 }
 
 fn readable<T>(read: Result<T>) -> Result<Option<T>> {

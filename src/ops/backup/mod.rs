@@ -28,6 +28,7 @@ use crate::limits::WARNINGS_MAX;
 use crate::monitor::{Counter, Monitor, go_on};
 use crate::ops::path::is_within;
 use crate::ops::select::SAFETY_TAG;
+use crate::ops::series::Chains;
 use crate::ops::tree::Entry;
 use crate::repo::{Reader, Repository, Session, SessionOptions, WriterOptions};
 use crate::source::Source;
@@ -97,6 +98,8 @@ pub struct BackupReport {
     pub parents: Vec<Parentage>,
     /// The snapshot that it equals, so that nothing was saved.
     pub unchanged: Option<SnapshotId>,
+    /// What stood in each series before.
+    pub chains: Chains,
 }
 
 /// Captures `sources` as one snapshot.
@@ -322,6 +325,7 @@ fn commit(
         snapshot,
         parents,
         unchanged: unchanged.map(|last| last.id),
+        chains: history.chains,
     })
 }
 

@@ -2,7 +2,7 @@
 
 use crate::env::Time;
 use crate::error::{Error, Kind, Result};
-use crate::format::gc::Position;
+use crate::format::gc::{Forgotten, Position};
 use crate::format::snapshot::{SeriesName, Snapshot, SourceName};
 use crate::id::SeriesId;
 use crate::limits::{CLOCK_TOLERANCE, RECENT};
@@ -24,6 +24,7 @@ impl Series {
         host: &str,
         sources: &[SourceName],
         all: &Snapshots<'_>,
+        marks: &[Forgotten],
     ) -> Result<Self> {
         let sources = sources.iter().cloned().collect();
         let name = SeriesName { host: host.to_owned(), sources };
@@ -33,12 +34,8 @@ impl Series {
             sequence: key.sequence,
             hash: Some(key.hash),
         });
-        let mut trouble = None;
-        let forgotten =
-            repository.forgotten(|error| trouble = refused(error).or(trouble.take()))?;
-        trouble.map_or(Ok(()), Err)?;
         // It goes on after its last member, also where that one was given up.
-        let given_up = forgotten.iter().filter_map(|mark| mark.position);
+        let given_up = marks.iter().filter_map(|mark| mark.position);
         let members = live.chain(given_up).filter(|position| position.series == id);
         let newest = members.max_by_key(|position| position.sequence);
         Ok(Series { id, name, newest, other: None })

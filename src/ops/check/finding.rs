@@ -4,6 +4,7 @@ use crate::backend::Handle;
 use crate::error::{Error, Kind};
 use crate::format::Holds;
 use crate::id::{ChunkId, PackId, SeriesId, SnapshotId};
+use crate::ops::heads::Head;
 use crate::ops::series::{Flaw, Gap};
 use crate::repo::{BlobLocation, Index};
 use serde::Serialize;
@@ -44,6 +45,8 @@ pub enum What {
     Unaccounted,
     /// A snapshot is missing in its series.
     Gap,
+    /// What was the newest snapshot of its series is not there any more.
+    RolledBack,
 }
 
 /// Where something is wrong.
@@ -160,6 +163,13 @@ impl Finding {
             }
             Flaw::Misfit(id) => Finding::object(Handle::snapshot(id), error).unaccounted(),
         }
+    }
+
+    /// The head of a series that somebody has seen is not there.
+    pub(super) fn head(head: &Head) -> Self {
+        let Head { series, sequence, .. } = *head;
+        let at = Where::Series { series, first: sequence, last: sequence };
+        Finding { what: What::RolledBack, ..Finding::new(at, Cure::Copy, head.lost()) }
     }
 
     fn new(at: Where, cure: Cure, error: Error) -> Self {

@@ -7,7 +7,7 @@ use crate::error::{Error, Result};
 use crate::format::snapshot::Outcome;
 use crate::id::SnapshotId;
 use crate::monitor::Monitor;
-use crate::ops::series::{Flaw, flaws};
+use crate::ops::series::{Chains, Flaw, flaws};
 use crate::repo::{Index, Repository, SnapshotKey};
 use std::collections::HashSet;
 
@@ -48,7 +48,9 @@ pub(super) fn check(
     }
     let members = alive(members, index);
     report.snapshots = members.len() as u64;
-    let first = flaws(repository, &members)?;
+    let marks = repository.forgotten(|_| {})?;
+    report.chains = Chains::new(members.iter().copied(), &marks);
+    let first = report.chains.flaws();
     if !first.is_empty() {
         let again = alive(read(repository)?.0, index);
         let again: HashSet<Flaw> = flaws(repository, &again)?.into_iter().collect();

@@ -19,8 +19,11 @@ use crate::env::Time;
 use crate::error::{Error, Kind, Result};
 use crate::format::snapshot::TaintedEntry;
 use crate::monitor::Monitor;
+use crate::ops::heads::Head;
+use crate::ops::series::Chains;
 use crate::repo::{Index, NotedDamage, Repository};
 use members::Members;
+use std::collections::BTreeSet;
 use std::thread::ScopedJoinHandle;
 use std::time::Duration;
 
@@ -104,6 +107,8 @@ pub struct CheckReport {
     /// What was damaged at its source when it was captured, which is no damage of the repository:
     /// each path's newest mark, the first [`FINDINGS_MOST`] of them.
     pub tainted: Vec<Tainted>,
+    /// What stands in each series.
+    pub chains: Chains,
     /// What the damage touches, the first [`FINDINGS_MOST`] of it.
     pub touched: Vec<Touched>,
 }
@@ -115,6 +120,16 @@ impl CheckReport {
     /// Whether nothing was wrong.
     pub fn is_healthy(&self) -> bool {
         self.errors == 0
+    }
+
+    /// Of these heads, which somebody has seen, those that are not there to be read and that nobody gave
+    /// up are something wrong, too.
+    pub fn expect(&mut self, heads: impl IntoIterator<Item = Head>, monitor: &dyn Monitor) {
+        for head in heads.into_iter().collect::<BTreeSet<_>>() {
+            if !self.chains.shows(&head) {
+                self.found(monitor, Finding::head(&head));
+            }
+        }
     }
 
     /// Something is wrong; where it stands among the findings that are kept.

@@ -7,9 +7,7 @@ use crate::backend::Handle;
 use crate::error::{Error, Kind, Result};
 use crate::id::PackId;
 use crate::monitor::Monitor;
-use crate::repo::{
-    BlobLocation, EntryRef, Index, LedgerEntry, PackContents, Reader, Repository,
-};
+use crate::repo::{BlobLocation, EntryRef, Index, LedgerEntry, PackContents, Reader, Repository};
 use std::collections::{BTreeSet, HashMap};
 
 /// One pack that is being checked.

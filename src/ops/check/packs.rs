@@ -11,7 +11,7 @@ use crate::format::note::Damage;
 use crate::id::{BaseId, PackId};
 use crate::monitor::{Counter, Monitor, go_on};
 use crate::repo::{
-    EntryRef, Index, LedgerEntry, NotedDamage, ReadPack, Repository, WantedPack,
+    BlobLocation, EntryRef, Index, LedgerEntry, NotedDamage, ReadPack, Repository, WantedPack,
 };
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::ops::ControlFlow;
@@ -30,7 +30,8 @@ pub(super) fn check(
     // Condemned packs may be gone, or damaged, and known to be. Readers take what is in them last; of
     // one that is gone nothing is left to take.
     let is_condemned = |pack: &PackId| index.generations().is_condemned(pack);
-    let is_whole = |pack: &PackId| stored.get(pack).copied() == lengths.get(pack).copied().map(u64::from);
+    let is_whole =
+        |pack: &PackId| stored.get(pack).copied() == lengths.get(pack).copied().map(u64::from);
     let gone = named.keys().filter(|pack| is_condemned(pack) && !is_whole(pack)).copied();
     let losses = Losses { lost: gone.collect(), ..Losses::default() };
     stored.retain(|pack, _| !is_condemned(pack));
@@ -42,7 +43,8 @@ pub(super) fn check(
     let packs = Packs { repository, index, stored: &stored, lengths, known, monitor };
     let ledger = LedgerEntry::begin(repository);
     let mut state = State { report, losses, ledger };
-    let checked = packs.check(&chosen, &named, read_data.deadline(repository.env().now()), &mut state);
+    let checked =
+        packs.check(&chosen, &named, read_data.deadline(repository.env().now()), &mut state);
     packs.note(&mut state.ledger);
     checked?;
     if read_data != ReadData::Nothing {
@@ -167,7 +169,8 @@ impl Packs<'_> {
             return;
         }
         // A listing may lag: whoever holds the pack is asked for it.
-        let size = self.stored.get(&pack).copied().map_or_else(|| repository.backend().size(&handle), Ok);
+        let size =
+            self.stored.get(&pack).copied().map_or_else(|| repository.backend().size(&handle), Ok);
         if rows.is_empty() {
             if let Some(ReadPack::Whole(bytes)) = read
                 && let Err(error) = check_orphan(pack, bytes, ledger)
@@ -276,7 +279,9 @@ pub(super) fn stored_packs(repository: &Repository) -> Result<HashMap<PackId, u6
 /// Entries whose bases are gone: nothing is wrong with them but that they cannot be read.
 fn unusable(index: &Index, monitor: &dyn Monitor, report: &mut CheckReport) {
     let stays = |place: &BlobLocation| !index.generations().is_condemned(&place.pack);
-    for place in index.counting().filter(|place| stays(place) && !index.knows(place.kind, &place.id)) {
+    for place in
+        index.counting().filter(|place| stays(place) && !index.knows(place.kind, &place.id))
+    {
         let reason = "a chunk that it is a delta of is lost";
         let error = Error::damaged("read chunk", place.id, reason);
         report.suspect(monitor, Finding::blob(&place, error));

@@ -126,11 +126,7 @@ impl<'l> Mark<'l> {
     ///
     /// # Errors
     /// Those of a store that does not answer, and `Unsupported` for what a newer program wrote.
-    fn of(
-        repository: &Repository,
-        look: &'l Look,
-        monitor: &dyn Monitor,
-    ) -> Result<Self> {
+    fn of(repository: &Repository, look: &'l Look, monitor: &dyn Monitor) -> Result<Self> {
         let reader = Reader::new(repository, &look.index);
         let mut walk = Walk::new(&look.index, monitor);
         let mut reach = Reach::new(&reader);

@@ -2,8 +2,8 @@
 //! which may be cleared away.
 
 use crate::error::{Error, Kind, Result};
-use crate::format::snapshot::{Outcome, Partial, Snapshot};
 use crate::format::ObjectKind;
+use crate::format::snapshot::{Outcome, Partial, Snapshot};
 use crate::id::{PackId, SnapshotId};
 use crate::repo::{Generations, Repository};
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};

@@ -7,6 +7,7 @@ use crate::id::{IndexId, PackId};
 use crate::monitor::{Counter, Monitor, go_on};
 use crate::repo::{PackWriter, Reader, Repository, Writer};
 use std::collections::BTreeSet;
+use std::ops::ControlFlow;
 
 /// What was moved.
 #[derive(Clone, Debug, Default)]
@@ -40,10 +41,9 @@ pub(super) fn repack(
     let reader = Reader::new(repository, &mark.counting);
     let mut moved = Moved::default();
     monitor.begin("move chunks", Some((Counter::Items, packs.len() as u64)));
-    mark.counting.each_pack(&mut |pack, rows| {
-        if !packs.contains(&pack) {
-            return Ok(());
-        }
+    let mut named: Vec<_> = mark.counting.entries_by_pack().into_iter().collect();
+    named.retain(|(pack, _)| packs.contains(pack));
+    mark.counting.each_pack(&named, &mut |_, rows| {
         go_on(monitor, "move chunks in")?;
         writer.stay_alive()?;
         let places = rows.iter().filter_map(|row| mark.counting.at(*row));
@@ -52,7 +52,7 @@ pub(super) fn repack(
         places.dedup();
         moved.blobs += new.add_moved(&reader, &places, &mut |error| monitor.trouble(&error))?;
         monitor.count(Counter::Items, 1);
-        Ok(())
+        Ok(ControlFlow::Continue(()))
     })?;
     new.flush()?;
     monitor.end();

@@ -12,6 +12,7 @@ use crate::limits::WINDOW;
 use crate::monitor::{Counter, Monitor, go_on};
 use crate::repo::{Generations, Reader, Repository, place_of};
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::ops::ControlFlow;
 
 /// What was deleted.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -93,11 +94,12 @@ fn proved(
     let reader = Reader::new(repository, &mark.counting);
     let mut unproved = Vec::new();
     monitor.begin("read what replaces", Some((Counter::Items, doomed.len() as u64)));
-    mark.counting.each_pack(&mut |pack, rows| {
-        if !doomed.contains(&pack) {
-            return Ok(());
-        }
-        let Some(kind) = mark.packs.get(&pack).map(|pack| pack.kind) else { return Ok(()) };
+    let mut named: Vec<_> = mark.counting.entries_by_pack().into_iter().collect();
+    named.retain(|(pack, _)| doomed.contains(pack));
+    mark.counting.each_pack(&named, &mut |pack, rows| {
+        let Some(kind) = mark.packs.get(&pack).map(|pack| pack.kind) else {
+            return Ok(ControlFlow::Continue(()));
+        };
         let mut batch: (Vec<ChunkId>, usize) = Default::default();
         let mut prove = |ids: &[ChunkId]| {
             go_on(monitor, "read what replaces chunks in")?;
@@ -124,7 +126,7 @@ fn proved(
         }
         prove(&batch.0)?;
         monitor.count(Counter::Items, 1);
-        Ok(())
+        Ok(ControlFlow::Continue(()))
     })?;
     monitor.end();
     for pack in unproved {

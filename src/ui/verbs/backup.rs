@@ -9,7 +9,8 @@ use crate::format::snapshot::Stored;
 use crate::id::SnapshotId;
 use crate::monitor::Monitor;
 use crate::ops::backup::{BackupOptions, BackupReport, Level, ParentChoice, Parentage, backup};
-use crate::repo::Repository;
+use crate::ops::heads::Head;
+use crate::repo::{Repository, SnapshotKey};
 use crate::source::Together;
 use crate::ui::app::App;
 use crate::ui::exit::Done;
@@ -80,8 +81,9 @@ pub fn run(app: &App, args: &BackupArgs) -> Result<Done> {
     let repository = open(app, args.dry_run)?;
     let voice = app.progress()?;
     let options = options(&repository, args, &voice)?;
+    let heads = app.heads(&repository, &voice);
     let scanned = args.source.open_to_scan(&sources, &app.env, together(app)?);
-    let report =
+    let mut report =
         scan::ahead(&voice, scanned, || match backup(&repository, sources, &options, &voice) {
             Err(error) if error.kind() == Kind::Fenced && args.source.can_be_read_again() => {
                 voice.note("a collector gave this backup up; it starts again");
@@ -92,14 +94,29 @@ pub fn run(app: &App, args: &BackupArgs) -> Result<Done> {
     for warning in &report.snapshot.warnings {
         voice.warn(warning);
     }
+    let lost = heads.as_ref().map(|heads| heads.lost(&report.chains)).unwrap_or_default();
+    lost.iter().for_each(|head| voice.trouble(&head.lost()));
+    let head = saved_head(&repository, &mut report);
+    if let Some(heads) = heads.filter(|_| !args.dry_run) {
+        app.remember(&heads, &report.chains, false, &voice);
+    }
     let mut out = Out::new();
     match app.global.json {
-        true => out.json("summary", &SummaryView::new(&report, &voice, args.dry_run))?,
+        true => out.json("summary", &SummaryView::new(&report, head, &voice, args.dry_run))?,
         false if app.talks() => print(&report, &voice, args.dry_run, &mut out)?,
         false => {}
     }
     out.finish()?;
-    Ok(Done::incomplete_if(report.incomplete || report.snapshot.tainted() > 0))
+    let is_well = !report.incomplete && report.snapshot.tainted() == 0 && lost.is_empty();
+    Ok(Done::incomplete_if(!is_well))
+}
+
+/// What was saved, as the newest of its series; none if nothing was, or it cannot be read just now.
+fn saved_head(repository: &Repository, report: &mut BackupReport) -> Option<Head> {
+    let saved = report.unchanged.is_none().then_some(&report.snapshot)?;
+    let (_, hash) = repository.outcome(saved.id).ok()?;
+    report.chains.add(SnapshotKey::new(saved, hash, 0));
+    Some(Head { series: saved.series, sequence: saved.sequence, hash })
 }
 
 /// What the sources know of each other: that none of them captures the repository.
@@ -250,6 +267,9 @@ fn saved(report: &BackupReport) -> String {
 struct SummaryView<'s> {
     #[serde(skip_serializing_if = "Option::is_none")]
     snapshot_id: Option<String>,
+    /// For `check --expect-head`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    head: Option<String>,
     dry_run: bool,
     incomplete: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -280,11 +300,12 @@ struct SummaryView<'s> {
 }
 
 impl<'s> SummaryView<'s> {
-    fn new(report: &'s BackupReport, voice: &Progress, dry_run: bool) -> Self {
+    fn new(report: &'s BackupReport, head: Option<Head>, voice: &Progress, dry_run: bool) -> Self {
         let snapshot = &report.snapshot;
         let cost = &snapshot.summary;
         SummaryView {
             snapshot_id: (!dry_run && report.unchanged.is_none()).then(|| snapshot.id.to_string()),
+            head: head.map(|head| head.to_string()),
             dry_run,
             incomplete: report.incomplete,
             unchanged_since: report.unchanged.map(|id| id.to_string()),

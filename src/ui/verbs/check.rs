@@ -10,6 +10,7 @@ use crate::error::{Error, Kind, Result};
 use crate::ops::check::{
     Budget, CheckOptions, CheckReport, Cure, Finding, ReadData, Touched, What, Where, check,
 };
+use crate::ops::heads::Head;
 use crate::ops::retention::Age;
 use crate::ui::app::App;
 use crate::ui::exit::Done;
@@ -42,6 +43,15 @@ pub struct CheckArgs {
     #[arg(long, value_name = "DURATION", conflicts_with = "read_data_subset")]
     pub older_than: Option<Age>,
 
+    /// Find fault if this snapshot, which was the newest of its series, is neither there nor forgotten; may
+    /// be given several times
+    #[arg(long, value_name = "SERIES:NUMBER:HASH")]
+    pub expect_head: Vec<Head>,
+
+    /// Take the newest snapshots that are there for the newest that ever were
+    #[arg(long)]
+    pub accept_head: bool,
+
     /// Show how much was verified, and when, and check nothing
     #[arg(long, conflicts_with_all = ["read_data", "read_data_subset"])]
     pub status: bool,
@@ -51,7 +61,8 @@ impl CheckArgs {
     /// The moment of `--older-than`.
     fn before(&self, app: &App) -> Result<Option<Time>> {
         let before = |age: Age| {
-            let wrong = || Error::new(Kind::InvalidInput, "understand the duration", "of --older-than");
+            let wrong =
+                || Error::new(Kind::InvalidInput, "understand the duration", "of --older-than");
             age.before(app.env.now(), &TimeZone::system()).ok_or_else(wrong)
         };
         self.older_than.map(before).transpose()
@@ -81,11 +92,25 @@ pub fn run(app: &App, args: &CheckArgs) -> Result<Done> {
     let read_data = args.read_data(app)?;
     let repository = app.repository()?;
     let voice = app.progress()?;
-    let report = check(&repository, CheckOptions { read_data }, &voice)?;
+    // Before anything is listed: all that is remembered now was there then.
+    let heads = app.heads(&repository, &voice);
+    let mut report = check(&repository, CheckOptions { read_data }, &voice)?;
+    report.expect(args.expect_head.iter().copied(), &voice);
+    if let Some(heads) = &heads {
+        if !args.accept_head {
+            report.expect(heads.lost(&report.chains), &voice);
+        }
+        app.remember(heads, &report.chains, args.accept_head, &voice);
+    }
     let mut out = Out::new();
     match app.global.json {
         true => out.json("summary", &SummaryView::new(&report, &voice))?,
-        false => print(app, &report, &voice, &mut out)?,
+        false => {
+            print(app, &report, &voice, &mut out)?;
+            if app.talks() && heads.is_none_or(|heads| heads.is_new) {
+                print_heads(&report, &mut out)?;
+            }
+        }
     }
     out.finish()?;
     if report.is_healthy() {
@@ -99,6 +124,14 @@ pub fn run(app: &App, args: &CheckArgs) -> Result<Done> {
     };
     Err(Error::new(kind, "find all well in", repository.backend().describe())
         .because(format!("{found} found")))
+}
+
+/// To whoever has seen nothing of the repository before, and may have noted somewhere what was there.
+fn print_heads(report: &CheckReport, out: &mut Out) -> Result<()> {
+    for head in report.chains.heads() {
+        out.prose(&format!("the newest of its series: {head}"))?;
+    }
+    Ok(())
 }
 
 fn print(app: &App, report: &CheckReport, voice: &Progress, out: &mut Out) -> Result<()> {
@@ -161,6 +194,7 @@ struct SummaryView<'r> {
     orphans: u64,
     open_writers: u64,
     superseded: u64,
+    heads: Vec<String>,
     findings: Vec<FindingView<'r>>,
     touched: Vec<TouchedView>,
     tainted: Vec<TaintedView<'r>>,
@@ -262,6 +296,7 @@ impl<'r> SummaryView<'r> {
             orphans: report.orphans,
             open_writers: report.open_writers,
             superseded: report.superseded,
+            heads: report.chains.heads().iter().map(ToString::to_string).collect(),
             findings: report.findings.iter().map(FindingView::from).collect(),
             touched: report.touched.iter().map(TouchedView::from).collect(),
             tainted: tainted.collect(),

@@ -3,8 +3,8 @@
 use super::filter::FilterArgs;
 use super::groups::GroupKey;
 use super::keep::KeepArgs;
-use super::verdicts;
 use super::prune::{HowArgs, give_back};
+use super::verdicts;
 use super::views::SnapshotView;
 use crate::error::{Error, Kind, Result};
 use crate::format::snapshot::Snapshot;

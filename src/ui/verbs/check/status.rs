@@ -99,7 +99,9 @@ impl From<&Coverage> for StatusView {
         let hosts = coverage.hosts.iter();
         StatusView {
             all: (&coverage.all).into(),
-            within: within.map(|(days, of)| WithinView { days: *days, amount: of.into() }).collect(),
+            within: within
+                .map(|(days, of)| WithinView { days: *days, amount: of.into() })
+                .collect(),
             never: (&coverage.never).into(),
             overdue: (&coverage.overdue).into(),
             damaged: (&coverage.damaged).into(),

@@ -1,0 +1,128 @@
+//! Heads: the newest member of each series that this host has seen. A repository that no longer shows
+//! one, though nobody gave it up, was rolled back, or lost its newest snapshots.
+
+use super::series::Chains;
+use crate::error::{Attempt, Error, Kind, Result};
+use crate::id::{RepoId, SeriesId, hex, unhex};
+use std::collections::BTreeMap;
+use std::fmt;
+use std::fs::{self, DirBuilder, File};
+use std::io::Write;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+/// A member of a series that somebody has seen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Head {
+    /// The series.
+    pub series: SeriesId,
+    /// The number there.
+    pub sequence: u64,
+    /// BLAKE3 of the snapshot's object.
+    pub hash: [u8; 32],
+}
+
+impl fmt::Display for Head {
+    /// `SERIES:SEQUENCE:HASH`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}:{}", self.series, self.sequence, hex(&self.hash))
+    }
+}
+
+impl FromStr for Head {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        let parse = || {
+            let (series, rest) = text.split_once(':')?;
+            let (sequence, hash) = rest.split_once(':')?;
+            let (series, sequence) = (series.parse().ok()?, sequence.parse().ok()?);
+            Some(Head { series, sequence, hash: unhex(hash)? })
+        };
+        parse().ok_or_else(|| {
+            Error::new(Kind::InvalidInput, "understand the head", format!("{text:?}"))
+                .hint("it is SERIES:SEQUENCE:HASH, as `check --json` and `backup --json` print it")
+        })
+    }
+}
+
+impl Head {
+    /// That the repository does not show it.
+    pub fn lost(&self) -> Error {
+        let Head { series, sequence, .. } = self;
+        let subject = format!("number {sequence} of series {}", series.short());
+        let reason = "it was seen before, and is neither there to be read nor forgotten";
+        Error::damaged("find", subject, reason).hint(
+            "the repository is an older state of itself, or its newest snapshots were removed; bring the \
+             newer state back, or, if you know why, accept this one: `icecore check --accept-head`",
+        )
+    }
+}
+
+/// What this host remembers of one repository: a text file with a line for each head.
+#[derive(Debug)]
+pub struct Heads {
+    path: PathBuf,
+    known: BTreeMap<SeriesId, Head>,
+    /// Whether nothing was remembered yet.
+    pub is_new: bool,
+}
+
+impl Heads {
+    /// Those that are remembered beneath a folder, which may not be there yet.
+    pub fn load(folder: &Path, repository: RepoId) -> Result<Self> {
+        let path = folder.join("heads").join(repository.to_string());
+        let known = read(&path)?;
+        let is_new = known.is_none();
+        Ok(Heads { path, known: known.unwrap_or_default(), is_new })
+    }
+
+    /// Those that the chains do not show.
+    pub fn lost(&self, chains: &Chains) -> Vec<Head> {
+        self.known.values().filter(|head| !chains.shows(head)).copied().collect()
+    }
+
+    /// Remembers the heads of these chains; of a series whose head they do not show, the old one, for
+    /// as long as nobody accepts what there is.
+    pub fn remember(&self, chains: &Chains, accept: bool) -> Result<()> {
+        // Others may have remembered more meanwhile.
+        let mut known = read(&self.path)?.unwrap_or_default();
+        let before = known.clone();
+        if accept {
+            known.retain(|_, head| chains.shows(head));
+        }
+        for head in chains.heads() {
+            if known.get(&head.series).is_none_or(|old| chains.shows(old)) {
+                known.insert(head.series, head);
+            }
+        }
+        if known == before && !self.is_new {
+            return Ok(());
+        }
+        let text: String = known.values().map(|head| format!("{head}\n")).collect();
+        write(&self.path, &text).attempt("write", self.path.display())
+    }
+}
+
+/// The heads in a file; none where there is none.
+fn read(path: &Path) -> Result<Option<BTreeMap<SeriesId, Head>>> {
+    let text = match fs::read_to_string(path) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        text => text.attempt("read", path.display())?,
+    };
+    let heads = text.lines().map(|line| line.parse().map(|head: Head| (head.series, head)));
+    heads.collect::<Result<_>>().map(Some).map_err(|error| error.within("read", path.display()))
+}
+
+/// Replaced as a whole, or not at all.
+fn write(path: &Path, text: &str) -> std::io::Result<()> {
+    if let Some(folder) = path.parent() {
+        DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+    }
+    let unfinished = path.with_extension(std::process::id().to_string());
+    let mut file = File::create(&unfinished)?;
+    file.write_all(text.as_bytes())?;
+    file.sync_all()?;
+    fs::rename(unfinished, path)
+}
