@@ -9,7 +9,7 @@ pub use memory::memory_limit;
 pub use running::{Ended, Kept, Running};
 
 use crate::error::{Error, Kind, Result};
-use jiff::Timestamp;
+use jiff::{Timestamp, Zoned};
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
@@ -73,14 +73,22 @@ impl fmt::Display for Time {
 impl FromStr for Time {
     type Err = Error;
 
-    /// The moment that a person wrote: RFC 3339, or a local date, with or without a time of day.
+    /// The moment that a person wrote: RFC 3339, or a local date, with or without a time of day; the
+    /// local time of another place with its time zone in brackets.
     fn from_str(text: &str) -> Result<Self> {
         let local = || text.parse::<DateTime>().ok()?.to_zoned(TimeZone::system()).ok();
-        let moment = text.parse::<Timestamp>().ok().or_else(|| Some(local()?.timestamp()));
+        let moment = match text.contains('[') {
+            // The others would pass over what stands in brackets.
+            true => text.parse::<Zoned>().ok().map(|zoned| zoned.timestamp()),
+            false => text.parse::<Timestamp>().ok().or_else(|| Some(local()?.timestamp())),
+        };
         let time = moment.and_then(|moment| i64::try_from(moment.as_nanosecond()).ok());
         time.map(Time).ok_or_else(|| {
             Error::new(Kind::InvalidInput, "understand the time", format!("{text:?}"))
-                .hint("write 2026-01-31, or 2026-01-31 12:00:00, or 2026-01-31T12:00:00Z")
+                .hint(
+                    "write 2026-01-31, or 2026-01-31 12:00:00, or 2026-01-31T12:00:00Z, or \
+                     2026-01-31T12:00[Europe/Berlin]",
+                )
         })
     }
 }

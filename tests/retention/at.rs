@@ -49,6 +49,8 @@ fn the_newest_before_a_moment_is_found() {
         ("latest@2026-01-05T11:59:59Z", 0x12),
         ("latest@2026-01-03T00:00:00Z", 0x21),
         ("latest@2026-01-03T14:00:00+02:00", 0x12),
+        ("latest@2026-01-03T07:00[America/New_York]", 0x12),
+        ("latest@2026-01-03T06:59[America/New_York]", 0x21),
         ("latest@2026-01-06T00:00:00Z~1", 0x12),
         ("latest@2026-01-06T00:00:00Z~2", 0x21),
     ] {
@@ -57,6 +59,7 @@ fn the_newest_before_a_moment_is_found() {
     for (name, kind, reason) in [
         ("latest@2026-01-01T00:00:00Z", Kind::NotFound, "none of them was made by"),
         ("latest@2026-01-06T00:00:00Z~9", Kind::NotFound, "none of them"),
+        ("latest@2026-01-03T07:00[No/Where]", Kind::InvalidInput, "cannot understand the time"),
         ("latest@yesterday", Kind::InvalidInput, "cannot understand the time \"yesterday\""),
         ("latest@", Kind::InvalidInput, "time"),
         ("latest~x", Kind::NotFound, "matches none"),
