@@ -90,7 +90,8 @@ pub use format::{ObjectKind, snapshot::Snapshot};
 pub use id::SnapshotId;
 pub use jiff::tz::TimeZone;
 pub use repo::{
-    Hold, Holds, Index, InitOptions, Reader, Repository, SnapshotKey, Snapshots, StoredSnapshot,
+    Hold, Holds, Index, InitOptions, NewHold, Reader, Repository, SnapshotKey, Snapshots,
+    StoredSnapshot,
 };
 
 // Backing up: sources into a snapshot.
@@ -123,3 +124,4 @@ pub use ops::retention::{
 };
 pub use ops::select::{Filter, choose as choose_snapshot};
 pub use ops::series::Chains;
+pub use ops::tag_list::TagList;

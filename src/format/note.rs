@@ -3,7 +3,7 @@
 use super::record::Record;
 use crate::env::Time;
 use crate::id::{NoteId, PackId, PackPrefix, SnapshotId};
-use crate::limits::NOTED_BLOBS_MAX;
+use crate::limits::{CLOCK_TOLERANCE, NOTED_BLOBS_MAX};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 
@@ -67,9 +67,10 @@ pub struct Hold {
 }
 
 impl Hold {
-    /// Whether the snapshot must stay at this moment.
+    /// Whether the snapshot must stay at this moment by the clock of whoever asks, which may be ahead
+    /// of others.
     pub fn lasts(&self, now: Time) -> bool {
-        self.until.is_none_or(|until| now < until)
+        self.until.is_none_or(|until| now.0 < until.0.saturating_add(CLOCK_TOLERANCE))
     }
 }
 

@@ -16,6 +16,7 @@ pub mod retention;
 pub mod select;
 pub mod series;
 pub mod stats;
+pub mod tag_list;
 pub mod tree;
 
 mod past;

@@ -96,11 +96,14 @@ pub(super) struct PastId([u8; 32]);
 pub(super) struct Pasts(HashSet<PastId>);
 
 impl Pasts {
-    /// All that these hold.
+    /// All that these hold, but for those that go with their last hold.
     pub(super) fn of(snapshots: &Snapshots<'_>) -> Result<Self> {
         let mut all = Pasts::default();
         for stored in snapshots.iter() {
-            all.add(&stored?.snapshot);
+            let snapshot = &stored?.snapshot;
+            if !snapshots.is_given_up(snapshot.id) {
+                all.add(snapshot);
+            }
         }
         Ok(all)
     }

@@ -1,6 +1,7 @@
 //! Choosing snapshots: filters, `latest`, `latest~N`, `latest@TIME`, id prefixes, and `SNAP:path`.
 
 use super::path::is_within;
+use super::tag_list::TagList;
 use super::times::doubtful;
 use crate::env::Time;
 use crate::error::{Error, Kind, Result};
@@ -15,8 +16,8 @@ use std::sync::Arc;
 pub struct Filter {
     /// The machine is one of these.
     pub hosts: Vec<String>,
-    /// Each element is a comma-separated list of tags; all of one list must be there.
-    pub tags: Vec<String>,
+    /// All tags of one of these lists must be there.
+    pub tags: Vec<TagList>,
     /// Each of these paths is the path of a part, or lies within one.
     pub paths: Vec<Vec<u8>>,
 }
@@ -25,8 +26,8 @@ impl Filter {
     /// Whether the filter lets a snapshot pass.
     pub fn passes(&self, snapshot: &Snapshot) -> bool {
         let host = self.hosts.is_empty() || self.hosts.contains(&snapshot.host);
-        let tags = self.tags.is_empty()
-            || self.tags.iter().any(|list| list.split(',').all(|tag| snapshot.tags.contains(tag)));
+        let tags =
+            self.tags.is_empty() || self.tags.iter().any(|list| list.is_within(&snapshot.tags));
         let path = |path: &Vec<u8>| snapshot.parts.iter().any(|part| may_hold(part, path));
         host && tags && self.paths.iter().all(path)
     }

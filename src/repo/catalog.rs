@@ -10,7 +10,7 @@ use crate::format::snapshot::{Outcome, Snapshot};
 use crate::id::{SeriesId, SnapshotId};
 use crate::limits::{CLOCK_TOLERANCE, SNAPSHOTS_HELD};
 use std::cmp::Reverse;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 /// Snapshots, the newest first.
@@ -19,6 +19,7 @@ pub struct Snapshots<'r> {
     repository: &'r Repository,
     changes: Arc<TagChanges>,
     entries: Vec<Entry>,
+    given_up: Arc<HashSet<SnapshotId>>,
 }
 
 #[derive(Clone)]
@@ -37,7 +38,7 @@ impl Repository {
         let generations = self.generations()?;
         let mut outcomes = Vec::new();
         let mut room = SNAPSHOTS_HELD;
-        self.each_outcome(&mut |_, outcome| {
+        let given_up = self.each_outcome(&mut |_, outcome| {
             match outcome {
                 Ok((Outcome::Snapshot(snapshot), hash, size))
                     if generations.outcome_lives(&snapshot.id, snapshot.generation) =>
@@ -60,7 +61,7 @@ impl Repository {
         };
         let mut entries: Vec<Entry> = outcomes.into_iter().map(entry).collect();
         newest_first(&mut entries, self.env().now());
-        Ok(Snapshots { repository: self, changes, entries })
+        Ok(Snapshots { repository: self, changes, entries, given_up: Arc::new(given_up) })
     }
 }
 
@@ -73,6 +74,12 @@ impl Snapshots<'_> {
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
         self.entries.is_empty()
+    }
+
+    /// Whether one of them was given up and is there only as long as it is held, or may be by a note
+    /// that cannot be read.
+    pub fn is_given_up(&self, id: SnapshotId) -> bool {
+        self.given_up.contains(&id)
     }
 
     /// The keys.
@@ -101,7 +108,7 @@ impl Snapshots<'_> {
                 entries.push(entry.clone());
             }
         }
-        Ok(Snapshots { entries, changes: Arc::clone(&self.changes), ..*self })
+        Ok(Snapshots { entries, ..self.clone() })
     }
 
     /// All records at once: for few, and small ones.

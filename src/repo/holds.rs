@@ -29,10 +29,24 @@ pub struct Holds {
     pub troubles: Vec<Error>,
 }
 
+/// What became of a wish to hold a snapshot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NewHold {
+    /// Names the hold.
+    pub id: NoteId,
+    /// Whether the snapshot has been given up, so that it goes with its last hold.
+    pub given_up: bool,
+}
+
 impl Holds {
     /// The holds of one snapshot.
     pub fn of(&self, snapshot: SnapshotId) -> &[Hold] {
         self.by_snapshot.get(&snapshot).map_or(&[], Vec::as_slice)
+    }
+
+    /// Whether a snapshot must stay: it is held, or may be by a note that cannot be read.
+    pub fn may_hold(&self, snapshot: SnapshotId) -> bool {
+        !self.troubles.is_empty() || !self.of(snapshot).is_empty()
     }
 }
 
@@ -57,20 +71,33 @@ impl Repository {
         Ok(holds)
     }
 
-    /// Holds a snapshot, also beside others who hold it.
+    /// Holds a snapshot, also beside others who hold it, for whose sake one that was given up is
+    /// still there.
     ///
     /// # Errors
-    /// `Refused` if somebody gives the snapshot up at the same time: nobody knows who was first.
-    pub fn hold(&self, snapshot: SnapshotId, reason: &str, until: Option<Time>) -> Result<NoteId> {
+    /// `Refused` if the snapshot is given up and nobody else holds it: nobody knows who was first.
+    /// The hold is withdrawn then.
+    pub fn hold(
+        &self,
+        snapshot: SnapshotId,
+        reason: &str,
+        until: Option<Time>,
+    ) -> Result<NewHold> {
         let hold = note::Hold { snapshot, reason: reason.to_owned(), until };
         let id = self.put_note(About::Hold(hold))?;
         // The note before the mark: whoever gives it up puts the mark before it reads notes.
-        if self.is_forgotten(snapshot)? {
-            return Err(Error::new(Kind::Refused, "hold snapshot", snapshot.short())
-                .because("somebody gives it up at this moment")
-                .hint("see whether `icecore snapshots` still lists it: then it is held"));
+        let given_up = self.is_forgotten(snapshot)?;
+        if given_up {
+            let holds = self.holds()?;
+            let others = holds.of(snapshot).iter().any(|hold| hold.id != id);
+            if !others && holds.troubles.is_empty() {
+                self.release([id].into())?;
+                return Err(Error::new(Kind::Refused, "hold snapshot", snapshot.short())
+                    .because("somebody has just given it up")
+                    .hint("hold another one: `icecore snapshots` lists them"));
+            }
         }
-        Ok(id)
+        Ok(NewHold { id, given_up })
     }
 
     /// Ends holds.

@@ -11,7 +11,8 @@ use crate::id::SnapshotId;
 pub struct Removed {
     /// How many the store did not let go.
     pub retained: u64,
-    /// How many stay, and their snapshots with them, since somebody holds them.
+    /// How many stay, and their snapshots with them, since somebody holds them or may do so by a note
+    /// that cannot be read.
     pub held: u64,
 }
 
@@ -40,10 +41,10 @@ impl Repository {
         let holds = self.holds()?;
         let mut removed = Removed::default();
         for id in ids {
-            match holds.of(*id).is_empty() {
-                true if self.backend().delete(&Handle::snapshot(*id)).is_ok() => {}
-                true => removed.retained += 1,
-                false => removed.held += 1,
+            match holds.may_hold(*id) {
+                false if self.backend().delete(&Handle::snapshot(*id)).is_ok() => {}
+                false => removed.retained += 1,
+                true => removed.held += 1,
             }
         }
         Ok(removed)

@@ -46,7 +46,7 @@ pub use catalog::Snapshots;
 pub use collection::Replacement;
 pub use damage::NotedDamage;
 pub use generations::Generations;
-pub use holds::{Hold, Holds};
+pub use holds::{Hold, Holds, NewHold};
 pub use index::{Index, place_of};
 pub use init::{InitOptions, refuse_begun, refuse_occupied};
 pub use keys::SlotInfo;

@@ -16,24 +16,27 @@ pub type StoredOutcome = (Outcome, [u8; 32], u64);
 
 impl Repository {
     /// Hands out every outcome that was not given up or is held, readable or not, with hash and length. In
-    /// memory at once is one of them, and what was fetched ahead.
+    /// memory at once is one of them, and what was fetched ahead. Which of them were given up comes
+    /// back: they are there only as long as they are held, or may be by a note that cannot be read.
     ///
     /// # Errors
     /// Those of listing and of `visit`, and of a store that does not answer.
     pub fn each_outcome(
         &self,
         visit: &mut dyn FnMut(SnapshotId, Result<StoredOutcome>) -> Result<()>,
-    ) -> Result<()> {
+    ) -> Result<HashSet<SnapshotId>> {
         // Snapshots before marks: whoever gives one up while we look puts its mark first.
         let listed = self.backend().list(ObjectKind::Snapshot)?;
         let mut listed: BTreeMap<SnapshotId, Listed> = listed
             .into_iter()
             .filter_map(|object| Some((object.handle.snapshot_id()?, object)))
             .collect();
-        let forgotten = self.forgotten_ids()?;
-        if listed.keys().any(|id| forgotten.contains(id)) {
+        let mut given_up = self.forgotten_ids()?;
+        given_up.retain(|id| listed.contains_key(id));
+        if !given_up.is_empty() {
             let holds = self.holds()?;
-            listed.retain(|id, _| !forgotten.contains(id) || !holds.of(*id).is_empty());
+            listed.retain(|id, _| !given_up.contains(id) || holds.may_hold(*id));
+            given_up.retain(|id| listed.contains_key(id));
         }
         let (ids, listed): (Vec<SnapshotId>, Vec<Listed>) = listed.into_iter().unzip();
         let sizes: Vec<u64> = listed.iter().map(|object| object.size).collect();
@@ -45,7 +48,7 @@ impl Repository {
                 outcome => visit(id, outcome.map(|(outcome, hash)| (outcome, hash, size)))?,
             }
         }
-        Ok(())
+        Ok(given_up)
     }
 
     fn forgotten_ids(&self) -> Result<HashSet<SnapshotId>> {

@@ -1,7 +1,8 @@
 //! Retention and holds as people use them: what is said, what is refused, and exit codes.
 
-use crate::common::cli::{Cli, stderr};
+use crate::common::cli::{Cli, lines, stderr, stdout};
 use serde_json::{Value, json};
+use std::fs;
 
 fn ids(cli: &Cli) -> Vec<String> {
     let listed = cli.json(&["snapshots"]);
@@ -56,6 +57,8 @@ fn clumsy_hands_lose_nothing() {
         (&["--keep-last", "0"], "keeps nothing"),
         (&["--keep-daily", "0", "--keep-min", "0"], "keeps nothing"),
         (&["--keep-tag", "nosuch"], "keeps no snapshot of"),
+        (&["--keep-tag", "prod,"], "one of them is empty"),
+        (&["--keep-last", "1", "--tag", ",a"], "one of them is empty"),
         (&["--keep-last", "-1"], "neither how many to keep, nor `unlimited`"),
         (&["--keep-last", "many"], "neither how many to keep, nor `unlimited`"),
         (&["--keep-within", "5min"], "units are"),
@@ -94,8 +97,13 @@ fn groups_and_names_are_chosen() {
     };
     assert_eq!(kept(&["-l", "1"]), 2);
     // Together there is no room for one of each host.
-    let said = cli.run(&["forget", "-l", "1", "--group-by", "paths"]).code(1);
-    assert!(stderr(&said).contains("from one"), "{}", stderr(&said));
+    for by in ["paths", ""] {
+        let said = stderr(&cli.run(&["forget", "-l", "1", "--group-by", by]).code(1));
+        assert!(said.contains("from one") && said.contains("--keep-min 1"), "{said}");
+        assert_eq!(kept(&["-l", "1", "--group-by", by, "--keep-min", "1"]), 2);
+    }
+    assert!(cli.says(&["forget", "-n", "-l", "4", "--group-by", ""]).contains("all snapshots:"));
+    assert_eq!(cli.json(&["snapshots", "--latest", "1", "--group-by", ""]).len(), 1);
     assert_eq!(kept(&["-l", "1", "--group-by", "paths", "--force"]), 1);
     assert_eq!(kept(&["-l", "1", "--host", "one"]), 3);
     assert_eq!(kept(&["--policy", "two-weeks"]), 4);
@@ -137,9 +145,63 @@ fn snapshots_are_held_and_released() {
     assert!(cli.says(&["release", &made[0]]).contains("law suit"));
     assert!(stderr(&cli.run(&["release", &made[0]]).code(1)).contains("nobody holds it"));
     assert_eq!(cli.json(&["snapshots", &made[0]])[0]["holds"], Value::Null);
-    for args in [&["--reason", " "][..], &["--reason", "x", "--until", "2001-01-01"], &[]] {
+    for args in [
+        &["--reason", " "][..],
+        &["--reason", "x", "--until", "2001-01-01"],
+        &["--reason", "x", "--until", "2199-01-01T00:00[No/Where]"],
+        &[],
+    ] {
         cli.run(&[&["hold", "latest"], args].concat()).code(1);
     }
     cli.run(&["forget", &made[0]]).success();
     cli.run(&["check"]).success();
+}
+
+/// Spaces after a comma are no part of a tag.
+#[test]
+fn tags_are_trimmed() {
+    let cli = Cli::new();
+    let made = [(); 3].map(|()| cli.backup());
+    cli.run(&["tag", "--add", "a", "--add", "b", &made[0]]).success();
+    cli.run(&["forget", "--keep-last", "1", "--keep-tag", "a, b"]).success();
+    assert_eq!(ids(&cli), [made[0].clone(), made[2].clone()]);
+    assert_eq!(cli.json(&["snapshots", "--tag", "b, a"]).len(), 1);
+}
+
+/// Where a note cannot be read, all who show or override holds say so and end with exit code 3; what is
+/// forced stays, is not counted as forgotten, and is listed as given up.
+#[test]
+fn notes_that_cannot_be_read_are_told() {
+    let cli = Cli::new();
+    let made = [cli.backup(), cli.backup()];
+    cli.run(&["hold", &made[0], "--reason", "audit"]).success();
+    let notes = cli.path("repo/notes");
+    let note = fs::read_dir(&notes).unwrap().next().unwrap().unwrap().path();
+    let bytes = fs::read(&note).unwrap();
+    let rot = || {
+        fs::remove_file(&note).unwrap();
+        fs::write(&note, &bytes[..bytes.len() - 1]).unwrap();
+    };
+    rot();
+    assert!(stderr(&cli.run(&["snapshots"]).code(3)).contains("notes/"));
+    let said = stderr(&cli.run(&["forget", &made[0]]).code(1));
+    assert!(said.contains("a note cannot be read") && said.contains("icecore check"), "{said}");
+    let forced = cli.run(&["forget", &made[0], "--force", "--json"]).code(3);
+    assert!(stderr(&forced).contains("notes/"), "{}", stderr(&forced));
+    let said = lines(&stdout(&forced));
+    let summary = said.last().unwrap();
+    let numbers = ["forgotten", "kept", "held_meanwhile"].map(|name| &summary[name]);
+    assert_eq!(numbers, [&json!(0), &json!(2), &json!(1)]);
+    let listed = lines(&stdout(&cli.run(&["snapshots", "--json"]).code(3)));
+    assert_eq!((listed.len(), &listed[0]["given_up"]), (2, &json!(true)));
+
+    fs::remove_file(&note).unwrap();
+    fs::write(&note, &bytes).unwrap();
+    assert!(cli.says(&["snapshots"]).contains("given up, goes with its last hold"));
+    let said = stderr(&cli.run(&["hold", &made[0], "--reason", "law suit"]).success());
+    assert!(said.contains("given up"), "{said}");
+    let said = stderr(&cli.run(&["release", &made[0], "--all"]).code(1));
+    assert!(said.contains("goes with its last hold") && said.contains("--force"), "{said}");
+    cli.run(&["release", &made[0], "--all", "--force"]).success();
+    assert_eq!(ids(&cli), made[1..]);
 }

@@ -11,6 +11,7 @@ use proptest::prelude::*;
 use std::collections::BTreeSet;
 
 fn candidate(series: u8, time: Option<Time>) -> Candidate {
+    let time = time.ok_or(Reason::Doubtful);
     Candidate { series: SeriesId([series; 16]), time, reasons: Vec::new() }
 }
 
@@ -112,7 +113,7 @@ fn doubtful_ones_take_no_place() {
             [0, 1].into_iter().chain(without.iter().map(|at| at + 2)).collect();
         assert_eq!(kept(&policy(rules), &TimeZone::UTC, &with), shifted, "{rules}");
     }
-    group[1].reasons.push(Reason::Tags("release".into()));
+    group[1].reasons.push(Reason::Tags("release".parse().unwrap()));
     assert_eq!(kept(&policy("last 2"), &TimeZone::UTC, &group), [0, 1]);
     assert_eq!(kept(&policy("last 1"), &TimeZone::UTC, &group), [0, 1]);
 }
@@ -142,12 +143,10 @@ fn verdicts_say_why() {
 #[test]
 fn policies_keep_something() {
     for rules in [&[][..], &[rule("last 0"), rule("min 0"), rule("daily 0")]] {
-        for tags in [&[][..], &[String::new()]] {
-            let refused = Policy::new(rules.iter().copied(), tags).unwrap_err();
-            assert_eq!(refused.kind(), Kind::Refused);
-        }
+        let refused = Policy::new(rules.iter().copied(), &[]).unwrap_err();
+        assert_eq!(refused.kind(), Kind::Refused);
     }
-    assert!(Policy::new([], &["release".to_owned()]).is_ok());
+    assert!(Policy::new([], &["release".parse().unwrap()]).is_ok());
 }
 
 /// A period's name in a time zone, written independently of the program.

@@ -1,6 +1,7 @@
 //! `forget`: gives snapshots up. Choosing is apart from doing, so that it can be shown first.
 
 mod gaps;
+mod held;
 mod named;
 mod policy;
 
@@ -31,6 +32,8 @@ pub struct ForgetPlan<'r> {
     pub keep: Snapshots<'r>,
     /// Why others cannot be read: a name may have meant one of them.
     pub troubles: Vec<Error>,
+    /// Why notes cannot be read: each may hold what goes, which then stays.
+    pub unread_notes: Vec<Error>,
     /// Whether it holds only while enough others stay.
     pub guarded: bool,
 }
@@ -42,7 +45,8 @@ pub struct ForgetReport {
     pub forgotten: u64,
     /// Those of them whose objects the store did not let go; they count as gone all the same.
     pub retained: u64,
-    /// Others that stay, since somebody held them at the same moment. They go when that ends.
+    /// Others that stay, since somebody held them at the same moment, or a note cannot be read that
+    /// may be a hold. They go when that ends.
     pub held: u64,
 }
 
@@ -51,13 +55,13 @@ impl<'r> ForgetPlan<'r> {
     fn new(
         all: Snapshots<'r>,
         chosen: &HashSet<SnapshotId>,
-        troubles: Vec<Error>,
+        (troubles, unread_notes): (Vec<Error>, Vec<Error>),
         guarded: bool,
     ) -> Self {
         let (mut forget, mut keep) = (all.clone(), all);
         forget.retain(|key| chosen.contains(&key.id));
         keep.retain(|key| !chosen.contains(&key.id));
-        ForgetPlan { forget, unreadable: BTreeSet::new(), keep, troubles, guarded }
+        ForgetPlan { forget, unreadable: BTreeSet::new(), keep, troubles, unread_notes, guarded }
     }
 
     /// Whether enough stays now: others may have given some of it up.

@@ -1,20 +1,21 @@
 //! Giving up snapshots that are named.
 
 use super::ForgetPlan;
+use super::held::{holds, refuse_held};
 use crate::error::{Error, Kind, Result};
 use crate::format::ObjectKind;
 use crate::id::SnapshotId;
 use crate::ops::past::refuse_last;
 use crate::ops::select::{Filter, choose};
-use crate::repo::{Holds, Repository};
+use crate::repo::Repository;
 use std::collections::{BTreeSet, HashSet};
 
 /// The plan that gives up the snapshots that `names` mean among those that pass the filter. One
 /// that cannot be read is meant by its full id alone.
 ///
 /// # Errors
-/// `Refused` for what is held, and without `force` if it is the last snapshot of something;
-/// `NotFound` and `InvalidInput` for names that mean no snapshot or several.
+/// `Refused` for what is held, and without `force` if it is the last snapshot of something or a note
+/// cannot be read; `NotFound` and `InvalidInput` for names that mean no snapshot or several.
 pub fn plan<'r>(
     repository: &'r Repository,
     names: &[String],
@@ -26,7 +27,7 @@ pub fn plan<'r>(
     let passing = all.filtered(|snapshot| filter.passes(snapshot))?;
     let mut chosen = HashSet::new();
     let mut unreadable = BTreeSet::new();
-    let holds = repository.holds()?;
+    let holds = holds(repository, force)?;
     for name in names {
         match choose(&passing, name) {
             Ok(stored) => {
@@ -48,7 +49,8 @@ pub fn plan<'r>(
     let meant =
         |error: &Error| unreadable.iter().any(|id| error.to_string().contains(&id.to_string()));
     troubles.retain(|error| !meant(error));
-    let plan = ForgetPlan { unreadable, ..ForgetPlan::new(all, &chosen, troubles, !force) };
+    let told = (troubles, holds.troubles);
+    let plan = ForgetPlan { unreadable, ..ForgetPlan::new(all, &chosen, told, !force) };
     if plan.guarded {
         refuse_last(&plan.forget, &plan.keep)?;
     }
@@ -112,15 +114,5 @@ fn with_advice(error: Error, troubles: &[Error]) -> Error {
         Some(trouble) => error.hint(format!(
             "there are snapshots that cannot be read, which only a full id means: {trouble}"
         )),
-    }
-}
-
-/// Whoever holds a snapshot says when it may go; no force goes against that.
-fn refuse_held(holds: &Holds, id: SnapshotId) -> Result<()> {
-    match holds.of(id).last() {
-        None => Ok(()),
-        Some(hold) => Err(Error::new(Kind::Refused, "forget", id.short())
-            .because(format!("it is {hold}"))
-            .hint(format!("`icecore release {}` ends that", id.short()))),
     }
 }

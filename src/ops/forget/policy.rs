@@ -1,6 +1,7 @@
 //! Giving up what a policy does not keep.
 
 use super::ForgetPlan;
+use super::held::holds;
 use crate::env::Time;
 use crate::error::{Error, Kind, Result};
 use crate::format::snapshot::Snapshot;
@@ -10,7 +11,7 @@ use crate::ops::past::Pasts;
 use crate::ops::retention::{Candidate, Policy, Reason, Verdict, judge};
 use crate::ops::select::{Filter, SAFETY_TAG};
 use crate::ops::times::doubtful;
-use crate::repo::{Holds, Repository, Snapshots};
+use crate::repo::{Repository, Snapshots};
 use jiff::tz::TimeZone;
 use std::collections::{BTreeMap, HashMap, HashSet};
 
@@ -58,7 +59,11 @@ pub fn plan_by_policy<'r, K: Ord>(
         let snapshot = &stored?.snapshot;
         if filter.passes(snapshot) {
             let id = snapshot.id;
-            let time = (!doubtful.contains(&id)).then_some(snapshot.started);
+            let time = match (all.is_given_up(id), doubtful.contains(&id)) {
+                (true, _) => Err(Reason::GivenUp),
+                (false, true) => Err(Reason::Doubtful),
+                (false, false) => Ok(snapshot.started),
+            };
             let reasons = policy.reasons(&snapshot.tags, holds.of(id));
             let candidate = Candidate { series: snapshot.series, time, reasons };
             let group = (key(snapshot), snapshot.tags.contains(SAFETY_TAG));
@@ -86,7 +91,7 @@ pub fn plan_by_policy<'r, K: Ord>(
             verdict.keep.extend(last.remove(id));
         }
     }
-    let plan = ForgetPlan::new(all, &goes(&groups), troubles, !force);
+    let plan = ForgetPlan::new(all, &goes(&groups), (troubles, holds.troubles), !force);
     Ok(PolicyPlan { plan, groups })
 }
 
@@ -102,7 +107,8 @@ fn keep_last(
     let (mut forget, mut keep) = (all.clone(), all.clone());
     forget.retain(|key| goes.contains(&key.id));
     keep.retain(|key| !goes.contains(&key.id));
-    let continued: HashSet<_> = keep.keys().map(|key| key.series).collect();
+    let stays = keep.keys().filter(|key| !keep.is_given_up(key.id));
+    let continued: HashSet<_> = stays.map(|key| key.series).collect();
     let mut kept = Pasts::of(&keep)?;
     let mut last = HashMap::new();
     for stored in forget.iter() {
@@ -114,7 +120,8 @@ fn keep_last(
             return Err(Error::new(Kind::Refused, "forget", snapshot.id.short())
                 .because(format!("the policy keeps no snapshot of {paths} from {host}"))
                 .hint(
-                    "keep some with --keep-last or --keep-within; `--force` gives up all of them",
+                    "add --keep-min 1, which keeps the newest of the same sources in any group; \
+                     `--force` gives up all of them",
                 ));
         }
         if let Some(past) = kept.lack(snapshot) {
@@ -123,17 +130,4 @@ fn keep_last(
         }
     }
     Ok(last)
-}
-
-/// What is held. A note that cannot be read may be a hold of any snapshot, and nobody looks at what a
-/// policy takes.
-fn holds(repository: &Repository, force: bool) -> Result<Holds> {
-    let mut holds = repository.holds()?;
-    match holds.troubles.pop() {
-        Some(trouble) if !force => Err(Error::new(Kind::Refused, "forget by", "a policy")
-            .because("a note cannot be read, which may hold a snapshot")
-            .caused_by(trouble)
-            .hint("bring the note back, or remove its file if it held nothing; `--force` goes on")),
-        _ => Ok(holds),
-    }
 }

@@ -4,6 +4,7 @@ use super::{Bound, Miss, Policy, Reason, Rule, Verdict};
 use crate::env::Time;
 use crate::id::SeriesId;
 use jiff::tz::TimeZone;
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashSet};
 
 /// A snapshot as far as a policy knows it.
@@ -11,22 +12,27 @@ use std::collections::{BTreeMap, HashSet};
 pub struct Candidate {
     /// Its series.
     pub series: SeriesId,
-    /// When it was made; none if what it claims cannot be right. Such a one stays, and takes the
+    /// When it was made; or why it has no place among the others. Such a one stays, and takes the
     /// place of no other.
-    pub time: Option<Time>,
+    pub time: std::result::Result<Time, Reason>,
     /// Why it stays whatever the rules say.
     pub reasons: Vec<Reason>,
 }
 
-/// What becomes of each of the snapshots of a group, which come newest first.
+/// What becomes of each of the snapshots of a group. Those of one series come newest first.
 pub fn judge(policy: &Policy, zone: &TimeZone, group: &[Candidate]) -> Vec<Verdict> {
     let mut verdicts: Vec<Verdict> = group.iter().map(Verdict::without_rules).collect();
-    let placed = || group.iter().enumerate().filter_map(|(at, it)| Some((at, it.time?)));
-    let all: Vec<(usize, Time)> = placed().collect();
+    let mut all: Vec<(usize, Time)> = Vec::new();
     let mut each: BTreeMap<SeriesId, Vec<(usize, Time)>> = BTreeMap::new();
-    for ((at, time), candidate) in placed().zip(group.iter().filter(|it| it.time.is_some())) {
-        each.entry(candidate.series).or_default().push((at, time));
+    for (at, candidate) in group.iter().enumerate() {
+        if let Ok(time) = candidate.time {
+            all.push((at, time));
+            each.entry(candidate.series).or_default().push((at, time));
+        }
     }
+    // Doubtful times move those after them in a series, but not here. Within a series these are in
+    // order already.
+    all.sort_by_key(|(_, time)| Reverse(*time));
     for rule in policy.rules() {
         let sets: Vec<&Vec<(usize, Time)>> = match rule.bound {
             Bound::Newest(_) | Bound::All => vec![&all],
@@ -50,8 +56,8 @@ pub fn judge(policy: &Policy, zone: &TimeZone, group: &[Candidate]) -> Vec<Verdi
 
 impl Verdict {
     fn without_rules(candidate: &Candidate) -> Self {
-        let doubtful = candidate.time.is_none().then_some(Reason::Doubtful);
-        let keep = candidate.reasons.iter().cloned().chain(doubtful).collect();
+        let placeless = candidate.time.as_ref().err();
+        let keep = candidate.reasons.iter().chain(placeless).cloned().collect();
         Verdict { keep, misses: Vec::new() }
     }
 }

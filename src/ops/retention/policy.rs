@@ -2,6 +2,7 @@
 
 use super::{Age, Period, Reason};
 use crate::error::{Error, Kind, Result};
+use crate::ops::tag_list::TagList;
 use crate::repo::Hold;
 use std::collections::BTreeSet;
 use std::fmt;
@@ -32,20 +33,19 @@ pub enum Bound {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Policy {
     rules: Vec<Rule>,
-    tags: Vec<String>,
+    tags: Vec<TagList>,
 }
 
 impl Policy {
-    /// A policy. Each element of `tags` is a list with commas; a snapshot that has all of one stays.
+    /// A policy. A snapshot that has all tags of one list stays.
     ///
     /// # Errors
     /// `Refused` for one that keeps nothing.
-    pub fn new(rules: impl IntoIterator<Item = Rule>, tags: &[String]) -> Result<Self> {
+    pub fn new(rules: impl IntoIterator<Item = Rule>, tags: &[TagList]) -> Result<Self> {
         let rules = rules
             .into_iter()
             .filter(|rule| !matches!(rule.bound, Bound::Newest(0) | Bound::NewestOfSeries(0)));
-        let tags = tags.iter().filter(|list| !list.is_empty()).cloned().collect();
-        let policy = Policy { rules: rules.collect(), tags };
+        let policy = Policy { rules: rules.collect(), tags: tags.to_vec() };
         match policy.rules.is_empty() && policy.tags.is_empty() {
             true => Err(Error::new(Kind::Refused, "forget by", "this policy")
                 .because("it keeps nothing")
@@ -62,8 +62,7 @@ impl Policy {
     /// Why a snapshot with these tags and holds stays whatever its time is.
     pub fn reasons(&self, tags: &BTreeSet<String>, holds: &[Hold]) -> Vec<Reason> {
         let holds = holds.iter().cloned().map(Reason::Held);
-        let has_all = |list: &&String| list.split(',').all(|tag| tags.contains(tag));
-        let tagged = self.tags.iter().filter(has_all).cloned().map(Reason::Tags);
+        let tagged = self.tags.iter().filter(|list| list.is_within(tags)).cloned().map(Reason::Tags);
         holds.chain(tagged).collect()
     }
 }

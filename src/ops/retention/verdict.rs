@@ -1,6 +1,7 @@
 //! Why a snapshot is kept, or goes.
 
 use super::Rule;
+use crate::ops::tag_list::TagList;
 use crate::repo::Hold;
 use std::fmt;
 
@@ -21,11 +22,13 @@ pub enum Reason {
     /// It is the oldest, and the rule still has room.
     Oldest(Rule),
     /// It has these tags.
-    Tags(String),
+    Tags(TagList),
     /// Somebody holds it.
     Held(Hold),
     /// Its claimed time is in the future or against the order of its series: no rule can place it.
     Doubtful,
+    /// It was given up, and goes with its last hold.
+    GivenUp,
     /// It is the last one of something, in words.
     Last(String),
 }
@@ -76,6 +79,7 @@ impl fmt::Display for Reason {
             Reason::Oldest(rule) => write!(f, "oldest, for {}", rule.name()),
             Reason::Tags(tags) => write!(f, "tag {tags}"),
             Reason::Held(hold) => hold.fmt(f),
+            Reason::GivenUp => f.write_str("given up, goes with its last hold"),
             Reason::Doubtful => f.write_str("its time cannot be right"),
             Reason::Last(what) => f.write_str(what),
         }

@@ -3,6 +3,7 @@
 use crate::error::{Attempt, Result};
 use crate::monitor::Monitor;
 use crate::ops::select::{self, Filter};
+use crate::ops::tag_list::TagList;
 use crate::repo::{Repository, Snapshots, StoredSnapshot};
 use crate::ui::progress::Progress;
 use clap::Args;
@@ -19,7 +20,7 @@ pub struct FilterArgs {
 
     /// Only snapshots with all of these tags, separated by commas; may be given several times
     #[arg(long = "tag", value_name = "TAG[,TAG...]")]
-    pub tags: Vec<String>,
+    pub tags: Vec<TagList>,
 
     /// Only snapshots that include this path; may be given several times
     #[arg(long = "path", value_name = "PATH")]

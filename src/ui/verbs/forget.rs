@@ -23,6 +23,7 @@ use crate::ui::progress::Progress;
 use crate::ui::text;
 use clap::Args;
 use serde::Serialize;
+use std::fmt;
 
 /// What `forget` takes.
 #[derive(Debug, Args)]
@@ -102,10 +103,10 @@ pub fn run(app: &App, args: &ForgetArgs) -> Result<Done> {
         // Records cannot be read once they are given up.
         let lines = match app.global.json {
             true => json(&plan, &mut out).map(|()| Vec::new())?,
-            false => lines(&plan, args.dry_run)?,
+            false => goes(&plan, args.dry_run)?,
         };
         let forgetting = Forgetting { app, repository: &repository, voice: &voice, args };
-        incomplete = forgetting.finish(&plan, &lines, &mut out)?;
+        incomplete = forgetting.finish(&plan, lines, &mut out)?;
         if !plan.unreadable.is_empty() && !args.gaps {
             voice.warn(
                 "nobody knows its place in its series; if `check` misses something there, \
@@ -127,7 +128,7 @@ pub fn run(app: &App, args: &ForgetArgs) -> Result<Done> {
             false => {}
         }
         let forgetting = Forgetting { app, repository: &repository, voice: &voice, args };
-        incomplete = forgetting.finish(&plan, &[summary(&plan, args.dry_run)], &mut out)?;
+        incomplete = forgetting.finish(&plan, Vec::new(), &mut out)?;
     }
     if args.gaps {
         let gaps = gaps(&repository)?;
@@ -153,24 +154,27 @@ struct Forgetting<'a> {
 }
 
 impl Forgetting<'_> {
-    /// Does what a plan says, and tells of it; whether there are snapshots that cannot be read.
-    fn finish(&self, plan: &ForgetPlan<'_>, lines: &[String], out: &mut Out) -> Result<bool> {
+    /// Does what a plan says, and tells of it; whether anything cannot be read or is held.
+    fn finish(&self, plan: &ForgetPlan<'_>, lines: Vec<String>, out: &mut Out) -> Result<bool> {
         let dry_run = self.args.dry_run;
-        for error in &plan.troubles {
+        for error in plan.troubles.iter().chain(&plan.unread_notes) {
             self.voice.trouble(error);
         }
+        let goes = (plan.forget.len() + plan.unreadable.len()) as u64;
         let report = match dry_run {
-            true => ForgetReport::default(),
+            true => ForgetReport { forgotten: goes, ..ForgetReport::default() },
             false => self.give_up(plan)?,
         };
+        let summary = ForgetSummary::of(plan, &report, dry_run);
         match self.app.global.json {
-            true => out.json("summary", &ForgetSummary::of(plan, &report, dry_run))?,
+            true => out.json("summary", &summary)?,
             false if self.app.talks() || dry_run => {
                 lines.iter().try_for_each(|line| out.line(line))?;
+                out.line(&summary.to_string())?;
             }
             false => {}
         }
-        Ok(!plan.troubles.is_empty())
+        Ok(!plan.troubles.is_empty() || !plan.unread_notes.is_empty() || report.held > 0)
     }
 
     fn give_up(&self, plan: &ForgetPlan<'_>) -> Result<ForgetReport> {
@@ -183,7 +187,8 @@ impl Forgetting<'_> {
         }
         if report.held > 0 {
             self.voice.warn(&format!(
-                "{} of them stay until they are released: somebody held them just now",
+                "{} of them stay for now: they are held since just now, or may be by a note that cannot \
+                 be read",
                 report.held
             ));
         }
@@ -240,7 +245,8 @@ fn tell_gaps(app: &App, gaps: &[Gap], dry_run: bool, out: &mut Out) -> Result<()
     Ok(())
 }
 
-fn lines(plan: &ForgetPlan<'_>, dry_run: bool) -> Result<Vec<String>> {
+/// What goes, each in words.
+fn goes(plan: &ForgetPlan<'_>, dry_run: bool) -> Result<Vec<String>> {
     let verb = if dry_run { "would forget" } else { "forgot" };
     let mut lines = Vec::new();
     for stored in plan.forget.iter() {
@@ -250,14 +256,7 @@ fn lines(plan: &ForgetPlan<'_>, dry_run: bool) -> Result<Vec<String>> {
     }
     let unreadable = plan.unreadable.iter();
     lines.extend(unreadable.map(|id| format!("{verb} {id}, which cannot be read")));
-    lines.push(summary(plan, dry_run));
     Ok(lines)
-}
-
-fn summary(plan: &ForgetPlan<'_>, dry_run: bool) -> String {
-    let (verb, kept) = if dry_run { ("would forget", "keep") } else { ("forgot", "kept") };
-    let summary = ForgetSummary::of(plan, &ForgetReport::default(), dry_run);
-    format!("{verb} {}, {kept} {}", text::count(summary.forgotten, "snapshot"), summary.kept)
 }
 
 /// What goes, as JSON lines.
@@ -287,11 +286,18 @@ struct ForgetSummary {
 impl ForgetSummary {
     fn of(plan: &ForgetPlan<'_>, report: &ForgetReport, dry_run: bool) -> Self {
         ForgetSummary {
-            forgotten: (plan.forget.len() + plan.unreadable.len()) as u64,
-            kept: (plan.keep.len() + plan.troubles.len()) as u64,
+            forgotten: report.forgotten,
+            kept: (plan.keep.len() + plan.troubles.len()) as u64 + report.held,
             retained_by_store: report.retained,
             held_meanwhile: report.held,
             dry_run,
         }
+    }
+}
+
+impl fmt::Display for ForgetSummary {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (verb, kept) = if self.dry_run { ("would forget", "keep") } else { ("forgot", "kept") };
+        write!(f, "{verb} {}, {kept} {}", text::count(self.forgotten, "snapshot"), self.kept)
     }
 }

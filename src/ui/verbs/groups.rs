@@ -22,6 +22,9 @@ pub enum GroupBy {
     /// The tags
     #[value(alias = "tag")]
     Tags,
+    /// Nothing: all are one group
+    #[value(name = "", hide = true)]
+    Nothing,
 }
 
 impl GroupBy {
@@ -116,7 +119,8 @@ impl<'s> GroupView<'s> {
     /// The view of a group whose records are these.
     pub fn new(group: &'s Group<'_>, snapshots: &'s [StoredSnapshot], holds: &'s Holds) -> Self {
         let view = |stored: &'s StoredSnapshot| {
-            SnapshotView::from(&stored.snapshot).held(holds.of(stored.snapshot.id))
+            let id = stored.snapshot.id;
+            SnapshotView::from(&stored.snapshot).held(holds.of(id), group.snapshots.is_given_up(id))
         };
         let snapshots = snapshots.iter().rev().map(view);
         GroupView { group_key: &group.key, snapshots: snapshots.collect() }

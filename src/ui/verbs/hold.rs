@@ -5,6 +5,7 @@ use crate::env::Time;
 use crate::error::{Error, Kind, Result};
 use crate::format::snapshot::Snapshot;
 use crate::id::NoteId;
+use crate::monitor::Monitor;
 use crate::repo::{Hold, Holds};
 use crate::ui::app::App;
 use crate::ui::exit::Done;
@@ -47,6 +48,10 @@ pub struct ReleaseArgs {
     #[arg(long, conflicts_with = "hold")]
     pub all: bool,
 
+    /// End the last hold of a snapshot that was given up, too: it goes then
+    #[arg(long)]
+    pub force: bool,
+
     #[command(flatten)]
     pub filter: FilterArgs,
 }
@@ -68,20 +73,19 @@ pub fn run(app: &App, args: &HoldArgs) -> Result<Done> {
     let voice = app.progress()?;
     let (snapshots, unreadable) = args.filter.all(&repository, &args.names, &voice)?;
     let mut out = Out::new();
-    for stored in snapshots.iter() {
+    let held = snapshots.iter().try_for_each(|stored| {
         let snapshot = &stored?.snapshot;
-        let id = repository.hold(snapshot.id, &args.reason, args.until)?;
+        let hold = repository.hold(snapshot.id, &args.reason, args.until)?;
+        let id = snapshot.id.short();
+        if hold.given_up {
+            voice.warn(&format!("snapshot {id} was given up, and goes with its last hold"));
+        }
         let until = args.until.map(|until| format!(" until {until}")).unwrap_or_default();
-        tell(
-            app,
-            &mut out,
-            "hold",
-            snapshot,
-            id,
-            &format!("holds snapshot {}{until}", snapshot.id.short()),
-        )?;
-    }
+        tell(app, &mut out, "hold", snapshot, hold.id, &format!("holds snapshot {id}{until}"))
+    });
+    // What was held is told, also where the next one fails.
     out.finish()?;
+    held?;
     Ok(Done::incomplete_if(unreadable))
 }
 
@@ -91,11 +95,20 @@ pub fn release(app: &App, args: &ReleaseArgs) -> Result<Done> {
     let voice = app.progress()?;
     let (snapshots, unreadable) = args.filter.all(&repository, &args.names, &voice)?;
     let holds = repository.holds()?;
+    for error in &holds.troubles {
+        voice.trouble(error);
+    }
     let mut ended = Vec::new();
     for stored in snapshots.iter() {
         let stored = stored?;
         let chosen: Vec<Hold> =
             args.chosen(&holds, &stored.snapshot)?.into_iter().cloned().collect();
+        let id = stored.snapshot.id;
+        if snapshots.is_given_up(id) && chosen.len() == holds.of(id).len() && !args.force {
+            return Err(Error::new(Kind::Refused, "release snapshot", id.short())
+                .because("it was given up, and goes with its last hold")
+                .hint("`--force` lets it go"));
+        }
         ended.push((stored, chosen));
     }
     let all = ended.iter().flat_map(|(_, holds)| holds).map(|hold| hold.id).collect();
@@ -109,7 +122,7 @@ pub fn release(app: &App, args: &ReleaseArgs) -> Result<Done> {
         }
     }
     out.finish()?;
-    Ok(Done::incomplete_if(unreadable))
+    Ok(Done::incomplete_if(unreadable || !holds.troubles.is_empty()))
 }
 
 impl ReleaseArgs {

@@ -3,6 +3,7 @@
 use super::groups::GroupBy;
 use crate::error::{Error, Kind, Result};
 use crate::ops::retention::{Bound, PRESETS, Period, Policy, Preset, Rule, preset};
+use crate::ops::tag_list::TagList;
 use clap::Args;
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use jiff::tz::TimeZone;
@@ -66,7 +67,7 @@ pub struct KeepArgs {
 
     /// All that have all of these tags, separated by commas; may be given several times
     #[arg(long, value_name = "TAG[,TAG...]")]
-    pub keep_tag: Vec<String>,
+    pub keep_tag: Vec<TagList>,
 
     /// Always the newest ones of the same sources, so many, whatever their age
     #[arg(long, value_name = "N", value_parser = least, allow_negative_numbers = true)]

@@ -53,12 +53,16 @@ pub fn run(app: &App, args: &SnapshotsArgs) -> Result<Done> {
     }
     let groups = groups(&shown, &args.group_by)?;
     let holds = repository.holds()?;
+    for error in &holds.troubles {
+        voice.trouble(error);
+    }
     let mut out = Out::new();
     match (app.global.json, args.group_by.is_empty()) {
         (true, true) => {
             for stored in shown.iter().rev() {
                 let snapshot = &stored?.snapshot;
-                let view = SnapshotView::from(snapshot).held(holds.of(snapshot.id));
+                let given_up = shown.is_given_up(snapshot.id);
+                let view = SnapshotView::from(snapshot).held(holds.of(snapshot.id), given_up);
                 out.json("snapshot", &view)?;
             }
         }
@@ -70,7 +74,7 @@ pub fn run(app: &App, args: &SnapshotsArgs) -> Result<Done> {
         (false, _) => print(&groups, &holds, args.compact, &mut out)?,
     }
     out.finish()?;
-    Ok(Done::incomplete_if(unreadable))
+    Ok(Done::incomplete_if(unreadable || !holds.troubles.is_empty()))
 }
 
 fn print(groups: &[Group<'_>], holds: &Holds, compact: bool, out: &mut Out) -> Result<()> {
@@ -82,7 +86,11 @@ fn print(groups: &[Group<'_>], holds: &Holds, compact: bool, out: &mut Out) -> R
         let mut table = Columns::new(head, &[5, 6]).keeping(1).favouring(7);
         for stored in group.snapshots.iter().rev() {
             let snapshot = &stored?.snapshot;
-            table.row(row(snapshot, holds.of(snapshot.id), compact));
+            let mut held: Vec<String> = holds.of(snapshot.id).iter().map(held).collect();
+            if group.snapshots.is_given_up(snapshot.id) {
+                held.insert(0, "given up, goes with its last hold".to_owned());
+            }
+            table.row(row(snapshot, held, compact));
         }
         out.table(&table)?;
     }
@@ -110,7 +118,7 @@ fn warn_of_future(shown: &Snapshots<'_>, now: Time, voice: &Progress) {
     }
 }
 
-fn row(snapshot: &Snapshot, holds: &[Hold], compact: bool) -> [String; 8] {
+fn row(snapshot: &Snapshot, held: Vec<String>, compact: bool) -> [String; 8] {
     let parts = snapshot.parts.iter().map(|part| marked(part_name(part), remark(part)));
     let missing = snapshot.missing.iter();
     let missing =
@@ -122,7 +130,7 @@ fn row(snapshot: &Snapshot, holds: &[Hold], compact: bool) -> [String; 8] {
         text::local(snapshot.started),
         text::plain(&snapshot.host),
         first(tags).join(line),
-        first(holds.iter().map(held)).join(line),
+        first(held.into_iter()).join(line),
         text::figure(snapshot.summary.bytes),
         text::figure(snapshot.summary.written),
         first(parts.chain(missing)).join("\n"),

@@ -57,6 +57,8 @@ pub struct SnapshotView<'s> {
     missing: Vec<MissingView<'s>>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     holds: Vec<HoldView<'s>>,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    given_up: bool,
     warnings: &'s [String],
     summary: &'s Summary,
     id: String,
@@ -64,9 +66,9 @@ pub struct SnapshotView<'s> {
 }
 
 impl<'s> SnapshotView<'s> {
-    /// The same with its holds.
-    pub fn held(self, holds: &'s [Hold]) -> Self {
-        SnapshotView { holds: holds.iter().map(HoldView::from).collect(), ..self }
+    /// The same with its holds, and whether it goes with the last of them.
+    pub fn held(self, holds: &'s [Hold], given_up: bool) -> Self {
+        SnapshotView { holds: holds.iter().map(HoldView::from).collect(), given_up, ..self }
     }
 }
 
@@ -107,6 +109,7 @@ impl<'s> From<&'s Snapshot> for SnapshotView<'s> {
             parts: snapshot.parts.iter().map(PartView::from).collect(),
             missing: snapshot.missing.iter().map(MissingView::from).collect(),
             holds: Vec::new(),
+            given_up: false,
             warnings: &snapshot.warnings,
             summary: &snapshot.summary,
             id: snapshot.id.to_string(),
