@@ -9,9 +9,9 @@ pub use memory::memory_limit;
 pub use running::{Ended, Kept, Running};
 
 use crate::error::{Error, Kind, Result};
-use jiff::{Timestamp, Zoned};
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
+use jiff::{Timestamp, Zoned};
 use serde::{Deserialize, Serialize};
 use std::ffi::OsStr;
 use std::fmt;
@@ -84,11 +84,10 @@ impl FromStr for Time {
         };
         let time = moment.and_then(|moment| i64::try_from(moment.as_nanosecond()).ok());
         time.map(Time).ok_or_else(|| {
-            Error::new(Kind::InvalidInput, "understand the time", format!("{text:?}"))
-                .hint(
-                    "write 2026-01-31, or 2026-01-31 12:00:00, or 2026-01-31T12:00:00Z, or \
+            Error::new(Kind::InvalidInput, "understand the time", format!("{text:?}")).hint(
+                "write 2026-01-31, or 2026-01-31 12:00:00, or 2026-01-31T12:00:00Z, or \
                      2026-01-31T12:00[Europe/Berlin]",
-                )
+            )
         })
     }
 }

@@ -115,7 +115,6 @@ pub use ops::forget::{
     ForgetPlan, ForgetReport, JudgedGroup, PolicyPlan, forget, plan as plan_to_forget,
     plan_by_policy,
 };
-pub use ops::heads::{Head, Heads};
 pub use ops::prune::{
     Patience, Plan as PrunePlan, PlanLimits, PruneOptions, PruneReport, Swept, Tally, Unused, prune,
 };
@@ -125,3 +124,4 @@ pub use ops::retention::{
 pub use ops::select::{Filter, choose as choose_snapshot};
 pub use ops::series::Chains;
 pub use ops::tag_list::TagList;
+pub use ops::{head::Head, heads::Heads};

@@ -7,6 +7,7 @@ pub mod diff;
 pub mod dump;
 pub mod find;
 pub mod forget;
+pub mod head;
 pub mod heads;
 pub mod ls;
 pub mod prune;

@@ -1,7 +1,7 @@
 //! The chain of each series: every number is there or was given up, and each member names one of
 //! those before it. Two writers at once may have made two of one number.
 
-use super::heads::Head;
+use super::head::Head;
 use crate::error::{Error, Result};
 use crate::format::gc::Forgotten;
 use crate::id::{SeriesId, SnapshotId};

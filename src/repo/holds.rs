@@ -77,12 +77,7 @@ impl Repository {
     /// # Errors
     /// `Refused` if the snapshot is given up and nobody else holds it: nobody knows who was first.
     /// The hold is withdrawn then.
-    pub fn hold(
-        &self,
-        snapshot: SnapshotId,
-        reason: &str,
-        until: Option<Time>,
-    ) -> Result<NewHold> {
+    pub fn hold(&self, snapshot: SnapshotId, reason: &str, until: Option<Time>) -> Result<NewHold> {
         let hold = note::Hold { snapshot, reason: reason.to_owned(), until };
         let id = self.put_note(About::Hold(hold))?;
         // The note before the mark: whoever gives it up puts the mark before it reads notes.

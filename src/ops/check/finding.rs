@@ -4,7 +4,7 @@ use crate::backend::Handle;
 use crate::error::{Error, Kind};
 use crate::format::Holds;
 use crate::id::{ChunkId, PackId, SeriesId, SnapshotId};
-use crate::ops::heads::Head;
+use crate::ops::head::Head;
 use crate::ops::series::{Flaw, Gap};
 use crate::repo::{BlobLocation, Index};
 use serde::Serialize;

@@ -2,6 +2,7 @@
 
 mod blobs;
 mod finding;
+mod losses;
 mod members;
 mod objects;
 mod pack;
@@ -19,7 +20,7 @@ use crate::env::Time;
 use crate::error::{Error, Kind, Result};
 use crate::format::snapshot::TaintedEntry;
 use crate::monitor::Monitor;
-use crate::ops::heads::Head;
+use crate::ops::head::Head;
 use crate::ops::series::Chains;
 use crate::repo::{Index, NotedDamage, Repository};
 use members::Members;

@@ -1,7 +1,7 @@
 //! One pack: of the right length, holding what the index says, and readable.
 
 use super::blobs::{BATCH, Unreadable, unreadable};
-use super::packs::Losses;
+use super::losses::Losses;
 use super::{CheckReport, Finding};
 use crate::backend::Handle;
 use crate::error::{Error, Kind, Result};

@@ -1,5 +1,6 @@
 //! Packs: there, of the right length, holding what the index says, and readable.
 
+use super::losses::{Judged, Losses};
 use super::pack::{Checking, check_orphan};
 use super::subset::choose;
 use super::{CheckReport, Finding, ReadData};
@@ -8,12 +9,12 @@ use crate::env::Time;
 use crate::error::{Error, Kind, Result};
 use crate::format::ObjectKind;
 use crate::format::note::Damage;
-use crate::id::{BaseId, PackId};
+use crate::id::PackId;
 use crate::monitor::{Counter, Monitor, go_on};
 use crate::repo::{
     BlobLocation, EntryRef, Index, LedgerEntry, NotedDamage, ReadPack, Repository, WantedPack,
 };
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::ops::ControlFlow;
 
 /// Checks all of them; what is damaged of those that were read, and what is noted of the others.
@@ -228,45 +229,6 @@ impl Packs<'_> {
     /// What is not noted is read again sooner than need be, which is no fault of the repository.
     fn unnoted(&self, error: &Error) {
         self.monitor.note(&format!("what was verified is not noted: {error}"));
-    }
-}
-
-/// What was found wrong, in few bytes each: half a repository may be gone.
-#[derive(Default)]
-pub(super) struct Losses {
-    /// Packs that are not there, or cannot be read at all.
-    pub(super) lost: BTreeSet<PackId>,
-    /// Entries that cannot be read.
-    pub(super) bad: Vec<EntryRef>,
-    /// Entries that are well, but rest on what cannot be read.
-    pub(super) by_base: Vec<(EntryRef, BaseId)>,
-    pub(super) judged: Judged,
-}
-
-/// What is known to be damaged, by a reading of the bytes.
-#[derive(Default)]
-pub(super) struct Judged {
-    /// Packs that were read to the end, and have the length that the index says.
-    pub(super) packs: HashSet<PackId>,
-    /// What is damaged of these, and what notes say of others.
-    pub(super) damage: Damage,
-}
-
-impl Judged {
-    /// Notes hold on for whatever was not read.
-    fn keep_unread(&mut self, noted: &NotedDamage) {
-        let Damage { mut packs, mut blobs } = noted.all();
-        packs.retain(|pack| !self.packs.contains(pack));
-        blobs.retain(|(pack, _)| !self.packs.contains(pack));
-        self.damage.add(&Damage { packs, blobs });
-    }
-
-    /// All that is damaged, also what later reads of other packs met.
-    pub(super) fn with(mut self, met: Damage) -> Damage {
-        let Damage { packs, mut blobs } = met;
-        blobs.retain(|(pack, _)| !self.packs.contains(pack));
-        self.damage.add(&Damage { packs, blobs });
-        self.damage
     }
 }
 

@@ -11,16 +11,14 @@ use crate::repo::{Holds, Repository};
 pub(super) fn holds(repository: &Repository, force: bool) -> Result<Holds> {
     let mut holds = repository.holds()?;
     match holds.troubles.pop() {
-        Some(trouble) if !force => {
-            Err(Error::new(Kind::Refused, "forget", "snapshots")
-                .because("a note cannot be read, which may hold them")
-                .caused_by(trouble)
-                .hint(
-                    "see what `icecore check` says of it, and bring it back from a copy of the \
+        Some(trouble) if !force => Err(Error::new(Kind::Refused, "forget", "snapshots")
+            .because("a note cannot be read, which may hold them")
+            .caused_by(trouble)
+            .hint(
+                "see what `icecore check` says of it, and bring it back from a copy of the \
                      repository; `--force` goes on, but what goes is removed only once all notes \
                      can be read",
-                ))
-        }
+            )),
         trouble => {
             holds.troubles.extend(trouble);
             Ok(holds)

@@ -62,7 +62,8 @@ impl Policy {
     /// Why a snapshot with these tags and holds stays whatever its time is.
     pub fn reasons(&self, tags: &BTreeSet<String>, holds: &[Hold]) -> Vec<Reason> {
         let holds = holds.iter().cloned().map(Reason::Held);
-        let tagged = self.tags.iter().filter(|list| list.is_within(tags)).cloned().map(Reason::Tags);
+        let tagged =
+            self.tags.iter().filter(|list| list.is_within(tags)).cloned().map(Reason::Tags);
         holds.chain(tagged).collect()
     }
 }

@@ -9,7 +9,7 @@ use crate::format::snapshot::Stored;
 use crate::id::SnapshotId;
 use crate::monitor::Monitor;
 use crate::ops::backup::{BackupOptions, BackupReport, Level, ParentChoice, Parentage, backup};
-use crate::ops::heads::Head;
+use crate::ops::head::Head;
 use crate::repo::{Repository, SnapshotKey};
 use crate::source::Together;
 use crate::ui::app::App;

@@ -10,7 +10,7 @@ use crate::error::{Error, Kind, Result};
 use crate::ops::check::{
     Budget, CheckOptions, CheckReport, Cure, Finding, ReadData, Touched, What, Where, check,
 };
-use crate::ops::heads::Head;
+use crate::ops::head::Head;
 use crate::ops::retention::Age;
 use crate::ui::app::App;
 use crate::ui::exit::Done;
