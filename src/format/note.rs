@@ -160,6 +160,7 @@ impl Verified {
         self.runs.iter().map(Run::len).sum()
     }
 
+    #[cfg(feature = "testing")]
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
         self.len() == 0

@@ -43,6 +43,7 @@ mod writers;
 pub use at_work::WriterAtWork;
 pub use batch::Batch;
 pub use catalog::Snapshots;
+#[cfg(feature = "testing")]
 pub use collection::Replacement;
 pub use damage::NotedDamage;
 pub use generations::Generations;
@@ -50,7 +51,9 @@ pub use holds::{Hold, Holds, NewHold};
 pub use index::{Index, place_of};
 pub use init::{InitOptions, refuse_begun, refuse_occupied};
 pub use keys::SlotInfo;
-pub use ledger::{Ledger, LedgerEntry, Reading};
+pub use ledger::LedgerEntry;
+#[cfg(feature = "testing")]
+pub use ledger::{Ledger, Reading};
 pub use location::BlobLocation;
 pub use new_blob::{NewBlob, Stored};
 pub use pack_writer::PackWriter;

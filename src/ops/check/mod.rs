@@ -13,7 +13,9 @@ mod tainted;
 mod trees;
 
 pub use finding::{Cure, Finding, Touched, What, Where};
-pub use status::{Amount, Coverage, DAYS, Share, coverage};
+#[cfg(feature = "testing")]
+pub use status::Share;
+pub use status::{Amount, Coverage, DAYS, coverage};
 pub use tainted::Tainted;
 
 use crate::env::Time;
