@@ -127,6 +127,15 @@ fn programs_are_run_in_one_place() {
     assert_eq!(found, ["src/env.rs"], "use env::command");
 }
 
+/// Tests start the program by one function, which keeps what it remembers apart from the user's.
+#[test]
+fn tests_start_the_program_in_one_place() {
+    let variable = concat!("CARGO_BIN", "_EXE");
+    let names = |source: &Source| source.text.contains(variable);
+    let found: Vec<String> = sources("tests").into_iter().filter(names).map(|it| it.path).collect();
+    assert_eq!(found, ["tests/common/program.rs"], "use common::program");
+}
+
 /// No file grows long, and one that has shrunk leaves the list of long ones.
 #[test]
 fn files_stay_short() {

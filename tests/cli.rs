@@ -1,6 +1,7 @@
 //! The program as a black box: every verb, its JSON, its exit codes.
 
 use crate::common::cli::{Cli, lines, stderr, stdout};
+use crate::common::program::program;
 use rustix::process::Signal;
 use serde_json::Value;
 use std::fs;
@@ -195,7 +196,7 @@ fn an_ambiguous_prefix_is_refused() {
 #[test]
 fn an_interrupt_ends_a_backup() {
     let cli = Cli::new();
-    let mut child = std::process::Command::new(env!("CARGO_BIN_EXE_icecore"))
+    let mut child = program()
         .args(["--json", "--key-file", "key", "-r", "repo", "backup"])
         .args(["--stdin-from-command", "--", "cat", "/dev/zero"])
         .current_dir(cli.folder())

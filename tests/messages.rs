@@ -2,6 +2,7 @@
 //! snapshots by name; and what it does without being asked twice.
 
 use crate::common::cli::{Cli, lines, stderr, stdout};
+use crate::common::program::program;
 use icecore::backend::{Backend, Handle, Local, Put};
 use icecore::crypto::{Secret, object, slot};
 use icecore::env::{Env, Time};
@@ -140,7 +141,7 @@ fn a_fenced_backup_starts_again() {
     let cli = Cli::new();
     // The source waits until its writer was fenced; the second time it need not.
     let wait = "touch begun; while [ ! -e fenced ]; do sleep 0.05; done; echo data";
-    let child = Command::new(env!("CARGO_BIN_EXE_icecore"))
+    let child = program()
         .args(["--key-file", "key", "-r", "repo", "backup", "--stdin-from-command", "--"])
         .args(["sh", "-c", wait])
         .current_dir(cli.folder())

@@ -3,6 +3,7 @@
 
 use crate::common::chance::Chance;
 use crate::common::cli::Cli;
+use crate::common::program::program;
 use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
@@ -128,7 +129,7 @@ fn it_reads_what_the_program_has_just_made() {
         fs::create_dir(cli.path(folder)).unwrap();
         let shared: Vec<u8> = Chance::new(9).noise(2_000_000);
         fs::write(cli.path(folder).join("shared"), shared).unwrap();
-        let mut command = Command::new(env!("CARGO_BIN_EXE_icecore"));
+        let mut command = program();
         command.args(["--quiet", "--key-file", "key", "backup", folder]);
         command.env("ICECORE_REPOSITORY", &repo).current_dir(cli.folder());
         command.spawn().unwrap()

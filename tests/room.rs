@@ -1,6 +1,7 @@
 //! A repository on a full disk, and who may read what lies in it.
 
 use crate::common::cli::{Cli, stderr};
+use crate::common::program::{PROGRAM, with_own_state};
 use icecore::backend::testing::{Call, CrashDisk, Disk, FailingDisk, How, Os, Plan};
 use icecore::backend::{Backend, Handle, Local, Put};
 use icecore::error::Kind;
@@ -208,9 +209,13 @@ fn objects_are_private_unless_shared_on_purpose() {
              {0} -r repo --key-file key -q backup src && \
              {0} -r repo --key-file key -q forget latest --force && \
              {0} -r repo --key-file key -q backup src",
-            env!("CARGO_BIN_EXE_icecore")
+            PROGRAM
         );
-        let done = Command::new("sh").arg("-c").arg(script).current_dir(cli.folder()).status();
+        let done = with_own_state(Command::new("sh"))
+            .arg("-c")
+            .arg(script)
+            .current_dir(cli.folder())
+            .status();
         assert!(done.unwrap().success());
         let found = modes(&repo);
         assert_eq!(found[0].1, root.unwrap_or(0o700), "umask {umask}");

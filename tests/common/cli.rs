@@ -1,5 +1,6 @@
 //! A folder in which the program is used as a black box.
 
+use super::program::PROGRAM;
 use assert_cmd::Command;
 use assert_cmd::assert::Assert;
 use serde_json::Value;
@@ -45,7 +46,7 @@ impl Cli {
 
     /// The program in that folder, without any secret.
     pub fn command(&self) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_icecore"));
+        let mut command = Command::new(PROGRAM);
         for name in ["KEY_FILE", "PASSWORD", "PASSWORD_FILE", "PASSWORD_COMMAND"] {
             command.env_remove(format!("ICECORE_{name}"));
         }

@@ -8,6 +8,7 @@ pub mod forge;
 pub mod meanwhile;
 pub mod memory;
 pub mod postgres;
+pub mod program;
 pub mod recorder;
 pub mod repo;
 pub mod target;

@@ -1,6 +1,7 @@
 //! Memory, open files and file sizes that run out under the whole program, by `ulimit`.
 
 use crate::common::chance::Chance;
+use crate::common::program::PROGRAM;
 use std::fs;
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
@@ -50,7 +51,7 @@ impl Bench {
         let secret: &[&str] = if args[0] == "init" { &[] } else { &["--key-file", "key"] };
         Command::new("sh")
             .args(["-c", &format!("trap '' XFSZ; {limits} exec \"$0\" \"$@\"")])
-            .arg(env!("CARGO_BIN_EXE_icecore"))
+            .arg(PROGRAM)
             .args(secret)
             .args(args)
             .env("ICECORE_REPOSITORY", self.path("repo"))

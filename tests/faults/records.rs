@@ -3,6 +3,7 @@
 use crate::common::cli::Cli;
 use crate::common::forge::{Forger, commit, session, snapshot};
 use crate::common::memory::node;
+use crate::common::program::program;
 use crate::common::repo::TempRepo;
 use icecore::backend::{Handle, Local};
 use icecore::crypto::Secret;
@@ -75,7 +76,7 @@ fn large(id: SnapshotId) -> Snapshot {
 
 /// The most memory that the program had, in KiB, as the system says while it runs.
 fn peak(cli: &Cli, verb: &[&str]) -> u64 {
-    let mut child = Command::new(env!("CARGO_BIN_EXE_icecore"))
+    let mut child = program()
         .args(["--quiet", "--key-file", "key"])
         .args(verb)
         .env("ICECORE_REPOSITORY", cli.path("repo"))

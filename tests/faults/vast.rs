@@ -1,6 +1,7 @@
 //! Folders of very many entries, and files that are nearly all hole: bounded memory.
 
 use crate::common::memory::{folder, node};
+use crate::common::program::program;
 use crate::common::repo::TempRepo;
 use icecore::error::Result;
 use icecore::format::directory::NodeKind;
@@ -96,7 +97,7 @@ fn a_vast_file() {
         file.write_all_at(b"abc", place).unwrap();
     }
     let run = |args: &[&str]| {
-        let output = Command::new(env!("CARGO_BIN_EXE_icecore"))
+        let output = program()
             .args(args)
             .env("ICECORE_REPOSITORY", at("repo"))
             .env("ICECORE_KEY_FILE", at("key"))
@@ -106,7 +107,7 @@ fn a_vast_file() {
         assert!(output.status.success(), "{args:?}: {}", String::from_utf8_lossy(&output.stderr));
         String::from_utf8(output.stdout).unwrap()
     };
-    let created = Command::new(env!("CARGO_BIN_EXE_icecore"))
+    let created = program()
         .args(["init", "--new-key-file", "key"])
         .env("ICECORE_REPOSITORY", at("repo"))
         .env_remove("ICECORE_KEY_FILE")

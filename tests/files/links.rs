@@ -3,6 +3,7 @@
 use super::walk;
 use crate::common::aloud::not_run;
 use crate::common::memory::{entry, folder, items, node};
+use crate::common::program::PROGRAM;
 use crate::common::repo::TempRepo;
 use icecore::error::{Error, Kind, Result};
 use icecore::format::directory::{FileTime, LinkGroup, Node, NodeKind, Stamp};
@@ -21,7 +22,7 @@ use std::sync::Arc;
 use tempfile::TempDir;
 
 pub(super) fn reader() -> SqliteReader {
-    let program = PathBuf::from(env!("CARGO_BIN_EXE_icecore"));
+    let program = PathBuf::from(PROGRAM);
     SqliteReader::new(program, SqliteOptions::default())
 }
 

@@ -1,6 +1,7 @@
 //! What is seen on a terminal, and what is read from a pipe.
 
 use crate::common::cli::{Cli, lines, stderr};
+use crate::common::program::{PROGRAM, program, with_own_state};
 use rusqlite::Connection;
 use std::fs;
 use std::io::{BufRead, BufReader};
@@ -8,9 +9,9 @@ use std::process::{Command, Stdio};
 
 /// The program on a terminal of 80 columns; what it writes there.
 fn on_terminal(cli: &Cli, args: &str, variables: &[(&str, &str)]) -> String {
-    let program = env!("CARGO_BIN_EXE_icecore");
+    let program = PROGRAM;
     let line = format!("stty cols 80 rows 24; '{program}' --key-file key -r repo {args}");
-    let mut command = Command::new("script");
+    let mut command = with_own_state(Command::new("script"));
     command.args(["-qec", &line, "/dev/null"]).current_dir(cli.folder()).env("TZ", "UTC");
     // Where CI is set, a terminal counts as one with colours, whatever it says of itself.
     for name in ["NO_COLOR", "CLICOLOR", "CLICOLOR_FORCE", "CI"] {
@@ -119,7 +120,7 @@ fn status_knows_how_much_there_is() {
     fs::write(cli.path("src/left-out"), vec![1; 1 << 20]).unwrap();
     let held = Connection::open(cli.path("src/app.db")).unwrap();
     held.execute_batch("CREATE TABLE t (a); BEGIN EXCLUSIVE; INSERT INTO t VALUES (1)").unwrap();
-    let mut child = Command::new(env!("CARGO_BIN_EXE_icecore"))
+    let mut child = program()
         .args(["--json", "--key-file", "key", "-r", "repo"])
         .args(["backup", "src", "--exclude", "left-out"])
         .current_dir(cli.folder())

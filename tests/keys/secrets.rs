@@ -1,6 +1,7 @@
 //! Secrets as the program is given them: files, commands, and key files that it makes.
 
 use crate::common::cli::{Cli, stderr};
+use crate::common::program::{PROGRAM, with_own_state};
 use std::fs;
 use std::os::unix::fs::symlink;
 
@@ -10,10 +11,10 @@ use std::os::unix::fs::symlink;
 fn endless_secrets_are_refused() {
     let cli = Cli::new();
     let endless = |args: &[&str]| {
-        let mut command = std::process::Command::new("sh");
+        let mut command = with_own_state(std::process::Command::new("sh"));
         // The program's code and SQLite's take room as well; what matters is that there is a bound.
         command.arg("-c").arg("ulimit -v 2000000; exec \"$@\"").arg("sh");
-        command.arg(env!("CARGO_BIN_EXE_icecore")).args(args).arg("snapshots");
+        command.arg(PROGRAM).args(args).arg("snapshots");
         command.env("ICECORE_REPOSITORY", cli.path("repo"));
         let output = command.output().unwrap();
         assert_eq!(output.status.code(), Some(1), "{args:?}");

@@ -2,6 +2,7 @@
 
 use crate::common::memory::Tree;
 use crate::common::postgres::{Server, clean};
+use crate::common::program::program;
 use crate::common::repo::options;
 use icecore::backend::Local;
 use icecore::crypto::Secret;
@@ -75,7 +76,7 @@ impl Cli {
     }
 
     fn program(&self) -> Command {
-        let mut command = clean(Command::new(env!("CARGO_BIN_EXE_icecore")));
+        let mut command = clean(program());
         for name in ["KEY_FILE", "PASSWORD", "PASSWORD_FILE", "PASSWORD_COMMAND"] {
             command.env_remove(format!("ICECORE_{name}"));
         }

@@ -1,6 +1,7 @@
 //! Where passwords may come from, and where they must never show.
 
 use crate::common::postgres::{SUPERUSER, VERSIONS, clean, server, unique};
+use crate::common::program;
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
@@ -13,7 +14,7 @@ fn needle() -> String {
 }
 
 fn program(folder: &Path, args: &[&str]) -> Command {
-    let mut command = clean(Command::new(env!("CARGO_BIN_EXE_icecore")));
+    let mut command = clean(program::program());
     for name in ["KEY_FILE", "PASSWORD", "PASSWORD_FILE", "PASSWORD_COMMAND"] {
         command.env_remove(format!("ICECORE_{name}"));
     }

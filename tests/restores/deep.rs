@@ -1,6 +1,7 @@
 //! Trees as deep as they may be, and stacks as small as a shell sets them.
 
 use crate::common::cli::Cli;
+use crate::common::program::{PROGRAM, with_own_state};
 use icecore::limits::DIRECTORY_DEPTH_MAX;
 use std::fs;
 use std::process::Command;
@@ -26,8 +27,8 @@ fn the_deepest_tree_on_a_small_stack() {
     }
     rustix::fs::linkat(&here, "one", &here, "two", rustix::fs::AtFlags::empty()).unwrap();
     let run = |args: &[&str]| {
-        let output = Command::new("sh")
-            .args(["-c", "ulimit -s 512; exec \"$@\"", "sh", env!("CARGO_BIN_EXE_icecore")])
+        let output = with_own_state(Command::new("sh"))
+            .args(["-c", "ulimit -s 512; exec \"$@\"", "sh", PROGRAM])
             .arg("--key-file")
             .arg(cli.path("key"))
             .args(args)

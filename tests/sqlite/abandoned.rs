@@ -2,6 +2,7 @@
 
 use super::make;
 use crate::common::cli::Cli;
+use crate::common::program::program;
 use rusqlite::Connection;
 use std::fs;
 use std::io::Read;
@@ -26,7 +27,7 @@ fn soon(mut done: impl FnMut() -> bool) -> bool {
 }
 
 fn child(path: &Path, more: &[&str]) -> Child {
-    Command::new(env!("CARGO_BIN_EXE_icecore"))
+    program()
         .arg("sqlite-read")
         .arg(path)
         .args(more)
@@ -118,7 +119,7 @@ fn a_killed_backup_leaves_no_reader() {
     let cli = Cli::new();
     let path = cli.path("src/slow.db");
     slow_to_check(&path);
-    let mut backup = Command::new(env!("CARGO_BIN_EXE_icecore"))
+    let mut backup = program()
         .env("ICECORE_REPOSITORY", cli.path("repo"))
         .arg("--key-file")
         .arg(cli.path("key"))

@@ -2,6 +2,7 @@
 
 use super::{capture, count, make, open_image, reader};
 use crate::common::aloud::is_root;
+use crate::common::program::program;
 use icecore::error::Kind;
 use icecore::source::sqlite::{DatabaseFile, Opened};
 use std::fs::{self, Permissions};
@@ -55,7 +56,7 @@ fn reads_as(path: &Path) -> (String, String) {
     let database = rusqlite::Connection::open(path).unwrap();
     database.execute_batch("BEGIN EXCLUSIVE").unwrap();
     let file = DatabaseFile::at(path).unwrap();
-    let mut child = Command::new(env!("CARGO_BIN_EXE_icecore"))
+    let mut child = program()
         .arg("sqlite-read")
         .arg(path)
         .args(["--busy-wait", "3600000", "--file"])

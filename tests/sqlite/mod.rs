@@ -13,6 +13,7 @@ mod trouble;
 mod writers;
 
 use crate::common::aloud::is_root;
+use crate::common::program::PROGRAM;
 use icecore::error::{Error, Result};
 use icecore::format::database::{DatabaseFacts, SqliteFacts};
 use icecore::source::sqlite::{SpoolLimits, SqliteOptions, SqliteReader};
@@ -28,7 +29,7 @@ fn reader() -> SqliteReader {
 }
 
 fn reader_with(options: SqliteOptions) -> SqliteReader {
-    SqliteReader::new(PathBuf::from(env!("CARGO_BIN_EXE_icecore")), options)
+    SqliteReader::new(PathBuf::from(PROGRAM), options)
 }
 
 /// All bytes of the database as captured, and the proof.
@@ -119,7 +120,7 @@ fn reader_as_nobody(folder: &Path) -> Option<SqliteReader> {
         return None;
     }
     let copy = folder.join("icecore");
-    std::fs::copy(env!("CARGO_BIN_EXE_icecore"), &copy).unwrap();
+    std::fs::copy(PROGRAM, &copy).unwrap();
     let script = folder.join("as-nobody");
     let text = format!(
         "#!/bin/sh\nexec setpriv --reuid 65534 --regid 65534 --clear-groups {} \"$@\"\n",

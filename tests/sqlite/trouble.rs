@@ -3,6 +3,7 @@
 use super::{
     capture, capture_with, facts_of, failure, make, reader, reader_as_nobody, reader_with,
 };
+use crate::common::program::{PROGRAM, program};
 use icecore::error::Kind;
 use icecore::source::sqlite::{SqliteOptions, SqliteReader, Verify};
 use std::fs::Permissions;
@@ -74,7 +75,7 @@ fn a_dying_child_is_an_error() {
     let folder = TempDir::new().unwrap();
     let path = folder.path().join("a.db");
     drop(make(&path, "delete", 4096, 5000));
-    let icecore = env!("CARGO_BIN_EXE_icecore");
+    let icecore = PROGRAM;
     for body in [
         "exit 0".to_owned(),
         "kill -9 $$".to_owned(),
@@ -135,11 +136,7 @@ fn lost_pages_are_noticed() {
     let folder = TempDir::new().unwrap();
     let path = folder.path().join("a.db");
     drop(make(&path, "delete", 4096, 50_000));
-    let child = std::process::Command::new(env!("CARGO_BIN_EXE_icecore"))
-        .arg("sqlite-read")
-        .arg(&path)
-        .output()
-        .unwrap();
+    let child = program().arg("sqlite-read").arg(&path).output().unwrap();
     let mut frames: Vec<&[u8]> = Vec::new();
     let mut rest = child.stdout.as_slice();
     while let [_, length @ .., _] = rest
