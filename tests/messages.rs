@@ -143,6 +143,7 @@ fn a_fenced_backup_starts_again() {
     let child = Command::new(env!("CARGO_BIN_EXE_icecore"))
         .args(["--key-file", "key", "-r", "repo", "backup", "--stdin-from-command", "--"])
         .args(["sh", "-c", wait])
+        .env("ICECORE_CACHE_DIR", "")
         .current_dir(cli.folder())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())

@@ -130,7 +130,10 @@ fn it_reads_what_the_program_has_just_made() {
         fs::write(cli.path(folder).join("shared"), shared).unwrap();
         let mut command = Command::new(env!("CARGO_BIN_EXE_icecore"));
         command.args(["--quiet", "--key-file", "key", "backup", folder]);
-        command.env("ICECORE_REPOSITORY", &repo).current_dir(cli.folder());
+        command
+            .env("ICECORE_CACHE_DIR", "")
+            .env("ICECORE_REPOSITORY", &repo)
+            .current_dir(cli.folder());
         command.spawn().unwrap()
     };
     let both = ["one", "two"].map(writer);

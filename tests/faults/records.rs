@@ -79,6 +79,7 @@ fn peak(cli: &Cli, verb: &[&str]) -> u64 {
         .args(["--quiet", "--key-file", "key"])
         .args(verb)
         .env("ICECORE_REPOSITORY", cli.path("repo"))
+        .env("ICECORE_CACHE_DIR", "")
         .current_dir(cli.folder())
         .stdout(Stdio::null())
         .stderr(Stdio::null())

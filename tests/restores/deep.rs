@@ -32,6 +32,7 @@ fn the_deepest_tree_on_a_small_stack() {
             .arg(cli.path("key"))
             .args(args)
             .env("ICECORE_REPOSITORY", cli.path("repo"))
+            .env("ICECORE_CACHE_DIR", "")
             .current_dir(cli.folder())
             .output()
             .unwrap();

@@ -120,6 +120,7 @@ fn a_killed_backup_leaves_no_reader() {
     slow_to_check(&path);
     let mut backup = Command::new(env!("CARGO_BIN_EXE_icecore"))
         .env("ICECORE_REPOSITORY", cli.path("repo"))
+        .env("ICECORE_CACHE_DIR", "")
         .arg("--key-file")
         .arg(cli.path("key"))
         .args(["-q", "backup", "--verify-source", "full"])
