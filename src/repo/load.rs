@@ -25,7 +25,7 @@ enum Wanted {
     Living,
     /// The same, all read from the store: what is wrong there is not to be covered up by the cache.
     Proved,
-    /// Dead ones too.
+    /// Dead ones too, all read from the store likewise.
     All,
 }
 
@@ -45,7 +45,8 @@ impl Repository {
         self.load(Wanted::Proved)
     }
 
-    /// The same with dead segments: for whoever deletes, and trusts no verdict.
+    /// The same with dead segments, all read from the store: for whoever deletes, and trusts neither
+    /// verdicts nor the cache.
     pub fn load_whole_index(&self) -> Result<Index> {
         self.load(Wanted::All)
     }
@@ -90,7 +91,7 @@ impl Repository {
         let listed: BTreeMap<IndexId, Listed> =
             listed.into_iter().filter_map(|object| Some((object.handle.index_id()?, object))).collect();
         let mut gather = Gather::begin(self.cache().cloned(), self.segments(), &listed);
-        let unread = listed.iter().filter(|(id, _)| wanted == Wanted::Proved || !gather.has(id));
+        let unread = listed.iter().filter(|(id, _)| wanted != Wanted::Living || !gather.has(id));
         let unread: Vec<Listed> = unread.map(|(_, object)| object.clone()).collect();
         let mut sizes = unread.iter().map(|object| object.size).collect::<Vec<_>>().into_iter();
         let mut fetched = self
