@@ -40,6 +40,7 @@ mod series;
 mod sqlite;
 
 // A repository's life: keys, the list of snapshots, tags, giving up, several at once.
+mod cache;
 mod catalog;
 mod forgetters;
 mod given_up;

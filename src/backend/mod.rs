@@ -1,9 +1,8 @@
 //! Keeps objects: whole objects in, ranges out, each written once under a name that is never
 //! used again. Objects are addressed by kind and name; only a backend turns that into a path.
 //!
-//! Wrappers are backends too, from the outside in: a cache, when there is one, so that what it has
-//! costs no request; [`Retry`], whose pauses keep nobody else waiting; [`Limit`]; [`Counting`],
-//! which then sees every request; the store.
+//! Wrappers are backends too, from the outside in: [`Retry`], whose pauses keep nobody else waiting;
+//! [`Limit`]; [`Counting`], which then sees every request; the store.
 
 #[macro_use]
 mod forward;

@@ -7,6 +7,7 @@ use super::{BlobKind, Codec};
 use crate::error::Result;
 use crate::id::{BaseId, ChunkId, PackId};
 use crate::limits::{BASES_MAX, INDEX_ENTRIES_MAX};
+use std::ops::Range;
 
 /// Bytes before the tables: four counts and the generation.
 pub const HEADER: usize = 4 * 4 + 8;
@@ -57,6 +58,48 @@ pub struct IndexEntry {
     pub bases: Vec<BaseId>,
 }
 
+impl IndexEntry {
+    /// The entry in the bytes of a row, still without its bases, and which rows of the table of bases
+    /// these are.
+    pub fn from_row(row: &[u8]) -> Option<(Self, Range<usize>)> {
+        let mut reader = Reader::new(row, "");
+        let id = ChunkId(reader.array().ok()?);
+        let mut number = || reader.u32().ok();
+        let (pack, offset, stored, plain, first) =
+            (number()?, number()?, number()?, number()?, number()?);
+        let salt = reader.u16().ok()?;
+        let codec = Codec::from_number(reader.u8().ok()?)?;
+        let packed = reader.u8().ok()?;
+        let (depth, count) = (packed >> 4, usize::from(packed & 15));
+        let first = usize::try_from(first).ok()?;
+        let bases = Vec::new();
+        let entry = IndexEntry { id, pack, offset, stored, plain, salt, codec, depth, bases };
+        Some((entry, first..first.checked_add(count)?))
+    }
+
+    /// Appends its row, where its bases begin at `first_base`.
+    pub fn write_row(&self, bytes: &mut Vec<u8>, first_base: usize) -> Result<()> {
+        check_blob(self.codec, self.depth, self.bases.len(), self.stored, self.plain)
+            .map_err(|reason| invalid("an index segment", reason))?;
+        bytes.extend_from_slice(&self.id.0);
+        let first_base = length32(first_base, "an index table")?;
+        for number in [self.pack, self.offset, self.stored, self.plain, first_base] {
+            bytes.extend_from_slice(&number.to_le_bytes());
+        }
+        bytes.extend_from_slice(&self.salt.to_le_bytes());
+        let bases = length8(self.bases.len(), "bases")?;
+        bytes.extend_from_slice(&[self.codec.number(), self.depth << 4 | bases]);
+        Ok(())
+    }
+}
+
+/// Where the pack of the entry in the bytes of a row stands in the table of packs, and the offset there.
+pub fn pack_of_row(row: &[u8]) -> Option<(usize, u32)> {
+    let mut reader = Reader::new(row.get(PACK..)?, "");
+    let (pack, offset) = (reader.u32().ok()?, reader.u32().ok()?);
+    Some((usize::try_from(pack).ok()?, offset))
+}
+
 /// A segment that is being put together.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SegmentBuilder {
@@ -104,7 +147,7 @@ impl SegmentBuilder {
         }
         let mut first_base = 0;
         for entry in &self.entries {
-            encode_entry(&mut bytes, entry, first_base)?;
+            entry.write_row(&mut bytes, first_base)?;
             first_base += entry.bases.len();
         }
         for base in self.entries.iter().flat_map(|entry| &entry.bases) {
@@ -114,20 +157,6 @@ impl SegmentBuilder {
     }
 }
 
-fn encode_entry(bytes: &mut Vec<u8>, entry: &IndexEntry, first_base: usize) -> Result<()> {
-    check_blob(entry.codec, entry.depth, entry.bases.len(), entry.stored, entry.plain)
-        .map_err(|reason| invalid("an index segment", reason))?;
-    bytes.extend_from_slice(&entry.id.0);
-    let first_base = length32(first_base, "an index table")?;
-    for number in [entry.pack, entry.offset, entry.stored, entry.plain, first_base] {
-        bytes.extend_from_slice(&number.to_le_bytes());
-    }
-    bytes.extend_from_slice(&entry.salt.to_le_bytes());
-    let bases = length8(entry.bases.len(), "bases")?;
-    bytes.extend_from_slice(&[entry.codec.number(), entry.depth << 4 | bases]);
-    Ok(())
-}
-
 /// A segment's bytes, checked once, then searched in place.
 #[derive(Debug)]
 pub struct Segment {
@@ -135,7 +164,7 @@ pub struct Segment {
     generation: u64,
     salts: Vec<Salt>,
     packs: Vec<PackRow>,
-    entries: std::ops::Range<usize>,
+    entries: Range<usize>,
     bases: usize,
 }
 
@@ -222,17 +251,8 @@ impl Segment {
 
     /// The entry in `row`, if there is one and its tables hold what it refers to.
     pub fn entry(&self, row: usize) -> Option<IndexEntry> {
-        let mut reader = Reader::new(self.row(row)?, "");
-        let id = ChunkId(reader.array().ok()?);
-        let mut number = || reader.u32().ok();
-        let (pack, offset, stored, plain, first) =
-            (number()?, number()?, number()?, number()?, number()?);
-        let salt = reader.u16().ok()?;
-        let codec = Codec::from_number(reader.u8().ok()?)?;
-        let packed = reader.u8().ok()?;
-        let (depth, count) = (packed >> 4, usize::from(packed & 15));
-        let bases = self.bases_at(usize::try_from(first).ok()?, count)?;
-        Some(IndexEntry { id, pack, offset, stored, plain, salt, codec, depth, bases })
+        let (entry, bases) = IndexEntry::from_row(self.row(row)?)?;
+        Some(IndexEntry { bases: self.bases_at(bases)?, ..entry })
     }
 
     /// The id of the entry in `row`, if there is one.
@@ -242,9 +262,7 @@ impl Segment {
 
     /// Where the pack of the entry in `row` stands in the table of packs, and the offset there.
     pub fn pack_row_of(&self, row: usize) -> Option<(usize, u32)> {
-        let mut reader = Reader::new(self.row(row)?.get(PACK..)?, "");
-        let (pack, offset) = (reader.u32().ok()?, reader.u32().ok()?);
-        Some((usize::try_from(pack).ok()?, offset))
+        pack_of_row(self.row(row)?)
     }
 
     /// The pack of the entry in `row`.
@@ -252,11 +270,9 @@ impl Segment {
         self.packs.get(self.pack_row_of(row)?.0)
     }
 
-    fn bases_at(&self, first: usize, count: usize) -> Option<Vec<BaseId>> {
-        let end = first.checked_add(count).filter(|end| *end <= self.bases)?;
+    fn bases_at(&self, rows: Range<usize>) -> Option<Vec<BaseId>> {
         let table = self.bytes.get(self.entries.end..)?;
-        (first..end)
-            .map(|row| table.get(row * BASE_ROW..)?.first_chunk::<BASE_ROW>().copied().map(BaseId))
+        rows.map(|row| table.get(row * BASE_ROW..)?.first_chunk::<BASE_ROW>().copied().map(BaseId))
             .collect()
     }
 
@@ -270,7 +286,7 @@ impl Segment {
     }
 
     /// Rows whose ids begin with `base`.
-    pub fn find(&self, base: &BaseId) -> std::ops::Range<usize> {
+    pub fn find(&self, base: &BaseId) -> Range<usize> {
         let prefix = |row: usize| self.row(row).and_then(|bytes| bytes.get(..16));
         let start = partition(self.len(), |row| prefix(row).is_some_and(|id| id < &base.0[..]));
         let end =
@@ -280,7 +296,7 @@ impl Segment {
 }
 
 /// The first of `0..length` for which `before` does not hold.
-fn partition(length: usize, before: impl Fn(usize) -> bool) -> usize {
+pub fn partition(length: usize, before: impl Fn(usize) -> bool) -> usize {
     let (mut low, mut high) = (0, length);
     while low < high {
         let middle = low + (high - low) / 2;

@@ -129,7 +129,7 @@ impl Snapshots<'_> {
             return Ok(Some(Arc::clone(stored)));
         }
         let id = entry.key.id;
-        match self.repository.outcome(id) {
+        match self.repository.outcome_of(&entry.key) {
             Ok((Outcome::Snapshot(snapshot), hash)) if hash == entry.key.hash => {
                 Ok(Some(Arc::new(self.changes.applied(*snapshot, &entry.key))))
             }

@@ -24,8 +24,8 @@ impl Index {
         let mut found = Vec::new();
         let (mut seen, mut waiting) = (HashSet::from([id.base()]), vec![id.base()]);
         while let Some(base) = waiting.pop() {
-            for (at, segment) in self.segments().iter().enumerate() {
-                for place in segment.find(&base).filter_map(|row| self.place(at, row)) {
+            for table in self.tables() {
+                for place in table.find(&base).filter_map(|row| table.place(row)) {
                     if found.len() < CLOSURE_READ_MAX {
                         waiting.extend(place.bases.iter().filter(|base| seen.insert(**base)));
                         found.push(place);

@@ -60,7 +60,7 @@ impl Repository {
         let size = |id: &IndexId| sizes.get(id).copied().unwrap_or_default();
         let listed = ids.iter().map(|id| Listed { handle: Handle::index(*id), size: size(id) });
         for (id, (_, bytes)) in ids.iter().zip(self.fetch_objects(listed)) {
-            visit(*id, bytes.and_then(|bytes| self.segment_of(*id, &bytes)))?;
+            visit(*id, bytes.and_then(|bytes| self.segments().open(*id, &bytes)))?;
         }
         Ok(())
     }

@@ -5,7 +5,6 @@ use crate::backend::{Handle, Listed};
 use crate::error::{Error, Kind, Result};
 use crate::format::ObjectKind;
 use crate::format::gc::{Condemned, Verdict};
-use crate::format::index::Segment;
 use crate::id::{IndexId, PackId, SnapshotId};
 use crate::limits::RECORD_MAX;
 use std::collections::{BTreeSet, HashMap, HashSet};
@@ -117,26 +116,11 @@ impl Generations {
             .is_none_or(|verdict| generation >= verdict.generation || verdict.segments.contains(id))
     }
 
-    /// Packs of these live segments that none names which is certain: one that the collection which is
-    /// still open cannot call dead (chapter 11, C3).
-    pub(super) fn uncertain_packs(
-        &self,
-        names: &[IndexId],
-        segments: &[Segment],
-    ) -> HashSet<PackId> {
-        let is_listed =
-            |id: &IndexId| self.verdict.as_ref().is_some_and(|it| it.segments.contains(id));
-        let is_certain = |(id, segment): &(&IndexId, &Segment)| {
-            segment.generation() >= self.newest || is_listed(id) || self.first_mark.contains(id)
-        };
-        let (certain, others): (Vec<_>, Vec<_>) = names.iter().zip(segments).partition(is_certain);
-        let packs = |segments: &[(&IndexId, &Segment)]| -> HashSet<PackId> {
-            segments.iter().flat_map(|(_, it)| it.packs()).map(|pack| pack.id).collect()
-        };
-        match others.as_slice() {
-            [] => HashSet::new(),
-            others => &packs(others) - &packs(&certain),
-        }
+    /// Whether a live segment stays alive whatever the collection decides that is still open
+    /// (chapter 11, C3).
+    pub(super) fn segment_is_certain(&self, id: &IndexId, generation: u64) -> bool {
+        let is_listed = self.verdict.as_ref().is_some_and(|it| it.segments.contains(id));
+        generation >= self.newest || is_listed || self.first_mark.contains(id)
     }
 
     /// Whether an outcome written under `generation` is alive.

@@ -2,6 +2,7 @@
 
 use super::location::Entries;
 use super::standing::Standing;
+use super::table::Table;
 use super::{BlobLocation, Generations};
 use crate::backend::Handle;
 use crate::error::Error;
@@ -13,13 +14,11 @@ use crate::limits::{CLOSURE_READ_MAX, DEPTH_MAX};
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-/// All live segments, in memory; for whoever deletes, dead ones too.
+/// The entries of all live segments, in sorted tables; for whoever deletes, of dead ones too.
 #[derive(Debug, Default)]
 pub struct Index {
-    pub(super) segments: Arc<[Segment]>,
-    /// So many of them are alive; dead ones follow.
-    pub(super) living: usize,
-    /// Which live segments were read, by name.
+    pub(super) tables: Arc<[Table]>,
+    /// Which live segments they are of.
     pub(super) names: Vec<IndexId>,
     /// The others that are stored.
     pub(super) dead: Vec<IndexId>,
@@ -59,13 +58,12 @@ impl Index {
     /// segments alone; for whoever collects. The chain may be a newer one.
     pub fn judged_by(&self, generations: Generations) -> Index {
         let mut index = Index {
-            segments: Arc::clone(&self.segments),
-            living: self.living,
+            tables: Arc::clone(&self.tables),
             generations,
-            standing: Standing::of(&self.segments),
+            standing: Standing::of(&self.tables),
             ..Index::default()
         };
-        index.standing.bar_after(self.living);
+        index.standing.bar_dead(&index.tables);
         index.count_only(|_| true);
         index
     }
@@ -74,26 +72,22 @@ impl Index {
     pub fn count_only(&mut self, is_there: impl Fn(&PackRow) -> bool) {
         let generations = &self.generations;
         self.standing
-            .bar(&self.segments, |pack| is_there(pack) && !generations.is_condemned(&pack.id));
+            .bar(&self.tables, |pack| is_there(pack) && !generations.is_condemned(&pack.id));
     }
 
     /// Whether a live segment has this entry, word for word.
     pub fn is_living(&self, place: &BlobLocation) -> bool {
-        let living = self.segments.iter().take(self.living);
-        let found = |(at, segment): (usize, &Segment)| {
-            let mut rows = segment.find(&place.id.base());
-            rows.any(|row| self.place(at, row).as_ref() == Some(place))
-        };
-        living.enumerate().any(found)
+        self.tables.iter().any(|table| {
+            let mut rows = table.find(&place.id.base());
+            rows.any(|row| table.is_living(row) && table.place(row).as_ref() == Some(place))
+        })
     }
 
     /// Every entry of a blob, whether it counts or not.
     pub fn entries_of(&self, base: &BaseId) -> Vec<BlobLocation> {
-        let of_segment = |(at, segment): (usize, &Segment)| {
-            let rows = segment.find(base);
-            rows.filter_map(|row| self.place(at, row)).collect::<Vec<_>>()
-        };
-        self.segments.iter().enumerate().flat_map(of_segment).collect()
+        let of_table =
+            |table: &Table| table.find(base).filter_map(|row| table.place(row)).collect::<Vec<_>>();
+        self.tables.iter().flat_map(of_table).collect()
     }
 
     pub(super) fn add_troubles(&mut self, troubles: &mut Vec<(Handle, Error)>) {
@@ -102,7 +96,7 @@ impl Index {
 
     /// Number of entries.
     pub fn len(&self) -> usize {
-        self.segments.iter().map(Segment::len).sum()
+        self.tables.iter().map(Table::len).sum()
     }
 
     /// Whether there is no entry.
@@ -132,7 +126,7 @@ impl Index {
 
     /// What is noted as damaged stops being usable.
     pub fn distrust(&mut self, damage: &Damage) {
-        self.standing.note(&self.segments, damage);
+        self.standing.note(&self.tables, damage);
     }
 
     /// What reads through another index have met, and will meet, counts no more here.
@@ -140,48 +134,43 @@ impl Index {
         self.standing.share(&other.standing);
     }
 
+    /// What kept entries from being read, of which nobody knows then: a file of the local cache that
+    /// broke while the store was away.
+    pub fn failure(&self) -> Option<Error> {
+        let error = self.tables.iter().find_map(Table::failure)?;
+        Some(Error::unavailable("read", "the index in the local cache", error.why()))
+    }
+
     /// Every entry, in no particular order.
     pub fn places(&self) -> impl Iterator<Item = BlobLocation> + '_ {
-        self.segments.iter().flat_map(|segment| {
-            (0..segment.len()).filter_map(move |row| place_of(segment, &segment.entry(row)?))
-        })
+        self.tables.iter().flat_map(|table| (0..table.rows()).filter_map(|row| table.place(row)))
     }
 
     /// The entries that count, though their bases may not.
     pub fn counting(&self) -> impl Iterator<Item = BlobLocation> + '_ {
-        (0..).zip(&self.segments[..]).flat_map(move |(at, segment)| {
-            (0..segment.len()).filter_map(move |row| self.counted(at, segment, row))
+        (0..).zip(&self.tables[..]).flat_map(move |(at, table)| {
+            (0..table.rows()).filter_map(move |row| self.counted(at, table, row))
         })
     }
 
-    fn counted(&self, at: usize, segment: &Segment, row: usize) -> Option<BlobLocation> {
-        let (pack, _) = segment.pack_row_of(row)?;
-        let place = self.standing.pack_counts(at, pack).then(|| segment.entry(row))??;
-        place_of(segment, &place).filter(|place| self.standing.counts(place))
+    fn counted(&self, at: usize, table: &Table, row: usize) -> Option<BlobLocation> {
+        let (pack, _) = table.pack_row_of(row)?;
+        let place = self.standing.pack_counts(at, pack).then(|| table.place(row))??;
+        Some(place).filter(|place| self.standing.counts(place))
     }
 
-    pub(super) fn segments(&self) -> &[Segment] {
-        &self.segments
-    }
-
-    pub(super) fn place(&self, segment: usize, row: usize) -> Option<BlobLocation> {
-        let segment = self.segments.get(segment)?;
-        place_of(segment, &segment.entry(row)?)
-    }
-
-    pub(super) fn id_of(&self, segment: usize, row: usize) -> Option<ChunkId> {
-        self.segments.get(segment)?.id(row)
+    pub(super) fn tables(&self) -> &[Table] {
+        &self.tables
     }
 
     /// Every pack that segments name, some of them more than once.
     pub fn pack_rows(&self) -> impl Iterator<Item = &PackRow> {
-        self.segments.iter().flat_map(Segment::packs)
+        self.tables.iter().flat_map(Table::packs_shown)
     }
 
-    /// Every pack that entries name, and its length.
+    /// Every pack that segments name, and its length.
     pub fn packs(&self) -> HashMap<PackId, u32> {
-        let rows = self.segments.iter().flat_map(Segment::packs);
-        rows.map(|pack| (pack.id, pack.size)).collect()
+        self.pack_rows().map(|pack| (pack.id, pack.size)).collect()
     }
 
     /// The best usable entry of a blob.
@@ -212,19 +201,19 @@ impl Index {
 
     /// Whether there is any entry of the blob, usable or not.
     pub(super) fn names_blob(&self, id: &ChunkId) -> bool {
-        let mut segments = self.segments.iter();
-        segments.any(|of| of.find(&id.base()).any(|row| of.id(row).as_ref() == Some(id)))
+        let mut tables = self.tables.iter();
+        tables.any(|of| of.find(&id.base()).any(|row| of.id(row).as_ref() == Some(id)))
     }
 
     /// The entries of a blob that count: those in condemned packs last, the least depth first. Another
     /// kind is another blob.
     pub(super) fn candidates(&self, kind: BlobKind, base: &BaseId) -> Vec<BlobLocation> {
-        let of_segment = |(at, segment): (usize, &Segment)| {
-            let found = segment.find(base);
-            found.filter_map(|row| self.counted(at, segment, row)).collect::<Vec<_>>()
+        let of_table = |(at, table): (usize, &Table)| {
+            let found = table.find(base);
+            found.filter_map(|row| self.counted(at, table, row)).collect::<Vec<_>>()
         };
         let mut places: Vec<BlobLocation> =
-            (0..).zip(&self.segments[..]).flat_map(of_segment).collect();
+            (0..).zip(&self.tables[..]).flat_map(of_table).collect();
         places.retain(|place| place.kind == kind);
         match places.len() {
             0 | 1 => {}
@@ -271,16 +260,6 @@ impl Index {
 /// Where an entry of a segment says that its blob lies.
 pub fn place_of(segment: &Segment, entry: &IndexEntry) -> Option<BlobLocation> {
     let pack = segment.packs().get(usize::try_from(entry.pack).ok()?)?;
-    Some(BlobLocation {
-        id: entry.id,
-        kind: pack.kind,
-        pack: pack.id,
-        offset: entry.offset,
-        stored: entry.stored,
-        plain: entry.plain,
-        salt: *segment.salts().get(usize::from(entry.salt))?,
-        codec: entry.codec,
-        depth: entry.depth,
-        bases: entry.bases.clone(),
-    })
+    let salt = *segment.salts().get(usize::from(entry.salt))?;
+    Some(BlobLocation::of(entry.clone(), pack, salt))
 }

@@ -53,8 +53,8 @@ impl Repository {
         };
         create(&*backend, &Handle::config(0), &config::encode(&config, &keys)?)?;
         let ids = Ids::new(&keys)?;
-        let fetcher = Fetcher::new(Arc::clone(&backend));
-        Ok(Repository { backend, fetcher, env, config, slot, keys, ids })
+        let (fetcher, keys) = (Fetcher::new(Arc::clone(&backend)), Arc::new(keys));
+        Ok(Repository { backend, fetcher, env, config, slot, keys, ids, cache: None })
     }
 }
 

@@ -1,36 +1,33 @@
-//! How an index is read: which segments are in it, and what in them counts, for whoever reads, for
-//! whoever writes, and for whoever collects.
+//! How the index is read: what the local cache has of it from there, the rest from the store.
 
-use super::Repository;
-use super::index::Index;
+use super::gather::{Gather, Gathered};
 use super::standing::Standing;
+use super::{Index, Repository};
 use crate::backend::{Handle, Listed};
-use crate::crypto::object;
-use crate::error::{Error, Kind, Result};
+use crate::error::{Kind, Result};
 use crate::format::ObjectKind;
-use crate::format::index::{PackRow, Segment, SegmentBuilder};
+use crate::format::index::{PackRow, Segment};
 use crate::id::{IndexId, PackId};
-use crate::limits::INDEX_ENTRIES_MAX;
+use crate::limits::FETCH_AHEAD;
 use rayon::prelude::*;
 use std::collections::{BTreeMap, HashMap};
+
+/// How often the index is read anew before a segment that is listed and not there is an error.
+const LOADS_MOST: usize = 8;
+
+/// Most segments that are opened together.
+const TOGETHER: usize = 256;
 
 /// Which of the segments that are stored are in an index.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Wanted {
     /// Those that are alive.
     Living,
-    /// Dead ones too.
+    /// The same, all read from the store: what is wrong there is not to be covered up by the cache.
+    Proved,
+    /// Dead ones too, all read from the store likewise.
     All,
 }
-
-/// Smaller segments than this are merged in memory, so that few have to be searched.
-const SMALL: usize = INDEX_ENTRIES_MAX / 4;
-
-/// Salts of one merged segment: each writer brings its own.
-const SALTS_TOGETHER: usize = 1 << 12;
-
-/// How often the index is read anew before a segment that is listed and not there is an error.
-const LOADS_MOST: usize = 8;
 
 impl Repository {
     /// Reads the collection chain and then every live index segment, for whoever reads: entries of
@@ -43,7 +40,13 @@ impl Repository {
         self.load(Wanted::Living)
     }
 
-    /// The same with dead segments: for whoever deletes, and trusts no verdict.
+    /// The same, every segment read from the store: for whoever checks it.
+    pub fn load_index_to_check(&self) -> Result<Index> {
+        self.load(Wanted::Proved)
+    }
+
+    /// The same with dead segments, all read from the store: for whoever deletes, and trusts neither
+    /// verdicts nor the cache.
     pub fn load_whole_index(&self) -> Result<Index> {
         self.load(Wanted::All)
     }
@@ -85,112 +88,57 @@ impl Repository {
         let generations = self.generations()?;
         let listed = self.backend().list(ObjectKind::Index)?;
         // Each once, though a listing may show it twice.
-        let listed: BTreeMap<Handle, Listed> =
-            listed.into_iter().map(|object| (object.handle.clone(), object)).collect();
-        let loaded: Vec<(IndexId, Result<Segment>)> = self
-            .fetch_objects(listed.into_values().collect::<Vec<_>>())
-            .filter_map(|(handle, bytes)| Some((handle.index_id()?, bytes)))
-            .par_bridge()
-            .map(|(id, bytes)| (id, bytes.and_then(|bytes| self.segment_of(id, &bytes))))
+        let listed: BTreeMap<IndexId, Listed> = listed
+            .into_iter()
+            .filter_map(|object| Some((object.handle.index_id()?, object)))
             .collect();
-        let (mut names, mut living, mut dead) = (Vec::new(), Vec::new(), Vec::new());
-        let mut index = Index::default();
-        for (id, segment) in loaded {
-            match segment {
-                Ok(segment) if generations.segment_lives(&id, segment.generation()) => {
-                    names.push(id);
-                    living.push(segment);
+        let mut gather = Gather::begin(self.cache().cloned(), self.segments(), &listed);
+        let unread = listed.iter().filter(|(id, _)| wanted != Wanted::Living || !gather.has(id));
+        let unread: Vec<Listed> = unread.map(|(_, object)| object.clone()).collect();
+        let mut sizes = unread.iter().map(|object| object.size).collect::<Vec<_>>().into_iter();
+        let mut fetched = self
+            .fetch_objects(unread)
+            .filter_map(|(handle, bytes)| Some((handle.index_id()?, sizes.next()?, bytes)));
+        let (reader, mut troubles) = (self.segments(), Vec::new());
+        loop {
+            let part = take_part(&mut fetched);
+            if part.is_empty() {
+                break;
+            }
+            let opened: Vec<(IndexId, u64, Result<Segment>)> = part
+                .into_par_iter()
+                .map(|(id, size, bytes)| {
+                    (id, size, bytes.and_then(|bytes| reader.open(id, &bytes)))
+                })
+                .collect();
+            for (id, size, segment) in opened {
+                match segment {
+                    Ok(segment) => gather.add(id, size, segment),
+                    // A newer program's segment must stop us; a damaged one costs what it named.
+                    Err(error) if error.kind() != Kind::Damaged => return Err(error),
+                    Err(error) => {
+                        gather.lose(id);
+                        troubles.push((Handle::index(id), error));
+                    }
                 }
-                Ok(segment) => {
-                    index.dead.push(id);
-                    dead.extend((wanted == Wanted::All).then_some(segment));
-                }
-                // A newer program's segment must stop us; a damaged one costs what it named.
-                Err(error) if error.kind() != Kind::Damaged => return Err(error),
-                Err(error) => index.troubles.push((Handle::index(id), error)),
             }
         }
-        index.uncertain = generations.uncertain_packs(&names, &living);
-        let mut segments = merge_small(living)?;
-        index.living = segments.len();
-        segments.extend(merge_small(dead)?);
-        index.standing = Standing::of(&segments);
-        index.segments = segments.into();
-        Ok(Index { names, generations, ..index })
-    }
-
-    pub(super) fn segment_of(&self, id: IndexId, bytes: &[u8]) -> Result<Segment> {
-        let handle = Handle::index(id);
-        let (plain, hash) = self.opened(&handle, bytes)?;
-        if hash != id.0 {
-            return Err(Error::damaged("read", &handle, "its name is not its hash"));
-        }
-        Segment::decode(plain, &handle.to_string())
-    }
-
-    /// One segment, as it is stored.
-    pub fn load_segment(&self, id: IndexId) -> Result<Segment> {
-        self.segment_of(id, &self.backend().get(&Handle::index(id), None)?)
-    }
-
-    /// Seals and creates segments of these entries, as many as it takes: their names, and the bytes
-    /// of all.
-    pub(crate) fn put_segments(&self, segment: SegmentBuilder) -> Result<(Vec<IndexId>, u64)> {
-        let SegmentBuilder { generation, salts, packs, entries } = segment;
-        let (mut names, mut written) = (Vec::new(), 0);
-        for entries in entries.chunks(INDEX_ENTRIES_MAX) {
-            let (salts, packs) = (salts.clone(), packs.clone());
-            let part = SegmentBuilder { generation, salts, packs, entries: entries.to_vec() };
-            // The name is a hash, so a fresh salt makes a fresh name: nothing can stand there.
-            let salt = self.env().random()?;
-            let repository = self.config().repository;
-            let payload = part.encode()?;
-            let (id, bytes) = object::seal_index(self.keys(), repository, &salt, 0, &payload)?;
-            super::create(&**self.backend(), &Handle::index(id), &bytes)?;
-            names.push(id);
-            written += bytes.len() as u64;
-        }
-        Ok((names, written))
+        let whole = wanted == Wanted::All;
+        let Gathered { names, dead, tables, uncertain } = gather.finish(&generations, whole)?;
+        let standing = Standing::of(&tables);
+        Ok(Index { tables, names, dead, generations, standing, uncertain, troubles })
     }
 }
 
-/// Small segments put together, in memory alone, as far as one segment holds them.
-fn merge_small(segments: Vec<Segment>) -> Result<Vec<Segment>> {
-    let (small, mut merged): (Vec<_>, Vec<_>) = segments
-        .into_iter()
-        .partition(|segment| segment.len() < SMALL && segment.salts().len() <= SALTS_TOGETHER);
-    if small.len() < 2 {
-        merged.extend(small);
-        return Ok(merged);
+/// Fetched segments to be opened together: a bounded number of bytes, and at least one.
+fn take_part<T>(
+    fetched: &mut impl Iterator<Item = (T, u64, Result<Vec<u8>>)>,
+) -> Vec<(T, u64, Result<Vec<u8>>)> {
+    let (mut part, mut bytes) = (Vec::new(), 0_u64);
+    while bytes < FETCH_AHEAD && part.len() < TOGETHER {
+        let Some(next) = fetched.next() else { break };
+        bytes = bytes.saturating_add(next.1);
+        part.push(next);
     }
-    let mut builder = SegmentBuilder::default();
-    for segment in &small {
-        let full = builder.entries.len() + segment.len() > INDEX_ENTRIES_MAX
-            || builder.packs.len() + segment.packs().len() > INDEX_ENTRIES_MAX
-            || builder.salts.len() + segment.salts().len() > SALTS_TOGETHER;
-        if full && !builder.entries.is_empty() {
-            merged.push(finish(std::mem::take(&mut builder))?);
-        }
-        append(&mut builder, segment)?;
-    }
-    merged.push(finish(builder)?);
-    Ok(merged)
-}
-
-fn finish(builder: SegmentBuilder) -> Result<Segment> {
-    Segment::decode(builder.encode()?, "a merged index segment")
-}
-
-fn append(builder: &mut SegmentBuilder, segment: &Segment) -> Result<()> {
-    let first = crate::format::cursor::length32(builder.packs.len(), "index packs")?;
-    builder.packs.extend_from_slice(segment.packs());
-    let salts =
-        segment.salts().iter().map(|salt| builder.salt_row(*salt)).collect::<Result<Vec<_>>>()?;
-    for row in 0..segment.len() {
-        let Some(mut entry) = segment.entry(row) else { continue };
-        entry.pack = entry.pack.saturating_add(first);
-        entry.salt = salts.get(usize::from(entry.salt)).copied().unwrap_or_default();
-        builder.entries.push(entry);
-    }
-    Ok(())
+    part
 }

@@ -1,5 +1,6 @@
 //! Where a blob lies.
 
+use crate::format::index::{IndexEntry, PackRow};
 use crate::format::pack::Salt;
 use crate::format::{BlobKind, Codec};
 use crate::id::{BaseId, ChunkId, PackId};
@@ -28,6 +29,15 @@ pub struct BlobLocation {
     pub depth: u8,
     /// Bases of a delta, in the order of the prefix.
     pub bases: Vec<BaseId>,
+}
+
+impl BlobLocation {
+    /// Where an entry says that its blob lies, in a pack and under a salt that its rows name.
+    pub(super) fn of(entry: IndexEntry, pack: &PackRow, salt: Salt) -> Self {
+        let IndexEntry { id, offset, stored, plain, codec, depth, bases, .. } = entry;
+        let PackRow { id: pack, kind, .. } = *pack;
+        BlobLocation { id, kind, pack, offset, stored, plain, salt, codec, depth, bases }
+    }
 }
 
 /// Entries, every field of which counts: one that lies hides no honest one of the same place.

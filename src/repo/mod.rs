@@ -4,6 +4,7 @@
 mod at_work;
 mod bases;
 mod batch;
+mod cache;
 mod catalog;
 mod closure;
 mod collection;
@@ -11,6 +12,7 @@ mod config;
 mod damage;
 mod dedup;
 mod fetch;
+mod gather;
 mod generations;
 mod holds;
 mod index;
@@ -30,10 +32,12 @@ mod reader;
 mod runs;
 mod scan;
 mod seal;
+mod segments;
 mod session;
 mod snapshot;
 mod snapshots;
 mod standing;
+mod table;
 mod tags;
 mod trailers;
 mod uploads;
@@ -69,12 +73,14 @@ pub use trailers::{PackContents, ReadPack, WantedPack};
 pub use writer::{Writer, WriterOptions};
 
 use crate::backend::{Backend, Bytes, Handle, Put};
-use crate::crypto::{Ids, Keyring, Secret};
+use crate::crypto::{CacheKeys, Ids, Keyring, Secret};
 use crate::env::Env;
 use crate::error::{Error, Kind, Result};
 use crate::format::config::Config;
 use crate::id::SlotId;
+use cache::LocalCache;
 use fetch::Fetcher;
+use std::path::Path;
 use std::sync::Arc;
 
 /// An open repository: where it is, what it is, and its keys.
@@ -84,8 +90,10 @@ pub struct Repository {
     env: Env,
     config: Config,
     slot: SlotId,
-    keys: Keyring,
+    keys: Arc<Keyring>,
     ids: Ids,
+    /// What was read before, on this machine.
+    cache: Option<Arc<LocalCache>>,
 }
 
 impl Repository {
@@ -97,8 +105,20 @@ impl Repository {
         let unlocked = keys::unlock(&*backend, secret)?;
         let ids = Ids::new(&unlocked.keys)?;
         let keys::Unlocked { newest, slot, keys } = unlocked;
-        let fetcher = Fetcher::new(Arc::clone(&backend));
-        Ok(Repository { backend, fetcher, env, config: newest.config, slot, keys, ids })
+        let (fetcher, keys) = (Fetcher::new(Arc::clone(&backend)), Arc::new(keys));
+        let config = newest.config;
+        Ok(Repository { backend, fetcher, env, config, slot, keys, ids, cache: None })
+    }
+
+    /// Keeps what is read of the index, and small records, in a folder of its own beneath `folder`. The
+    /// store stays what counts: anything wrong with the cache costs speed alone.
+    pub fn with_cache(mut self, folder: &Path) -> Self {
+        // A slot that grants no cache does without.
+        let keys = CacheKeys::new(&self.keys).ok();
+        let of_keys =
+            |keys| LocalCache::new(folder, self.config.repository, keys, self.env.clone());
+        self.cache = keys.map(of_keys).map(Arc::new);
+        self
     }
 
     /// The store beneath.
@@ -130,6 +150,10 @@ impl Repository {
     /// Whoever reads objects of the repository reads them by it.
     pub(crate) fn fetcher(&self) -> &Fetcher {
         &self.fetcher
+    }
+
+    fn cache(&self) -> Option<&Arc<LocalCache>> {
+        self.cache.as_ref()
     }
 
     pub(crate) fn keys(&self) -> &Keyring {

@@ -25,6 +25,7 @@ impl Repository {
         let (mut seen, mut withdrawn) = (HashSet::new(), BTreeSet::new());
         loop {
             let mut listed = self.backend().list(ObjectKind::Note)?;
+            self.retain_records(ObjectKind::Note, &listed);
             listed.retain(|object| seen.insert(object.handle.clone()));
             let before = withdrawn.len();
             for (handle, note) in self.get_records(listed) {

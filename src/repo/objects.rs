@@ -5,6 +5,7 @@ use super::fetch::Fetch;
 use crate::backend::{Bytes, Handle, Listed};
 use crate::crypto::object;
 use crate::error::{Kind, Result};
+use crate::format::ObjectKind;
 use crate::format::record::{self, Record};
 
 /// The plaintext of a sealed object, and the object's hash.
@@ -70,8 +71,34 @@ impl Repository {
         decoded(handle, self.open_object(handle)?)
     }
 
-    /// The same of several that were listed, in their order, read ahead.
+    /// The same of several that were listed, in their order, read ahead. What the local cache has is
+    /// not asked of the store.
     pub(crate) fn get_records<T: Record>(
+        &self,
+        listed: impl IntoIterator<Item = Listed>,
+    ) -> impl Iterator<Item = (Handle, Result<(T, [u8; 32])>)> {
+        let listed: Vec<(Listed, bool)> = listed
+            .into_iter()
+            .map(|object| {
+                let is_kept = self.cache().is_some_and(|cache| cache.has_record(&object));
+                (object, is_kept)
+            })
+            .collect();
+        let missing = listed.iter().filter(|(_, is_kept)| !is_kept);
+        let missing: Vec<Listed> = missing.map(|(object, _)| object.clone()).collect();
+        let mut fetched = self.fetch_objects(missing);
+        listed.into_iter().map_while(move |(object, is_kept)| {
+            let opened = match is_kept {
+                true => self.open_kept(&object),
+                false => fetched.next()?.1.and_then(|bytes| self.opened_to_keep(&object, &bytes)),
+            };
+            let record = opened.and_then(|opened| decoded(&object.handle, opened));
+            Some((object.handle, record))
+        })
+    }
+
+    /// The same, all read from the store: for whoever checks it.
+    pub(crate) fn get_stored_records<T: Record>(
         &self,
         listed: impl IntoIterator<Item = Listed, IntoIter: Clone>,
     ) -> impl Iterator<Item = (Handle, Result<(T, [u8; 32])>)> {
@@ -79,6 +106,35 @@ impl Repository {
             let record = opened.and_then(|opened| decoded(&handle, opened));
             (handle, record)
         })
+    }
+
+    /// What the cache has of an object, if that is sound; else what the store has.
+    fn open_kept(&self, object: &Listed) -> Result<OpenedObject> {
+        let kept = self.cache().and_then(|cache| cache.record(object));
+        match kept.map(|bytes| self.opened(&object.handle, &bytes)) {
+            Some(Ok(opened)) => Ok(opened),
+            _ => self.opened_to_keep(object, &self.backend().get(&object.handle, None)?),
+        }
+    }
+
+    /// Opens an object that was read from the store, and keeps it if it is sound.
+    fn opened_to_keep(&self, object: &Listed, bytes: &[u8]) -> Result<OpenedObject> {
+        let opened = self.opened(&object.handle, bytes)?;
+        if let Some(cache) = self.cache() {
+            cache.keep_record(&object.handle, bytes);
+        }
+        Ok(opened)
+    }
+
+    /// Forgets what the local cache has of a kind, but for these.
+    pub(super) fn retain_records<'h>(
+        &self,
+        kind: ObjectKind,
+        listed: impl IntoIterator<Item = &'h Listed>,
+    ) {
+        if let Some(cache) = self.cache() {
+            cache.retain_records(kind, listed.into_iter().map(|object| &object.handle));
+        }
     }
 
     /// Like `get_record`, but an object that is not there is no error.

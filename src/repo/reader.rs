@@ -170,6 +170,9 @@ impl<'r> Reader<'r> {
                 }
             }
         }
+        if let Some(error) = self.index.failure() {
+            return Err(error);
+        }
         Err(first.unwrap_or_else(|| {
             Error::damaged("read chunk", id, "no usable index entry leads to it")
                 .hint("`icecore check` names what is lost; a copy of the repository may have it")

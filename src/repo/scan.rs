@@ -1,37 +1,40 @@
 //! Entries of the index by their rows, eight bytes each: for whoever goes through all of them.
 
+use super::table::Table;
 use super::{BlobLocation, Index};
 use crate::error::Result;
-use crate::format::index::Segment;
 use crate::id::{BaseId, PackId};
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap, HashMap, HashSet};
 use std::ops::{ControlFlow, Range};
 
-/// An entry of an index: its segment there, and its row. It means nothing to another index.
+/// An entry of an index: its table there, and its row. It means nothing to another index.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct EntryRef {
-    segment: u32,
+    table: u32,
     row: u32,
 }
 
 /// Takes a pack and its rows, and says whether to go on.
 pub type VisitPack<'v> = dyn FnMut(PackId, &[EntryRef]) -> Result<ControlFlow<()>> + 'v;
 
-/// Rows that are held at once, unless a single pack has more.
+/// Rows that are held at once, unless a single pack has more; of a large index a sixteenth, so that
+/// it is not gone through more often than that, and a byte an entry is held.
 const ROWS_MOST: usize = 1 << 20;
+const PARTS_MOST: usize = 16;
 
 impl Index {
     /// The entry in a row.
     pub fn at(&self, row: EntryRef) -> Option<BlobLocation> {
-        self.place(usize::try_from(row.segment).ok()?, usize::try_from(row.row).ok()?)
+        let table = self.tables().get(usize::try_from(row.table).ok()?)?;
+        table.place(usize::try_from(row.row).ok()?)
     }
 
     /// Every pack that has entries, and how many.
     pub fn entries_by_pack(&self) -> BTreeMap<PackId, usize> {
         let mut packs = BTreeMap::new();
-        for segment in self.segments() {
-            let rows = (0..segment.len()).filter_map(|row| segment.pack_of(row));
+        for table in self.tables() {
+            let rows = (0..table.rows()).filter_map(|row| table.pack_of(row));
             rows.for_each(|pack| *packs.entry(pack.id).or_default() += 1);
         }
         packs
@@ -44,7 +47,7 @@ impl Index {
     /// # Errors
     /// Those of `visit`.
     pub fn each_pack(&self, packs: &[(PackId, usize)], visit: &mut VisitPack<'_>) -> Result<()> {
-        for part in parts(packs, ROWS_MOST) {
+        for part in parts(packs, ROWS_MOST.max(self.len() / PARTS_MOST)) {
             let part = packs.get(part).unwrap_or_default();
             let rows = self.rows_of(part);
             let mut of_packs = rows.chunk_by(|(one, ..), (other, ..)| one == other).peekable();
@@ -65,13 +68,13 @@ impl Index {
     fn rows_of(&self, packs: &[(PackId, usize)]) -> Vec<(u32, u32, EntryRef)> {
         let wanted: HashMap<PackId, u32> = packs.iter().map(|(pack, _)| *pack).zip(0..).collect();
         let mut rows = Vec::with_capacity(packs.iter().map(|(_, entries)| entries).sum());
-        for (number, segment) in (0..).zip(self.segments()) {
+        for (number, table) in (0..).zip(self.tables()) {
             let at: Vec<Option<u32>> =
-                segment.packs().iter().map(|pack| wanted.get(&pack.id).copied()).collect();
-            for (row, number_of_row) in (0..segment.len()).zip(0..) {
-                let Some((pack, offset)) = segment.pack_row_of(row) else { continue };
+                table.packs().iter().map(|pack| wanted.get(&pack.id).copied()).collect();
+            for (row, number_of_row) in (0..table.rows()).zip(0..) {
+                let Some((pack, offset)) = table.pack_row_of(row) else { continue };
                 if let Some(Some(at)) = at.get(pack) {
-                    rows.push((*at, offset, EntryRef { segment: number, row: number_of_row }));
+                    rows.push((*at, offset, EntryRef { table: number, row: number_of_row }));
                 }
             }
         }
@@ -81,15 +84,18 @@ impl Index {
 
     /// Every entry, in the order of ids.
     pub fn in_order(&self) -> impl Iterator<Item = BlobLocation> + '_ {
-        let head =
-            |segment: usize, row: usize| Some(Reverse((self.id_of(segment, row)?, segment, row)));
+        // The next row of a table, of those from `row` on, that shows an entry.
+        let head = |at: usize, row: usize| {
+            let table = self.tables().get(at)?;
+            (row..table.rows()).find_map(|row| Some(Reverse((table.id(row)?, at, row))))
+        };
         let mut heads: BinaryHeap<_> =
-            (0..self.segments().len()).filter_map(|segment| head(segment, 0)).collect();
+            (0..self.tables().len()).filter_map(|table| head(table, 0)).collect();
         std::iter::from_fn(move || {
             loop {
-                let Reverse((_, segment, row)) = heads.pop()?;
-                heads.extend(head(segment, row + 1));
-                if let Some(place) = self.place(segment, row) {
+                let Reverse((_, at, row)) = heads.pop()?;
+                heads.extend(head(at, row + 1));
+                if let Some(place) = self.tables().get(at).and_then(|table| table.place(row)) {
                     return Some(place);
                 }
             }
@@ -117,7 +123,7 @@ fn parts(packs: &[(PackId, usize)], most: usize) -> Vec<Range<usize>> {
 /// A set of blobs: a bit for each entry of an index, and 16 bytes for each blob that has none.
 pub struct BlobSet<'i> {
     index: &'i Index,
-    /// The number of entries before each segment.
+    /// The number of rows before each table.
     before: Vec<usize>,
     bits: Vec<u64>,
     others: HashSet<BaseId>,
@@ -126,21 +132,21 @@ pub struct BlobSet<'i> {
 impl<'i> BlobSet<'i> {
     /// The empty set.
     pub fn new(index: &'i Index) -> Self {
-        let mut entries = 0;
-        let before = index.segments().iter().map(|segment| {
-            entries += segment.len();
-            entries - segment.len()
+        let mut rows = 0_usize;
+        let before = index.tables().iter().map(|table| {
+            rows += table.rows();
+            rows - table.rows()
         });
         let before = before.collect();
-        BlobSet { index, before, bits: vec![0; entries.div_ceil(64)], others: HashSet::new() }
+        BlobSet { index, before, bits: vec![0; rows.div_ceil(64)], others: HashSet::new() }
     }
 
     /// Where the bit of a blob stands: that of its first entry.
     fn bit_of(&self, blob: &BaseId) -> Option<usize> {
-        let mut segments = self.index.segments().iter().zip(&self.before);
-        segments.find_map(|(segment, before)| {
-            let rows = segment.find(blob);
-            (!rows.is_empty()).then(|| before + rows.start)
+        let mut tables = self.index.tables().iter().zip(&self.before);
+        tables.find_map(|(table, before)| {
+            let row = table.find(blob).find(|row| table.id(*row).is_some())?;
+            Some(before + row)
         })
     }
 
@@ -154,18 +160,16 @@ impl<'i> BlobSet<'i> {
 
     /// All of them.
     pub fn iter(&self) -> impl Iterator<Item = BaseId> + '_ {
-        let rows = self.index.segments().iter().zip(&self.before).enumerate();
-        let of_segment = move |(number, (segment, before)): (usize, (&Segment, &usize))| {
+        let tables = self.index.tables().iter().zip(&self.before);
+        let of_table = move |(table, before): (&'i Table, &usize)| {
             let before = *before;
             let is_in = move |row: &usize| {
                 let at = before + row;
                 self.bits.get(at / 64).is_some_and(|bits| bits & 1 << (at % 64) != 0)
             };
-            (0..segment.len())
-                .filter(is_in)
-                .filter_map(move |row| Some(self.index.id_of(number, row)?.base()))
+            (0..table.rows()).filter(is_in).filter_map(move |row| Some(table.id(row)?.base()))
         };
-        rows.flat_map(of_segment).chain(self.others.iter().copied())
+        tables.flat_map(of_table).chain(self.others.iter().copied())
     }
 
     /// Adds a blob; whether it is new.

@@ -1,7 +1,7 @@
 //! Outcomes of writers, snapshots among them, read one after the other, and the marks of those that
 //! were given up.
 
-use super::Repository;
+use super::{Repository, SnapshotKey};
 use crate::backend::{Handle, Listed};
 use crate::error::{Error, Kind, Result};
 use crate::format::gc::Forgotten;
@@ -14,6 +14,9 @@ use std::collections::{BTreeMap, HashSet};
 /// What became of a writer, the hash of its object, and its length.
 pub type StoredOutcome = (Outcome, [u8; 32], u64);
 
+/// Takes outcomes one after the other, readable or not.
+pub type VisitOutcome<'v> = dyn FnMut(SnapshotId, Result<StoredOutcome>) -> Result<()> + 'v;
+
 impl Repository {
     /// Hands out every outcome that was not given up or is held, readable or not, with hash and length. In
     /// memory at once is one of them, and what was fetched ahead. Which of them were given up comes
@@ -21,10 +24,22 @@ impl Repository {
     ///
     /// # Errors
     /// Those of listing and of `visit`, and of a store that does not answer.
-    pub fn each_outcome(
-        &self,
-        visit: &mut dyn FnMut(SnapshotId, Result<StoredOutcome>) -> Result<()>,
-    ) -> Result<HashSet<SnapshotId>> {
+    pub fn each_outcome(&self, visit: &mut VisitOutcome<'_>) -> Result<HashSet<SnapshotId>> {
+        let (listed, given_up) = self.outcomes_listed()?;
+        self.retain_records(ObjectKind::Snapshot, &listed);
+        self.visit_outcomes(&listed, self.get_records(listed.clone()), visit)?;
+        Ok(given_up)
+    }
+
+    /// The same, all read from the store: for whoever checks it.
+    pub fn each_stored_outcome(&self, visit: &mut VisitOutcome<'_>) -> Result<HashSet<SnapshotId>> {
+        let (listed, given_up) = self.outcomes_listed()?;
+        self.visit_outcomes(&listed, self.get_stored_records(listed.clone()), visit)?;
+        Ok(given_up)
+    }
+
+    /// Those that were not given up or are held, each once; and which of them were given up.
+    fn outcomes_listed(&self) -> Result<(Vec<Listed>, HashSet<SnapshotId>)> {
         // Snapshots before marks: whoever gives one up while we look puts its mark first.
         let listed = self.backend().list(ObjectKind::Snapshot)?;
         let mut listed: BTreeMap<SnapshotId, Listed> = listed
@@ -38,17 +53,24 @@ impl Repository {
             listed.retain(|id, _| !given_up.contains(id) || holds.may_hold(*id));
             given_up.retain(|id| listed.contains_key(id));
         }
-        let (ids, listed): (Vec<SnapshotId>, Vec<Listed>) = listed.into_iter().unzip();
-        let sizes: Vec<u64> = listed.iter().map(|object| object.size).collect();
-        let records = self.get_records::<Outcome>(listed);
-        for ((id, size), (handle, record)) in ids.into_iter().zip(sizes).zip(records) {
-            match record.and_then(|record| proved(id, &handle, record)) {
+        Ok((listed.into_values().collect(), given_up))
+    }
+
+    fn visit_outcomes(
+        &self,
+        listed: &[Listed],
+        records: impl Iterator<Item = (Handle, Result<(Outcome, [u8; 32])>)>,
+        visit: &mut VisitOutcome<'_>,
+    ) -> Result<()> {
+        for (Listed { handle, size }, (_, record)) in listed.iter().zip(records) {
+            let Some(id) = handle.snapshot_id() else { continue };
+            match record.and_then(|record| proved(id, handle, record)) {
                 Err(error) if error.kind() == Kind::NotFound && self.is_forgotten(id)? => {}
                 Err(error) if error.kind() == Kind::Unavailable => return Err(error),
-                outcome => visit(id, outcome.map(|(outcome, hash)| (outcome, hash, size)))?,
+                outcome => visit(id, outcome.map(|(outcome, hash)| (outcome, hash, *size)))?,
             }
         }
-        Ok(given_up)
+        Ok(())
     }
 
     fn forgotten_ids(&self) -> Result<HashSet<SnapshotId>> {
@@ -70,6 +92,14 @@ impl Repository {
         proved(id, &handle, self.get_record(&handle)?)
     }
 
+    /// The same of one that was listed, maybe from the local cache.
+    pub(super) fn outcome_of(&self, key: &SnapshotKey) -> Result<(Outcome, [u8; 32])> {
+        let listed = Listed { handle: Handle::snapshot(key.id), size: key.size };
+        let record = self.get_records(Some(listed)).next();
+        let (handle, record) = record.ok_or_else(|| Error::new(Kind::Failed, "read", key.id))?;
+        proved(key.id, &handle, record?)
+    }
+
     /// The same of several, in their order, read ahead.
     pub fn outcomes(
         &self,
@@ -87,6 +117,7 @@ impl Repository {
     pub fn forgotten(&self, mut trouble: impl FnMut(Error)) -> Result<Vec<Forgotten>> {
         let mut marks = Vec::new();
         let listed = self.backend().list(ObjectKind::Forgotten)?;
+        self.retain_records(ObjectKind::Forgotten, &listed);
         for (handle, mark) in self.get_records::<Forgotten>(listed) {
             match mark {
                 Ok((mark, _)) if handle == Handle::forgotten(mark.id) => marks.push(mark),

@@ -2,18 +2,19 @@
 //! nothing that is known to be damaged.
 
 use super::location::{BlobLocation, Entries};
-use crate::format::index::{PackRow, Segment};
+use super::table::Table;
+use crate::format::index::PackRow;
 use crate::format::note::Damage;
 use crate::id::PackId;
 use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
-/// Which entries count. Of a pack it is known by its row in a segment, so that nothing is looked
+/// Which entries count. Of a pack it is known by its row in a table, so that nothing is looked
 /// up for each entry.
 #[derive(Debug, Default)]
 pub(super) struct Standing {
-    /// Of each segment, by the rows of its packs: whether nothing in the pack counts.
+    /// Of each table, by the rows of its packs: whether nothing in the pack counts.
     barred: Vec<Vec<bool>>,
     /// Blobs that notes name.
     noted: HashSet<(PackId, u32)>,
@@ -30,29 +31,33 @@ struct Met {
 }
 
 impl Standing {
-    /// Of these segments everything counts.
-    pub(super) fn of(segments: &[Segment]) -> Self {
-        let barred = segments.iter().map(|segment| vec![false; segment.packs().len()]).collect();
+    /// Of these tables everything counts.
+    pub(super) fn of(tables: &[Table]) -> Self {
+        let barred = tables.iter().map(|table| vec![false; table.packs().len()]).collect();
         Standing { barred, ..Standing::default() }
     }
 
     /// Nothing counts in a pack for which `counts` does not hold.
-    pub(super) fn bar(&mut self, segments: &[Segment], counts: impl Fn(&PackRow) -> bool) {
-        for (barred, segment) in self.barred.iter_mut().zip(segments) {
-            for (barred, pack) in barred.iter_mut().zip(segment.packs()) {
+    pub(super) fn bar(&mut self, tables: &[Table], counts: impl Fn(&PackRow) -> bool) {
+        for (barred, table) in self.barred.iter_mut().zip(tables) {
+            for (barred, pack) in barred.iter_mut().zip(table.packs()) {
                 *barred |= !counts(pack);
             }
         }
     }
 
-    /// Nothing counts that the segments from this one on name.
-    pub(super) fn bar_after(&mut self, living: usize) {
-        self.barred.iter_mut().skip(living).for_each(|barred| barred.fill(true));
+    /// Nothing counts that dead segments name.
+    pub(super) fn bar_dead(&mut self, tables: &[Table]) {
+        for (barred, table) in self.barred.iter_mut().zip(tables) {
+            for (pack, barred) in barred.iter_mut().enumerate() {
+                *barred |= !table.names_living(pack);
+            }
+        }
     }
 
     /// Nothing counts that is noted as damaged.
-    pub(super) fn note(&mut self, segments: &[Segment], damage: &Damage) {
-        self.bar(segments, |pack| !damage.packs.contains(&pack.id));
+    pub(super) fn note(&mut self, tables: &[Table], damage: &Damage) {
+        self.bar(tables, |pack| !damage.packs.contains(&pack.id));
         self.noted.extend(damage.blobs.iter().copied());
     }
 
@@ -77,8 +82,8 @@ impl Standing {
     }
 
     /// Whether entries count that lie in the pack of this row.
-    pub(super) fn pack_counts(&self, segment: usize, row: usize) -> bool {
-        self.barred.get(segment).and_then(|rows| rows.get(row)) == Some(&false)
+    pub(super) fn pack_counts(&self, table: usize, row: usize) -> bool {
+        self.barred.get(table).and_then(|rows| rows.get(row)) == Some(&false)
     }
 
     /// Whether an entry counts as far as its own bytes go, in a pack that does.

@@ -1,5 +1,6 @@
 //! One run of the program: its global options, the repository that they name, and its voice.
 
+use super::cache;
 use super::global::Global;
 use super::out::{self, Tone};
 use super::passwords;
@@ -54,8 +55,16 @@ impl App {
     pub fn unlock(&self) -> Result<(Repository, Secret)> {
         let backend = self.backend()?;
         let secret = passwords::existing(&self.global)?;
-        let repository = Repository::open(backend, self.env.clone(), &secret)?;
-        Ok((repository, secret))
+        Ok((self.open(backend, &secret)?, secret))
+    }
+
+    /// The repository in a store, with this machine's cache.
+    pub fn open(&self, backend: Arc<dyn Backend>, secret: &Secret) -> Result<Repository> {
+        let repository = Repository::open(backend, self.env.clone(), secret)?;
+        Ok(match cache::folder(&self.global) {
+            Some(folder) => repository.with_cache(&folder),
+            None => repository,
+        })
     }
 
     /// The repository, open.

@@ -30,6 +30,15 @@ pub struct Global {
     #[arg(hide_env_values = true)]
     pub state_dir: Option<PathBuf>,
 
+    /// Keep what is read of the index and of snapshots in this folder, not in `icecore` in the user's
+    /// folder of caches [env: ICECORE_CACHE_DIR]
+    #[arg(long, global = true, value_name = "DIR")]
+    pub cache_dir: Option<PathBuf>,
+
+    /// Keep nothing of the repository on this machine, and use nothing that is kept
+    #[arg(long, global = true)]
+    pub no_cache: bool,
+
     /// Print JSON lines, each with its `message_type`
     #[arg(long, global = true)]
     pub json: bool,

@@ -49,7 +49,8 @@ const fn instead(word: &'static str, what: &'static str) -> Word {
     Word { verb: None, word, answer: Answer::Instead(what) }
 }
 
-const NO_CACHE: &str = "there is no cache on this machine";
+const NO_CACHE: &str =
+    "the cache on this machine keeps itself small, and its folder may be deleted at any time";
 const NO_LOCKS: &str = "there are no locks: backups, checks and restores run beside each other";
 const NO_NETWORK: &str = "object stores, SFTP and WebDAV are not there yet: a repository lies in \
                           a folder, which may be mounted from elsewhere";
@@ -123,9 +124,7 @@ pub const VERBS: &[Word] = &[
 
 /// Flags.
 pub const FLAGS: &[Word] = &[
-    not_needed("--no-cache", NO_CACHE),
     not_needed("--cleanup-cache", NO_CACHE),
-    value_not_needed("--cache-dir", NO_CACHE),
     not_needed("--no-lock", NO_LOCKS),
     value_not_needed("--retry-lock", NO_LOCKS),
     value_not_needed("--pack-size", "the size of packs is fixed"),
@@ -138,7 +137,7 @@ pub const FLAGS: &[Word] = &[
     not_needed("--with-atime", "times of access are not stored, and are not touched either"),
     not_needed("--ignore-inode", "a file whose inode is another one is read again, to be sure"),
     not_needed("--ignore-ctime", "a file whose ctime is another one is read again, to be sure"),
-    not_needed("--with-cache", NO_CACHE),
+    not_needed("--with-cache", "a check reads everything from the store, to be sure of it"),
     not_needed("--no-extra-verify", "what is encrypted is always verified before it is stored"),
     not_needed("--exclude-cloud-files", "only Windows knows of files that lie elsewhere"),
     value_not_needed("--stuck-request-timeout", NO_REQUESTS),

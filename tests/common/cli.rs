@@ -52,6 +52,7 @@ impl Cli {
         }
         command.env("ICECORE_REPOSITORY", self.path("repo"));
         command.env("ICECORE_STATE_DIR", self.path("state"));
+        command.env("ICECORE_CACHE_DIR", self.path("cache"));
         command.env("TZ", "UTC").current_dir(self.dir.path());
         command
     }

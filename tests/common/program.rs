@@ -1,4 +1,4 @@
-//! The program that tests run, with a memory of its own: nothing reaches that of whoever runs them.
+//! The program that tests run, apart from the state and the cache of whoever runs them.
 
 use std::process::Command;
 
@@ -13,5 +13,6 @@ pub fn program() -> Command {
 /// A command that runs the program.
 pub fn with_own_state(mut command: Command) -> Command {
     command.env("ICECORE_STATE_DIR", concat!(env!("CARGO_TARGET_TMPDIR"), "/state"));
+    command.env("ICECORE_CACHE_DIR", "");
     command
 }

@@ -56,6 +56,7 @@ impl Bench {
             .args(args)
             .env("ICECORE_REPOSITORY", self.path("repo"))
             .env("ICECORE_STATE_DIR", self.path("state"))
+            .env("ICECORE_CACHE_DIR", "")
             .env("TMPDIR", self.dir.path())
             .env("RAYON_NUM_THREADS", "2")
             .env("RUST_BACKTRACE", "0")

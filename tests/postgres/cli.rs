@@ -80,6 +80,7 @@ impl Cli {
         for name in ["KEY_FILE", "PASSWORD", "PASSWORD_FILE", "PASSWORD_COMMAND"] {
             command.env_remove(format!("ICECORE_{name}"));
         }
+        command.env("ICECORE_CACHE_DIR", self.path("cache"));
         command.env("ICECORE_REPOSITORY", self.path("repo")).current_dir(self.dir.path());
         command
     }

@@ -19,6 +19,7 @@ fn program(folder: &Path, args: &[&str]) -> Command {
         command.env_remove(format!("ICECORE_{name}"));
     }
     command.env("HOME", folder).env_remove("PGPASSFILE").env_remove("PGSERVICEFILE");
+    command.env("ICECORE_CACHE_DIR", folder.join("cache"));
     command.env("ICECORE_REPOSITORY", folder.join("repo")).args(args);
     command
 }

@@ -18,7 +18,7 @@ pub(super) type Members = (Vec<(SnapshotKey, u64)>, Vec<(SnapshotId, Error)>);
 /// Reads all of them, one after the other.
 pub(super) fn read(repository: &Repository) -> Result<Members> {
     let (mut members, mut troubles) = (Vec::new(), Vec::new());
-    repository.each_outcome(&mut |id, outcome| {
+    repository.each_stored_outcome(&mut |id, outcome| {
         match outcome {
             Ok((Outcome::Snapshot(snapshot), hash, size)) => {
                 members.push((SnapshotKey::new(&snapshot, hash, size), snapshot.generation));

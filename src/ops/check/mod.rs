@@ -193,7 +193,7 @@ fn survey(repository: &Repository) -> Result<Survey> {
         let open_writers = scope.spawn(|| repository.open_writers());
         // Before the index: what a snapshot needs was indexed before it was committed.
         let members = members::read(repository)?;
-        let index = repository.load_index()?;
+        let index = repository.load_index_to_check()?;
         Ok(Survey {
             members,
             index,
@@ -213,7 +213,7 @@ fn joined<T>(thread: ScopedJoinHandle<'_, Result<T>>) -> Result<T> {
 /// Checks the whole repository and goes on past whatever is wrong.
 ///
 /// # Errors
-/// Only where the store itself cannot be listed, or the user stops it.
+/// Only where the store itself cannot be listed, or breaks off in the middle, or the user stops it.
 pub fn check(
     repository: &Repository,
     options: CheckOptions,
@@ -233,6 +233,9 @@ pub fn check(
     let judged =
         packs::check(repository, &mut index, &noted, options.read_data, monitor, &mut report)?;
     trees::check(repository, &snapshots, &index, monitor, &mut report)?;
+    if let Some(error) = index.failure() {
+        return Err(error);
+    }
     report.settle(monitor);
     finding::explain(&mut report.findings, &index);
     for tainted in &report.tainted {

@@ -252,6 +252,9 @@ impl<'l> Mark<'l> {
 
     /// Whoever misses a needed chunk, and no note says that it is damaged, knows too little to go on.
     pub(super) fn refuse_lost(&self, repository: &Repository) -> Result<()> {
+        if let Some(error) = self.index.failure() {
+            return Err(error);
+        }
         let Some(first) = self.lost.first() else { return Ok(()) };
         let reason = match self.lost.len() {
             1 => format!("chunk {first}, which a snapshot needs, is nowhere"),

@@ -43,7 +43,7 @@ impl Outcomes {
         let mut outcomes = Outcomes::default();
         let mut partials: HashMap<SnapshotId, Partial> = HashMap::new();
         let mut listed: HashSet<SnapshotId> = HashSet::new();
-        repository.each_outcome(&mut |id, outcome| {
+        repository.each_stored_outcome(&mut |id, outcome| {
             listed.insert(id);
             match outcome.map(|(outcome, ..)| outcome) {
                 Ok(Outcome::Snapshot(snapshot)) => {

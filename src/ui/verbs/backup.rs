@@ -131,7 +131,7 @@ fn open(app: &App, dry_run: bool) -> Result<Repository> {
     if dry_run {
         backend = Arc::new(DryRun::new(backend));
     }
-    Repository::open(backend, app.env.clone(), &passwords::existing(&app.global)?)
+    app.open(backend, &passwords::existing(&app.global)?)
 }
 
 fn options(repository: &Repository, args: &BackupArgs, voice: &Progress) -> Result<BackupOptions> {
