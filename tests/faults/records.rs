@@ -16,7 +16,7 @@ use icecore::id::SnapshotId;
 use icecore::limits::{OUTCOME_MAX, SNAPSHOT_ELEMENTS_MAX};
 use icecore::repo::Repository;
 use std::fs;
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 use std::sync::Arc;
 use std::time::Duration;
 use zeroize::Zeroizing;
