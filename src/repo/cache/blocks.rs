@@ -1,4 +1,5 @@
-//! A part of a cache file, read block by block; each is proved by its MAC whenever it is read.
+//! A part of a cache file, read block by block; each is proved by its MAC whenever it is read. Blocks
+//! that were read lately are kept.
 
 use crate::crypto::{BLOCK_MAC, CacheKeys};
 use crate::error::{Attempt, Error, Result};
@@ -6,10 +7,11 @@ use std::fs::File;
 use std::io::{self, Write};
 use std::ops::Range;
 use std::os::unix::fs::FileExt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// Blocks that are kept for whoever reads them again.
-const KEPT: usize = 64;
+/// Blocks of all tables that are kept: 10 MB at most.
+const KEPT: usize = 1 << 11;
 
 /// Rows of one width, so many to a block.
 #[derive(Clone, Copy, Debug)]
@@ -20,17 +22,60 @@ pub(super) struct Layout {
     pub rows: usize,
 }
 
-type Kept = Mutex<Option<(usize, Arc<[u8]>)>>;
+/// A block of a part of a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Name {
+    part: usize,
+    block: usize,
+}
+
+/// What stands in one place of the blocks that are kept.
+type Kept = Mutex<Option<(Name, Arc<[u8]>)>>;
+
+/// The blocks that were read last, of all tables: each has one place, where it takes that of another.
+#[derive(Debug)]
+pub(super) struct KeptBlocks {
+    places: Box<[Kept]>,
+    /// Parts that have a number.
+    parts: AtomicUsize,
+}
+
+impl KeptBlocks {
+    pub(super) fn new() -> Self {
+        let places = (0..KEPT).map(|_| Kept::default()).collect();
+        KeptBlocks { places, parts: AtomicUsize::new(0) }
+    }
+
+    /// The place of a block. Those of one part follow each other; parts begin anywhere.
+    fn place(&self, name: Name) -> Option<MutexGuard<'_, Option<(Name, Arc<[u8]>)>>> {
+        let place = name.part.wrapping_mul(0x9E37_79B1).wrapping_add(name.block) % KEPT;
+        Some(self.places.get(place)?.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn get(&self, name: Name) -> Option<Arc<[u8]>> {
+        let place = self.place(name)?;
+        let (found, bytes) = place.as_ref()?;
+        (*found == name).then(|| Arc::clone(bytes))
+    }
+
+    fn keep(&self, name: Name, bytes: &Arc<[u8]>) {
+        if let Some(mut place) = self.place(name) {
+            *place = Some((name, Arc::clone(bytes)));
+        }
+    }
+}
 
 /// Rows in a file.
 pub(super) struct Blocks {
+    /// Its number among those of which blocks are kept.
+    part: usize,
     layout: Layout,
     /// Where they begin in the file.
     start: u64,
     rows: usize,
     keys: CacheKeys,
     macs: Vec<u8>,
-    kept: Vec<Kept>,
+    kept: Arc<KeptBlocks>,
 }
 
 impl Blocks {
@@ -41,10 +86,11 @@ impl Blocks {
         rows: usize,
         keys: CacheKeys,
         macs: Vec<u8>,
+        kept: Arc<KeptBlocks>,
     ) -> Option<Self> {
         let is_whole = macs.len() == rows.div_ceil(layout.rows).checked_mul(BLOCK_MAC)?;
-        let kept = (0..KEPT).map(|_| Kept::default()).collect();
-        is_whole.then_some(Blocks { layout, start, rows, keys, macs, kept })
+        let part = kept.parts.fetch_add(1, Ordering::Relaxed);
+        is_whole.then_some(Blocks { part, layout, start, rows, keys, macs, kept })
     }
 
     pub(super) fn rows(&self) -> usize {
@@ -68,14 +114,12 @@ impl Blocks {
     /// # Errors
     /// `Damaged` if they are not those that were written.
     pub(super) fn read(&self, file: &File, block: usize) -> Result<Arc<[u8]>> {
-        let Some(slot) = self.kept.get(block % KEPT) else { return self.read_new(file, block) };
-        if let Some((at, bytes)) = &*slot.lock().unwrap_or_else(PoisonError::into_inner)
-            && *at == block
-        {
-            return Ok(Arc::clone(bytes));
+        let name = Name { part: self.part, block };
+        if let Some(bytes) = self.kept.get(name) {
+            return Ok(bytes);
         }
         let bytes = self.read_new(file, block)?;
-        *slot.lock().unwrap_or_else(PoisonError::into_inner) = Some((block, Arc::clone(&bytes)));
+        self.kept.keep(name, &bytes);
         Ok(bytes)
     }
 

@@ -20,11 +20,13 @@ use crate::crypto::CacheKeys;
 use crate::env::{Env, Time};
 use crate::error::{Attempt, Result};
 use crate::id::RepoId;
+use blocks::KeptBlocks;
 use merge::Merge;
 use std::fs::{self, DirBuilder, DirEntry, File};
 use std::io;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::UNIX_EPOCH;
 
 /// The folder of tables.
@@ -44,12 +46,14 @@ pub(super) struct LocalCache {
     folder: PathBuf,
     keys: CacheKeys,
     env: Env,
+    kept: Arc<KeptBlocks>,
 }
 
 impl LocalCache {
     /// The folder of a repository beneath that of all caches; it is made when something is kept.
     pub(super) fn new(root: &Path, repository: RepoId, keys: CacheKeys, env: Env) -> Self {
-        LocalCache { folder: root.join(repository.to_string()), keys, env }
+        let (folder, kept) = (root.join(repository.to_string()), Arc::new(KeptBlocks::new()));
+        LocalCache { folder, keys, env, kept }
     }
 
     /// Every table that can be opened, the largest first. Others are removed.
@@ -68,7 +72,8 @@ impl LocalCache {
             }
             return None;
         }
-        let opened = open(&path).and_then(|file| FileTable::open(&path, file, &self.keys));
+        let opened =
+            open(&path).and_then(|file| FileTable::open(&path, file, &self.keys, &self.kept));
         if opened.is_err() {
             remove(&path);
         }
@@ -98,7 +103,7 @@ impl LocalCache {
         );
         let (file, temp) = temp.into_parts();
         let file = Merge::of(segments, tables)?.write(file, scratch, &self.keys)?;
-        let mut table = FileTable::open(&temp, file, &self.keys)?;
+        let mut table = FileTable::open(&temp, file, &self.keys, &self.kept)?;
         table.keep(temp, &folder, TABLE)?;
         Ok(table)
     }

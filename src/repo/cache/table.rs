@@ -1,7 +1,7 @@
 //! A table of index entries in a file of the local cache: sorted, searched in place. In memory are
 //! its head and its filter, about a byte and a half an entry; rows are read when they are asked for.
 
-use super::blocks::{Blocks, Layout};
+use super::blocks::{Blocks, KeptBlocks, Layout};
 use super::filter::Filter;
 use super::head::{Head, SegmentHead, read, wrong};
 use super::mend::{Mender, Rebuild};
@@ -11,6 +11,7 @@ use crate::format::BlobKind;
 use crate::format::index::{BASE_ROW, ENTRY, IndexEntry, PackRow, pack_of_row, partition};
 use crate::format::pack::Salt;
 use crate::id::{BaseId, ChunkId, IndexId, hex};
+use serde_bytes::ByteBuf;
 use std::fs::File;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -53,7 +54,12 @@ pub(in crate::repo) struct FileTable {
 
 impl FileTable {
     /// Opens a file, of which everything but the rows is proved now.
-    pub(super) fn open(path: &Path, file: File, keys: &CacheKeys) -> Result<Self> {
+    pub(super) fn open(
+        path: &Path,
+        file: File,
+        keys: &CacheKeys,
+        kept: &Arc<KeptBlocks>,
+    ) -> Result<Self> {
         let (head, head_at, mac) = Head::read(&file, keys)?;
         let (rows, bases) = (length(head.rows)?, length(head.bases)?);
         let bases_at = (rows as u64).checked_mul(ENTRY as u64);
@@ -68,8 +74,11 @@ impl FileTable {
             return Err(wrong("its filter is not what was written"));
         }
         let Head { mut segments, row_macs, base_macs, fences, .. } = head;
-        let entries = Blocks::new(ENTRIES, 0, rows, keys.clone(), row_macs.into_vec());
-        let bases = Blocks::new(BASES, bases_at, bases, keys.clone(), base_macs.into_vec());
+        let blocks = |layout, start, rows, macs: ByteBuf| {
+            Blocks::new(layout, start, rows, keys.clone(), macs.into_vec(), Arc::clone(kept))
+        };
+        let entries = blocks(ENTRIES, 0, rows, row_macs);
+        let bases = blocks(BASES, bases_at, bases, base_macs);
         let filter = Filter::from_bytes(filter);
         let (Some(entries), Some(bases), Some(filter)) = (entries, bases, filter) else {
             return Err(wrong("its parts do not fit"));
