@@ -30,24 +30,24 @@ struct Name {
 }
 
 /// What stands in one place of the blocks that are kept.
-type Kept = Mutex<Option<(Name, Arc<[u8]>)>>;
+type Kept = Option<(Name, Arc<[u8]>)>;
 
 /// The blocks that were read last, of all tables: each has one place, where it takes that of another.
 #[derive(Debug)]
 pub(super) struct KeptBlocks {
-    places: Box<[Kept]>,
+    places: Box<[Mutex<Kept>]>,
     /// Parts that have a number.
     parts: AtomicUsize,
 }
 
 impl KeptBlocks {
     pub(super) fn new() -> Self {
-        let places = (0..KEPT).map(|_| Kept::default()).collect();
+        let places = (0..KEPT).map(|_| Mutex::default()).collect();
         KeptBlocks { places, parts: AtomicUsize::new(0) }
     }
 
     /// The place of a block. Those of one part follow each other; parts begin anywhere.
-    fn place(&self, name: Name) -> Option<MutexGuard<'_, Option<(Name, Arc<[u8]>)>>> {
+    fn place(&self, name: Name) -> Option<MutexGuard<'_, Kept>> {
         let place = name.part.wrapping_mul(0x9E37_79B1).wrapping_add(name.block) % KEPT;
         Some(self.places.get(place)?.lock().unwrap_or_else(PoisonError::into_inner))
     }
