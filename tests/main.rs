@@ -48,6 +48,7 @@ mod init;
 mod keys;
 mod prune;
 mod readers;
+mod repair;
 mod retention;
 mod room;
 mod single;

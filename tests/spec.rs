@@ -278,6 +278,7 @@ fn kinds_of_object() {
             Form::Open => "open",
             Form::Own => "its own",
             Form::Sealed(_) => "sealed",
+            Form::AsFound => "as found",
         };
         assert_eq!(said, form, "{row:?}");
         let mut path = path.trim_matches('`').to_owned();
@@ -290,6 +291,9 @@ fn kinds_of_object() {
             ("<segment>", "ab".repeat(32)),
             ("<n>", "7".to_owned()),
             ("<k>", "7".to_owned()),
+            ("<folder>", "packs".to_owned()),
+            ("<name>", "ab".repeat(32)),
+            ("<check>", "ab".repeat(16)),
         ] {
             path = path.replace(part, &example);
         }
@@ -299,7 +303,7 @@ fn kinds_of_object() {
         let holds = |(_, holds): &&(NameForm, Holds)| *holds == handle.holds();
         assert_eq!(kind.facts().names.iter().position(|row| holds(&row)), Some(names - 1));
     }
-    assert_eq!((kinds.next(), kind), (None, Some(ObjectKind::Gc)));
+    assert_eq!((kinds.next(), kind), (None, Some(ObjectKind::Quarantine)));
 }
 
 /// What the text says of numbers is so: the version, the object kinds, the associated data.

@@ -153,7 +153,7 @@ fn purpose(kind: ObjectKind) -> Result<Purpose> {
         Form::Sealed(SealedBy::Writer) => Ok(Purpose::SealWriter),
         Form::Sealed(SealedBy::Snapshot) => Ok(Purpose::SealSnapshot),
         Form::Sealed(SealedBy::Gc) => Ok(Purpose::SealGc),
-        Form::Open | Form::Own => Err(not_sealed(kind)),
+        Form::Open | Form::Own | Form::AsFound => Err(not_sealed(kind)),
     }
 }
 

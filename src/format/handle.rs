@@ -1,7 +1,7 @@
 //! Chapter 2: the address of an object, kind and name, in an exact grammar.
 
 use super::{Holds, KindFacts, NameForm, ObjectKind};
-use crate::id::{IndexId, NoteId, PackId, SlotId, SnapshotId, unhex};
+use crate::id::{IndexId, NoteId, PackId, SlotId, SnapshotId, hex, unhex};
 use std::fmt;
 
 /// Kind and name of an object. Only names of the grammar of `format-spec/02-repository.md` exist.
@@ -72,6 +72,13 @@ impl Handle {
         Handle::new(ObjectKind::Gc, format!("{generation}.verdict"), Holds::Verdict)
     }
 
+    /// `quarantine/<folder>.<name>.<check>`: a pack or segment that was found with bytes of this hash.
+    pub fn quarantined(found: &Handle, hash: &[u8; 32]) -> Self {
+        let check = hash.first_chunk::<CHECK>().map(|check| hex(check)).unwrap_or_default();
+        let name = format!("{}.{}.{check}", found.kind.folder(), found.name);
+        Handle::new(ObjectKind::Quarantine, name, Holds::Quarantined)
+    }
+
     /// The handle of a name as it stands in a listing, if it is in the grammar to the letter.
     pub fn parse(kind: ObjectKind, name: &str) -> Option<Self> {
         let mut forms = kind.facts().names.iter();
@@ -116,7 +123,8 @@ impl Handle {
             | Holds::Registration
             | Holds::Outcome
             | Holds::Forgotten
-            | Holds::Note => None,
+            | Holds::Note
+            | Holds::Quarantined => None,
         }
     }
 
@@ -157,7 +165,8 @@ impl Handle {
             | Holds::Segment
             | Holds::Note
             | Holds::Condemned
-            | Holds::Verdict => None,
+            | Holds::Verdict
+            | Holds::Quarantined => None,
         }
     }
 }
@@ -172,6 +181,7 @@ impl NameForm {
     fn fits(self, name: &str) -> bool {
         let is_id = |name| unhex::<16>(name).is_some();
         let is_number = |name| number(name).is_some();
+        let is_hash = |name| unhex::<32>(name).is_some();
         match self {
             NameForm::Number => is_number(name),
             NameForm::NumberAnd(end) => name.strip_suffix(end).is_some_and(is_number),
@@ -179,10 +189,20 @@ impl NameForm {
             NameForm::IdAndNumber => {
                 name.split_once('.').is_some_and(|(id, beat)| is_id(id) && is_number(beat))
             }
-            NameForm::Hash => unhex::<32>(name).is_some(),
+            NameForm::Hash => is_hash(name),
+            NameForm::Quarantined => {
+                let mut parts = name.splitn(3, '.');
+                let folders = [ObjectKind::Pack.folder(), ObjectKind::Index.folder()];
+                parts.next().is_some_and(|folder| folders.contains(&folder))
+                    && parts.next().is_some_and(is_hash)
+                    && parts.next().is_some_and(|check| unhex::<CHECK>(check).is_some())
+            }
         }
     }
 }
+
+/// Bytes of the hash in the name of what is in quarantine.
+const CHECK: usize = 16;
 
 /// A decimal number in its one canonical form.
 fn number(text: &str) -> Option<u64> {
@@ -225,6 +245,8 @@ mod tests {
             Handle::snapshot(id),
             Handle::gc(0),
             Handle::verdict(12),
+            Handle::quarantined(&Handle::pack(PackId([9; 32])), &[3; 32]),
+            Handle::quarantined(&Handle::index(IndexId([9; 32])), &[3; 32]),
         ] {
             assert_eq!(Handle::parse(handle.kind(), handle.name()), Some(handle.clone()));
         }

@@ -25,6 +25,8 @@ pub enum ObjectKind {
     Note = 8,
     /// Collections, and their verdicts.
     Gc = 9,
+    /// Damaged objects that were taken out of the way.
+    Quarantine = 10,
 }
 
 /// What is so of every object of a kind: a row of the table in chapter 2.
@@ -53,6 +55,8 @@ pub enum Form {
     Own,
     /// Sealed whole.
     Sealed(SealedBy),
+    /// As it was found: nobody reads it.
+    AsFound,
 }
 
 /// Whose key seals an object.
@@ -81,6 +85,8 @@ pub enum NameForm {
     IdAndNumber,
     /// 64 hex digits: the hash of the object.
     Hash,
+    /// The folder and the name of a pack or segment, and 32 hex digits, with dots between.
+    Quarantined,
 }
 
 /// What stands in an object.
@@ -108,11 +114,13 @@ pub enum Holds {
     Condemned,
     /// What became of these.
     Verdict,
+    /// What was found damaged.
+    Quarantined,
 }
 
 impl ObjectKind {
     /// Every kind, in the order of their numbers.
-    pub const ALL: [ObjectKind; 9] = [
+    pub const ALL: [ObjectKind; 10] = [
         ObjectKind::Config,
         ObjectKind::Key,
         ObjectKind::Pack,
@@ -122,6 +130,7 @@ impl ObjectKind {
         ObjectKind::Forgotten,
         ObjectKind::Note,
         ObjectKind::Gc,
+        ObjectKind::Quarantine,
     ];
 
     /// All that is so of every object of this kind.
@@ -200,6 +209,14 @@ impl ObjectKind {
                 names: &[(Number, Holds::Condemned), (NumberAnd(".verdict"), Holds::Verdict)],
                 form: Sealed(SealedBy::Gc),
                 largest: RECORD_MAX,
+            },
+            ObjectKind::Quarantine => KindFacts {
+                name: "quarantine",
+                folder: "quarantine",
+                fans_out: false,
+                names: &[(NameForm::Quarantined, Holds::Quarantined)],
+                form: Form::AsFound,
+                largest: PACK_MAX,
             },
         }
     }

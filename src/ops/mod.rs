@@ -12,6 +12,7 @@ pub mod heads;
 pub mod ls;
 pub mod prune;
 pub mod reach;
+pub mod repair;
 pub mod restore;
 pub mod retention;
 pub mod select;

@@ -1,13 +1,14 @@
 //! Collections (chapter 11, G2 to G7): what condemns packs, what becomes of them, and the index
 //! segments that take the place of others. Each is written once, by whoever comes first.
 
-use super::Repository;
+use super::{BlobLocation, Repository};
 use crate::backend::{Handle, Listed, Put};
 use crate::error::Result;
 use crate::format::ObjectKind;
 use crate::format::cursor::length32;
 use crate::format::gc::{Condemned, Reason, Verdict};
 use crate::format::index::{IndexEntry, PackRow, Segment, SegmentBuilder};
+use crate::format::pack::Salt;
 use crate::id::{IndexId, PackId};
 use crate::limits::INDEX_ENTRIES_MAX;
 use std::collections::{BTreeSet, HashMap};
@@ -65,8 +66,8 @@ impl Repository {
         Ok(())
     }
 
-    /// G6: takes entries of segments that are to go, and publishes them anew. What is published
-    /// states to have read `generation`.
+    /// G6: takes entries of segments that are to go, or of packs that none names, and publishes them
+    /// anew. What is published states to have read `generation`.
     pub fn replace_segments(&self, generation: u64) -> Replacement<'_> {
         Replacement {
             repository: self,
@@ -100,23 +101,34 @@ impl Replacement<'_> {
             let (Some(entry), Some(pack)) = (segment.entry(row), segment.pack_of(row)) else {
                 continue;
             };
+            let Some(salt) = segment.salts().get(usize::from(entry.salt)) else { continue };
             if stays(&pack.id) {
-                self.add_entry(segment, entry, *pack)?;
+                self.add_entry(entry, *salt, *pack)?;
             }
         }
         Ok(())
     }
 
-    fn add_entry(&mut self, segment: &Segment, mut entry: IndexEntry, pack: PackRow) -> Result<()> {
+    /// Takes the entries of blobs in a pack of this length.
+    pub fn add_places(&mut self, size: u64, places: Vec<BlobLocation>) -> Result<()> {
+        for place in places {
+            let size = u32::try_from(size).unwrap_or(u32::MAX);
+            let (salt, pack) = (place.salt, PackRow { id: place.pack, size, kind: place.kind });
+            self.add_entry(place.into_entry(), salt, pack)?;
+        }
+        Ok(())
+    }
+
+    /// Adds an entry, whose rows are found anew.
+    fn add_entry(&mut self, mut entry: IndexEntry, salt: Salt, pack: PackRow) -> Result<()> {
         if self.builder.entries.len() >= INDEX_ENTRIES_MAX || self.builder.salts.len() >= SALTS {
             self.publish()?;
         }
-        let Some(salt) = segment.salts().get(usize::from(entry.salt)) else { return Ok(()) };
         let key = (salt.epoch, salt.bytes);
         entry.salt = match self.salts.get(&key) {
             Some(row) => *row,
             None => {
-                let row = self.builder.salt_row(*salt)?;
+                let row = self.builder.salt_row(salt)?;
                 self.salts.insert(key, row);
                 row
             }

@@ -38,6 +38,12 @@ impl BlobLocation {
         let PackRow { id: pack, kind, .. } = *pack;
         BlobLocation { id, kind, pack, offset, stored, plain, salt, codec, depth, bases }
     }
+
+    /// What an index says of it; the rows of its pack and salt are still to be found.
+    pub(super) fn into_entry(self) -> IndexEntry {
+        let BlobLocation { id, offset, stored, plain, codec, depth, bases, .. } = self;
+        IndexEntry { id, pack: 0, offset, stored, plain, salt: 0, codec, depth, bases }
+    }
 }
 
 /// Entries, every field of which counts: one that lies hides no honest one of the same place.

@@ -28,6 +28,7 @@ mod notes;
 mod objects;
 mod pack;
 mod pack_writer;
+mod quarantine;
 mod reader;
 mod runs;
 mod scan;
@@ -61,6 +62,7 @@ pub use ledger::{Ledger, Reading};
 pub use location::BlobLocation;
 pub use new_blob::{NewBlob, Stored};
 pub use pack_writer::PackWriter;
+pub use quarantine::Moved;
 pub use reader::{Plain, Reader};
 pub use scan::{BlobSet, EntryRef};
 #[cfg(feature = "testing")]

@@ -21,6 +21,11 @@ impl Repository {
         self.segments().read(id)
     }
 
+    /// The segment that an object of this name and these bytes holds.
+    pub fn open_segment(&self, id: IndexId, bytes: &[u8]) -> Result<Segment> {
+        self.segments().open(id, bytes)
+    }
+
     /// Seals and creates segments of these entries, as many as it takes: their names, and the bytes
     /// of all.
     pub(crate) fn put_segments(&self, segment: SegmentBuilder) -> Result<(Vec<IndexId>, u64)> {

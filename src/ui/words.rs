@@ -56,8 +56,6 @@ const NO_NETWORK: &str = "object stores, SFTP and WebDAV are not there yet: a re
                           a folder, which may be mounted from elsewhere";
 const NO_LIMIT: &str = "limits of bandwidth are not there yet; rclone and rsync have them, for a \
                         copy of the repository";
-const NO_REPAIR: &str = "nothing is repaired in place: `icecore check --read-data` names what is \
-                         lost, and the next backup stores again what its sources still have";
 
 const NO_REQUESTS: &str = "no request is sent: a repository lies in a folder";
 const NO_PLAIN: &str = "every repository has a password or a key file";
@@ -98,9 +96,12 @@ pub const VERBS: &[Word] = &[
         "migrate",
         "there is nothing to migrate: no older format is read before the first release",
     ),
-    instead("recover", NO_REPAIR),
-    instead("repair", NO_REPAIR),
-    instead("rebuild-index", NO_REPAIR),
+    instead(
+        "recover",
+        "`icecore repair index` brings back what the index lacks; a snapshot that is lost itself does \
+         not come back",
+    ),
+    instead("rebuild-index", "use `icecore repair index`"),
     instead(
         "list",
         "use `icecore snapshots`, `icecore key list` or `icecore cat index`; `icecore stats` \

@@ -74,7 +74,7 @@ fn each_object_has_its_cure() {
         (Class::Snapshot, Cure::Forget),
         (Class::Forgotten, Cure::Copy),
         (Class::Writer, Cure::Copy),
-        (Class::Index, Cure::Backup),
+        (Class::Index, Cure::RepairIndex),
     ] {
         let store = fixture.copied();
         let handle = fixture.object(class);

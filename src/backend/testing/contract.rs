@@ -176,6 +176,7 @@ fn one_of_each_kind() -> Vec<Handle> {
         Handle::note(NoteId([3; 16])),
         Handle::gc(4),
         Handle::verdict(4),
+        Handle::quarantined(&Handle::pack(PackId([0x0f; 32])), &[5; 32]),
     ]
 }
 

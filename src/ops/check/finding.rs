@@ -91,6 +91,8 @@ pub enum Where {
 pub enum Cure {
     /// A backup of the same source: it stores again what the source still has.
     Backup,
+    /// To repair the index.
+    RepairIndex,
     /// To forget the snapshot.
     Forget,
     /// To forget what is missing in the series.
@@ -121,7 +123,8 @@ impl Finding {
     /// An object cannot be read, or is not what it must be.
     pub(super) fn object(handle: Handle, error: Error) -> Self {
         let cure = match handle.holds() {
-            Holds::Blobs | Holds::Segment => Cure::Backup,
+            Holds::Blobs => Cure::Backup,
+            Holds::Segment => Cure::RepairIndex,
             Holds::Outcome => Cure::Forget,
             Holds::Slot => Cure::RemoveKey,
             Holds::Config
@@ -130,7 +133,8 @@ impl Finding {
             | Holds::Forgotten
             | Holds::Note
             | Holds::Condemned
-            | Holds::Verdict => Cure::Copy,
+            | Holds::Verdict
+            | Holds::Quarantined => Cure::Copy,
         };
         Finding::new(Where::Object(handle), cure, error)
     }
@@ -181,6 +185,15 @@ impl Finding {
             _ => (What::Unreadable, cure),
         };
         Finding { what, at, touches: Vec::new(), cure, error }
+    }
+
+    /// Whether it is about a pack, or a blob in one.
+    pub fn is_of_pack(&self) -> bool {
+        match &self.at {
+            Where::Object(handle) => handle.pack_id().is_some(),
+            Where::Blob { .. } => true,
+            Where::Path { .. } | Where::Series { .. } => false,
+        }
     }
 
     /// The same, where it is not there at all.

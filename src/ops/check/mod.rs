@@ -96,6 +96,8 @@ pub struct CheckReport {
     pub orphans: u64,
     /// Writers without an outcome: at work, stopped, or their snapshots were taken away.
     pub open_writers: u64,
+    /// Damaged objects that were taken out of the way, and their bytes: no errors any more.
+    pub quarantined: (u64, u64),
     /// Everything that is wrong, the first [`FINDINGS_MOST`] of it.
     pub findings: Vec<Finding>,
     /// How many findings there were.
@@ -182,6 +184,7 @@ struct Survey {
     open_writers: u64,
     objects: Vec<Finding>,
     noted: NotedDamage,
+    quarantined: (u64, u64),
 }
 
 /// Reads at once what does not depend on each other: a store far away takes its time to answer.
@@ -191,6 +194,7 @@ fn survey(repository: &Repository) -> Result<Survey> {
         let slots = scope.spawn(|| objects::check_slots(repository));
         let noted = scope.spawn(|| repository.noted_damage());
         let open_writers = scope.spawn(|| repository.open_writers());
+        let quarantined = scope.spawn(|| repository.quarantined());
         // Before the index: what a snapshot needs was indexed before it was committed.
         let members = members::read(repository)?;
         let index = repository.load_index_to_check()?;
@@ -200,6 +204,7 @@ fn survey(repository: &Repository) -> Result<Survey> {
             open_writers: joined(open_writers)?.len() as u64,
             objects: joined(objects)?.into_iter().chain(joined(slots)?).collect(),
             noted: joined(noted)?,
+            quarantined: joined(quarantined)?,
         })
     })
 }
@@ -220,7 +225,9 @@ pub fn check(
     monitor: &dyn Monitor,
 ) -> Result<CheckReport> {
     let mut report = CheckReport::default();
-    let Survey { members, mut index, open_writers, objects, noted } = survey(repository)?;
+    let Survey { members, mut index, open_writers, objects, noted, quarantined } =
+        survey(repository)?;
+    report.quarantined = quarantined;
     for (handle, error) in index.take_troubles() {
         report.found(monitor, Finding::object(handle, error));
     }

@@ -19,7 +19,8 @@ fn is_small(kind: ObjectKind) -> bool {
         | ObjectKind::Key
         | ObjectKind::Pack
         | ObjectKind::Index
-        | ObjectKind::Snapshot => false,
+        | ObjectKind::Snapshot
+        | ObjectKind::Quarantine => false,
     }
 }
 
@@ -73,7 +74,7 @@ fn is_record(handle: &Handle, plain: &[u8]) -> Result<()> {
         Holds::Condemned => decodes::<Condemned>(plain, &subject),
         Holds::Verdict => decodes::<Verdict>(plain, &subject),
         // These are no records.
-        Holds::Config | Holds::Slot | Holds::Blobs | Holds::Segment => Ok(()),
+        Holds::Config | Holds::Slot | Holds::Blobs | Holds::Segment | Holds::Quarantined => Ok(()),
     }
 }
 

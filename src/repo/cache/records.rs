@@ -69,6 +69,7 @@ fn is_cached(kind: ObjectKind) -> bool {
         | ObjectKind::Key
         | ObjectKind::Pack
         | ObjectKind::Index
-        | ObjectKind::Writer => false,
+        | ObjectKind::Writer
+        | ObjectKind::Quarantine => false,
     }
 }

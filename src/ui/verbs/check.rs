@@ -1,5 +1,6 @@
 //! `check`: accounts for everything in the repository, and reads data back.
 
+mod cures;
 mod status;
 
 use super::sources::size;
@@ -142,10 +143,7 @@ fn print(app: &App, report: &CheckReport, voice: &Progress, out: &mut Out) -> Re
     if !app.talks() {
         return Ok(());
     }
-    let heals = |finding: &Finding| finding.cure == Cure::Backup && !finding.touches.is_empty();
-    if report.findings.iter().any(heals) {
-        out.prose("the next backup of a source stores again what the source still has of it")?;
-    }
+    cures::print(report, out)?;
     out.prose(&format!(
         "{}, {}, {} in {}",
         text::count(report.snapshots, "snapshot"),
@@ -165,6 +163,14 @@ fn print(app: &App, report: &CheckReport, voice: &Progress, out: &mut Out) -> Re
         let writers = text::count(report.open_writers, "writer");
         out.prose(&format!(
             "{writers} without an outcome: at work, stopped, or their snapshots were taken away"
+        ))?;
+    }
+    let (count, bytes) = report.quarantined;
+    if count > 0 {
+        let objects = text::count(count, "damaged object");
+        out.prose(&format!(
+            "in quarantine, where nothing reads them: {objects} ({})",
+            text::bytes(bytes)
         ))?;
     }
     if !report.tainted.is_empty() {
@@ -194,6 +200,7 @@ struct SummaryView<'r> {
     orphans: u64,
     open_writers: u64,
     superseded: u64,
+    quarantined: u64,
     heads: Vec<String>,
     findings: Vec<FindingView<'r>>,
     touched: Vec<TouchedView>,
@@ -296,6 +303,7 @@ impl<'r> SummaryView<'r> {
             orphans: report.orphans,
             open_writers: report.open_writers,
             superseded: report.superseded,
+            quarantined: report.quarantined.0,
             heads: report.chains.heads().iter().map(ToString::to_string).collect(),
             findings: report.findings.iter().map(FindingView::from).collect(),
             touched: report.touched.iter().map(TouchedView::from).collect(),

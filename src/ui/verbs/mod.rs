@@ -15,6 +15,7 @@ pub mod key;
 pub mod ls;
 pub mod man;
 pub mod prune;
+pub mod repair;
 pub mod restore;
 pub mod snapshots;
 pub mod stats;
@@ -73,6 +74,13 @@ pub enum Verb {
     /// this has to end; where one is at work for longer than --wait, the exit code is 3, and the next
     /// prune goes on. One that is stopped at any moment loses nothing.
     Prune(prune::PruneArgs),
+    /// Save what can be saved of a damaged repository
+    ///
+    /// `icecore check --read-data` says what is damaged. What is whole is stored or indexed anew first, and
+    /// what is damaged is moved into quarantine after that, never just deleted. Nobody has to stop for
+    /// it, and one that is stopped at any moment is run again. A healthy repository is not changed.
+    #[command(subcommand)]
+    Repair(repair::RepairVerb),
     /// Hold snapshots, so that nothing gives them up
     ///
     /// `forget` refuses to give up a snapshot that is held, and no rule takes it, until it is released or the
@@ -116,6 +124,7 @@ pub fn run(app: &App, verb: &Verb, describe: fn() -> Command) -> Result<Done> {
         Verb::Hold(args) => hold::run(app, args),
         Verb::Release(args) => hold::release(app, args),
         Verb::Prune(args) => prune::run(app, args),
+        Verb::Repair(verb) => repair::run(app, verb),
         Verb::Tag(args) => tag::run(app, args),
         Verb::Key(verb) => key::run(app, verb),
         Verb::Cat(verb) => cat::run(app, verb),

@@ -1,0 +1,111 @@
+//! `repair`: saves what can be saved of a damaged repository.
+
+mod index;
+
+use super::sources::hostname;
+use crate::backend::DryRun;
+use crate::error::Result;
+use crate::monitor::Monitor;
+use crate::ops::repair::{Left, RepairOptions};
+use crate::repo::Repository;
+use crate::ui::app::App;
+use crate::ui::exit::Done;
+use crate::ui::out::Out;
+use crate::ui::passwords;
+use crate::ui::progress::Progress;
+use crate::ui::text;
+use clap::{Args, Subcommand};
+use serde::Serialize;
+use std::sync::Arc;
+
+/// What is repaired.
+#[derive(Debug, Subcommand)]
+pub enum RepairVerb {
+    /// Make the index anew from what packs say of themselves, as far as it is lost
+    ///
+    /// Every pack that the index does not name, or not with all that is in it, gets its entries again.
+    /// Segments of the index that nobody can read go into quarantine after that.
+    Index(index::RepairIndexArgs),
+}
+
+/// How is repaired, whatever it is.
+#[derive(Debug, Args)]
+pub struct HowArgs {
+    /// Show what would be done, and do nothing
+    #[arg(short = 'n', long)]
+    pub dry_run: bool,
+}
+
+impl HowArgs {
+    fn options(&self) -> RepairOptions {
+        RepairOptions {
+            dry_run: self.dry_run,
+            host: hostname(),
+            tool: concat!("icecore ", env!("CARGO_PKG_VERSION")).to_owned(),
+        }
+    }
+
+    /// The repository; for a trial over a store that swallows what is written.
+    fn open(&self, app: &App) -> Result<Repository> {
+        let mut backend = app.backend()?;
+        if self.dry_run {
+            backend = Arc::new(DryRun::new(backend));
+        }
+        app.open(backend, &passwords::existing(&app.global)?)
+    }
+}
+
+/// Repairs.
+pub fn run(app: &App, verb: &RepairVerb) -> Result<Done> {
+    match verb {
+        RepairVerb::Index(args) => index::run(app, args),
+    }
+}
+
+/// Tells what became of damaged objects.
+fn print_left(left: &Left, dry_run: bool, out: &mut Out) -> Result<()> {
+    let moved = if dry_run { "would move into quarantine" } else { "moved into quarantine" };
+    left.quarantined.iter().try_for_each(|handle| out.prose(&format!("{moved}: {handle}")))
+}
+
+/// Warns of damaged objects that stay where they are.
+fn warn_left(left: &Left, voice: &Progress) {
+    for (handle, why) in &left.kept {
+        voice.warn(&format!("{handle} stays where it is: {why}"));
+    }
+    if !left.retained.is_empty() {
+        let objects = text::count(left.retained.len() as u64, "object");
+        voice.warn(&format!("the store retains {objects} that was copied into quarantine"));
+    }
+}
+
+fn is_done(left: &Left) -> bool {
+    left.kept.is_empty() && left.retained.is_empty()
+}
+
+#[derive(Serialize)]
+struct LeftView {
+    quarantined: Vec<String>,
+    retained_by_store: Vec<String>,
+    kept: Vec<KeptView>,
+}
+
+#[derive(Serialize)]
+struct KeptView {
+    object: String,
+    reason: String,
+}
+
+impl From<&Left> for LeftView {
+    fn from(left: &Left) -> Self {
+        let kept = |(handle, reason): &(crate::backend::Handle, String)| KeptView {
+            object: handle.to_string(),
+            reason: reason.clone(),
+        };
+        LeftView {
+            quarantined: left.quarantined.iter().map(ToString::to_string).collect(),
+            retained_by_store: left.retained.iter().map(ToString::to_string).collect(),
+            kept: left.kept.iter().map(kept).collect(),
+        }
+    }
+}
