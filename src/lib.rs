@@ -118,7 +118,10 @@ pub use ops::forget::{
 pub use ops::prune::{
     Patience, Plan as PrunePlan, PlanLimits, PruneOptions, PruneReport, Swept, Tally, Unused, prune,
 };
-pub use ops::repair::{IndexRepair, Left, RepairOptions, repair_index};
+pub use ops::repair::{
+    DamagedPacks, IndexRepair, Left, LostChunk, PacksRepair, RepairOptions, repair_index,
+    repair_packs,
+};
 pub use ops::retention::{
     Age, Bound, Miss, PRESETS, Period, Policy, Preset, Reason, Rule, Verdict,
 };

@@ -1,9 +1,12 @@
-//! Blobs moved from packs to other packs, as they are: sealed.
+//! Blobs moved from packs to other packs, as they are: sealed; and chunks from elsewhere.
 
 use super::runs::{Run, Sealed, runs};
 use super::seal::SealedBlob;
 use super::{BlobLocation, PackWriter, Reader};
+use crate::codec::{Encoder, Level};
 use crate::error::{Error, Result};
+use crate::format::BlobKind;
+use crate::id::ChunkId;
 
 impl PackWriter<'_> {
     /// Adds the blobs in these places, which are of one pack. Each is opened on the way, so that only
@@ -37,5 +40,31 @@ impl PackWriter<'_> {
             }
         }
         Ok(moved)
+    }
+
+    /// Adds the blob in a place of a pack whose bytes are at hand, and which the caller has opened;
+    /// its length.
+    ///
+    /// # Errors
+    /// As [`PackWriter::add`].
+    pub fn add_from(&mut self, place: &BlobLocation, pack: &[u8]) -> Result<u64> {
+        let start = usize::try_from(place.offset).unwrap_or(usize::MAX);
+        let end = start.saturating_add(usize::try_from(place.stored).unwrap_or(usize::MAX));
+        let sealed = pack
+            .get(start..end)
+            .ok_or_else(|| Error::damaged("move chunk", place.id, "its pack does not hold it"))?;
+        self.add(SealedBlob::moved(place.clone(), sealed.to_vec())?)?;
+        Ok(u64::from(place.stored))
+    }
+
+    /// Adds a chunk whole, under this writer's own salt.
+    ///
+    /// # Errors
+    /// `Damaged` if the plaintext is not what its id says, and as [`PackWriter::add`].
+    pub fn add_whole(&mut self, kind: BlobKind, id: &ChunkId, plain: &[u8]) -> Result<()> {
+        let (sealer, mut encoder) =
+            (self.sealers().of(kind).clone(), Encoder::new(Level::default()));
+        let sealed = sealer.seal(self.repository().ids(), &mut encoder, id, plain, None)?;
+        self.add(sealed)
     }
 }

@@ -65,6 +65,10 @@ impl<'r> PackWriter<'r> {
         })
     }
 
+    pub(super) fn repository(&self) -> &'r Repository {
+        self.repository
+    }
+
     pub(super) fn sealers(&self) -> &Sealers {
         &self.sealers
     }

@@ -30,6 +30,42 @@ pub struct NewSecretArgs {
     pub new_key_file: Option<PathBuf>,
 }
 
+/// What opens a copy of the repository; without these, what opens the repository.
+#[derive(Debug, Args)]
+#[group(multiple = false)]
+pub struct FromSecretArgs {
+    /// Read the password of the copy from a file
+    #[arg(long, value_name = "FILE")]
+    pub from_password_file: Option<PathBuf>,
+
+    /// Read the password of the copy from the output of a shell command
+    #[arg(long, value_name = "COMMAND")]
+    pub from_password_command: Option<String>,
+
+    /// Open the copy with a key file
+    #[arg(long, value_name = "FILE")]
+    pub from_key_file: Option<PathBuf>,
+}
+
+impl FromSecretArgs {
+    /// Whether none is named.
+    pub fn is_empty(&self) -> bool {
+        let FromSecretArgs { from_password_file, from_password_command, from_key_file } = self;
+        from_password_file.is_none() && from_password_command.is_none() && from_key_file.is_none()
+    }
+}
+
+/// The secret that opens a copy of the repository.
+pub fn of_copy(from: &FromSecretArgs, global: &Global) -> Result<Secret> {
+    let FromSecretArgs { from_password_file, from_password_command, from_key_file } = from;
+    let named = [
+        from_key_file.clone().map(Source::KeyFile),
+        from_password_file.clone().map(Source::PasswordFile),
+        from_password_command.as_deref().map(|line| Source::Command(line.into())),
+    ];
+    only(named, "flags")?.map_or_else(|| existing(global), Source::read)
+}
+
 /// The secret that opens the repository: from a flag, else from the environment, else asked for.
 pub fn existing(global: &Global) -> Result<Secret> {
     match named(global)? {

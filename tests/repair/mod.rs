@@ -1,6 +1,7 @@
 //! Repair: what can be saved is saved, and nothing is made worse.
 
 mod index;
+mod packs;
 
 use crate::common::repo::TempRepo;
 use crate::prune::Past;

@@ -2,12 +2,12 @@
 
 use crate::error::{Error, Kind, Result};
 use crate::id::{BaseId, ChunkId};
-use crate::repo::{BlobLocation, EntryRef, Index, Plain, Reader};
+use crate::repo::{BlobLocation, Index, Plain, Reader};
 use rayon::prelude::*;
 use std::collections::HashMap;
 
 /// Why a blob cannot be read: it is wrong itself, or its base is.
-pub(super) enum Unreadable {
+pub(in crate::ops) enum Unreadable {
     Own(Error),
     Base(BaseId),
     /// Its base could not be read this time.
@@ -21,15 +21,15 @@ impl From<Error> for Unreadable {
 }
 
 /// Blobs that are decoded together.
-pub(super) const BATCH: usize = 48;
+pub(in crate::ops) const BATCH: usize = 48;
 
-/// Which of some blobs of a pack cannot be read, and why.
-pub(super) fn unreadable<'p>(
+/// Which of some blobs of a pack, each known to the caller by something, cannot be read, and why.
+pub(in crate::ops) fn unreadable<'p, T: Copy + Send + Sync>(
     reader: &Reader<'_>,
     index: &Index,
     pack: &[u8],
-    places: &'p [(EntryRef, BlobLocation)],
-) -> Vec<(EntryRef, &'p BlobLocation, Unreadable)> {
+    places: &'p [(T, BlobLocation)],
+) -> Vec<(T, &'p BlobLocation, Unreadable)> {
     // A pack has one kind.
     let Some(kind) = places.first().map(|(_, place)| place.kind) else { return Vec::new() };
     let bases: HashMap<BaseId, ChunkId> = places

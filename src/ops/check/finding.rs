@@ -8,7 +8,7 @@ use crate::ops::head::Head;
 use crate::ops::series::{Flaw, Gap};
 use crate::repo::{BlobLocation, Index};
 use serde::Serialize;
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::fmt;
 
 /// Something that is wrong with a repository.
@@ -187,13 +187,23 @@ impl Finding {
         Finding { what, at, touches: Vec::new(), cure, error }
     }
 
+    /// The pack that it is about, and where in it the blob begins, if it is about one.
+    fn place(&self) -> Option<(PackId, Option<u32>)> {
+        match &self.at {
+            Where::Object(handle) => Some((handle.pack_id()?, None)),
+            Where::Blob { pack, offset, .. } => Some((*pack, Some(*offset))),
+            Where::Path { .. } | Where::Series { .. } => None,
+        }
+    }
+
+    /// Whether it is about any of these places, or a pack with one of them, or about no pack.
+    pub(super) fn is_of(&self, lost: &HashSet<(PackId, Option<u32>)>) -> bool {
+        self.place().is_none_or(|place| lost.contains(&place))
+    }
+
     /// Whether it is about a pack, or a blob in one.
     pub fn is_of_pack(&self) -> bool {
-        match &self.at {
-            Where::Object(handle) => handle.pack_id().is_some(),
-            Where::Blob { .. } => true,
-            Where::Path { .. } | Where::Series { .. } => false,
-        }
+        self.place().is_some()
     }
 
     /// The same, where it is not there at all.
@@ -213,6 +223,15 @@ impl Finding {
         }
         self.touches.len() < TOUCHES_MOST
     }
+}
+
+/// Of the packs that findings are about, the blobs that nothing else provides, and the packs with any.
+pub(super) fn lost(findings: &[Finding], index: &Index) -> HashSet<(PackId, Option<u32>)> {
+    let packs: HashSet<PackId> =
+        findings.iter().filter_map(Finding::place).map(|(pack, _)| pack).collect();
+    let there = index.places().filter(|place| packs.contains(&place.pack));
+    let lost = there.filter(|place| !index.knows(place.kind, &place.id));
+    lost.flat_map(|place| [(place.pack, None), (place.pack, Some(place.offset))]).collect()
 }
 
 /// Adds to what was found in packs what it touches: whatever rests on the blobs there, and cannot be

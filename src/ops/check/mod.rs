@@ -12,6 +12,7 @@ mod subset;
 mod tainted;
 mod trees;
 
+pub(in crate::ops) use blobs::{BATCH, Unreadable, unreadable};
 pub use finding::{Cure, Finding, Touched, What, Where};
 #[cfg(feature = "testing")]
 pub use status::Share;
@@ -26,7 +27,7 @@ use crate::ops::head::Head;
 use crate::ops::series::Chains;
 use crate::repo::{Index, NotedDamage, Repository};
 use members::Members;
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::thread::ScopedJoinHandle;
 use std::time::Duration;
 
@@ -158,15 +159,16 @@ impl CheckReport {
     }
 
     /// Once the trees were walked: what touches no file of any snapshot is no error, unless something
-    /// else is wrong, which may hide what is touched.
-    fn settle(&mut self, monitor: &dyn Monitor) {
+    /// else is wrong, which may hide what is touched. What all is elsewhere, too, never is.
+    fn settle(&mut self, index: &Index, monitor: &dyn Monitor) {
         let pending = std::mem::take(&mut self.pending);
-        if self.is_healthy() && self.touched.is_empty() {
-            self.superseded = pending.len() as u64;
-            return;
-        }
+        let is_well = self.is_healthy() && self.touched.is_empty();
+        let lost = if is_well { HashSet::new() } else { finding::lost(&pending, index) };
         for finding in pending {
-            self.found(monitor, finding);
+            match is_well || !finding.is_of(&lost) {
+                true => self.superseded += 1,
+                false => drop(self.found(monitor, finding)),
+            }
         }
     }
 
@@ -243,7 +245,7 @@ pub fn check(
     if let Some(error) = index.failure() {
         return Err(error);
     }
-    report.settle(monitor);
+    report.settle(&index, monitor);
     finding::explain(&mut report.findings, &index);
     for tainted in &report.tainted {
         let TaintedEntry { path, taint } = &tainted.entry;

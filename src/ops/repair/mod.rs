@@ -3,10 +3,14 @@
 //! after that, never just away (chapter 11, Repairing).
 
 mod away;
+mod copy;
 mod index;
+mod packs;
+mod salvage;
 
 pub use away::Left;
 pub use index::{IndexRepair, repair_index};
+pub use packs::{DamagedPacks, LostChunk, PacksRepair, repair_packs};
 
 use crate::error::Result;
 use crate::repo::{Writer, WriterOptions};

@@ -1,6 +1,7 @@
 //! `repair`: saves what can be saved of a damaged repository.
 
 mod index;
+mod packs;
 
 use super::sources::hostname;
 use crate::backend::DryRun;
@@ -26,6 +27,11 @@ pub enum RepairVerb {
     /// Every pack that the index does not name, or not with all that is in it, gets its entries again.
     /// Segments of the index that nobody can read go into quarantine after that.
     Index(index::RepairIndexArgs),
+    /// Save what is whole in damaged packs, and fetch what is lost from a copy
+    ///
+    /// What can be read of a damaged pack moves to new packs, sealed as it is; what is lost is named, with
+    /// what can no longer be restored because of it. The damaged pack goes into quarantine after that.
+    Packs(packs::RepairPacksArgs),
 }
 
 /// How is repaired, whatever it is.
@@ -59,6 +65,7 @@ impl HowArgs {
 pub fn run(app: &App, verb: &RepairVerb) -> Result<Done> {
     match verb {
         RepairVerb::Index(args) => index::run(app, args),
+        RepairVerb::Packs(args) => packs::run(app, args),
     }
 }
 
