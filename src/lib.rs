@@ -119,8 +119,8 @@ pub use ops::prune::{
     Patience, Plan as PrunePlan, PlanLimits, PruneOptions, PruneReport, Swept, Tally, Unused, prune,
 };
 pub use ops::repair::{
-    DamagedPacks, IndexRepair, Left, LostChunk, PacksRepair, RepairOptions, repair_index,
-    repair_packs,
+    DamagedPacks, DamagedSnapshots, IndexRepair, Left, LostChunk, PacksRepair, RepairOptions,
+    RepairedSnapshot, SnapshotsRepair, repair_index, repair_packs, repair_snapshots,
 };
 pub use ops::retention::{
     Age, Bound, Miss, PRESETS, Period, Policy, Preset, Reason, Rule, Verdict,

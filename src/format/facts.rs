@@ -54,6 +54,21 @@ impl PartFacts {
 }
 
 impl Part {
+    /// An entry is no longer in it: if it was that of a database, the facts do not list it any more.
+    pub fn leave_out(&mut self, entry: &[u8]) {
+        let listed: Vec<String> = self.databases().map(str::to_owned).collect();
+        let folder = [self.path.as_slice(), b"/databases/"].concat();
+        let Some(entry) = entry.strip_prefix(folder.as_slice()) else { return };
+        let is_it = |name: &str| {
+            let suffix = entry.strip_prefix(name.as_bytes());
+            suffix.is_some_and(|suffix| matches!(suffix, b".dump" | b".sql"))
+        };
+        if listed.iter().any(|name| is_it(name)) {
+            let rest: Vec<String> = listed.into_iter().filter(|name| !is_it(name)).collect();
+            self.facts.insert(DATABASES.to_owned(), rest.join(SEPARATOR));
+        }
+    }
+
     /// The databases of a server that are in it, escaped as in the names of their entries.
     pub fn databases(&self) -> impl Iterator<Item = &str> {
         let listed = self.facts.get(DATABASES).filter(|_| self.kind == PartKind::PostgresDump);

@@ -52,6 +52,10 @@ pub struct Snapshot {
     pub previous: Option<[u8; 32]>,
     /// The newest collection that the writer had read; 0 for none.
     pub generation: u64,
+    /// The snapshot of which this is what was left after damage in the repository. Such a one is a series
+    /// of its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub original: Option<SnapshotId>,
     /// When the command began, by its own clock.
     pub started: Time,
     /// When it was done.
@@ -108,6 +112,9 @@ pub struct SeriesName {
     pub host: String,
     /// What is asked for of it.
     pub sources: BTreeSet<SourceName>,
+    /// As [`Snapshot::original`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub original: Option<SnapshotId>,
 }
 
 impl Record for SeriesName {

@@ -1,7 +1,7 @@
 //! What a snapshot is a state of: each database of a server, each source, and its series. The last
 //! state of something does not go by the way.
 
-use super::select::SAFETY_TAG;
+use super::select::Aside;
 use crate::error::{Error, Kind, Result};
 use crate::format::snapshot::{Part, PartKind, Snapshot};
 use crate::id::SeriesId;
@@ -32,11 +32,11 @@ pub(super) enum Quality {
 }
 
 impl Quality {
-    /// What can be said of a part. What was saved because it was about to be replaced takes the place
-    /// of nothing good.
+    /// What can be said of a part. What was saved because it was about to be replaced, or is what damage
+    /// left, takes the place of nothing good.
     fn of(snapshot: &Snapshot, part: &Part) -> &'static [Quality] {
-        let is_safety = snapshot.tags.contains(SAFETY_TAG);
-        match (is_safety || part.incomplete, part.tainted) {
+        let is_aside = Aside::of(snapshot).is_some();
+        match (is_aside || part.incomplete, part.tainted) {
             (true, _) => &[Quality::Any],
             (false, 1..) => &[Quality::Any, Quality::Complete],
             (false, 0) => &[Quality::Any, Quality::Complete, Quality::Sound],
@@ -61,7 +61,9 @@ impl<'s> Past<'s> {
                 databases.chain([Past::Source { host, kind: part.kind, path, quality: *quality }])
             })
         });
-        of_parts.chain([Past::Series(snapshot.series)])
+        // What is left of another is a series of its own, which need not go on.
+        let series = snapshot.original.is_none().then_some(Past::Series(snapshot.series));
+        of_parts.chain(series)
     }
 
     /// Names it: what it is, however long its words are.

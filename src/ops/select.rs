@@ -136,8 +136,26 @@ pub fn find_all<'r>(
 /// Tag of a snapshot that was taken only because something was about to be replaced.
 pub const SAFETY_TAG: &str = "before-restore";
 
+/// Why a snapshot takes the place of no other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Aside {
+    /// It was taken only because something was about to be replaced.
+    Safety,
+    /// It is what was left of another after damage.
+    Repaired,
+}
+
+impl Aside {
+    /// Why this one does not, if it does not.
+    pub fn of(snapshot: &Snapshot) -> Option<Self> {
+        let is_safety = snapshot.tags.contains(SAFETY_TAG);
+        let repaired = snapshot.original.map(|_| Aside::Repaired);
+        repaired.or(is_safety.then_some(Aside::Safety))
+    }
+}
+
 /// The snapshot that `name` means. `latest@TIME` is the newest that was made by then, by times that
-/// can be right. `latest` is none that was taken before a restore, unless there
+/// can be right. `latest` is none that was taken before a restore or is left of another, unless there
 /// are no others: whoever restores `latest` again after a mishap does not mean what the mishap
 /// left.
 ///
@@ -195,7 +213,7 @@ impl Latest {
             snapshots.retain(|key| !doubtful.contains(&key.id));
         }
         let is_ordinary = |stored: &Result<Arc<StoredSnapshot>>| {
-            stored.as_ref().map_or(true, |stored| !stored.snapshot.tags.contains(SAFETY_TAG))
+            stored.as_ref().map_or(true, |stored| Aside::of(&stored.snapshot).is_none())
         };
         let mut ordinary = snapshots.iter().filter(is_ordinary).peekable();
         match ordinary.peek() {

@@ -240,6 +240,7 @@ pub fn snapshot(id: SnapshotId, path: &str, root: Node, items: u64) -> Snapshot 
         tool: "test".into(),
         parts: vec![part],
         missing: Vec::new(),
+        original: None,
         warnings: Vec::new(),
         summary: Summary { items, ..Default::default() },
     }

@@ -1,7 +1,9 @@
 //! Repair: what can be saved is saved, and nothing is made worse.
 
+mod beside;
 mod index;
 mod packs;
+mod snapshots;
 
 use crate::common::repo::TempRepo;
 use crate::prune::Past;

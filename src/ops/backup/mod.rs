@@ -27,7 +27,7 @@ use crate::id::SnapshotId;
 use crate::limits::WARNINGS_MAX;
 use crate::monitor::{Counter, Monitor, go_on};
 use crate::ops::path::is_within;
-use crate::ops::select::SAFETY_TAG;
+use crate::ops::select::Aside;
 use crate::ops::series::Chains;
 use crate::ops::tree::Entry;
 use crate::repo::{Reader, Repository, Session, SessionOptions, WriterOptions};
@@ -282,7 +282,7 @@ fn commit(
     // What had to be stored again, although it is nothing new, needs a snapshot to live by.
     let may_skip = options.skip_if_unchanged && session.summary().chunks_new == 0;
     // What `latest` passes over stands for nothing.
-    let counts_as_last = |last: &Snapshot| !last.tags.contains(SAFETY_TAG);
+    let counts_as_last = |last: &Snapshot| Aside::of(last).is_none();
     let unchanged =
         history.last.filter(|last| may_skip && counts_as_last(last) && is_same(&captured, last));
     let Captured { parts, parents, missing, warnings, counts, .. } = captured;
@@ -292,6 +292,7 @@ fn commit(
         sequence: history.series.next_sequence(),
         previous: history.series.previous_hash(),
         generation,
+        original: None,
         started,
         finished: env.now(),
         host: options.host.clone(),

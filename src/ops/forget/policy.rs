@@ -9,7 +9,7 @@ use crate::id::SnapshotId;
 use crate::limits::CLOCK_TOLERANCE;
 use crate::ops::past::Pasts;
 use crate::ops::retention::{Candidate, Policy, Reason, Verdict, judge};
-use crate::ops::select::{Filter, SAFETY_TAG};
+use crate::ops::select::{Aside, Filter};
 use crate::ops::times::doubtful;
 use crate::repo::{Repository, Snapshots};
 use jiff::tz::TimeZone;
@@ -27,9 +27,8 @@ pub struct PolicyPlan<'r, K> {
 pub struct JudgedGroup<'r, K> {
     /// What the snapshots have in common.
     pub key: K,
-    /// Whether they were all taken because something was about to be replaced. Such ones are a group
-    /// of their own, so that they take no other's place.
-    pub safety: bool,
+    /// Why all of them take the place of no other, if they do not: such ones are a group of their own.
+    pub aside: Option<Aside>,
     /// The snapshots.
     pub snapshots: Snapshots<'r>,
     /// What becomes of each of them.
@@ -54,7 +53,7 @@ pub fn plan_by_policy<'r, K: Ord>(
     let holds = holds(repository, force)?;
     let latest = Time(repository.env().now().0.saturating_add(CLOCK_TOLERANCE));
     let doubtful = doubtful(all.keys(), latest);
-    let mut groups: BTreeMap<(K, bool), Vec<(SnapshotId, Candidate)>> = BTreeMap::new();
+    let mut groups: BTreeMap<(K, Option<Aside>), Vec<(SnapshotId, Candidate)>> = BTreeMap::new();
     for stored in all.iter() {
         let snapshot = &stored?.snapshot;
         if filter.passes(snapshot) {
@@ -66,19 +65,19 @@ pub fn plan_by_policy<'r, K: Ord>(
             };
             let reasons = policy.reasons(&snapshot.tags, holds.of(id));
             let candidate = Candidate { series: snapshot.series, time, reasons };
-            let group = (key(snapshot), snapshot.tags.contains(SAFETY_TAG));
+            let group = (key(snapshot), Aside::of(snapshot));
             groups.entry(group).or_default().push((id, candidate));
         }
     }
     let mut groups: Vec<JudgedGroup<'r, K>> = groups
         .into_iter()
-        .map(|((key, safety), members)| {
+        .map(|((key, aside), members)| {
             let (ids, candidates): (Vec<_>, Vec<_>) = members.into_iter().unzip();
             let verdicts: HashMap<_, _> =
                 ids.into_iter().zip(judge(policy, zone, &candidates)).collect();
             let mut snapshots = all.clone();
             snapshots.retain(|key| verdicts.contains_key(&key.id));
-            JudgedGroup { key, safety, snapshots, verdicts }
+            JudgedGroup { key, aside, snapshots, verdicts }
         })
         .collect();
     let goes = |groups: &[JudgedGroup<'r, K>]| -> HashSet<SnapshotId> {
@@ -113,7 +112,7 @@ fn keep_last(
     let mut last = HashMap::new();
     for stored in forget.iter() {
         let snapshot = &stored?.snapshot;
-        if !continued.contains(&snapshot.series) {
+        if snapshot.original.is_none() && !continued.contains(&snapshot.series) {
             let paths: Vec<_> =
                 snapshot.parts.iter().map(|part| String::from_utf8_lossy(&part.path)).collect();
             let (paths, host) = (paths.join(", "), &snapshot.host);

@@ -7,10 +7,13 @@ mod copy;
 mod index;
 mod packs;
 mod salvage;
+mod snapshots;
+mod tree;
 
 pub use away::Left;
 pub use index::{IndexRepair, repair_index};
 pub use packs::{DamagedPacks, LostChunk, PacksRepair, repair_packs};
+pub use snapshots::{DamagedSnapshots, RepairedSnapshot, SnapshotsRepair, repair_snapshots};
 
 use crate::error::Result;
 use crate::repo::{Writer, WriterOptions};

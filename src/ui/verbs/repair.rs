@@ -2,6 +2,7 @@
 
 mod index;
 mod packs;
+mod snapshots;
 
 use super::sources::hostname;
 use crate::backend::DryRun;
@@ -32,6 +33,12 @@ pub enum RepairVerb {
     /// What can be read of a damaged pack moves to new packs, sealed as it is; what is lost is named, with
     /// what can no longer be restored because of it. The damaged pack goes into quarantine after that.
     Packs(packs::RepairPacksArgs),
+    /// Make new snapshots of what is left of those that miss something
+    ///
+    /// Files and databases that miss chunks are left out; all else is as it was, with host, time, paths and
+    /// tags. A new snapshot names its original and counts as incomplete: rules of `forget` judge it apart,
+    /// and `latest` passes it over. The original stays, unless --forget gives it up.
+    Snapshots(snapshots::RepairSnapshotsArgs),
 }
 
 /// How is repaired, whatever it is.
@@ -66,6 +73,7 @@ pub fn run(app: &App, verb: &RepairVerb) -> Result<Done> {
     match verb {
         RepairVerb::Index(args) => index::run(app, args),
         RepairVerb::Packs(args) => packs::run(app, args),
+        RepairVerb::Snapshots(args) => snapshots::run(app, args),
     }
 }
 

@@ -123,6 +123,7 @@ fn row(snapshot: &Snapshot, held: Vec<String>, compact: bool) -> [String; 8] {
     let missing = snapshot.missing.iter();
     let missing =
         missing.map(|part| marked(source_name(&part.source()), Some("missing".to_owned())));
+    let left = snapshot.original.map(|original| format!("(what is left of {})", original.short()));
     let tags = snapshot.tags.iter().map(|tag| text::plain(tag));
     let line = if compact { "," } else { "\n" };
     [
@@ -133,7 +134,7 @@ fn row(snapshot: &Snapshot, held: Vec<String>, compact: bool) -> [String; 8] {
         first(held.into_iter()).join(line),
         text::figure(snapshot.summary.bytes),
         text::figure(snapshot.summary.written),
-        first(parts.chain(missing)).join("\n"),
+        first(parts.chain(missing).chain(left)).join("\n"),
     ]
 }
 

@@ -6,6 +6,7 @@ use crate::error::Result;
 use crate::format::snapshot::Snapshot;
 use crate::ops::forget::JudgedGroup;
 use crate::ops::retention::Verdict;
+use crate::ops::select::Aside;
 use crate::ui::out::Out;
 use crate::ui::table::Columns;
 use crate::ui::text;
@@ -15,9 +16,10 @@ use serde::Serialize;
 pub fn tables(groups: &[JudgedGroup<'_, GroupKey>], out: &mut Out) -> Result<()> {
     for group in groups {
         let title = group.key.title().unwrap_or_else(|| "all snapshots:".to_owned());
-        out.prose(&match group.safety {
-            true => format!("taken before a restore, {title}"),
-            false => title,
+        out.prose(&match group.aside {
+            Some(Aside::Safety) => format!("taken before a restore, {title}"),
+            Some(Aside::Repaired) => format!("what is left of damaged ones, {title}"),
+            None => title,
         })?;
         let mut table =
             Columns::new(&["ID", "Time", "", "Why"], &[]).keeping(1).keeping(2).wrapping(3);

@@ -52,6 +52,8 @@ pub struct SnapshotView<'s> {
     program_version: &'s str,
     series: String,
     sequence: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    original: Option<String>,
     parts: Vec<PartView<'s>>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     missing: Vec<MissingView<'s>>,
@@ -106,6 +108,7 @@ impl<'s> From<&'s Snapshot> for SnapshotView<'s> {
             program_version: &snapshot.tool,
             series: snapshot.series.to_string(),
             sequence: snapshot.sequence,
+            original: snapshot.original.map(|original| original.to_string()),
             parts: snapshot.parts.iter().map(PartView::from).collect(),
             missing: snapshot.missing.iter().map(MissingView::from).collect(),
             holds: Vec::new(),

@@ -36,9 +36,10 @@ pub fn outcomes(m: &mut Maker) {
         part
     };
     let stored = json!({"blobs": 3, "plain": 200_000, "stored": 90_000});
+    let original = format!("h'{}'", "0a".repeat(16));
     let snapshot = json!({"snapshot": {
         "id": m.id::<16>(), "series": m.id::<16>(), "sequence": 2, "previous": m.id::<32>(),
-        "generation": 4, "started": NOW, "finished": NOW + 1_000_000_000,
+        "generation": 4, "original": original, "started": NOW, "finished": NOW + 1_000_000_000,
         "host": "db1", "user": "backup", "tags": ["daily", "hourly"], "labels": {"app": "1.2"},
         "tool": "icecore 0.1.0",
         "parts": [
@@ -158,7 +159,8 @@ pub fn outcomes(m: &mut Maker) {
         "kind": "postgres-dump", "path": "h'2f706f7374677265732f6462'",
         "selection": ["database=shop", "schema=public"],
     });
-    let value = json!({"host": "db1", "sources": [folder, database]});
+    let original = format!("h'{}'", "0a".repeat(16));
+    let value = json!({"host": "db1", "sources": [folder, database], "original": original});
     let ok = m.good("08-snapshot/series", "series", "a folder and a database", value);
     m.bad("08-snapshot/series-short", "series", "bad-record", "cut", cut(&ok, 1));
 }
