@@ -175,7 +175,7 @@ impl<'r> Reader<'r> {
         }
         Err(first.unwrap_or_else(|| {
             Error::damaged("read chunk", id, "no usable index entry leads to it")
-                .hint("`icecore check` names what is lost; a copy of the repository may have it")
+                .hint("`icecore check` names what is lost, and what helps")
         }))
     }
 

@@ -3,6 +3,7 @@
 mod beside;
 mod index;
 mod packs;
+mod program;
 mod snapshots;
 
 use crate::common::repo::TempRepo;

@@ -7,12 +7,14 @@ use crate::common::repo::TempRepo;
 use crate::prune::Past;
 use icecore::backend::testing::{Fault, Faulty};
 use icecore::backend::{Backend, DryRun, Handle, Memory};
-use icecore::error::Kind;
+use icecore::error::{Error, Kind};
 use icecore::format::ObjectKind;
+use icecore::forward;
 use icecore::monitor::Silent;
 use icecore::ops::check::{CheckOptions, check};
 use icecore::ops::repair::{DamagedPacks, PacksRepair, RepairOptions, repair_index, repair_packs};
 use icecore::repo::Repository;
+use std::ops::Range;
 use std::sync::Arc;
 
 /// How a pack is damaged.
@@ -203,6 +205,40 @@ fn a_copy_brings_back_single_chunks() {
     assert!(checked(&open(&store, 4, &past)).is_healthy());
 }
 
+/// A disk that does not give all of a pack: every blob that it gives is saved, and the pack stays where it
+/// is, since nobody can copy it.
+#[test]
+fn a_disk_that_fails_in_places_gives_the_rest() {
+    let past = past(Arc::new(Memory::new()), 91);
+    let store = past.repo.backend.clone();
+    let pack = of_kind(&*store, ObjectKind::Pack)[0].clone();
+    let sector: Arc<dyn Backend> = Arc::new(BadSector(store.clone(), pack.clone()));
+    let could = readable(&open(&sector, 1, &past), &past);
+    let which = DamagedPacks { packs: vec![pack.pack_id().unwrap()], ..Default::default() };
+    let report = repair_packs(&open(&sector, 2, &past), &which, &options(), &Silent).unwrap();
+    assert_eq!(report.left.kept.len(), 1, "{report:?}");
+    assert!(report.moved.0 > 0 && store.size(&pack).is_ok(), "{report:?}");
+    assert!(readable(&open(&sector, 3, &past), &past).is_superset(&could));
+    // All that it gave is elsewhere by now.
+    store.delete(&pack).unwrap();
+    assert!(readable(&open(&store, 4, &past), &past).is_superset(&could));
+}
+
+/// Fails to read one byte of one object.
+struct BadSector(Arc<dyn Backend>, Handle);
+
+impl Backend for BadSector {
+    forward!([0] describe capabilities put_shared size list_pages delete_all);
+
+    fn get(&self, handle: &Handle, range: Option<Range<u64>>) -> icecore::error::Result<Vec<u8>> {
+        let bad = self.0.size(handle)? / 2;
+        match *handle == self.1 && range.as_ref().is_none_or(|range| range.contains(&bad)) {
+            true => Err(Error::new(Kind::Failed, "read", handle).because("input/output error")),
+            false => self.0.get(handle, range),
+        }
+    }
+}
+
 /// A repository of its own cannot serve as a copy, and nothing is begun with it.
 #[test]
 fn another_repository_is_no_copy() {
@@ -228,7 +264,7 @@ fn a_store_that_denies_deletes_is_told_of() {
     let locked = Faulty::new(store.clone(), 1).from(0, Fault::Denies);
     let locked: Arc<dyn Backend> = Arc::new(locked);
     let report = repaired(&open(&locked, 3, &past));
-    assert_eq!(report.left.retained, [pack.clone()]);
+    assert_eq!(report.left.retained, std::slice::from_ref(&pack));
     assert!(store.size(&pack).is_ok());
     assert!(readable(&open(&store, 4, &past), &past).is_superset(&could));
     assert_eq!(repaired(&open(&store, 5, &past)).left.quarantined, [pack]);

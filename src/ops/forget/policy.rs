@@ -53,7 +53,7 @@ pub fn plan_by_policy<'r, K: Ord>(
     let holds = holds(repository, force)?;
     let latest = Time(repository.env().now().0.saturating_add(CLOCK_TOLERANCE));
     let doubtful = doubtful(all.keys(), latest);
-    let mut groups: BTreeMap<(K, Option<Aside>), Vec<(SnapshotId, Candidate)>> = BTreeMap::new();
+    let mut groups: BTreeMap<_, Vec<(SnapshotId, Candidate)>> = BTreeMap::new();
     for stored in all.iter() {
         let snapshot = &stored?.snapshot;
         if filter.passes(snapshot) {

@@ -68,8 +68,11 @@ fn open_copy(app: &App, place: &str, secret: &FromSecretArgs) -> Result<Reposito
     app.open(backend.into(), &secret)
 }
 
+/// Lost chunks that are named, unless as JSON.
+const NAMED: usize = 100;
+
 fn print(app: &App, report: &PacksRepair, dry_run: bool, out: &mut Out) -> Result<()> {
-    for chunk in &report.lost {
+    for chunk in report.lost.iter().take(NAMED) {
         out.line(&format!("lost: chunk {}", chunk.id))?;
     }
     for touched in &report.touched {
