@@ -75,3 +75,42 @@ impl Part {
         listed.into_iter().flat_map(|names| names.split(SEPARATOR))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::env::Time;
+    use crate::format::directory::{Metadata, Node, NodeKind};
+    use std::collections::BTreeSet;
+
+    /// What is left out is no longer listed, and nothing else is.
+    #[test]
+    fn what_is_left_out_is_not_listed() {
+        let databases = ["shop", "shop.old", "crm"].map(str::to_owned).to_vec();
+        let facts = PartFacts::Server(ServerFacts { databases, ..ServerFacts::default() });
+        let root = Node {
+            name: b"db".to_vec(),
+            kind: NodeKind::Fifo,
+            meta: Metadata::default(),
+            stamp: None,
+            taint: None,
+        };
+        let mut part = Part {
+            kind: PartKind::PostgresDump,
+            path: b"/postgres/db".to_vec(),
+            selection: BTreeSet::new(),
+            parents: BTreeSet::new(),
+            root,
+            started: Time(0),
+            finished: Time(0),
+            facts: facts.into_texts(),
+            tainted: 0,
+            taints: Vec::new(),
+            incomplete: false,
+        };
+        for entry in ["/postgres/db/globals.sql", "/postgres/db/databases/shop.dump", "/other"] {
+            part.leave_out(entry.as_bytes());
+        }
+        assert_eq!(part.databases().collect::<Vec<_>>(), ["shop.old", "crm"]);
+    }
+}

@@ -173,8 +173,8 @@ impl Scene {
         };
         packs.retain(&holds);
         blobs.retain(|(pack, _)| holds(pack));
-        let is_damaged = |state: &State| matches!(state, State::Damaged(_) | State::Unread(_));
-        let damaged = found.iter().filter(|(_, state)| is_damaged(state));
+        // What only could not be read is never noted.
+        let damaged = found.iter().filter(|(_, state)| matches!(state, State::Damaged(_)));
         packs.extend(damaged.map(|(pack, _)| *pack));
         blobs.retain(|(pack, _)| !packs.contains(pack));
         Damage { packs, blobs }

@@ -79,20 +79,29 @@ pub fn repair_snapshots(
     for stored in chosen.iter() {
         go_on(monitor, "repair snapshots of")?;
         let original = &stored?.snapshot;
-        report.snapshots += 1;
         monitor.count(Counter::Items, 1);
+        if chosen.is_given_up(original.id) {
+            continue;
+        }
+        report.snapshots += 1;
         if reach.snapshot(original, &mut judge)?.well {
             continue;
         }
-        if done.contains(&original.id) {
-            report.before.push(original.id);
-            continue;
-        }
-        let repaired = repair(repository, original, options, &mut reach, &mut judge)?;
-        if which.forget && repaired.snapshot.is_some() && !options.dry_run {
+        let has_one = match done.contains(&original.id) {
+            true => {
+                report.before.push(original.id);
+                true
+            }
+            false => {
+                let repaired = repair(repository, original, options, &mut reach, &mut judge)?;
+                let has_one = repaired.snapshot.is_some();
+                report.repaired.push(repaired);
+                has_one
+            }
+        };
+        if which.forget && has_one && !options.dry_run {
             report.forgotten += give_up(repository, original.id, monitor)?;
         }
-        report.repaired.push(repaired);
     }
     monitor.end();
     known.failure().or(all.failure()).map_or(Ok(report), Err)

@@ -67,9 +67,9 @@ impl Visitor for Judge<'_> {
 
     fn trouble(&mut self, _: &[u8], trouble: Loss) -> Result<Holds> {
         match trouble.error.kind() {
-            // What does not answer is not lost.
-            Kind::Unavailable | Kind::Unsupported | Kind::Interrupted => Err(trouble.error),
-            _ => Ok(Holds::default()),
+            Kind::Damaged | Kind::NotFound => Ok(Holds::default()),
+            // What cannot be had at the moment is not lost.
+            _ => Err(trouble.error),
         }
     }
 
