@@ -10,7 +10,8 @@ use icecore::error::Kind;
 use icecore::format::ObjectKind;
 use icecore::monitor::Silent;
 use icecore::ops::backup::backup;
-use icecore::ops::prune::prune;
+use icecore::ops::prune::{PlanLimits, PruneOptions, Unused, prune};
+use icecore::repo::WriterOptions;
 use std::sync::{Arc, Mutex};
 
 fn copy(store: &dyn Backend) -> Arc<dyn Backend> {
@@ -65,6 +66,30 @@ fn two_prunes_at_once() {
         21,
         3,
         |store, env| drop(pruned(&open(&store, &env)).unwrap()),
+        |past| past.is_whole(),
+    );
+}
+
+/// Another prune, which has to wait for a writer, begins a collection before any call of one: this one
+/// goes on with it. Were it to begin the next, nobody could read the chain any more.
+#[test]
+fn a_prune_goes_on_with_a_collection_that_has_just_begun() {
+    before_each_call(
+        24,
+        3,
+        |store, env| {
+            let repository = open(&store, &env);
+            // What the other condemns is not what this one condemns.
+            let gone = crate::common::memory::stream("/gone", vec![7; 50_000]);
+            let gone = backup(&repository, vec![gone], &options(), &Silent).unwrap().snapshot;
+            let snapshots = repository.snapshots(drop).unwrap();
+            repository.forget(snapshots.keys().find(|key| key.id == gone.id).unwrap()).unwrap();
+            let (verb, host, tool) = ("backup".into(), "host".into(), "test".into());
+            repository.register(WriterOptions { verb, host, tool }).unwrap();
+            let limits = PlanLimits { unused: Unused::Unlimited, ..PlanLimits::default() };
+            let options = PruneOptions { limits, ..thorough() };
+            drop(prune(&repository, &options, &Silent).unwrap());
+        },
         |past| past.is_whole(),
     );
 }

@@ -193,6 +193,12 @@ impl Run<'_> {
             self.report.troubles = mark.troubles;
             return Ok(());
         }
+        if let Some(open) = waits {
+            let subject = self.repository.backend().describe();
+            return Err(Error::new(Kind::Fenced, "begin a collection in", subject)
+                .because(format!("another prune has just begun collection {open}"))
+                .hint("run `icecore prune` again"));
+        }
         let mut condemned = planned.condemned;
         let mut living: BTreeSet<IndexId> = look.index().names().iter().copied().collect();
         if !planned.repack.is_empty() {
