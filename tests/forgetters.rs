@@ -151,6 +151,30 @@ fn one_snapshot_is_given_up_by_two() {
     }
 }
 
+/// A writer that is about to be given up has ended, and its snapshot is given up at any call of that: it is
+/// no error.
+#[test]
+fn a_writer_that_has_ended_is_not_given_up() {
+    for at in 0.. {
+        let (repo, [first, _]) = of_two(Arc::new(Memory::new()), at);
+        let id: SnapshotId = first.parse().unwrap();
+        let store = repo.backend.clone();
+        let racing = Meanwhile::new(&repo.backend, at, move || {
+            let repository = open(&store);
+            let listed = repository.snapshots(drop).unwrap();
+            let key = *listed.keys().find(|key| key.id == id).unwrap();
+            repository.forget(&key).unwrap();
+        });
+        let acting: Arc<dyn Backend> = racing.clone();
+        let given_up = open(&acting).put_tombstone(id, 0);
+        if !racing.has_happened() {
+            assert!(!given_up.unwrap() && at > 4, "only {at} calls");
+            return;
+        }
+        given_up.unwrap_or_else(|error| panic!("before call {at}: {error}"));
+    }
+}
+
 /// Whoever is given up by others while it gives snapshots up, in a store that refuses deletion, has
 /// ended, and says nothing of it.
 #[test]

@@ -157,6 +157,10 @@ impl Repository {
         let tombstone = Tombstone { id, generation, at: self.env().now() };
         let handle = Handle::snapshot(id);
         let bytes = self.seal_record(&handle, &Outcome::Tombstone(tombstone))?;
-        self.put_same(&handle, &bytes)
+        match self.put_same(&handle, &bytes) {
+            // It had another one, which is gone already.
+            Err(error) if error.kind() == Kind::NotFound => Ok(false),
+            put => put,
+        }
     }
 }
