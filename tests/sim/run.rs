@@ -63,7 +63,8 @@ pub fn run(seed: u64, threads: &mut Threads) -> Ran {
     for (number, role) in script.roles.iter().enumerate() {
         let mut chance = fork();
         let host = if let Role::Writer(host) = role { *host } else { 0 };
-        let (operations, skew) = (1 + chance.below(3), skew(&mut chance));
+        let operations = 1 + chance.below(3);
+        let skew = if weather.wrong_clocks { skew(&mut chance) } else { 0 };
         let mut actor = Actor {
             number,
             role: *role,
@@ -158,13 +159,13 @@ fn finish(
     let verify = || promises.lock().unwrap().verify(quiet, world.removals(), weather.keeps_last());
     // Later than by any of the clocks, even the wrongest.
     clock.advance(3600 * 24 * 4000);
-    if !weather.exclusive {
-        // Nobody but the user may say that they are gone.
-        for writer in quiet.open_writers().map_err(in_the_end)? {
-            quiet.fence(writer).map_err(in_the_end)?;
-        }
-    }
     for round in 0..3 {
+        if !weather.exclusive {
+            // Nobody but the user may say that they are gone.
+            for writer in quiet.open_writers().map_err(in_the_end)? {
+                quiet.fence(writer).map_err(in_the_end)?;
+            }
+        }
         world.say(format!("      the last prune but {}", 2 - round));
         if weather.lag == 0 {
             prune_all(quiet, false)?;

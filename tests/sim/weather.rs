@@ -24,15 +24,19 @@ pub struct Weather {
     pub exclusive: bool,
     /// Whether nothing is ever deleted.
     pub locked: bool,
+    /// Whether some have a wrong clock.
+    pub wrong_clocks: bool,
     /// Whether snapshots are given up even if they are the last ones.
     pub forced: bool,
 }
 
 impl Weather {
-    /// Whether nobody gives up the last snapshot of a host: where listings lag, or creation is not
-    /// exclusive, two may not see each other.
+    /// Whether nobody gives up the last snapshot of a host. Where listings lag, or creation is not
+    /// exclusive, two may not see each other; nor may they where a collector takes one of them for
+    /// silent and gives it up, who then goes on all the same.
     pub fn keeps_last(&self) -> bool {
-        !self.forced && self.lag == 0 && self.exclusive
+        let in_time = self.leaps == 0 && !self.wrong_clocks;
+        !self.forced && self.lag == 0 && self.exclusive && in_time
     }
 }
 
@@ -49,6 +53,7 @@ impl Script {
         let mut one_of = |many: usize| chance.below(many) == 0;
         let (quiet, few, late, careless) = (one_of(4), one_of(3), one_of(16), one_of(16));
         let (locked, forced, retries) = (one_of(24), one_of(4), !one_of(3));
+        let wrong_clocks = one_of(2);
         let mut rate = |most: usize| if quiet { 0 } else { most / 2 + chance.below(most) };
         let weather = Weather {
             faults: if few { rate(400) } else { rate(60) },
@@ -60,6 +65,7 @@ impl Script {
             lag: if late { 5 + chance.below(40) as u64 } else { 0 },
             exclusive: late || !careless,
             locked,
+            wrong_clocks,
             forced,
         };
         let mut roles = vec![Role::Writer(0), Role::Collector, Role::Forgetter];
