@@ -58,6 +58,9 @@ struct Process {
     repository: Repository,
 }
 
+/// How often somebody begins again to read before that is too much.
+const READS: usize = 4;
+
 impl Actor {
     /// Operations one after the other, each of which leaves the promises kept.
     pub fn work(&mut self, operations: usize) {
@@ -192,12 +195,22 @@ impl Actor {
         (!kept.is_empty()).then(|| kept[self.chance.below(kept.len())])
     }
 
-    /// Who reads has the right bytes, or none because the snapshot was given up meanwhile.
+    /// Who reads has the right bytes, or none because the snapshot was given up meanwhile. What a prune
+    /// has moved since the index was read is not there any more: then it begins again.
     fn read(&mut self, process: &Process) -> Result<()> {
         let Some(id) = self.choose() else { return Ok(()) };
-        let read = self.read_all(id, process);
-        let may_be_gone = !self.promises.lock().unwrap().is_kept(id);
-        if may_be_gone { Ok(()) } else { read }
+        for _ in 0..READS {
+            match self.read_all(id, process) {
+                Err(error) if error.kind() == Kind::NotFound && self.is_kept(id) => {}
+                Err(_) if !self.is_kept(id) => return Ok(()),
+                read => return read,
+            }
+        }
+        self.read_all(id, process)
+    }
+
+    fn is_kept(&self, id: SnapshotId) -> bool {
+        self.promises.lock().unwrap().is_kept(id)
     }
 
     fn read_all(&mut self, id: SnapshotId, process: &Process) -> Result<()> {
