@@ -4,11 +4,12 @@ use crate::common::cli::{Cli, stderr};
 use crate::common::meanwhile::Meanwhile;
 use crate::common::memory::Tree;
 use crate::common::repo::{TempRepo, secret};
-use icecore::backend::testing::{Fault, Faulty};
+use icecore::backend::testing::{Fault, Faulty, Manners, Remote};
 use icecore::backend::{Backend, Local, Memory};
-use icecore::env::Env;
+use icecore::env::{Env, Time};
 use icecore::error::{Kind, Result};
 use icecore::format::ObjectKind;
+use icecore::id::SnapshotId;
 use icecore::monitor::Silent;
 use icecore::ops::forget::{ForgetPlan, ForgetReport, forget, plan};
 use icecore::ops::select::Filter;
@@ -119,6 +120,90 @@ fn a_failing_store_leaves_one() {
             assert!(!after.is_err_and(|error| error.kind() == Kind::Locked), "{what}");
         }
     }
+}
+
+/// Two give up the same snapshot: whichever call of the one the other comes before, both succeed.
+#[test]
+fn one_snapshot_is_given_up_by_two() {
+    for at in 0.. {
+        let (repo, [first, _]) = of_two(Arc::new(Memory::new()), at);
+        let open = |store, second| {
+            let (env, _) = Env::seeded(1, Time(second * Time::SECOND));
+            Repository::open(store, env, &secret()).unwrap()
+        };
+        let gone = |repository: &Repository, id: &SnapshotId| {
+            let listed = repository.snapshots(drop).unwrap();
+            let key = *listed.keys().find(|key| key.id == *id)?;
+            Some(repository.forget(&key).map(drop))
+        };
+        let id: SnapshotId = first.parse().unwrap();
+        let store = repo.backend.clone();
+        let racing = Meanwhile::new(&repo.backend, at, move || {
+            gone(&open(store, 1), &id).unwrap_or(Ok(())).unwrap();
+        });
+        let one = gone(&open(racing.clone(), 2), &id);
+        if !racing.has_happened() {
+            assert!(at > 10, "only {at} calls");
+            return;
+        }
+        one.unwrap_or(Ok(())).unwrap_or_else(|error| panic!("before call {at}: {error}"));
+        assert_eq!(left(&repo), 1, "before call {at}");
+    }
+}
+
+/// A writer that is about to be given up has ended, and its snapshot is given up at any call of that: it is
+/// no error.
+#[test]
+fn a_writer_that_has_ended_is_not_given_up() {
+    for at in 0.. {
+        let (repo, [first, _]) = of_two(Arc::new(Memory::new()), at);
+        let id: SnapshotId = first.parse().unwrap();
+        let store = repo.backend.clone();
+        let racing = Meanwhile::new(&repo.backend, at, move || {
+            let repository = open(&store);
+            let listed = repository.snapshots(drop).unwrap();
+            let key = *listed.keys().find(|key| key.id == id).unwrap();
+            repository.forget(&key).unwrap();
+        });
+        let acting: Arc<dyn Backend> = racing.clone();
+        let given_up = open(&acting).put_tombstone(id, 0);
+        if !racing.has_happened() {
+            assert!(!given_up.unwrap() && at > 4, "only {at} calls");
+            return;
+        }
+        given_up.unwrap_or_else(|error| panic!("before call {at}: {error}"));
+    }
+}
+
+/// Whoever is given up by others while it gives snapshots up, in a store that refuses deletion, has
+/// ended, and says nothing of it.
+#[test]
+fn a_forget_that_was_given_up_ends_well() {
+    let (repo, _) = of_two(Arc::new(Memory::new()), 1);
+    let locked = Faulty::new(repo.backend.clone(), 1).from(0, Fault::Denies);
+    let repository = open(&(Arc::new(locked) as Arc<dyn Backend>));
+    let forgetting = repository.begin_forgetting().unwrap();
+    repo.repository.fence(forgetting).unwrap();
+    repository.end_forgetting(forgetting).unwrap();
+    assert_eq!(left(&repo), 2);
+}
+
+/// Where listings lag, a hold that is not shown yet keeps its snapshot all the same.
+#[test]
+fn a_hold_that_is_not_listed_yet_lasts() {
+    let memory = Arc::new(Memory::new());
+    let (env, _) = Env::seeded(1, Time(0));
+    let manners = Manners { lag: 30, ..Manners::default() };
+    let (repo, [first, _]) = of_two(Arc::new(Remote::new(memory, manners, env, 1)), 1);
+    let id: SnapshotId = first.parse().unwrap();
+    let wait = || (0..30).for_each(|_| drop(repo.backend.list(ObjectKind::Gc).unwrap()));
+    wait();
+    let held = repo.repository.hold(id, "it is evidence", None).unwrap();
+    assert!(!held.given_up);
+    let plan = plan(&repo.repository, &[first], &Filter::default(), true).unwrap();
+    forget(&repo.repository, &plan, &Silent).unwrap();
+    wait();
+    assert!(repo.repository.snapshots(drop).unwrap().keys().any(|key| key.id == id));
 }
 
 /// Whoever was stopped while giving snapshots up is in the way of others alone who do so with a

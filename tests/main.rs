@@ -62,8 +62,9 @@ mod hostile;
 mod hostile_restore;
 mod ledger;
 
-// What chapter 11 promises, in every order of everybody's requests.
+// What chapter 11 promises, in every order of everybody's requests; and the real code, in many orders.
 mod protocol;
+mod sim;
 
 // The program as people use it.
 mod cli;

@@ -35,6 +35,7 @@ impl Fetch {
 
 /// Fetches from one store. The threads are started when the first bytes are asked for. They do
 /// nothing but read, so whoever waits for them, a thread of rayon too, waits for the store alone.
+/// Where there are none, whoever asks reads.
 pub(crate) struct Fetcher {
     backend: Arc<dyn Backend>,
     threads: OnceLock<Threads>,
@@ -102,7 +103,9 @@ impl<I: Iterator<Item = Fetch>> Fetched<'_, I> {
             let (answer, receiver) = sync_channel(1);
             self.waiting.push_back((receiver, length));
             let job = Job { wanted, answer, listens: Arc::downgrade(&self.listens) };
-            self.fetcher.threads().take(job);
+            if let Some(job) = self.fetcher.threads().take(job) {
+                job.run(&*self.fetcher.backend);
+            }
         }
     }
 }
@@ -121,7 +124,7 @@ impl<I: Iterator<Item = Fetch>> Iterator for Fetched<'_, I> {
 
 fn ended() -> Error {
     Error::new(Kind::Failed, "read from", "the store")
-        .because("there is no thread to do it: none could be started, or it ended early")
+        .because("the thread that was to do it ended early")
 }
 
 /// One request, and who waits for it.
@@ -131,7 +134,7 @@ struct Job {
     listens: Weak<()>,
 }
 
-/// Those that read. Without any, nobody answers.
+/// Those that read.
 struct Threads {
     queue: Option<Sender<Job>>,
     running: Vec<JoinHandle<()>>,
@@ -151,14 +154,15 @@ impl Threads {
             };
             Builder::new().name("fetch".to_owned()).spawn(work).ok()
         };
-        let connections = backend.capabilities().connections.max(1);
+        let connections = backend.capabilities().connections;
         Threads { queue: Some(queue), running: (0..connections).map_while(start).collect() }
     }
 
-    fn take(&self, job: Job) {
-        if let Some(queue) = self.queue.as_ref().filter(|_| !self.running.is_empty()) {
-            // Should it come back, it is dropped, and whoever waits for it is told.
-            drop(queue.send(job));
+    /// Takes a job, or gives it back where nobody is there to do it.
+    fn take(&self, job: Job) -> Option<Job> {
+        match &self.queue {
+            Some(queue) if !self.running.is_empty() => queue.send(job).err().map(|back| back.0),
+            _ => Some(job),
         }
     }
 }
@@ -226,6 +230,15 @@ mod tests {
             }
         });
         assert_eq!(remote.most_in_flight(), 3);
+    }
+
+    /// A store that wants no request beside another is asked by whoever needs the answer, in turn.
+    #[test]
+    fn without_threads_whoever_asks_reads() {
+        let (remote, fetcher) = fetcher(0);
+        let fetched = fetcher.fetch((0..100).map(part));
+        assert_eq!(fetched.filter(Result::is_ok).count(), 100);
+        assert_eq!((remote.most_in_flight(), fetcher.threads().running.len()), (1, 0));
     }
 
     /// No more bytes are asked for ahead than may wait, but always one request; and who goes away

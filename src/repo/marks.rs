@@ -36,12 +36,14 @@ impl Repository {
     }
 
     /// Removes the objects of snapshots that have a mark, but not of those that are held: after the
-    /// marks, since whoever holds a snapshot looks for its mark after that.
+    /// marks, since whoever holds a snapshot looks for its mark after that. Where listings lag, a hold
+    /// may be there that none shows yet, and no room is given back anyway: there all of them stay.
     pub fn remove_forgotten(&self, ids: &[SnapshotId]) -> Result<Removed> {
         let holds = self.holds()?;
         let mut removed = Removed::default();
         for id in ids {
             match holds.may_hold(*id) {
+                false if !self.config().listing_after_write => {}
                 false if self.backend().delete(&Handle::snapshot(*id)).is_ok() => {}
                 false => removed.retained += 1,
                 true => removed.held += 1,
@@ -66,7 +68,8 @@ impl Repository {
         let handle = Handle::forgotten(id);
         if self.find_record::<Forgotten>(&handle)?.is_none() {
             let mark = Forgotten { id, position, first: None, at: self.env().now() };
-            self.put_record(&handle, &mark)?;
+            // If another was quicker, its mark gives it up.
+            self.put_same(&handle, &self.seal_record(&handle, &mark)?)?;
         }
         Ok(())
     }

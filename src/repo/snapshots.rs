@@ -65,12 +65,23 @@ impl Repository {
         for (Listed { handle, size }, (_, record)) in listed.iter().zip(records) {
             let Some(id) = handle.snapshot_id() else { continue };
             match record.and_then(|record| proved(id, handle, record)) {
-                Err(error) if error.kind() == Kind::NotFound && self.is_forgotten(id)? => {}
+                Err(error) if error.kind() == Kind::NotFound && self.has_gone(handle)? => {}
                 Err(error) if error.kind() == Kind::Unavailable => return Err(error),
                 outcome => visit(id, outcome.map(|(outcome, hash)| (outcome, hash, *size)))?,
             }
         }
         Ok(())
+    }
+
+    /// Whether an outcome that was listed is listed no more: it was given up meanwhile, or a collector
+    /// has cleared it away. Whoever had listed them a moment later would not know of it.
+    fn has_gone(&self, handle: &Handle) -> Result<bool> {
+        let mut gone = true;
+        self.backend().list_pages(ObjectKind::Snapshot, handle.name(), &mut |page| {
+            gone &= page.iter().all(|object| object.handle != *handle);
+            Ok(())
+        })?;
+        Ok(gone)
     }
 
     fn forgotten_ids(&self) -> Result<HashSet<SnapshotId>> {

@@ -73,14 +73,16 @@ impl Repository {
     }
 
     /// Ends a writer on whose registration nothing rests: it is deleted, and where the store keeps
-    /// it, it gets an outcome.
+    /// it, it gets an outcome, unless a collector gave it one meanwhile.
     pub(super) fn withdraw(&self, id: SnapshotId, verb: &str) -> Result<()> {
         if self.backend().delete(&Handle::writer(id)).is_ok() {
             return Ok(());
         }
         let (generation, at) = (self.generations()?.newest(), self.env().now());
         let ended = Maintenance { id, generation, verb: verb.to_owned(), at };
-        self.put_record(&Handle::snapshot(id), &Outcome::Maintenance(ended)).map(drop)
+        let handle = Handle::snapshot(id);
+        let bytes = self.seal_record(&handle, &Outcome::Maintenance(ended))?;
+        self.put_same(&handle, &bytes).map(drop)
     }
 
     fn refuse_beside(&self, myself: Option<SnapshotId>) -> Result<()> {
@@ -155,6 +157,10 @@ impl Repository {
         let tombstone = Tombstone { id, generation, at: self.env().now() };
         let handle = Handle::snapshot(id);
         let bytes = self.seal_record(&handle, &Outcome::Tombstone(tombstone))?;
-        self.put_same(&handle, &bytes)
+        match self.put_same(&handle, &bytes) {
+            // It had another one, which is gone already.
+            Err(error) if error.kind() == Kind::NotFound => Ok(false),
+            put => put,
+        }
     }
 }

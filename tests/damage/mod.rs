@@ -1,6 +1,7 @@
 //! What is damaged, how, and what comes next: each cell with its outcome.
 
 mod beside;
+mod collected;
 mod findings;
 mod fixture;
 mod known;

@@ -1,13 +1,15 @@
 //! A prune that stops anywhere, at a call that fails or at its last one, is taken up by the next.
 
 use super::{Past, open, pruned, thorough};
-use icecore::backend::testing::{Fault, Faulty};
-use icecore::backend::{Backend, Handle, Memory};
+use crate::common::repo::secret;
+use icecore::backend::testing::{CrashDisk, Fault, Faulty};
+use icecore::backend::{Backend, Handle, Local, Memory};
 use icecore::env::Env;
 use icecore::format::ObjectKind;
 use icecore::forward;
 use icecore::monitor::Silent;
 use icecore::ops::prune::prune;
+use icecore::repo::Repository;
 use std::sync::Arc;
 
 /// A copy of everything that is stored.
@@ -53,9 +55,7 @@ fn a_prune_that_stops_anywhere_is_finished_by_the_next() {
         };
         let faulty: Arc<dyn Backend> = Arc::new(faulty);
         let (env, clock) = Env::seeded(1_000 + number, past.repo.env.now());
-        if let Ok(repository) =
-            icecore::repo::Repository::open(faulty, env.clone(), &crate::common::repo::secret())
-        {
+        if let Ok(repository) = Repository::open(faulty, env.clone(), &secret()) {
             drop(prune(&repository, &thorough(), &Silent));
         }
         past.repo.backend = store.clone();
@@ -71,6 +71,43 @@ fn a_prune_that_stops_anywhere_is_finished_by_the_next() {
         assert!(left <= won + won / 8, "at call {number}: {left} bytes stay, {won} are enough");
         let checked = past.repo.check();
         assert!(checked.is_healthy(), "at call {number}: {:?}", checked.findings);
+    }
+    past.repo.backend = begun;
+}
+
+/// Power is lost at any call of the disk beneath a prune, with several outcomes of what was not synced:
+/// nothing is lost, and the next prune finishes.
+#[test]
+fn a_power_loss_in_a_prune_loses_nothing() {
+    let mut past = Past::over(Arc::new(Memory::new()), 15, 4);
+    (0..2).for_each(|_| past.forget(1));
+    let begun = past.repo.backend.clone();
+    let disk = CrashDisk::new();
+    crate::faults::interrupted::copy(&*begun, &Local::over(disk.clone()).unwrap());
+    for calls in (0..).step_by(7) {
+        // Everything that was not synced is kept: a copy of the disk.
+        let running = disk.crash(4).unwrap();
+        running.power_off_after(calls);
+        let (env, clock) = Env::seeded(2_000 + calls, past.repo.env.now());
+        let local = Local::over(running.clone());
+        let opened =
+            local.and_then(|local| Repository::open(Arc::new(local), env.clone(), &secret()));
+        let done = opened.and_then(|repository| pruned(&repository));
+        clock.advance(25 * 3600);
+        // Names and content, each lost, kept, or by chance.
+        for seed in [calls % 9, 9 + (calls + 4) % 9] {
+            past.repo.backend = Arc::new(Local::over(running.crash(seed).unwrap()).unwrap());
+            past.is_whole();
+            let report = pruned(&open(&past.repo.backend, &env)).unwrap();
+            assert!(report.waits.is_none(), "power lost after call {calls}: {report:?}");
+            past.is_whole();
+            let checked = past.repo.check();
+            assert!(checked.is_healthy(), "after call {calls}: {:?}", checked.findings);
+        }
+        if done.is_ok() {
+            assert!(calls > 200, "only {calls} calls");
+            break;
+        }
     }
     past.repo.backend = begun;
 }

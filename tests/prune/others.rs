@@ -4,13 +4,15 @@ use super::{Past, open, pruned, thorough};
 use crate::common::meanwhile::Meanwhile;
 use crate::common::repo::{TempRepo, options};
 use icecore::backend::testing::{Manners, Remote};
-use icecore::backend::{Backend, Memory};
+use icecore::backend::{Backend, Handle, Memory};
 use icecore::env::{Env, Time};
 use icecore::error::Kind;
 use icecore::format::ObjectKind;
+use icecore::id::PackId;
 use icecore::monitor::Silent;
 use icecore::ops::backup::backup;
-use icecore::ops::prune::prune;
+use icecore::ops::prune::{PlanLimits, PruneOptions, Unused, prune};
+use icecore::repo::WriterOptions;
 use std::sync::{Arc, Mutex};
 
 fn copy(store: &dyn Backend) -> Arc<dyn Backend> {
@@ -69,6 +71,30 @@ fn two_prunes_at_once() {
     );
 }
 
+/// Another prune, which has to wait for a writer, begins a collection before any call of one: this one
+/// goes on with it. Were it to begin the next, nobody could read the chain any more.
+#[test]
+fn a_prune_goes_on_with_a_collection_that_has_just_begun() {
+    before_each_call(
+        24,
+        3,
+        |store, env| {
+            let repository = open(&store, &env);
+            // What the other condemns is not what this one condemns.
+            let gone = crate::common::memory::stream("/gone", vec![7; 50_000]);
+            let gone = backup(&repository, vec![gone], &options(), &Silent).unwrap().snapshot;
+            let snapshots = repository.snapshots(drop).unwrap();
+            repository.forget(snapshots.keys().find(|key| key.id == gone.id).unwrap()).unwrap();
+            let (verb, host, tool) = ("backup".into(), "host".into(), "test".into());
+            repository.register(WriterOptions { verb, host, tool }).unwrap();
+            let limits = PlanLimits { unused: Unused::Unlimited, ..PlanLimits::default() };
+            let options = PruneOptions { limits, ..thorough() };
+            drop(prune(&repository, &options, &Silent).unwrap());
+        },
+        |past| past.is_whole(),
+    );
+}
+
 /// A whole backup, of what is stored and of what is new, comes before any call of a prune: its
 /// snapshot is whole then and after the next prune.
 #[test]
@@ -102,6 +128,30 @@ fn a_backup_beside_a_prune() {
             }
         },
     );
+}
+
+/// A prune comes before any call of whoever lists the snapshots, and clears away outcomes: that they are
+/// not there any more is no trouble.
+#[test]
+fn outcomes_that_are_cleared_away_are_no_trouble() {
+    let mut past = Past::over(Arc::new(Memory::new()), 25, 3);
+    past.forget(0);
+    crate::common::forge::session(&past.repo).abandon().unwrap();
+    for at in 0.. {
+        let store = copy(&*past.repo.backend);
+        let (other, env) = (store.clone(), Env::seeded(8_000 + at, past.repo.env.now()).0);
+        let racing = Meanwhile::new(&store, at, move || {
+            let swept = pruned(&open(&other, &env)).unwrap().swept;
+            assert!(swept.records.count > 0, "{swept:?}");
+        });
+        let acting: Arc<dyn Backend> = racing.clone();
+        let repository = open(&acting, &past.repo.env);
+        drop(repository.snapshots(|error| panic!("before call {at}: {error}")).unwrap());
+        if !racing.has_happened() {
+            assert!(at > 5, "only {at} calls");
+            return;
+        }
+    }
 }
 
 /// Threads of prunes and backups over one store: every snapshot is whole in the end.
@@ -175,7 +225,7 @@ fn one_of_two_copies_goes() {
 }
 
 /// Where listings lag nothing is collected; where creation is not exclusive only by whoever says to
-/// be alone, and not while another is at work.
+/// be alone, and not while another is at work; that one's own registration is in nobody's way.
 #[test]
 fn some_stores_allow_no_prune() {
     let late = Manners { lag: 3, ..Manners::default() };
@@ -200,7 +250,11 @@ fn some_stores_allow_no_prune() {
             let error = prune(&repository, &alone, &Silent).unwrap_err();
             assert_eq!(error.kind(), Kind::Locked, "{error}");
             working.abandon().unwrap();
+            // What a writer left that was stopped.
+            let orphan = Handle::pack(PackId([1; 32]));
+            repo.backend.put_new(&orphan, &[1; 1000]).unwrap();
             prune(&repository, &alone, &Silent).unwrap();
+            assert!(repo.backend.size(&orphan).is_err());
             assert!(repository.open_writers().unwrap().is_empty());
         }
     }

@@ -180,7 +180,9 @@ impl Run<'_> {
         record_damage(self.repository, look.index(), self.monitor);
         self.others_swept = !look.index().dead().is_empty() || mark.has_swept();
         mark.refuse_lost(self.repository)?;
-        let orphans: Vec<(PackId, u64)> = match self.repository.open_writers()?.is_empty() {
+        let mut writers = self.repository.open_writers()?;
+        writers.retain(|writer| Some(*writer) != self.alone.as_ref().map(Writer::id));
+        let orphans: Vec<(PackId, u64)> = match writers.is_empty() {
             true => mark.new_orphans(),
             false => Vec::new(),
         };
@@ -192,6 +194,12 @@ impl Run<'_> {
             self.report.waits = waits.map(|open| (open, writers));
             self.report.troubles = mark.troubles;
             return Ok(());
+        }
+        if let Some(open) = waits {
+            let subject = self.repository.backend().describe();
+            return Err(Error::new(Kind::Fenced, "begin a collection in", subject)
+                .because(format!("another prune has just begun collection {open}"))
+                .hint("run `icecore prune` again"));
         }
         let mut condemned = planned.condemned;
         let mut living: BTreeSet<IndexId> = look.index().names().iter().copied().collect();
