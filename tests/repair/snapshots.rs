@@ -177,11 +177,13 @@ fn one_that_stops_anywhere_is_run_again() {
     repair_packs(&open(&begun, 1, &past), &DamagedPacks::default(), &options(), &Silent).unwrap();
     let could = readable(&open(&begun, 2, &past), &past);
     for number in 0.. {
-        let fault = if number % 2 == 0 { Fault::Fails } else { Fault::DoneButFails };
+        let fault = [Fault::Fails, Fault::DoneButFails, Fault::FlipsBit, Fault::Truncates]
+            [usize::try_from(number % 4).unwrap()];
         let store: Arc<dyn Backend> = copy(&*begun);
         let faulty = Faulty::new(store.clone(), number);
         let faulty = Arc::new(match number % 3 {
             0 => faulty.once(number, fault),
+            _ if matches!(fault, Fault::FlipsBit | Fault::Truncates) => faulty.once(number, fault),
             _ => faulty.from(number, fault),
         });
         let calls = faulty.clone();

@@ -91,8 +91,18 @@ impl Salvage<'_> {
         let (store, handle) = (self.repository.backend(), Handle::pack(pack));
         let error = match store.get(&handle, None) {
             Ok(bytes) => {
-                let state = State::Damaged(*blake3::hash(&bytes).as_bytes());
-                return Ok((bytes, state));
+                let hash = blake3::hash(&bytes);
+                // What is wrong is read once more, and counts only if it is wrong in the same way.
+                let again = if hash == pack.0 { None } else { Some(store.get(&handle, None)?) };
+                return Ok(match again {
+                    Some(again) if blake3::hash(&again) == pack.0 => {
+                        (again, State::Damaged(pack.0))
+                    }
+                    Some(again) if again != bytes => {
+                        (bytes, State::Unread("it reads differently each time".to_owned()))
+                    }
+                    _ => (bytes, State::Damaged(*hash.as_bytes())),
+                });
             }
             Err(error) => error,
         };

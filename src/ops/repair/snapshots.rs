@@ -9,6 +9,7 @@ use crate::format::note::Damage;
 use crate::format::snapshot::{Missing, Part, SeriesName, Snapshot, Summary};
 use crate::id::{PackId, SnapshotId};
 use crate::monitor::{Counter, Monitor, go_on};
+use crate::ops::damage::record_damage;
 use crate::ops::forget::{forget, plan};
 use crate::ops::reach::Reach;
 use crate::ops::select::{Filter, find_all};
@@ -49,7 +50,7 @@ pub struct SnapshotsRepair {
     pub before: Vec<SnapshotId>,
     /// Originals that were given up.
     pub forgotten: u64,
-    /// What cannot be read at all: snapshots, and segments of the index.
+    /// Snapshots that cannot be read at all.
     pub troubles: Vec<Error>,
 }
 
@@ -57,7 +58,7 @@ pub struct SnapshotsRepair {
 /// entry, as far as that is known without reading all data.
 ///
 /// # Errors
-/// `NotFound` for names that mean none, `Unavailable` where something does not answer.
+/// `NotFound` for names that mean none, `Refused` while a segment of the index cannot be read, `Unavailable` where something does not answer.
 pub fn repair_snapshots(
     repository: &Repository,
     which: &DamagedSnapshots,
@@ -67,8 +68,17 @@ pub fn repair_snapshots(
     let mut report = SnapshotsRepair::default();
     let mut troubles = Vec::new();
     let chosen = find_all(repository, &which.names, &which.filter, |error| troubles.push(error))?;
-    let (known, mut all) = (known(repository)?, repository.load_index()?);
-    troubles.extend(all.take_troubles().into_iter().map(|(_, error)| error));
+    let (mut known, mut all) = (known(repository)?, repository.load_index()?);
+    if let Some((_, error)) = known.take_troubles().into_iter().chain(all.take_troubles()).next() {
+        return Err(Error::new(
+            Kind::Refused,
+            "repair snapshots in",
+            repository.backend().describe(),
+        )
+        .because("what a part of the index names may not be lost")
+        .caused_by(error)
+        .hint("run `icecore repair index` first"));
+    }
     troubles.iter().for_each(|error| monitor.trouble(error));
     report.troubles = troubles;
     let done: HashSet<SnapshotId> = originals(repository)?;
@@ -104,6 +114,7 @@ pub fn repair_snapshots(
         }
     }
     monitor.end();
+    record_damage(repository, &known, monitor);
     known.failure().or(all.failure()).map_or(Ok(report), Err)
 }
 

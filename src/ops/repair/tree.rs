@@ -9,7 +9,7 @@ use crate::id::ChunkId;
 use crate::limits::DIRECTORY_DEPTH_MAX;
 use crate::monitor::{Monitor, go_on};
 use crate::ops::path::push;
-use crate::ops::reach::{Loss, Reach, Visitor};
+use crate::ops::reach::{Loss, Lost, Reach, Visitor};
 use crate::repo::{Index, Reader, Session};
 use crate::stream::{DirectoryPart, DirectoryWriter, OpenPart};
 use std::collections::HashMap;
@@ -66,6 +66,11 @@ impl Visitor for Judge<'_> {
     }
 
     fn trouble(&mut self, _: &[u8], trouble: Loss) -> Result<Holds> {
+        let is_met = |id: &ChunkId| self.known.met_damage().iter().any(|place| place.id == *id);
+        let reads_now = |id: &ChunkId| self.all.read(BlobKind::Meta, id).is_ok();
+        if let Some(id) = trouble.chunk.filter(|id| is_met(id) && reads_now(id)) {
+            return Err(Error::unavailable("read chunk", id, "it reads differently each time"));
+        }
         match trouble.error.kind() {
             Kind::Damaged | Kind::NotFound => Ok(Holds::default()),
             // What cannot be had at the moment is not lost.
@@ -200,10 +205,11 @@ impl<'m, 's, 'r> Mender<'m, 's, 'r> {
                 folder.rest.pop();
                 continue;
             };
+            let id = *part.id();
             match part.open(self.reach.reader()) {
                 Ok(open) => folder.rest.push(open),
                 Err(error) => {
-                    self.judge.trouble(path, lost_entries(error))?;
+                    self.judge.trouble(path, lost_entries(id, error))?;
                     self.left_out.push(path.to_vec());
                 }
             }
@@ -229,6 +235,6 @@ fn folder_of(entries: TreeRef) -> NodeKind {
     NodeKind::Directory { entries: Some(entries) }
 }
 
-fn lost_entries(error: Error) -> Loss {
-    Loss { lost: crate::ops::reach::Lost::Entries, chunk: None, error }
+fn lost_entries(id: ChunkId, error: Error) -> Loss {
+    Loss { lost: Lost::Entries, chunk: Some(id), error }
 }
