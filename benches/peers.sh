@@ -20,7 +20,7 @@ install_libraries() {
   as_root apt-get update -q
   as_root env DEBIAN_FRONTEND=noninteractive apt-get install -yq --no-install-recommends \
     gcc g++ libc6-dev pkg-config zstd libsodium-dev libssl-dev liblz4-dev libacl1-dev libxxhash-dev \
-    libzstd-dev python3-dev python3-venv postgresql
+    libzstd-dev python3-dev python3-venv postgresql libfaketime strace
 }
 
 # Debian's stable restic is years old. The newest package is one static program, so it is taken

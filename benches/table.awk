@@ -22,12 +22,13 @@ function value_of(key,   count, list, i) {
 BEGIN { columns = split(tools, tool, " ") }
 {
   key = $1 FS $2 FS $3
-  values[key] = values[key] " " ($3 == "growth" ? $4 / 1e6 : $3 == "peak" ? $4 / 1024 : $4)
+  values[key] = values[key] " " ($5 == "B" ? $4 / 1e6 : $3 == "peak" ? $4 / 1024 : $4)
   row = $2 FS $3
   if (!(row in seen)) { seen[row] = 1; order[++rows] = row }
 }
 END {
   unit["wall"] = "s"; unit["processor"] = "s"; unit["growth"] = "MB (mean)"; unit["peak"] = "MiB"
+  unit["size"] = unit["written"] = "MB"; unit["reads"] = "objects"
   line = "| what | unit |"; rule = "|---|---|"
   for (i = 1; i <= columns; i++) { line = line " " tool[i] " |"; rule = rule "---|" }
   print line; print rule
@@ -40,7 +41,7 @@ END {
       key = tool[i] FS order[r]
       if (!(key in values)) { line = line " - |"; continue }
       v = value_of(key)
-      cell = sprintf(part[2] == "peak" ? "%.0f" : v < 10 ? "%.2f" : "%.1f", v)
+      cell = sprintf(part[2] ~ /peak|reads/ ? "%.0f" : v < 10 ? "%.2f" : "%.1f", v)
       if (base > 0 && tool[i] != "icecore") cell = cell sprintf(" (%.2fx)", v / base)
       line = line " " cell " |"
     }

@@ -1,7 +1,11 @@
-# How each tool is called. Sourced by compare.sh, which sets `work`.
+# How each tool is called. Sourced by compare.sh and thinning.sh, which set `work`.
 #
 # use_repository TOOL NAME points the environment at one repository; command_TOOL VERB ... sets the
-# array `command`; the verbs: init | backup FOLDER LABEL | restore TARGET LABEL STEPS_BACK | check
+# array `command`; the verbs: init | backup FOLDER LABEL | restore TARGET LABEL STEPS_BACK | check; icecore
+# and restic also: dated HOURS_AGO FOLDER LABEL (a backup) | list | forget | prune
+
+# What a long history is thinned out to.
+policy=(--keep-hourly 24 --keep-daily 7 --keep-weekly 4 --keep-monthly 12)
 
 command_icecore() {
   case $1 in
@@ -9,6 +13,13 @@ command_icecore() {
   backup) command=(icecore backup --tag "$3" "$2") ;;
   restore) command=(icecore restore "latest~$4" --target "$2") ;;
   check) command=(icecore check --read-data) ;;
+  dated)
+    command=(env "LD_PRELOAD=$(echo /usr/lib/*/faketime/libfaketime.so.1)" "FAKETIME=-$2h"
+      NO_FAKE_STAT=1 FAKETIME_DONT_FAKE_MONOTONIC=1 icecore backup --tag "$4" "$3")
+    ;;
+  list) command=(icecore snapshots) ;;
+  forget) command=(icecore forget "${policy[@]}") ;;
+  prune) command=(icecore prune) ;;
   esac
 }
 
@@ -18,6 +29,12 @@ command_restic() {
   backup) command=(restic backup --quiet --tag "$3" "$2") ;;
   restore) command=(restic restore --quiet latest --tag "$3" --target "$2") ;;
   check) command=(restic check --quiet --read-data) ;;
+  dated)
+    command=(restic backup --quiet --time "$(date -d "-$2 hours" '+%F %T')" --tag "$4" "$3")
+    ;;
+  list) command=(restic snapshots) ;;
+  forget) command=(restic forget "${policy[@]}") ;;
+  prune) command=(restic prune) ;;
   esac
 }
 
@@ -54,6 +71,7 @@ use_repository() { # TOOL NAME
   repository=$work/repositories/$2-$1
   local cache=$work/cache/$2-$1
   export ICECORE_REPOSITORY=$repository ICECORE_PASSWORD=compare ICECORE_CACHE_DIR=$cache
+  export ICECORE_STATE_DIR=$repository.state
   export RESTIC_REPOSITORY=$repository RESTIC_PASSWORD=compare RESTIC_CACHE_DIR=$cache
   export RUSTIC_REPOSITORY=$repository RUSTIC_PASSWORD=compare RUSTIC_CACHE_DIR=$cache
   export BORG_REPO=$repository BORG_PASSPHRASE=compare BORG_BASE_DIR=$cache

@@ -78,23 +78,26 @@ pub fn start(db: &Path, scale: f64) -> Outcome<()> {
     close(connection)
 }
 
-/// One hour: 2,000 assets updated, half of them hot, 2,000 audit rows, 20 blobs, 100 deletes.
-pub fn hour(db: &Path, hour: u64) -> Outcome<()> {
+/// One hour: 2,000 assets updated, half of them hot, 2,000 audit rows, 20 blobs, 100 deletes; of a
+/// smaller scale as much less.
+pub fn hour(db: &Path, hour: u64, scale: f64) -> Outcome<()> {
+    let until = |hour: u64, count: f64| (count * scale * hour as f64) as u64;
+    let sized = |count: f64| until(hour, count) - until(hour.saturating_sub(1), count);
     let mut maker = Maker::new(hour);
     let mut connection = open(db)?;
     let work = connection.transaction()?;
     let (users, assets) = (next_id(&work, "users")?, next_id(&work, "assets")?);
     let (audits, blobs) = (next_id(&work, "audit")?, next_id(&work, "blobs")?);
     let now = START + 1_200_000.0 + 3_600.0 * hour as f64;
-    for i in 0..2_000 {
+    for i in 0..sized(2_000.0) {
         let asset = maker.asset(assets, i % 2 == 1);
         update_asset(&work, &mut maker, asset, now + i as f64)?;
         insert_audit(&work, &mut maker, audits + i, now + i as f64, users, "update")?;
     }
-    for i in 0..20 {
+    for i in 0..sized(20.0) {
         insert_blob(&work, &mut maker, blobs + i)?;
     }
-    for _ in 0..100 {
+    for _ in 0..sized(100.0) {
         let asset = maker.asset(assets, false);
         work.execute("delete from assets where id=?", [asset as i64])?;
     }
@@ -122,7 +125,7 @@ pub fn series(out: &Path, hours: u64, scale: f64, vacuum_last: bool) -> Outcome<
     start(&live, scale)?;
     keep(0)?;
     for number in 1..=hours {
-        hour(&live, number)?;
+        hour(&live, number, 1.0)?;
         if vacuum_last && number == hours {
             vacuum(&live)?;
         }

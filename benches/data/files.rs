@@ -3,6 +3,7 @@
 use std::error::Error;
 use std::fs::{self, File};
 use std::io::{BufWriter, Write};
+use std::os::unix::fs::FileExt;
 use std::path::Path;
 
 use crate::random::{Random, Words};
@@ -52,6 +53,23 @@ pub fn large(out: &Path, mib: u64) -> Outcome<()> {
             left -= piece.len() as u64;
         }
         sink.flush()?;
+    }
+    Ok(())
+}
+
+/// One hour of a file that is changed in place: at first 8 MiB of random bytes, then eight places of
+/// 4 KiB in it are written again.
+pub fn hour(file: &Path, hour: u64) -> Outcome<()> {
+    const LENGTH: u64 = 8 * MIB;
+    const PLACE: u64 = 4096;
+    let mut random = Random::new(17, hour);
+    if hour == 0 {
+        return Ok(fs::write(file, random.bytes(LENGTH as usize))?);
+    }
+    let file = File::options().write(true).open(file)?;
+    for _ in 0..8 {
+        let place = random.below(LENGTH / PLACE);
+        file.write_all_at(&random.bytes(PLACE as usize), place * PLACE)?;
     }
     Ok(())
 }

@@ -23,6 +23,18 @@ impl Record for Note {
     const KIND: &'static str = "note";
 }
 
+impl Note {
+    /// The snapshot that it is about, if it is about one.
+    pub fn snapshot(&self) -> Option<SnapshotId> {
+        match &self.about {
+            About::Snapshot(Remark { snapshot, .. })
+            | About::Tags(TagChange { snapshot, .. })
+            | About::Hold(Hold { snapshot, .. }) => Some(*snapshot),
+            About::Damage(_) | About::Verified(_) | About::Withdrawal(_) => None,
+        }
+    }
+}
+
 /// What a note says.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase", deny_unknown_fields)]

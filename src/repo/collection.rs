@@ -14,7 +14,7 @@ use crate::limits::INDEX_ENTRIES_MAX;
 use std::collections::{BTreeSet, HashMap};
 
 impl Repository {
-    /// G2: begins collection `n`, after the verdict of the one before; false if somebody else has.
+    /// G2: begins collection `n`, after the verdict of the one before (C9); false if somebody else has.
     /// Writers go on counting on these segments, which are alive.
     pub fn condemn(
         &self,
@@ -67,7 +67,8 @@ impl Repository {
     }
 
     /// G6: takes entries of segments that are to go, or of packs that none names, and publishes them
-    /// anew. What is published states to have read `generation`.
+    /// anew. What is published states to have read `generation`; of a collection that of the verdict
+    /// before (C10).
     pub fn replace_segments(&self, generation: u64) -> Replacement<'_> {
         Replacement {
             repository: self,

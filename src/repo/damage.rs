@@ -18,6 +18,15 @@ pub struct NotedDamage {
 }
 
 impl NotedDamage {
+    /// Refuses what a newer program noted: it may be a reason to delete nothing (chapter 11, I13).
+    pub fn refuse_newer(mut self) -> Result<Self> {
+        let mut kinds = self.troubles.iter().map(|(_, error)| error.kind());
+        match kinds.position(|kind| kind == Kind::Unsupported) {
+            Some(newer) => Err(self.troubles.swap_remove(newer).1),
+            None => Ok(self),
+        }
+    }
+
     /// All of it.
     pub fn all(&self) -> Damage {
         let mut all = Damage::default();

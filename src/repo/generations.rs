@@ -21,7 +21,8 @@ pub struct Generations {
 }
 
 impl Repository {
-    /// Reads the whole chain: what an old collection swept counts no more, whichever is newest.
+    /// Reads the whole chain (chapter 11, C2): what an old collection swept counts no more, whichever is
+    /// newest.
     ///
     /// # Errors
     /// `Damaged` if any of it is missing or cannot be read: without it nobody knows what counts.
@@ -99,7 +100,7 @@ impl Generations {
         self.verdict.as_ref().map_or(0, |verdict| verdict.generation)
     }
 
-    /// The packs that may be deleted, as verdicts say: of their own collections alone.
+    /// The packs that may be deleted, as verdicts say: of their own collections alone (C12).
     pub fn swept(&self) -> &HashSet<PackId> {
         &self.swept
     }

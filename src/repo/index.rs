@@ -68,7 +68,8 @@ impl Index {
         index
     }
 
-    /// Nothing counts any more in a pack that is condemned, or for which `is_there` does not hold.
+    /// Nothing counts any more in a pack that is condemned (chapter 11, C1), or for which `is_there` does
+    /// not hold.
     pub fn count_only(&mut self, is_there: impl Fn(&PackRow) -> bool) {
         let generations = &self.generations;
         self.standing

@@ -5,22 +5,42 @@ use crate::backend::Handle;
 use crate::error::{Error, Kind, Result};
 use crate::format::ObjectKind;
 use crate::format::note::{About, Note};
-use crate::id::NoteId;
+use crate::id::{NoteId, SnapshotId};
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 impl Repository {
     /// The notes that hold, by their ids. One that is damaged, newer or gone costs itself; of the
     /// former two `trouble` hears.
     ///
-    /// What takes the place of a note is there before the withdrawal of that note, but a listing may
-    /// have shown the withdrawal alone: whoever finds one lists again.
-    ///
     /// # Errors
     /// Those of a store that cannot be read.
     pub(super) fn notes(
         &self,
-        mut trouble: impl FnMut(Handle, Error),
+        trouble: impl FnMut(Handle, Error),
     ) -> Result<BTreeMap<NoteId, Note>> {
+        let (mut notes, withdrawn) = self.notes_and_withdrawn(trouble)?;
+        notes.retain(|id, _| !withdrawn.contains(id));
+        Ok(notes)
+    }
+
+    /// Notes about these snapshots, withdrawn ones too, as far as they can be read.
+    ///
+    /// # Errors
+    /// Those of a store that cannot be read.
+    pub fn notes_about(&self, snapshots: &BTreeSet<SnapshotId>) -> Result<BTreeSet<NoteId>> {
+        let (mut notes, _) = self.notes_and_withdrawn(|_, _| {})?;
+        notes.retain(|_, note| note.snapshot().is_some_and(|id| snapshots.contains(&id)));
+        Ok(notes.into_keys().collect())
+    }
+
+    /// All notes but withdrawals, and the ids that these name.
+    ///
+    /// What takes the place of a note is there before the withdrawal of that note, but a listing may
+    /// have shown the withdrawal alone: whoever finds one lists again.
+    fn notes_and_withdrawn(
+        &self,
+        mut trouble: impl FnMut(Handle, Error),
+    ) -> Result<(BTreeMap<NoteId, Note>, BTreeSet<NoteId>)> {
         let mut notes = BTreeMap::new();
         let (mut seen, mut withdrawn) = (HashSet::new(), BTreeSet::new());
         loop {
@@ -45,8 +65,7 @@ impl Repository {
                 break;
             }
         }
-        notes.retain(|id, _| !withdrawn.contains(id));
-        Ok(notes)
+        Ok((notes, withdrawn))
     }
 
     /// Notes something under a new id.

@@ -38,7 +38,8 @@ impl Repository {
         Ok(given_up)
     }
 
-    /// Those that were not given up or are held, each once; and which of them were given up.
+    /// Those that were not given up or are held (chapter 11, C22), each once; and which of them were
+    /// given up.
     fn outcomes_listed(&self) -> Result<(Vec<Listed>, HashSet<SnapshotId>)> {
         // Snapshots before marks: whoever gives one up while we look puts its mark first.
         let listed = self.backend().list(ObjectKind::Snapshot)?;

@@ -45,7 +45,7 @@ const BEAT: i64 = 10 * 60 * Time::SECOND;
 const PARTIAL: i64 = 60 * 60 * Time::SECOND;
 
 impl Repository {
-    /// W1: registers a writer before it reads anything.
+    /// W1: registers a writer before it reads anything (C4).
     ///
     /// # Errors
     /// `Locked` while another is at work that it may not meet.

@@ -13,6 +13,8 @@ use icecore::format::note::{About, Note, Withdrawal};
 use icecore::format::snapshot::Snapshot;
 use icecore::format::{BlobKind, ObjectKind};
 use icecore::id::{NoteId, PackId};
+use icecore::monitor::Silent;
+use icecore::ops::prune::{PlanLimits, PruneOptions, Unused, prune};
 use icecore::repo::NewBlob;
 use rusqlite::Connection;
 use serde_json::{Value as Json, json};
@@ -27,12 +29,13 @@ pub struct Maker {
     pub make: fn(&Path) -> Json,
 }
 
-pub const MAKERS: [Maker; 5] = [
+pub const MAKERS: [Maker; 6] = [
     Maker { name: "healthy", make: healthy },
     Maker { name: "hours", make: hours },
     Maker { name: "writers", make: writers },
     Maker { name: "slots", make: slots },
     Maker { name: "collected", make: collected },
+    Maker { name: "pruned", make: pruned },
 ];
 
 const KEY: &str = "0909090909090909090909090909090909090909090909090909090909090909";
@@ -261,4 +264,42 @@ fn collected(path: &Path) -> Json {
         "three collections: swept, rescued, undecided; a dead snapshot and a dead segment",
         [first, again, last].iter().map(|(snapshot, tree)| of_tree(snapshot, &[], tree)).collect(),
     )
+}
+
+/// Of many snapshots two were kept, and their room was given back: packs written anew with what is
+/// still needed of them, index segments in the place of others, no note of what is gone; then a backup.
+fn pruned(path: &Path) -> Json {
+    let repo = new(path, 6);
+    let mut chance = Chance::new(6);
+    let mut tree = Tree::default();
+    tree.put("app.db", chance.rows(60_000));
+    let tags: BTreeSet<String> = ["seen".to_owned()].into();
+    let mut made = Vec::new();
+    for hour in 0..6 {
+        let mut db = tree.bytes("app.db");
+        let at = chance.below(db.len() - 2000);
+        let rows = chance.rows(1000);
+        db[at..at + rows.len()].copy_from_slice(&rows);
+        tree.put("app.db", db);
+        tree.put("log", chance.noise(4000));
+        tree.put(&format!("logs/{hour}"), format!("hour {hour}\n").into_bytes());
+        let snapshot = backup(&repo, &tree);
+        assert!(repo.repository.change_tags(&snapshot, &tags).unwrap());
+        made.push((snapshot, tree.clone()));
+    }
+    let snapshots = repo.repository.snapshots(|error| panic!("{error}")).unwrap();
+    for (snapshot, _) in made.drain(1..5) {
+        let key = snapshots.keys().find(|key| key.id == snapshot.id).unwrap();
+        repo.repository.forget(key).unwrap();
+    }
+    let limits = PlanLimits { unused: Unused::Bytes(0), repack: None };
+    let options = PruneOptions { limits, host: "host".into(), ..PruneOptions::default() };
+    let report = prune(&repo.repository, &options, &Silent).unwrap();
+    assert!(report.moved > 0 && report.swept.packs.count > 0, "{report:?}");
+    assert!(report.swept.segments.count > 1 && report.swept.records.count >= 4 + 4, "{report:?}");
+    let mut said: Vec<Json> =
+        made.iter().map(|(snapshot, tree)| of_tree(snapshot, &["seen"], tree)).collect();
+    tree.put("log", b"after the prune\n".to_vec());
+    said.push(of_tree(&backup(&repo, &tree), &[], &tree));
+    with_key_file("two of six snapshots after a prune, and one that came later", said)
 }

@@ -1,12 +1,15 @@
 //! A prune that stops anywhere, at a call that fails or at its last one, is taken up by the next.
 
 use super::{Past, open, pruned, thorough};
+use crate::common::memory::Tree;
 use crate::common::repo::secret;
 use icecore::backend::testing::{CrashDisk, Fault, Faulty};
 use icecore::backend::{Backend, Handle, Local, Memory};
 use icecore::env::Env;
+use icecore::error::Kind;
 use icecore::format::ObjectKind;
 use icecore::forward;
+use icecore::id::PackId;
 use icecore::monitor::Silent;
 use icecore::ops::prune::prune;
 use icecore::repo::Repository;
@@ -140,7 +143,7 @@ impl Backend for Locked {
 
     fn delete_all(&self, handles: &[Handle]) -> icecore::error::Result<()> {
         let what = handles.first().map(ToString::to_string).unwrap_or_default();
-        Err(icecore::error::Error::new(icecore::error::Kind::Denied, "delete", what))
+        Err(icecore::error::Error::new(Kind::Denied, "delete", what))
     }
 }
 
@@ -154,7 +157,7 @@ fn a_full_store_loses_nothing() {
     for room in 0..6 {
         let full: Arc<dyn Backend> = Arc::new(Full(store.clone(), room.into()));
         match pruned(&open(&full, &past.repo.env)) {
-            Err(error) => assert_eq!(error.kind(), icecore::error::Kind::NoSpace, "{error}"),
+            Err(error) => assert_eq!(error.kind(), Kind::NoSpace, "{error}"),
             // The writer that moved chunks could not even end.
             Ok(report) => assert!(report.waits.is_some(), "{report:?}"),
         }
@@ -162,6 +165,36 @@ fn a_full_store_loses_nothing() {
     }
     past.repo.clock.advance(25 * 3600);
     assert!(past.prune().swept.packs.count > 0);
+    past.is_whole();
+}
+
+/// On a disk without a byte free, snapshots are given up, and the room of what only they needed comes
+/// back; what has to be moved for more is moved once there is room.
+#[test]
+fn a_full_disk_gets_room() {
+    let disk = CrashDisk::new();
+    let mut past = Past::over(Arc::new(Local::over(disk.clone()).unwrap()), 14, 8);
+    let mut other = Tree::default();
+    other.put("noise", past.chance.noise(100_000));
+    let other = past.repo.backup(vec![other.source("/other")]).unwrap().snapshot;
+    let kinds = ObjectKind::ALL.into_iter();
+    let used: u64 = kinds.map(|kind| super::bytes_of(&*past.repo.backend, kind)).sum();
+    disk.limit_space(usize::try_from(used).unwrap() + (64 << 10));
+    let full = past.repo.backend.put_new(&Handle::pack(PackId([1; 32])), &[0; 500]).unwrap_err();
+    assert_eq!(full.kind(), Kind::NoSpace);
+    (0..6).for_each(|_| past.forget(1));
+    let error = pruned(&past.repo.reopen().unwrap()).unwrap_err();
+    assert_eq!(error.kind(), Kind::NoSpace, "what is partly used goes nowhere");
+    assert!(error.hint_text().unwrap().contains("forget more"), "{error}");
+    past.trees.push((other, Tree::default()));
+    past.forget(2);
+    let before = past.packs();
+    let report = past.prune();
+    assert!(report.swept.packs.bytes >= 100_000 && report.moved == 0, "{report:?}");
+    assert!(past.packs() + 100_000 <= before);
+    past.is_whole();
+    let report = past.prune();
+    assert!(report.moved > 0 && report.swept.packs.count > 0, "{report:?}");
     past.is_whole();
 }
 
@@ -178,11 +211,7 @@ impl Backend for Full {
     ) -> icecore::error::Result<icecore::backend::Put> {
         use std::sync::atomic::Ordering::SeqCst;
         if self.1.fetch_update(SeqCst, SeqCst, |left| left.checked_sub(1)).is_err() {
-            return Err(icecore::error::Error::new(
-                icecore::error::Kind::NoSpace,
-                "create",
-                handle,
-            ));
+            return Err(icecore::error::Error::new(Kind::NoSpace, "create", handle));
         }
         self.0.put_shared(handle, bytes)
     }

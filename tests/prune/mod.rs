@@ -3,6 +3,7 @@
 mod histories;
 mod interrupted;
 mod others;
+mod outcomes;
 mod program;
 mod room;
 mod thieves;

@@ -55,6 +55,27 @@ fn the_room_of_what_was_forgotten_comes_back() {
     assert_eq!(cli.says(&["--quiet", "prune"]), "");
 }
 
+/// What would be won once snapshots are given up is shown before they are, and is what is then won.
+#[test]
+fn forgetting_and_pruning_are_shown_together() {
+    let cli = Cli::new();
+    let ids = three(&cli);
+    let before = size(&cli);
+    let shown = cli.says(&["forget", &ids[0], "--prune", "--dry-run"]);
+    for words in ["would forget 1 snapshot", "would give back about"] {
+        assert!(shown.contains(words), "{words}: {shown}");
+    }
+    let planned = |args: &[&str]| cli.json(args).pop().unwrap()["plan"].clone();
+    let alone = planned(&["prune", "--dry-run"]);
+    let policy = planned(&["forget", "--keep-last", "2", "--prune", "--dry-run"]);
+    let named = planned(&["forget", &ids[0], "--prune", "--dry-run"]);
+    assert_eq!(alone["bytes_won"], 0);
+    assert!(named["bytes_won"].as_u64() >= Some(290_000), "{named}");
+    assert_eq!((cli.json(&["snapshots"]).len() >= 3, size(&cli)), (true, before));
+    assert_eq!(policy, named);
+    assert_eq!(planned(&["forget", &ids[0], "--prune"]), named);
+}
+
 /// A writer at work is waited for: it is named, the exit code is 3, nothing is deleted; once it is
 /// given up, the next prune goes on.
 #[test]

@@ -103,18 +103,27 @@ fn a_newer_record_stops_a_prune() {
     past.repo.damaged = true;
     (0..2).for_each(|_| past.forget(0));
     let forger = Forger::new(&past.repo);
-    let id = icecore::id::SnapshotId([7; 16]);
-    let record = [
-        ("kind", serde_cbor::Value::Text("outcome".into())),
-        ("version", serde_cbor::Value::Integer(99)),
-    ];
-    let map = record.into_iter().map(|(name, value)| (serde_cbor::Value::Text(name.into()), value));
-    let bytes = serde_cbor::to_vec(&serde_cbor::Value::Map(map.collect())).unwrap();
-    forger.object(&Handle::snapshot(id), &bytes);
     let before = past.packs();
-    let error = pruned(&past.repo.reopen().unwrap()).unwrap_err();
-    assert_eq!(error.kind(), icecore::error::Kind::Unsupported, "{error}");
-    assert_eq!((past.packs(), past.repo.repository.generations().unwrap().newest()), (before, 0));
+    for (kind, handle) in [
+        ("outcome", Handle::snapshot(icecore::id::SnapshotId([7; 16]))),
+        ("note", Handle::note(icecore::id::NoteId([7; 16]))),
+        ("condemned", Handle::gc(1)),
+    ] {
+        let record = [
+            ("kind", serde_cbor::Value::Text(kind.into())),
+            ("version", serde_cbor::Value::Integer(99)),
+        ];
+        let map =
+            record.into_iter().map(|(name, value)| (serde_cbor::Value::Text(name.into()), value));
+        let bytes = serde_cbor::to_vec(&serde_cbor::Value::Map(map.collect())).unwrap();
+        forger.object(&handle, &bytes);
+        let error = pruned(&past.repo.reopen().unwrap()).unwrap_err();
+        assert_eq!(error.kind(), icecore::error::Kind::Unsupported, "{error}");
+        assert_eq!(past.packs(), before);
+        assert!(past.repo.backend.get(&Handle::verdict(1), None).is_err());
+        past.repo.backend.delete(&handle).unwrap();
+    }
+    assert_eq!(past.repo.repository.generations().unwrap().newest(), 0);
 }
 
 /// While a snapshot cannot be read, or a folder of one, nothing goes but what is elsewhere too; once

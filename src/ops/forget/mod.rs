@@ -64,6 +64,14 @@ impl<'r> ForgetPlan<'r> {
         ForgetPlan { forget, unreadable: BTreeSet::new(), keep, troubles, unread_notes, guarded }
     }
 
+    /// What is gone once it is done: nothing while a note cannot be read, which may hold any of it.
+    pub fn given_up(&self) -> BTreeSet<SnapshotId> {
+        match self.unread_notes.is_empty() {
+            true => self.forget.keys().map(|key| key.id).chain(self.unreadable.clone()).collect(),
+            false => BTreeSet::new(),
+        }
+    }
+
     /// Whether enough stays now: others may have given some of it up.
     fn look_again(&self, repository: &Repository) -> Result<()> {
         let goes: HashSet<SnapshotId> = self.forget.keys().map(|key| key.id).collect();

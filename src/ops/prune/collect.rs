@@ -25,7 +25,7 @@ pub(super) struct Collected {
     pub(super) written: u64,
 }
 
-/// Decides collection `n`, which stands.
+/// Decides collection `n`, which stands: only now writers are listed (C4).
 pub(super) fn collect(
     repository: &Repository,
     generation: u64,
@@ -51,7 +51,7 @@ pub(super) fn collect(
     }
 }
 
-/// G5 to G7.
+/// G5 to G7: by a mark that is made after everybody has ended (C5, C6), segments first (C10).
 fn decide(
     repository: &Repository,
     generation: u64,
@@ -75,14 +75,30 @@ fn put_verdict(
 ) -> Result<()> {
     let condemned = repository.condemned(generation)?;
     let condemned: BTreeSet<PackId> = condemned.into_iter().map(|(pack, _)| pack).collect();
-    let (rescued, swept): (BTreeSet<PackId>, BTreeSet<PackId>) =
+    let (mut rescued, mut swept): (BTreeSet<PackId>, BTreeSet<PackId>) =
         condemned.into_iter().partition(|pack| mark.has_to_stay(pack));
     collected.rescued = rescued.len() as u64;
-    let stays = |pack: &PackId| !look.generations().is_condemned(pack) || rescued.contains(pack);
-    let Segments { replaced, new, written } =
-        replace_segments(repository, look.index().names(), generation - 1, &stays)?;
+    let names = look.index().names();
+    let replace = |rescued: &BTreeSet<PackId>, small| {
+        let stays =
+            |pack: &PackId| !look.generations().is_condemned(pack) || rescued.contains(pack);
+        replace_segments(repository, names, generation - 1, &stays, small)
+    };
+    let Segments { replaced, new, written } = match replace(&rescued, Small::Merged) {
+        // What goes for now is what takes whole segments with it; that makes room for the rest.
+        Err(error) if error.kind() == Kind::NoSpace => {
+            let later = named_beside_others(repository, names, &swept)?;
+            swept.retain(|pack| !later.contains(pack));
+            if swept.is_empty() {
+                return Err(error);
+            }
+            rescued.extend(later);
+            replace(&rescued, Small::Left)?
+        }
+        replaced => replaced?,
+    };
     collected.written = written;
-    let names = look.index().names().iter().filter(|name| !replaced.contains(*name));
+    let names = names.iter().filter(|name| !replaced.contains(*name));
     let verdict = Verdict {
         generation,
         swept,
@@ -102,13 +118,48 @@ struct Segments {
     written: u64,
 }
 
-/// G6: segments that name what goes are written anew, and with them small ones: each that is no more
-/// than twice as long as all before it together, so that what was merged is not written again soon.
+/// What becomes of small segments that name nothing that goes.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Small {
+    Merged,
+    Left,
+}
+
+/// Packs that are to go, each in a segment that names something else, too, which would be written
+/// anew.
+fn named_beside_others(
+    repository: &Repository,
+    names: &[IndexId],
+    swept: &BTreeSet<PackId>,
+) -> Result<BTreeSet<PackId>> {
+    let mut together: Vec<Vec<PackId>> = Vec::new();
+    repository.each_segment(names, &repository.segment_sizes()?, &mut |_, segment| {
+        together.push(segment?.packs().iter().map(|pack| pack.id).collect());
+        Ok(())
+    })?;
+    let mut later = BTreeSet::new();
+    loop {
+        let before = later.len();
+        for packs in &together {
+            if packs.iter().any(|pack| !swept.contains(pack) || later.contains(pack)) {
+                later.extend(packs.iter().filter(|pack| swept.contains(*pack)));
+            }
+        }
+        if later.len() == before {
+            return Ok(later);
+        }
+    }
+}
+
+/// G6: segments that name what goes are written anew (C11), and with them small ones: each that is no
+/// more than twice as long as all before it together, so that what was merged is not written again
+/// soon.
 fn replace_segments(
     repository: &Repository,
     names: &[IndexId],
     generation: u64,
     stays: &dyn Fn(&PackId) -> bool,
+    small_ones: Small,
 ) -> Result<Segments> {
     let sizes = repository.segment_sizes()?;
     let mut by_size: Vec<IndexId> = names.to_vec();
@@ -131,7 +182,7 @@ fn replace_segments(
         Ok(())
     })?;
     // One alone would only be copied.
-    if small.len() + replaced.len() > 2 {
+    if small_ones == Small::Merged && small.len() + replaced.len() > 2 {
         small.retain(|name| !replaced.contains(name));
         repository.each_segment(&small, &sizes, &mut |name, segment| {
             replaced.insert(name);

@@ -4,17 +4,15 @@
 //! index, and a few numbers for each pack.
 
 use super::outcomes::{Outcomes, Scope};
-use crate::error::{Error, Kind, Result};
+use super::walk::Walk;
+use crate::error::{Error, Result};
 use crate::format::BlobKind;
-use crate::format::directory::Node;
 use crate::format::note::Damage;
-use crate::format::snapshot::Snapshot;
 use crate::id::{BaseId, ChunkId, IndexId, PackId};
-use crate::monitor::{Counter, Monitor, go_on};
-use crate::ops::reach::{Loss, Reach, Visitor};
+use crate::monitor::{Monitor, go_on};
+use crate::ops::reach::Reach;
 use crate::repo::{BlobLocation, BlobSet, Generations, Index, Reader, Repository};
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
-use std::ops::AddAssign;
 
 /// What was read before the snapshots: the index, and then the chain again.
 pub(super) struct Look {
@@ -23,14 +21,13 @@ pub(super) struct Look {
     generations: Generations,
     /// Segments that cannot be read: what they name is not known.
     unread: Vec<IndexId>,
-    scope: Scope,
 }
 
 /// What all of a repository's snapshots need.
 pub(super) struct Mark<'l> {
     /// The index as readers see it.
     index: &'l Index,
-    /// The index as collectors see it: only what counts provides anything.
+    /// The index as collectors see it: only what counts provides anything (C8).
     pub(super) counting: Index,
     /// Blobs that are needed, bases too.
     pub(super) needed: BlobSet<'l>,
@@ -40,7 +37,7 @@ pub(super) struct Mark<'l> {
     lasting: BTreeSet<PackId>,
     /// Packs that are listed and that no segment names. None is known where a segment is not.
     pub(super) orphans: BTreeMap<PackId, u64>,
-    /// What could not be read: because of it everything is needed.
+    /// What could not be read: because of it everything is needed (C21).
     pub(super) troubles: Vec<Error>,
     /// Needed chunks that are gone without a word about damage.
     pub(super) lost: Vec<BaseId>,
@@ -68,15 +65,15 @@ pub(super) struct PackUse {
 
 impl Look {
     /// The index first: an entry does not count whose pack is condemned meanwhile.
-    fn take(repository: &Repository, scope: Scope) -> Result<Self> {
+    fn take(repository: &Repository, scope: Scope<'_>) -> Result<Self> {
         let mut index = match scope {
-            Scope::Living => repository.load_index()?,
+            Scope::Living | Scope::LivingBut(_) => repository.load_index()?,
             Scope::Stored => repository.load_whole_index()?,
         };
         let troubles = index.take_troubles();
         let unread = troubles.iter().filter_map(|(handle, _)| handle.index_id()).collect();
         let generations = repository.generations()?;
-        Ok(Look { index, generations, unread, scope })
+        Ok(Look { index, generations, unread })
     }
 
     pub(super) fn index(&self) -> &Index {
@@ -103,14 +100,14 @@ const TRIES: usize = 8;
 /// and packs may have been moved: whatever is missing is looked for in the index of now.
 pub(super) fn marked<T>(
     repository: &Repository,
-    scope: Scope,
+    scope: Scope<'_>,
     monitor: &dyn Monitor,
     use_it: impl FnOnce(&Look, Mark<'_>) -> Result<T>,
 ) -> Result<T> {
     let mut tries = 1;
     loop {
         let look = Look::take(repository, scope)?;
-        let mark = Mark::of(repository, &look, monitor)?;
+        let mark = Mark::of(repository, &look, scope, monitor)?;
         let misses = !mark.lost.is_empty() || !mark.troubles.is_empty();
         if misses && tries < TRIES && look.is_outdated(repository)? {
             tries += 1;
@@ -126,13 +123,18 @@ impl<'l> Mark<'l> {
     ///
     /// # Errors
     /// Those of a store that does not answer, and `Unsupported` for what a newer program wrote.
-    fn of(repository: &Repository, look: &'l Look, monitor: &dyn Monitor) -> Result<Self> {
+    fn of(
+        repository: &Repository,
+        look: &'l Look,
+        scope: Scope<'_>,
+        monitor: &dyn Monitor,
+    ) -> Result<Self> {
         let reader = Reader::new(repository, &look.index);
         let mut walk = Walk::new(&look.index, monitor);
         let mut reach = Reach::new(&reader);
         monitor.begin("find what is needed", None);
         let outcomes =
-            Outcomes::read(repository, &look.generations, look.scope, &mut |alive, snapshot| {
+            Outcomes::read(repository, &look.generations, scope, &mut |alive, snapshot| {
                 walk.dead = !alive;
                 walk.snapshot(&mut reach, snapshot)
             })?;
@@ -140,7 +142,7 @@ impl<'l> Mark<'l> {
         let Walk { reached, reached_dead, mut troubles, .. } = walk;
         troubles.extend(outcomes.troubles());
         let sizes = repository.pack_sizes()?;
-        let noted = repository.noted_damage()?.all();
+        let noted = repository.noted_damage()?.refuse_newer()?.all();
         let mut counting = look.index.judged_by(look.generations.clone());
         counting.count_only(|pack| sizes.get(&pack.id) == Some(&u64::from(pack.size)));
         counting.distrust(&noted);
@@ -201,7 +203,7 @@ impl<'l> Mark<'l> {
         Ok(())
     }
 
-    /// A blob is needed, and so are the bases of whatever provides it. Where nothing that counts does,
+    /// A blob is needed, and so are the bases of whatever provides it (C7). Where nothing that counts does,
     /// everything that may is: then nobody chooses. It is lost if nothing of it is there, and no note
     /// says why.
     fn resolve(&mut self, base: BaseId, lost_unless: Option<&Damage>) {
@@ -261,7 +263,8 @@ impl<'l> Mark<'l> {
             lost => format!("{lost} chunks that snapshots need are nowhere, {first} first"),
         };
         Err(Error::damaged("prune", repository.backend().describe(), reason).hint(
-            "`icecore check` names what is touched; what the next backup does not store again              goes with the snapshots that need it",
+            "`icecore check` names what is touched; what the next backup does not store again \
+             goes with the snapshots that need it",
         ))
     }
 
@@ -279,7 +282,7 @@ impl<'l> Mark<'l> {
         self.orphans.keys().chain(listed).any(|pack| swept.contains(pack))
     }
 
-    /// Whether a condemned pack may not go.
+    /// Whether a condemned pack may not go (C15).
     pub(super) fn has_to_stay(&self, pack: &PackId) -> bool {
         let keeps_unknown = || !self.unread.is_empty() || self.lasting.contains(pack);
         let held = self.packs.get(pack).map_or_else(keeps_unknown, |pack| pack.held);
@@ -324,73 +327,4 @@ fn packs_of(
         (row.id, pack)
     });
     rows.collect()
-}
-
-/// Hears of all that snapshots reach.
-struct Walk<'w> {
-    monitor: &'w dyn Monitor,
-    reached: BlobSet<'w>,
-    /// What only dead ones reach, which ask for what is there alone.
-    reached_dead: BlobSet<'w>,
-    dead: bool,
-    troubles: Vec<Error>,
-}
-
-/// Of a walk nothing is added up.
-#[derive(Clone, Default)]
-struct Nothing;
-
-impl AddAssign for Nothing {
-    fn add_assign(&mut self, _: Self) {}
-}
-
-/// Troubles that are kept: one is enough to keep everything.
-const TROUBLES_MOST: usize = 100;
-
-impl<'w> Walk<'w> {
-    fn new(index: &'w Index, monitor: &'w dyn Monitor) -> Self {
-        let (reached, reached_dead) = (BlobSet::new(index), BlobSet::new(index));
-        Walk { monitor, reached, reached_dead, dead: false, troubles: Vec::new() }
-    }
-
-    fn snapshot(&mut self, reach: &mut Reach<'_, Nothing>, snapshot: &Snapshot) -> Result<()> {
-        reach.snapshot(snapshot, self)?;
-        self.monitor.count(Counter::Items, 1);
-        Ok(())
-    }
-
-    fn need(&mut self, id: &ChunkId) {
-        match self.dead {
-            false => self.reached.insert(&id.base()),
-            true => self.reached_dead.insert(&id.base()),
-        };
-    }
-}
-
-impl Visitor for Walk<'_> {
-    type Sum = Nothing;
-
-    fn entry(&mut self, _: &[u8], _: &Node) -> Result<Nothing> {
-        go_on(self.monitor, "find what is needed in")?;
-        Ok(Nothing)
-    }
-
-    fn trouble(&mut self, path: &[u8], trouble: Loss) -> Result<Nothing> {
-        let error = trouble.error.within("walk", String::from_utf8_lossy(path));
-        match error.kind() {
-            Kind::Unavailable | Kind::Unsupported | Kind::Interrupted => return Err(error),
-            _ if !self.dead && self.troubles.len() < TROUBLES_MOST => self.troubles.push(error),
-            _ => {}
-        }
-        Ok(Nothing)
-    }
-
-    fn node(&mut self, id: &ChunkId) {
-        self.need(id);
-    }
-
-    fn chunk(&mut self, id: &ChunkId, _: u64) -> Result<()> {
-        self.need(id);
-        Ok(())
-    }
 }

@@ -10,6 +10,7 @@ mod plan;
 mod repack;
 mod sweep;
 mod waiting;
+mod walk;
 
 pub use plan::{Plan, PlanLimits, Tally, Unused};
 pub use sweep::Swept;
@@ -39,6 +40,8 @@ pub struct PruneOptions {
     pub patience: Patience,
     /// Whether only a plan is made.
     pub dry_run: bool,
+    /// Snapshots that such a plan takes as given up already; nothing but a plan asks for them.
+    pub given_up: BTreeSet<SnapshotId>,
     /// Whether the user says that nobody else writes: needed where the store takes one writer at a
     /// time.
     pub exclusive: bool,
@@ -87,10 +90,17 @@ pub fn prune(
     let mut run = Run { repository, options, monitor, alone, decided, others_swept: true, report };
     let done = run.run();
     let ended = run.alone.take().map_or(Ok(()), Writer::end);
-    done.and(ended).map(|()| run.report)
+    done.and(ended).map(|()| run.report).map_err(|error| match error.kind() {
+        Kind::NoSpace => error.hint(
+            "what could go without room is gone: make some room for what has to be moved, or forget \
+             more snapshots",
+        ),
+        _ => error,
+    })
 }
 
-/// Where creation is not exclusive, nobody else may write meanwhile.
+/// Where listings lag nothing is collected (C23); where creation is not exclusive, nobody else may
+/// write meanwhile.
 fn admit<'r>(repository: &'r Repository, options: &PruneOptions) -> Result<Option<Writer<'r>>> {
     let config = repository.config();
     let refused = Error::new(Kind::Refused, "prune", repository.backend().describe());
@@ -148,7 +158,11 @@ impl Run<'_> {
     fn run_once(&mut self) -> Result<()> {
         self.give_up_silent()?;
         let (repository, monitor) = (self.repository, self.monitor);
-        marked(repository, Scope::Living, monitor, |look, mark| self.begin(look, mark))?;
+        let scope = match self.options.dry_run {
+            true => Scope::LivingBut(&self.options.given_up),
+            false => Scope::Living,
+        };
+        marked(repository, scope, monitor, |look, mark| self.begin(look, mark))?;
         match self.report.waits.is_none() && !self.options.dry_run {
             true => self.sweep(),
             false => Ok(()),

@@ -10,10 +10,12 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 /// What of a repository is believed to be there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Scope {
+pub(super) enum Scope<'s> {
     /// What is alive by the newest verdict.
     Living,
-    /// All that is stored, whatever verdicts say.
+    /// The same once these are given up: for a plan that is only shown.
+    LivingBut(&'s BTreeSet<SnapshotId>),
+    /// All that is stored, whatever verdicts say (C14).
     Stored,
 }
 
@@ -37,7 +39,7 @@ impl Outcomes {
     pub(super) fn read(
         repository: &Repository,
         generations: &Generations,
-        scope: Scope,
+        scope: Scope<'_>,
         visit: &mut dyn FnMut(bool, &Snapshot) -> Result<()>,
     ) -> Result<Self> {
         let mut outcomes = Outcomes::default();
@@ -45,6 +47,9 @@ impl Outcomes {
         let mut listed: HashSet<SnapshotId> = HashSet::new();
         repository.each_stored_outcome(&mut |id, outcome| {
             listed.insert(id);
+            if matches!(scope, Scope::LivingBut(given_up) if given_up.contains(&id)) {
+                return Ok(());
+            }
             match outcome.map(|(outcome, ..)| outcome) {
                 Ok(Outcome::Snapshot(snapshot)) => {
                     let alive = generations.outcome_lives(&id, snapshot.generation);
@@ -72,13 +77,13 @@ impl Outcomes {
         Ok(outcomes)
     }
 
-    /// A partial lasts while the writer that goes on from it has no outcome, or one that lasts. Its
+    /// A partial lasts while the writer that goes on from it has no outcome, or one that lasts (C20). Its
     /// registration is read after the outcomes were listed; one that cannot be read may be of any.
     fn sort_partials(
         &mut self,
         repository: &Repository,
         generations: &Generations,
-        scope: Scope,
+        scope: Scope<'_>,
         mut partials: HashMap<SnapshotId, Partial>,
         listed: &HashSet<SnapshotId>,
     ) -> Result<()> {
@@ -127,7 +132,7 @@ impl Outcomes {
         })
     }
 
-    /// What a verdict lists as alive: what cannot be read is not dead by silence.
+    /// What a verdict lists as alive: what cannot be read is not dead by silence (C21).
     pub(super) fn alive(&self) -> BTreeSet<SnapshotId> {
         let unread = self.unread.keys();
         self.snapshots.iter().chain(self.lasting.keys()).chain(unread).copied().collect()

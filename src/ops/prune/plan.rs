@@ -104,10 +104,11 @@ pub struct Plan {
     pub repack: Vec<PackId>,
 }
 
-/// Packs below this are small.
+/// Packs below this are small: they are merged once they fill a pack.
 const SMALL: u64 = PACK_TARGET as u64 / 2;
-/// So many small packs of one kind are merged whatever comes of it; fewer only once they fill a pack.
-const SMALL_MOST: usize = 32;
+/// Packs below this are tiny: they are merged as soon as what they make is not tiny any more. The
+/// square root between a pack and the least that a backup writes, so that few of either wait.
+const TINY: u64 = PACK_TARGET as u64 / 64;
 
 impl Plan {
     /// The plan for these packs, none of which was condemned before.
@@ -204,26 +205,35 @@ impl Plan {
     }
 }
 
-/// Which of the small packs, the smallest first, are made one: all, once they fill a pack, so that
-/// each byte is written about once more for it; of very many tiny ones those of which each is no more
-/// than twice all before it together, so that what was merged is not written again soon.
+/// Which of the small packs, the smallest first, are merged: as many as make whole packs, or else the
+/// tiny ones. What comes of either is merged no more, or not before it fills a pack: so each byte is
+/// written twice at most for it, whoever prunes how often.
 fn merged(small: &[PackFacts], room: u64) -> &[PackFacts] {
+    let target = PACK_TARGET as u64;
+    let whole = |bytes: u64| bytes / target * target;
     let sum: u64 = small.iter().map(|pack| pack.used).sum();
-    let fills = sum >= PACK_TARGET as u64;
-    if !fills && small.len() < SMALL_MOST {
-        return &[];
-    }
-    let (mut before, mut count) = (0, 0);
-    for pack in small {
-        let grows = fills || count == 0 || pack.used <= 2 * before;
-        if !grows || before + pack.used > room {
-            break;
+    let most = if room < target { room } else { whole(sum.min(room)) };
+    let tiny = small.partition_point(|pack| pack.used < TINY);
+    let tiny = small.get(..tiny).unwrap_or_default();
+    let choices = [(small, most, SMALL, sum >= target), (tiny, room, TINY, true)];
+    for (packs, most, least, worth_while) in choices {
+        let (bytes, count) = prefix(packs, most);
+        // One alone would only be copied.
+        if worth_while && bytes >= least && count > 1 {
+            return packs.get(..count).unwrap_or_default();
         }
-        before += pack.used;
-        count += 1;
     }
-    // One alone would only be copied.
-    if count < 2 { &[] } else { small.get(..count).unwrap_or_default() }
+    &[]
+}
+
+/// How many bytes are in the first packs, as many as go into `most`, and how many these are.
+fn prefix(packs: &[PackFacts], most: u64) -> (u64, usize) {
+    let sums = packs.iter().scan(0, |sum, pack| {
+        *sum += pack.used;
+        Some(*sum)
+    });
+    let within = sums.take_while(|sum| *sum <= most);
+    within.enumerate().last().map_or((0, 0), |(at, bytes)| (bytes, at + 1))
 }
 
 /// So much may be unused beside so much that is used, that it is this share of both.
@@ -305,13 +315,16 @@ mod tests {
         assert!(unasked.rewritten <= 10 * TARGET && !unasked.repack.is_empty());
     }
 
-    /// Small packs wait until they fill one or are very many; whoever prunes after every backup
-    /// writes less than twice of what was added in all, of tiny ones four times, and few are left.
+    /// Small packs wait until they fill one, tiny ones until they make one that is not; whoever prunes
+    /// after every backup writes no more than twice of what was added in all, and few are left.
     #[test]
     fn merging_costs_little() {
-        for (added, times) in [(TARGET / 9, 2), (TARGET / 100, 2), (TARGET / 3000, 4)] {
+        let tiny = [(TARGET / 300, 2, 90), (TARGET / 3000, 2, 112), (TARGET / 15_000, 2, 300)];
+        for (added, times, few) in
+            [(TARGET / 9, 1, 9), (TARGET / 40, 1, 40)].into_iter().chain(tiny)
+        {
             let (mut packs, mut written, mut most) = (vec![], 0, 0);
-            let rounds = (4 * TARGET / added).min(2000);
+            let rounds = (4 * TARGET / added).min(32_000);
             for round in 0..rounds {
                 let mut name = [0; 32];
                 name[..8].copy_from_slice(&round.to_le_bytes());
@@ -328,7 +341,7 @@ mod tests {
                 most = most.max(packs.iter().filter(|pack| pack.used < SMALL).count());
             }
             assert!(written <= times * rounds * added, "{written} for {}", rounds * added);
-            assert!(most <= SMALL_MOST, "{most}");
+            assert!(most <= few, "{most} of {added}");
         }
     }
 }

@@ -1,5 +1,5 @@
-//! Deleting (chapter 11, G8): by a mark of its own that trusts no verdict, and only what both give
-//! up; what replaces it was read before.
+//! Deleting (chapter 11, G8): by a mark of its own (C13) that trusts no verdict (C14), and only what
+//! both give up (C12); what replaces it was read before (C16).
 
 use super::mark::{Look, Mark, marked};
 use super::outcomes::{Outcomes, Scope};
@@ -21,7 +21,7 @@ pub struct Swept {
     pub packs: Tally,
     /// Index segments.
     pub segments: Tally,
-    /// Registrations, heartbeats and outcomes.
+    /// Registrations, heartbeats, outcomes, and notes of snapshots that are gone.
     pub records: Tally,
     /// What the store did not let go.
     pub retained: Tally,
@@ -171,7 +171,8 @@ fn dead_segments(
     Ok(may_go)
 }
 
-/// Registrations, and then outcomes of writers that captured nothing, which are of no use any more.
+/// Registrations, and then outcomes of writers that captured nothing, which are of no use any more, but
+/// tombstones stay (C18); snapshots by their marks alone (C19); and notes of those that are gone.
 fn records(
     repository: &Repository,
     generations: &Generations,
@@ -220,8 +221,26 @@ fn records(
     // Those whose outcomes were given up and are gone.
     let rest = writers.into_values().flatten().collect();
     swept.records.join(broom.sweep(rest)?);
+    swept.records.join(broom.sweep(notes_of_gone(repository, forgotten.into_keys())?)?);
     swept.retained.join(broom.retained);
     Ok(())
+}
+
+/// Notes of snapshots that were given up and are gone: nobody asks for them any more. Those of
+/// snapshots that are only missing stay.
+fn notes_of_gone(
+    repository: &Repository,
+    forgotten: impl Iterator<Item = SnapshotId>,
+) -> Result<Vec<(Handle, u64)>> {
+    let store = repository.backend();
+    let mut gone: BTreeSet<SnapshotId> = forgotten.collect();
+    for stays in store.list(ObjectKind::Snapshot)? {
+        stays.handle.snapshot_id().map(|id| gone.remove(&id));
+    }
+    let notes = repository.notes_about(&gone)?;
+    let mut listed = store.list(ObjectKind::Note)?;
+    listed.retain(|object| object.handle.note_id().is_some_and(|id| notes.contains(&id)));
+    Ok(listed.into_iter().map(|object| (object.handle, object.size)).collect())
 }
 
 /// Deletes, and counts what stays.

@@ -1,4 +1,4 @@
-//! Whom a collection waits for (chapter 11, G3 and G4): every writer that may not have seen it, until
+//! Whom a collection waits for (chapter 11, G3 and G4, C5): every writer that may not have seen it, until
 //! it has an outcome, which may be a tombstone.
 
 use crate::error::Result;

@@ -13,6 +13,7 @@ use crate::monitor::Monitor;
 use crate::ops::forget::{
     ForgetPlan, ForgetReport, PolicyPlan, forget, forget_gaps, gaps, plan, plan_by_policy,
 };
+use crate::ops::prune::PruneOptions;
 use crate::ops::retention::Policy;
 use crate::ops::series::Gap;
 use crate::repo::Repository;
@@ -23,6 +24,7 @@ use crate::ui::progress::Progress;
 use crate::ui::text;
 use clap::Args;
 use serde::Serialize;
+use std::collections::BTreeSet;
 use std::fmt;
 
 /// What `forget` takes.
@@ -53,7 +55,7 @@ pub struct ForgetArgs {
     #[arg(short = 'n', long)]
     pub dry_run: bool,
 
-    /// Then give back their room, as `icecore prune` does
+    /// Then give back their room, as `icecore prune` does; with --dry-run, show what that would do then
     #[arg(long, conflicts_with = "writer")]
     pub prune: bool,
 
@@ -96,7 +98,7 @@ pub fn run(app: &App, args: &ForgetArgs) -> Result<Done> {
     }
     let voice = app.progress()?;
     let mut out = Out::new();
-    let mut incomplete = false;
+    let (mut incomplete, mut given_up) = (false, BTreeSet::new());
     if !args.names.is_empty() {
         let filter = args.filter.filter()?;
         let plan = plan(&repository, &args.names, &filter, args.force)?;
@@ -107,6 +109,7 @@ pub fn run(app: &App, args: &ForgetArgs) -> Result<Done> {
         };
         let forgetting = Forgetting { app, repository: &repository, voice: &voice, args };
         incomplete = forgetting.finish(&plan, lines, &mut out)?;
+        given_up = plan.given_up();
         if !plan.unreadable.is_empty() && !args.gaps {
             voice.warn(
                 "nobody knows its place in its series; if `check` misses something there, \
@@ -129,6 +132,7 @@ pub fn run(app: &App, args: &ForgetArgs) -> Result<Done> {
         }
         let forgetting = Forgetting { app, repository: &repository, voice: &voice, args };
         incomplete = forgetting.finish(&plan, Vec::new(), &mut out)?;
+        given_up = plan.given_up();
     }
     if args.gaps {
         let gaps = gaps(&repository)?;
@@ -137,8 +141,9 @@ pub fn run(app: &App, args: &ForgetArgs) -> Result<Done> {
         }
         tell_gaps(app, &gaps, args.dry_run, &mut out)?;
     }
-    if args.prune && !args.dry_run {
-        let done = give_back(app, &repository, &args.how, false, &voice, &mut out)?;
+    if args.prune {
+        let how = PruneOptions { given_up, ..args.how.options(args.dry_run) };
+        let done = give_back(app, &repository, &how, &voice, &mut out)?;
         incomplete |= done == Done::Incomplete;
     }
     out.finish()?;

@@ -15,6 +15,7 @@ use crate::ui::text;
 use clap::Args;
 use jiff::{Span, SpanRelativeTo};
 use serde::Serialize;
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 /// What `prune` takes.
@@ -56,7 +57,8 @@ pub struct HowArgs {
 }
 
 impl HowArgs {
-    fn options(&self, dry_run: bool) -> PruneOptions {
+    /// The same in the words of the engine.
+    pub fn options(&self, dry_run: bool) -> PruneOptions {
         let (limits, patience) = (PlanLimits::default(), Patience::default());
         PruneOptions {
             limits: PlanLimits {
@@ -68,6 +70,7 @@ impl HowArgs {
                 silence: self.give_up_after.unwrap_or(patience.silence),
             },
             dry_run,
+            given_up: BTreeSet::new(),
             exclusive: self.exclusive,
             host: hostname(),
             tool: concat!("icecore ", env!("CARGO_PKG_VERSION")).to_owned(),
@@ -80,7 +83,7 @@ pub fn run(app: &App, args: &PruneArgs) -> Result<Done> {
     let repository = app.repository()?;
     let voice = app.progress()?;
     let mut out = Out::new();
-    let done = give_back(app, &repository, &args.how, args.dry_run, &voice, &mut out)?;
+    let done = give_back(app, &repository, &args.how.options(args.dry_run), &voice, &mut out)?;
     out.finish()?;
     Ok(done)
 }
@@ -89,12 +92,11 @@ pub fn run(app: &App, args: &PruneArgs) -> Result<Done> {
 pub fn give_back(
     app: &App,
     repository: &Repository,
-    how: &HowArgs,
-    dry_run: bool,
+    options: &PruneOptions,
     voice: &Progress,
     out: &mut Out,
 ) -> Result<Done> {
-    let report = prune(repository, &how.options(dry_run), voice)?;
+    let (report, dry_run) = (prune(repository, options, voice)?, options.dry_run);
     match app.global.json {
         true => out.json("prune", &PruneView::new(&report, dry_run))?,
         false if app.talks() || dry_run => print(&report, dry_run, out)?,
@@ -357,13 +359,13 @@ mod tests {
         assert_eq!(unused("5%").unwrap(), Unused::Percent(5.0));
         assert_eq!(unused("3M").unwrap(), Unused::Bytes(3 << 20));
         assert_eq!(unused("unlimited").unwrap(), Unused::Unlimited);
-        for text in ["101%", "-1%", "NaN%", "much", ""] {
+        for text in ["101%", "-1%", "NaN%", "5x%", "much", "3Q", ""] {
             assert_eq!(unused(text).unwrap_err().kind(), Kind::InvalidInput, "{text}");
         }
         for (text, seconds) in [("90s", 90), ("10m", 600), ("2h", 7200), ("1d", 86_400)] {
             assert_eq!(duration(text).unwrap(), Duration::from_secs(seconds), "{text}");
         }
-        for text in ["", "10", "-5m", "soon"] {
+        for text in ["", "10", "-5m", "5 fortnights", "soon"] {
             assert_eq!(duration(text).unwrap_err().kind(), Kind::InvalidInput, "{text}");
         }
     }
