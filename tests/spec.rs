@@ -2,7 +2,7 @@
 
 use crate::vectors;
 use icecore::crypto::{object, slot};
-use icecore::format::{Form, Handle, Holds, NameForm, ObjectKind, VERSION};
+use icecore::format::{Form, Handle, NameForm, ObjectKind, Payload, VERSION};
 use icecore::format::{content, directory, frame, index, pack};
 use serde_json::Value as Json;
 use std::collections::BTreeSet;
@@ -300,8 +300,8 @@ fn kinds_of_object() {
         let handle = Handle::parse(kind, path.rsplit('/').next().unwrap());
         let handle = handle.unwrap_or_else(|| panic!("{path} is no {kind}"));
         assert_eq!(handle.path(), path);
-        let holds = |(_, holds): &&(NameForm, Holds)| *holds == handle.holds();
-        assert_eq!(kind.facts().names.iter().position(|row| holds(&row)), Some(names - 1));
+        let fits = |(_, payload): &&(NameForm, Payload)| *payload == handle.payload();
+        assert_eq!(kind.facts().names.iter().position(|row| fits(&row)), Some(names - 1));
     }
     assert_eq!((kinds.next(), kind), (None, Some(ObjectKind::Quarantine)));
 }

@@ -4,7 +4,7 @@
 use super::{Backend, Capabilities, Handle, Listed, Put};
 use crate::env::Env;
 use crate::error::{Error, Kind, Result};
-use crate::format::Holds;
+use crate::format::Payload;
 use crate::id::SnapshotId;
 use std::sync::Barrier;
 use std::thread;
@@ -78,7 +78,7 @@ fn bytes_of(creator: u8) -> Vec<u8> {
 
 /// Whether an object was left by a probe: one that was stopped, or could not delete it.
 pub fn is_of_probe(backend: &dyn Backend, object: &Listed) -> Result<bool> {
-    if object.handle.holds() != Holds::Heartbeat || object.size != bytes_of(0).len() as u64 {
+    if object.handle.payload() != Payload::Heartbeat || object.size != bytes_of(0).len() as u64 {
         return Ok(false);
     }
     Ok(backend.get(&object.handle, None)?.starts_with(MARK))

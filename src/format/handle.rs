@@ -1,6 +1,6 @@
 //! Chapter 2: the address of an object, kind and name, in an exact grammar.
 
-use super::{Holds, KindFacts, NameForm, ObjectKind};
+use super::{KindFacts, NameForm, ObjectKind, Payload};
 use crate::id::{IndexId, NoteId, PackId, SlotId, SnapshotId, hex, unhex};
 use std::fmt;
 
@@ -9,86 +9,86 @@ use std::fmt;
 pub struct Handle {
     kind: ObjectKind,
     name: String,
-    holds: Holds,
+    payload: Payload,
 }
 
 impl Handle {
-    fn new(kind: ObjectKind, name: impl ToString, holds: Holds) -> Self {
-        Handle { kind, name: name.to_string(), holds }
+    fn new(kind: ObjectKind, name: impl ToString, payload: Payload) -> Self {
+        Handle { kind, name: name.to_string(), payload }
     }
 
     /// `config/<n>`
     pub fn config(number: u64) -> Self {
-        Handle::new(ObjectKind::Config, number, Holds::Config)
+        Handle::new(ObjectKind::Config, number, Payload::Config)
     }
 
     /// `keys/<id>`
     pub fn key(id: SlotId) -> Self {
-        Handle::new(ObjectKind::Key, id, Holds::Slot)
+        Handle::new(ObjectKind::Key, id, Payload::Slot)
     }
 
     /// `packs/<2 hex>/<id>`
     pub fn pack(id: PackId) -> Self {
-        Handle::new(ObjectKind::Pack, id, Holds::Blobs)
+        Handle::new(ObjectKind::Pack, id, Payload::Blobs)
     }
 
     /// `index/<id>`
     pub fn index(id: IndexId) -> Self {
-        Handle::new(ObjectKind::Index, id, Holds::Segment)
+        Handle::new(ObjectKind::Index, id, Payload::Segment)
     }
 
     /// `writers/<S>`
     pub fn writer(id: SnapshotId) -> Self {
-        Handle::new(ObjectKind::Writer, id, Holds::Registration)
+        Handle::new(ObjectKind::Writer, id, Payload::Registration)
     }
 
     /// `writers/<S>.<k>`
     pub fn heartbeat(id: SnapshotId, beat: u64) -> Self {
-        Handle::new(ObjectKind::Writer, format!("{id}.{beat}"), Holds::Heartbeat)
+        Handle::new(ObjectKind::Writer, format!("{id}.{beat}"), Payload::Heartbeat)
     }
 
     /// `snapshots/<S>`
     pub fn snapshot(id: SnapshotId) -> Self {
-        Handle::new(ObjectKind::Snapshot, id, Holds::Outcome)
+        Handle::new(ObjectKind::Snapshot, id, Payload::Outcome)
     }
 
     /// `forgotten/<S>`
     pub fn forgotten(id: SnapshotId) -> Self {
-        Handle::new(ObjectKind::Forgotten, id, Holds::Forgotten)
+        Handle::new(ObjectKind::Forgotten, id, Payload::Forgotten)
     }
 
     /// `notes/<id>`
     pub fn note(id: NoteId) -> Self {
-        Handle::new(ObjectKind::Note, id, Holds::Note)
+        Handle::new(ObjectKind::Note, id, Payload::Note)
     }
 
     /// `gc/<n>`
     pub fn gc(generation: u64) -> Self {
-        Handle::new(ObjectKind::Gc, generation, Holds::Condemned)
+        Handle::new(ObjectKind::Gc, generation, Payload::Condemned)
     }
 
     /// `gc/<n>.verdict`
     pub fn verdict(generation: u64) -> Self {
-        Handle::new(ObjectKind::Gc, format!("{generation}.verdict"), Holds::Verdict)
+        Handle::new(ObjectKind::Gc, format!("{generation}.verdict"), Payload::Verdict)
     }
 
     /// `quarantine/<folder>.<name>.<check>`: a pack or segment that was found with bytes of this hash.
     pub fn quarantined(found: &Handle, hash: &[u8; 32]) -> Self {
         let check = hash.first_chunk::<CHECK>().map(|check| hex(check)).unwrap_or_default();
         let name = format!("{}.{}.{check}", found.kind.folder(), found.name);
-        Handle::new(ObjectKind::Quarantine, name, Holds::Quarantined)
+        Handle::new(ObjectKind::Quarantine, name, Payload::Quarantined)
     }
 
     /// The handle of a name as it stands in a listing, if it is in the grammar to the letter.
     pub fn parse(kind: ObjectKind, name: &str) -> Option<Self> {
         let mut forms = kind.facts().names.iter();
-        let (_, holds) = forms.find(|(form, _)| form.fits(name))?;
-        Some(Handle::new(kind, name, *holds))
+        let (_, payload) = forms.find(|(form, _)| form.fits(name))?;
+        Some(Handle::new(kind, name, *payload))
     }
 
     /// What the object holds.
-    pub fn holds(&self) -> Holds {
-        self.holds
+    pub fn payload(&self) -> Payload {
+        self.payload
     }
 
     /// The kind.
@@ -112,25 +112,25 @@ impl Handle {
 
     /// The number in the name of a config, a generation or a verdict, or of a heartbeat.
     pub fn number(&self) -> Option<u64> {
-        match self.holds {
-            Holds::Config | Holds::Condemned | Holds::Verdict => {
+        match self.payload {
+            Payload::Config | Payload::Condemned | Payload::Verdict => {
                 number(self.name.split('.').next()?)
             }
-            Holds::Heartbeat => self.name.split_once('.').and_then(|(_, beat)| number(beat)),
-            Holds::Slot
-            | Holds::Blobs
-            | Holds::Segment
-            | Holds::Registration
-            | Holds::Outcome
-            | Holds::Forgotten
-            | Holds::Note
-            | Holds::Quarantined => None,
+            Payload::Heartbeat => self.name.split_once('.').and_then(|(_, beat)| number(beat)),
+            Payload::Slot
+            | Payload::Blobs
+            | Payload::Segment
+            | Payload::Registration
+            | Payload::Outcome
+            | Payload::Forgotten
+            | Payload::Note
+            | Payload::Quarantined => None,
         }
     }
 
     /// Whether this is `gc/<n>.verdict`.
     pub fn is_verdict(&self) -> bool {
-        self.holds == Holds::Verdict
+        self.payload == Payload::Verdict
     }
 
     /// The pack's id, if this is a pack.
@@ -155,18 +155,18 @@ impl Handle {
 
     /// `S`, if this is a registration, heartbeat, outcome or forgotten mark.
     pub fn snapshot_id(&self) -> Option<SnapshotId> {
-        match self.holds {
-            Holds::Registration | Holds::Heartbeat | Holds::Outcome | Holds::Forgotten => {
+        match self.payload {
+            Payload::Registration | Payload::Heartbeat | Payload::Outcome | Payload::Forgotten => {
                 unhex(self.name.split('.').next()?).map(SnapshotId)
             }
-            Holds::Config
-            | Holds::Slot
-            | Holds::Blobs
-            | Holds::Segment
-            | Holds::Note
-            | Holds::Condemned
-            | Holds::Verdict
-            | Holds::Quarantined => None,
+            Payload::Config
+            | Payload::Slot
+            | Payload::Blobs
+            | Payload::Segment
+            | Payload::Note
+            | Payload::Condemned
+            | Payload::Verdict
+            | Payload::Quarantined => None,
         }
     }
 }

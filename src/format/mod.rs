@@ -22,7 +22,7 @@ pub mod snapshot;
 pub mod writer;
 
 pub use handle::Handle;
-pub use object::{Form, Holds, KindFacts, NameForm, ObjectKind, SealedBy};
+pub use object::{Form, KindFacts, NameForm, ObjectKind, Payload, SealedBy};
 
 use serde::{Deserialize, Serialize};
 

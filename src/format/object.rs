@@ -39,7 +39,7 @@ pub struct KindFacts {
     /// Whether they lie in folders of their own there, by the first two letters of their names.
     pub fans_out: bool,
     /// How they may be named, and what an object of such a name holds.
-    pub names: &'static [(NameForm, Holds)],
+    pub names: &'static [(NameForm, Payload)],
     /// How they are stored.
     pub form: Form,
     /// The most bytes that one of them has.
@@ -91,7 +91,7 @@ pub enum NameForm {
 
 /// What stands in an object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Holds {
+pub enum Payload {
     /// A version of the configuration.
     Config,
     /// A key slot.
@@ -142,7 +142,7 @@ impl ObjectKind {
                 name: "config",
                 folder: "config",
                 fans_out: false,
-                names: &[(Number, Holds::Config)],
+                names: &[(Number, Payload::Config)],
                 form: Open,
                 largest: RECORD_MAX,
             },
@@ -150,7 +150,7 @@ impl ObjectKind {
                 name: "key",
                 folder: "keys",
                 fans_out: false,
-                names: &[(Id, Holds::Slot)],
+                names: &[(Id, Payload::Slot)],
                 form: Open,
                 largest: SLOT_MAX,
             },
@@ -158,7 +158,7 @@ impl ObjectKind {
                 name: "pack",
                 folder: "packs",
                 fans_out: true,
-                names: &[(Hash, Holds::Blobs)],
+                names: &[(Hash, Payload::Blobs)],
                 form: Own,
                 largest: PACK_MAX,
             },
@@ -166,7 +166,7 @@ impl ObjectKind {
                 name: "index",
                 folder: "index",
                 fans_out: false,
-                names: &[(Hash, Holds::Segment)],
+                names: &[(Hash, Payload::Segment)],
                 form: Sealed(SealedBy::Index),
                 largest: INDEX_MAX,
             },
@@ -174,7 +174,7 @@ impl ObjectKind {
                 name: "writer",
                 folder: "writers",
                 fans_out: false,
-                names: &[(Id, Holds::Registration), (IdAndNumber, Holds::Heartbeat)],
+                names: &[(Id, Payload::Registration), (IdAndNumber, Payload::Heartbeat)],
                 form: Sealed(SealedBy::Writer),
                 largest: RECORD_MAX,
             },
@@ -182,7 +182,7 @@ impl ObjectKind {
                 name: "snapshot",
                 folder: "snapshots",
                 fans_out: false,
-                names: &[(Id, Holds::Outcome)],
+                names: &[(Id, Payload::Outcome)],
                 form: Sealed(SealedBy::Snapshot),
                 largest: OUTCOME_MAX,
             },
@@ -190,7 +190,7 @@ impl ObjectKind {
                 name: "forgotten",
                 folder: "forgotten",
                 fans_out: false,
-                names: &[(Id, Holds::Forgotten)],
+                names: &[(Id, Payload::Forgotten)],
                 form: Sealed(SealedBy::Snapshot),
                 largest: RECORD_MAX,
             },
@@ -198,7 +198,7 @@ impl ObjectKind {
                 name: "note",
                 folder: "notes",
                 fans_out: false,
-                names: &[(Id, Holds::Note)],
+                names: &[(Id, Payload::Note)],
                 form: Sealed(SealedBy::Snapshot),
                 largest: RECORD_MAX,
             },
@@ -206,7 +206,7 @@ impl ObjectKind {
                 name: "gc",
                 folder: "gc",
                 fans_out: false,
-                names: &[(Number, Holds::Condemned), (NumberAnd(".verdict"), Holds::Verdict)],
+                names: &[(Number, Payload::Condemned), (NumberAnd(".verdict"), Payload::Verdict)],
                 form: Sealed(SealedBy::Gc),
                 largest: RECORD_MAX,
             },
@@ -214,7 +214,7 @@ impl ObjectKind {
                 name: "quarantine",
                 folder: "quarantine",
                 fans_out: false,
-                names: &[(NameForm::Quarantined, Holds::Quarantined)],
+                names: &[(NameForm::Quarantined, Payload::Quarantined)],
                 form: Form::AsFound,
                 largest: PACK_MAX,
             },

@@ -2,9 +2,9 @@
 
 use super::{
     checked, copy, entries, flip, objects, of_kind, open, options, past, readable, replace,
+    whichever_call_fails,
 };
 use crate::common::forge::Forger;
-use icecore::backend::testing::{Fault, Faulty};
 use icecore::backend::{Backend, Handle, Memory};
 use icecore::error::Kind;
 use icecore::format::ObjectKind;
@@ -12,6 +12,7 @@ use icecore::format::gc::Reason;
 use icecore::id::{IndexId, PackId};
 use icecore::monitor::Silent;
 use icecore::ops::repair::{RepairOptions, repair_index};
+use icecore::repo::Repository;
 use std::sync::Arc;
 
 /// What is wrong with the segments of an index.
@@ -143,32 +144,14 @@ fn one_that_stops_anywhere_is_run_again() {
     lose(&*past.repo.backend, "one flipped");
     let begun = past.repo.backend.clone();
     let could = readable(&open(&begun, 1, &past), &past);
-    for number in 0.. {
-        let fault = [Fault::Fails, Fault::DoneButFails, Fault::FlipsBit, Fault::Truncates]
-            [usize::try_from(number % 4).unwrap()];
-        let store: Arc<dyn Backend> = copy(&*begun);
-        let faulty = Faulty::new(store.clone(), number);
-        let faulty = Arc::new(match number % 3 {
-            0 => faulty.once(number, fault),
-            _ if matches!(fault, Fault::FlipsBit | Fault::Truncates) => faulty.once(number, fault),
-            _ => faulty.from(number, fault),
-        });
-        let calls = faulty.clone();
-        let faulty: Arc<dyn Backend> = faulty;
-        let (env, _) = icecore::env::Env::seeded(100 + number, past.repo.env.now());
-        let secret = crate::common::repo::secret();
-        if let Ok(repository) = icecore::repo::Repository::open(faulty, env, &secret) {
-            drop(repair_index(&repository, &options(), &Silent));
-        }
-        let repository = open(&store, 7, &past);
-        assert!(readable(&repository, &past).is_superset(&could), "at call {number}");
+    let repair = |repository: &Repository| drop(repair_index(repository, &options(), &Silent));
+    let calls = whichever_call_fails(&past, &*begun, repair, |store, what| {
+        let repository = open(store, 7, &past);
+        assert!(readable(&repository, &past).is_superset(&could), "{what}");
         repair_index(&repository, &options(), &Silent).unwrap();
-        assert_eq!(entries(&open(&store, 8, &past)), before, "at call {number}");
-        let report = checked(&open(&store, 9, &past));
-        assert!(report.is_healthy(), "at call {number}: {:?}", report.findings);
-        if calls.calls() <= number {
-            assert!(number > 15, "only {number} calls");
-            return;
-        }
-    }
+        assert_eq!(entries(&open(store, 8, &past)), before, "{what}");
+        let report = checked(&open(store, 9, &past));
+        assert!(report.is_healthy(), "{what}: {:?}", report.findings);
+    });
+    assert!(calls > 15, "only {calls} calls");
 }

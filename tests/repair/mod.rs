@@ -6,8 +6,9 @@ mod packs;
 mod program;
 mod snapshots;
 
-use crate::common::repo::TempRepo;
+use crate::common::repo::{TempRepo, secret};
 use crate::prune::Past;
+use icecore::backend::testing::{Fault, Faulty};
 use icecore::backend::{Backend, Handle, Memory};
 use icecore::env::Env;
 use icecore::format::ObjectKind;
@@ -102,4 +103,34 @@ pub fn read(
     path: &str,
 ) -> icecore::error::Result<Vec<u8>> {
     TempRepo::read_from(repository, snapshot, &format!("/data/{path}"))
+}
+
+/// Repairs copies of a store: in the first the first call goes wrong, in the next the second, and so on
+/// until a repair makes no more calls; `judge` is shown each copy. Calls fail before or after they took
+/// effect, or read wrong bytes, once or from then on. How many calls there were.
+fn whichever_call_fails(
+    past: &Past,
+    begun: &dyn Backend,
+    repair: impl Fn(&Repository),
+    judge: impl Fn(&Arc<dyn Backend>, &str),
+) -> u64 {
+    let faults = [Fault::Fails, Fault::DoneButFails, Fault::FlipsBit, Fault::Truncates];
+    for (number, fault) in (0..).zip(faults.into_iter().cycle()) {
+        let store: Arc<dyn Backend> = copy(begun);
+        let faulty = Faulty::new(store.clone(), number);
+        let is_misread = matches!(fault, Fault::FlipsBit | Fault::Truncates);
+        let faulty = Arc::new(match is_misread || number % 3 == 0 {
+            true => faulty.once(number, fault),
+            false => faulty.from(number, fault),
+        });
+        let (env, _) = Env::seeded(100 + number, past.repo.env.now());
+        if let Ok(repository) = Repository::open(faulty.clone(), env, &secret()) {
+            repair(&repository);
+        }
+        judge(&store, &format!("at call {number}"));
+        if faulty.calls() <= number {
+            return number;
+        }
+    }
+    unreachable!()
 }

@@ -2,6 +2,7 @@
 
 use super::{
     checked, copy, entries, flip, objects, of_kind, open, options, past, read, readable, replace,
+    whichever_call_fails,
 };
 use crate::common::repo::TempRepo;
 use crate::prune::Past;
@@ -300,33 +301,16 @@ fn one_that_stops_anywhere_is_run_again() {
     flip(&*begun, &pack);
     checked(&open(&begun, 1, &past));
     let could = readable(&open(&begun, 2, &past), &past);
-    for number in 0.. {
-        let fault = [Fault::Fails, Fault::DoneButFails, Fault::FlipsBit, Fault::Truncates]
-            [usize::try_from(number % 4).unwrap()];
-        let store: Arc<dyn Backend> = copy(&*begun);
-        let faulty = Faulty::new(store.clone(), number);
-        let faulty = Arc::new(match number % 3 {
-            0 => faulty.once(number, fault),
-            _ if matches!(fault, Fault::FlipsBit | Fault::Truncates) => faulty.once(number, fault),
-            _ => faulty.from(number, fault),
-        });
-        let calls = faulty.clone();
-        let (env, _) = icecore::env::Env::seeded(100 + number, past.repo.env.now());
-        let secret = crate::common::repo::secret();
-        if let Ok(repository) = Repository::open(faulty, env, &secret) {
-            let which = DamagedPacks::default();
-            drop(repair_packs(&repository, &which, &options(), &Silent));
-        }
-        let what = format!("at call {number}");
-        assert!(readable(&open(&store, 7, &past), &past).is_superset(&could), "{what}");
-        repaired(&open(&store, 8, &past));
-        assert!(readable(&open(&store, 9, &past), &past).is_superset(&could), "{what}");
+    let repair = |repository: &Repository| {
+        drop(repair_packs(repository, &DamagedPacks::default(), &options(), &Silent));
+    };
+    let calls = whichever_call_fails(&past, &*begun, repair, |store, what| {
+        assert!(readable(&open(store, 7, &past), &past).is_superset(&could), "{what}");
+        repaired(&open(store, 8, &past));
+        assert!(readable(&open(store, 9, &past), &past).is_superset(&could), "{what}");
         assert!(store.size(&pack).is_err(), "{what}");
-        assert_eq!(of_kind(&*store, ObjectKind::Quarantine).len(), 1, "{what}");
-        check(&open(&store, 10, &past), CheckOptions::default(), &Silent).unwrap();
-        if calls.calls() <= number {
-            assert!(number > 30, "only {number} calls");
-            return;
-        }
-    }
+        assert_eq!(of_kind(&**store, ObjectKind::Quarantine).len(), 1, "{what}");
+        check(&open(store, 10, &past), CheckOptions::default(), &Silent).unwrap();
+    });
+    assert!(calls > 30, "only {calls} calls");
 }

@@ -2,7 +2,7 @@
 
 use crate::backend::Handle;
 use crate::error::{Error, Kind};
-use crate::format::Holds;
+use crate::format::Payload;
 use crate::id::{ChunkId, PackId, SeriesId, SnapshotId};
 use crate::ops::head::Head;
 use crate::ops::series::{Flaw, Gap};
@@ -122,19 +122,19 @@ pub const TOUCHES_MOST: usize = 100;
 impl Finding {
     /// An object cannot be read, or is not what it must be.
     pub(super) fn object(handle: Handle, error: Error) -> Self {
-        let cure = match handle.holds() {
-            Holds::Blobs => Cure::Backup,
-            Holds::Segment => Cure::RepairIndex,
-            Holds::Outcome => Cure::Forget,
-            Holds::Slot => Cure::RemoveKey,
-            Holds::Config
-            | Holds::Registration
-            | Holds::Heartbeat
-            | Holds::Forgotten
-            | Holds::Note
-            | Holds::Condemned
-            | Holds::Verdict
-            | Holds::Quarantined => Cure::Copy,
+        let cure = match handle.payload() {
+            Payload::Blobs => Cure::Backup,
+            Payload::Segment => Cure::RepairIndex,
+            Payload::Outcome => Cure::Forget,
+            Payload::Slot => Cure::RemoveKey,
+            Payload::Config
+            | Payload::Registration
+            | Payload::Heartbeat
+            | Payload::Forgotten
+            | Payload::Note
+            | Payload::Condemned
+            | Payload::Verdict
+            | Payload::Quarantined => Cure::Copy,
         };
         Finding::new(Where::Object(handle), cure, error)
     }

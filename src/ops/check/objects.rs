@@ -8,7 +8,7 @@ use crate::format::note::Note;
 use crate::format::record::{self, Record};
 use crate::format::snapshot::Outcome;
 use crate::format::writer::{Heartbeat, Registration};
-use crate::format::{Holds, ObjectKind};
+use crate::format::{ObjectKind, Payload};
 use crate::repo::Repository;
 
 /// Whether objects of a kind are small and sealed, and read by nobody else in a check.
@@ -65,16 +65,20 @@ fn may_go(kind: ObjectKind) -> bool {
 
 fn is_record(handle: &Handle, plain: &[u8]) -> Result<()> {
     let subject = handle.to_string();
-    match handle.holds() {
-        Holds::Registration => decodes::<Registration>(plain, &subject),
-        Holds::Heartbeat => decodes::<Heartbeat>(plain, &subject),
-        Holds::Outcome => decodes::<Outcome>(plain, &subject),
-        Holds::Forgotten => decodes::<Forgotten>(plain, &subject),
-        Holds::Note => decodes::<Note>(plain, &subject),
-        Holds::Condemned => decodes::<Condemned>(plain, &subject),
-        Holds::Verdict => decodes::<Verdict>(plain, &subject),
+    match handle.payload() {
+        Payload::Registration => decodes::<Registration>(plain, &subject),
+        Payload::Heartbeat => decodes::<Heartbeat>(plain, &subject),
+        Payload::Outcome => decodes::<Outcome>(plain, &subject),
+        Payload::Forgotten => decodes::<Forgotten>(plain, &subject),
+        Payload::Note => decodes::<Note>(plain, &subject),
+        Payload::Condemned => decodes::<Condemned>(plain, &subject),
+        Payload::Verdict => decodes::<Verdict>(plain, &subject),
         // These are no records.
-        Holds::Config | Holds::Slot | Holds::Blobs | Holds::Segment | Holds::Quarantined => Ok(()),
+        Payload::Config
+        | Payload::Slot
+        | Payload::Blobs
+        | Payload::Segment
+        | Payload::Quarantined => Ok(()),
     }
 }
 

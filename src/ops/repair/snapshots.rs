@@ -2,7 +2,7 @@
 //! not touched; it may be given up then.
 
 use super::RepairOptions;
-use super::tree::{Holds, Judge, Mender};
+use super::tree::{Counts, Judge, Mender};
 use crate::codec::Level;
 use crate::error::{Error, Kind, Result};
 use crate::format::note::Damage;
@@ -165,7 +165,7 @@ fn repair<'r>(
     repository: &Repository,
     original: &Snapshot,
     options: &RepairOptions,
-    reach: &mut Reach<'r, Holds>,
+    reach: &mut Reach<'r, Counts>,
     judge: &mut Judge<'r>,
 ) -> Result<RepairedSnapshot> {
     let writer = options.writer();
@@ -180,7 +180,7 @@ fn repair<'r>(
         }
         Ok(())
     });
-    let Mender { left_out, holds, .. } = mender;
+    let Mender { left_out, counts, .. } = mender;
     if let Err(error) = mended {
         // The error is what matters; an outcome only spares others a wait.
         drop(session.abandon());
@@ -198,7 +198,7 @@ fn repair<'r>(
         tool: options.tool.clone(),
         ..original.clone()
     };
-    repaired.snapshot = Some(commit(repository, session, made, &holds, &repaired.left_out)?);
+    repaired.snapshot = Some(commit(repository, session, made, &counts, &repaired.left_out)?);
     Ok(repaired)
 }
 
@@ -227,7 +227,7 @@ fn commit(
     repository: &Repository,
     session: Session<'_>,
     made: Snapshot,
-    holds: &Holds,
+    counts: &Counts,
     left_out: &[Vec<u8>],
 ) -> Result<SnapshotId> {
     let name =
@@ -258,14 +258,14 @@ fn commit(
         generation,
         warnings,
         summary: Summary {
-            items: holds.entries.saturating_add(failed),
+            items: counts.entries.saturating_add(failed),
             files_new: 0,
             files_changed: 0,
-            files_unchanged: holds.files,
-            directories: holds.directories,
-            databases: holds.databases,
+            files_unchanged: counts.files,
+            directories: counts.directories,
+            databases: counts.databases,
             failed,
-            bytes: holds.bytes,
+            bytes: counts.bytes,
             bytes_read: 0,
             ..written
         },

@@ -17,7 +17,7 @@ use std::ops::AddAssign;
 
 /// What is in a tree.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Holds {
+pub(super) struct Counts {
     pub(super) entries: u64,
     pub(super) files: u64,
     pub(super) directories: u64,
@@ -25,10 +25,10 @@ pub(super) struct Holds {
     pub(super) bytes: u64,
 }
 
-impl Holds {
+impl Counts {
     fn of(node: &Node) -> Self {
         let content = node.content();
-        Holds {
+        Counts {
             entries: 1,
             files: u64::from(content.is_some()),
             directories: u64::from(matches!(node.kind, NodeKind::Directory { .. })),
@@ -38,7 +38,7 @@ impl Holds {
     }
 }
 
-impl AddAssign for Holds {
+impl AddAssign for Counts {
     fn add_assign(&mut self, more: Self) {
         self.entries = self.entries.saturating_add(more.entries);
         self.files = self.files.saturating_add(more.files);
@@ -58,21 +58,21 @@ pub(super) struct Judge<'j> {
 }
 
 impl Visitor for Judge<'_> {
-    type Sum = Holds;
+    type Sum = Counts;
 
-    fn entry(&mut self, _: &[u8], node: &Node) -> Result<Holds> {
+    fn entry(&mut self, _: &[u8], node: &Node) -> Result<Counts> {
         go_on(self.monitor, "look for what is lost in")?;
-        Ok(Holds::of(node))
+        Ok(Counts::of(node))
     }
 
-    fn trouble(&mut self, _: &[u8], trouble: Loss) -> Result<Holds> {
+    fn trouble(&mut self, _: &[u8], trouble: Loss) -> Result<Counts> {
         let is_met = |id: &ChunkId| self.known.met_damage().iter().any(|place| place.id == *id);
         let reads_now = |id: &ChunkId| self.all.read(BlobKind::Meta, id).is_ok();
         if let Some(id) = trouble.chunk.filter(|id| is_met(id) && reads_now(id)) {
             return Err(Error::unavailable("read chunk", id, "it reads differently each time"));
         }
         match trouble.error.kind() {
-            Kind::Damaged | Kind::NotFound => Ok(Holds::default()),
+            Kind::Damaged | Kind::NotFound => Ok(Counts::default()),
             // What cannot be had at the moment is not lost.
             _ => Err(trouble.error),
         }
@@ -92,15 +92,15 @@ impl Visitor for Judge<'_> {
 
 /// Makes trees without what is lost.
 pub(super) struct Mender<'m, 's, 'r> {
-    pub(super) reach: &'m mut Reach<'r, Holds>,
+    pub(super) reach: &'m mut Reach<'r, Counts>,
     pub(super) judge: &'m mut Judge<'r>,
     pub(super) session: &'m mut Session<'s>,
     /// Folders that were written anew: the same ones may stand in many places.
-    mended: HashMap<TreeRef, (TreeRef, Holds)>,
+    mended: HashMap<TreeRef, (TreeRef, Counts)>,
     /// The paths of what is left out; of a folder that cannot be listed to its end, its own.
     pub(super) left_out: Vec<Vec<u8>>,
     /// What is in all trees so far.
-    pub(super) holds: Holds,
+    pub(super) counts: Counts,
 }
 
 /// A folder that is being written anew.
@@ -110,27 +110,27 @@ struct Folder {
     writer: DirectoryWriter,
     /// What is still to be read of it, the next last.
     rest: Vec<OpenPart>,
-    holds: Holds,
+    counts: Counts,
     /// How much of the path leads to its parent.
     back: usize,
 }
 
 impl<'m, 's, 'r> Mender<'m, 's, 'r> {
     pub(super) fn new(
-        reach: &'m mut Reach<'r, Holds>,
+        reach: &'m mut Reach<'r, Counts>,
         judge: &'m mut Judge<'r>,
         session: &'m mut Session<'s>,
     ) -> Self {
-        let (mended, left_out, holds) = (HashMap::new(), Vec::new(), Holds::default());
-        Mender { reach, judge, session, mended, left_out, holds }
+        let (mended, left_out, counts) = (HashMap::new(), Vec::new(), Counts::default());
+        Mender { reach, judge, session, mended, left_out, counts }
     }
 
     /// What is left of the tree at `path`; nothing if its root is no folder, and lost.
     pub(super) fn mend(&mut self, path: &[u8], root: &Node) -> Result<Option<Node>> {
         let (mut path, mut open) = (path.to_vec(), Vec::new());
         let back = path.len();
-        if let Some((node, holds)) = self.enter(&path, root.clone(), back, &mut open)? {
-            self.holds += holds;
+        if let Some((node, counts)) = self.enter(&path, root.clone(), back, &mut open)? {
+            self.counts += counts;
             return Ok(Some(node));
         }
         while let Some(folder) = open.last_mut() {
@@ -138,8 +138,8 @@ impl<'m, 's, 'r> Mender<'m, 's, 'r> {
                 Some(node) => {
                     let back = push(&mut path, &node.name);
                     let depth = open.len();
-                    if let Some((node, holds)) = self.enter(&path, node, back, &mut open)? {
-                        self.add(open.last_mut(), node, holds)?;
+                    if let Some((node, counts)) = self.enter(&path, node, back, &mut open)? {
+                        self.add(open.last_mut(), node, counts)?;
                     }
                     if open.len() == depth {
                         path.truncate(back);
@@ -148,12 +148,12 @@ impl<'m, 's, 'r> Mender<'m, 's, 'r> {
                 None => {
                     let Some(folder) = open.pop() else { break };
                     path.truncate(folder.back);
-                    let (node, holds) = self.close(folder)?;
+                    let (node, counts) = self.close(folder)?;
                     if open.is_empty() {
-                        self.holds += holds;
+                        self.counts += counts;
                         return Ok(Some(node));
                     }
-                    self.add(open.last_mut(), node, holds)?;
+                    self.add(open.last_mut(), node, counts)?;
                 }
             }
         }
@@ -168,7 +168,7 @@ impl<'m, 's, 'r> Mender<'m, 's, 'r> {
         node: Node,
         back: usize,
         open: &mut Vec<Folder>,
-    ) -> Result<Option<(Node, Holds)>> {
+    ) -> Result<Option<(Node, Counts)>> {
         let seen = self.reach.entry(path, &node, self.judge)?;
         if seen.well {
             return Ok(Some((node, seen.sum)));
@@ -177,8 +177,8 @@ impl<'m, 's, 'r> Mender<'m, 's, 'r> {
             self.left_out.push(path.to_vec());
             return Ok(None);
         };
-        if let Some((mended, holds)) = self.mended.get(&entries) {
-            return Ok(Some((Node { kind: folder_of(*mended), ..node }, *holds)));
+        if let Some((mended, counts)) = self.mended.get(&entries) {
+            return Ok(Some((Node { kind: folder_of(*mended), ..node }, *counts)));
         }
         let parts = OpenPart::Parts(vec![DirectoryPart::root(entries)].into_iter());
         let writer = DirectoryWriter::new(self.reach.reader(), None);
@@ -186,8 +186,8 @@ impl<'m, 's, 'r> Mender<'m, 's, 'r> {
         if rest.is_empty() {
             self.left_out.push(path.to_vec());
         }
-        let holds = Holds::of(&node);
-        open.push(Folder { node, entries, writer, rest, holds, back });
+        let counts = Counts::of(&node);
+        open.push(Folder { node, entries, writer, rest, counts, back });
         Ok(None)
     }
 
@@ -217,17 +217,17 @@ impl<'m, 's, 'r> Mender<'m, 's, 'r> {
         Ok(None)
     }
 
-    fn add(&mut self, folder: Option<&mut Folder>, node: Node, holds: Holds) -> Result<()> {
+    fn add(&mut self, folder: Option<&mut Folder>, node: Node, counts: Counts) -> Result<()> {
         let Some(folder) = folder else { return Ok(()) };
-        folder.holds += holds;
+        folder.counts += counts;
         folder.writer.push(self.session, node)
     }
 
-    fn close(&mut self, folder: Folder) -> Result<(Node, Holds)> {
-        let Folder { node, entries, writer, holds, .. } = folder;
+    fn close(&mut self, folder: Folder) -> Result<(Node, Counts)> {
+        let Folder { node, entries, writer, counts, .. } = folder;
         let mended = writer.finish(self.session)?;
-        self.mended.insert(entries, (mended, holds));
-        Ok((Node { kind: folder_of(mended), ..node }, holds))
+        self.mended.insert(entries, (mended, counts));
+        Ok((Node { kind: folder_of(mended), ..node }, counts))
     }
 }
 
