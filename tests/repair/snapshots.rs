@@ -12,7 +12,8 @@ use icecore::format::snapshot::Snapshot;
 use icecore::monitor::Silent;
 use icecore::ops::forget::{plan, plan_by_policy};
 use icecore::ops::repair::{
-    DamagedPacks, DamagedSnapshots, RepairOptions, SnapshotsRepair, repair_packs, repair_snapshots,
+    DamagedPacks, DamagedSnapshots, RepairOptions, SnapshotsRepair, repair_index, repair_packs,
+    repair_snapshots,
 };
 use icecore::ops::retention::{Bound, Period, Policy, Rule};
 use icecore::ops::select::{Aside, Filter, find};
@@ -167,6 +168,23 @@ fn whole_snapshots_get_none() {
     assert!(objects(&*store) == before);
     replace(&*store, &pack, &good);
     assert!(repaired(&open(&store, 4, &past), true).repaired.is_empty());
+}
+
+/// Nothing counts as lost while packs are stored that the index does not name, as when a segment is
+/// gone: that is refused and changes nothing, and once the index was repaired nothing is missing.
+#[test]
+fn an_index_that_lost_segments_is_repaired_first() {
+    let past = past(Arc::new(Memory::new()), 66);
+    let store = past.repo.backend.clone();
+    store.delete(&of_kind(&*store, ObjectKind::Index)[0]).unwrap();
+    let before = objects(&*store);
+    let which = DamagedSnapshots { forget: true, ..DamagedSnapshots::default() };
+    let error = repair_snapshots(&open(&store, 1, &past), &which, &options(), &Silent).unwrap_err();
+    assert_eq!(error.kind(), Kind::Refused, "{error}");
+    assert!(objects(&*store) == before);
+    assert!(repair_index(&open(&store, 2, &past), &options(), &Silent).unwrap().indexed > 0);
+    let report = repaired(&open(&store, 3, &past), true);
+    assert!(report.repaired.is_empty() && report.forgotten == 0, "{report:?}");
 }
 
 /// Whichever call of the store fails, while originals are given up: what could be read of one can be read

@@ -262,10 +262,8 @@ impl<'l> Mark<'l> {
             1 => format!("chunk {first}, which a snapshot needs, is nowhere"),
             lost => format!("{lost} chunks that snapshots need are nowhere, {first} first"),
         };
-        Err(Error::damaged("prune", repository.backend().describe(), reason).hint(
-            "`icecore check` names what is touched; what the next backup does not store again \
-             goes with the snapshots that need it",
-        ))
+        Err(Error::damaged("prune", repository.backend().describe(), reason)
+            .hint("`icecore check` names what is touched, and what helps"))
     }
 
     /// Orphans that no collection condemned before.

@@ -70,14 +70,8 @@ pub fn repair_snapshots(
     let chosen = find_all(repository, &which.names, &which.filter, |error| troubles.push(error))?;
     let (mut known, mut all) = (known(repository)?, repository.load_index()?);
     if let Some((_, error)) = known.take_troubles().into_iter().chain(all.take_troubles()).next() {
-        return Err(Error::new(
-            Kind::Refused,
-            "repair snapshots in",
-            repository.backend().describe(),
-        )
-        .because("what a part of the index names may not be lost")
-        .caused_by(error)
-        .hint("run `icecore repair index` first"));
+        let why = "what a part of the index names may not be lost";
+        return Err(index_first(repository, why).caused_by(error));
     }
     troubles.iter().for_each(|error| monitor.trouble(error));
     report.troubles = troubles;
@@ -96,6 +90,9 @@ pub fn repair_snapshots(
         report.snapshots += 1;
         if reach.snapshot(original, &mut judge)?.well {
             continue;
+        }
+        if report.repaired.is_empty() && report.before.is_empty() {
+            refuse_unnamed(repository, &known)?;
         }
         let has_one = match done.contains(&original.id) {
             true => {
@@ -116,6 +113,25 @@ pub fn repair_snapshots(
     monitor.end();
     record_damage(repository, &known, monitor);
     known.failure().or(all.failure()).map_or(Ok(report), Err)
+}
+
+fn index_first(repository: &Repository, why: &str) -> Error {
+    Error::new(Kind::Refused, "repair snapshots in", repository.backend().describe())
+        .because(why)
+        .hint("run `icecore repair index` first")
+}
+
+/// What seems to be lost may lie in packs that the index does not name, as when segments of it are gone.
+fn refuse_unnamed(repository: &Repository, index: &Index) -> Result<()> {
+    let (sizes, named, generations) =
+        (repository.pack_sizes()?, index.packs(), index.generations());
+    let is_unnamed = |pack: &PackId| !named.contains_key(pack) && !generations.is_condemned(pack);
+    if !sizes.keys().any(is_unnamed) {
+        return Ok(());
+    }
+    let why = "what is missing may lie in packs that the index does not name; a backup at work has \
+               such packs, too";
+    Err(index_first(repository, why))
 }
 
 /// The index without what is known to be damaged, or gone, or cut off.
