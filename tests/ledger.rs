@@ -4,7 +4,7 @@ use crate::common::cli::Cli;
 use crate::common::forge::Forger;
 use crate::common::memory::Tree;
 use crate::common::repo::{TempRepo, secret};
-use crate::faults::interrupted::copy;
+use crate::common::stores::copy_into;
 use icecore::backend::{Backend, Bytes, Capabilities, Handle, Listed, Memory, Put};
 use icecore::env::{Clock, Env, ManualClock, Random, Time};
 use icecore::error::{Error, Kind, Result};
@@ -248,7 +248,7 @@ fn a_merge_may_stop_anywhere() {
     let read: Vec<u64> = (0..4)
         .map(|left| {
             let inner = Arc::new(Memory::new());
-            copy(&*repo.backend, &*inner);
+            copy_into(&*repo.backend, &*inner);
             let store = Arc::new(FewNotes { inner: inner.clone(), left: AtomicU64::new(left) });
             let (env, clock) = Env::seeded(906, repo.env.now());
             let repository = Repository::open(store.clone(), env, &secret()).unwrap();

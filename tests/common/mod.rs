@@ -1,5 +1,6 @@
 //! What tests share: a repository that checks itself when dropped, sources made of memory, targets in
-//! folders, stores that keep a record, real servers, seeded chance, and a voice for what cannot be run.
+//! folders, stores that keep a record, copies of stores, real servers, seeded
+//! chance, and a voice for what cannot be run.
 
 pub mod aloud;
 pub mod chance;
@@ -11,4 +12,5 @@ pub mod postgres;
 pub mod program;
 pub mod recorder;
 pub mod repo;
+pub mod stores;
 pub mod target;

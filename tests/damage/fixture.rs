@@ -4,7 +4,7 @@ use crate::common::chance::Chance;
 use crate::common::forge::session;
 use crate::common::memory::Tree;
 use crate::common::repo::{TempRepo, secret};
-use crate::faults::interrupted::copy;
+use crate::common::stores::copy_into;
 use icecore::backend::{Backend, Handle, Memory};
 use icecore::crypto::Secret;
 use icecore::env::{Env, Time};
@@ -70,7 +70,7 @@ impl Fixture {
 
     pub fn copied(&self) -> Arc<Memory> {
         let store = Arc::new(Memory::new());
-        copy(&*self.store, &*store);
+        copy_into(&*self.store, &*store);
         store
     }
 

@@ -59,7 +59,7 @@ fn damage_is_noted_once_and_withdrawn() {
     assert!(!plain.touched.is_empty());
 
     let copy = Arc::new(Memory::new());
-    crate::faults::interrupted::copy(&*store, &*copy);
+    crate::common::stores::copy_into(&*store, &*copy);
     let healed = temp(copy).unwrap();
     let again = healed.backup(vec![fixture.tree.source("/data")]).unwrap();
     assert!(again.snapshot.summary.whole.blobs > 0 && !again.incomplete);

@@ -4,6 +4,7 @@
 use crate::common::chance::Chance;
 use crate::common::memory::{Run, Tree};
 use crate::common::repo::{TempRepo, options, secret};
+use crate::common::stores::copy_into;
 use icecore::backend::testing::{CrashDisk, Fault, Faulty};
 use icecore::backend::{Backend, Bytes, Handle, Listed, Local, Memory, Put, Visit};
 use icecore::env::{Env, Time};
@@ -52,14 +53,6 @@ fn base() -> Arc<Memory> {
     repo.backup(vec![second.source("/data")]).unwrap();
     repo.damaged = true;
     store
-}
-
-pub fn copy(from: &dyn Backend, to: &dyn Backend) {
-    for kind in ObjectKind::ALL {
-        for object in from.list(kind).unwrap() {
-            to.put_new(&object.handle, &from.get(&object.handle, None).unwrap()).unwrap();
-        }
-    }
 }
 
 fn open(backend: Arc<dyn Backend>, seed: u64) -> Result<Repository> {
@@ -134,7 +127,7 @@ fn a_store_that_fails_at_any_call_loses_nothing() {
         for call in 0.. {
             let what = format!("the store {name} at call {call}");
             let store = Arc::new(Memory::new());
-            copy(&*base, &*store);
+            copy_into(&*base, &*store);
             let faulty = Arc::new(plan(Faulty::new(store.clone(), call), call));
             let done = command(faulty.clone(), call);
             let store: Arc<dyn Backend> = store;
@@ -154,7 +147,7 @@ fn disorderly_listings_do_no_harm() {
     let base = base();
     for fault in [Fault::Shuffles, Fault::Duplicates] {
         let store = Arc::new(Memory::new());
-        copy(&*base, &*store);
+        copy_into(&*base, &*store);
         let done = command(Arc::new(Faulty::new(store.clone(), 3).from(0, fault)), 4).unwrap();
         assert_eq!(done.sequence, 3);
         let store: Arc<dyn Backend> = store;
@@ -198,7 +191,7 @@ fn an_applied_timeout_is_no_failure() {
     let base = base();
     for call in 0.. {
         let store = Arc::new(Memory::new());
-        copy(&*base, &*store);
+        copy_into(&*base, &*store);
         let faulty = Faulty::new(store.clone(), call).once(call, Fault::DoneButFails);
         let stubborn = Arc::new(Stubborn(faulty));
         let done = command(stubborn.clone(), call).unwrap();
@@ -217,7 +210,7 @@ fn an_applied_timeout_is_no_failure() {
 #[test]
 fn a_power_loss_at_any_call_loses_nothing() {
     let disk = CrashDisk::new();
-    copy(&*base(), &Local::over(disk.clone()).unwrap());
+    copy_into(&*base(), &Local::over(disk.clone()).unwrap());
     let mut calls = 0;
     loop {
         // Everything that was not synced is kept: a copy of the disk.
@@ -245,7 +238,7 @@ fn a_power_loss_at_any_call_loses_nothing() {
 fn a_full_disk_fails_and_harms_nothing() {
     let disk = CrashDisk::new();
     let base = base();
-    copy(&*base, &Local::over(disk.clone()).unwrap());
+    copy_into(&*base, &Local::over(disk.clone()).unwrap());
     let size = |object: Listed| usize::try_from(object.size).unwrap();
     let used: usize =
         ObjectKind::ALL.iter().flat_map(|kind| base.list(*kind).unwrap()).map(size).sum();
@@ -272,7 +265,7 @@ fn a_full_disk_fails_and_harms_nothing() {
 fn other_bytes_under_a_name_are_noticed() {
     let base = base();
     let probe = Arc::new(Memory::new());
-    copy(&*base, &*probe);
+    copy_into(&*base, &*probe);
     command(probe.clone(), 9).unwrap();
     let names = |store: &Memory| -> BTreeSet<Handle> {
         store.list(ObjectKind::Pack).unwrap().into_iter().map(|object| object.handle).collect()
@@ -281,7 +274,7 @@ fn other_bytes_under_a_name_are_noticed() {
     assert_eq!(packs.len(), 2);
     for pack in packs {
         let store = Arc::new(Memory::new());
-        copy(&*base, &*store);
+        copy_into(&*base, &*store);
         let mut other = probe.get(&pack, None).unwrap();
         other[100] ^= 1;
         store.put_new(&pack, &other).unwrap();
@@ -301,7 +294,7 @@ fn forgetting_at_any_call_is_safe() {
     for fault in [Fault::Fails, Fault::DoneButFails] {
         for call in 0.. {
             let store = Arc::new(Memory::new());
-            copy(&*base, &*store);
+            copy_into(&*base, &*store);
             let listed = |backend: Arc<dyn Backend>| {
                 let repository = open(backend, call).unwrap();
                 let stored =

@@ -3,6 +3,7 @@
 use super::{Past, open, pruned, thorough};
 use crate::common::memory::Tree;
 use crate::common::repo::secret;
+use crate::common::stores::{copy, copy_into};
 use icecore::backend::testing::{CrashDisk, Fault, Faulty};
 use icecore::backend::{Backend, Handle, Local, Memory};
 use icecore::env::Env;
@@ -14,18 +15,6 @@ use icecore::monitor::Silent;
 use icecore::ops::prune::prune;
 use icecore::repo::Repository;
 use std::sync::Arc;
-
-/// A copy of everything that is stored.
-fn copy(store: &dyn Backend) -> Arc<dyn Backend> {
-    let copy = Memory::new();
-    for kind in ObjectKind::ALL {
-        for object in store.list(kind).unwrap() {
-            let bytes = store.get(&object.handle, None).unwrap();
-            copy.put_new(&object.handle, &bytes).unwrap();
-        }
-    }
-    Arc::new(copy)
-}
 
 /// What is shared between a store that goes wrong and whoever looks at it later.
 struct Shared(Arc<dyn Backend>);
@@ -41,7 +30,7 @@ fn a_prune_that_stops_anywhere_is_finished_by_the_next() {
     let mut past = Past::over(Arc::new(Memory::new()), 11, 5);
     (0..3).for_each(|_| past.forget(1));
     let begun = past.repo.backend.clone();
-    let store = copy(&*begun);
+    let store: Arc<dyn Backend> = copy(&*begun);
     let counted = Arc::new(Faulty::new(Shared(store.clone()), 0));
     let faulty: Arc<dyn Backend> = counted.clone();
     let done = pruned(&open(&faulty, &past.repo.env)).unwrap();
@@ -50,7 +39,7 @@ fn a_prune_that_stops_anywhere_is_finished_by_the_next() {
     assert!(calls > 60, "{calls} calls");
     for number in (0..calls + 3).step_by(2) {
         let fault = if number % 4 == 0 { Fault::Fails } else { Fault::DoneButFails };
-        let store = copy(&*begun);
+        let store: Arc<dyn Backend> = copy(&*begun);
         let faulty = Faulty::new(Shared(store.clone()), number);
         let faulty = match number % 3 {
             0 => faulty.once(number, fault),
@@ -86,7 +75,7 @@ fn a_power_loss_in_a_prune_loses_nothing() {
     (0..2).for_each(|_| past.forget(1));
     let begun = past.repo.backend.clone();
     let disk = CrashDisk::new();
-    crate::faults::interrupted::copy(&*begun, &Local::over(disk.clone()).unwrap());
+    copy_into(&*begun, &Local::over(disk.clone()).unwrap());
     for calls in (0..).step_by(7) {
         // Everything that was not synced is kept: a copy of the disk.
         let running = disk.crash(4).unwrap();

@@ -3,28 +3,17 @@
 use super::{Past, open, pruned, thorough};
 use crate::common::meanwhile::Meanwhile;
 use crate::common::repo::{TempRepo, options};
+use crate::common::stores::copy;
 use icecore::backend::testing::{Manners, Remote};
 use icecore::backend::{Backend, Handle, Memory};
 use icecore::env::{Env, Time};
 use icecore::error::Kind;
-use icecore::format::ObjectKind;
 use icecore::id::PackId;
 use icecore::monitor::Silent;
 use icecore::ops::backup::backup;
 use icecore::ops::prune::{PlanLimits, PruneOptions, Unused, prune};
 use icecore::repo::WriterOptions;
 use std::sync::{Arc, Mutex};
-
-fn copy(store: &dyn Backend) -> Arc<dyn Backend> {
-    let copy = Memory::new();
-    for kind in ObjectKind::ALL {
-        for object in store.list(kind).unwrap() {
-            let bytes = store.get(&object.handle, None).unwrap();
-            copy.put_new(&object.handle, &bytes).unwrap();
-        }
-    }
-    Arc::new(copy)
-}
 
 /// Whatever happens before whichever call of a prune.
 fn before_each_call(
@@ -37,7 +26,7 @@ fn before_each_call(
     (0..3).for_each(|_| past.forget(1));
     let begun = past.repo.backend.clone();
     for at in (0..).step_by(step as usize) {
-        let store = copy(&*begun);
+        let store: Arc<dyn Backend> = copy(&*begun);
         let (other, env) = (store.clone(), Env::seeded(7_000 + at, past.repo.env.now()).0);
         // Threads of its own: those of the rest may all wait for the very call that it comes before.
         let threads = rayon::ThreadPoolBuilder::new().num_threads(2).build().unwrap();
@@ -138,7 +127,7 @@ fn outcomes_that_are_cleared_away_are_no_trouble() {
     past.forget(0);
     crate::common::forge::session(&past.repo).abandon().unwrap();
     for at in 0.. {
-        let store = copy(&*past.repo.backend);
+        let store: Arc<dyn Backend> = copy(&*past.repo.backend);
         let (other, env) = (store.clone(), Env::seeded(8_000 + at, past.repo.env.now()).0);
         let racing = Meanwhile::new(&store, at, move || {
             let swept = pruned(&open(&other, &env)).unwrap().swept;

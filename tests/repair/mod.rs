@@ -7,9 +7,10 @@ mod program;
 mod snapshots;
 
 use crate::common::repo::{TempRepo, secret};
+use crate::common::stores::copy;
 use crate::prune::Past;
 use icecore::backend::testing::{Fault, Faulty};
-use icecore::backend::{Backend, Handle, Memory};
+use icecore::backend::{Backend, Handle};
 use icecore::env::Env;
 use icecore::format::ObjectKind;
 use icecore::format::snapshot::Snapshot;
@@ -36,15 +37,6 @@ pub fn objects(store: &dyn Backend) -> BTreeMap<Handle, Vec<u8>> {
     let listed = ObjectKind::ALL.iter().flat_map(|kind| store.list(*kind).unwrap());
     let bytes = |handle: &Handle| store.get(handle, None).unwrap();
     listed.map(|object| (object.handle.clone(), bytes(&object.handle))).collect()
-}
-
-/// A copy of it.
-pub fn copy(store: &dyn Backend) -> Arc<Memory> {
-    let copy = Memory::new();
-    for (handle, bytes) in objects(store) {
-        copy.put_new(&handle, &bytes).unwrap();
-    }
-    Arc::new(copy)
 }
 
 pub fn of_kind(store: &dyn Backend, kind: ObjectKind) -> Vec<Handle> {
