@@ -1,7 +1,7 @@
 //! What need not be stored, and what the rest may be a delta of.
 
 use super::bases::{Bases, read_bases};
-use super::reader::ReadCache;
+use super::read_cache::ReadCache;
 use super::{Index, NewBlob, Reader, Repository};
 use crate::error::{Attempt, Error, Kind, Result};
 use crate::format::BlobKind;

@@ -29,6 +29,7 @@ mod objects;
 mod pack;
 mod pack_writer;
 mod quarantine;
+mod read_cache;
 mod reader;
 mod runs;
 mod scan;

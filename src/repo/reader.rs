@@ -2,6 +2,7 @@
 
 use super::fetch::Fetch;
 use super::location::Entries;
+use super::read_cache::ReadCache;
 use super::runs::Sealed;
 use super::{BlobLocation, Index, Repository};
 use crate::backend::Handle;
@@ -13,36 +14,31 @@ use crate::format::pack::{BlobAad, Salt};
 use crate::id::{BaseId, ChunkId};
 use crate::limits::{BASE_CACHE, CLOSURE_BYTES, CLOSURE_MAX};
 use rayon::prelude::*;
-use std::collections::{HashMap, HashSet, VecDeque};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::collections::{HashMap, HashSet};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 /// A blob's plaintext, shared.
 pub type Plain = Arc<Vec<u8>>;
 
-/// One decryptor for each kind and salt.
-type Decryptors = HashMap<(BlobKind, [u8; 32]), Arc<Decryptor>>;
-
-/// Reads blobs through one index.
+/// Reads blobs through one index, or also through newer ones: see [`Reader::reloading`].
 pub struct Reader<'r> {
     repository: &'r Repository,
-    index: &'r Index,
+    first: &'r Index,
+    /// Room for the index read again, in order; none for whoever judges by the first.
+    newer: Vec<OnceLock<Index>>,
     kept: Arc<ReadCache>,
     /// Held by whoever goes the slow way: one closure in memory at a time.
     slow: Mutex<()>,
-}
-
-/// What reading leaves for the next reads, also through another index: bounded plaintexts, and
-/// decryptors of seals.
-#[derive(Default)]
-pub(super) struct ReadCache {
-    decryptors: Mutex<Decryptors>,
-    plains: Mutex<Cache>,
 }
 
 /// Bytes that are read ahead: small beside the cache, since nodes within these come in between.
 const READ_AHEAD: u64 = BASE_CACHE as u64 / 8;
 /// ... and how many blobs.
 const READ_AHEAD_MOST: usize = 256;
+
+/// How often a reader reads the index again: once for each prune that it meets, and in vain where a
+/// pack is lost.
+const RELOADS_MOST: usize = 4;
 
 /// Entries that may fail before a blob is given up.
 const TRIES_MAX: usize = 4 * CLOSURE_MAX;
@@ -59,7 +55,14 @@ impl<'r> Reader<'r> {
         index: &'r Index,
         kept: Arc<ReadCache>,
     ) -> Self {
-        Reader { repository, index, kept, slow: Mutex::default() }
+        Reader { repository, first: index, newer: Vec::new(), kept, slow: Mutex::default() }
+    }
+
+    /// The same for whoever only reads: where a pack is gone, a collector may have moved what was in
+    /// it, and the index is read again (chapter 11, order).
+    pub fn reloading(mut self) -> Self {
+        self.newer.resize_with(RELOADS_MOST, OnceLock::new);
+        self
     }
 
     /// The repository that this reads from.
@@ -67,9 +70,9 @@ impl<'r> Reader<'r> {
         self.repository
     }
 
-    /// The index that this reads through.
-    pub fn index(&self) -> &'r Index {
-        self.index
+    /// The index that this reads through: the newest that it has read.
+    pub fn index(&self) -> &Index {
+        self.newer.iter().map_while(OnceLock::get).last().unwrap_or(self.first)
     }
 
     /// The id that these bytes have in this repository.
@@ -98,7 +101,7 @@ impl<'r> Reader<'r> {
     pub fn read_ahead(&self, kind: BlobKind, ids: impl Iterator<Item = ChunkId>) -> usize {
         let (mut ahead, mut bytes) = (Vec::new(), 0);
         for id in ids {
-            bytes += self.index.find(kind, &id).map_or(0, |place| u64::from(place.plain));
+            bytes += self.index().find(kind, &id).map_or(0, |place| u64::from(place.plain));
             if bytes > READ_AHEAD || ahead.len() == READ_AHEAD_MOST {
                 break;
             }
@@ -149,20 +152,43 @@ impl<'r> Reader<'r> {
         Ok(Arc::new(plain))
     }
 
-    /// The slow way: entry after entry, of the blob and of its bases; then the error of the first. What
-    /// is not to be had at the moment may be sound, and nothing stands in for it.
+    /// The slow way, by the newest index that leads somewhere.
     pub(super) fn read_any(&self, kind: BlobKind, id: &ChunkId) -> Result<Plain> {
         let _alone = self.slow.lock().unwrap_or_else(PoisonError::into_inner);
+        loop {
+            match self.read_by_any_entry(kind, id) {
+                Err(Failure { may_have_moved: true, .. }) if self.reload()? => {}
+                Err(failure) => return Err(failure.error),
+                Ok(plain) => return Ok(plain),
+            }
+        }
+    }
+
+    /// Whether there is a newer index now.
+    fn reload(&self) -> Result<bool> {
+        let Some(room) = self.newer.iter().find(|room| room.get().is_none()) else {
+            return Ok(false);
+        };
+        let newer = self.repository.load_index()?;
+        self.index().met_damage().into_iter().for_each(|place| newer.meet_damage(place));
+        Ok(room.set(newer).is_ok())
+    }
+
+    /// Entry after entry, of the blob and of its bases; then the error of the first. What is not to be
+    /// had at the moment may be sound, and nothing stands in for it.
+    fn read_by_any_entry(&self, kind: BlobKind, id: &ChunkId) -> Result<Plain, Failure> {
         let mut bad = Entries::new();
         let mut first = None;
-        while let Some(place) = self.index.find_without(kind, id, &bad) {
+        let mut may_have_moved = false;
+        while let Some(place) = self.index().find_without(kind, id, &bad) {
             match self.read_closure(&place, &bad) {
                 Ok(plain) => return Ok(plain),
                 Err(failure) => {
                     let (failed, error) = *failure;
                     if error.kind() == Kind::Unavailable {
-                        return Err(error);
+                        return Err(Failure { error, may_have_moved: false });
                     }
+                    may_have_moved |= error.kind() == Kind::NotFound;
                     first.get_or_insert(error);
                     if !bad.insert(failed) || bad.len() > TRIES_MAX {
                         break;
@@ -170,13 +196,12 @@ impl<'r> Reader<'r> {
                 }
             }
         }
-        if let Some(error) = self.index.failure() {
-            return Err(error);
-        }
-        Err(first.unwrap_or_else(|| {
+        may_have_moved |= first.is_none();
+        let error = self.index().failure().or(first).unwrap_or_else(|| {
             Error::damaged("read chunk", id, "no usable index entry leads to it")
                 .hint("`icecore check` names what is lost, and what helps")
-        }))
+        });
+        Err(Failure { error, may_have_moved })
     }
 
     /// One blob by this entry, every base proved on the way; or which entry failed, and how.
@@ -186,7 +211,7 @@ impl<'r> Reader<'r> {
         bad: &Entries,
     ) -> Result<Plain, Box<(BlobLocation, Error)>> {
         let failed = |place: &BlobLocation, error: Error| Box::new((place.clone(), error));
-        let mut closure = self.index.closure_without(place, bad)?;
+        let mut closure = self.index().closure_without(place, bad)?;
         closure.sort_by_key(|place| place.depth);
         let mut plains: HashMap<BaseId, Plain> = HashMap::new();
         for of in &closure {
@@ -204,7 +229,7 @@ impl<'r> Reader<'r> {
         let opened = self.open(place, &sealed);
         let read = opened.and_then(|payload| self.decode_proved(place, &payload, &prefix));
         if read.as_ref().is_err_and(|error| error.kind() == Kind::Damaged) {
-            self.index.meet_damage(place.clone());
+            self.index().meet_damage(place.clone());
         }
         read
     }
@@ -258,7 +283,7 @@ impl<'r> Reader<'r> {
         for place in wanted {
             let closure = match place.bases.is_empty() {
                 true => vec![place.clone()],
-                false => self.index.closure(place).unwrap_or_default(),
+                false => self.index().closure(place).unwrap_or_default(),
             };
             let bases = closure.iter().skip(1).filter(|place| !seen.contains(&place.id.base()));
             let bytes: u64 = bases.map(|place| u64::from(place.plain)).sum();
@@ -303,6 +328,13 @@ impl<'r> Reader<'r> {
     }
 }
 
+/// Why a blob could not be read.
+struct Failure {
+    error: Error,
+    /// A pack is gone, or no entry is there: a newer index may know more.
+    may_have_moved: bool,
+}
+
 /// Which key seals blobs of this kind.
 pub(super) fn blob_purpose(kind: BlobKind) -> Purpose {
     match kind {
@@ -328,30 +360,4 @@ fn prefix(place: &BlobLocation, plains: &HashMap<BaseId, Plain>) -> Result<Vec<u
         prefix.extend_from_slice(plain);
     }
     Ok(prefix)
-}
-
-/// The plaintexts decoded last, up to [`BASE_CACHE`] bytes; the oldest go first.
-#[derive(Default)]
-struct Cache {
-    plains: HashMap<BaseId, Plain>,
-    order: VecDeque<BaseId>,
-    bytes: usize,
-}
-
-impl Cache {
-    fn get(&self, base: &BaseId) -> Option<Plain> {
-        self.plains.get(base).cloned()
-    }
-
-    fn keep(&mut self, base: BaseId, plain: &Plain) {
-        if self.plains.insert(base, plain.clone()).is_some() {
-            return;
-        }
-        self.order.push_back(base);
-        self.bytes += plain.len();
-        while self.bytes > BASE_CACHE {
-            let Some(oldest) = self.order.pop_front() else { break };
-            self.bytes -= self.plains.remove(&oldest).map_or(0, |plain| plain.len());
-        }
-    }
 }

@@ -106,21 +106,23 @@ impl TempRepo {
 
     /// The same of any repository.
     pub fn read_from(repository: &Repository, snapshot: &Snapshot, path: &str) -> Result<Vec<u8>> {
-        let index = repository.load_index()?;
-        let reader = Reader::new(repository, &index);
-        let found = tree::find(&reader, snapshot, path.as_bytes())?;
-        let Entry::Node(node) = found.entry else { panic!("{path} is no node") };
-        let NodeKind::File { content, .. } = &node.kind else { panic!("{path} is no file") };
-        let mut bytes = Vec::new();
-        let mut told = 0;
-        let content = ContentReader::new(&reader, content, path)?;
-        content.copy(&mut bytes, &mut |length| {
-            told += length;
-            Ok(())
-        })?;
-        assert_eq!(told, bytes.len() as u64);
-        Ok(bytes)
+        content(&Reader::new(repository, &repository.load_index()?), snapshot, path)
     }
+}
+
+/// The content of a file of a snapshot, through an index that was read before.
+pub fn content(reader: &Reader<'_>, snapshot: &Snapshot, path: &str) -> Result<Vec<u8>> {
+    let found = tree::find(reader, snapshot, path.as_bytes())?;
+    let Entry::Node(node) = found.entry else { panic!("{path} is no node") };
+    let NodeKind::File { content, .. } = &node.kind else { panic!("{path} is no file") };
+    let mut bytes = Vec::new();
+    let mut told = 0;
+    ContentReader::new(reader, content, path)?.copy(&mut bytes, &mut |length| {
+        told += length;
+        Ok(())
+    })?;
+    assert_eq!(told, bytes.len() as u64);
+    Ok(bytes)
 }
 
 impl Drop for TempRepo {

@@ -2,7 +2,7 @@
 
 use super::{Past, open, pruned, thorough};
 use crate::common::meanwhile::Meanwhile;
-use crate::common::repo::{TempRepo, options};
+use crate::common::repo::{TempRepo, content, options};
 use crate::common::stores::copy;
 use icecore::backend::testing::{Manners, Remote};
 use icecore::backend::{Backend, Handle, Memory};
@@ -12,7 +12,7 @@ use icecore::id::PackId;
 use icecore::monitor::Silent;
 use icecore::ops::backup::backup;
 use icecore::ops::prune::{PlanLimits, PruneOptions, Unused, prune};
-use icecore::repo::WriterOptions;
+use icecore::repo::{Reader, WriterOptions};
 use std::sync::{Arc, Mutex};
 
 /// Whatever happens before whichever call of a prune.
@@ -117,6 +117,48 @@ fn a_backup_beside_a_prune() {
             }
         },
     );
+}
+
+/// A prune comes before any call of whoever reads two snapshots, and moves what they need: it is read where
+/// it lies now. Without a look at the newer index some of it is not found.
+#[test]
+fn a_reader_beside_a_prune() {
+    let mut past = Past::over(Arc::new(Memory::new()), 26, 9);
+    (0..7).for_each(|_| past.forget(1));
+    let read_beside = |at: u64, reloading: bool| {
+        let store: Arc<dyn Backend> = copy(&*past.repo.backend);
+        let (other, env) = (store.clone(), Env::seeded(9_000 + at, past.repo.env.now()).0);
+        let threads = rayon::ThreadPoolBuilder::new().num_threads(2).build().unwrap();
+        let prune = move || threads.install(|| drop(pruned(&open(&other, &env)).unwrap()));
+        let racing = Meanwhile::new(&store, at, prune);
+        let acting: Arc<dyn Backend> = racing.clone();
+        let repository = open(&acting, &past.repo.env);
+        let index = repository.load_index().unwrap();
+        let reader = match reloading {
+            true => Reader::new(&repository, &index).reloading(),
+            false => Reader::new(&repository, &index),
+        };
+        let mut missed = 0;
+        for (snapshot, tree) in &past.trees {
+            for path in tree.files.keys() {
+                match content(&reader, snapshot, &format!("/data/{path}")) {
+                    Ok(bytes) => assert!(bytes == tree.bytes(path), "before call {at}: {path}"),
+                    Err(error) if !reloading && error.kind() == Kind::NotFound => missed += 1,
+                    Err(error) => panic!("before call {at}: {path}: {error}"),
+                }
+            }
+        }
+        (racing.has_happened(), missed)
+    };
+    let mut missed = 0;
+    for at in 0.. {
+        if !read_beside(at, true).0 {
+            assert!(at > 10, "only {at} calls");
+            break;
+        }
+        missed += read_beside(at, false).1;
+    }
+    assert!(missed > 0, "nothing was moved");
 }
 
 /// A prune comes before any call of whoever lists the snapshots, and clears away outcomes: that they are

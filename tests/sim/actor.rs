@@ -1,10 +1,11 @@
 //! Those who are at work: each runs the real operations, one process after the other.
 
 use super::client::Client;
-use super::promises::{ATTEMPT, GivenUp, Promises, content};
+use super::promises::{ATTEMPT, GivenUp, Promises};
 use super::world::World;
 use crate::common::chance::Chance;
 use crate::common::memory::Tree;
+use crate::common::repo::content;
 use crate::common::repo::{options, secret};
 use icecore::backend::{Backend, Retry};
 use icecore::env::{Env, Time};
@@ -57,9 +58,6 @@ struct Process {
     client: Arc<Client>,
     repository: Repository,
 }
-
-/// How often somebody begins again to read before that is too much.
-const READS: usize = 4;
 
 impl Actor {
     /// Operations one after the other, each of which leaves the promises kept.
@@ -195,18 +193,13 @@ impl Actor {
         (!kept.is_empty()).then(|| kept[self.chance.below(kept.len())])
     }
 
-    /// Who reads has the right bytes, or none because the snapshot was given up meanwhile. What a prune
-    /// has moved since the index was read is not there any more: then it begins again.
+    /// Who reads has the right bytes, or none because the snapshot was given up meanwhile.
     fn read(&mut self, process: &Process) -> Result<()> {
         let Some(id) = self.choose() else { return Ok(()) };
-        for _ in 0..READS {
-            match self.read_all(id, process) {
-                Err(error) if error.kind() == Kind::NotFound && self.is_kept(id) => {}
-                Err(_) if !self.is_kept(id) => return Ok(()),
-                read => return read,
-            }
+        match self.read_all(id, process) {
+            Err(_) if !self.is_kept(id) => Ok(()),
+            read => read,
         }
-        self.read_all(id, process)
     }
 
     fn is_kept(&self, id: SnapshotId) -> bool {
@@ -220,10 +213,10 @@ impl Actor {
         };
         let snapshot = &stored.snapshot;
         let index = repository.load_index()?;
-        let reader = Reader::new(repository, &index);
+        let reader = Reader::new(repository, &index).reloading();
         let tree = self.promises.lock().unwrap().tree(snapshot).clone();
         for path in tree.files.keys() {
-            if content(&reader, snapshot, path)? != tree.bytes(path) {
+            if content(&reader, snapshot, &format!("/data/{path}"))? != tree.bytes(path) {
                 self.world.fail(format!("{path} of {id} was read with wrong bytes"));
             }
         }

@@ -1,13 +1,11 @@
 //! What was promised: which snapshots are there, and every byte of them.
 
 use crate::common::memory::Tree;
+use crate::common::repo::content;
 use icecore::error::Result;
-use icecore::format::directory::NodeKind;
 use icecore::format::snapshot::Snapshot;
 use icecore::id::{NoteId, SnapshotId};
-use icecore::ops::tree::{self, Entry};
 use icecore::repo::{Reader, Repository};
-use icecore::stream::ContentReader;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// The label of a snapshot that says which backup made it.
@@ -171,21 +169,11 @@ impl Promises {
 /// Every file of a snapshot is there with every byte.
 pub fn is_whole(reader: &Reader<'_>, snapshot: &Snapshot, tree: &Tree) -> Result<(), String> {
     for path in tree.files.keys() {
-        match content(reader, snapshot, path) {
+        match content(reader, snapshot, &format!("/data/{path}")) {
             Ok(bytes) if bytes == tree.bytes(path) => {}
             Ok(_) => return Err(format!("{path} of {} has wrong bytes", snapshot.id)),
             Err(error) => return Err(format!("{path} of {}: {error}", snapshot.id)),
         }
     }
     Ok(())
-}
-
-/// The bytes of a file.
-pub fn content(reader: &Reader<'_>, snapshot: &Snapshot, path: &str) -> Result<Vec<u8>> {
-    let found = tree::find(reader, snapshot, format!("/data/{path}").as_bytes())?;
-    let Entry::Node(node) = found.entry else { panic!("{path} is no node") };
-    let NodeKind::File { content, .. } = &node.kind else { panic!("{path} is no file") };
-    let mut bytes = Vec::new();
-    ContentReader::new(reader, content, path)?.copy(&mut bytes, &mut |_| Ok(()))?;
-    Ok(bytes)
 }

@@ -132,7 +132,7 @@ fn restore_one(
     let target = folder.join("restored");
     tell::restoring(hour, snapshot, &target);
     let index = place.repository.load_index()?;
-    let reader = Reader::new(&place.repository, &index);
+    let reader = Reader::new(&place.repository, &index).reloading();
     let application = application.canonicalize().attempt("find", application.display())?;
     let path = application.as_os_str().as_encoded_bytes();
     let mut options = RestoreOptions { verify: true, ..RestoreOptions::default() };

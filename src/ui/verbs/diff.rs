@@ -63,7 +63,7 @@ pub fn run(app: &App, args: &DiffArgs) -> Result<Done> {
     let old = everything.one(&repository, &before.snapshot, &voice)?;
     let new = everything.one(&repository, &after.snapshot, &voice)?;
     let index = app.index(&repository, &voice)?;
-    let reader = Reader::new(&repository, &index);
+    let reader = Reader::new(&repository, &index).reloading();
     let path = |wanted: &SnapshotPath| wanted.path.clone().unwrap_or_else(|| b"/".to_vec());
     let old = tree::find(&reader, &old.snapshot, &path(&before))?;
     let new = tree::find(&reader, &new.snapshot, &path(&after))?;

@@ -55,7 +55,7 @@ pub fn run(app: &App, args: &DumpArgs) -> Result<Done> {
     let voice = app.progress()?;
     let stored = args.filter.one(&repository, &wanted.snapshot, &voice)?;
     let index = app.index(&repository, &voice)?;
-    let reader = Reader::new(&repository, &index);
+    let reader = Reader::new(&repository, &index).reloading();
     let dumped = match &args.target {
         None => dump(&reader, &stored.snapshot, &wanted, &mut Out::new(), &voice),
         Some(target) => {

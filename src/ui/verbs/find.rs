@@ -92,7 +92,7 @@ pub fn run(app: &App, args: &FindArgs) -> Result<Done> {
     let voice = app.progress()?;
     let (snapshots, mut incomplete) = args.filter.all(&repository, &args.snapshots, &voice)?;
     let index = app.index(&repository, &voice)?;
-    let reader = Reader::new(&repository, &index);
+    let reader = Reader::new(&repository, &index).reloading();
     let mut out = Out::new();
     let (mut last, mut found) = (None, false);
     let mut show = |hit: Hit<'_>| {

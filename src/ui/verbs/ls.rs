@@ -98,7 +98,7 @@ pub fn run(app: &App, args: &LsArgs) -> Result<Done> {
     let voice = app.progress()?;
     let stored = args.filter.one(&repository, &wanted.snapshot, &voice)?;
     let index = app.index(&repository, &voice)?;
-    let reader = Reader::new(&repository, &index);
+    let reader = Reader::new(&repository, &index).reloading();
     let mut out = Out::new();
     if app.global.json {
         out.json("snapshot", &SnapshotView::from(&stored.snapshot))?;

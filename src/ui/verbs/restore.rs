@@ -180,7 +180,7 @@ fn into_folder(app: &App, args: &RestoreArgs, target: &Path) -> Result<Done> {
     let stored = args.filter.one(&repository, &wanted.snapshot, &voice)?;
     tell_moment(app, &wanted, &stored.snapshot)?;
     let index = app.index(&repository, &voice)?;
-    let reader = Reader::new(&repository, &index);
+    let reader = Reader::new(&repository, &index).reloading();
     let path = wanted.path.as_deref();
     let report = restore(&reader, &stored.snapshot, path, target, &mut options, &voice)?;
     for line in &report.left_out.lines {

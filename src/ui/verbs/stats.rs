@@ -33,7 +33,7 @@ pub fn run(app: &App, args: &StatsArgs) -> Result<Done> {
     let voice = app.progress()?;
     let (snapshots, mut incomplete) = args.filter.all(&repository, &args.names, &voice)?;
     let index = app.index(&repository, &voice)?;
-    let reader = Reader::new(&repository, &index);
+    let reader = Reader::new(&repository, &index).reloading();
     let mut trouble = |error: Error| {
         incomplete = true;
         voice.trouble(&error);

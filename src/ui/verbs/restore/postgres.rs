@@ -114,7 +114,7 @@ pub fn run(app: &App, args: &RestoreArgs, url: &str) -> Result<Done> {
     let stored = args.filter.one(&repository, &wanted.snapshot, &voice)?;
     tell_moment(app, &wanted, &stored.snapshot)?;
     let index = app.index(&repository, &voice)?;
-    let reader = Reader::new(&repository, &index);
+    let reader = Reader::new(&repository, &index).reloading();
     let settings = settings(url.as_bytes())?;
     if settings.shows_password() {
         voice.warn(
