@@ -188,6 +188,34 @@ fn a_forget_that_was_given_up_ends_well() {
     assert_eq!(left(&repo), 2);
 }
 
+/// A forget is given up before any of its calls, as one that slept for a day, and another takes what it meant to
+/// keep: it takes nothing then, but for those who slept between the last look and the mark that
+/// follows, which are two calls.
+#[test]
+fn a_forget_that_wakes_after_it_was_given_up_takes_nothing() {
+    let mut lost = Vec::new();
+    for at in 0.. {
+        let (repo, [first, second]) = of_two(Arc::new(Memory::new()), at);
+        let store = repo.backend.clone();
+        let racing = Meanwhile::new(&repo.backend, at, move || {
+            let repository = open(&store);
+            for writer in repository.open_writers().unwrap() {
+                repository.fence(writer).unwrap();
+            }
+            // It may come when the first is gone already, and then has to leave the second alone.
+            drop(give_up(&repository, &second));
+        });
+        let acting: Arc<dyn Backend> = racing.clone();
+        let done = give_up(&open(&acting), &first);
+        if !racing.has_happened() {
+            assert!(done.is_ok() && at > 10, "only {at} calls");
+            break;
+        }
+        lost.extend((left(&repo) == 0).then_some(at));
+    }
+    assert!(lost.len() <= 2 && lost.is_sorted_by(|a, b| a + 1 == *b), "before calls {lost:?}");
+}
+
 /// Where listings lag, a hold that is not shown yet keeps its snapshot all the same.
 #[test]
 fn a_hold_that_is_not_listed_yet_lasts() {

@@ -2,7 +2,8 @@
 
 use super::BlobLocation;
 use super::fetch::{Fetch, Fetched};
-use super::reader::{Plain, Reader};
+use super::read_cache::Plain;
+use super::reader::Reader;
 use super::runs::{Run, Sealed, runs};
 use crate::error::{Error, Result};
 use crate::format::BlobKind;

@@ -64,7 +64,8 @@ pub use location::BlobLocation;
 pub use new_blob::{NewBlob, Stored};
 pub use pack_writer::PackWriter;
 pub use quarantine::Moved;
-pub use reader::{Plain, Reader};
+pub use read_cache::Plain;
+pub use reader::Reader;
 pub use scan::{BlobSet, EntryRef};
 #[cfg(feature = "testing")]
 pub use seal::SealedBlob;

@@ -1,12 +1,14 @@
 //! What reading leaves for the next reads: decoded plaintexts, and the decryptors of seals.
 
-use super::reader::Plain;
 use crate::crypto::Decryptor;
 use crate::format::BlobKind;
 use crate::id::BaseId;
 use crate::limits::BASE_CACHE;
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex};
+
+/// A blob's plaintext, shared.
+pub type Plain = Arc<Vec<u8>>;
 
 /// One decryptor for each kind and salt.
 type Decryptors = HashMap<(BlobKind, [u8; 32]), Arc<Decryptor>>;

@@ -2,7 +2,7 @@
 
 use super::fetch::Fetch;
 use super::location::Entries;
-use super::read_cache::ReadCache;
+use super::read_cache::{Plain, ReadCache};
 use super::runs::Sealed;
 use super::{BlobLocation, Index, Repository};
 use crate::backend::Handle;
@@ -16,9 +16,6 @@ use crate::limits::{BASE_CACHE, CLOSURE_BYTES, CLOSURE_MAX};
 use rayon::prelude::*;
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
-
-/// A blob's plaintext, shared.
-pub type Plain = Arc<Vec<u8>>;
 
 /// Reads blobs through one index, or also through newer ones: see [`Reader::reloading`].
 pub struct Reader<'r> {

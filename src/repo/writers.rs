@@ -67,6 +67,20 @@ impl Repository {
         })
     }
 
+    /// Whether one that slept for long may still go by what it saw (chapter 11, F3).
+    ///
+    /// # Errors
+    /// `Fenced` if it was given up meanwhile.
+    pub fn goes_on_forgetting(&self, id: SnapshotId) -> Result<()> {
+        match self.backend().size(&Handle::snapshot(id)) {
+            Err(error) if error.kind() == Kind::NotFound => Ok(()),
+            Err(error) => Err(error),
+            Ok(_) => Err(Error::new(Kind::Fenced, "forget in", self.backend().describe())
+                .because("this forget was silent for so long that others have given it up")
+                .hint("run it again")),
+        }
+    }
+
     /// Lets others give snapshots up.
     pub fn end_forgetting(&self, id: SnapshotId) -> Result<()> {
         self.withdraw(id, FORGET)

@@ -91,10 +91,11 @@ pub fn forget(
     monitor: &dyn Monitor,
 ) -> Result<ForgetReport> {
     if !plan.guarded || plan.forget.is_empty() {
-        return give_up(repository, plan, monitor);
+        return give_up(repository, plan, None, monitor);
     }
     let intent = intend(repository)?;
-    let report = plan.look_again(repository).and_then(|()| give_up(repository, plan, monitor));
+    let looked = plan.look_again(repository);
+    let report = looked.and_then(|()| give_up(repository, plan, intent, monitor));
     let ended = intent.map_or(Ok(()), |id| repository.end_forgetting(id));
     let report = report?;
     ended.map(|()| report)
@@ -126,6 +127,7 @@ const MARKED_TOGETHER: usize = 8;
 fn give_up(
     repository: &Repository,
     plan: &ForgetPlan<'_>,
+    intent: Option<SnapshotId>,
     monitor: &dyn Monitor,
 ) -> Result<ForgetReport> {
     enum Goes<'k> {
@@ -141,6 +143,8 @@ fn give_up(
     while !rest.is_empty() {
         let (now, later) = rest.split_at(together.min(rest.len()));
         let mut ids = Vec::new();
+        // Others go by what is left once they have given this one up.
+        intent.map_or(Ok(()), |id| repository.goes_on_forgetting(id))?;
         for goes in now {
             go_on(monitor, "forget")?;
             ids.push(match goes {
