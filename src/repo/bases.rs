@@ -1,6 +1,7 @@
 //! What new chunks are encoded against: which bases serve, and their plaintexts.
 
 use super::{BlobLocation, Index, NewBlob, Plain, Reader};
+use crate::error::Result;
 use crate::format::BlobKind;
 use crate::id::{BaseId, ChunkId};
 use crate::limits::{BASES_MAX, CLOSURE_MAX, DEPTH_MAX};
@@ -111,6 +112,15 @@ fn cheapest(chain: &[BlobLocation]) -> usize {
         carried += f64::from(place.stored);
     }
     best.1
+}
+
+/// These bases themselves, decoded; none if there are none, or one cannot be read.
+pub(super) fn these(reader: &Reader<'_>, kind: BlobKind, bases: &[BaseId]) -> Option<Bases> {
+    let find = |base: &BaseId| reader.index().find_base(kind, base);
+    let places: Vec<BlobLocation> = bases.iter().map(find).collect::<Option<_>>()?;
+    let ids: Vec<ChunkId> = places.iter().map(|place| place.id).collect();
+    let read = reader.read_best(kind, &ids).into_iter().collect::<Result<Vec<Plain>>>().ok()?;
+    joined(reader.index(), &places, &ids.into_iter().zip(read).collect())
 }
 
 fn joined(

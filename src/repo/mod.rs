@@ -61,6 +61,7 @@ pub use ledger::LedgerEntry;
 #[cfg(feature = "testing")]
 pub use ledger::{Ledger, Reading};
 pub use location::BlobLocation;
+pub use movement::Upon;
 pub use new_blob::{NewBlob, Stored};
 pub use pack_writer::PackWriter;
 pub use quarantine::Moved;

@@ -1,12 +1,21 @@
 //! Blobs moved from packs to other packs, as they are: sealed; and chunks from elsewhere.
 
+use super::bases::these;
 use super::runs::{Run, Sealed, runs};
 use super::seal::SealedBlob;
 use super::{BlobLocation, PackWriter, Reader};
 use crate::codec::{Encoder, Level};
 use crate::error::{Error, Result};
 use crate::format::BlobKind;
-use crate::id::ChunkId;
+use crate::id::{BaseId, ChunkId};
+
+/// A chunk that is to be stored upon other bases than now.
+pub struct Upon {
+    /// Which.
+    pub id: ChunkId,
+    /// Its new bases, in the order of the prefix; none to store it whole.
+    pub bases: Vec<BaseId>,
+}
 
 impl PackWriter<'_> {
     /// Adds the blobs in these places, which are of one pack. Each is opened on the way, so that only
@@ -55,6 +64,41 @@ impl PackWriter<'_> {
             .ok_or_else(|| Error::damaged("move chunk", place.id, "its pack does not hold it"))?;
         self.add(SealedBlob::moved(place.clone(), sealed.to_vec())?)?;
         Ok(u64::from(place.stored))
+    }
+
+    /// Adds chunks upon other bases than they have; of each the bytes that it takes, or none where it
+    /// stays as it is. `trouble` hears of what cannot be read.
+    ///
+    /// # Errors
+    /// As [`PackWriter::add`].
+    pub fn add_upon(
+        &mut self,
+        reader: &Reader<'_>,
+        kind: BlobKind,
+        chunks: &[Upon],
+        trouble: &mut dyn FnMut(Error),
+    ) -> Result<Vec<Option<u64>>> {
+        let sealer = self.sealers().of(kind).clone();
+        let mut encoder = Encoder::new(Level::default());
+        let ids: Vec<ChunkId> = chunks.iter().map(|chunk| chunk.id).collect();
+        let mut added = Vec::new();
+        for (chunk, plain) in chunks.iter().zip(reader.read_all(kind, &ids)) {
+            let bases = these(reader, kind, &chunk.bases);
+            let plain = match plain {
+                Ok(plain) if bases.is_some() || chunk.bases.is_empty() => plain,
+                read => {
+                    read.err().into_iter().for_each(&mut *trouble);
+                    added.push(None);
+                    continue;
+                }
+            };
+            let ids = self.repository().ids();
+            let sealed =
+                sealer.seal_smallest(ids, &mut encoder, &chunk.id, &plain, bases.as_ref())?;
+            added.push(Some(u64::from(sealed.entry.stored)));
+            self.add(sealed)?;
+        }
+        Ok(added)
     }
 
     /// Adds a chunk whole, under this writer's own salt.

@@ -121,6 +121,7 @@ fn parts(packs: &[(PackId, usize)], most: usize) -> Vec<Range<usize>> {
 }
 
 /// A set of blobs: a bit for each entry of an index, and 16 bytes for each blob that has none.
+#[derive(Clone)]
 pub struct BlobSet<'i> {
     index: &'i Index,
     /// The number of rows before each table.

@@ -110,6 +110,21 @@ impl BlobSealer {
         self.seal_encoded(ids, id, plain.len(), &encoded, bases)
     }
 
+    /// The same as a delta if that is smaller at all: for what takes the place of a delta.
+    pub(super) fn seal_smallest(
+        &self,
+        ids: &Ids,
+        encoder: &mut Encoder,
+        id: &ChunkId,
+        plain: &[u8],
+        bases: Option<&Bases>,
+    ) -> Result<SealedBlob> {
+        let whole = encoder.whole(plain)?;
+        let delta = bases.map(|bases| encoder.delta(plain, &bases.prefix)).transpose()?;
+        let smaller = delta.filter(|delta| delta.bytes.len() < whole.bytes.len());
+        self.seal_encoded(ids, id, plain.len(), &smaller.unwrap_or(whole), bases)
+    }
+
     /// The same for what an encoder made of it, which is not trusted.
     fn seal_encoded(
         &self,

@@ -1,5 +1,6 @@
 //! Prune: room is given back, and nothing that anybody needs.
 
+mod chains;
 mod histories;
 mod interrupted;
 mod others;

@@ -92,8 +92,8 @@ fn a_dry_run_changes_nothing() {
     let done = past.prune();
     assert_eq!(done.plan.unwrap(), planned);
     let won = size - past.packs();
-    // Packs are padded, and so a little longer than what is in them.
-    assert!(won <= planned.won() && won * 10 >= planned.won() * 8, "{won} of {}", planned.won());
+    // Packs are padded, and so a little longer than what is in them; chains that are shortened take less.
+    assert!(won * 10 <= planned.won() * 12 && won * 10 >= planned.won() * 8, "{won} of {}", planned.won());
 }
 
 /// A plan that is only shown takes what is to be forgotten as gone: it is the one that is made

@@ -3,6 +3,7 @@
 //! cannot be read keeps everything that might be beneath it. Held is a bit for each entry of the
 //! index, and a few numbers for each pack.
 
+use super::links::Links;
 use super::outcomes::{Outcomes, Scope};
 use super::walk::Walk;
 use crate::error::{Error, Result};
@@ -31,6 +32,7 @@ pub(super) struct Mark<'l> {
     pub(super) counting: Index,
     /// Blobs that are needed, bases too.
     pub(super) needed: BlobSet<'l>,
+    links: Links<'l>,
     pub(super) packs: BTreeMap<PackId, PackUse>,
     pub(super) outcomes: Outcomes,
     /// The packs of partials that last.
@@ -57,6 +59,8 @@ pub(super) struct PackUse {
     pub(super) stored: u64,
     /// Bytes of the blobs that it provides.
     pub(super) used: u64,
+    /// Bytes of these in chains of deltas that can be shortened.
+    pub(super) chained: u64,
     /// Whether it has an entry of anything that is needed.
     pub(super) needed: bool,
     /// Whether it has to stay, whatever else provides.
@@ -127,7 +131,7 @@ impl<'l> Mark<'l> {
         repository: &Repository,
         look: &'l Look,
         scope: Scope<'_>,
-        monitor: &dyn Monitor,
+        monitor: &'l dyn Monitor,
     ) -> Result<Self> {
         let reader = Reader::new(repository, &look.index);
         let mut walk = Walk::new(&look.index, monitor);
@@ -140,6 +144,10 @@ impl<'l> Mark<'l> {
             })?;
         monitor.end();
         let Walk { reached, reached_dead, mut troubles, .. } = walk;
+        let mut reached_by_any = reached.clone();
+        for base in reached_dead.iter() {
+            reached_by_any.insert(&base);
+        }
         troubles.extend(outcomes.troubles());
         let sizes = repository.pack_sizes()?;
         let noted = repository.noted_damage()?.refuse_newer()?.all();
@@ -152,6 +160,7 @@ impl<'l> Mark<'l> {
         let mut mark = Mark {
             index: &look.index,
             needed: BlobSet::new(&look.index),
+            links: Links::new(&look.index, reached_by_any),
             orphans: match look.unread.is_empty() {
                 true => orphans.collect(),
                 false => BTreeMap::new(),
@@ -182,7 +191,7 @@ impl<'l> Mark<'l> {
         for base in reached_dead.iter() {
             self.resolve(base, None);
         }
-        let keeps_all = !self.troubles.is_empty() || !self.unread.is_empty();
+        let keeps_all = !self.knows_all();
         for pack in &self.lasting {
             if let Some(pack) = self.packs.get_mut(pack) {
                 pack.held = true;
@@ -198,6 +207,11 @@ impl<'l> Mark<'l> {
             if let Some(pack) = self.packs.get_mut(&place.pack) {
                 pack.stored += u64::from(place.stored);
                 pack.needed |= self.needed.contains(&place.id.base());
+            }
+            if self.is_chained(&place)
+                && let Some(pack) = self.packs.get_mut(&place.pack)
+            {
+                pack.chained += u64::from(place.stored);
             }
         }
         Ok(())
@@ -248,6 +262,7 @@ impl<'l> Mark<'l> {
         if let Some(pack) = self.packs.get_mut(&place.pack) {
             pack.used += u64::from(place.stored);
         }
+        self.links.add(&place);
         waiting.extend(place.bases);
         true
     }
@@ -292,6 +307,28 @@ impl<'l> Mark<'l> {
         self.needed.contains(&place.id.base())
             && self.counting.find(place.kind, &place.id).as_ref() == Some(place)
     }
+
+    /// Whether a place provides part of a chain of deltas that can be shortened: a link, or what lies above
+    /// one.
+    fn is_chained(&self, place: &BlobLocation) -> bool {
+        let is_link = |blob: &BaseId| self.links.is_link(blob);
+        let is_above = || matches!(place.bases.as_slice(), [base] if is_link(base));
+        self.knows_all()
+            && (is_link(&place.id.base()) || is_above())
+            && self.is_provided_here(place)
+    }
+
+    /// The links beneath a place, the nearest first.
+    pub(super) fn links_beneath(&self, place: &BlobLocation) -> Vec<BlobLocation> {
+        match self.knows_all() && place.bases.len() == 1 {
+            true => self.links.beneath(place, &self.counting),
+            false => Vec::new(),
+        }
+    }
+
+    fn knows_all(&self) -> bool {
+        self.troubles.is_empty() && self.unread.is_empty()
+    }
 }
 
 /// What provides a chunk, within the bounds of a reader.
@@ -319,6 +356,7 @@ fn packs_of(
             listed,
             stored: 0,
             used: 0,
+            chained: 0,
             needed: false,
             held: false,
         };

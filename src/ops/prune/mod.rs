@@ -4,10 +4,12 @@
 //! first.
 
 mod collect;
+mod links;
 mod mark;
 mod outcomes;
 mod plan;
 mod repack;
+mod shorten;
 mod sweep;
 mod waiting;
 mod walk;
@@ -305,6 +307,7 @@ fn facts(mark: &Mark<'_>) -> Vec<PackFacts> {
         size: if pack.listed { pack.size } else { 0 },
         stored: pack.stored,
         used: pack.used,
+        chained: pack.chained,
         needed: pack.needed,
         held: pack.held,
         sound: pack.sound,

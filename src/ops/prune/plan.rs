@@ -19,12 +19,21 @@ pub struct PackFacts {
     pub stored: u64,
     /// Bytes of those that it provides.
     pub used: u64,
+    /// Bytes of these in chains of deltas that can be shortened: less is written for them.
+    pub chained: u64,
     /// Whether something is needed of which it has a copy.
     pub needed: bool,
     /// Whether it has to stay as it is.
     pub held: bool,
     /// Whether it is what its name says, as far as known.
     pub sound: bool,
+}
+
+impl PackFacts {
+    /// Bytes of which room can be made.
+    fn unused(&self) -> u64 {
+        (self.stored + self.chained).saturating_sub(self.used)
+    }
 }
 
 /// How much may lie about unused.
@@ -160,8 +169,8 @@ impl Plan {
 
     /// Chooses what is written anew: what is least used first, then what is small.
     fn choose(&mut self, stay: &[PackFacts], limits: &PlanLimits) {
-        let unused = |pack: &PackFacts| pack.stored.saturating_sub(pack.used);
-        let used: u64 = stay.iter().map(|pack| pack.used).sum();
+        let unused = PackFacts::unused;
+        let used: u64 = stay.iter().map(|pack| pack.used - pack.chained).sum();
         self.unused_left = stay.iter().map(unused).sum();
         let allowed = match limits.unused {
             Unused::Percent(percent) => share(used, percent),
@@ -173,7 +182,7 @@ impl Plan {
         let mut free: Vec<PackFacts> =
             stay.iter().filter(|pack| !pack.held && pack.sound).copied().collect();
         // The share that is used, compared crosswise.
-        free.sort_by_key(|pack| (per_mille(pack.used, pack.stored), pack.id));
+        free.sort_by_key(|pack| (per_mille(pack.used - pack.chained, pack.stored), pack.id));
         let mut rest = Vec::new();
         for pack in free {
             let pays = unused(&pack) > 0 && self.unused_left > allowed && pack.used <= room;
@@ -267,6 +276,7 @@ mod tests {
             size: stored,
             stored,
             used,
+            chained: 0,
             needed: used > 0,
             held: false,
             sound: true,

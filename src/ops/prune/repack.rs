@@ -1,11 +1,13 @@
 //! Packs written anew with what is still used of them, by an ordinary writer: before a collection
-//! begins, so that the old ones are duplicates then like any others.
+//! begins, so that the old ones are duplicates then like any others. Chains of deltas are shortened on
+//! the way.
 
 use super::mark::Mark;
+use super::shorten::shorten;
 use crate::error::{Error, Kind, Result};
 use crate::id::{IndexId, PackId};
 use crate::monitor::{Counter, Monitor, go_on};
-use crate::repo::{PackWriter, Reader, Repository, Writer};
+use crate::repo::{BlobLocation, PackWriter, Reader, Repository, Writer};
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 
@@ -39,7 +41,11 @@ pub(super) fn repack(
     }
     let mut new = PackWriter::new(repository, generation)?;
     let reader = Reader::new(repository, &mark.counting);
-    let mut moved = Moved::default();
+    let shortened = shorten(&mut new, &reader, mark, packs, monitor)?;
+    let mut moved = Moved { blobs: shortened.blobs, ..Moved::default() };
+    let goes = |place: &BlobLocation| {
+        mark.is_provided_here(place) && !shortened.spared.contains(&place.id.base())
+    };
     monitor.begin("move chunks", Some((Counter::Items, packs.len() as u64)));
     let mut named: Vec<_> = mark.counting.entries_by_pack().into_iter().collect();
     named.retain(|(pack, _)| packs.contains(pack));
@@ -47,7 +53,7 @@ pub(super) fn repack(
         go_on(monitor, "move chunks in")?;
         writer.stay_alive()?;
         let places = rows.iter().filter_map(|row| mark.counting.at(*row));
-        let mut places: Vec<_> = places.filter(|place| mark.is_provided_here(place)).collect();
+        let mut places: Vec<_> = places.filter(goes).collect();
         // Two segments may say the same.
         places.dedup();
         moved.blobs += new.add_moved(&reader, &places, &mut |error| monitor.trouble(&error))?;
