@@ -14,7 +14,7 @@
 //! | [`chunk`] | where content is cut, and what may stand in an old chunk's place |
 //! | [`codec`] | chunks to frames: deltas and compression |
 //! | [`crypto`] | keys, ids and seals |
-//! | [`backend`] | keeps objects: in a folder, in memory |
+//! | [`backend`] | keeps objects: in a folder, in a bucket, in memory |
 //! | [`postgres`] | speaks with PostgreSQL servers and runs their tools |
 //! | [`mod@format`] | values to bytes and back, as `format-spec/` says: no I/O, no keys, no clock |
 //! | [`id`] [`error`] [`limits`] [`env`](mod@env) [`monitor`] | what all rooms share: names, errors, bounds, clock and chance, progress |
@@ -83,7 +83,8 @@ pub use monitor::{Counter, FileChange, Monitor, Silent};
 
 // Where a repository lies, what opens it, and what is in it.
 pub use backend::{
-    Backend, Bytes, Capabilities, Handle, Limit, Listed, Location, Memory, Put, Retry, Visit, probe,
+    Backend, Bytes, Capabilities, Handle, Limit, Listed, Location, Memory, Options, Put, Rates,
+    Retry, Visit, probe,
 };
 pub use crypto::{KdfCost, Secret};
 pub use format::{ObjectKind, snapshot::Snapshot};

@@ -26,6 +26,7 @@ mod crypto;
 mod remote;
 mod similar;
 mod sinks;
+mod stores;
 mod writing;
 
 // What goes in comes out: files, databases, several parts, and what each costs.

@@ -5,7 +5,7 @@ use crate::common::memory::{Tree, stream};
 use crate::common::repo::{TempRepo, on_remote_stores, secret};
 use crate::{engine, given_up};
 use icecore::backend::testing::{Fault, Faulty, Manners, Remote, contract};
-use icecore::backend::{Backend, DryRun, Handle, Limit, Memory, Retry};
+use icecore::backend::{Backend, DryRun, Handle, Limit, Memory, Rates, Retry};
 use icecore::env::{Env, Time};
 use icecore::error::Kind;
 use icecore::format::{BlobKind, ObjectKind};
@@ -33,6 +33,11 @@ fn pack(number: u8) -> Handle {
     Handle::pack(PackId([number; 32]))
 }
 
+/// So many bytes a second to a store, and as many from it.
+fn both_ways(bytes: u64) -> Rates {
+    Rates { upload: Some(bytes), download: Some(bytes) }
+}
+
 /// A remote store over a clock that only moves when somebody waits.
 fn remote(manners: Manners, seed: u64) -> (Remote, Env) {
     let (env, _) = Env::seeded(seed, Time(0));
@@ -47,7 +52,7 @@ fn remote_stores_keep_the_contract() {
     for manners in [slow, careless] {
         contract(&|| Ok(Box::new(remote(manners, 1).0))).unwrap();
     }
-    let limited = |env: &Env| Limit::new(Memory::new(), env.clone(), 2, Some(1000));
+    let limited = |env: &Env| Limit::new(Memory::new(), env.clone(), 2, both_ways(1000));
     contract(&|| Ok(Box::new(limited(&Env::seeded(1, Time(0)).0)))).unwrap();
 }
 
@@ -144,7 +149,7 @@ fn patience_is_spent_once() {
 #[test]
 fn limits_are_kept() {
     let (env, _) = Env::seeded(1, Time(0));
-    let store = Limit::new(Memory::new(), env.clone(), 3, Some(1000));
+    let store = Limit::new(Memory::new(), env.clone(), 3, both_ways(1000));
     assert_eq!(store.capabilities().connections, 3);
     store.put_new(&pack(1), &[1; 500]).unwrap();
     store.get(&pack(1), Some(0..250)).unwrap();
@@ -152,7 +157,7 @@ fn limits_are_kept() {
 
     let slow = Manners { latency: Duration::from_millis(5), ..Manners::default() };
     let remote = Arc::new(Remote::new(Arc::new(Memory::new()), slow, Env::real(), 1));
-    let store = Limit::new(remote.clone(), Env::real(), 3, None);
+    let store = Limit::new(remote.clone(), Env::real(), 3, Rates::default());
     std::thread::scope(|scope| {
         for number in 0..20 {
             let store = &store;

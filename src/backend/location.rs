@@ -1,6 +1,8 @@
 //! The text by which a person names a repository, and the backend that it means.
 
+use super::http::HttpPlace;
 use super::occupied::{refuse_foreign, refuse_restic};
+use super::options::Options;
 use super::{Backend, Local, Retry};
 use crate::env::Env;
 use crate::error::{Error, Kind, Result};
@@ -8,15 +10,46 @@ use crate::format::ObjectKind;
 use std::path::PathBuf;
 use std::str::FromStr;
 
-/// Where a repository lies: `/path`, `relative/path` or `local:/path`.
+/// Where a repository lies: `/path`, `relative/path` or `local:/path`, or a bucket of S3.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Location {
     /// A directory.
     Local(PathBuf),
+    /// A bucket, or a folder in it.
+    Http(Box<HttpPlace>),
 }
 
 impl Location {
-    /// The store there, of which nothing is changed.
+    /// Reads how a person names a place, and how the store there is to be used.
+    ///
+    /// # Errors
+    /// `InvalidInput` or `Unsupported`; what was written may hold a password, and is repeated only
+    /// where it cannot.
+    pub fn parse(text: &str, options: &Options) -> Result<Self> {
+        let path = match scheme_of(text) {
+            None if is_remote(text) => return Err(not_there_yet("user@host")),
+            None => text,
+            Some(("local", path)) => path,
+            Some((scheme, _)) if ELSEWHERE.contains(&scheme) => return Err(not_there_yet(scheme)),
+            Some((scheme, rest)) => {
+                let unknown = || {
+                    Err(invalid(text)
+                        .because(format!("this program knows no store named {scheme:?}"))
+                        .hint(format!("for a directory write ./{text} or local:{text}")))
+                };
+                let place = HttpPlace::parse(scheme, rest, options);
+                return place.map_or_else(unknown, |place| place.map(|place| Location::Http(Box::new(place))));
+            }
+        };
+        if path.is_empty() || path.contains('\0') {
+            return Err(invalid(text)
+                .because("it names no directory")
+                .hint("write a path such as /srv/backup or local:/srv/backup"));
+        }
+        Ok(Location::Local(PathBuf::from(path)))
+    }
+
+    /// The store there, of which nothing is changed. One that is far away is not asked anything yet.
     ///
     /// # Errors
     /// `NoRepository` if there is no such place.
@@ -26,10 +59,11 @@ impl Location {
                 refuse_restic(path, Error::new(Kind::NoRepository, "open", path.display()))?;
                 Ok(Box::new(patient(Local::open(path)?)))
             }
+            Location::Http(place) => place.open(),
         }
     }
 
-    /// The store there, its place made if it is missing: for `init`.
+    /// The store there, its place made if it is a directory that is missing: for `init`.
     ///
     /// # Errors
     /// `Refused` if the place is in use for something else.
@@ -43,6 +77,7 @@ impl Location {
                 }
                 Ok(Box::new(patient(Local::create(path)?)))
             }
+            Location::Http(place) => place.create(),
         }
     }
 }
@@ -55,31 +90,16 @@ fn patient(local: Local) -> Retry<Local> {
 impl FromStr for Location {
     type Err = Error;
 
+    /// [`Location::parse`] without options.
     fn from_str(text: &str) -> Result<Self> {
-        let path = match scheme_of(text) {
-            None if is_remote(text) => return Err(not_there_yet("user@host")),
-            None => text,
-            Some(("local", path)) => path,
-            Some((scheme, _)) if ELSEWHERE.contains(&scheme) => return Err(not_there_yet(scheme)),
-            Some((scheme, _)) => {
-                return Err(invalid(text)
-                    .because(format!("this program knows no store named {scheme:?}"))
-                    .hint(format!("for a directory write ./{text} or local:{text}")));
-            }
-        };
-        if path.is_empty() || path.contains('\0') {
-            return Err(invalid(text)
-                .because("it names no directory")
-                .hint("write a path such as /srv/backup or local:/srv/backup"));
-        }
-        Ok(Location::Local(PathBuf::from(path)))
+        Location::parse(text, &Options::default())
     }
 }
 
 /// Schemes of stores on other machines, as other programs name them.
-const ELSEWHERE: [&str; 19] = [
+const ELSEWHERE: [&str; 18] = [
     "azure", "b2", "dav", "davs", "ftp", "gs", "http", "https", "nfs", "opendal", "rclone", "rest",
-    "s3", "sftp", "smb", "ssh", "swift", "webdav", "webdavs",
+    "sftp", "smb", "ssh", "swift", "webdav", "webdavs",
 ];
 
 /// `user@host:path`, as ssh and rsync write it.
@@ -90,7 +110,7 @@ fn is_remote(text: &str) -> bool {
 /// The place may hold a password and is not repeated.
 fn not_there_yet(scheme: &str) -> Error {
     Error::new(Kind::Unsupported, "use the repository location", format!("`{scheme}:...`"))
-        .because("object stores, SFTP and WebDAV are not there yet")
+        .because("SFTP, WebDAV and object stores other than S3 are not there yet")
         .hint(
             "a folder that is mounted from elsewhere works today; README says how rclone or rsync \
              copies a repository, and in which order",
@@ -143,7 +163,6 @@ mod tests {
     #[test]
     fn says_what_is_not_there_yet() {
         let stores = [
-            "s3:https://host/bucket",
             "sftp:u@host:/x",
             "sftp://u@host//x",
             "rest:https://u:secret@host/",

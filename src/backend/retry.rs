@@ -40,7 +40,8 @@ impl<B: Backend> Retry<B> {
         &self.inner
     }
 
-    fn persist<T>(&self, mut call: impl FnMut() -> Result<T>) -> Result<T> {
+    /// Makes a call as often as it takes.
+    pub(super) fn persist<T>(&self, mut call: impl FnMut() -> Result<T>) -> Result<T> {
         let (mut spent, mut longest) = (Duration::ZERO, FIRST_PAUSE);
         loop {
             let begun = self.env.now();

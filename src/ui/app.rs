@@ -5,7 +5,7 @@ use super::global::Global;
 use super::out::{self, Tone};
 use super::passwords;
 use super::progress::{self, Progress};
-use crate::backend::{Backend, Location};
+use crate::backend::{Backend, Location, Options, Rates};
 use crate::crypto::Secret;
 use crate::env::Env;
 use crate::error::{Error, Kind, Result};
@@ -13,6 +13,7 @@ use crate::monitor::Monitor;
 use crate::ops::heads::Heads;
 use crate::ops::series::Chains;
 use crate::repo::{Index, Repository};
+use std::num::NonZeroU64;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -33,11 +34,21 @@ impl App {
     /// Where the repository lies.
     pub fn location(&self) -> Result<Location> {
         match &self.global.repo {
-            Some(place) => place.parse(),
+            Some(place) => Location::parse(place, &self.store_options()?),
             None => Err(Error::new(Kind::InvalidInput, "find", "the repository")
                 .because("no place was named")
                 .hint("use --repo PLACE, or set ICECORE_REPOSITORY")),
         }
+    }
+
+    /// How stores are used, this repository's and any other that the command names.
+    pub fn store_options(&self) -> Result<Options> {
+        let bytes = |kib: Option<NonZeroU64>| kib.map(|kib| kib.get().saturating_mul(1024));
+        let rates = Rates {
+            upload: bytes(self.global.limit_upload),
+            download: bytes(self.global.limit_download),
+        };
+        Options::parse(&self.global.options, rates)
     }
 
     /// The store that the repository lies in.

@@ -1,16 +1,30 @@
 //! What every command takes.
 
 use clap::{ArgAction, Args};
+use std::num::NonZeroU64;
 use std::path::PathBuf;
 
 /// What every command takes.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Global options")]
 pub struct Global {
-    /// Where the repository lies: a directory
+    /// Where the repository lies: a directory, or s3://bucket/prefix
     #[arg(short, long, global = true, value_name = "PLACE")]
     #[arg(env = "ICECORE_REPOSITORY", hide_env_values = true)]
     pub repo: Option<String>,
+
+    /// Set an option of the store: endpoint=URL, region=NAME, path-style=yes|no, profile=NAME,
+    /// storage-class=NAME, cacert=FILE, connections=N, timeout=SECONDS
+    #[arg(short = 'o', long = "option", global = true, value_name = "KEY=VALUE")]
+    pub options: Vec<String>,
+
+    /// Send at most so many KiB a second to a store that is not a directory
+    #[arg(long, global = true, value_name = "KIB")]
+    pub limit_upload: Option<NonZeroU64>,
+
+    /// Take at most so many KiB a second from a store that is not a directory
+    #[arg(long, global = true, value_name = "KIB")]
+    pub limit_download: Option<NonZeroU64>,
 
     /// Read the password from a file [env: ICECORE_PASSWORD_FILE, or ICECORE_PASSWORD itself]
     #[arg(short, long, global = true, value_name = "FILE")]

@@ -52,12 +52,8 @@ const fn instead(word: &'static str, what: &'static str) -> Word {
 const NO_CACHE: &str =
     "the cache on this machine keeps itself small, and its folder may be deleted at any time";
 const NO_LOCKS: &str = "there are no locks: backups, checks and restores run beside each other";
-const NO_NETWORK: &str = "object stores, SFTP and WebDAV are not there yet: a repository lies in \
-                          a folder, which may be mounted from elsewhere";
-const NO_LIMIT: &str = "limits of bandwidth are not there yet; rclone and rsync have them, for a \
-                        copy of the repository";
-
-const NO_REQUESTS: &str = "no request is sent: a repository lies in a folder";
+const AUTHORITIES: &str = "use -o cacert=FILE, which names the authorities to trust; servers are \
+                           always verified";
 const NO_PLAIN: &str = "every repository has a password or a key file";
 const NO_BLOBS: &str = "`icecore cat pack ID` lists the chunks of a pack, and `icecore check \
                         --read-data` names every file that needs a damaged one";
@@ -120,7 +116,7 @@ pub const VERBS: &[Word] = &[
     instead("tree", "`icecore ls --json SNAPSHOT:PATH` shows what is in a folder").of("cat"),
     not_needed("lock", NO_LOCKS).of("cat"),
     instead("features", "there are no feature flags: `icecore help` lists what there is"),
-    instead("options", "there are no extended options: `icecore help` lists what there is"),
+    instead("options", "`icecore help` lists what -o takes"),
 ];
 
 /// Flags.
@@ -141,8 +137,8 @@ pub const FLAGS: &[Word] = &[
     not_needed("--with-cache", "a check reads everything from the store, to be sure of it"),
     not_needed("--no-extra-verify", "what is encrypted is always verified before it is stored"),
     not_needed("--exclude-cloud-files", "only Windows knows of files that lie elsewhere"),
-    value_not_needed("--stuck-request-timeout", NO_REQUESTS),
-    value_not_needed("--http-user-agent", NO_REQUESTS),
+    value_not_needed("--stuck-request-timeout", "use -o timeout=SECONDS if a minute is too short"),
+    value_not_needed("--http-user-agent", "every request says that it is icecore's"),
     value_not_needed(
         "--group-by",
         "each source finds by itself what stood in its place before; --parent names a snapshot",
@@ -155,13 +151,9 @@ pub const FLAGS: &[Word] = &[
     .of("stats"),
     instead("--compact", ONE_LINE),
     instead("-c", ONE_LINE),
-    instead("--option", "there are no extended options: `icecore help` lists what there is"),
-    instead("-o", "there are no extended options: `icecore help` lists what there is"),
-    instead("--limit-upload", NO_LIMIT),
-    instead("--limit-download", NO_LIMIT),
-    instead("--cacert", NO_NETWORK),
-    instead("--insecure-tls", NO_NETWORK),
-    instead("--tls-client-cert", NO_NETWORK),
+    instead("--cacert", AUTHORITIES),
+    instead("--insecure-tls", AUTHORITIES),
+    instead("--tls-client-cert", "certificates of clients are not there yet"),
     instead("--repository-file", "use --repo \"$(cat FILE)\", or ICECORE_REPOSITORY"),
     instead("--insecure-no-password", NO_PLAIN),
     instead("--new-insecure-no-password", NO_PLAIN),

@@ -3,6 +3,7 @@
 //! chance, and a voice for what cannot be run.
 
 pub mod aloud;
+pub mod certificates;
 pub mod chance;
 pub mod cli;
 pub mod forge;
@@ -12,5 +13,6 @@ pub mod postgres;
 pub mod program;
 pub mod recorder;
 pub mod repo;
+pub mod seaweed;
 pub mod stores;
 pub mod target;

@@ -2,51 +2,14 @@
 //! older version only: the other one's build has no TLS.
 
 use super::store::{backup, options};
+use crate::common::certificates::certificates;
 use crate::common::postgres::{SUPERUSER, Server, Version};
 use crate::common::repo::TempRepo;
 use icecore::postgres::{Client, Environment, Settings};
-use std::path::Path;
-use std::process::Command;
 
 /// Only TLS is let in over the loopback, but for one role.
 const RULES: &str = "local all all trust\nhostnossl all plain 127.0.0.1/32 scram-sha-256\n\
                      hostssl all all 127.0.0.1/32 scram-sha-256\n";
-
-/// An authority and a certificate of it for a name, as files of `folder`.
-fn certificates(folder: &Path, name: &str) {
-    let run = |args: &[&str]| {
-        let output = Command::new("openssl").args(args).current_dir(folder).output();
-        let output = output.expect("openssl makes the certificates of this test");
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    };
-    let key = ["-newkey", "rsa:2048", "-nodes", "-days", "30"];
-    let authority =
-        ["req", "-x509", "-subj", "/CN=a test's authority", "-keyout", "ca.key", "-out", "ca.crt"];
-    run(&[&authority[..], &key].concat());
-    run(&[
-        &["req", "-subj", "/CN=server", "-keyout", "server.key", "-out", "server.csr"][..],
-        &key,
-    ]
-    .concat());
-    std::fs::write(folder.join("names"), format!("subjectAltName={name}\n")).unwrap();
-    run(&[
-        "x509",
-        "-req",
-        "-in",
-        "server.csr",
-        "-CA",
-        "ca.crt",
-        "-CAkey",
-        "ca.key",
-        "-CAcreateserial",
-        "-days",
-        "30",
-        "-extfile",
-        "names",
-        "-out",
-        "server.crt",
-    ]);
-}
 
 /// Each mode connects, or refuses, as libpq's does: by a certificate for the host's name, for
 /// another name, of an authority that is not known, and without TLS.

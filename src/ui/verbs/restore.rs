@@ -153,7 +153,7 @@ pub fn run(app: &App, args: &RestoreArgs) -> Result<Done> {
 
 /// A repository must not be restored over, nor into.
 fn refuse_repository(app: &App, target: &Path) -> Result<()> {
-    let Location::Local(folder) = app.location()?;
+    let Location::Local(folder) = app.location()? else { return Ok(()) };
     let (Ok(repository), Some(real)) = (folder.canonicalize(), nearest(target)) else {
         return Ok(());
     };

@@ -1,0 +1,76 @@
+//! Stores that are asked over HTTP: what names one, and the connections, errors and objects of all.
+
+mod client;
+mod engine;
+mod fault;
+mod s3;
+mod spot;
+mod store;
+
+use super::occupied::refuse_names;
+use super::options::{Options, Rates};
+use super::{Backend, Limit, Retry};
+use crate::env::Env;
+use crate::error::{Error, Kind, Result};
+use client::Client;
+use opendal::OperationContext;
+use s3::S3;
+use std::fmt;
+use std::sync::Arc;
+use store::HttpStore;
+
+/// A place in such a store.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HttpPlace {
+    service: S3,
+    client: Client,
+    rates: Rates,
+}
+
+impl HttpPlace {
+    /// Reads a place from its scheme and what follows the colon; none if the scheme is another's.
+    pub(super) fn parse(scheme: &str, text: &str, options: &Options) -> Option<Result<Self>> {
+        (scheme == s3::SCHEME).then(|| {
+            Ok(HttpPlace {
+                service: S3::parse(text, options)?,
+                client: Client::parse(scheme, options)?,
+                rates: options.rates(),
+            })
+        })
+    }
+
+    /// The store there, which is not asked anything yet.
+    pub(super) fn open(&self) -> Result<Box<dyn Backend>> {
+        Ok(Box::new(self.patient(Arc::new(self.connect()?))))
+    }
+
+    /// The store there, for a new repository.
+    pub(super) fn create(&self) -> Result<Box<dyn Backend>> {
+        let store = Arc::new(self.connect()?);
+        let patient = self.patient(store.clone());
+        let names = patient.persist(|| store.names())?;
+        refuse_names(&names, Error::new(Kind::Refused, "create a repository in", self))?;
+        Ok(Box::new(patient))
+    }
+
+    fn connect(&self) -> Result<HttpStore> {
+        let operator = self.service.operator().map_err(|cause| {
+            Error::new(Kind::InvalidInput, "use", self).because(cause.message())
+        })?;
+        let context = OperationContext::new().with_http_transport(self.client.transport()?);
+        let names = (self.to_string(), self.service.bucket().to_owned());
+        let Client { connections, timeout, .. } = self.client;
+        HttpStore::new(operator.with_context(context), names, connections, timeout)
+    }
+
+    fn patient(&self, store: Arc<HttpStore>) -> Retry<Limit<Arc<HttpStore>>> {
+        let limited = Limit::new(store, Env::real(), self.client.connections, self.rates);
+        Retry::new(limited, Env::real())
+    }
+}
+
+impl fmt::Display for HttpPlace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.service.fmt(f)
+    }
+}

@@ -1,0 +1,204 @@
+//! A bucket of S3, Amazon's or of whoever speaks the same.
+
+use super::spot::{Spot, server_of};
+use crate::backend::options::{Options, invalid};
+use crate::error::Result;
+use opendal::Operator;
+use opendal::services::S3 as Builder;
+use std::fmt;
+
+/// Where a bucket is, and how it is asked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct S3 {
+    spot: Spot,
+    /// Amazon's own if there is none.
+    endpoint: Option<String>,
+    region: String,
+    path_style: bool,
+    storage_class: Option<String>,
+    profile: Option<String>,
+}
+
+/// The scheme, and the name of the options that are meant for it.
+pub(super) const SCHEME: &str = "s3";
+
+/// What credentials are taken from, besides what Amazon's machines give to programs on them.
+const CREDENTIALS: [&str; 4] =
+    ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_PROFILE"];
+
+/// Where a bucket lies if nothing says so; stores that are not Amazon's do not mind.
+const REGION: &str = "us-east-1";
+
+/// Classes whose objects cannot be read until somebody has asked for them hours before.
+const FROZEN: [&str; 2] = ["GLACIER", "DEEP_ARCHIVE"];
+
+impl S3 {
+    /// Reads what follows `s3:`: `//bucket/prefix`, or as restic writes it `https://host/bucket/prefix`
+    /// and `host/bucket/prefix`. What neither that nor an option says is taken from the environment.
+    pub(super) fn parse(text: &str, options: &Options) -> Result<Self> {
+        let options = options.of(SCHEME)?;
+        let option = |key: &str| options.get(key).cloned();
+        let (server, path) = match text.strip_prefix("//") {
+            Some(path) => (None, path),
+            None => server_of(SCHEME, text).map(|(server, path)| (Some(server), path))?,
+        };
+        let endpoint = option("endpoint")
+            .map(|text| server_of(SCHEME, &text).map(|(server, _)| server))
+            .transpose()?
+            .or(server)
+            .or_else(|| variable("AWS_ENDPOINT_URL_S3"))
+            .or_else(|| variable("AWS_ENDPOINT_URL"));
+        let region = option("region")
+            .or_else(|| region_in(endpoint.as_deref()?))
+            .or_else(|| variable("AWS_REGION"))
+            .or_else(|| variable("AWS_DEFAULT_REGION"))
+            .unwrap_or_else(|| REGION.to_owned());
+        let path_style = match option("path-style").as_deref() {
+            None => endpoint.as_deref().is_some_and(|endpoint| !is_amazon(endpoint)),
+            Some("true" | "yes") => true,
+            Some("false" | "no") => false,
+            Some(_) => return Err(invalid("path-style").because("it is neither yes nor no")),
+        };
+        let storage_class = option("storage-class");
+        if storage_class.as_deref().is_some_and(|class| FROZEN.contains(&class)) {
+            return Err(invalid("storage-class")
+                .because(
+                    "objects of that class cannot be read at once, and every backup reads some",
+                )
+                .hint("STANDARD_IA and GLACIER_IR can be"));
+        }
+        let spot = Spot::parse(SCHEME, path)?;
+        // No certificate is good for the host of a bucket with a dot in its name.
+        let path_style = path_style || spot.bucket.contains('.');
+        Ok(S3 { spot, endpoint, region, path_style, storage_class, profile: option("profile") })
+    }
+
+    /// What asks the bucket, still without a way to send anything.
+    pub(super) fn operator(&self) -> opendal::Result<Operator> {
+        let endpoint = match &self.endpoint {
+            Some(endpoint) => endpoint.clone(),
+            None => {
+                let country = if self.region.starts_with("cn-") { ".cn" } else { "" };
+                format!("https://s3.{}.amazonaws.com{country}", self.region)
+            }
+        };
+        let mut builder = Builder::default()
+            .bucket(&self.spot.bucket)
+            .root(&self.spot.prefix)
+            .endpoint(&endpoint)
+            .region(&self.region)
+            .profile(self.profile.as_deref().unwrap_or_default())
+            .default_storage_class(self.storage_class.as_deref().unwrap_or_default())
+            // All stores know the other one.
+            .checksum_algorithm(if is_amazon(&endpoint) { "crc32c" } else { "md5" });
+        if !self.path_style {
+            builder = builder.enable_virtual_host_style();
+        }
+        if !is_amazon(&endpoint) {
+            builder = builder.disable_ec2_metadata();
+        }
+        Operator::new(builder)
+    }
+
+    /// The bucket's name.
+    pub(super) fn bucket(&self) -> &str {
+        &self.spot.bucket
+    }
+}
+
+impl fmt::Display for S3 {
+    /// `s3://bucket/prefix`, or with the server where that is not Amazon's.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.endpoint {
+            None => write!(f, "s3://{}", self.spot),
+            Some(endpoint) => write!(f, "s3:{endpoint}/{}", self.spot),
+        }
+    }
+}
+
+/// Where credentials were looked for; what was found is not told.
+pub(super) fn credentials() -> String {
+    let looked = CREDENTIALS.map(|name| {
+        format!("{name} ({})", if variable(name).is_some() { "set" } else { "not set" })
+    });
+    format!("credentials are taken from {}, or ~/.aws/credentials", looked.join(", "))
+}
+
+fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
+}
+
+fn is_amazon(endpoint: &str) -> bool {
+    endpoint.ends_with(".amazonaws.com") || endpoint.ends_with(".amazonaws.com.cn")
+}
+
+/// The region that the name of one of Amazon's servers says.
+fn region_in(endpoint: &str) -> Option<String> {
+    let (_, rest) = endpoint.split_once("://s3.")?;
+    let (region, _) = rest.split_once(".amazonaws.com")?;
+    Some(region.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::backend::options::Rates;
+
+    fn parse(text: &str, options: &[&str]) -> Result<S3> {
+        let options: Vec<String> = options.iter().map(ToString::to_string).collect();
+        S3::parse(text, &Options::parse(&options, Rates::default())?)
+    }
+
+    /// Each spelling means its bucket, prefix and server, and is shown so that it can be written again.
+    #[test]
+    fn places_are_read() {
+        for (text, options, shown, path_style) in [
+            ("//bucket/a/b", &[][..], "s3://bucket/a/b", false),
+            ("//bucket//a/", &[], "s3://bucket/a", false),
+            ("//buc.ket", &[], "s3://buc.ket", true),
+            ("http://[::1]:9000/bucket", &[], "s3:http://[::1]:9000/bucket", true),
+            ("host:9000/bucket/a", &[], "s3:https://host:9000/bucket/a", true),
+            ("https://host/bucket", &["path-style=no"], "s3:https://host/bucket", false),
+            ("//bucket/a", &["endpoint=http://h:1/"], "s3:http://h:1/bucket/a", true),
+            (
+                "s3.eu-west-3.amazonaws.com/bucket",
+                &[],
+                "s3:https://s3.eu-west-3.amazonaws.com/bucket",
+                false,
+            ),
+        ] {
+            let place = parse(text, options).unwrap();
+            assert_eq!(
+                (place.to_string().as_str(), place.path_style),
+                (shown, path_style),
+                "{text}"
+            );
+            let again = parse(shown.strip_prefix("s3:").unwrap(), &[]).unwrap();
+            assert_eq!(again.to_string(), shown);
+            assert!(place.operator().is_ok(), "{text}");
+        }
+        let region = |text: &str, options: &[&str]| parse(text, options).unwrap().region;
+        assert_eq!(region("s3.eu-west-3.amazonaws.com/bucket", &[]), "eu-west-3");
+        assert_eq!(region("s3.eu-west-3.amazonaws.com/bucket", &["region=x"]), "x");
+    }
+
+    /// What names no bucket, or a server in a way that may hold a secret, is refused and not repeated.
+    #[test]
+    fn other_places_are_refused() {
+        for text in [
+            "",
+            "//",
+            "//ab",
+            "//b u c",
+            "//bucket/../x",
+            "host",
+            "ftp://host/bucket",
+            "/bucket/x",
+            "https://user:secret@host/bucket",
+            "https://host?secret/bucket",
+        ] {
+            let error = parse(text, &[]).unwrap_err();
+            assert!(!format!("{error:?}").contains("secret@"), "{error:?}");
+        }
+    }
+}

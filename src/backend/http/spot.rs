@@ -1,0 +1,63 @@
+//! What all names of places over HTTP are made of: the URL of a server, a bucket, and a prefix in it.
+
+use crate::error::{Error, Kind, Result};
+use std::fmt;
+use std::ops::RangeInclusive;
+
+/// Letters in the name of a bucket. Some stores take an object for one that cannot exist, and lose it.
+const NAME: RangeInclusive<usize> = 3..=63;
+
+/// A bucket or container, and the folder of a repository in it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Spot {
+    pub bucket: String,
+    /// Without `/` at its ends; empty for the bucket's root.
+    pub prefix: String,
+}
+
+impl Spot {
+    /// Reads `bucket/prefix`.
+    pub(super) fn parse(scheme: &str, text: &str) -> Result<Self> {
+        let mut parts = text.split('/').filter(|part| !part.is_empty());
+        let bucket = parts.next().unwrap_or_default();
+        let is_name = |letter: char| letter.is_ascii_alphanumeric() || "-_.".contains(letter);
+        if !NAME.contains(&bucket.len()) || !bucket.chars().all(is_name) {
+            return Err(invalid(scheme)
+                .because("it names no bucket: that has 3 to 63 letters, digits, hyphens and dots")
+                .hint(format!("write {scheme}://bucket/prefix")));
+        }
+        let prefix: Vec<&str> = parts.collect();
+        if prefix.iter().any(|part| [".", ".."].contains(part)) || text.contains(['\0', '\n']) {
+            return Err(invalid(scheme).because("a prefix has no `.`, `..` or line breaks"));
+        }
+        Ok(Spot { bucket: bucket.to_owned(), prefix: prefix.join("/") })
+    }
+}
+
+impl fmt::Display for Spot {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let slash = if self.prefix.is_empty() { "" } else { "/" };
+        write!(f, "{}{slash}{}", self.bucket, self.prefix)
+    }
+}
+
+/// Parts `https://host:port/path` or `host:port/path` into the URL of a server and a path.
+pub(super) fn server_of<'t>(scheme: &str, text: &'t str) -> Result<(String, &'t str)> {
+    if text.contains(['@', '?', '#']) {
+        return Err(invalid(scheme)
+            .because("a server is named without user, password or query")
+            .hint("secrets are taken from variables of the environment"));
+    }
+    let (protocol, rest) = text.split_once("://").unwrap_or(("https", text));
+    let (host, path) = rest.split_once('/').unwrap_or((rest, ""));
+    let is_name = |letter: char| letter.is_ascii_alphanumeric() || "-_.:[]".contains(letter);
+    if !["http", "https"].contains(&protocol) || host.is_empty() || !host.chars().all(is_name) {
+        return Err(invalid(scheme).because("it names no server that is spoken to over HTTP"));
+    }
+    Ok((format!("{protocol}://{host}"), path))
+}
+
+/// A place that cannot be used; what was written may hold a password and is not repeated.
+pub(super) fn invalid(scheme: &str) -> Error {
+    Error::new(Kind::InvalidInput, "use the repository location", format!("`{scheme}:...`"))
+}

@@ -1,0 +1,140 @@
+//! What is said of stores besides their places: `-o key=value`, and how fast they may be used. The
+//! same options go with every place that a command names.
+
+use crate::error::{Error, Kind, Result};
+use std::collections::BTreeMap;
+
+/// Options of stores, each of which some kind of store knows.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Options {
+    pairs: BTreeMap<String, String>,
+    rates: Rates,
+}
+
+/// Bytes a second that go to stores and come from them; none for as many as the line takes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Rates {
+    /// To the store.
+    pub upload: Option<u64>,
+    /// From it.
+    pub download: Option<u64>,
+}
+
+/// Each key, and the schemes of the stores that know it.
+const KEYS: [(&str, &[&str]); 8] = [
+    ("cacert", &["s3"]),
+    ("connections", &["s3"]),
+    ("endpoint", &["s3"]),
+    ("path-style", &["s3"]),
+    ("profile", &["s3"]),
+    ("region", &["s3"]),
+    ("storage-class", &["s3"]),
+    ("timeout", &["s3"]),
+];
+
+/// What a key is called that names a secret.
+const SECRETS: [&str; 5] = ["secret", "password", "token", "access-key", "account-key"];
+
+impl Options {
+    /// Reads `key=value` texts, of which the last one of a key counts.
+    ///
+    /// # Errors
+    /// `InvalidInput` for a key that no store knows, and for secrets, which other users of the
+    /// machine would see.
+    pub fn parse(texts: &[String], rates: Rates) -> Result<Self> {
+        let mut pairs = BTreeMap::new();
+        for text in texts {
+            let (key, value) = text.split_once('=').unwrap_or((text, ""));
+            if SECRETS.iter().any(|secret| key.replace('_', "-").contains(secret)) {
+                return Err(invalid(key)
+                    .because("other users of this machine see what stands on a command line")
+                    .hint("for S3 set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY instead"));
+            }
+            if !KEYS.iter().any(|(known, _)| *known == key) {
+                let nearest = nearest(key, KEYS.iter().map(|(known, _)| *known));
+                return Err(invalid(key).because("no store knows it").hint(nearest));
+            }
+            if value.is_empty() {
+                return Err(invalid(key).because("it has no value").hint("write -o key=value"));
+            }
+            pairs.insert(key.to_owned(), value.to_owned());
+        }
+        Ok(Options { pairs, rates })
+    }
+
+    /// How fast stores may be used.
+    pub fn rates(&self) -> Rates {
+        self.rates
+    }
+
+    /// What is said of stores of this scheme.
+    ///
+    /// # Errors
+    /// `InvalidInput` for a key that only others know.
+    pub(super) fn of(&self, scheme: &str) -> Result<&BTreeMap<String, String>> {
+        let is_known = |key: &str| {
+            KEYS.iter().any(|(known, schemes)| *known == key && schemes.contains(&scheme))
+        };
+        match self.pairs.keys().find(|key| !is_known(key)) {
+            None => Ok(&self.pairs),
+            Some(key) => {
+                let known = KEYS.iter().filter(|(_, schemes)| schemes.contains(&scheme));
+                Err(invalid(key)
+                    .because(format!("stores of {scheme}: do not know it"))
+                    .hint(nearest(key, known.map(|(known, _)| *known))))
+            }
+        }
+    }
+}
+
+/// An option that cannot be used; its value is not repeated.
+pub(super) fn invalid(key: &str) -> Error {
+    Error::new(Kind::InvalidInput, "use the option", format!("-o {key}"))
+}
+
+/// What may have been meant.
+fn nearest<'k>(key: &str, known: impl Iterator<Item = &'k str> + Clone) -> String {
+    let distance = |known: &&str| strsim::damerau_levenshtein(key, known);
+    match known.clone().min_by_key(distance).filter(|best| distance(best) <= 1 + key.len() / 3) {
+        Some(best) => format!("did you mean -o {best}=...?"),
+        None => format!("there are {}", known.collect::<Vec<_>>().join(", ")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(text: &str) -> Result<Options> {
+        Options::parse(&[text.to_owned()], Rates::default())
+    }
+
+    /// An unknown key is refused with the nearest one, or with all of them where none is near.
+    #[test]
+    fn unknown_keys_are_refused() {
+        for (text, hint) in [
+            ("endpiont=x", "-o endpoint=..."),
+            ("regions=x", "-o region=..."),
+            ("path_style=x", "-o path-style=..."),
+            ("wombat=x", "cacert, connections, endpoint"),
+        ] {
+            let error = parse(text).unwrap_err();
+            assert_eq!(error.kind(), Kind::InvalidInput, "{text}");
+            assert!(error.hint_text().unwrap().contains(hint), "{text}: {:?}", error.hint_text());
+        }
+        assert!(parse("region").is_err() && parse("region=").is_err());
+        assert_eq!(parse("region=x=y").unwrap().of("s3").unwrap()["region"], "x=y");
+        assert!(parse("region=x").unwrap().of("tape").is_err());
+    }
+
+    /// A secret on the command line is refused, and not repeated.
+    #[test]
+    fn secrets_are_refused() {
+        for key in ["secret-access-key", "access-key-id", "aws_secret_access_key", "session-token"]
+        {
+            let error = parse(&format!("{key}=hunter2")).unwrap_err();
+            let text = format!("{error} {error:?} {}", error.hint_text().unwrap());
+            assert!(!text.contains("hunter2") && text.contains("AWS_SECRET_ACCESS_KEY"), "{text}");
+        }
+    }
+}
