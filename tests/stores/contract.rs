@@ -1,40 +1,25 @@
 //! The promises of all stores.
 
-use super::with_credentials;
+use super::{in_a_process_with_credentials, place};
 use crate::common::seaweed::server;
-use assert_cmd::Command;
 use icecore::backend::testing::contract;
-use icecore::backend::{Backend, Counting, Handle, Location, Options, Put, Rates, Verb, probe};
+use icecore::backend::{Backend, Counting, Handle, Put, Verb, probe};
 use icecore::env::Env;
 use icecore::format::ObjectKind;
 use icecore::id::PackId;
 use std::cell::Cell;
 
-/// Where the tests below find the place that they are given.
-const PLACE: &str = "ICECORE_TEST_PLACE";
-
-/// Runs an ignored test in a process of its own, whose environment has credentials, and a place.
-fn in_a_process_with_credentials(test: &str) {
-    let home = tempfile::tempdir().unwrap();
+/// Runs one of the tests below with an empty bucket.
+fn in_a_bucket(test: &str) {
     let server = server();
     let place = format!("s3:http://127.0.0.1:{}/{}", server.port, server.bucket());
-    let mut command = Command::new(std::env::current_exe().unwrap());
-    command.args(["--exact", "--ignored", "--nocapture", &format!("stores::contract::{test}")]);
-    let done = with_credentials(command, home.path()).env(PLACE, place).assert().success();
-    let said = String::from_utf8_lossy(&done.get_output().stdout).into_owned();
-    assert!(said.contains("1 passed"), "{said}");
-}
-
-fn place(prefix: &str) -> Option<Location> {
-    let place = std::env::var(PLACE).ok()?;
-    let options = Options::parse(&["connections=5".to_owned()], Rates::default()).unwrap();
-    Some(Location::parse(&format!("{place}/{prefix}"), &options).unwrap())
+    in_a_process_with_credentials(&format!("stores::contract::{test}"), &place);
 }
 
 /// A bucket keeps the contract.
 #[test]
 fn s3_keeps_the_contract() {
-    in_a_process_with_credentials("the_contract");
+    in_a_bucket("the_contract");
 }
 
 /// The same, where there are credentials.
@@ -56,7 +41,7 @@ fn the_contract() {
 /// listed comes page by page, and what is deleted goes so.
 #[test]
 fn s3_is_measured_and_carries_much() {
-    in_a_process_with_credentials("much");
+    in_a_bucket("much");
 }
 
 /// The same, where there are credentials.

@@ -1,6 +1,7 @@
 //! Stores on other machines, each with a real server of its kind: the promises of all stores, the
 //! program from its first snapshot to its last, what is refused and how it is said, and servers that go.
 
+mod answers;
 mod away;
 mod contract;
 mod refused;
@@ -10,6 +11,7 @@ use crate::common::cli::Cli;
 use crate::common::seaweed::{KEY, SECRET, Seaweed, server};
 use assert_cmd::Command;
 use assert_cmd::assert::Assert;
+use icecore::backend::{Location, Options, Rates};
 use std::path::Path;
 
 /// The program's folder with its sources, and a place in a bucket.
@@ -68,4 +70,24 @@ fn with_credentials(mut command: Command, home: &Path) -> Command {
     }
     command.env("HOME", home).env("AWS_ACCESS_KEY_ID", KEY).env("AWS_SECRET_ACCESS_KEY", SECRET);
     command
+}
+
+/// Where a test in a process of its own finds the place that it is given.
+const PLACE: &str = "ICECORE_TEST_PLACE";
+
+/// Runs an ignored test in a process of its own, whose environment has credentials, and a place.
+fn in_a_process_with_credentials(test: &str, place: &str) {
+    let home = tempfile::tempdir().unwrap();
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    command.args(["--exact", "--ignored", "--nocapture", test]).env(PLACE, place);
+    let done = with_credentials(command, home.path()).assert().success();
+    let said = String::from_utf8_lossy(&done.get_output().stdout).into_owned();
+    assert!(said.contains("1 passed"), "{said}");
+}
+
+/// A folder in the place that this process was given; none if it was given none.
+fn place(folder: &str) -> Option<Location> {
+    let place = std::env::var(PLACE).ok()?;
+    let options = Options::parse(&["connections=5".to_owned()], Rates::default()).unwrap();
+    Some(Location::parse(&format!("{place}/{folder}"), &options).unwrap())
 }
