@@ -235,7 +235,7 @@ lints() {
 # The advisory database is fetched with git, which closed networks refuse. The rest needs no network.
 dependencies() {
   if timeout 120 "$deny" fetch db; then
-    "$deny" check --disable-fetch advisories
+    "$deny" --offline check advisories
   else
     leave_out "security advisories (their database cannot be fetched from here)"
   fi

@@ -38,7 +38,9 @@ impl Location {
                         .hint(format!("for a directory write ./{text} or local:{text}")))
                 };
                 let place = HttpPlace::parse(scheme, rest, options);
-                return place.map_or_else(unknown, |place| place.map(|place| Location::Http(Box::new(place))));
+                return place.map_or_else(unknown, |place| {
+                    place.map(|place| Location::Http(Box::new(place)))
+                });
             }
         };
         if path.is_empty() || path.contains('\0') {

@@ -2,7 +2,7 @@
 
 use super::Far;
 use crate::common::cli::{lines, stdout};
-use crate::common::seaweed::server;
+use crate::common::seaweed::{KEY, SECRET, server};
 use std::fs;
 
 /// Files and a database are backed up into a bucket, listed, checked, restored, and given up; the
@@ -33,6 +33,24 @@ fn a_bucket_is_a_repository() {
     far.run(&["check", "--read-data"]).success();
     let kept = stdout(&far.run(&["snapshots"]).success());
     assert!(kept.contains("1 snapshot"), "{kept}");
+}
+
+/// Credentials come from the file that all clients of S3 read, too, by the name of a profile.
+#[test]
+fn credentials_may_be_in_a_file() {
+    let far = Far::new();
+    fs::create_dir(far.cli.path(".aws")).unwrap();
+    let lines = format!("aws_access_key_id = {KEY}\naws_secret_access_key = {SECRET}\n");
+    let text =
+        format!("[default]\naws_access_key_id = x\naws_secret_access_key = x\n[team]\n{lines}");
+    fs::write(far.cli.path(".aws/credentials"), text).unwrap();
+    let shown = |options: &[&str]| {
+        let mut command = far.command();
+        command.env_remove("AWS_ACCESS_KEY_ID").env_remove("AWS_SECRET_ACCESS_KEY");
+        command.arg("--key-file").arg(far.cli.path("key")).args(options).arg("snapshots").assert()
+    };
+    shown(&["-o", "profile=team"]).success();
+    shown(&[]).failure();
 }
 
 /// All ways to write a place lead to the same one, with the server in an option or a variable.

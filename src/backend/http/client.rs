@@ -68,7 +68,11 @@ impl Client {
             .map_err(|cause| failed(&cause))?
             .with_root_certificates(roots)
             .with_no_client_auth();
-        let client = reqwest::Client::builder()
+        let builder = reqwest::Client::builder();
+        // A line that breaks while much is sent over it is noticed long before that would have ended.
+        #[cfg(target_os = "linux")]
+        let builder = builder.tcp_user_timeout(self.timeout);
+        let client = builder
             .tls_backend_preconfigured(tls)
             .user_agent(concat!("icecore/", env!("CARGO_PKG_VERSION")))
             .connect_timeout(CONNECTING.min(self.timeout))

@@ -53,6 +53,11 @@ const DENIED: [&str; 9] = [
 ];
 
 impl Fault {
+    /// Whether this is a server's answer.
+    pub(super) fn is_answer(&self) -> bool {
+        self.status().is_some()
+    }
+
     /// Whether the server answered with this.
     pub(super) fn is(&self, kind: ErrorKind) -> bool {
         matches!(self, Fault::Said(error) if error.kind() == kind)

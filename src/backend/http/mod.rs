@@ -58,9 +58,8 @@ impl HttpPlace {
             Error::new(Kind::InvalidInput, "use", self).because(cause.message())
         })?;
         let context = OperationContext::new().with_http_transport(self.client.transport()?);
-        let names = (self.to_string(), self.service.bucket().to_owned());
-        let Client { connections, timeout, .. } = self.client;
-        HttpStore::new(operator.with_context(context), names, connections, timeout)
+        let bucket = self.service.bucket().to_owned();
+        HttpStore::new(operator.with_context(context), &self.client, self.to_string(), bucket)
     }
 
     fn patient(&self, store: Arc<HttpStore>) -> Retry<Limit<Arc<HttpStore>>> {

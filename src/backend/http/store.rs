@@ -1,5 +1,6 @@
 //! Objects in a bucket, by the paths that a folder would have: a copied folder is a repository.
 
+use super::client::Client;
 use super::engine::Engine;
 use super::fault::Fault;
 use crate::backend::bounds::{readable, storable};
@@ -26,6 +27,7 @@ pub(super) struct HttpStore {
     place: String,
     bucket: String,
     connections: usize,
+    /// How long a server may be silent.
     timeout: Duration,
     /// The server has answered before.
     heard: AtomicBool,
@@ -37,9 +39,9 @@ impl HttpStore {
     /// The store that `operator` asks; `place` and `bucket` are for messages.
     pub(super) fn new(
         operator: Operator,
-        (place, bucket): (String, String),
-        connections: usize,
-        timeout: Duration,
+        client: &Client,
+        place: String,
+        bucket: String,
     ) -> Result<Self> {
         let overwrites = !operator.info().capability().write_with_if_not_exists;
         Ok(HttpStore {
@@ -47,8 +49,8 @@ impl HttpStore {
             engine: Engine::start()?,
             place,
             bucket,
-            connections,
-            timeout,
+            connections: client.connections,
+            timeout: client.timeout,
             heard: AtomicBool::new(false),
             overwrites: AtomicBool::new(overwrites),
         })
@@ -78,7 +80,7 @@ impl HttpStore {
         answer: impl Future<Output = Result<T, Fault>>,
     ) -> Result<T, Fault> {
         let answered = self.engine.wait(most, answer);
-        if answered.is_ok() {
+        if answered.as_ref().map_or_else(Fault::is_answer, |_| true) {
             self.heard.store(true, Ordering::Relaxed);
         }
         answered
