@@ -176,6 +176,8 @@ pub const DUMP_TOC_MAX: usize = 256 * MIB;
 pub const DUMP_TOC_ENTRIES_MAX: usize = 1 << 22;
 /// Longest script of roles and tablespaces.
 pub const DUMP_SCRIPT_MAX: u64 = 64 << 20;
+/// Most bytes of packs that are kept on this machine for stores that are far away.
+pub const PACKS_KEPT: u64 = 1 << 30;
 /// Most snapshots that a source's past is looked for in.
 pub const PARENTS_MAX: usize = 64;
 /// Nanoseconds by which clocks of two machines may differ without a remark.

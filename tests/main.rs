@@ -44,6 +44,7 @@ mod sqlite;
 mod cache;
 mod catalog;
 mod forgetters;
+mod git;
 mod given_up;
 mod init;
 mod keys;

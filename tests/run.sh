@@ -51,10 +51,11 @@ need_for_servers() {
   need openssl command -v openssl
 }
 
-# A C++ compiler for libFuzzer, git to fetch the database of advisories.
+# A C++ compiler for libFuzzer; git to fetch the database of advisories, and with LFS for a test.
 need_for_checks() {
   need g++ command -v c++
   need git command -v git
+  need git-lfs command -v git-lfs
   # A test kills the program at each of its system calls; another locks files.
   need strace command -v strace
   need e2fsprogs command -v chattr

@@ -3,6 +3,7 @@
 
 use super::bounds::{readable, storable};
 use super::disk::{Disk, DiskEntry, Os, patiently, place, read_all};
+use super::lfs::{may_be_pointer, refuse_pointer};
 use super::reserve::Reserve;
 use super::temp::Temps;
 use super::{Backend, Bytes, Capabilities, Handle, Listed, Put, Visit};
@@ -208,12 +209,28 @@ impl<D: Disk> Local<D> {
     /// The files of one folder that are objects, `prefix` being the start of their names.
     fn list_folder(&self, kind: ObjectKind, folder: &str, prefix: &str) -> Result<Vec<Listed>> {
         let entries = self.entries(folder)?.into_iter();
-        Ok(entries
+        let listed: Vec<Listed> = entries
             .filter(|entry| entry.name.starts_with(prefix))
             .filter_map(|entry| {
                 Some(Listed { size: entry.size?, handle: Handle::parse(kind, &entry.name)? })
             })
-            .collect())
+            .collect();
+        for object in listed.iter().filter(|object| may_be_pointer(kind, object.size)) {
+            self.refuse_pointer(&object.handle)?;
+        }
+        Ok(listed)
+    }
+
+    /// Refuses what Git LFS has put in the place of an object; one that is gone meanwhile is no pointer.
+    fn refuse_pointer(&self, handle: &Handle) -> Result<()> {
+        let (file, size) = match self.open_object("read", handle) {
+            Err(error) if error.kind() == Kind::NotFound => return Ok(()),
+            opened => opened?,
+        };
+        let mut bytes = vec![0; usize::try_from(size).unwrap_or(0)];
+        let filled = read_all(&self.disk, &file, &mut bytes, 0)
+            .attempt("read", self.place(&handle.path()))?;
+        refuse_pointer(handle, bytes.get(..filled).unwrap_or_default())
     }
 
     fn delete_one(&self, handle: &Handle) -> Result<()> {
@@ -283,6 +300,9 @@ impl<D: Disk> Backend for Local<D> {
 
     fn get(&self, handle: &Handle, range: Option<Range<u64>>) -> Result<Vec<u8>> {
         let (file, size) = self.open_object("read", handle)?;
+        if may_be_pointer(handle.kind(), size) {
+            self.refuse_pointer(handle)?;
+        }
         let (start, length) = readable(handle, range, size)?;
         let mut bytes = vec![0; length];
         let filled = read_all(&self.disk, &file, &mut bytes, start)

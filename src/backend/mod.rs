@@ -13,6 +13,7 @@ mod counting;
 mod disk;
 mod dry_run;
 mod http;
+mod lfs;
 mod limit;
 mod line;
 mod local;
@@ -20,6 +21,7 @@ mod location;
 mod memory;
 mod occupied;
 mod options;
+mod pack_cache;
 mod probe;
 mod reserve;
 mod retry;
@@ -33,11 +35,13 @@ pub use bytes::Bytes;
 #[cfg(feature = "testing")]
 pub use counting::{Counting, Tally, Verb};
 pub use dry_run::DryRun;
+pub use lfs::track_by_lfs;
 pub use limit::Limit;
 pub use local::Local;
 pub use location::Location;
 pub use memory::Memory;
 pub use options::{Options, Rates};
+pub use pack_cache::PackCache;
 pub use probe::{is_of_probe, probe};
 pub use retry::Retry;
 
@@ -67,6 +71,8 @@ pub struct Capabilities {
     pub connections: usize,
     /// Ranges of one object that lie no more bytes apart than this are read as one.
     pub read_gap: u32,
+    /// A request takes much longer than reading a file of this machine.
+    pub far: bool,
 }
 
 impl Default for Capabilities {
@@ -77,6 +83,7 @@ impl Default for Capabilities {
             list_after_write: true,
             connections: 4,
             read_gap: 64 << 10,
+            far: false,
         }
     }
 }

@@ -48,6 +48,7 @@ mod writers;
 
 pub use at_work::WriterAtWork;
 pub use batch::Batch;
+pub use cache::{KeptCache, clear_cache, kept_caches};
 pub use catalog::Snapshots;
 #[cfg(feature = "testing")]
 pub use collection::Replacement;
@@ -77,12 +78,13 @@ pub use snapshots::StoredOutcome;
 pub use trailers::{PackContents, ReadPack, WantedPack};
 pub use writer::{Writer, WriterOptions};
 
-use crate::backend::{Backend, Bytes, Handle, Put};
+use crate::backend::{Backend, Bytes, Handle, PackCache, Put};
 use crate::crypto::{CacheKeys, Ids, Keyring, Secret};
 use crate::env::Env;
 use crate::error::{Error, Kind, Result};
 use crate::format::config::Config;
 use crate::id::SlotId;
+use crate::limits::PACKS_KEPT;
 use cache::LocalCache;
 use fetch::Fetcher;
 use std::path::Path;
@@ -123,6 +125,19 @@ impl Repository {
         let of_keys =
             |keys| LocalCache::new(folder, self.config.repository, keys, self.env.clone());
         self.cache = keys.map(of_keys).map(Arc::new);
+        self
+    }
+
+    /// Reads packs from the cache, and keeps in it those that are written, where the store is far away.
+    /// Not for whoever checks or deletes: it says nothing about what the store has.
+    pub fn keeping_packs(mut self) -> Self {
+        let far = self.backend.capabilities().far;
+        let cache = self.cache.as_ref().filter(|_| far);
+        if let Some(folder) = cache.and_then(|cache| cache.packs()) {
+            let kept = PackCache::new(Arc::clone(&self.backend), &folder, PACKS_KEPT);
+            self.backend = Arc::new(kept);
+            self.fetcher = Fetcher::new(Arc::clone(&self.backend));
+        }
         self
     }
 

@@ -50,7 +50,7 @@ const fn instead(word: &'static str, what: &'static str) -> Word {
 }
 
 const NO_CACHE: &str =
-    "the cache on this machine keeps itself small, and its folder may be deleted at any time";
+    "the cache on this machine keeps itself small; `icecore cache --clear` removes it";
 const NO_LOCKS: &str = "there are no locks: backups, checks and restores run beside each other";
 const AUTHORITIES: &str = "use -o cacert=FILE, which names the authorities to trust; servers are \
                            always verified";
@@ -66,7 +66,6 @@ const XATTRS: &str = "extended attributes come back as far as they may be set: -
 
 /// Verbs, and what follows the verb that is named.
 pub const VERBS: &[Word] = &[
-    not_needed("cache", NO_CACHE),
     not_needed("unlock", NO_LOCKS),
     instead(
         "mount",

@@ -2,6 +2,7 @@
 
 mod damage;
 mod histories;
+mod packs;
 mod requests;
 
 use crate::common::chance::Chance;

@@ -93,7 +93,11 @@ fn a_dry_run_changes_nothing() {
     assert_eq!(done.plan.unwrap(), planned);
     let won = size - past.packs();
     // Packs are padded, and so a little longer than what is in them; chains that are shortened take less.
-    assert!(won * 10 <= planned.won() * 12 && won * 10 >= planned.won() * 8, "{won} of {}", planned.won());
+    assert!(
+        won * 10 <= planned.won() * 12 && won * 10 >= planned.won() * 8,
+        "{won} of {}",
+        planned.won()
+    );
 }
 
 /// A plan that is only shown takes what is to be forgotten as gone: it is the one that is made

@@ -116,7 +116,7 @@ impl Actor {
             Role::Writer(_) => matches!(error.kind(), Kind::Fenced),
             Role::Collector => matches!(error.kind(), Kind::Fenced) || weather.lag > 0,
             Role::Forgetter => {
-                matches!(error.kind(), Kind::Refused | Kind::Locked | Kind::NotFound)
+                matches!(error.kind(), Kind::Refused | Kind::Locked | Kind::NotFound | Kind::Fenced)
             }
             Role::Reader => weather.lag > 0 && error.kind() == Kind::NotFound,
             Role::Holder => matches!(error.kind(), Kind::Refused | Kind::NotFound),

@@ -210,6 +210,7 @@ impl Backend for HttpStore {
             list_after_write: true,
             connections: self.connections,
             read_gap: READ_GAP,
+            far: true,
         }
     }
 

@@ -179,6 +179,7 @@ impl Backend for Remote {
             list_after_write: self.manners.lag == 0,
             connections: self.manners.connections,
             read_gap: READ_GAP,
+            far: true,
         }
     }
 

@@ -307,7 +307,8 @@ fn facts(mark: &Mark<'_>) -> Vec<PackFacts> {
         size: if pack.listed { pack.size } else { 0 },
         stored: pack.stored,
         used: pack.used,
-        chained: pack.chained,
+        // Two segments may say the same.
+        chained: pack.chained.min(pack.used),
         needed: pack.needed,
         held: pack.held,
         sound: pack.sound,

@@ -8,11 +8,13 @@
 mod blocks;
 mod filter;
 mod head;
+mod kept;
 mod mend;
 mod merge;
 mod records;
 mod table;
 
+pub use kept::{KeptCache, clear_cache, kept_caches};
 pub(super) use merge::NewSegment;
 pub(super) use table::{FileTable, Shown};
 
@@ -31,6 +33,8 @@ use std::time::UNIX_EPOCH;
 
 /// The folder of tables.
 const TABLES: &str = "index";
+/// The folder of packs.
+const PACKS: &str = "packs";
 /// How the names of tables end.
 const TABLE: &str = "table";
 /// Seconds after which a file that is no table was surely left by a crash.
@@ -54,6 +58,11 @@ impl LocalCache {
     pub(super) fn new(root: &Path, repository: RepoId, keys: CacheKeys, env: Env) -> Self {
         let (folder, kept) = (root.join(repository.to_string()), Arc::new(KeptBlocks::new()));
         LocalCache { folder, keys, env, kept }
+    }
+
+    /// Where packs are kept, if any can be.
+    pub(super) fn packs(&self) -> Option<PathBuf> {
+        self.make(PACKS).ok()
     }
 
     /// Every table that can be opened, the largest first. Others are removed.

@@ -128,11 +128,12 @@ fn together(app: &App) -> Result<Together> {
 }
 
 fn open(app: &App, dry_run: bool) -> Result<Repository> {
-    let mut backend = app.backend()?;
-    if dry_run {
-        backend = Arc::new(DryRun::new(backend));
+    let backend = app.backend()?;
+    let secret = passwords::existing(&app.global)?;
+    match dry_run {
+        true => app.open(Arc::new(DryRun::new(backend)), &secret),
+        false => app.open(backend, &secret).map(Repository::keeping_packs),
     }
-    app.open(backend, &passwords::existing(&app.global)?)
 }
 
 fn options(repository: &Repository, args: &BackupArgs, voice: &Progress) -> Result<BackupOptions> {

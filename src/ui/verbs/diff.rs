@@ -57,7 +57,7 @@ struct Statistics {
 pub fn run(app: &App, args: &DiffArgs) -> Result<Done> {
     let (before, after) =
         (SnapshotPath::from(args.before.as_bytes()), SnapshotPath::from(args.after.as_bytes()));
-    let repository = app.repository()?;
+    let repository = app.repository()?.keeping_packs();
     let voice = app.progress()?;
     let everything = FilterArgs::default();
     let old = everything.one(&repository, &before.snapshot, &voice)?;

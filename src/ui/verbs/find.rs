@@ -88,7 +88,7 @@ pub enum KindArg {
 
 /// Looks for entries.
 pub fn run(app: &App, args: &FindArgs) -> Result<Done> {
-    let repository = app.repository()?;
+    let repository = app.repository()?.keeping_packs();
     let voice = app.progress()?;
     let (snapshots, mut incomplete) = args.filter.all(&repository, &args.snapshots, &voice)?;
     let index = app.index(&repository, &voice)?;

@@ -1,7 +1,7 @@
 //! `init`: creates a repository, after trying out what its store can be trusted with.
 
-use crate::backend::probe;
-use crate::error::Result;
+use crate::backend::{Location, probe, track_by_lfs};
+use crate::error::{Error, Kind, Result};
 use crate::repo::{InitOptions, Repository, refuse_begun, refuse_occupied};
 use crate::ui::app::App;
 use crate::ui::exit::Done;
@@ -9,6 +9,7 @@ use crate::ui::out::Out;
 use crate::ui::passwords::{self, NewSecretArgs};
 use clap::Args;
 use serde::Serialize;
+use std::path::Path;
 use std::sync::Arc;
 
 /// What `init` takes.
@@ -20,6 +21,10 @@ pub struct InitArgs {
     /// Name of the first key slot
     #[arg(long, default_value = "first", value_name = "TEXT")]
     pub label: String,
+
+    /// Tell Git, in whose work tree the folder lies, to track packs by Git LFS
+    #[arg(long)]
+    pub git_lfs: bool,
 }
 
 #[derive(Serialize)]
@@ -32,8 +37,12 @@ struct Initialized {
 
 /// Creates a repository.
 pub fn run(app: &App, args: &InitArgs) -> Result<Done> {
-    let backend = Arc::from(app.location()?.create()?);
+    let location = app.location()?;
+    let backend = Arc::from(location.create()?);
     refuse_occupied(&*backend)?;
+    if args.git_lfs {
+        track_by_lfs(local_folder(&location)?)?;
+    }
     if args.secret.makes_key_file() {
         refuse_begun(&*backend)?;
     }
@@ -66,4 +75,13 @@ pub fn run(app: &App, args: &InitArgs) -> Result<Done> {
     }
     out.finish()?;
     Ok(Done::All)
+}
+
+/// Git has folders of this machine alone.
+fn local_folder(location: &Location) -> Result<&Path> {
+    match location {
+        Location::Local(path) => Ok(path),
+        Location::Http(place) => Err(Error::new(Kind::InvalidInput, "track by Git LFS", place)
+            .because("it is no folder of this machine")),
+    }
 }

@@ -94,7 +94,7 @@ pub fn run(app: &App, args: &LsArgs) -> Result<Done> {
     if paths.is_empty() {
         paths.push(b"/".to_vec());
     }
-    let repository = app.repository()?;
+    let repository = app.repository()?.keeping_packs();
     let voice = app.progress()?;
     let stored = args.filter.one(&repository, &wanted.snapshot, &voice)?;
     let index = app.index(&repository, &voice)?;

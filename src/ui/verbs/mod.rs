@@ -1,6 +1,7 @@
 //! One file for each verb: its arguments, what it does, and what it prints.
 
 pub mod backup;
+pub mod cache;
 pub mod cat;
 pub mod check;
 pub mod completions;
@@ -93,6 +94,8 @@ pub enum Verb {
     /// List, add, remove and change passwords and key files
     #[command(subcommand)]
     Key(key::KeyVerb),
+    /// Show what this machine keeps of repositories, or remove it
+    Cache(cache::CacheArgs),
     /// Print an object of the repository
     #[command(subcommand)]
     Cat(cat::CatVerb),
@@ -127,6 +130,7 @@ pub fn run(app: &App, verb: &Verb, describe: fn() -> Command) -> Result<Done> {
         Verb::Repair(verb) => repair::run(app, verb),
         Verb::Tag(args) => tag::run(app, args),
         Verb::Key(verb) => key::run(app, verb),
+        Verb::Cache(args) => cache::run(app, args),
         Verb::Cat(verb) => cat::run(app, verb),
         Verb::Completions(args) => completions::run(args, describe()),
         Verb::Man(args) => man::run(args, describe()),

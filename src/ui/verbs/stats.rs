@@ -29,7 +29,7 @@ pub struct StatsArgs {
 
 /// Measures.
 pub fn run(app: &App, args: &StatsArgs) -> Result<Done> {
-    let repository = app.repository()?;
+    let repository = app.repository()?.keeping_packs();
     let voice = app.progress()?;
     let (snapshots, mut incomplete) = args.filter.all(&repository, &args.names, &voice)?;
     let index = app.index(&repository, &voice)?;
