@@ -24,6 +24,7 @@ mod probe;
 mod reserve;
 mod retry;
 mod shared;
+mod spared;
 mod temp;
 #[cfg(feature = "testing")]
 pub mod testing;
@@ -40,6 +41,7 @@ pub use memory::Memory;
 pub use options::{Options, Rates};
 pub use probe::{is_of_probe, probe};
 pub use retry::Retry;
+pub use spared::Spared;
 
 use crate::error::Result;
 use crate::format::ObjectKind;

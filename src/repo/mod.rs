@@ -51,6 +51,7 @@ pub use batch::Batch;
 pub use catalog::Snapshots;
 #[cfg(feature = "testing")]
 pub use collection::Replacement;
+pub use config::unproved_config;
 pub use damage::NotedDamage;
 pub use generations::Generations;
 pub use holds::{Hold, Holds, NewHold};
