@@ -116,6 +116,9 @@ pub use ops::forget::{
     ForgetPlan, ForgetReport, JudgedGroup, PolicyPlan, forget, plan as plan_to_forget,
     plan_by_policy,
 };
+pub use ops::mirror::{
+    DeleteLimit, MirrorOptions, MirrorReport, TargetReport, delete_given_up, mirror,
+};
 pub use ops::prune::{
     Patience, Plan as PrunePlan, PlanLimits, PruneOptions, PruneReport, Swept, Tally, Unused, prune,
 };

@@ -43,6 +43,7 @@ mod sqlite;
 // A repository's life: keys, the list of snapshots, tags, giving up, several at once.
 mod cache;
 mod catalog;
+mod copies;
 mod forgetters;
 mod git;
 mod given_up;

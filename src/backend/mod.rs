@@ -26,6 +26,7 @@ mod probe;
 mod reserve;
 mod retry;
 mod shared;
+mod spared;
 mod temp;
 #[cfg(feature = "testing")]
 pub mod testing;
@@ -44,6 +45,7 @@ pub use options::{Options, Rates};
 pub use pack_cache::PackCache;
 pub use probe::{is_of_probe, probe};
 pub use retry::Retry;
+pub use spared::Spared;
 
 use crate::error::Result;
 use crate::format::ObjectKind;

@@ -10,6 +10,7 @@ pub mod forget;
 pub mod head;
 pub mod heads;
 pub mod ls;
+pub mod mirror;
 pub mod prune;
 pub mod reach;
 pub mod repair;

@@ -62,6 +62,14 @@ pub(super) fn newest(backend: &dyn Backend) -> Result<Newest> {
     Ok(newest)
 }
 
+/// The configuration in force in a store, of which nothing is proved: for whoever has no key.
+///
+/// # Errors
+/// As [`Repository::open`].
+pub fn unproved_config(backend: &dyn Backend) -> Result<Config> {
+    newest(backend).map(|newest| newest.config)
+}
+
 /// Key slots without any configuration: an `init` that was stopped, or a repository that lost it.
 fn bare(backend: &dyn Backend) -> Option<Error> {
     let keys = backend.list(ObjectKind::Key).ok()?;

@@ -52,6 +52,7 @@ pub use cache::{KeptCache, clear_cache, kept_caches};
 pub use catalog::Snapshots;
 #[cfg(feature = "testing")]
 pub use collection::Replacement;
+pub use config::unproved_config;
 pub use damage::NotedDamage;
 pub use generations::Generations;
 pub use holds::{Hold, Holds, NewHold};

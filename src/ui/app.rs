@@ -5,7 +5,7 @@ use super::global::Global;
 use super::out::{self, Tone};
 use super::passwords;
 use super::progress::{self, Progress};
-use crate::backend::{Backend, Location, Options, Rates};
+use crate::backend::{Backend, Location, Memory, Options, Rates};
 use crate::crypto::Secret;
 use crate::env::Env;
 use crate::error::{Error, Kind, Result};
@@ -60,6 +60,18 @@ impl App {
             _ => error,
         });
         Ok(Arc::from(opened?))
+    }
+
+    /// The store of a copy, its place made where it is missing; for a trial that place is imagined.
+    pub fn target(&self, place: &str, dry_run: bool) -> Result<Arc<dyn Backend>> {
+        let location = Location::parse(place, &self.store_options()?)?;
+        match dry_run {
+            false => Ok(Arc::from(location.create()?)),
+            true => match location.open() {
+                Err(error) if error.kind() == Kind::NoRepository => Ok(Arc::new(Memory::new())),
+                opened => Ok(Arc::from(opened?)),
+            },
+        }
     }
 
     /// The repository, open, and the secret that opened it.

@@ -16,6 +16,7 @@ mod walk;
 
 pub use plan::{Plan, PlanLimits, Tally, Unused};
 pub use sweep::Swept;
+pub(in crate::ops) use sweep::sweep;
 pub use waiting::Patience;
 
 use crate::error::{Error, Kind, Result};
@@ -30,7 +31,7 @@ use outcomes::Scope;
 use plan::PackFacts;
 use repack::repack;
 use std::collections::BTreeSet;
-use sweep::{may_sweep, sweep};
+use sweep::may_sweep;
 use waiting::{give_up_silent, wait_for_writers};
 
 /// How a repository is pruned.

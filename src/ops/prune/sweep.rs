@@ -33,7 +33,7 @@ pub struct Swept {
 ///
 /// # Errors
 /// `Damaged` if chunks are lost without a word about damage: then nothing is certain.
-pub(super) fn sweep(repository: &Repository, monitor: &dyn Monitor) -> Result<Swept> {
+pub(in crate::ops) fn sweep(repository: &Repository, monitor: &dyn Monitor) -> Result<Swept> {
     let mut swept = Swept::default();
     let chain = repository.generations()?;
     if chain.decided() == 0 {

@@ -15,6 +15,7 @@ pub mod init;
 pub mod key;
 pub mod ls;
 pub mod man;
+pub mod mirror;
 pub mod prune;
 pub mod repair;
 pub mod restore;
@@ -82,6 +83,12 @@ pub enum Verb {
     /// it, and one that is stopped at any moment is run again. A healthy repository is not changed.
     #[command(subcommand)]
     Repair(repair::RepairVerb),
+    /// Copy the repository, as it is, to other places
+    ///
+    /// Objects are copied one to one, so that no password is needed, and a target opens with the passwords
+    /// of the repository. Nothing there is ever replaced, and nothing deleted without --delete. Backups and
+    /// prunes may run meanwhile. One that is stopped at any moment leaves whole snapshots, and the next goes on.
+    Mirror(mirror::MirrorArgs),
     /// Hold snapshots, so that nothing gives them up
     ///
     /// `forget` refuses to give up a snapshot that is held, and no rule takes it, until it is released or the
@@ -128,6 +135,7 @@ pub fn run(app: &App, verb: &Verb, describe: fn() -> Command) -> Result<Done> {
         Verb::Release(args) => hold::release(app, args),
         Verb::Prune(args) => prune::run(app, args),
         Verb::Repair(verb) => repair::run(app, verb),
+        Verb::Mirror(args) => mirror::run(app, args),
         Verb::Tag(args) => tag::run(app, args),
         Verb::Key(verb) => key::run(app, verb),
         Verb::Cache(args) => cache::run(app, args),

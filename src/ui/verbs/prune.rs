@@ -211,8 +211,9 @@ fn described(writer: &WriterAtWork) -> String {
     format!("`{verb}` of {host}, process {process}, since {started}{heard}: {id}")
 }
 
+/// A number of objects and their bytes.
 #[derive(Serialize)]
-struct TallyView {
+pub(super) struct TallyView {
     count: u64,
     bytes: u64,
 }
