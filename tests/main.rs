@@ -30,6 +30,7 @@ mod stores;
 mod writing;
 
 // What goes in comes out: files, databases, several parts, and what each costs.
+mod doctor;
 mod engine;
 mod files;
 mod last;

@@ -51,6 +51,14 @@ impl Location {
         Ok(Location::Local(PathBuf::from(path)))
     }
 
+    /// A folder of this name in it.
+    pub fn below(&self, name: &str) -> Self {
+        match self {
+            Location::Local(path) => Location::Local(path.join(name)),
+            Location::Http(place) => Location::Http(Box::new(place.below(name))),
+        }
+    }
+
     /// The store there, of which nothing is changed. One that is far away is not asked anything yet.
     ///
     /// # Errors

@@ -8,6 +8,7 @@
 mod forward;
 
 mod bounds;
+mod contract;
 #[cfg(feature = "testing")]
 mod counting;
 mod disk;
@@ -33,6 +34,7 @@ pub mod testing;
 
 pub use crate::format::Handle;
 pub use bytes::Bytes;
+pub use contract::{LARGE, PROMISES, Promise};
 #[cfg(feature = "testing")]
 pub use counting::{Counting, Tally, Verb};
 pub use dry_run::DryRun;

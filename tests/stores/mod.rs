@@ -5,6 +5,7 @@ mod answers;
 mod away;
 mod contract;
 mod refused;
+mod verbs;
 mod whole;
 
 use crate::common::cli::Cli;

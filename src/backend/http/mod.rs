@@ -39,6 +39,11 @@ impl HttpPlace {
         })
     }
 
+    /// A folder of this name in it.
+    pub(super) fn below(&self, name: &str) -> Self {
+        HttpPlace { service: self.service.below(name), ..self.clone() }
+    }
+
     /// The store there, which is not asked anything yet.
     pub(super) fn open(&self) -> Result<Box<dyn Backend>> {
         Ok(Box::new(self.patient(Arc::new(self.connect()?))))

@@ -73,6 +73,11 @@ impl S3 {
         Ok(S3 { spot, endpoint, region, path_style, storage_class, profile: option("profile") })
     }
 
+    /// A folder of this name in it.
+    pub(super) fn below(&self, name: &str) -> Self {
+        S3 { spot: self.spot.below(name), ..self.clone() }
+    }
+
     /// What asks the bucket, still without a way to send anything.
     pub(super) fn operator(&self) -> opendal::Result<Operator> {
         let endpoint = match &self.endpoint {

@@ -32,6 +32,12 @@ impl Spot {
         }
         Ok(Spot { bucket: bucket.to_owned(), prefix: prefix.join("/") })
     }
+
+    /// A folder of this name in it.
+    pub(super) fn below(&self, name: &str) -> Self {
+        let slash = if self.prefix.is_empty() { "" } else { "/" };
+        Spot { bucket: self.bucket.clone(), prefix: format!("{}{slash}{name}", self.prefix) }
+    }
 }
 
 impl fmt::Display for Spot {

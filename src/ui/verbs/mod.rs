@@ -7,6 +7,7 @@ pub mod check;
 pub mod completions;
 pub mod demo;
 pub mod diff;
+pub mod doctor;
 pub mod dump;
 pub mod find;
 pub mod forget;
@@ -101,6 +102,11 @@ pub enum Verb {
     /// List, add, remove and change passwords and key files
     #[command(subcommand)]
     Key(key::KeyVerb),
+    /// Try what the store of a repository can be trusted with
+    ///
+    /// What every repository needs is tried in a folder of its own beside the repository, or where one is to be,
+    /// and deleted again; nothing else is touched. No password is needed.
+    Doctor(doctor::DoctorArgs),
     /// Show what this machine keeps of repositories, or remove it
     Cache(cache::CacheArgs),
     /// Print an object of the repository
@@ -138,6 +144,7 @@ pub fn run(app: &App, verb: &Verb, describe: fn() -> Command) -> Result<Done> {
         Verb::Mirror(args) => mirror::run(app, args),
         Verb::Tag(args) => tag::run(app, args),
         Verb::Key(verb) => key::run(app, verb),
+        Verb::Doctor(args) => doctor::run(app, args),
         Verb::Cache(args) => cache::run(app, args),
         Verb::Cat(verb) => cat::run(app, verb),
         Verb::Completions(args) => completions::run(args, describe()),

@@ -1,33 +1,56 @@
-//! The behaviour suite that every backend joins.
+//! What every store has to do, as trials: tests hold each backend to it, and `doctor` a user's own store.
 
-use crate::backend::{Backend, Handle, Put};
+use super::{Backend, Bytes, Handle, Put};
 use crate::error::{Error, Kind, Result};
 use crate::format::ObjectKind;
 use crate::id::{IndexId, NoteId, PackId, SlotId, SnapshotId};
-use crate::limits::RECORD_MAX;
+use crate::limits::{PACK_MAX, RECORD_MAX};
 use std::collections::BTreeSet;
 use std::ops::Range;
 use std::sync::Barrier;
 use std::thread;
 
-/// Holds the stores that `make` gives, each empty, to the promises of [`Backend`].
-///
-/// # Errors
-/// The first promise that is not kept, or whatever the store failed with.
-pub fn contract(make: &dyn Fn() -> Result<Box<dyn Backend>>) -> Result<()> {
-    for check in [
-        gives_back_what_was_put,
-        never_overwrites,
-        reads_exact_ranges,
-        is_sure_of_what_is_missing,
-        lists_each_kind_apart,
-        forgets_what_was_deleted,
-        refuses_what_is_too_large,
-        lets_one_creator_win,
-    ] {
-        check(&*make()?)?;
+/// What a store has to do.
+#[derive(Debug)]
+pub struct Promise {
+    /// In words.
+    pub what: &'static str,
+    /// What follows where it is not kept, unless nothing at all can be stored there then.
+    pub otherwise: Option<&'static str>,
+    check: fn(&dyn Backend) -> Result<()>,
+}
+
+/// What [`Backend`] promises.
+pub const PROMISES: [Promise; 8] = [
+    needed("gives back what was put", gives_back_what_was_put),
+    needed("never overwrites", never_overwrites),
+    needed("reads exact ranges", reads_exact_ranges),
+    needed("is sure of what is missing", is_sure_of_what_is_missing),
+    needed("lists each kind apart, at once", lists_each_kind_apart),
+    needed("refuses what is too large", refuses_what_is_too_large),
+    needed("lets one creator win, or says that it does not", lets_one_creator_win),
+    Promise {
+        what: "deletes",
+        otherwise: Some("prune can give back no room; backups, restores and checks work"),
+        check: forgets_what_was_deleted,
+    },
+];
+
+/// That of a store which is large enough for packs: apart, since it takes a while.
+pub const LARGE: Promise = needed("holds objects of 64 MiB", holds_large_objects);
+
+const fn needed(what: &'static str, check: fn(&dyn Backend) -> Result<()>) -> Promise {
+    Promise { what, otherwise: None, check }
+}
+
+impl Promise {
+    /// Tries it on a store without objects, and leaves objects there.
+    ///
+    /// # Errors
+    /// `Failed` if it is not kept, or whatever the store failed with.
+    pub fn try_on(&self, store: &dyn Backend) -> Result<()> {
+        (self.check)(store)
     }
-    Ok(())
 }
 
 fn gives_back_what_was_put(store: &dyn Backend) -> Result<()> {
@@ -72,7 +95,6 @@ fn is_sure_of_what_is_missing(store: &dyn Backend) -> Result<()> {
         fails(store, store.get(&handle, None), Kind::NotFound, "miss on read")?;
         fails(store, store.get(&handle, Some(0..1)), Kind::NotFound, "miss on a ranged read")?;
         fails(store, store.size(&handle), Kind::NotFound, "miss on size")?;
-        store.delete(&handle)?;
     }
     Ok(())
 }
@@ -109,6 +131,7 @@ fn lists_each_kind_apart(store: &dyn Backend) -> Result<()> {
 
 fn forgets_what_was_deleted(store: &dyn Backend) -> Result<()> {
     for handle in one_of_each_kind() {
+        store.delete(&handle)?;
         store.put_new(&handle, b"x")?;
         store.delete(&handle)?;
         store.delete(&handle)?;
@@ -124,6 +147,13 @@ fn forgets_what_was_deleted(store: &dyn Backend) -> Result<()> {
         keep(store.list(kind)?.is_empty(), store, "delete several at once")?;
     }
     Ok(())
+}
+
+fn holds_large_objects(store: &dyn Backend) -> Result<()> {
+    let handle = Handle::pack(PackId([0xcd; 32]));
+    let bytes = Bytes::from(pattern(PACK_MAX));
+    keep(store.put_shared(&handle, bytes.clone())? == Put::Created, store, "create what is large")?;
+    keep(store.get(&handle, None)? == bytes, store, "give back what is large")
 }
 
 fn refuses_what_is_too_large(store: &dyn Backend) -> Result<()> {

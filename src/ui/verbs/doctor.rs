@@ -1,0 +1,158 @@
+//! `doctor`: what the store of a repository can be trusted with.
+
+use crate::backend::Location;
+use crate::error::{Error, Kind, Result};
+use crate::ops::doctor::{Diagnosis, Tried, doctor};
+use crate::repo::unproved_config;
+use crate::ui::app::App;
+use crate::ui::exit::Done;
+use crate::ui::out::Out;
+use crate::ui::text;
+use clap::Args;
+use serde::Serialize;
+use std::fs;
+
+/// What `doctor` takes: nothing of its own.
+#[derive(Debug, Args)]
+pub struct DoctorArgs {}
+
+#[derive(Serialize)]
+struct TriedView {
+    promise: &'static str,
+    kept: bool,
+    seconds: Option<f64>,
+    reason: Option<String>,
+}
+
+#[derive(Serialize)]
+struct SummaryView {
+    fit: bool,
+    exclusive_create: Option<bool>,
+    list_after_write: Option<bool>,
+    latency: Option<f64>,
+    throughput: Option<u64>,
+    advice: Vec<String>,
+}
+
+/// Tries the store, beside a repository or where one is to be; no password is needed.
+pub fn run(app: &App, _: &DoctorArgs) -> Result<Done> {
+    let location = app.location()?;
+    let store = app.backend()?;
+    let voice = app.progress()?;
+    let make = |name: &str| location.below(name).create();
+    let diagnosis = doctor(&make, &app.env, &voice)?;
+    remove_folders(&location, &diagnosis);
+    let mut advice = advice(&diagnosis, &location);
+    advice.extend(contradiction(&diagnosis, &*store));
+    let mut out = Out::new();
+    match app.global.json {
+        true => json(&diagnosis, advice, &mut out)?,
+        false => print(&diagnosis, &advice, &store.describe(), &mut out)?,
+    }
+    out.finish()?;
+    match diagnosis.is_fit() {
+        true => Ok(Done::All),
+        false => Err(Error::new(Kind::Failed, "rely on", store.describe())
+            .because("it does not do what every repository needs")
+            .hint("each line that begins with NO says what it does not do")),
+    }
+}
+
+/// A folder of this machine keeps the empty folders of the trials.
+fn remove_folders(location: &Location, diagnosis: &Diagnosis) {
+    let Location::Local(path) = location else { return };
+    if !diagnosis.left {
+        drop(fs::remove_dir_all(path.join(&diagnosis.folder)));
+    }
+}
+
+/// What follows from it, in sentences.
+fn advice(diagnosis: &Diagnosis, location: &Location) -> Vec<String> {
+    let mut advice = Vec::new();
+    let missing = diagnosis.tried.iter().filter(|it| it.outcome.is_err());
+    advice.extend(missing.filter_map(|it| it.promise.otherwise).map(str::to_owned));
+    match &diagnosis.capabilities {
+        Ok(found) => {
+            advice.push(match found.exclusive_create {
+                true => "several machines may back up at the same time".to_owned(),
+                false => {
+                    "it does not create exclusively: one writer at a time is let in".to_owned()
+                }
+            });
+            advice.push(match found.list_after_write {
+                true => "what was written is listed at once: prune can collect".to_owned(),
+                false => "it lists late: nothing can be collected".to_owned(),
+            });
+        }
+        Err(error) => {
+            advice.push(format!("how it creates and lists could not be measured: {error}"))
+        }
+    }
+    if let Location::Http(_) = location {
+        advice.push(
+            "not looked at, since this program cannot ask for it: rules of the bucket that delete or move \
+             objects after a time, which would destroy a repository; its encryption; and who else may \
+             read it"
+                .to_owned(),
+        );
+    }
+    if diagnosis.left {
+        advice.push(format!("{} could not be deleted, and is not needed", diagnosis.folder));
+    }
+    advice
+}
+
+/// What a repository there believes of its store, where that is not what was found.
+fn contradiction(diagnosis: &Diagnosis, store: &dyn crate::backend::Backend) -> Option<String> {
+    let (config, found) = (unproved_config(store).ok()?, diagnosis.capabilities.as_ref().ok()?);
+    let bold = !config.single_writer && !found.exclusive_create
+        || config.listing_after_write && !found.list_after_write;
+    bold.then(|| {
+        "the repository there was made when the store did better: back up from one machine alone, and do \
+         not prune, until you know why"
+            .to_owned()
+    })
+}
+
+fn print(diagnosis: &Diagnosis, advice: &[String], place: &str, out: &mut Out) -> Result<()> {
+    out.line(&format!("tried {place}:"))?;
+    for Tried { promise, outcome } in &diagnosis.tried {
+        match outcome {
+            Ok(took) => {
+                out.line(&format!("  yes  {} ({:.1} s)", promise.what, took.as_secs_f64()))?
+            }
+            Err(error) => out.line(&format!("  NO   {}: {error}", promise.what))?,
+        }
+    }
+    if let Some(latency) = diagnosis.latency {
+        out.line(&format!("  a small object is read in {:.1} ms", latency.as_secs_f64() * 1000.0))?;
+    }
+    if let Some(bytes) = diagnosis.throughput() {
+        out.line(&format!("  one of 64 MiB goes and comes at {} a second", text::bytes(bytes)))?;
+    }
+    advice.iter().try_for_each(|line| out.prose(line))
+}
+
+fn json(diagnosis: &Diagnosis, advice: Vec<String>, out: &mut Out) -> Result<()> {
+    for Tried { promise, outcome } in &diagnosis.tried {
+        let view = TriedView {
+            promise: promise.what,
+            kept: outcome.is_ok(),
+            seconds: outcome.as_ref().ok().map(|took| took.as_secs_f64()),
+            reason: outcome.as_ref().err().map(ToString::to_string),
+        };
+        out.json("promise", &view)?;
+    }
+    let found = diagnosis.capabilities.as_ref().ok();
+    out.json(
+        "summary",
+        &SummaryView {
+            fit: diagnosis.is_fit(),
+            exclusive_create: found.map(|found| found.exclusive_create),
+            list_after_write: found.map(|found| found.list_after_write),
+            latency: diagnosis.latency.map(|took| took.as_secs_f64()),
+            throughput: diagnosis.throughput(),
+            advice,
+        },
+    )
+}
