@@ -94,7 +94,11 @@ impl Repository {
             .collect();
         let mut gather = Gather::begin(self.cache().cloned(), self.segments(), &listed);
         let unread = listed.iter().filter(|(id, _)| wanted != Wanted::Living || !gather.has(id));
-        let unread: Vec<Listed> = unread.map(|(_, object)| object.clone()).collect();
+        let mut unread: Vec<Listed> = unread.map(|(_, object)| object.clone()).collect();
+        if wanted == Wanted::Living {
+            self.retain_records(ObjectKind::Index, &unread);
+            unread.retain(|object| !self.add_kept(object, &mut gather));
+        }
         let mut sizes = unread.iter().map(|object| object.size).collect::<Vec<_>>().into_iter();
         let mut fetched = self
             .fetch_objects(unread)
@@ -127,6 +131,17 @@ impl Repository {
         let Gathered { names, dead, tables, uncertain } = gather.finish(&generations, whole)?;
         let standing = Standing::of(&tables);
         Ok(Index { tables, names, dead, generations, standing, uncertain, troubles })
+    }
+
+    /// Adds a segment that this machine has put, if the local cache keeps it as it was.
+    fn add_kept(&self, object: &Listed, gather: &mut Gather) -> bool {
+        let Some(cache) = self.cache().filter(|cache| cache.has_record(object)) else {
+            return false;
+        };
+        let opened = object.handle.index_id().zip(cache.record(object)).and_then(|(id, bytes)| {
+            self.segments().open(id, &bytes).ok().map(|segment| (id, segment))
+        });
+        opened.map(|(id, segment)| gather.add(id, object.size, segment)).is_some()
     }
 }
 

@@ -7,6 +7,7 @@ use crate::crypto::object;
 use crate::error::{Kind, Result};
 use crate::format::ObjectKind;
 use crate::format::record::{self, Record};
+use crate::limits::RECORD_MAX;
 
 /// The plaintext of a sealed object, and the object's hash.
 pub type OpenedObject = (Vec<u8>, [u8; 32]);
@@ -29,9 +30,14 @@ impl Repository {
         Ok(bytes.len() as u64)
     }
 
-    /// Creates an object whose bytes are retried unchanged; false if something else stands there.
+    /// Creates an object whose bytes are retried unchanged; false if something else stands there. The
+    /// local cache keeps it for the next command.
     pub(crate) fn put_same(&self, handle: &Handle, bytes: &[u8]) -> Result<bool> {
-        super::put_same(&**self.backend(), handle, Bytes::copy_from_slice(bytes))
+        let stands = super::put_same(&**self.backend(), handle, Bytes::copy_from_slice(bytes))?;
+        if let Some(cache) = self.cache().filter(|_| stands) {
+            cache.keep_record(handle, bytes);
+        }
+        Ok(stands)
     }
 
     /// The plaintext of a sealed object, and the object's own hash.
@@ -106,6 +112,12 @@ impl Repository {
             let record = opened.and_then(|opened| decoded(&handle, opened));
             (handle, record)
         })
+    }
+
+    /// A record that was put just now, as the local cache has it; else what the store has.
+    pub(crate) fn get_kept_record<T: Record>(&self, handle: &Handle) -> Result<(T, [u8; 32])> {
+        let object = Listed { handle: handle.clone(), size: RECORD_MAX as u64 };
+        decoded(handle, self.open_kept(&object)?)
     }
 
     /// What the cache has of an object, if that is sound; else what the store has.

@@ -39,7 +39,11 @@ impl Repository {
             let repository = self.config().repository;
             let payload = part.encode()?;
             let (id, bytes) = object::seal_index(self.keys(), repository, &salt, 0, &payload)?;
-            super::create(&**self.backend(), &Handle::index(id), &bytes)?;
+            let handle = Handle::index(id);
+            super::create(&**self.backend(), &handle, &bytes)?;
+            if let Some(cache) = self.cache() {
+                cache.keep_record(&handle, &bytes);
+            }
             names.push(id);
             written += bytes.len() as u64;
         }

@@ -104,6 +104,12 @@ impl Repository {
         proved(id, &handle, self.get_record(&handle)?)
     }
 
+    /// The same of one that was put just now, from the local cache if that keeps it.
+    pub fn outcome_just_put(&self, id: SnapshotId) -> Result<(Outcome, [u8; 32])> {
+        let handle = Handle::snapshot(id);
+        proved(id, &handle, self.get_kept_record(&handle)?)
+    }
+
     /// The same of one that was listed, maybe from the local cache.
     pub(super) fn outcome_of(&self, key: &SnapshotKey) -> Result<(Outcome, [u8; 32])> {
         let listed = Listed { handle: Handle::snapshot(key.id), size: key.size };

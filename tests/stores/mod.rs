@@ -4,6 +4,7 @@
 mod answers;
 mod away;
 mod contract;
+mod hosts;
 mod refused;
 mod verbs;
 mod whole;

@@ -27,10 +27,10 @@ impl LocalCache {
 
     /// Keeps the bytes of an object, if it can.
     pub(in crate::repo) fn keep_record(&self, handle: &Handle, bytes: &[u8]) {
-        if !is_cached(handle.kind()) {
+        if !is_cached(handle.kind()) || bytes.len() > RECORD_MAX {
             return;
         }
-        let Ok(folder) = self.make(handle.kind().folder()) else { return };
+        let Ok(folder) = self.make(folder_of(handle.kind())) else { return };
         let written = tempfile::NamedTempFile::new_in(folder).and_then(|mut temp| {
             temp.write_all(bytes)?;
             temp.persist(self.path_of(handle)).map_err(|error| error.error)
@@ -45,7 +45,8 @@ impl LocalCache {
         wanted: impl Iterator<Item = &'h Handle>,
     ) {
         let wanted: HashSet<&str> = wanted.map(Handle::name).collect();
-        let entries = fs::read_dir(self.folder.join(kind.folder())).into_iter().flatten().flatten();
+        let entries =
+            fs::read_dir(self.folder.join(folder_of(kind))).into_iter().flatten().flatten();
         for entry in entries {
             let name = entry.file_name();
             let is_object = name.to_str().is_some_and(|name| Handle::parse(kind, name).is_some());
@@ -57,18 +58,29 @@ impl LocalCache {
     }
 
     fn path_of(&self, handle: &Handle) -> PathBuf {
-        self.folder.join(handle.kind().folder()).join(handle.name())
+        self.folder.join(folder_of(handle.kind())).join(handle.name())
+    }
+}
+
+/// The folder of a kind: segments of the index do not lie among the tables that are made of them.
+fn folder_of(kind: ObjectKind) -> &'static str {
+    match kind {
+        ObjectKind::Index => "segments",
+        other => other.folder(),
     }
 }
 
 /// Whether objects of a kind are kept: small, never changed, and read again and again.
 fn is_cached(kind: ObjectKind) -> bool {
     match kind {
-        ObjectKind::Snapshot | ObjectKind::Forgotten | ObjectKind::Note | ObjectKind::Gc => true,
+        ObjectKind::Snapshot
+        | ObjectKind::Forgotten
+        | ObjectKind::Note
+        | ObjectKind::Gc
+        | ObjectKind::Index => true,
         ObjectKind::Config
         | ObjectKind::Key
         | ObjectKind::Pack
-        | ObjectKind::Index
         | ObjectKind::Writer
         | ObjectKind::Quarantine => false,
     }

@@ -114,7 +114,7 @@ pub fn run(app: &App, args: &BackupArgs) -> Result<Done> {
 /// What was saved, as the newest of its series; none if nothing was, or it cannot be read just now.
 fn saved_head(repository: &Repository, report: &mut BackupReport) -> Option<Head> {
     let saved = report.unchanged.is_none().then_some(&report.snapshot)?;
-    let (_, hash) = repository.outcome(saved.id).ok()?;
+    let (_, hash) = repository.outcome_just_put(saved.id).ok()?;
     report.chains.add(SnapshotKey::new(saved, hash, 0));
     Some(Head { series: saved.series, sequence: saved.sequence, hash })
 }

@@ -1,0 +1,127 @@
+#!/usr/bin/env bash
+# Repositories in a bucket: icecore beside restic and rustic, over a line that counts, and that can be long.
+#
+# usage: bucket.sh [--scale 0.2] [--hours 6] [--delays "0 50"] [--tools "icecore restic rustic"]
+#                  [--peers target/peers] [--work target/bucket]
+#
+# SeaweedFS (tests/run.sh servers) serves the bucket on loopback; line.py stands before it, and makes each round
+# trip so many milliseconds longer. A SQLite database (scale 1: about 500 MB) is backed up, HOURS times more
+# after an hour's changes, checked with all data, and restored. Raw results: WORK/results.tsv.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+scale=0.2 hours=6 delays="0 50"
+tools="icecore restic rustic" peers=target/peers work=target/bucket
+while [ $# -gt 0 ]; do
+  case $1 in
+  --scale | --hours | --delays | --tools | --peers | --work)
+    printf -v "${1#--}" %s "$2"
+    shift 2
+    ;;
+  *)
+    sed -n '2,/^set/s/^# \{0,1\}//p' "$0"
+    exit 2
+    ;;
+  esac
+done
+
+. benches/tools.sh
+. benches/measure.sh
+
+weed=target/tools/seaweedfs/weed
+s3=18333 line=18433 control=18533
+export AWS_ACCESS_KEY_ID=bench AWS_SECRET_ACCESS_KEY=bench-secret AWS_REGION=us-east-1
+
+start_server() {
+  mkdir -p "$work/weed"
+  cat >"$work/identities" <<END
+{"identities": [{"name": "bench", "actions": ["Admin", "Read", "List", "Write"],
+  "credentials": [{"accessKey": "bench", "secretKey": "bench-secret"}]}]}
+END
+  "$weed" server -ip=127.0.0.1 -ip.bind=127.0.0.1 -filer -s3 -s3.port=$s3 -s3.config="$work/identities" \
+    -s3.iam=false -s3.port.iceberg=0 -s3.port.lance=0 -master.port=19333 -volume.port=19380 -filer.port=19388 \
+    -master.volumeSizeLimitMB=512 -volume.max=0 -dir="$work/weed" >"$work/log/weed" 2>&1 &
+  servers=$!
+  until curl -sf -X POST "http://127.0.0.1:19388/buckets/bench/" >/dev/null 2>&1; do sleep 1; done
+}
+
+start_line() { # MILLISECONDS
+  [ -z "${line_server:-}" ] || kill "$line_server"
+  python3 benches/line.py $line $s3 $control "$1" &
+  line_server=$!
+  until counted >/dev/null 2>&1; do sleep 0.1; done
+}
+
+counted() { exec 3<>"/dev/tcp/127.0.0.1/$control" && cat <&3 && exec 3>&-; }
+
+# usage: use_bucket TOOL DELAY
+use_bucket() {
+  local place=http://127.0.0.1:$line/bench/$2-$1
+  use_repository "$1" "$2"
+  export ICECORE_REPOSITORY=s3:$place RESTIC_REPOSITORY=s3:$place
+  cat >"$work/rustic.toml" <<END
+[repository]
+repository = "opendal:s3"
+[repository.options]
+root = "/$2-$1"
+bucket = "bench"
+endpoint = "http://127.0.0.1:$line"
+region = "us-east-1"
+END
+  unset RUSTIC_REPOSITORY
+  export RUSTIC_USE_PROFILE=$work/rustic
+}
+
+# usage: job TOOL NAME; runs `command`, and records what went over the line
+job() {
+  counted >/dev/null
+  measured "$1" "$2" || return 0
+  local requests up down
+  read -r requests up down < <(counted)
+  record "$1" "$2" requests "$requests" requests
+  record "$1" "$2" up "$up" B
+  record "$1" "$2" down "$down" B
+}
+
+all_jobs() { # DELAY
+  local tool hour out=$work/restored db=$work/state/live.db
+  rm -rf "$work/state" && mkdir -p "$work/state"
+  "$data" sqlite-start "$db" "$scale"
+  for tool in $tools; do
+    use_bucket "$tool" "$1"
+    "command_$tool" init && job "$tool" "init, $1 ms"
+    "command_$tool" backup "$work/state" h0 && job "$tool" "first backup, $1 ms"
+  done
+  for hour in $(seq "$hours"); do
+    "$data" sqlite-hour "$db" "$hour" "$scale"
+    for tool in $(turned "$hour"); do
+      use_bucket "$tool" "$1"
+      "command_$tool" backup "$work/state" "h$hour" && job "$tool" "hourly backup, $1 ms"
+    done
+  done
+  for tool in $tools; do
+    use_bucket "$tool" "$1"
+    case $tool in
+    rustic) command=(rustic snapshots) ;;
+    *) command=("$tool" snapshots) ;;
+    esac
+    job "$tool" "snapshots, $1 ms"
+    "command_$tool" check && job "$tool" "check with all data, $1 ms"
+    # As on another machine, which has kept nothing.
+    rm -rf "$out" "$work/cache/$1-$tool" && mkdir -p "$out"
+    "command_$tool" restore "$out" "h$hours" 0 && job "$tool" "restore, $1 ms"
+    find "$out" -name live.db -exec cmp {} "$db" \; || say "WRONG BYTES $tool"
+  done
+}
+
+[ -x "$weed" ] || { say "tests/run.sh servers installs $weed"; exit 1; }
+prepare
+print_machine "scale $scale, $hours hours, round trips of $delays ms longer" | tee "$work/machine"
+trap 'kill ${servers:-} ${line_server:-} 2>/dev/null || true' EXIT
+start_server
+for delay in $delays; do
+  start_line "$delay"
+  all_jobs "$delay"
+done
+echo
+print_table "$tools"
