@@ -65,6 +65,7 @@ fn record(name: &str) -> Option<(&'static str, &'static str)> {
         "writer::Registration" => ("08-snapshot/writer", ""),
         "writer::Heartbeat" => ("01-conventions/record", ""),
         "snapshot::Snapshot" => ("08-snapshot/snapshot", "/snapshot"),
+        "snapshot::Origin" => ("08-snapshot/snapshot", "/snapshot/origin"),
         "snapshot::SeriesName" => ("08-snapshot/series", ""),
         "snapshot::SourceName" => ("08-snapshot/series", "/sources/1"),
         "snapshot::Missing" => ("08-snapshot/snapshot", "/snapshot/missing/0"),

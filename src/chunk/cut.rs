@@ -23,6 +23,9 @@ impl Params {
     pub const COARSE: Params = Params { min: COARSE_MIN, avg: COARSE_AVG, max: COARSE_MAX };
 }
 
+/// Id of cuts that another repository made, with its own key: they are nobody's here.
+pub const FOREIGN: u8 = 0;
+
 /// Finds where chunks end. The same key and sizes always cut the same bytes at the same places.
 pub struct Chunker {
     id: u8,

@@ -3,7 +3,7 @@
 use super::directory::{Node, Taint};
 use super::record::Record;
 use crate::env::Time;
-use crate::id::{PackId, SeriesId, SnapshotId};
+use crate::id::{PackId, RepoId, SeriesId, SnapshotId};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -56,6 +56,9 @@ pub struct Snapshot {
     /// of its own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub original: Option<SnapshotId>,
+    /// Where it was copied from, if it was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub origin: Option<Origin>,
     /// When the command began, by its own clock.
     pub started: Time,
     /// When it was done.
@@ -88,6 +91,12 @@ impl Snapshot {
         parts.chain(self.missing.iter().map(Missing::source)).collect()
     }
 
+    /// Whether it is a series of its own, which nobody goes on with: what was left of another, or a copy
+    /// that came late.
+    pub fn stands_alone(&self) -> bool {
+        self.original.is_some() || self.origin.as_ref().is_some_and(|origin| origin.late)
+    }
+
     /// How many of its entries are damaged at their source.
     pub fn tainted(&self) -> u64 {
         self.parts.iter().map(|part| part.tainted).fold(0, u64::saturating_add)
@@ -104,6 +113,23 @@ impl Snapshot {
     }
 }
 
+/// Where a snapshot was made that was copied from another repository: the first one, however often it
+/// was copied.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Origin {
+    /// The repository.
+    pub repository: RepoId,
+    /// Its id there.
+    pub snapshot: SnapshotId,
+    /// BLAKE3 of its object there.
+    #[serde(with = "serde_bytes")]
+    pub hash: [u8; 32],
+    /// Whether a newer one of its series was here before it. Such a copy is a series of its own.
+    #[serde(default)]
+    pub late: bool,
+}
+
 /// What a series is the past of. Its id is a keyed hash of this record.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -115,6 +141,9 @@ pub struct SeriesName {
     /// As [`Snapshot::original`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub original: Option<SnapshotId>,
+    /// The snapshot that a late copy was made of, where it was first: [`Origin::snapshot`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub origin: Option<SnapshotId>,
 }
 
 impl Record for SeriesName {

@@ -61,8 +61,8 @@ impl<'s> Past<'s> {
                 databases.chain([Past::Source { host, kind: part.kind, path, quality: *quality }])
             })
         });
-        // What is left of another is a series of its own, which need not go on.
-        let series = snapshot.original.is_none().then_some(Past::Series(snapshot.series));
+        // A series of its own need not go on.
+        let series = (!snapshot.stands_alone()).then_some(Past::Series(snapshot.series));
         of_parts.chain(series)
     }
 

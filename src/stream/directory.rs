@@ -106,6 +106,35 @@ impl<'a> DirectoryEntries<'a> {
     }
 }
 
+/// The entries of a directory, asked for by rising names. One that cannot be read on has no more.
+pub struct EntriesByName<'a> {
+    entries: DirectoryEntries<'a>,
+    next: Option<Node>,
+}
+
+impl<'a> EntriesByName<'a> {
+    /// All entries.
+    pub fn new(reader: &'a Reader<'a>, root: TreeRef) -> Self {
+        let mut entries = EntriesByName { entries: DirectoryEntries::new(reader, root), next: None };
+        entries.advance();
+        entries
+    }
+
+    /// The entry of this name, which comes after all names that were asked for.
+    pub fn find(&mut self, name: &[u8]) -> Option<Node> {
+        while self.next.as_ref().is_some_and(|node| node.name.as_slice() < name) {
+            self.advance();
+        }
+        let found = self.next.take_if(|node| node.name == name)?;
+        self.advance();
+        Some(found)
+    }
+
+    fn advance(&mut self) {
+        self.next = self.entries.next_entry().ok().flatten();
+    }
+}
+
 /// One node of a directory that was not read yet, as the nodes above describe it: for whoever
 /// reads nodes that directories share only once.
 pub struct DirectoryPart(Unread<DirectoryShape>);

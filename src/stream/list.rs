@@ -2,6 +2,7 @@
 
 use super::tree::{Leaf, Leaves, ParentTree, Shape, TreeWriter, misplaced};
 use crate::error::{Error, Result};
+use crate::format::BlobKind;
 use crate::format::content::{Content, ListNode, Piece};
 use crate::id::ChunkId;
 use crate::limits::INLINE_PIECES_MAX;
@@ -161,6 +162,18 @@ impl<'a> Pieces<'a> {
             self.position = end.ok_or_else(|| self.damaged("its pieces are longer than it is"))?;
             if self.position > self.from {
                 return Ok(Some((begins, piece)));
+            }
+        }
+    }
+
+    /// Whether all chunks from here on are known to the index of `reader`, and nothing is wrong.
+    pub fn are_known(mut self, reader: &Reader<'_>) -> bool {
+        let is_known = |id| reader.index().knows(BlobKind::Data, &id);
+        loop {
+            match self.next_piece() {
+                Ok(None) => return true,
+                Ok(Some((_, piece))) if piece.chunk().is_none_or(is_known) => {}
+                _ => return false,
             }
         }
     }

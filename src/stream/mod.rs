@@ -2,6 +2,7 @@
 //! and read with seek.
 
 mod content;
+mod copied;
 mod cutting;
 mod directory;
 mod list;
@@ -12,7 +13,10 @@ mod window;
 mod windows;
 
 pub use content::{ContentWriter, Cutter, StreamError, Written};
-pub use directory::{DirectoryEntries, DirectoryPart, DirectoryWriter, OpenPart, find_entry};
+pub use copied::{CopiedPiece, CopyWriter, NewChunk};
+pub use directory::{
+    DirectoryEntries, DirectoryPart, DirectoryWriter, EntriesByName, OpenPart, find_entry,
+};
 pub use list::Pieces;
 pub use read_ahead::ReadAhead;
 pub use windows::{ContentReader, ContentWindow, PlacedPieces, Run};

@@ -133,7 +133,7 @@ impl<'r> ContentReader<'r> {
     }
 
     fn begin_one(&mut self) {
-        match self.pieces.as_mut().map(next_pieces) {
+        match self.pieces.as_mut().map(Pieces::next_pieces) {
             Some(Ok(pieces)) if !pieces.is_empty() => {
                 let ids: Vec<_> = pieces.iter().filter_map(|(_, piece)| piece.chunk()).collect();
                 self.ahead.push_back((pieces, self.reader.begin(BlobKind::Data, &ids)));
@@ -146,19 +146,21 @@ impl<'r> ContentReader<'r> {
     }
 }
 
-/// The next pieces, up to a window's bytes or number; none at the end.
-fn next_pieces(pieces: &mut Pieces<'_>) -> Result<PlacedPieces> {
-    let mut window = Vec::new();
-    let mut length = 0;
-    while length < WINDOW && window.len() < WINDOW_PIECES {
-        let Some((at, piece)) = pieces.next_piece()? else { break };
-        if let Piece::Chunk { length: chunk, .. } = piece {
-            length += usize::try_from(chunk).unwrap_or(WINDOW);
+impl Pieces<'_> {
+    /// The next pieces, up to a window's bytes or number; none at the end. A hole ends a window.
+    pub fn next_pieces(&mut self) -> Result<PlacedPieces> {
+        let mut window = Vec::new();
+        let mut length = 0;
+        while length < WINDOW && window.len() < WINDOW_PIECES {
+            let Some((at, piece)) = self.next_piece()? else { break };
+            if let Piece::Chunk { length: chunk, .. } = piece {
+                length += usize::try_from(chunk).unwrap_or(WINDOW);
+            }
+            window.push((at, piece));
+            if piece.chunk().is_none() {
+                break;
+            }
         }
-        window.push((at, piece));
-        if piece.chunk().is_none() {
-            break;
-        }
+        Ok(window)
     }
-    Ok(window)
 }

@@ -66,6 +66,42 @@ pub fn of_copy(from: &FromSecretArgs, global: &Global) -> Result<Secret> {
     only(named, "flags")?.map_or_else(|| existing(global), Source::read)
 }
 
+/// What opens the repository that is copied to; without these, what the environment names, or what is
+/// typed.
+#[derive(Debug, Args)]
+#[group(multiple = false)]
+pub struct ToSecretArgs {
+    /// Read the password of the target from a file [env: ICECORE_TO_PASSWORD_FILE, or
+    /// ICECORE_TO_PASSWORD itself]
+    #[arg(long, value_name = "FILE")]
+    pub to_password_file: Option<PathBuf>,
+
+    /// Read the password of the target from the output of a shell command [env:
+    /// ICECORE_TO_PASSWORD_COMMAND]
+    #[arg(long, value_name = "COMMAND")]
+    pub to_password_command: Option<String>,
+
+    /// Open the target with a key file [env: ICECORE_TO_KEY_FILE]
+    #[arg(long, value_name = "FILE")]
+    pub to_key_file: Option<PathBuf>,
+}
+
+/// The secret that opens the repository that is copied to.
+pub fn of_target(to: &ToSecretArgs) -> Result<Secret> {
+    let ToSecretArgs { to_password_file, to_password_command, to_key_file } = to;
+    let flags = [
+        to_key_file.clone().map(Source::KeyFile),
+        to_password_file.clone().map(Source::PasswordFile),
+        to_password_command.as_deref().map(|line| Source::Command(line.into())),
+    ];
+    match flag_or_variable(flags, "ICECORE_TO_")? {
+        Some(secret) => Ok(secret),
+        None => ask("password of the target: ").and_then(passphrase).map_err(|error| {
+            error.hint("use --to-password-file, --to-password-command or --to-key-file")
+        }),
+    }
+}
+
 /// The secret that opens the repository: from a flag, else from the environment, else asked for.
 pub fn existing(global: &Global) -> Result<Secret> {
     match named(global)? {
@@ -140,26 +176,32 @@ fn named(global: &Global) -> Result<Option<Secret>> {
         global.password_file.as_deref().map(|path| Source::PasswordFile(path.to_owned())),
         global.password_command.as_deref().map(|line| Source::Command(line.into())),
     ];
-    if let Some(source) = only(of_flags, "flags")? {
+    flag_or_variable(of_flags, "ICECORE_")
+}
+
+/// The one secret that flags name, or else the one that variables name which begin like this.
+fn flag_or_variable(flags: [Option<Source>; 3], prefix: &str) -> Result<Option<Secret>> {
+    if let Some(source) = only(flags, "flags")? {
         return source.read().map(Some);
     }
-    let variable = |name| std::env::var_os(name).filter(|value| !value.is_empty());
+    let any = |name| std::env::var_os(format!("{prefix}{name}"));
+    let variable = |name| any(name).filter(|value| !value.is_empty());
     let of_environment = [
-        variable("ICECORE_KEY_FILE").map(|path| Source::KeyFile(path.into())),
-        variable("ICECORE_PASSWORD_FILE").map(|path| Source::PasswordFile(path.into())),
-        variable("ICECORE_PASSWORD_COMMAND").map(Source::Command),
-        std::env::var_os("ICECORE_PASSWORD").map(Source::Text),
+        variable("KEY_FILE").map(|path| Source::KeyFile(path.into())),
+        variable("PASSWORD_FILE").map(|path| Source::PasswordFile(path.into())),
+        variable("PASSWORD_COMMAND").map(Source::Command),
+        any("PASSWORD").map(|text| Source::Text(text, format!("{prefix}PASSWORD"))),
     ];
-    only(of_environment, "environment variables (ICECORE_KEY_FILE, _PASSWORD, ...)")?
-        .map(Source::read)
-        .transpose()
+    let what = format!("environment variables ({prefix}KEY_FILE, _PASSWORD, ...)");
+    only(of_environment, &what)?.map(Source::read).transpose()
 }
 
 enum Source {
     KeyFile(PathBuf),
     PasswordFile(PathBuf),
     Command(OsString),
-    Text(OsString),
+    /// A password, and the variable that has it.
+    Text(OsString, String),
 }
 
 impl Source {
@@ -168,8 +210,8 @@ impl Source {
             Source::KeyFile(path) => key_file(&path),
             Source::PasswordFile(path) => password_file(&path),
             Source::Command(line) => password_of(&line),
-            Source::Text(text) => {
-                from_bytes(&Zeroizing::new(text.into_encoded_bytes()), "ICECORE_PASSWORD")
+            Source::Text(text, name) => {
+                from_bytes(&Zeroizing::new(text.into_encoded_bytes()), &name)
             }
         }
     }

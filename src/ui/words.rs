@@ -73,11 +73,6 @@ pub const VERBS: &[Word] = &[
          `icecore dump` prints a file, `icecore restore SNAPSHOT:PATH --target FOLDER` brings a \
          part back",
     ),
-    instead(
-        "copy",
-        "there is no copy between repositories yet: README says how rclone or rsync copies one, and \
-         in which order",
-    ),
     instead("self-update", "the program does not replace itself: install it as you did before"),
     instead(
         "generate",
@@ -156,7 +151,10 @@ pub const FLAGS: &[Word] = &[
     instead("--repository-file", "use --repo \"$(cat FILE)\", or ICECORE_REPOSITORY"),
     instead("--insecure-no-password", NO_PLAIN),
     instead("--new-insecure-no-password", NO_PLAIN),
-    instead("--from-repo", "there is no copy between repositories yet; see `icecore copy`"),
+    instead(
+        "--from-repo",
+        "name the source with --repo, and the target as `icecore copy TARGET`",
+    ),
     instead("--keep-id", "`icecore hold SNAPSHOT --reason TEXT` keeps it until it is released"),
     instead(
         "--unsafe-allow-remove-all",
@@ -177,7 +175,7 @@ pub const FLAGS: &[Word] = &[
     instead("--repository-version", "leave it out: a repository has the one format there is"),
     instead(
         "--copy-chunker-params",
-        "leave it out: there is no copy between repositories yet, and each cuts in its own places",
+        "leave it out: each repository cuts in its own places, and `icecore copy` keeps what is cut",
     ),
     instead("--archive", NO_ARCHIVE).of("dump"),
     instead("-a", NO_ARCHIVE).of("dump"),

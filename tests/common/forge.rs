@@ -241,6 +241,7 @@ pub fn snapshot(id: SnapshotId, path: &str, root: Node, items: u64) -> Snapshot 
         parts: vec![part],
         missing: Vec::new(),
         original: None,
+        origin: None,
         warnings: Vec::new(),
         summary: Summary { items, ..Default::default() },
     }

@@ -1,10 +1,12 @@
 //! Copies of a repository elsewhere: what is in them, whenever the copying stops.
 
 mod beside;
+mod chosen;
 mod damage;
 mod deleting;
 mod mirror;
 mod program;
+mod tiers;
 
 use crate::common::repo::{TempRepo, secret};
 use crate::common::stores::copy;

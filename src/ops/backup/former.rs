@@ -5,7 +5,7 @@ use crate::format::content::TreeRef;
 use crate::format::directory::{Node, NodeKind};
 use crate::ops::tree::Entry;
 use crate::repo::Reader;
-use crate::stream::DirectoryEntries;
+use crate::stream::EntriesByName;
 use std::collections::BTreeMap;
 
 /// What stood at a place in one of the parents.
@@ -47,14 +47,9 @@ pub(super) struct FormerDirectories<'b>(Vec<(usize, Side<'b>)>);
 
 enum Side<'b> {
     Unread(TreeRef),
-    Read(Box<Entries<'b>>),
+    Read(Box<EntriesByName<'b>>),
     /// A folder that only led to parts.
     Leading(BTreeMap<Vec<u8>, Entry>),
-}
-
-struct Entries<'b> {
-    entries: DirectoryEntries<'b>,
-    next: Option<Node>,
 }
 
 impl<'b> FormerDirectories<'b> {
@@ -84,7 +79,7 @@ fn find<'b>(
     name: &[u8],
 ) -> Option<Before> {
     if let Side::Unread(root) = side {
-        *side = Side::Read(Box::new(Entries::new(reader, *root)));
+        *side = Side::Read(Box::new(EntriesByName::new(reader, *root)));
     }
     let entry = match side {
         Side::Read(entries) => entries.find(name).map(|node| Entry::Node(Box::new(node))),
@@ -92,26 +87,4 @@ fn find<'b>(
         Side::Unread(_) => None,
     };
     Some(Before { parent: *parent, entry: entry? })
-}
-
-impl<'b> Entries<'b> {
-    fn new(reader: &'b Reader<'b>, root: TreeRef) -> Self {
-        let mut entries = Entries { entries: DirectoryEntries::new(reader, root), next: None };
-        entries.advance();
-        entries
-    }
-
-    fn find(&mut self, name: &[u8]) -> Option<Node> {
-        while self.next.as_ref().is_some_and(|node| node.name.as_slice() < name) {
-            self.advance();
-        }
-        let found = self.next.take_if(|node| node.name == name)?;
-        self.advance();
-        Some(found)
-    }
-
-    /// A parent that cannot be read on is no parent.
-    fn advance(&mut self) {
-        self.next = self.entries.next_entry().ok().flatten();
-    }
 }

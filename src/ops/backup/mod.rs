@@ -293,6 +293,7 @@ fn commit(
         previous: history.series.previous_hash(),
         generation,
         original: None,
+        origin: None,
         started,
         finished: env.now(),
         host: options.host.clone(),

@@ -27,7 +27,7 @@ impl Series {
         marks: &[Forgotten],
     ) -> Result<Self> {
         let sources = sources.iter().cloned().collect();
-        let name = SeriesName { host: host.to_owned(), sources, original: None };
+        let name = SeriesName { host: host.to_owned(), sources, original: None, origin: None };
         let id = repository.ids().of_series(&name)?;
         let live = all.keys().map(|key| Position {
             series: key.series,

@@ -1,6 +1,5 @@
 //! What a parent's entry is good for where a stamp proves that the file is the same.
 
-use crate::format::BlobKind;
 use crate::format::content::Content;
 use crate::format::directory::{Metadata, Node};
 use crate::repo::Reader;
@@ -15,13 +14,6 @@ pub(super) fn unchanged(entry: Entry, before: Node) -> Node {
 
 /// Whether every chunk of a content, and its list, can be read.
 pub(super) fn stored(reader: &Reader<'_>, content: &Content) -> bool {
-    let Ok(mut pieces) = Pieces::new(reader, content, "the parent's content") else { return false };
-    let is_known = |id| reader.index().knows(BlobKind::Data, &id);
-    loop {
-        match pieces.next_piece() {
-            Ok(None) => return true,
-            Ok(Some((_, piece))) if piece.chunk().is_none_or(is_known) => {}
-            _ => return false,
-        }
-    }
+    let pieces = Pieces::new(reader, content, "the parent's content");
+    pieces.is_ok_and(|pieces| pieces.are_known(reader))
 }

@@ -112,7 +112,7 @@ fn keep_last(
     let mut last = HashMap::new();
     for stored in forget.iter() {
         let snapshot = &stored?.snapshot;
-        if snapshot.original.is_none() && !continued.contains(&snapshot.series) {
+        if !snapshot.stands_alone() && !continued.contains(&snapshot.series) {
             let paths: Vec<_> =
                 snapshot.parts.iter().map(|part| String::from_utf8_lossy(&part.path)).collect();
             let (paths, host) = (paths.join(", "), &snapshot.host);

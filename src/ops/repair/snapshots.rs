@@ -211,6 +211,7 @@ fn repair<'r>(
         parts,
         missing,
         original: Some(original.id),
+        origin: None,
         tool: options.tool.clone(),
         ..original.clone()
     };
@@ -246,8 +247,8 @@ fn commit(
     counts: &Counts,
     left_out: &[Vec<u8>],
 ) -> Result<SnapshotId> {
-    let name =
-        SeriesName { host: made.host.clone(), sources: made.sources(), original: made.original };
+    let (host, original) = (made.host.clone(), made.original);
+    let name = SeriesName { host, sources: made.sources(), original, origin: None };
     let series = repository.ids().of_series(&name)?;
     // One of the same may have been made and given up.
     let all = repository.snapshots(|_| {})?;

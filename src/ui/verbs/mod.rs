@@ -5,6 +5,7 @@ pub mod cache;
 pub mod cat;
 pub mod check;
 pub mod completions;
+pub mod copy;
 pub mod demo;
 pub mod diff;
 pub mod doctor;
@@ -90,6 +91,13 @@ pub enum Verb {
     /// of the repository. Nothing there is ever replaced, and nothing deleted without --delete. Backups and
     /// prunes may run meanwhile. One that is stopped at any moment leaves whole snapshots, and the next goes on.
     Mirror(mirror::MirrorArgs),
+    /// Copy snapshots into a repository with other keys
+    ///
+    /// The target exists already (`icecore init` makes it), and keeps a history of its own: with rules
+    /// such as --keep-weekly, what they would keep here is copied, and `icecore forget` there gives up what
+    /// is to be given up there. Snapshots that the target has are skipped, others are committed one by one,
+    /// the oldest first; one that is stopped at any moment goes on with the next run.
+    Copy(Box<copy::CopyArgs>),
     /// Hold snapshots, so that nothing gives them up
     ///
     /// `forget` refuses to give up a snapshot that is held, and no rule takes it, until it is released or the
@@ -142,6 +150,7 @@ pub fn run(app: &App, verb: &Verb, describe: fn() -> Command) -> Result<Done> {
         Verb::Prune(args) => prune::run(app, args),
         Verb::Repair(verb) => repair::run(app, verb),
         Verb::Mirror(args) => mirror::run(app, args),
+        Verb::Copy(args) => copy::run(app, args),
         Verb::Tag(args) => tag::run(app, args),
         Verb::Key(verb) => key::run(app, verb),
         Verb::Doctor(args) => doctor::run(app, args),

@@ -4,7 +4,7 @@ use crate::env::Time;
 use crate::format::database::DatabaseFacts;
 use crate::format::directory::{FileTime, Node, NodeKind, Taint};
 use crate::format::snapshot::{
-    Missing, Part, PartKind, Snapshot, SourceName, Summary, TaintedEntry,
+    Missing, Origin, Part, PartKind, Snapshot, SourceName, Summary, TaintedEntry,
 };
 use crate::ops::ls::{mode_text, size};
 use crate::ops::tree;
@@ -54,6 +54,8 @@ pub struct SnapshotView<'s> {
     sequence: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
     original: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    origin: Option<OriginView>,
     parts: Vec<PartView<'s>>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     missing: Vec<MissingView<'s>>,
@@ -109,6 +111,7 @@ impl<'s> From<&'s Snapshot> for SnapshotView<'s> {
             series: snapshot.series.to_string(),
             sequence: snapshot.sequence,
             original: snapshot.original.map(|original| original.to_string()),
+            origin: snapshot.origin.as_ref().map(OriginView::from),
             parts: snapshot.parts.iter().map(PartView::from).collect(),
             missing: snapshot.missing.iter().map(MissingView::from).collect(),
             holds: Vec::new(),
@@ -118,6 +121,20 @@ impl<'s> From<&'s Snapshot> for SnapshotView<'s> {
             id: snapshot.id.to_string(),
             short_id: snapshot.id.short(),
         }
+    }
+}
+
+/// Where a copy was made first.
+#[derive(Serialize)]
+struct OriginView {
+    repository: String,
+    snapshot: String,
+}
+
+impl From<&Origin> for OriginView {
+    fn from(origin: &Origin) -> Self {
+        let (repository, snapshot) = (origin.repository.to_string(), origin.snapshot.to_string());
+        OriginView { repository, snapshot }
     }
 }
 

@@ -37,9 +37,13 @@ pub fn outcomes(m: &mut Maker) {
     };
     let stored = json!({"blobs": 3, "plain": 200_000, "stored": 90_000});
     let original = format!("h'{}'", "0a".repeat(16));
+    let byte = |byte: &str, length| format!("h'{}'", byte.repeat(length));
+    let origin = json!({
+        "repository": byte("0b", 16), "snapshot": byte("0c", 16), "hash": byte("0d", 32), "late": true,
+    });
     let snapshot = json!({"snapshot": {
         "id": m.id::<16>(), "series": m.id::<16>(), "sequence": 2, "previous": m.id::<32>(),
-        "generation": 4, "original": original, "started": NOW, "finished": NOW + 1_000_000_000,
+        "generation": 4, "original": original, "origin": origin, "started": NOW, "finished": NOW + 1_000_000_000,
         "host": "db1", "user": "backup", "tags": ["daily", "hourly"], "labels": {"app": "1.2"},
         "tool": "icecore 0.1.0",
         "parts": [
@@ -81,7 +85,7 @@ pub fn outcomes(m: &mut Maker) {
     let comment = "labels in another order than that of their bytes";
     bad("label-order", comment, b"\xa1capp\x631.2", b"\xa2ab\x61xbaa\x61x");
     let comment = "an outcome of a kind that this version does not have";
-    let other = edit(&ok, b"hsnapshot", b"hsnapshop");
+    let other = edit(&ok, b"\xa1hsnapshot", b"\xa1hsnapshop");
     m.bad("08-snapshot/outcome-kind", "outcome", "unknown-version", comment, other);
     let mut packs = [m.id::<32>(), m.id::<32>()];
     packs.sort_by_key(Json::to_string);
@@ -160,7 +164,9 @@ pub fn outcomes(m: &mut Maker) {
         "selection": ["database=shop", "schema=public"],
     });
     let original = format!("h'{}'", "0a".repeat(16));
-    let value = json!({"host": "db1", "sources": [folder, database], "original": original});
+    let origin = format!("h'{}'", "0c".repeat(16));
+    let sources = [folder, database];
+    let value = json!({"host": "db1", "sources": sources, "original": original, "origin": origin});
     let ok = m.good("08-snapshot/series", "series", "a folder and a database", value);
     m.bad("08-snapshot/series-short", "series", "bad-record", "cut", cut(&ok, 1));
 }
