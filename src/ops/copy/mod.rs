@@ -110,7 +110,10 @@ pub fn copy(
         go_on(monitor, "copy")?;
         let copied = match chosen.get(key.id) {
             Ok(Some(stored)) if known.get(&origin(source, &stored)).is_none() => {
-                copier.snapshot(&stored)
+                match options.dry_run {
+                    true => would_copy(source, &standing, &stored),
+                    false => copier.snapshot(&stored),
+                }
             }
             Ok(Some(_)) => {
                 report.skipped += 1;
@@ -144,6 +147,16 @@ fn given_up(id: SnapshotId) -> Error {
     Error::new(Kind::NotFound, "copy snapshot", id.short()).because("it was given up meanwhile")
 }
 
+fn would_copy(
+    source: &Repository,
+    standing: &Standing<'_>,
+    stored: &StoredSnapshot,
+) -> Result<CopiedSnapshot> {
+    let late = standing.place(&stored.snapshot, &origin(source, stored))?.late;
+    let original = stored.snapshot.id;
+    Ok(CopiedSnapshot { original, copy: None, late, bytes_read: 0, bytes_stored: 0 })
+}
+
 /// Copies snapshots one after the other.
 struct Copier<'c, 't> {
     reader: &'c Reader<'c>,
@@ -158,12 +171,6 @@ struct Copier<'c, 't> {
 
 impl Copier<'_, '_> {
     fn snapshot(&mut self, stored: &StoredSnapshot) -> Result<CopiedSnapshot> {
-        if self.options.dry_run {
-            let standing = Standing::read(self.target, drop)?;
-            let late = standing.place(&stored.snapshot, &self.origin(stored))?.late;
-            let original = stored.snapshot.id;
-            return Ok(CopiedSnapshot { original, copy: None, late, bytes_read: 0, bytes_stored: 0 });
-        }
         let mut tries = 1..TRIES;
         loop {
             match self.try_snapshot(stored) {

@@ -1,7 +1,7 @@
 //! Which chunk of one repository is which of another.
 
 use crate::error::Result;
-use crate::format::content::{Content, Piece};
+use crate::format::content::Content;
 use crate::id::{BaseId, ChunkId};
 use crate::repo::Reader;
 use crate::stream::Pieces;
@@ -69,29 +69,20 @@ impl<'a> Lesson<'a> {
     /// Learns what stands before `until`.
     pub(super) fn read_to(&mut self, until: u64, translations: &mut Translations) {
         while self.at.is_some_and(|at| at < until) {
-            self.at = self.next().ok().flatten().map(|(at, pair)| {
-                if let Some((theirs, ours)) = pair {
-                    translations.add(theirs, ours);
-                }
-                at
-            });
+            self.at = self.next(translations).ok().flatten();
         }
     }
 
-    fn next(&mut self) -> Result<Option<(u64, Option<(ChunkId, ChunkId)>)>> {
+    /// Learns one piece; where it ends. Nothing at the end, and where the two differ.
+    fn next(&mut self, translations: &mut Translations) -> Result<Option<u64>> {
         let (theirs, ours) = (self.theirs.next_piece()?, self.ours.next_piece()?);
-        Ok(match (theirs, ours) {
-            (Some((at, theirs)), Some((_, ours))) if theirs.length() == ours.length() => {
-                let pair = match (theirs, ours) {
-                    (Piece::Chunk { id: theirs, .. }, Piece::Chunk { id: ours, .. }) => {
-                        Some((theirs, ours))
-                    }
-                    (Piece::Hole { .. }, Piece::Hole { .. }) => None,
-                    _ => return Ok(None),
-                };
-                Some((at.saturating_add(theirs.length()), pair))
-            }
-            _ => None,
-        })
+        let (Some((at, theirs)), Some((_, ours))) = (theirs, ours) else { return Ok(None) };
+        if theirs.length() != ours.length() || theirs.chunk().is_some() != ours.chunk().is_some() {
+            return Ok(None);
+        }
+        if let (Some(id), Some(ours)) = (theirs.chunk(), ours.chunk()) {
+            translations.add(id, ours);
+        }
+        Ok(Some(at.saturating_add(theirs.length())))
     }
 }
