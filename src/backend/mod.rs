@@ -26,6 +26,7 @@ mod pack_cache;
 mod probe;
 mod reserve;
 mod retry;
+mod several;
 mod shared;
 mod spared;
 mod temp;
