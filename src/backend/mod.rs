@@ -27,6 +27,7 @@ mod probe;
 mod reserve;
 mod retry;
 mod several;
+mod sftp;
 mod shared;
 mod spared;
 mod temp;
