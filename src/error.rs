@@ -186,7 +186,11 @@ pub trait Attempt<T> {
 
 impl<T> Attempt<T> for io::Result<T> {
     fn attempt(self, attempted: &str, subject: impl fmt::Display) -> Result<T> {
-        self.map_err(|source| Error::new(kind_of_io(&source), attempted, subject).caused_by(source))
+        self.map_err(|source| match source.downcast::<Error>() {
+            // From below a seam that knows only system calls.
+            Ok(known) => known.retold(attempted, subject),
+            Err(source) => Error::new(kind_of_io(&source), attempted, subject).caused_by(source),
+        })
     }
 }
 

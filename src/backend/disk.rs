@@ -1,6 +1,7 @@
 //! The handful of system calls that the local backend needs, behind a trait so that tests can
 //! stand in for them; and how to make them in full.
 
+use super::Capabilities;
 use rustix::fs::{AtFlags, CWD, Mode, OFlags, RenameFlags};
 use std::fs::{self, DirBuilder, File, Permissions};
 use std::io::{self, Write};
@@ -19,6 +20,16 @@ pub trait Disk: Send + Sync {
 
     /// Where the root is, for messages.
     fn describe(&self) -> String;
+
+    /// What the calls can be trusted with, and how they are best made.
+    fn capabilities(&self) -> Capabilities {
+        Capabilities::default()
+    }
+
+    /// So many calls of one kind are worth making at once, where each waits for an answer.
+    fn at_once(&self) -> usize {
+        1
+    }
 
     /// Creates a file to write; `AlreadyExists` if anything has this name.
     fn create(&self, path: &str) -> io::Result<Self::File>;
@@ -81,8 +92,13 @@ pub struct Os {
 }
 
 /// What the root of a shared repository may pass on to its folders, and to its files.
-const SHARED_FOLDER: u32 = 0o2070;
-const SHARED_FILE: u32 = 0o040;
+pub(super) const SHARED_FOLDER: u32 = 0o2070;
+pub(super) const SHARED_FILE: u32 = 0o040;
+
+/// The mode of the root, if it was made to be shared.
+pub(super) fn passed_on_by(root: u32) -> Option<u32> {
+    (root & 0o2020 != 0).then_some(root)
+}
 
 impl Os {
     /// Calls that act below `root`.
@@ -97,8 +113,8 @@ impl Os {
     /// Lets the group in, if the root is shared. A file system that knows no modes has its own ways.
     fn share(&self, path: &str, mine: u32, passed_on: u32) {
         let shared = self.shared.get_or_init(|| {
-            let mode = fs::metadata(&self.root).ok()?.mode();
-            (mode & 0o2020 != 0).then_some(mode)
+            let root = fs::metadata(&self.root).ok()?;
+            passed_on_by(root.mode())
         });
         if let Some(root) = shared {
             let mode = Permissions::from_mode(mine | root & passed_on);

@@ -5,6 +5,7 @@ use super::bounds::{readable, storable};
 use super::disk::{Disk, DiskEntry, Os, patiently, place, read_all};
 use super::lfs::{may_be_pointer, refuse_pointer};
 use super::reserve::Reserve;
+use super::several::several;
 use super::temp::Temps;
 use super::{Backend, Bytes, Capabilities, Handle, Listed, Put, Visit};
 use crate::error::{Attempt, Error, Kind, Result};
@@ -141,7 +142,12 @@ impl<D: Disk> Local<D> {
         let placed = match self.placing() {
             Placing::Link => match patiently(|| self.disk.link(temp, path)) {
                 // Where a second name takes room of its own, as on tmpfs, a new one may not.
-                Err(error) if is_full(&error) => patiently(|| self.disk.rename_new(temp, path)),
+                Err(full) if is_full(&full) => {
+                    match patiently(|| self.disk.rename_new(temp, path)) {
+                        Err(error) if is_unsupported(&error) => Err(full),
+                        renamed => renamed,
+                    }
+                }
                 linked => linked,
             },
             Placing::RenameNew => patiently(|| self.disk.rename_new(temp, path)),
@@ -190,10 +196,13 @@ impl<D: Disk> Local<D> {
     }
 
     fn sync_folder(&self, folder: &str) -> Result<()> {
-        self.disk
-            .sync_dir(folder)
-            .attempt("sync the directory", self.place(folder))
-            .inspect_err(|_| self.doubtful.store(true, Ordering::SeqCst))
+        let synced = self.disk.sync_dir(folder);
+        if let Err(error) = &synced {
+            // One of ours says that the disk was not reached, and so nothing of the disk.
+            let is_of_disk = !error.get_ref().is_some_and(|inner| inner.is::<Error>());
+            self.doubtful.fetch_or(is_of_disk, Ordering::SeqCst);
+        }
+        synced.attempt("sync the directory", self.place(folder))
     }
 
     /// Refuses to go on where a later sync might cover up an earlier failure.
@@ -276,7 +285,7 @@ impl<D: Disk> Backend for Local<D> {
     fn capabilities(&self) -> Capabilities {
         Capabilities {
             exclusive_create: self.placing.get() != Some(&Placing::Rename),
-            ..Capabilities::default()
+            ..self.disk.capabilities()
         }
     }
 
@@ -322,22 +331,27 @@ impl<D: Disk> Backend for Local<D> {
         if !kind.facts().fans_out {
             return visit(self.list_folder(kind, folder, prefix)?);
         }
-        for fan in self.entries(folder)? {
-            let is_fan = fan.size.is_none() && unhex::<1>(&fan.name).is_some();
-            if is_fan && (fan.name.starts_with(prefix) || prefix.starts_with(&fan.name)) {
-                let longer = if prefix.len() > fan.name.len() { prefix } else { &fan.name };
-                visit(self.list_folder(kind, &format!("{folder}/{}", fan.name), longer)?)?;
+        let mut fans = self.entries(folder)?;
+        fans.retain(|DiskEntry { name, size, .. }| {
+            let is_fan = size.is_none() && unhex::<1>(name).is_some();
+            is_fan && (name.starts_with(prefix) || prefix.starts_with(name))
+        });
+        let at_once = self.disk.at_once().max(1);
+        for some in fans.chunks(at_once) {
+            let list = |DiskEntry { name, .. }: &DiskEntry| {
+                let longer = if prefix.len() > name.len() { prefix } else { name };
+                self.list_folder(kind, &format!("{folder}/{name}"), longer)
+            };
+            for page in several(some, at_once, list) {
+                visit(page?)?;
             }
         }
         Ok(())
     }
 
     fn delete_all(&self, handles: &[Handle]) -> Result<()> {
-        let mut deleted = Ok(());
-        for handle in handles {
-            deleted = deleted.and(self.delete_one(handle));
-        }
-        deleted
+        let deleted = several(handles, self.disk.at_once(), |handle| self.delete_one(handle));
+        deleted.into_iter().fold(Ok(()), Result::and)
     }
 }
 

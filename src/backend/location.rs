@@ -2,21 +2,25 @@
 
 use super::http::HttpPlace;
 use super::occupied::{refuse_foreign, refuse_restic};
-use super::options::Options;
+use super::options::{Options, SFTP};
+use super::sftp::SftpPlace;
 use super::{Backend, Local, Retry};
 use crate::env::Env;
-use crate::error::{Error, Kind, Result};
+use crate::error::{Attempt, Error, Kind, Result};
 use crate::format::ObjectKind;
 use std::path::PathBuf;
 use std::str::FromStr;
 
-/// Where a repository lies: `/path`, `relative/path` or `local:/path`, or a bucket of S3.
+/// Where a repository lies: `/path`, `relative/path` or `local:/path`, a bucket of S3, or a folder
+/// on a server of SFTP.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Location {
     /// A directory.
     Local(PathBuf),
     /// A bucket, or a folder in it.
     Http(Box<HttpPlace>),
+    /// A folder on a server, over ssh.
+    Sftp(Box<SftpPlace>),
 }
 
 impl Location {
@@ -27,9 +31,13 @@ impl Location {
     /// where it cannot.
     pub fn parse(text: &str, options: &Options) -> Result<Self> {
         let path = match scheme_of(text) {
-            None if is_remote(text) => return Err(not_there_yet("user@host")),
+            None if is_remote(text) => return Err(lacks_scheme()),
             None => text,
             Some(("local", path)) => path,
+            Some((SFTP, rest)) => {
+                let place = SftpPlace::parse(rest, options)?;
+                return Ok(Location::Sftp(Box::new(place)));
+            }
             Some((scheme, _)) if ELSEWHERE.contains(&scheme) => return Err(not_there_yet(scheme)),
             Some((scheme, rest)) => {
                 let unknown = || {
@@ -56,6 +64,19 @@ impl Location {
         match self {
             Location::Local(path) => Location::Local(path.join(name)),
             Location::Http(place) => Location::Http(Box::new(place.below(name))),
+            Location::Sftp(place) => Location::Sftp(Box::new(place.below(name))),
+        }
+    }
+
+    /// Removes the folders there, which held a store and must be this program's own.
+    pub fn clear(&self) -> Result<()> {
+        match self {
+            Location::Local(path) => {
+                std::fs::remove_dir_all(path).attempt("remove", path.display())
+            }
+            // Has no folders.
+            Location::Http(_) => Ok(()),
+            Location::Sftp(place) => place.clear(),
         }
     }
 
@@ -70,6 +91,7 @@ impl Location {
                 Ok(Box::new(patient(Local::open(path)?)))
             }
             Location::Http(place) => place.open(),
+            Location::Sftp(place) => place.open(),
         }
     }
 
@@ -88,6 +110,7 @@ impl Location {
                 Ok(Box::new(patient(Local::create(path)?)))
             }
             Location::Http(place) => place.create(),
+            Location::Sftp(place) => place.create(),
         }
     }
 }
@@ -107,9 +130,9 @@ impl FromStr for Location {
 }
 
 /// Schemes of stores on other machines, as other programs name them.
-const ELSEWHERE: [&str; 18] = [
+const ELSEWHERE: [&str; 17] = [
     "azure", "b2", "dav", "davs", "ftp", "gs", "http", "https", "nfs", "opendal", "rclone", "rest",
-    "sftp", "smb", "ssh", "swift", "webdav", "webdavs",
+    "smb", "ssh", "swift", "webdav", "webdavs",
 ];
 
 /// `user@host:path`, as ssh and rsync write it.
@@ -118,9 +141,16 @@ fn is_remote(text: &str) -> bool {
 }
 
 /// The place may hold a password and is not repeated.
+fn lacks_scheme() -> Error {
+    Error::new(Kind::InvalidInput, "use the repository location", "`user@host:...`")
+        .because("a folder of this machine is not written so")
+        .hint("for a folder on a server write sftp:user@host:/path")
+}
+
+/// The place may hold a password and is not repeated.
 fn not_there_yet(scheme: &str) -> Error {
     Error::new(Kind::Unsupported, "use the repository location", format!("`{scheme}:...`"))
-        .because("SFTP, WebDAV and object stores other than S3 are not there yet")
+        .because("WebDAV and object stores other than S3 are not there yet")
         .hint(
             "a folder that is mounted from elsewhere works today; README says how rclone or rsync \
              copies a repository, and in which order",
@@ -161,7 +191,7 @@ mod tests {
     /// A store that is not known, or no place at all, is refused in words.
     #[test]
     fn refuses_what_it_does_not_know() {
-        for text in ["tape:x", "C:", "", "local:", "a\0b"] {
+        for text in ["tape:x", "C:", "", "local:", "a\0b", "u@host:/srv/b", "sftp://u@host"] {
             let error = text.parse::<Location>().unwrap_err();
             assert_eq!(error.kind(), Kind::InvalidInput, "{text:?}");
             assert!(error.hint_text().is_some(), "{text:?}");
@@ -173,8 +203,6 @@ mod tests {
     #[test]
     fn says_what_is_not_there_yet() {
         let stores = [
-            "sftp:u@host:/x",
-            "sftp://u@host//x",
             "rest:https://u:secret@host/",
             "b2:bucket:x",
             "rclone:remote:x",
@@ -182,7 +210,6 @@ mod tests {
             "azure:container:/",
             "swift:c:/",
             "https://u:secret@host/dav",
-            "u@host:/srv/b",
         ];
         for text in stores {
             let error = text.parse::<Location>().unwrap_err();

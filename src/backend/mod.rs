@@ -26,6 +26,8 @@ mod pack_cache;
 mod probe;
 mod reserve;
 mod retry;
+mod several;
+mod sftp;
 mod shared;
 mod spared;
 mod temp;

@@ -20,16 +20,21 @@ pub struct Rates {
     pub download: Option<u64>,
 }
 
+/// The scheme of servers that are reached over ssh.
+pub(super) const SFTP: &str = "sftp";
+
 /// Each key, and the schemes of the stores that know it.
-const KEYS: [(&str, &[&str]); 8] = [
+const KEYS: [(&str, &[&str]); 10] = [
     ("cacert", &["s3"]),
-    ("connections", &["s3"]),
+    ("command", &[SFTP]),
+    ("connections", &["s3", SFTP]),
     ("endpoint", &["s3"]),
+    ("identity", &[SFTP]),
     ("path-style", &["s3"]),
     ("profile", &["s3"]),
     ("region", &["s3"]),
     ("storage-class", &["s3"]),
-    ("timeout", &["s3"]),
+    ("timeout", &["s3", SFTP]),
 ];
 
 /// What a key is called that names a secret.
@@ -87,6 +92,18 @@ impl Options {
     }
 }
 
+/// The number that an option says, from 1 to `most`.
+pub(super) fn number(
+    pairs: &BTreeMap<String, String>,
+    key: &str,
+    default: u64,
+    most: u64,
+) -> Result<u64> {
+    let Some(text) = pairs.get(key) else { return Ok(default) };
+    let number = text.parse().ok().filter(|number| (1..=most).contains(number));
+    number.ok_or_else(|| invalid(key).because(format!("it is no number from 1 to {most}")))
+}
+
 /// An option that cannot be used; its value is not repeated.
 pub(super) fn invalid(key: &str) -> Error {
     Error::new(Kind::InvalidInput, "use the option", format!("-o {key}"))
@@ -116,7 +133,7 @@ mod tests {
             ("endpiont=x", "-o endpoint=..."),
             ("regions=x", "-o region=..."),
             ("path_style=x", "-o path-style=..."),
-            ("wombat=x", "cacert, connections, endpoint"),
+            ("wombat=x", "cacert, command, connections, endpoint"),
         ] {
             let error = parse(text).unwrap_err();
             assert_eq!(error.kind(), Kind::InvalidInput, "{text}");

@@ -29,7 +29,7 @@ pub struct Retry<B> {
     is_away: AtomicBool,
 }
 
-impl<B: Backend> Retry<B> {
+impl<B> Retry<B> {
     /// Repeats what fails of `inner`; pauses are those of `env`.
     pub fn new(inner: B, env: Env) -> Self {
         Retry { inner, env, is_away: AtomicBool::new(false) }

@@ -8,13 +8,13 @@ use std::path::PathBuf;
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Global options")]
 pub struct Global {
-    /// Where the repository lies: a directory, or s3://bucket/prefix
+    /// Where the repository lies: a directory, s3://bucket/prefix, or sftp://user@host/path
     #[arg(short, long, global = true, value_name = "PLACE")]
     #[arg(env = "ICECORE_REPOSITORY", hide_env_values = true)]
     pub repo: Option<String>,
 
     /// Set an option of the store: endpoint=URL, region=NAME, path-style=yes|no, profile=NAME,
-    /// storage-class=NAME, cacert=FILE, connections=N, timeout=SECONDS
+    /// storage-class=NAME, cacert=FILE, connections=N, timeout=SECONDS, command=SSH-COMMAND, identity=FILE
     #[arg(short = 'o', long = "option", global = true, value_name = "KEY=VALUE")]
     pub options: Vec<String>,
 

@@ -14,5 +14,6 @@ pub mod program;
 pub mod recorder;
 pub mod repo;
 pub mod seaweed;
+pub mod sshd;
 pub mod stores;
 pub mod target;

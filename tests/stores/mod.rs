@@ -6,6 +6,7 @@ mod away;
 mod contract;
 mod hosts;
 mod refused;
+mod sftp;
 mod verbs;
 mod whole;
 

@@ -1,6 +1,6 @@
 //! Connections to servers: whom they trust, how many there are, and how long an answer may take.
 
-use crate::backend::options::{Options, invalid};
+use crate::backend::options::{Options, number};
 use crate::error::{Attempt, Error, Kind, Result};
 use opendal::HttpTransporter;
 use rustls::crypto::ring;
@@ -22,9 +22,9 @@ pub(super) struct Client {
 }
 
 /// Requests in flight where nothing else is said.
-const CONNECTIONS: usize = 16;
+const CONNECTIONS: u64 = 16;
 /// The most of them.
-const MOST_CONNECTIONS: usize = 128;
+const MOST_CONNECTIONS: u64 = 128;
 /// Seconds of silence where nothing else is said.
 const TIMEOUT: u64 = 60;
 /// The most of them.
@@ -36,20 +36,12 @@ impl Client {
     /// Reads the options of stores of this scheme.
     pub(super) fn parse(scheme: &str, options: &Options) -> Result<Self> {
         let options = options.of(scheme)?;
-        let number = |key: &str, default: u64, most: u64| match options.get(key) {
-            None => Ok(default),
-            Some(text) => {
-                text.parse().ok().filter(|number| (1..=most).contains(number)).ok_or_else(|| {
-                    invalid(key).because(format!("it is no number from 1 to {most}"))
-                })
-            }
-        };
         let named = || std::env::var_os("AWS_CA_BUNDLE").filter(|path| !path.is_empty());
-        let connections = number("connections", CONNECTIONS as u64, MOST_CONNECTIONS as u64)?;
+        let connections = number(options, "connections", CONNECTIONS, MOST_CONNECTIONS)?;
         Ok(Client {
             authorities: options.get("cacert").map(PathBuf::from).or_else(|| Some(named()?.into())),
-            connections: usize::try_from(connections).unwrap_or(CONNECTIONS),
-            timeout: Duration::from_secs(number("timeout", TIMEOUT, LONGEST_TIMEOUT)?),
+            connections: usize::try_from(connections).unwrap_or(1),
+            timeout: Duration::from_secs(number(options, "timeout", TIMEOUT, LONGEST_TIMEOUT)?),
         })
     }
 

@@ -123,7 +123,7 @@ fn saved_head(repository: &Repository, report: &mut BackupReport) -> Option<Head
 fn together(app: &App) -> Result<Together> {
     match app.location()? {
         Location::Local(folder) => Ok(Together::keeping_out(&folder)),
-        Location::Http(_) => Ok(Together::default()),
+        Location::Http(_) | Location::Sftp(_) => Ok(Together::default()),
     }
 }
 

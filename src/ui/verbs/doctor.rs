@@ -10,7 +10,6 @@ use crate::ui::out::Out;
 use crate::ui::text;
 use clap::Args;
 use serde::Serialize;
-use std::fs;
 
 /// What `doctor` takes: nothing of its own.
 #[derive(Debug, Args)]
@@ -41,7 +40,10 @@ pub fn run(app: &App, _: &DoctorArgs) -> Result<Done> {
     let voice = app.progress()?;
     let make = |name: &str| location.below(name).create();
     let diagnosis = doctor(&make, &app.env, &voice)?;
-    remove_folders(&location, &diagnosis);
+    if !diagnosis.left {
+        // What stays of it is empty folders.
+        drop(location.below(&diagnosis.folder).clear());
+    }
     let mut advice = advice(&diagnosis, &location);
     advice.extend(contradiction(&diagnosis, &*store));
     let mut out = Out::new();
@@ -55,14 +57,6 @@ pub fn run(app: &App, _: &DoctorArgs) -> Result<Done> {
         false => Err(Error::new(Kind::Failed, "rely on", store.describe())
             .because("it does not do what every repository needs")
             .hint("each line that begins with NO says what it does not do")),
-    }
-}
-
-/// A folder of this machine keeps the empty folders of the trials.
-fn remove_folders(location: &Location, diagnosis: &Diagnosis) {
-    let Location::Local(path) = location else { return };
-    if !diagnosis.left {
-        drop(fs::remove_dir_all(path.join(&diagnosis.folder)));
     }
 }
 

@@ -9,6 +9,7 @@ use crate::ui::out::Out;
 use crate::ui::passwords::{self, NewSecretArgs};
 use clap::Args;
 use serde::Serialize;
+use std::fmt::Display;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -79,9 +80,13 @@ pub fn run(app: &App, args: &InitArgs) -> Result<Done> {
 
 /// Git has folders of this machine alone.
 fn local_folder(location: &Location) -> Result<&Path> {
+    let elsewhere = |place: &dyn Display| {
+        Err(Error::new(Kind::InvalidInput, "track by Git LFS", place)
+            .because("it is no folder of this machine"))
+    };
     match location {
         Location::Local(path) => Ok(path),
-        Location::Http(place) => Err(Error::new(Kind::InvalidInput, "track by Git LFS", place)
-            .because("it is no folder of this machine")),
+        Location::Http(place) => elsewhere(place),
+        Location::Sftp(place) => elsewhere(place),
     }
 }
