@@ -6,6 +6,6 @@ mod cut;
 pub mod reuse;
 pub mod similar;
 
-pub use cut::{Chunker, FOREIGN};
 #[cfg(feature = "testing")]
 pub use cut::Params;
+pub use cut::{Chunker, FOREIGN};

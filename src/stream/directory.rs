@@ -115,7 +115,8 @@ pub struct EntriesByName<'a> {
 impl<'a> EntriesByName<'a> {
     /// All entries.
     pub fn new(reader: &'a Reader<'a>, root: TreeRef) -> Self {
-        let mut entries = EntriesByName { entries: DirectoryEntries::new(reader, root), next: None };
+        let mut entries =
+            EntriesByName { entries: DirectoryEntries::new(reader, root), next: None };
         entries.advance();
         entries
     }

@@ -151,10 +151,7 @@ pub const FLAGS: &[Word] = &[
     instead("--repository-file", "use --repo \"$(cat FILE)\", or ICECORE_REPOSITORY"),
     instead("--insecure-no-password", NO_PLAIN),
     instead("--new-insecure-no-password", NO_PLAIN),
-    instead(
-        "--from-repo",
-        "name the source with --repo, and the target as `icecore copy TARGET`",
-    ),
+    instead("--from-repo", "name the source with --repo, and the target as `icecore copy TARGET`"),
     instead("--keep-id", "`icecore hold SNAPSHOT --reason TEXT` keeps it until it is released"),
     instead(
         "--unsafe-allow-remove-all",

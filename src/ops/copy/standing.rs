@@ -1,11 +1,11 @@
 //! What a target has already, and where a copy takes its place there.
 
 use super::tree::Former;
+use crate::env::Time;
 use crate::error::{Error, Result};
 use crate::format::gc::{Forgotten, Position};
 use crate::format::snapshot::{Origin, Part, SeriesName, Snapshot};
 use crate::id::{RepoId, SeriesId, SnapshotId};
-use crate::env::Time;
 use crate::limits::CLOCK_TOLERANCE;
 use crate::repo::{Repository, Snapshots, StoredSnapshot};
 use std::collections::HashMap;

@@ -63,7 +63,12 @@ struct Ahead {
 
 impl<'c> ContentCopier<'c, '_> {
     /// Copies the tree at `path`; its root in the target.
-    pub(super) fn tree(&mut self, path: &[u8], root: &Node, former: Option<Former>) -> Result<Node> {
+    pub(super) fn tree(
+        &mut self,
+        path: &[u8],
+        root: &Node,
+        former: Option<Former>,
+    ) -> Result<Node> {
         let (mut path, mut open) = (path.to_vec(), Vec::new());
         let back = path.len();
         if let Some(node) = self.enter(&path, root.clone(), former, back, &mut open)? {

@@ -129,12 +129,7 @@ fn warn_held(source: &Repository, chosen: &Snapshots<'_>, voice: &Progress) -> R
     Ok(())
 }
 
-fn print(
-    report: &CopyReport,
-    chosen: &Snapshots<'_>,
-    dry_run: bool,
-    out: &mut Out,
-) -> Result<()> {
+fn print(report: &CopyReport, chosen: &Snapshots<'_>, dry_run: bool, out: &mut Out) -> Result<()> {
     for copied in &report.copied {
         let Some(stored) = chosen.get(copied.original)? else { continue };
         let (id, time) = (copied.original.short(), text::local(stored.snapshot.started));
