@@ -45,6 +45,7 @@ pub use limit::Limit;
 pub use local::Local;
 pub use location::Location;
 pub use memory::Memory;
+pub use occupied::TRIALS;
 pub use options::{Options, Rates};
 pub use pack_cache::PackCache;
 pub use probe::{is_of_probe, probe};

@@ -9,6 +9,9 @@ use std::path::Path;
 /// Folders that a repository of restic has beside its file `config`.
 const RESTIC: [&str; 3] = ["data", "keys", "snapshots"];
 
+/// What the names of folders begin with in which `doctor` tries a store: one that was stopped leaves them.
+pub const TRIALS: &str = "doctor-";
+
 /// Refuses a repository of restic, which only looks a little like one of this program.
 ///
 /// # Errors
@@ -56,7 +59,8 @@ pub(super) fn refuse_names(names: &[String], refusal: Error) -> Result<()> {
 fn is_foreign(name: &OsStr) -> bool {
     let mut kinds = ObjectKind::ALL.into_iter().map(ObjectKind::folder);
     let is_own = kinds.any(|folder| name == folder) || name == temp::FOLDER || name == "lost+found";
-    !is_own && !name.as_encoded_bytes().starts_with(b".")
+    let may_stay = |start: &[u8]| name.as_encoded_bytes().starts_with(start);
+    !is_own && !may_stay(b".") && !may_stay(TRIALS.as_bytes())
 }
 
 fn of_other_use(refusal: Error, name: &OsStr) -> Error {

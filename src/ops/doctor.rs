@@ -4,7 +4,7 @@ use crate::backend::{Backend, Capabilities, LARGE, PROMISES, Promise, probe};
 use crate::env::{Env, Time};
 use crate::error::Result;
 use crate::format::{Handle, ObjectKind};
-use crate::id::{SnapshotId, hex};
+use crate::id::SnapshotId;
 use crate::limits::PACK_MAX;
 use crate::monitor::{Counter, Monitor, go_on};
 use std::time::Duration;
@@ -18,9 +18,7 @@ pub struct Diagnosis {
     pub capabilities: Result<Capabilities>,
     /// How long a small object takes to be read: the middle of several.
     pub latency: Option<Duration>,
-    /// The folder of the trials.
-    pub folder: String,
-    /// Whether something is still there, which could not be deleted.
+    /// Whether something of the trials is still there, which could not be deleted.
     pub left: bool,
 }
 
@@ -63,24 +61,23 @@ pub fn doctor(
     env: &Env,
     monitor: &dyn Monitor,
 ) -> Result<Diagnosis> {
-    let folder = format!("doctor-{}", hex(&env.random::<4>()?));
     let trials = TRIALS.iter().chain([&LARGE_TRIAL]);
     monitor.begin("try the store", Some((Counter::Items, trials.clone().count() as u64 + 1)));
     let (mut tried, mut left) = (Vec::new(), false);
     for (number, promise) in trials.enumerate() {
         go_on(monitor, "try the store")?;
-        let store = make(&format!("{folder}/{number}"))?;
+        let store = make(&number.to_string())?;
         let began = env.now();
         let outcome = promise.try_on(&*store).map(|()| env.now().since(began));
         tried.push(Tried { promise, outcome });
         left |= clear(&*store).is_err();
         monitor.count(Counter::Items, 1);
     }
-    let store = make(&format!("{folder}/probe"))?;
+    let store = make("probe")?;
     let (capabilities, latency) = (probe(&*store, env), latency(&*store, env).ok());
     left |= clear(&*store).is_err();
     monitor.end();
-    Ok(Diagnosis { tried, capabilities, latency, folder, left })
+    Ok(Diagnosis { tried, capabilities, latency, left })
 }
 
 fn latency(store: &dyn Backend, env: &Env) -> Result<Duration> {

@@ -196,7 +196,10 @@ impl<'r> Reader<'r> {
         may_have_moved |= first.is_none();
         let error = self.index().failure().or(first).unwrap_or_else(|| {
             Error::damaged("read chunk", id, "no usable index entry leads to it")
-                .hint("`icecore check` names what is lost, and what helps")
+                .hint(
+                "`icecore check` names what is lost, and what helps; nothing is lost if its snapshot was \
+                 given up meanwhile",
+            )
         });
         Err(Failure { error, may_have_moved })
     }

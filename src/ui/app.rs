@@ -41,6 +41,15 @@ impl App {
         }
     }
 
+    /// Whether a path is the folder of the repository, or would lie in it.
+    pub fn is_in_repository(&self, path: &Path) -> Result<bool> {
+        let Location::Local(folder) = self.location()? else { return Ok(false) };
+        Ok(match (folder.canonicalize(), nearest(path)) {
+            (Ok(repository), Some(real)) => real.starts_with(&repository),
+            _ => false,
+        })
+    }
+
     /// How stores are used, this repository's and any other that the command names.
     pub fn store_options(&self) -> Result<Options> {
         let bytes = |kib: Option<NonZeroU64>| kib.map(|kib| kib.get().saturating_mul(1024));
@@ -146,4 +155,10 @@ impl App {
 /// Without it nothing fails but what it is for: to notice that a repository was rolled back.
 fn unremembered(voice: &Progress, error: &Error) {
     voice.warn(&format!("this host does not remember what it has seen of the repository: {error}"));
+}
+
+/// Where the nearest folder above a path really lies that exists.
+fn nearest(path: &Path) -> Option<PathBuf> {
+    let absolute = std::path::absolute(path).ok()?;
+    absolute.ancestors().find_map(|above| above.canonicalize().ok())
 }

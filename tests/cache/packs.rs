@@ -165,7 +165,7 @@ fn the_cache_is_shown_and_cleared() {
     let other = if id.starts_with('0') { "1" } else { "0" };
     cli.run(&["cache", "--clear", other]).code(1);
     let cleared = cli.says(&["cache", "--clear", &id[..8]]);
-    assert!(cleared.contains("1 repository"), "{cleared}");
+    assert!(cleared.contains("removed 1 cache in"), "{cleared}");
     assert!(cli.path("cache/mine").exists() && !cli.path("cache").join(&id).exists());
     assert_eq!(cli.json(&["cache"]).len(), 1, "nothing but the summary");
     cli.run(&["snapshots"]).success();

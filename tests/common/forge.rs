@@ -69,6 +69,11 @@ impl Forger {
         Forger { keys, repository, env, backend: repo.backend.clone() }
     }
 
+    /// The same in another store of the same repository.
+    pub fn within(self, backend: &Arc<dyn Backend>) -> Self {
+        Forger { backend: backend.clone(), ..self }
+    }
+
     pub fn put(&self, handle: &Handle, bytes: &[u8]) {
         assert_eq!(self.backend.put_new(handle, bytes).unwrap(), Put::Created, "{handle}");
     }

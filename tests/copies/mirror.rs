@@ -65,7 +65,7 @@ fn an_unchanged_mirror_costs_listings() {
 fn a_trial_tells_what_would_be_copied() {
     let past = past(3, 2);
     let target = store();
-    let trial = MirrorOptions { dry_run: true };
+    let trial = MirrorOptions { dry_run: true, key: None };
     let planned = mirror(&past.repo.backend, vec![target.clone()], trial, &Silent).unwrap();
     assert!(objects(&*target).is_empty());
     let done = well_mirrored(&past.repo.backend, &target);

@@ -1,5 +1,6 @@
 //! Copies of a repository elsewhere: what is in them, whenever the copying stops.
 
+mod ahead;
 mod beside;
 mod chosen;
 mod damage;

@@ -47,9 +47,12 @@ fn wrong_places_are_named() {
     assert!(stderr(&refused).contains("of 2 targets, 1 failed"), "{refused}");
     assert!(stdout(&refused).contains("good: copied"), "{refused}");
     assert_eq!(fs::read_dir(cli.path("full")).unwrap().count(), 1);
-    for twice in [&["repo"][..], &["good", "./good"]] {
-        let refused = mirror(twice).code(1);
-        assert!(stderr(&refused).contains("named twice"), "{refused}");
+    assert!(stderr(&mirror(&["good", "./good"]).code(1)).contains("named twice"));
+    std::os::unix::fs::symlink("repo", cli.path("alias")).unwrap();
+    for same in ["repo", "./repo/", "alias", "repo/below", "alias/packs/x", "../././."] {
+        let same = same.replace("../././.", &cli.text("src/../repo"));
+        let refused = mirror(&[&same]).code(1);
+        assert!(stderr(&refused).contains("is the repository itself"), "{same}: {refused}");
     }
     cli.command().arg("mirror").assert().code(1);
     let missing = cli.command().args(["--repo", "nowhere", "mirror", "good"]).assert();

@@ -2,6 +2,7 @@
 //! Mirrors). What is copied first is what the rest leans on, so that a mirror is a repository whenever
 //! the copying stops; the next run goes on from there.
 
+mod ahead;
 mod delete;
 mod proof;
 mod survey;
@@ -12,6 +13,8 @@ pub use delete::{DeleteLimit, delete_given_up};
 pub use target::TargetReport;
 
 use crate::backend::Backend;
+use crate::crypto::Secret;
+use crate::env::Env;
 use crate::error::{Error, Result};
 use crate::id::RepoId;
 use crate::monitor::{Counter, Monitor};
@@ -23,9 +26,11 @@ use transfer::Transfer;
 
 /// What a mirror is asked for.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct MirrorOptions {
+pub struct MirrorOptions<'o> {
     /// Whether nothing is copied, and only counted what would be.
     pub dry_run: bool,
+    /// A clock and a key, if one is at hand: then what only a mirror has can be told apart.
+    pub key: Option<(&'o Env, &'o Secret)>,
 }
 
 /// What a mirror did.
@@ -49,7 +54,7 @@ const ROUNDS: usize = 8;
 pub fn mirror(
     source: &Arc<dyn Backend>,
     targets: Vec<Arc<dyn Backend>>,
-    options: MirrorOptions,
+    options: MirrorOptions<'_>,
     monitor: &dyn Monitor,
 ) -> Result<MirrorReport> {
     let config = unproved_config(&**source)?;
@@ -63,7 +68,9 @@ pub fn mirror(
     let mut targets: Vec<Target> = targets.into_iter().map(Target::new).collect();
     for _ in 0..ROUNDS {
         let survey = Survey::take(&**source)?;
-        targets.iter_mut().for_each(|target| target.look(&**source, repository, &survey));
+        targets
+            .iter_mut()
+            .for_each(|target| target.look(&**source, repository, &survey, options.key));
         let copied = match options.dry_run {
             true => Some(count(&survey, &targets)),
             false => copy(&**source, &survey, &targets, monitor)?,

@@ -1,8 +1,11 @@
 //! One place that a repository is mirrored to: whether it may be, what it has, and what became of it.
 
+use super::ahead::{DIVERGED, refuse_ahead};
 use super::proof::judge;
 use super::survey::{COPIED, Survey, is_chain, link, list};
 use crate::backend::{Backend, Bytes, Handle, Listed, Put, is_of_probe};
+use crate::crypto::Secret;
+use crate::env::Env;
 use crate::error::{Error, Kind, Result};
 use crate::format::ObjectKind;
 use crate::id::RepoId;
@@ -68,11 +71,20 @@ impl Target {
     }
 
     /// Looks at what stands there now.
-    pub(super) fn look(&mut self, source: &dyn Backend, repository: RepoId, survey: &Survey) {
+    pub(super) fn look(
+        &mut self,
+        source: &dyn Backend,
+        repository: RepoId,
+        survey: &Survey,
+        key: Option<(&Env, &Secret)>,
+    ) {
         if self.has_failed() {
             return;
         }
-        if let Err(error) = self.try_look(source, repository, survey) {
+        let looked = self.try_look(source, repository, survey);
+        if let Err(error) =
+            looked.and_then(|()| refuse_ahead(&self.store, &self.listed, survey, key))
+        {
             self.outcome().failure = Some(error);
         }
     }
@@ -172,6 +184,9 @@ impl Target {
         // Another mirror was quicker, or an answer was lost.
         let stands = self.store.get(handle, None)?;
         if stands != *bytes {
+            if handle.kind() == ObjectKind::Config {
+                return Err(self.refusal("another repository was put there just now".to_owned()));
+            }
             let error = self.differs(handle, judge(handle, &Ok(bytes.to_vec()), &Ok(stands)));
             self.outcome().different.push(error);
         }
@@ -205,6 +220,3 @@ impl Target {
         self.outcome.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
-
-const DIVERGED: &str = "nothing was changed there: run `icecore check` on both, go on with the one that is \
-                        right, and mirror it to an empty place";

@@ -66,9 +66,9 @@ pub fn run(app: &App, args: &CacheArgs) -> Result<Done> {
 
 fn print(folder: &Path, caches: &[KeptCache], cleared: bool, out: &mut Out) -> Result<()> {
     let bytes: u64 = caches.iter().map(KeptCache::bytes).sum();
-    let (of, all) = (text::count(caches.len() as u64, "repository"), text::bytes(bytes));
+    let (of, all) = (text::count(caches.len() as u64, "cache"), text::bytes(bytes));
     if cleared {
-        return out.line(&format!("removed what was kept of {of} in {}: {all}", folder.display()));
+        return out.line(&format!("removed {of} in {}: {all}", folder.display()));
     }
     let mut table =
         Columns::new(&["Repository", "Index", "Records", "Packs", "Changed"], &[1, 2, 3]);
@@ -84,7 +84,7 @@ fn print(folder: &Path, caches: &[KeptCache], cleared: bool, out: &mut Out) -> R
     if !caches.is_empty() {
         out.table(&table)?;
     }
-    out.line(&format!("{all} of {of} in {}", folder.display()))
+    out.line(&format!("{all} in {of} in {}", folder.display()))
 }
 
 fn json(folder: &Path, caches: &[KeptCache], cleared: bool, out: &mut Out) -> Result<()> {

@@ -1,7 +1,8 @@
 //! `doctor`: what the store of a repository can be trusted with.
 
-use crate::backend::Location;
+use crate::backend::{Location, TRIALS};
 use crate::error::{Error, Kind, Result};
+use crate::id::hex;
 use crate::ops::doctor::{Diagnosis, Tried, doctor};
 use crate::repo::unproved_config;
 use crate::ui::app::App;
@@ -38,13 +39,19 @@ pub fn run(app: &App, _: &DoctorArgs) -> Result<Done> {
     let location = app.location()?;
     let store = app.backend()?;
     let voice = app.progress()?;
-    let make = |name: &str| location.below(name).create();
-    let diagnosis = doctor(&make, &app.env, &voice)?;
-    if !diagnosis.left {
-        // What stays of it is empty folders.
-        drop(location.below(&diagnosis.folder).clear());
+    let folder = format!("{TRIALS}{}", hex(&app.env.random::<4>()?));
+    let trials = location.below(&folder);
+    let make = |name: &str| trials.below(name).create();
+    let diagnosis = doctor(&make, &app.env, &voice);
+    if diagnosis.as_ref().is_ok_and(|it| !it.left) || diagnosis.is_err() {
+        // What stays of it is empty folders, or, of one that was interrupted, what it was trying.
+        drop(trials.clear());
     }
+    let diagnosis = diagnosis?;
     let mut advice = advice(&diagnosis, &location);
+    if diagnosis.left {
+        advice.push(format!("{folder} could not be deleted, and is not needed"));
+    }
     advice.extend(contradiction(&diagnosis, &*store));
     let mut out = Out::new();
     match app.global.json {
@@ -89,9 +96,6 @@ fn advice(diagnosis: &Diagnosis, location: &Location) -> Vec<String> {
              read it"
                 .to_owned(),
         );
-    }
-    if diagnosis.left {
-        advice.push(format!("{} could not be deleted, and is not needed", diagnosis.folder));
     }
     advice
 }

@@ -1,7 +1,7 @@
 //! `mirror`: copies of the repository in other places.
 
 use super::prune::TallyView;
-use crate::backend::{Backend, DryRun};
+use crate::backend::{Backend, DryRun, Location};
 use crate::crypto::Secret;
 use crate::error::{Error, Kind, Result};
 use crate::format::ObjectKind;
@@ -50,6 +50,7 @@ struct Outcome {
 /// Mirrors.
 pub fn run(app: &App, args: &MirrorArgs) -> Result<Done> {
     let source = app.backend()?;
+    args.targets.iter().try_for_each(|target| refuse_within(app, target))?;
     // Asked for now, not after hours of copying.
     let secret = args.delete.then(|| passwords::existing(&app.global)).transpose()?;
     let opened: Vec<Result<Arc<dyn Backend>>> =
@@ -57,7 +58,9 @@ pub fn run(app: &App, args: &MirrorArgs) -> Result<Done> {
     refuse_twice(&source, opened.iter().flatten(), args.dry_run)?;
     let voice = app.progress()?;
     let stores: Vec<Arc<dyn Backend>> = opened.iter().flatten().cloned().collect();
-    let report = mirror(&source, stores, MirrorOptions { dry_run: args.dry_run }, &voice)?;
+    let key = secret.as_ref().map(|secret| (&app.env, secret));
+    let options = MirrorOptions { dry_run: args.dry_run, key };
+    let report = mirror(&source, stores, options, &voice)?;
     let MirrorReport { repository, targets, troubles } = report;
     troubles.iter().for_each(|error| voice.trouble(error));
     let mut reports = targets.into_iter();
@@ -98,6 +101,19 @@ pub fn run(app: &App, args: &MirrorArgs) -> Result<Done> {
     }
     out.finish()?;
     judge(outcomes, !troubles.is_empty(), &voice)
+}
+
+/// A folder in the repository, or the repository by another name, is no mirror of it.
+fn refuse_within(app: &App, target: &str) -> Result<()> {
+    let Location::Local(path) = Location::parse(target, &app.store_options()?)? else {
+        return Ok(());
+    };
+    match app.is_in_repository(&path)? {
+        false => Ok(()),
+        true => Err(Error::new(Kind::InvalidInput, "mirror to", target)
+            .because("it is the repository itself, or lies in it")
+            .hint("a mirror is of use on another disk, or on another machine")),
+    }
 }
 
 /// One place is mirrored to once, and never to itself.

@@ -4,7 +4,6 @@ mod postgres;
 
 use super::filter::FilterArgs;
 use super::patterns::Patterns;
-use crate::backend::Location;
 use crate::error::{Error, Kind, Result};
 use crate::format::snapshot::Snapshot;
 use crate::monitor::Monitor;
@@ -153,22 +152,12 @@ pub fn run(app: &App, args: &RestoreArgs) -> Result<Done> {
 
 /// A repository must not be restored over, nor into.
 fn refuse_repository(app: &App, target: &Path) -> Result<()> {
-    let Location::Local(folder) = app.location()? else { return Ok(()) };
-    let (Ok(repository), Some(real)) = (folder.canonicalize(), nearest(target)) else {
-        return Ok(());
-    };
-    if !real.starts_with(&repository) {
+    if !app.is_in_repository(target)? {
         return Ok(());
     }
     Err(Error::new(Kind::Refused, "restore into", target.display())
         .because("it is, or is in, the repository itself")
         .hint("name another folder"))
-}
-
-/// Where the nearest folder above a path really lies that exists.
-fn nearest(path: &Path) -> Option<PathBuf> {
-    let absolute = std::path::absolute(path).ok()?;
-    absolute.ancestors().find_map(|above| above.canonicalize().ok())
 }
 
 fn into_folder(app: &App, args: &RestoreArgs, target: &Path) -> Result<Done> {
