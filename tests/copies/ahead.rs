@@ -2,6 +2,7 @@
 
 use super::{mirrored, objects, past, store, well_mirrored};
 use crate::common::forge::Forger;
+use crate::common::meanwhile::Meanwhile;
 use crate::common::repo::{TempRepo, options, secret};
 use crate::common::stores::copy;
 use icecore::backend::{Backend, Handle};
@@ -131,4 +132,38 @@ fn what_has_ended_is_no_snapshot() {
     let options = MirrorOptions { dry_run: false, key: Some((&env, &secret)) };
     let report = mirror(&past.repo.backend, vec![target], options, &Silent).unwrap();
     assert!(report.targets[0].is_whole(), "{report:?}");
+}
+
+/// Another repository is mirrored to the same new place before any call of a mirror: one of the two gets it, and
+/// nothing but key slots of the other.
+#[test]
+fn two_repositories_do_not_mix() {
+    let (one, other) = (past(65, 2), past(66, 2));
+    for at in 0.. {
+        let target = store();
+        let (second, place) = (other.repo.backend.clone(), target.clone());
+        let racing = Meanwhile::new(&target, at, move || {
+            drop(mirrored(&second, &[&place]).unwrap());
+        });
+        let acting: Arc<dyn Backend> = racing.clone();
+        drop(mirrored(&one.repo.backend, &[&acting]).unwrap());
+        if !racing.has_happened() {
+            assert!(at > 15, "only {at} calls");
+            return;
+        }
+        let config = |store: &Arc<dyn Backend>| store.get(&Handle::config(0), None).unwrap();
+        let winner = match config(&target) == config(&one.repo.backend) {
+            true => &one,
+            false => &other,
+        };
+        for (handle, bytes) in objects(&*target) {
+            let has = winner.repo.backend.get(&handle, None);
+            assert!(
+                handle.kind() == ObjectKind::Key || has.is_ok_and(|has| has == bytes),
+                "before call {at}: {handle} is the loser's"
+            );
+        }
+        well_mirrored(&winner.repo.backend, &target);
+        super::shows_whole_snapshots(&*target, &winner.trees, &format!("before call {at}"));
+    }
 }
