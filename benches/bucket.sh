@@ -12,19 +12,8 @@ cd "$(dirname "$0")/.."
 
 scale=0.2 hours=6 delays="0 50"
 tools="icecore restic rustic" peers=target/peers work=target/bucket
-while [ $# -gt 0 ]; do
-  case $1 in
-  --scale | --hours | --delays | --tools | --peers | --work)
-    printf -v "${1#--}" %s "$2"
-    shift 2
-    ;;
-  *)
-    sed -n '2,/^set/s/^# \{0,1\}//p' "$0"
-    exit 2
-    ;;
-  esac
-done
-
+. benches/options.sh
+options "scale hours delays tools peers work" "$@"
 . benches/tools.sh
 . benches/measure.sh
 

@@ -14,19 +14,8 @@ cd "$(dirname "$0")/.."
 scale=1 hours=24 rounds=3 files=200000 mib=512
 tools="icecore restic rustic borg bupstash" peers=target/peers work=target/compare
 jobs="sqlite postgres dumps files large"
-while [ $# -gt 0 ]; do
-  case $1 in
-  --scale | --hours | --rounds | --files | --mib | --tools | --peers | --work | --jobs)
-    printf -v "${1#--}" %s "$2"
-    shift 2
-    ;;
-  *)
-    sed -n '2,/^set/s/^# \{0,1\}//p' "$0"
-    exit 2
-    ;;
-  esac
-done
-
+. benches/options.sh
+options "scale hours rounds files mib tools peers work jobs" "$@"
 . benches/tools.sh
 . benches/measure.sh
 . benches/dumps.sh

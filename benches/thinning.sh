@@ -13,19 +13,8 @@ cd "$(dirname "$0")/.."
 
 hours=1000 days=2 scale=0.02
 tools="icecore restic" peers=target/peers work=target/thinning
-while [ $# -gt 0 ]; do
-  case $1 in
-  --hours | --days | --scale | --tools | --peers | --work)
-    printf -v "${1#--}" %s "$2"
-    shift 2
-    ;;
-  *)
-    sed -n '2,/^set/s/^# \{0,1\}//p' "$0"
-    exit 2
-    ;;
-  esac
-done
-
+. benches/options.sh
+options "hours days scale tools peers work" "$@"
 . benches/tools.sh
 . benches/measure.sh
 

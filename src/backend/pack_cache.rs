@@ -121,7 +121,8 @@ impl<B: Backend> Backend for PackCache<B> {
 
     fn put_shared(&self, handle: &Handle, bytes: Bytes) -> Result<Put> {
         let put = self.inner.put_shared(handle, bytes.clone())?;
-        if let Some(pack) = handle.pack_id() {
+        // What stood there already may be damaged, and would be covered up.
+        if let Some(pack) = handle.pack_id().filter(|_| put == Put::Created) {
             self.keep(&pack, &bytes);
         }
         Ok(put)

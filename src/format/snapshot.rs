@@ -302,6 +302,21 @@ pub struct Summary {
     pub written: u64,
 }
 
+impl Summary {
+    /// The same captured, and stored what `written` says.
+    pub fn stored_as(self, written: &Summary) -> Self {
+        Summary {
+            chunks_new: written.chunks_new,
+            chunks_known: written.chunks_known,
+            whole: written.whole,
+            delta: written.delta,
+            packed: written.packed,
+            written: written.written,
+            ..self
+        }
+    }
+}
+
 /// Blobs, and their bytes before and after.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

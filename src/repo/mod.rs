@@ -130,7 +130,7 @@ impl Repository {
     }
 
     /// Reads packs from the cache, and keeps in it those that are written, where the store is far away.
-    /// Not for whoever checks or deletes: it says nothing about what the store has.
+    /// Not for whoever checks, restores or deletes: it says nothing about what the store has.
     pub fn keeping_packs(mut self) -> Self {
         let far = self.backend.capabilities().far;
         let cache = self.cache.as_ref().filter(|_| far);

@@ -58,12 +58,8 @@ impl FromSecretArgs {
 /// The secret that opens a copy of the repository.
 pub fn of_copy(from: &FromSecretArgs, global: &Global) -> Result<Secret> {
     let FromSecretArgs { from_password_file, from_password_command, from_key_file } = from;
-    let named = [
-        from_key_file.clone().map(Source::KeyFile),
-        from_password_file.clone().map(Source::PasswordFile),
-        from_password_command.as_deref().map(|line| Source::Command(line.into())),
-    ];
-    only(named, "flags")?.map_or_else(|| existing(global), Source::read)
+    let flags = flags(from_key_file, from_password_file, from_password_command);
+    only(flags, "flags")?.map_or_else(|| existing(global), Source::read)
 }
 
 /// What opens the repository that is copied to; without these, what the environment names, or what is
@@ -89,11 +85,7 @@ pub struct ToSecretArgs {
 /// The secret that opens the repository that is copied to.
 pub fn of_target(to: &ToSecretArgs) -> Result<Secret> {
     let ToSecretArgs { to_password_file, to_password_command, to_key_file } = to;
-    let flags = [
-        to_key_file.clone().map(Source::KeyFile),
-        to_password_file.clone().map(Source::PasswordFile),
-        to_password_command.as_deref().map(|line| Source::Command(line.into())),
-    ];
+    let flags = flags(to_key_file, to_password_file, to_password_command);
     match flag_or_variable(flags, "ICECORE_TO_")? {
         Some(secret) => Ok(secret),
         None => ask("password of the target: ").and_then(passphrase).map_err(|error| {
@@ -171,12 +163,21 @@ impl NewSecret {
 
 /// The one secret that flags name, or else the one that the environment names.
 fn named(global: &Global) -> Result<Option<Secret>> {
-    let of_flags = [
-        global.key_file.as_deref().map(|path| Source::KeyFile(path.to_owned())),
-        global.password_file.as_deref().map(|path| Source::PasswordFile(path.to_owned())),
-        global.password_command.as_deref().map(|line| Source::Command(line.into())),
-    ];
-    flag_or_variable(of_flags, "ICECORE_")
+    let Global { key_file, password_file, password_command, .. } = global;
+    flag_or_variable(flags(key_file, password_file, password_command), "ICECORE_")
+}
+
+/// What each of three flags names.
+fn flags(
+    key_file: &Option<PathBuf>,
+    password_file: &Option<PathBuf>,
+    password_command: &Option<String>,
+) -> [Option<Source>; 3] {
+    [
+        key_file.clone().map(Source::KeyFile),
+        password_file.clone().map(Source::PasswordFile),
+        password_command.as_deref().map(|line| Source::Command(line.into())),
+    ]
 }
 
 /// The one secret that flags name, or else the one that variables name which begin like this.

@@ -1,12 +1,10 @@
 //! The promises of all stores.
 
-use super::{in_a_process_with_credentials, place};
+use super::{carries_much, in_a_process_with_credentials, place};
 use crate::common::seaweed::server;
 use icecore::backend::testing::contract;
-use icecore::backend::{Backend, Counting, Handle, Put, Verb, probe};
+use icecore::backend::{Counting, Verb, probe};
 use icecore::env::Env;
-use icecore::format::ObjectKind;
-use icecore::id::PackId;
 use std::cell::Cell;
 
 /// Runs one of the tests below with an empty bucket.
@@ -54,24 +52,6 @@ fn much() {
     assert!(found.exclusive_create && found.list_after_write);
     assert_eq!(found.connections, 5);
 
-    let large = Handle::pack(PackId([1; 32]));
-    let bytes: Vec<u8> = (0..64 << 20).map(|at: u32| (at % 253) as u8).collect();
-    assert_eq!(store.put_new(&large, &bytes).unwrap(), Put::Created);
-    assert_eq!(store.put_new(&large, &bytes).unwrap(), Put::Exists);
-    assert!(store.get(&large, None).unwrap() == bytes);
-    let part = store.get(&large, Some(40 << 20..(40 << 20) + 7)).unwrap();
-    assert_eq!(part, bytes[40 << 20..][..7]);
-
-    let many: Vec<Handle> = (0..1100).map(Handle::gc).collect();
-    std::thread::scope(|scope| {
-        for some in many.chunks(many.len() / 8) {
-            let store = &store;
-            let create = |one| assert_eq!(store.put_new(one, b"x").unwrap(), Put::Created);
-            scope.spawn(move || some.iter().for_each(create));
-        }
-    });
-    assert_eq!(store.list(ObjectKind::Gc).unwrap().len(), many.len());
-    store.delete_all(&many).unwrap();
-    assert!(store.list(ObjectKind::Gc).unwrap().is_empty());
+    carries_much(&store);
     assert_eq!(store.total(Verb::Delete).calls, 9);
 }

@@ -14,7 +14,9 @@ use crate::common::cli::Cli;
 use crate::common::seaweed::{KEY, SECRET, Seaweed, server};
 use assert_cmd::Command;
 use assert_cmd::assert::Assert;
-use icecore::backend::{Location, Options, Rates};
+use icecore::backend::{Backend, Handle, Location, Options, Put, Rates};
+use icecore::format::ObjectKind;
+use icecore::id::PackId;
 use std::path::Path;
 
 /// The program's folder with its sources, and a place in a bucket.
@@ -93,4 +95,29 @@ fn place(folder: &str) -> Option<Location> {
     let place = std::env::var(PLACE).ok()?;
     let options = Options::parse(&["connections=5".to_owned()], Rates::default()).unwrap();
     Some(Location::parse(&format!("{place}/{folder}"), &options).unwrap())
+}
+
+/// A pack of the largest size goes and comes whole, and in part; many objects are listed and deleted. The pack
+/// stays.
+fn carries_much(store: &dyn Backend) -> (Handle, Vec<u8>) {
+    let large = Handle::pack(PackId([1; 32]));
+    let bytes: Vec<u8> = (0..64 << 20).map(|at: u32| (at % 253) as u8).collect();
+    assert_eq!(store.put_new(&large, &bytes).unwrap(), Put::Created);
+    assert_eq!(store.put_new(&large, &bytes).unwrap(), Put::Exists);
+    assert!(store.get(&large, None).unwrap() == bytes);
+    for length in [7, 70_001] {
+        let part = store.get(&large, Some(40 << 20..(40 << 20) + length as u64)).unwrap();
+        assert_eq!(part, bytes[40 << 20..][..length]);
+    }
+    let many: Vec<Handle> = (0..1100).map(Handle::gc).collect();
+    std::thread::scope(|scope| {
+        for some in many.chunks(many.len() / 8) {
+            let create = |one| assert_eq!(store.put_new(one, b"x").unwrap(), Put::Created);
+            scope.spawn(move || some.iter().for_each(create));
+        }
+    });
+    assert_eq!(store.list(ObjectKind::Gc).unwrap().len(), many.len());
+    store.delete_all(&many).unwrap();
+    assert!(store.list(ObjectKind::Gc).unwrap().is_empty());
+    (large, bytes)
 }

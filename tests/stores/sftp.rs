@@ -1,6 +1,7 @@
 //! Folders on servers of SFTP: the promises of all stores, the program from its first snapshot to its
 //! last, what is refused and how it is said, and connections that break or go silent.
 
+use super::carries_much;
 use crate::common::aloud::is_root;
 use crate::common::chance::Chance;
 use crate::common::cli::{Cli, lines, stderr, stdout};
@@ -10,7 +11,6 @@ use icecore::backend::testing::contract;
 use icecore::backend::{Backend, Handle, Local, Location, Options, Put, Rates, probe};
 use icecore::env::Env;
 use icecore::error::Kind;
-use icecore::format::ObjectKind;
 use icecore::id::PackId;
 use rustix::process::Signal;
 use std::fs::{self, Permissions};
@@ -66,25 +66,8 @@ fn sftp_is_measured_and_carries_much() {
     assert!(found.exclusive_create && found.list_after_write);
     assert_eq!(found.connections, 5);
 
-    let large = Handle::pack(PackId([1; 32]));
-    let bytes: Vec<u8> = (0..64 << 20).map(|at: u32| (at % 253) as u8).collect();
-    assert_eq!(store.put_new(&large, &bytes).unwrap(), Put::Created);
-    assert_eq!(store.put_new(&large, &bytes).unwrap(), Put::Exists);
-    assert!(store.get(&large, None).unwrap() == bytes);
-    let part = store.get(&large, Some(40 << 20..(40 << 20) + 70_001)).unwrap();
-    assert_eq!(part, bytes[40 << 20..][..70_001]);
+    let (large, bytes) = carries_much(&*store);
     assert!(Local::open(&folder).unwrap().get(&large, None).unwrap() == bytes);
-
-    let many: Vec<Handle> = (0..1100).map(Handle::gc).collect();
-    scope(|scope| {
-        for some in many.chunks(many.len() / 5) {
-            let create = |one| assert_eq!(store.put_new(one, b"x").unwrap(), Put::Created);
-            scope.spawn(move || some.iter().for_each(create));
-        }
-    });
-    assert_eq!(store.list(ObjectKind::Gc).unwrap().len(), many.len());
-    store.delete_all(&many).unwrap();
-    assert!(store.list(ObjectKind::Gc).unwrap().is_empty());
     let left: Vec<_> = fs::read_dir(folder.join("tmp")).unwrap().map(Result::unwrap).collect();
     assert!(left.iter().all(|entry| entry.file_name() == "reserve"), "{left:?}");
 }

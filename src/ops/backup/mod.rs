@@ -304,15 +304,7 @@ fn commit(
         parts,
         missing,
         warnings,
-        summary: Summary {
-            chunks_new: written.chunks_new,
-            chunks_known: written.chunks_known,
-            whole: written.whole,
-            delta: written.delta,
-            packed: written.packed,
-            written: written.written,
-            ..counts
-        },
+        summary: counts.stored_as(&written),
     };
     let snapshot = match &unchanged {
         None => session.commit(make)?,

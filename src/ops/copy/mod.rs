@@ -11,7 +11,7 @@ use super::damage::record_damage;
 use crate::backend::Backend;
 use crate::codec::Level;
 use crate::error::{Error, Kind, Result};
-use crate::format::snapshot::{Origin, Part, Snapshot, Summary};
+use crate::format::snapshot::{Origin, Part, Snapshot};
 use crate::id::SnapshotId;
 use crate::monitor::{Counter, Monitor, go_on};
 use crate::repo::{
@@ -228,15 +228,7 @@ impl Copier<'_, '_> {
             generation,
             origin: Some(origin),
             parts,
-            summary: Summary {
-                chunks_new: written.chunks_new,
-                chunks_known: written.chunks_known,
-                whole: written.whole,
-                delta: written.delta,
-                packed: written.packed,
-                written: written.written,
-                ..original.summary.clone()
-            },
+            summary: original.summary.clone().stored_as(&written),
             ..original
         });
         let committed = committed.map_err(|error| self.of_target(error))?;

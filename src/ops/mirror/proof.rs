@@ -48,5 +48,5 @@ pub(super) fn judge(
 }
 
 fn damaged(handle: &Handle, reason: &str) -> Error {
-    Error::damaged("mirror", handle, reason)
+    Error::damaged("read", handle, reason)
 }

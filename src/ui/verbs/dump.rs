@@ -51,7 +51,7 @@ pub fn run(app: &App, args: &DumpArgs) -> Result<Done> {
             .because("it could upset it")
             .hint("redirect the output, or use --target FILE"));
     }
-    let repository = app.repository()?.keeping_packs();
+    let repository = app.repository()?;
     let voice = app.progress()?;
     let stored = args.filter.one(&repository, &wanted.snapshot, &voice)?;
     let index = app.index(&repository, &voice)?;

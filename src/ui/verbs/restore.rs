@@ -164,7 +164,7 @@ fn into_folder(app: &App, args: &RestoreArgs, target: &Path) -> Result<Done> {
     let wanted = args.wanted()?;
     let mut options = options(args)?;
     refuse_repository(app, target)?;
-    let repository = app.repository()?.keeping_packs();
+    let repository = app.repository()?;
     let voice = app.progress()?;
     let stored = args.filter.one(&repository, &wanted.snapshot, &voice)?;
     tell_moment(app, &wanted, &stored.snapshot)?;

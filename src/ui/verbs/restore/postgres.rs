@@ -109,7 +109,7 @@ impl IntoArgs {
 /// Shows what will be done, asks, and does it.
 pub fn run(app: &App, args: &RestoreArgs, url: &str) -> Result<Done> {
     let wanted = args.wanted()?;
-    let repository = app.repository()?.keeping_packs();
+    let repository = app.repository()?;
     let voice = app.progress()?;
     let stored = args.filter.one(&repository, &wanted.snapshot, &voice)?;
     tell_moment(app, &wanted, &stored.snapshot)?;
