@@ -8,7 +8,7 @@ mod running;
 pub use memory::memory_limit;
 pub use running::{Ended, Kept, Running};
 
-use crate::error::{Error, Kind, Result};
+use crate::error::{Attempt, Error, Kind, Result};
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, Zoned};
@@ -16,6 +16,7 @@ use serde::{Deserialize, Serialize};
 use std::ffi::OsStr;
 use std::fmt;
 use std::ops::Add;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::str::FromStr;
 use std::sync::Arc;
@@ -89,6 +90,18 @@ impl FromStr for Time {
                      2026-01-31T12:00[Europe/Berlin]",
             )
         })
+    }
+}
+
+/// A path to this very program, even after it was replaced on disk.
+///
+/// # Errors
+/// If the operating system does not tell which program this is.
+pub fn this_program() -> Result<PathBuf> {
+    let linux = Path::new("/proc/self/exe");
+    match linux.exists() {
+        true => Ok(linux.to_owned()),
+        false => std::env::current_exe().attempt("find", "this program"),
     }
 }
 

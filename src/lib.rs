@@ -20,7 +20,8 @@
 //! | [`id`] [`error`] [`limits`] [`env`](mod@env) [`monitor`] | what all rooms share: names, errors, bounds, clock and chance, progress |
 //!
 //! The rooms are private. [`run`] is the program; whoever embeds the engine has what stands below,
-//! and calls [`run_as_child`] first of all in `main` where SQLite databases are captured:
+//! and calls [`run_as_child`] first of all in `main` where SQLite databases are captured. They must be
+//! those of other processes: one that has a database open itself through SQLite loses its locks there:
 //!
 //! ```
 //! use icecore::*;

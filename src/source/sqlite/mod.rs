@@ -7,6 +7,10 @@
 //! belong to the database's owner, and the next connection that writes takes them away. They are
 //! not removed here: another process may be opening them at that very moment.
 //!
+//! Never for a database that this very process has open itself through SQLite: looking how a file
+//! begins ends the locks that the process has on it, and with them what protects its connections (How
+//! To Corrupt An SQLite Database File, 2.2).
+//!
 //! Root reads with the rights of the database's owner wherever those are enough, and what SQLite
 //! opened is compared with the file that was found, before any page of it is believed.
 

@@ -90,12 +90,7 @@ impl SqliteReader {
     /// # Errors
     /// If the operating system does not tell which program this is.
     pub fn of_this_program(options: SqliteOptions) -> Result<Self> {
-        let linux = Path::new("/proc/self/exe");
-        let program = match linux.exists() {
-            true => linux.to_owned(),
-            false => std::env::current_exe().attempt("find", "this program")?,
-        };
-        Ok(SqliteReader::new(program, options))
+        Ok(SqliteReader::new(crate::env::this_program()?, options))
     }
 
     /// The same with other bounds for what waits between child and repository.

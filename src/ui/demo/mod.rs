@@ -2,6 +2,7 @@
 //! copy that is found out.
 
 mod app;
+mod child;
 mod proof;
 mod tell;
 
@@ -17,7 +18,8 @@ use crate::ops::restore::{RestoreOptions, restore};
 use crate::repo::{InitOptions, Reader, Repository};
 use crate::source::files::{FilesOptions, FilesSource};
 use crate::source::sqlite::{SqliteOptions, SqliteReader};
-use app::App;
+use child::AppProcess;
+pub(in crate::ui) use child::serve;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -27,14 +29,14 @@ use std::time::Instant;
 pub(super) fn demo(folder: &Path, hours: u32) -> Result<()> {
     let application = folder.join("app");
     tell::application(&application);
-    let mut app = App::start(&application)?;
+    let mut app = AppProcess::start(&application)?;
     let with = Place::create(&folder.join("repository"), true)?;
     let without = Place::create(&folder.join("repository-without-deltas"), false)?;
     tell::head();
     let mut states: Vec<State> = Vec::new();
     let mut costs = Costs::default();
     for hour in 0..=hours {
-        let commits = app.commits();
+        let commits = app.commits()?;
         let rows = if hour == 0 { 0 } else { app.work_an_hour()? };
         let begun = Instant::now();
         let snapshot = with.backup(&application)?;
@@ -44,7 +46,7 @@ pub(super) fn demo(folder: &Path, hours: u32) -> Result<()> {
             stored: snapshot.summary.written,
             whole: without.backup(&application)?.summary.written,
         };
-        tell::row(hour, rows, app.commits() - commits, &cost, seconds);
+        tell::row(hour, rows, app.commits()? - commits, &cost, seconds);
         costs.add(&cost);
         states.push((snapshot, proof::files(&application.join("uploads"))?));
     }

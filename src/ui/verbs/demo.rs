@@ -13,10 +13,16 @@ pub struct DemoArgs {
     /// Snapshots after the first
     #[arg(long, default_value_t = 6, value_parser = clap::value_parser!(u32).range(1..=48))]
     hours: u32,
+    /// Be the application that is backed up
+    #[arg(long, hide = true)]
+    application: bool,
 }
 
 /// Runs it.
 pub fn run(args: &DemoArgs) -> Result<Done> {
+    if args.application {
+        return demo::serve(&args.folder).map(|()| Done::All);
+    }
     let shown = args.folder.display();
     std::fs::create_dir_all(&args.folder).attempt("make", &shown)?;
     if std::fs::read_dir(&args.folder).attempt("list", &shown)?.next().is_some() {
