@@ -18,7 +18,7 @@ impl<B: Backend> DryRun<B> {
 }
 
 impl<B: Backend> Backend for DryRun<B> {
-    forward!([inner] describe capabilities get size list_pages);
+    forward!([inner] describe capabilities get size list_pages retained);
 
     fn put_shared(&self, handle: &Handle, _: Bytes) -> Result<Put> {
         match self.inner.size(handle) {

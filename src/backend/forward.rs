@@ -56,5 +56,21 @@ macro_rules! forward {
             self.$($inner)*.delete_all(handles)
         }
     };
+    (@retained [$($inner:tt)*]) => {
+        fn retained(
+            &self,
+            handles: &[$crate::backend::Handle],
+        ) -> $crate::error::Result<Vec<Option<$crate::env::Time>>> {
+            self.$($inner)*.retained(handles)
+        }
+    };
+    (@retain [$($inner:tt)*]) => {
+        fn retain(
+            &self,
+            handles: &[$crate::backend::Handle],
+        ) -> $crate::error::Result<u64> {
+            self.$($inner)*.retain(handles)
+        }
+    };
     ($inner:tt $($verb:ident)*) => {$(forward!(@$verb $inner);)*};
 }

@@ -3,7 +3,7 @@
 use super::line::Line;
 use super::options::Rates;
 use super::{Backend, Bytes, Capabilities, Handle, Put, Visit};
-use crate::env::Env;
+use crate::env::{Env, Time};
 use crate::error::Result;
 use crate::format::ObjectKind;
 use std::ops::Range;
@@ -81,5 +81,13 @@ impl<B: Backend> Backend for Limit<B> {
 
     fn delete_all(&self, handles: &[Handle]) -> Result<()> {
         self.within(&self.upload, |inner| inner.delete_all(handles), |()| 0)
+    }
+
+    fn retained(&self, handles: &[Handle]) -> Result<Vec<Option<Time>>> {
+        self.within(&self.download, |inner| inner.retained(handles), |_| 0)
+    }
+
+    fn retain(&self, handles: &[Handle]) -> Result<u64> {
+        self.within(&self.upload, |inner| inner.retain(handles), |_| 0)
     }
 }

@@ -1,6 +1,6 @@
 //! The text by which a person names a repository, and the backend that it means.
 
-use super::http::HttpPlace;
+use super::http::{BucketFacts, HttpPlace};
 use super::occupied::{refuse_foreign, refuse_restic};
 use super::options::{Options, SFTP};
 use super::sftp::SftpPlace;
@@ -65,6 +65,17 @@ impl Location {
             Location::Local(path) => Location::Local(path.join(name)),
             Location::Http(place) => Location::Http(Box::new(place.below(name))),
             Location::Sftp(place) => Location::Sftp(Box::new(place.below(name))),
+        }
+    }
+
+    /// What its store tells of the bucket that it is in; none if it is in none.
+    ///
+    /// # Errors
+    /// Those of setting up a connection.
+    pub fn bucket_facts(&self) -> Result<Option<BucketFacts>> {
+        match self {
+            Location::Http(place) => place.bucket_facts().map(Some),
+            Location::Local(_) | Location::Sftp(_) => Ok(None),
         }
     }
 

@@ -40,6 +40,7 @@ pub use contract::{LARGE, PROMISES, Promise};
 #[cfg(feature = "testing")]
 pub use counting::{Counting, Tally, Verb};
 pub use dry_run::DryRun;
+pub use http::BucketFacts;
 pub use lfs::track_by_lfs;
 pub use limit::Limit;
 pub use local::Local;
@@ -52,9 +53,11 @@ pub use probe::{is_of_probe, probe};
 pub use retry::Retry;
 pub use spared::Spared;
 
+use crate::env::Time;
 use crate::error::Result;
 use crate::format::ObjectKind;
 use std::ops::Range;
+use std::time::Duration;
 
 /// What became of [`Backend::put_shared`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -80,6 +83,9 @@ pub struct Capabilities {
     pub read_gap: u32,
     /// A request takes much longer than reading a file of this machine.
     pub far: bool,
+    /// It keeps what a repository rests on from being deleted for so long after it was stored, because
+    /// options ask it to.
+    pub retention: Option<Duration>,
 }
 
 impl Default for Capabilities {
@@ -91,6 +97,7 @@ impl Default for Capabilities {
             connections: 4,
             read_gap: 64 << 10,
             far: false,
+            retention: None,
         }
     }
 }
@@ -134,6 +141,17 @@ pub trait Backend: Send + Sync {
     /// # Errors
     /// That of the first that could not be deleted, after all were tried.
     fn delete_all(&self, handles: &[Handle]) -> Result<()>;
+
+    /// Until when the store itself keeps each of these from being deleted, where it does so now.
+    fn retained(&self, handles: &[Handle]) -> Result<Vec<Option<Time>>> {
+        Ok(vec![None; handles.len()])
+    }
+
+    /// Has a store with [`Capabilities::retention`] keep these for that long from now on, where no more
+    /// than half of it is left; how many these were.
+    fn retain(&self, _handles: &[Handle]) -> Result<u64> {
+        Ok(0)
+    }
 
     /// [`Backend::put_shared`] with a copy of the bytes: for small objects.
     fn put_new(&self, handle: &Handle, bytes: &[u8]) -> Result<Put> {

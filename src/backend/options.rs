@@ -24,7 +24,7 @@ pub struct Rates {
 pub(super) const SFTP: &str = "sftp";
 
 /// Each key, and the schemes of the stores that know it.
-const KEYS: [(&str, &[&str]); 10] = [
+const KEYS: [(&str, &[&str]); 12] = [
     ("cacert", &["s3"]),
     ("command", &[SFTP]),
     ("connections", &["s3", SFTP]),
@@ -33,6 +33,8 @@ const KEYS: [(&str, &[&str]); 10] = [
     ("path-style", &["s3"]),
     ("profile", &["s3"]),
     ("region", &["s3"]),
+    ("retain", &["s3"]),
+    ("retain-mode", &["s3"]),
     ("storage-class", &["s3"]),
     ("timeout", &["s3", SFTP]),
 ];

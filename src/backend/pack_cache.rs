@@ -117,7 +117,7 @@ fn kept_files(folder: &Path) -> io::Result<Vec<(SystemTime, u64, PathBuf)>> {
 }
 
 impl<B: Backend> Backend for PackCache<B> {
-    forward!([inner] describe capabilities size list_pages);
+    forward!([inner] describe capabilities size list_pages retained retain);
 
     fn put_shared(&self, handle: &Handle, bytes: Bytes) -> Result<Put> {
         let put = self.inner.put_shared(handle, bytes.clone())?;

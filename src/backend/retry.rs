@@ -1,7 +1,7 @@
 //! Asks again where a store did not answer.
 
 use super::{Backend, Bytes, Handle, Put, Visit};
-use crate::env::Env;
+use crate::env::{Env, Time};
 use crate::error::{Error, Kind, Result};
 use crate::format::ObjectKind;
 use std::ops::Range;
@@ -103,5 +103,14 @@ impl<B: Backend> Backend for Retry<B> {
 
     fn delete_all(&self, handles: &[Handle]) -> Result<()> {
         self.persist(|| self.inner.delete_all(handles))
+    }
+
+    fn retained(&self, handles: &[Handle]) -> Result<Vec<Option<Time>>> {
+        self.persist(|| self.inner.retained(handles))
+    }
+
+    /// What an attempt did that failed later is not counted.
+    fn retain(&self, handles: &[Handle]) -> Result<u64> {
+        self.persist(|| self.inner.retain(handles))
     }
 }

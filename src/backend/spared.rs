@@ -19,7 +19,7 @@ impl<B: Backend> Spared<B> {
 }
 
 impl<B: Backend> Backend for Spared<B> {
-    forward!([inner] describe capabilities put_shared get size list_pages);
+    forward!([inner] describe capabilities put_shared get size list_pages retained retain);
 
     fn delete_all(&self, handles: &[Handle]) -> Result<()> {
         let (spared, rest): (Vec<&Handle>, Vec<&Handle>) =

@@ -16,6 +16,10 @@ use tempfile::TempDir;
 pub const KEY: &str = "AKIDEXAMPLE";
 pub const SECRET: &str = "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY";
 
+/// Another that it knows, who owns no bucket.
+pub const HOST_KEY: &str = "AKIDHOST";
+pub const HOST_SECRET: &str = "bPxRfiCYEXAMPLEHOSTSECRET/K7MDENG+wJalrX";
+
 /// How long it may take to answer.
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -55,7 +59,9 @@ impl Seaweed {
         let folder = TempDir::with_prefix("icecore-s3").unwrap().keep();
         let identities = format!(
             r#"{{"identities": [{{"name": "owner", "actions": ["Admin", "Read", "List", "Write"],
-                "credentials": [{{"accessKey": "{KEY}", "secretKey": "{SECRET}"}}]}}]}}"#
+                "credentials": [{{"accessKey": "{KEY}", "secretKey": "{SECRET}"}}]}},
+                {{"name": "host", "actions": ["Read", "List", "Write"],
+                "credentials": [{{"accessKey": "{HOST_KEY}", "secretKey": "{HOST_SECRET}"}}]}}]}}"#
         );
         fs::write(folder.join("identities"), identities).unwrap();
         // All at once, or one might be chosen twice; afterwards another process may still take one.

@@ -2,9 +2,12 @@
 //! program from its first snapshot to its last, what is refused and how it is said, and servers that go.
 
 mod answers;
+mod append_only;
 mod away;
 mod contract;
 mod hosts;
+mod lock;
+mod lossy;
 mod refused;
 mod sftp;
 mod verbs;
@@ -47,11 +50,12 @@ impl Far {
     }
 
     fn init(&self) {
-        self.command()
-            .args(["init", "--new-key-file"])
-            .arg(self.cli.path("key"))
-            .assert()
-            .success();
+        self.init_with(&[]).success();
+    }
+
+    fn init_with(&self, args: &[&str]) -> Assert {
+        let key = self.cli.path("key");
+        self.command().args(args).args(["init", "--new-key-file"]).arg(key).assert()
     }
 
     fn command(&self) -> Command {

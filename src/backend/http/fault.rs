@@ -69,6 +69,17 @@ impl Fault {
         error.kind() == ErrorKind::RangeNotSatisfied || error.message().starts_with("reader got")
     }
 
+    /// Whether the bucket has nothing of what was asked for, and is there.
+    pub(super) fn is_of_absence(&self) -> bool {
+        let is_named = |code: &str| code != "NoSuchBucket" && code.starts_with("NoSuch");
+        self.code().is_some_and(|code| is_named(code) || code.ends_with("NotFoundError"))
+    }
+
+    /// Whether the server takes what was asked for to make no sense there.
+    pub(super) fn is_of_request(&self) -> bool {
+        self.status() == Some(400)
+    }
+
     /// Whether the server cannot do what was asked for.
     pub(super) fn is_not_implemented(&self) -> bool {
         self.code() == Some("NotImplemented") || self.status() == Some(501)

@@ -1,9 +1,13 @@
 //! Stores that are asked over HTTP: what names one, and the connections, errors and objects of all.
 
+mod bucket;
 mod client;
 mod engine;
 mod fault;
+mod lock;
+mod retention;
 mod s3;
+mod signed;
 mod spot;
 mod store;
 
@@ -12,9 +16,12 @@ use super::options::{Options, Rates};
 use super::{Backend, Limit, Retry};
 use crate::env::Env;
 use crate::error::{Error, Kind, Result};
+pub use bucket::BucketFacts;
 use client::Client;
-use opendal::OperationContext;
+use lock::Lock;
+use opendal::{HttpTransporter, OperationContext};
 use s3::S3;
+use signed::Signed;
 use std::fmt;
 use std::sync::Arc;
 use store::HttpStore;
@@ -58,13 +65,30 @@ impl HttpPlace {
         Ok(Box::new(patient))
     }
 
+    /// What the store tells of the bucket.
+    pub(super) fn bucket_facts(&self) -> Result<BucketFacts> {
+        let signed = Signed::new(&self.service, self.client.transport()?);
+        let store = self.connect()?;
+        Ok(BucketFacts {
+            rules: store.told_by(bucket::rules(&signed), "rules"),
+            encrypted: store.told_by(bucket::encrypted(&signed), "encryption"),
+            public: store.told_by(bucket::public(&signed), "rights"),
+        })
+    }
+
     fn connect(&self) -> Result<HttpStore> {
         let operator = self.service.operator().map_err(|cause| {
             Error::new(Kind::InvalidInput, "use", self).because(cause.message())
         })?;
-        let context = OperationContext::new().with_http_transport(self.client.transport()?);
+        let transport = self.client.transport()?;
+        let lock = self.service.retention().map(|retention| {
+            Lock::new(Signed::new(&self.service, transport.clone()), retention, Env::real())
+        });
+        let transport = lock.clone().map_or(transport, HttpTransporter::new);
+        let context = OperationContext::new().with_http_transport(transport);
         let bucket = self.service.bucket().to_owned();
-        HttpStore::new(operator.with_context(context), &self.client, self.to_string(), bucket)
+        let operator = operator.with_context(context);
+        HttpStore::new(operator, lock, &self.client, self.to_string(), bucket)
     }
 
     fn patient(&self, store: Arc<HttpStore>) -> Retry<Limit<Arc<HttpStore>>> {

@@ -1,5 +1,6 @@
 //! A bucket of S3, Amazon's or of whoever speaks the same.
 
+use super::retention::Retention;
 use super::spot::{Spot, server_of};
 use crate::backend::options::{Options, invalid};
 use crate::error::Result;
@@ -17,6 +18,7 @@ pub struct S3 {
     path_style: bool,
     storage_class: Option<String>,
     profile: Option<String>,
+    retention: Option<Retention>,
 }
 
 /// The scheme, and the name of the options that are meant for it.
@@ -30,7 +32,7 @@ const CREDENTIALS: [&str; 4] =
 const REGION: &str = "us-east-1";
 
 /// Classes whose objects cannot be read until somebody has asked for them hours before.
-const FROZEN: [&str; 2] = ["GLACIER", "DEEP_ARCHIVE"];
+pub(super) const FROZEN: [&str; 2] = ["GLACIER", "DEEP_ARCHIVE"];
 
 impl S3 {
     /// Reads what follows `s3:`: `//bucket/prefix`, or as restic writes it `https://host/bucket/prefix`
@@ -70,23 +72,18 @@ impl S3 {
         let spot = Spot::parse(SCHEME, path)?;
         // No certificate is good for the host of a bucket with a dot in its name.
         let path_style = path_style || spot.bucket.contains('.');
-        Ok(S3 { spot, endpoint, region, path_style, storage_class, profile: option("profile") })
+        let (profile, retention) = (option("profile"), Retention::parse(options)?);
+        Ok(S3 { spot, endpoint, region, path_style, storage_class, profile, retention })
     }
 
-    /// A folder of this name in it.
+    /// A folder of this name in it, for trials, which nothing retains.
     pub(super) fn below(&self, name: &str) -> Self {
-        S3 { spot: self.spot.below(name), ..self.clone() }
+        S3 { spot: self.spot.below(name), retention: None, ..self.clone() }
     }
 
     /// What asks the bucket, still without a way to send anything.
     pub(super) fn operator(&self) -> opendal::Result<Operator> {
-        let endpoint = match &self.endpoint {
-            Some(endpoint) => endpoint.clone(),
-            None => {
-                let country = if self.region.starts_with("cn-") { ".cn" } else { "" };
-                format!("https://s3.{}.amazonaws.com{country}", self.region)
-            }
-        };
+        let endpoint = self.server();
         let mut builder = Builder::default()
             .bucket(&self.spot.bucket)
             .root(&self.spot.prefix)
@@ -103,6 +100,51 @@ impl S3 {
             builder = builder.disable_ec2_metadata();
         }
         Operator::new(builder)
+    }
+
+    /// The URL of the bucket, without `/` at its end.
+    pub(super) fn url(&self) -> String {
+        let (server, bucket) = (self.server(), &self.spot.bucket);
+        match server.split_once("://").filter(|_| !self.path_style) {
+            Some((protocol, host)) => format!("{protocol}://{bucket}.{host}"),
+            None => format!("{server}/{bucket}"),
+        }
+    }
+
+    /// Who asks for it, where another than the usual is named.
+    pub(super) fn profile(&self) -> Option<&str> {
+        self.profile.as_deref()
+    }
+
+    /// Where it lies.
+    pub(super) fn region(&self) -> &str {
+        &self.region
+    }
+
+    /// Whether it is Amazon's, whose machines know who they are.
+    pub(super) fn is_amazon(&self) -> bool {
+        is_amazon(&self.server())
+    }
+
+    /// How long the bucket is to keep what is stored in it.
+    pub(super) fn retention(&self) -> Option<Retention> {
+        self.retention
+    }
+
+    /// The URL of the server.
+    fn server(&self) -> String {
+        self.endpoint.clone().unwrap_or_else(|| {
+            let country = if self.region.starts_with("cn-") { ".cn" } else { "" };
+            format!("https://s3.{}.amazonaws.com{country}", self.region)
+        })
+    }
+
+    /// The folder in the bucket: ends with `/`, or is empty.
+    pub(super) fn folder(&self) -> String {
+        match self.spot.prefix.as_str() {
+            "" => String::new(),
+            prefix => format!("{prefix}/"),
+        }
     }
 
     /// The bucket's name.

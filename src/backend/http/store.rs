@@ -3,12 +3,16 @@
 use super::client::Client;
 use super::engine::Engine;
 use super::fault::Fault;
+use super::lock::Lock;
 use crate::backend::bounds::{readable, storable};
+use crate::backend::several::several;
 use crate::backend::{Backend, Bytes, Capabilities, Handle, Listed, Put, Visit};
+use crate::env::Time;
 use crate::error::{Error, Kind, Result};
 use crate::format::ObjectKind;
 use futures_util::TryStreamExt;
 use opendal::{ErrorKind, Lister, Operator};
+use std::borrow::Cow;
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -23,6 +27,7 @@ const SLOWEST: u64 = 8 << 10;
 /// A bucket, or a folder in it, over connections of its own.
 pub(super) struct HttpStore {
     operator: Operator,
+    lock: Option<Lock>,
     engine: Engine,
     place: String,
     bucket: String,
@@ -39,6 +44,7 @@ impl HttpStore {
     /// The store that `operator` asks; `place` and `bucket` are for messages.
     pub(super) fn new(
         operator: Operator,
+        lock: Option<Lock>,
         client: &Client,
         place: String,
         bucket: String,
@@ -46,6 +52,7 @@ impl HttpStore {
         let overwrites = !operator.info().capability().write_with_if_not_exists;
         Ok(HttpStore {
             operator,
+            lock,
             engine: Engine::start()?,
             place,
             bucket,
@@ -71,6 +78,16 @@ impl HttpStore {
         let mut names = listed.map_err(|fault| self.told(&fault, "list", &self.place))?;
         names.retain(|name| name != "/");
         Ok(names)
+    }
+
+    /// What the bucket answers when it is asked for its `what`.
+    pub(super) fn told_by<T>(
+        &self,
+        answer: impl Future<Output = Result<T, Fault>>,
+        what: &str,
+    ) -> Result<T> {
+        let asked = self.ask(self.timeout, answer);
+        asked.map_err(|fault| self.told(&fault, &format!("ask for the {what} of"), &self.place))
     }
 
     /// Sends a request and waits for its answer.
@@ -103,6 +120,14 @@ impl HttpStore {
             self.operator.write_with(&path, bytes).if_not_exists(exclusive).await?;
             Ok(())
         })
+    }
+
+    fn not_created(&self, fault: &Fault, handle: &Handle) -> Error {
+        let error = self.told(fault, "create", &self.place_of(handle));
+        match self.lock.is_some() && fault.is_of_request() {
+            true => error.hint("-o retain=... is for buckets that were made with Object Lock"),
+            false => error,
+        }
     }
 
     /// Looks, and then writes: between the two another creator may come.
@@ -179,7 +204,37 @@ impl HttpStore {
         })
     }
 
+    /// Until when an object is retained; none too if it is gone.
+    fn retained_until(&self, lock: &Lock, handle: &Handle) -> Result<Option<Time>> {
+        match self.ask(self.timeout, lock.retained(&handle.path())) {
+            Err(fault) if fault.is(ErrorKind::NotFound) => Ok(None),
+            asked => asked.map_err(|fault| self.told(&fault, "find", &self.place_of(handle))),
+        }
+    }
+
+    /// Those that may be deleted now, and why others may not.
+    fn part_retained<'h>(&self, handles: &'h [Handle]) -> Result<(Cow<'h, [Handle]>, Result<()>)> {
+        if self.lock.is_none() {
+            return Ok((handles.into(), Ok(())));
+        }
+        let (mut goes, mut stays) = (Vec::new(), Ok(()));
+        for (handle, until) in handles.iter().zip(self.retained(handles)?) {
+            match until {
+                None => goes.push(handle.clone()),
+                Some(until) => {
+                    stays =
+                        stays.and(Err(Error::new(Kind::Denied, "delete", self.place_of(handle))
+                            .because(format!("the store retains it until {until}"))));
+                }
+            }
+        }
+        Ok((goes.into(), stays))
+    }
+
     fn delete_page(&self, handles: &[Handle]) -> Result<()> {
+        if handles.is_empty() {
+            return Ok(());
+        }
         let together = self.ask(self.timeout, async {
             let paths: Vec<String> = handles.iter().map(Handle::path).collect();
             Ok(self.operator.delete_iter(paths).await?)
@@ -211,6 +266,7 @@ impl Backend for HttpStore {
             connections: self.connections,
             read_gap: READ_GAP,
             far: true,
+            retention: self.lock.as_ref().map(Lock::period),
         }
     }
 
@@ -226,7 +282,7 @@ impl Backend for HttpStore {
                 self.overwrites.store(true, Ordering::Relaxed);
                 self.put_carelessly(handle, bytes)
             }
-            Err(fault) => Err(self.told(&fault, "create", &self.place_of(handle))),
+            Err(fault) => Err(self.not_created(&fault, handle)),
         }
     }
 
@@ -279,11 +335,42 @@ impl Backend for HttpStore {
         Ok(())
     }
 
+    /// What the store retains stays: it would only be hidden.
     fn delete_all(&self, handles: &[Handle]) -> Result<()> {
         let mut deleted = Ok(());
         for page in handles.chunks(PAGE) {
-            deleted = deleted.and(self.delete_page(page));
+            let (goes, stays) = self.part_retained(page)?;
+            deleted = deleted.and(self.delete_page(&goes)).and(stays);
         }
         deleted
+    }
+
+    fn retained(&self, handles: &[Handle]) -> Result<Vec<Option<Time>>> {
+        let Some(lock) = &self.lock else { return Ok(vec![None; handles.len()]) };
+        let now = lock.now();
+        let until = |handle: &Handle| match Lock::is_lasting(handle.kind()) {
+            true => Ok(self.retained_until(lock, handle)?.filter(|until| *until > now)),
+            false => Ok(None),
+        };
+        several(handles, self.connections, until).into_iter().collect()
+    }
+
+    fn retain(&self, handles: &[Handle]) -> Result<u64> {
+        let Some(lock) = &self.lock else { return Ok(0) };
+        let now = lock.now();
+        let (least, until) = (now + lock.period() / 2, now + lock.period());
+        let extend = |handle: &Handle| {
+            if !Lock::is_lasting(handle.kind()) || self.retained_until(lock, handle)? >= Some(least)
+            {
+                return Ok(0);
+            }
+            match self.ask(self.timeout, lock.retain(&handle.path(), until)) {
+                Err(fault) if !fault.is(ErrorKind::NotFound) => {
+                    Err(self.told(&fault, "retain", &self.place_of(handle)))
+                }
+                done => Ok(u64::from(done.is_ok())),
+            }
+        };
+        several(handles, self.connections, extend).into_iter().sum()
     }
 }

@@ -180,6 +180,7 @@ impl Backend for Remote {
             connections: self.manners.connections,
             read_gap: READ_GAP,
             far: true,
+            retention: None,
         }
     }
 

@@ -76,6 +76,7 @@ pub fn mirror(
             false => copy(&**source, &survey, &targets, monitor)?,
         };
         if let Some(troubles) = copied {
+            targets.iter().for_each(|target| target.retain(&survey));
             let targets = targets.into_iter().map(Target::into_report).collect();
             return Ok(MirrorReport { repository, targets, troubles });
         }

@@ -29,6 +29,8 @@ pub struct TargetReport {
     pub place: String,
     /// What was created there; for a trial, what would be.
     pub copied: BTreeMap<ObjectKind, Tally>,
+    /// Objects there that its store was asked to retain for longer.
+    pub extended: u64,
     /// Objects there that the source does not have, or has no more.
     pub alone: Tally,
     /// Objects that are not the source's, though they have the same names.
@@ -68,6 +70,24 @@ impl Target {
     /// Whether an object has to be copied there.
     pub(super) fn lacks(&self, object: &Listed) -> bool {
         !self.listed.contains_key(&object.handle)
+    }
+
+    /// Extends its store's own retention of what stood there and is the source's still.
+    pub(super) fn retain(&self, survey: &Survey) {
+        if self.has_failed() || self.store.capabilities().retention.is_none() {
+            return;
+        }
+        let stood: Vec<Handle> = survey
+            .all()
+            .filter(|object| !self.lacks(object))
+            .map(|object| object.handle.clone())
+            .collect();
+        let extended = self.store.retain(&stood);
+        let mut outcome = self.outcome();
+        match extended {
+            Ok(extended) => outcome.extended = extended,
+            Err(error) => outcome.failure = Some(error),
+        }
     }
 
     /// Looks at what stands there now.

@@ -9,6 +9,7 @@ mod mark;
 mod outcomes;
 mod plan;
 mod repack;
+mod retain;
 mod shorten;
 mod sweep;
 mod waiting;
@@ -30,6 +31,7 @@ use mark::{Look, Mark, marked};
 use outcomes::Scope;
 use plan::PackFacts;
 use repack::repack;
+use retain::retain;
 use std::collections::BTreeSet;
 use sweep::may_sweep;
 use waiting::{give_up_silent, wait_for_writers};
@@ -65,6 +67,8 @@ pub struct PruneReport {
     pub written: u64,
     /// Packs that were condemned and turned out to be needed.
     pub rescued: u64,
+    /// Objects that the store itself was asked to retain for longer.
+    pub extended: u64,
     /// What was deleted.
     pub swept: Swept,
     /// The collection that waits, and for whom: a later prune goes on with it.
@@ -91,7 +95,7 @@ pub fn prune(
     let alone = admit(repository, options)?;
     let (decided, report) = (None, PruneReport::default());
     let mut run = Run { repository, options, monitor, alone, decided, others_swept: true, report };
-    let done = run.run();
+    let done = run.run().and_then(|()| run.retain());
     let ended = run.alone.take().map_or(Ok(()), Writer::end);
     done.and(ended).map(|()| run.report).map_err(|error| match error.kind() {
         Kind::NoSpace => error.hint(
@@ -170,6 +174,13 @@ impl Run<'_> {
             true => self.sweep(),
             false => Ok(()),
         }
+    }
+
+    fn retain(&mut self) -> Result<()> {
+        if !self.options.dry_run {
+            self.report.extended = retain(self.repository, self.monitor)?;
+        }
+        Ok(())
     }
 
     /// G8. Whoever put a verdict may have waited for nobody: unless it was this one, all are waited for

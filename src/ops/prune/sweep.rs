@@ -5,6 +5,7 @@ use super::mark::{Look, Mark, marked};
 use super::outcomes::{Outcomes, Scope};
 use super::plan::Tally;
 use crate::backend::Handle;
+use crate::env::Time;
 use crate::error::{Error, Kind, Result};
 use crate::format::ObjectKind;
 use crate::id::{ChunkId, IndexId, PackId, SnapshotId};
@@ -25,6 +26,8 @@ pub struct Swept {
     pub records: Tally,
     /// What the store did not let go.
     pub retained: Tally,
+    /// When it lets all of that go, if it says so.
+    pub retained_until: Option<Time>,
     /// Packs that verdicts give up, and that are needed.
     pub needed: BTreeSet<PackId>,
 }
@@ -70,6 +73,7 @@ fn sweep_packs(
     let (needed, doomed) = given_up.partition(|pack| mark.has_to_stay(pack));
     let mut swept = Swept { needed, ..Swept::default() };
     let doomed = proved(repository, mark, doomed, &mut swept.needed, monitor)?;
+    let doomed = released(repository, doomed, &sizes, &mut swept)?;
     let segments = dead_segments(repository, look, &sizes, &doomed)?;
     let mut broom = Broom { repository, monitor, retained: Tally::default() };
     monitor.begin("delete", Some((Counter::Items, (segments.len() + doomed.len()) as u64)));
@@ -78,8 +82,33 @@ fn sweep_packs(
     let packs = doomed.iter().map(|pack| (Handle::pack(*pack), size(pack)));
     swept.packs = broom.sweep(packs.collect())?;
     monitor.end();
-    swept.retained = broom.retained;
+    swept.retained.join(broom.retained);
     Ok(swept)
+}
+
+/// Those of the packs that the store does not keep from being deleted by itself.
+fn released(
+    repository: &Repository,
+    doomed: BTreeSet<PackId>,
+    sizes: &HashMap<PackId, u64>,
+    swept: &mut Swept,
+) -> Result<BTreeSet<PackId>> {
+    let store = repository.backend();
+    if store.capabilities().retention.is_none() {
+        return Ok(doomed);
+    }
+    let handles: Vec<Handle> = doomed.iter().copied().map(Handle::pack).collect();
+    let mut released = BTreeSet::new();
+    for (pack, until) in doomed.into_iter().zip(store.retained(&handles)?) {
+        match until {
+            None => drop(released.insert(pack)),
+            Some(until) => {
+                swept.retained.add(sizes.get(&pack).copied().unwrap_or_default());
+                swept.retained_until = swept.retained_until.max(Some(until));
+            }
+        }
+    }
+    Ok(released)
 }
 
 /// C16: of the needed chunks in packs that are to go, all that replaces them is read. Of a pack where

@@ -1,6 +1,6 @@
 //! `doctor`: what the store of a repository can be trusted with.
 
-use crate::backend::{Location, TRIALS};
+use crate::backend::{BucketFacts, TRIALS};
 use crate::error::{Error, Kind, Result};
 use crate::id::hex;
 use crate::ops::doctor::{Diagnosis, Tried, doctor};
@@ -48,10 +48,13 @@ pub fn run(app: &App, _: &DoctorArgs) -> Result<Done> {
         drop(trials.clear());
     }
     let diagnosis = diagnosis?;
-    let mut advice = advice(&diagnosis, &location);
+    let mut advice = advice(&diagnosis);
     if diagnosis.left {
         advice.push(format!("{folder} could not be deleted, and is not needed"));
     }
+    let bucket = location.bucket_facts()?;
+    advice.extend(bucket.as_ref().map(of_bucket).unwrap_or_default());
+    let rules = bucket.and_then(|bucket| bucket.rules.ok()).unwrap_or_default();
     advice.extend(contradiction(&diagnosis, &*store));
     let mut out = Out::new();
     match app.global.json {
@@ -59,16 +62,19 @@ pub fn run(app: &App, _: &DoctorArgs) -> Result<Done> {
         false => print(&diagnosis, &advice, &store.describe(), &mut out)?,
     }
     out.finish()?;
-    match diagnosis.is_fit() {
-        true => Ok(Done::All),
-        false => Err(Error::new(Kind::Failed, "rely on", store.describe())
+    match (diagnosis.is_fit(), rules.first()) {
+        (true, None) => Ok(Done::All),
+        (true, Some(rule)) => Err(Error::new(Kind::Failed, "rely on", store.describe())
+            .because(rule.as_str())
+            .hint("repositories never grow stale by age: take the rule away, and use `icecore forget`")),
+        (false, _) => Err(Error::new(Kind::Failed, "rely on", store.describe())
             .because("it does not do what every repository needs")
             .hint("each line that begins with NO says what it does not do")),
     }
 }
 
 /// What follows from it, in sentences.
-fn advice(diagnosis: &Diagnosis, location: &Location) -> Vec<String> {
+fn advice(diagnosis: &Diagnosis) -> Vec<String> {
     let mut advice = Vec::new();
     let missing = diagnosis.tried.iter().filter(|it| it.outcome.is_err());
     advice.extend(missing.filter_map(|it| it.promise.otherwise).map(str::to_owned));
@@ -89,13 +95,38 @@ fn advice(diagnosis: &Diagnosis, location: &Location) -> Vec<String> {
             advice.push(format!("how it creates and lists could not be measured: {error}"))
         }
     }
-    if let Location::Http(_) = location {
-        advice.push(
-            "not looked at, since this program cannot ask for it: rules of the bucket that delete or move \
-             objects after a time, which would destroy a repository; its encryption; and who else may \
-             read it"
+    advice
+}
+
+/// What follows from what a bucket says of itself, and what it does not say.
+fn of_bucket(bucket: &BucketFacts) -> Vec<String> {
+    let mut advice = Vec::new();
+    match &bucket.rules {
+        Ok(rules) if rules.is_empty() => {
+            advice.push("no rule of the bucket deletes or freezes objects by age".to_owned());
+        }
+        Ok(rules) => advice.extend(rules.iter().map(|rule| {
+            format!("{rule}: that destroys a repository, whose oldest objects are still in use")
+        })),
+        Err(error) => advice.push(format!(
+            "whether rules of the bucket delete objects after a time, which would destroy a repository, the              store does not tell: {error}"
+        )),
+    }
+    match &bucket.encrypted {
+        Ok(true) => {}
+        Ok(false) => advice.push(
+            "the bucket itself does not encrypt; what lies in a repository is encrypted all the same"
                 .to_owned(),
-        );
+        ),
+        Err(error) => advice.push(format!("whether the bucket encrypts is not told: {error}")),
+    }
+    match &bucket.public {
+        Ok(false) => {}
+        Ok(true) => advice.push(
+            "others may read the bucket: they learn sizes and times, and have all the time to guess the              password"
+                .to_owned(),
+        ),
+        Err(error) => advice.push(format!("who else may read the bucket is not told: {error}")),
     }
     advice
 }

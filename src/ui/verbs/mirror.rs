@@ -168,6 +168,10 @@ fn print(outcome: &Outcome, dry_run: bool, out: &mut Out) -> Result<()> {
         (true, false) => out.prose(&format!("{place}: has everything already"))?,
         (true, true) => {}
     }
+    if report.extended > 0 {
+        let extended = text::count(report.extended, "object");
+        out.prose(&format!("{place}: {extended} are retained by the store for longer"))?;
+    }
     if let Some(deleted) = deleted {
         let verb = if dry_run { "would delete" } else { "deleted" };
         let Swept { packs, segments, records, .. } = deleted;
@@ -233,6 +237,7 @@ struct MirrorView {
 struct TargetView {
     target: String,
     objects_copied: u64,
+    retention_extended: u64,
     bytes_copied: u64,
     packs_copied: TallyView,
     only_in_target: TallyView,
@@ -252,6 +257,7 @@ impl From<&Outcome> for TargetView {
         TargetView {
             target: place.clone(),
             objects_copied: all.count,
+            retention_extended: report.extended,
             bytes_copied: all.bytes,
             packs_copied: report.copied.get(&ObjectKind::Pack).copied().unwrap_or_default().into(),
             only_in_target: report.alone.into(),

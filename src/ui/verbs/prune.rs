@@ -122,6 +122,10 @@ fn print(report: &PruneReport, dry_run: bool, out: &mut Out) -> Result<()> {
     }
     let (packs, segments) = (tally(swept.packs, "pack"), tally(swept.segments, "index segment"));
     out.prose(&format!("deleted {packs}, {segments}, {}", tally(swept.records, "record")))?;
+    if report.extended > 0 {
+        let extended = text::count(report.extended, "object");
+        out.prose(&format!("{extended} that are needed are retained by the store for longer"))?;
+    }
     let gone = swept.packs.bytes + swept.segments.bytes + swept.records.bytes;
     match gone.checked_sub(report.written) {
         Some(won) => out.prose(&format!("gave back {}", text::bytes(won))),
@@ -196,7 +200,8 @@ fn warn(report: &PruneReport, dry_run: bool, voice: &Progress) {
     }
     if report.swept.retained.count > 0 {
         let retained = tally(report.swept.retained, "object");
-        voice.warn(&format!("the store retains {retained} that may be deleted"));
+        let until = report.swept.retained_until.map_or(String::new(), |it| format!(", until {it}"));
+        voice.warn(&format!("the store retains {retained} that may be deleted{until}"));
     }
 }
 
@@ -267,6 +272,8 @@ struct PruneView {
     segments_deleted: TallyView,
     records_deleted: TallyView,
     retained_by_store: TallyView,
+    retained_until: Option<String>,
+    retention_extended: u64,
     needed: Vec<String>,
     num_errors: u64,
 }
@@ -289,6 +296,8 @@ impl PruneView {
             segments_deleted: swept.segments.into(),
             records_deleted: swept.records.into(),
             retained_by_store: swept.retained.into(),
+            retained_until: swept.retained_until.map(text::rfc3339),
+            retention_extended: report.extended,
             needed: swept.needed.iter().map(ToString::to_string).collect(),
             num_errors: report.troubles.len() as u64,
         }
