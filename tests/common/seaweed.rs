@@ -38,13 +38,50 @@ stop
 rm -rf "$folder"
 "#;
 
-/// A running server. Dropped, it is killed.
-pub struct Seaweed {
-    pub port: u16,
-    filer: u16,
+/// A program that is kept running. Dropped, it is killed, and its folder goes.
+struct Kept {
     folder: PathBuf,
     keeper: Child,
     hold: Option<ChildStdin>,
+}
+
+impl Kept {
+    fn start(folder: &Path, arguments: &[String]) -> Self {
+        let mut keeper = Command::new("sh")
+            .args(["-c", KEEPER, "keeper"])
+            .arg(folder)
+            .arg(program())
+            .args(arguments)
+            .current_dir(folder)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            // A terminal's interrupt must not end the keeper before the server.
+            .process_group(0)
+            .spawn()
+            .unwrap();
+        let hold = keeper.stdin.take();
+        Kept { folder: folder.to_owned(), keeper, hold }
+    }
+
+    fn say(&mut self, word: &str) {
+        self.hold.as_mut().unwrap().write_all(word.as_bytes()).unwrap();
+    }
+}
+
+impl Drop for Kept {
+    fn drop(&mut self) {
+        drop(self.hold.take());
+        self.keeper.wait().unwrap();
+    }
+}
+
+/// A running server, with a place for bytes and maybe more of these. Dropped, all are killed.
+pub struct Seaweed {
+    pub port: u16,
+    filer: u16,
+    kept: Kept,
+    volumes: Vec<Kept>,
 }
 
 /// The server that all tests of this process share, each with a bucket of its own.
@@ -56,6 +93,15 @@ pub fn server() -> &'static Seaweed {
 impl Seaweed {
     /// A server of a test's own; with TLS if there is a folder with `server.crt` and `server.key`.
     pub fn start(tls: Option<&Path>) -> Self {
+        Seaweed::start_with(tls, 0)
+    }
+
+    /// One that keeps everything twice, on two of three machines, so to speak.
+    pub fn replicated() -> Self {
+        Seaweed::start_with(None, 2)
+    }
+
+    fn start_with(tls: Option<&Path>, more: usize) -> Self {
         let folder = TempDir::with_prefix("icecore-s3").unwrap().keep();
         let identities = format!(
             r#"{{"identities": [{{"name": "owner", "actions": ["Admin", "Read", "List", "Write"],
@@ -64,11 +110,9 @@ impl Seaweed {
                 "credentials": [{{"accessKey": "{HOST_KEY}", "secretKey": "{HOST_SECRET}"}}]}}]}}"#
         );
         fs::write(folder.join("identities"), identities).unwrap();
-        // All at once, or one might be chosen twice; afterwards another process may still take one.
-        let listeners = [(); 8].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
+        let mut ports = free_ports(8 + 2 * more);
         let [s3, s3_grpc, master, master_grpc, volume, volume_grpc, filer, filer_grpc] =
-            listeners.each_ref().map(|listener| listener.local_addr().unwrap().port());
-        drop(listeners);
+            ports.split_off(2 * more).try_into().unwrap();
         let mut arguments: Vec<String> = [
             "server -ip=127.0.0.1 -ip.bind=127.0.0.1 -filer -s3 -s3.autoCreateBucket=false",
             "-s3.iam=false -s3.port.iceberg=0 -s3.port.lance=0 -master.volumeSizeLimitMB=64",
@@ -90,41 +134,60 @@ impl Seaweed {
             format!("-filer.port={filer}"),
             format!("-filer.port.grpc={filer_grpc}"),
         ]);
+        if more > 0 {
+            arguments.push("-master.defaultReplication=001".to_owned());
+        }
         if let Some(tls) = tls {
             arguments.push(format!("-s3.cert.file={}", tls.join("server.crt").display()));
             arguments.push(format!("-s3.key.file={}", tls.join("server.key").display()));
         }
-        let mut keeper = Command::new("sh")
-            .args(["-c", KEEPER, "keeper"])
-            .arg(&folder)
-            .arg(program())
-            .args(arguments)
-            .current_dir(&folder)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            // A terminal's interrupt must not end the keeper before the server.
-            .process_group(0)
-            .spawn()
-            .unwrap();
-        let hold = keeper.stdin.take();
-        let server = Seaweed { port: s3, filer, folder, keeper, hold };
+        let kept = Kept::start(&folder, &arguments);
+        let volumes = ports.chunks(2).map(|pair| {
+            let folder = TempDir::with_prefix("icecore-volume").unwrap().keep();
+            Kept::start(
+                &folder,
+                &[
+                    "volume".to_owned(),
+                    "-ip=127.0.0.1".to_owned(),
+                    "-ip.bind=127.0.0.1".to_owned(),
+                    "-max=20".to_owned(),
+                    format!("-dir={}", folder.display()),
+                    format!("-master=127.0.0.1:{master}.{master_grpc}"),
+                    format!("-port={}", pair[0]),
+                    format!("-port.grpc={}", pair[1]),
+                ],
+            )
+        });
+        let server = Seaweed { port: s3, filer, kept, volumes: volumes.collect() };
         server.await_start();
         server
     }
 
     /// Kills it.
     pub fn down(&mut self) {
-        self.say("down\n");
+        self.kept.say("down\n");
     }
 
     /// Starts it again.
     pub fn up(&mut self) {
-        self.say("up\n");
+        self.kept.say("up\n");
     }
 
-    fn say(&mut self, word: &str) {
-        self.hold.as_mut().unwrap().write_all(word.as_bytes()).unwrap();
+    /// The bytes that one of the machines keeps.
+    pub fn volume_bytes(&self, number: usize) -> u64 {
+        let files = fs::read_dir(&self.volumes[number].folder).unwrap().map(Result::unwrap);
+        let data = files.filter(|file| file.path().extension().is_some_and(|it| it == "dat"));
+        data.map(|file| file.metadata().unwrap().len()).sum()
+    }
+
+    /// Kills one of the machines that keep bytes.
+    pub fn volume_down(&mut self, number: usize) {
+        self.volumes[number].say("down\n");
+    }
+
+    /// Starts it again.
+    pub fn volume_up(&mut self, number: usize) {
+        self.volumes[number].say("up\n");
     }
 
     /// Waits until it answers.
@@ -136,7 +199,7 @@ impl Seaweed {
             }
             sleep(Duration::from_millis(50));
         }
-        let log = fs::read_to_string(self.folder.join("log")).unwrap_or_default();
+        let log = fs::read_to_string(self.kept.folder.join("log")).unwrap_or_default();
         panic!("SeaweedFS does not answer:\n{log}");
     }
 
@@ -171,11 +234,12 @@ impl Seaweed {
     }
 }
 
-impl Drop for Seaweed {
-    fn drop(&mut self) {
-        drop(self.hold.take());
-        self.keeper.wait().unwrap();
-    }
+/// Ports that are free. All at once, or one might be chosen twice; afterwards another process may still
+/// take one.
+fn free_ports(number: usize) -> Vec<u16> {
+    let listeners = (0..number).map(|_| TcpListener::bind("127.0.0.1:0").unwrap());
+    let listeners: Vec<TcpListener> = listeners.collect();
+    listeners.iter().map(|listener| listener.local_addr().unwrap().port()).collect()
 }
 
 /// Where the program is; a missing one fails the test.
