@@ -58,7 +58,7 @@ pub struct Global {
     pub json: bool,
 
     /// Print nothing but what was asked for, and errors
-    #[arg(short, long, global = true)]
+    #[arg(short, long, global = true, overrides_with = "quiet")]
     pub quiet: bool,
 
     /// Name every file that a backup finds new or changed, and every file that is restored

@@ -71,7 +71,7 @@ fn every_foreign_flag_is_answered() {
             }
         }
     }
-    let quiet = cli.run(&["-q", "--no-lock", "key", "list"]).success();
+    let quiet = cli.run(&["-q", "--no-lock", "key", "list", "-q"]).success();
     assert_eq!(stderr(&quiet), "");
     let json = cli.run(&["--json", "--cleanup-cache", "key", "list"]).success();
     assert_eq!(lines(&stderr(&json))[0]["message_type"], "note");
