@@ -79,6 +79,14 @@ impl Location {
         }
     }
 
+    /// Whether its store can make durable what is stored there, as far as it says.
+    pub fn syncs(&self) -> Result<bool> {
+        match self {
+            Location::Sftp(place) => place.syncs(),
+            Location::Local(_) | Location::Http(_) => Ok(true),
+        }
+    }
+
     /// Removes the folders there, which held a store and must be this program's own.
     pub fn clear(&self) -> Result<()> {
         match self {

@@ -223,6 +223,10 @@ fn a_server_is_tried_and_mirrored() {
     assert_eq!(walk(&far.folder), before);
     let folders = fs::read_dir(&far.folder).unwrap().map(|entry| entry.unwrap().file_name());
     assert!(folders.into_iter().all(|name| !name.to_string_lossy().contains("doctor")));
+    let careless = format!("command={BARE} -P hardlink,fsync");
+    let place = format!("sftp://store{}", server().place().display());
+    let doctor = far.run(&["-r", &place, "-o", &careless, "doctor"]).success();
+    assert!(stdout(&doctor).contains("cannot be asked to sync"), "{}", stdout(&doctor));
     far.run(&["mirror", "back"]).success();
     let there = server().place();
     far.run(&["-r", "back", "mirror", &format!("sftp://store{}", there.display())]).success();

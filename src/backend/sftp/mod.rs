@@ -90,6 +90,11 @@ impl SftpPlace {
         Ok(Box::new(self.patient(remote)?))
     }
 
+    /// Whether the server makes durable what it is asked to.
+    pub(super) fn syncs(&self) -> Result<bool> {
+        self.connect()?.syncs().attempt("ask", self)
+    }
+
     fn connect(&self) -> Result<Remote> {
         Ok(Remote::new(Link::new(self.dial.clone())?, self.connections))
     }

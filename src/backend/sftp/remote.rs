@@ -164,10 +164,15 @@ impl Remote {
         }
     }
 
+    /// Whether the server makes durable what it is asked to.
+    pub(super) fn syncs(&self) -> io::Result<bool> {
+        Ok(self.link.ask(async |session| Ok(session.offers().syncs))?)
+    }
+
     /// Makes the names in a folder durable, where the server opens folders like files, as that of
     /// OpenSSH does. Elsewhere there is nothing more to be had.
     fn sync_folder(&self, path: &str) -> io::Result<()> {
-        let opened = match self.link.ask(async |session| Ok(session.offers().syncs))? {
+        let opened = match self.syncs()? {
             true => self.open_as(path, OpenFlags::READ, None),
             false => return Ok(()),
         };

@@ -52,6 +52,13 @@ pub fn run(app: &App, _: &DoctorArgs) -> Result<Done> {
     if diagnosis.left {
         advice.push(format!("{folder} could not be deleted, and is not needed"));
     }
+    if !location.syncs()? {
+        advice.push(
+            "the server cannot be asked to sync (fsync@openssh.com): what was stored last may be lost when its \
+             power fails"
+                .to_owned(),
+        );
+    }
     let bucket = location.bucket_facts()?;
     advice.extend(bucket.as_ref().map(of_bucket).unwrap_or_default());
     let rules = bucket.and_then(|bucket| bucket.rules.ok()).unwrap_or_default();
