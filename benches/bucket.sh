@@ -1,19 +1,20 @@
 #!/usr/bin/env bash
 # Repositories in a bucket: icecore beside restic and rustic, over a line that counts, and that can be long.
 #
-# usage: bucket.sh [--scale 0.2] [--hours 6] [--delays "0 50"] [--tools "icecore restic rustic"]
+# usage: bucket.sh [--scale 0.2] [--hours 6] [--delays "0 50"] [--rate MB] [--tools "icecore restic rustic"]
 #                  [--peers target/peers] [--work target/bucket]
 #
-# SeaweedFS (tests/run.sh servers) serves the bucket on loopback; line.py stands before it, and makes each round
-# trip so many milliseconds longer. A SQLite database (scale 1: about 500 MB) is backed up, HOURS times more
-# after an hour's changes, checked with all data, and restored. Raw results: WORK/results.tsv.
+# SeaweedFS (tests/run.sh servers) serves the bucket on loopback; line.py stands before it, makes each round trip
+# so many milliseconds longer, and passes so many MB a second. A SQLite database (scale 1: about 500 MB) is
+# backed up, HOURS times more after an hour's changes, checked with all data, and restored. Raw results:
+# WORK/results.tsv.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-scale=0.2 hours=6 delays="0 50"
+scale=0.2 hours=6 delays="0 50" rate=
 tools="icecore restic rustic" peers=target/peers work=target/bucket
 . benches/options.sh
-options "scale hours delays tools peers work" "$@"
+options "scale hours delays rate tools peers work" "$@"
 . benches/tools.sh
 . benches/measure.sh
 
@@ -36,7 +37,7 @@ END
 
 start_line() { # MILLISECONDS
   [ -z "${line_server:-}" ] || kill "$line_server"
-  python3 benches/line.py $line $s3 $control "$1" &
+  python3 benches/line.py $line $s3 $control "$1" $rate &
   line_server=$!
   until counted >/dev/null 2>&1; do sleep 0.1; done
 }

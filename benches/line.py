@@ -1,7 +1,10 @@
 #!/usr/bin/env python3
 """A line to a server, as long as wanted: passes on what comes, later, and counts HTTP requests and bytes.
 
-usage: line.py LISTEN SERVER CONTROL MILLISECONDS     ports of 127.0.0.1, and what a round trip takes longer
+usage: line.py LISTEN SERVER CONTROL MILLISECONDS [RATE]
+
+Ports of 127.0.0.1; what a round trip takes longer; MB a second that pass in each direction, as many as can be
+without it.
 
 Whoever connects to CONTROL is told requests, bytes up and bytes down since the last who did.
 """
@@ -10,6 +13,9 @@ import sys
 
 listen, server, control, milliseconds = map(int, sys.argv[1:5])
 delay = milliseconds / 2000
+rate = float(sys.argv[5]) * 1e6 if len(sys.argv) > 5 else float("inf")
+# When the line has room again, for all connections.
+free = {"up": 0.0, "down": 0.0}
 counts = {"requests": 0, "up": 0, "down": 0}
 VERBS = (b"GET ", b"PUT ", b"POST ", b"HEAD ", b"DELETE ")
 
@@ -35,7 +41,8 @@ async def carry(reader, writer, direction):
             # A request begins a piece: no client here sends one before it has the last one's answer.
             if direction == "up" and piece.startswith(VERBS):
                 counts["requests"] += 1
-            await queue.put((loop.time() + delay, piece))
+            free[direction] = max(free[direction], loop.time()) + len(piece) / rate
+            await queue.put((free[direction] + delay, piece))
     except ConnectionError:
         pass
     await queue.put(None)
