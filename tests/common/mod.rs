@@ -3,15 +3,18 @@
 //! chance, and a voice for what cannot be run.
 
 pub mod aloud;
+pub mod azurite;
 pub mod certificates;
 pub mod chance;
 pub mod cli;
 pub mod forge;
+pub mod kept;
 pub mod meanwhile;
 pub mod memory;
 pub mod postgres;
 pub mod program;
 pub mod proxy;
+pub mod rclone;
 pub mod recorder;
 pub mod repo;
 pub mod s3;

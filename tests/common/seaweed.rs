@@ -1,16 +1,12 @@
 //! A real server that speaks S3: SeaweedFS in a temporary folder, on the loopback.
 
+use super::kept::{self, Kept, free_ports, tool};
 use std::fs;
 use std::io::{Read, Write};
-use std::net::{TcpListener, TcpStream};
-use std::os::unix::process::CommandExt;
-use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdin, Command, Stdio};
+use std::net::TcpStream;
+use std::path::Path;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::thread::sleep;
-use std::time::{Duration, Instant};
-use tempfile::TempDir;
 
 /// The name that the server knows, and its secret.
 pub const KEY: &str = "AKIDEXAMPLE";
@@ -19,62 +15,6 @@ pub const SECRET: &str = "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY";
 /// Another that it knows, who owns no bucket.
 pub const HOST_KEY: &str = "AKIDHOST";
 pub const HOST_SECRET: &str = "bPxRfiCYEXAMPLEHOSTSECRET/K7MDENG+wJalrX";
-
-/// How long it may take to answer.
-const PATIENCE: Duration = Duration::from_secs(60);
-
-/// What keeps a server: it starts it, ends and starts it again by the words `down` and `up` on its
-/// standard input, and ends it with its folder when that ends, as it does with the test's process.
-const KEEPER: &str = r#"
-folder=$1 weed=$2
-shift 2
-start() { "$weed" "$@" </dev/null >>"$folder/log" 2>&1 & server=$!; }
-stop() { kill -KILL "$server"; wait "$server"; }
-start "$@"
-while read -r word; do
-  case $word in up) start "$@" ;; down) stop ;; esac
-done
-stop
-rm -rf "$folder"
-"#;
-
-/// A program that is kept running. Dropped, it is killed, and its folder goes.
-struct Kept {
-    folder: PathBuf,
-    keeper: Child,
-    hold: Option<ChildStdin>,
-}
-
-impl Kept {
-    fn start(folder: &Path, arguments: &[String]) -> Self {
-        let mut keeper = Command::new("sh")
-            .args(["-c", KEEPER, "keeper"])
-            .arg(folder)
-            .arg(program())
-            .args(arguments)
-            .current_dir(folder)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            // A terminal's interrupt must not end the keeper before the server.
-            .process_group(0)
-            .spawn()
-            .unwrap();
-        let hold = keeper.stdin.take();
-        Kept { folder: folder.to_owned(), keeper, hold }
-    }
-
-    fn say(&mut self, word: &str) {
-        self.hold.as_mut().unwrap().write_all(word.as_bytes()).unwrap();
-    }
-}
-
-impl Drop for Kept {
-    fn drop(&mut self) {
-        drop(self.hold.take());
-        self.keeper.wait().unwrap();
-    }
-}
 
 /// A running server, with a place for bytes and maybe more of these. Dropped, all are killed.
 pub struct Seaweed {
@@ -102,7 +42,7 @@ impl Seaweed {
     }
 
     fn start_with(tls: Option<&Path>, more: usize) -> Self {
-        let folder = TempDir::with_prefix("icecore-s3").unwrap().keep();
+        let folder = kept::folder();
         let identities = format!(
             r#"{{"identities": [{{"name": "owner", "actions": ["Admin", "Read", "List", "Write"],
                 "credentials": [{{"accessKey": "{KEY}", "secretKey": "{SECRET}"}}]}},
@@ -141,36 +81,36 @@ impl Seaweed {
             arguments.push(format!("-s3.cert.file={}", tls.join("server.crt").display()));
             arguments.push(format!("-s3.key.file={}", tls.join("server.key").display()));
         }
-        let kept = Kept::start(&folder, &arguments);
+        let start = |folder, arguments| Kept::start(folder, &tool("seaweedfs/weed"), arguments);
+        let kept = start(folder, arguments);
         let volumes = ports.chunks(2).map(|pair| {
-            let folder = TempDir::with_prefix("icecore-volume").unwrap().keep();
-            Kept::start(
-                &folder,
-                &[
-                    "volume".to_owned(),
-                    "-ip=127.0.0.1".to_owned(),
-                    "-ip.bind=127.0.0.1".to_owned(),
-                    "-max=20".to_owned(),
-                    format!("-dir={}", folder.display()),
-                    format!("-master=127.0.0.1:{master}.{master_grpc}"),
-                    format!("-port={}", pair[0]),
-                    format!("-port.grpc={}", pair[1]),
-                ],
-            )
+            let folder = kept::folder();
+            let arguments = [
+                "volume".to_owned(),
+                "-ip=127.0.0.1".to_owned(),
+                "-ip.bind=127.0.0.1".to_owned(),
+                "-max=20".to_owned(),
+                format!("-dir={}", folder.display()),
+                format!("-master=127.0.0.1:{master}.{master_grpc}"),
+                format!("-port={}", pair[0]),
+                format!("-port.grpc={}", pair[1]),
+            ];
+            start(folder, arguments.into())
         });
         let server = Seaweed { port: s3, filer, kept, volumes: volumes.collect() };
-        server.await_start();
+        let answers = || TcpStream::connect(("127.0.0.1", s3)).is_ok() && server.make("started");
+        server.kept.await_start(answers);
         server
     }
 
     /// Kills it.
     pub fn down(&mut self) {
-        self.kept.say("down\n");
+        self.kept.down();
     }
 
     /// Starts it again.
     pub fn up(&mut self) {
-        self.kept.say("up\n");
+        self.kept.up();
     }
 
     /// The bytes that one of the machines keeps.
@@ -182,25 +122,12 @@ impl Seaweed {
 
     /// Kills one of the machines that keep bytes.
     pub fn volume_down(&mut self, number: usize) {
-        self.volumes[number].say("down\n");
+        self.volumes[number].down();
     }
 
     /// Starts it again.
     pub fn volume_up(&mut self, number: usize) {
-        self.volumes[number].say("up\n");
-    }
-
-    /// Waits until it answers.
-    fn await_start(&self) {
-        let begun = Instant::now();
-        while begun.elapsed() < PATIENCE {
-            if TcpStream::connect(("127.0.0.1", self.port)).is_ok() && self.make("started") {
-                return;
-            }
-            sleep(Duration::from_millis(50));
-        }
-        let log = fs::read_to_string(self.kept.folder.join("log")).unwrap_or_default();
-        panic!("SeaweedFS does not answer:\n{log}");
+        self.volumes[number].up();
     }
 
     /// Makes a bucket that no other caller of this process gets; its name.
@@ -232,23 +159,4 @@ impl Seaweed {
         let _ = stream.read_to_end(&mut answer);
         String::from_utf8_lossy(&answer).into_owned()
     }
-}
-
-/// Ports that are free. All at once, or one might be chosen twice; afterwards another process may still
-/// take one.
-fn free_ports(number: usize) -> Vec<u16> {
-    let listeners = (0..number).map(|_| TcpListener::bind("127.0.0.1:0").unwrap());
-    let listeners: Vec<TcpListener> = listeners.collect();
-    listeners.iter().map(|listener| listener.local_addr().unwrap().port()).collect()
-}
-
-/// Where the program is; a missing one fails the test.
-fn program() -> PathBuf {
-    let program = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/tools/seaweedfs/weed");
-    assert!(
-        program.exists(),
-        "SeaweedFS is missing: there is no {}; `tests/run.sh servers` installs it",
-        program.display()
-    );
-    program
 }

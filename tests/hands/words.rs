@@ -234,7 +234,7 @@ fn help_is_at_hand() {
 #[test]
 fn other_places_are_not_there_yet() {
     let cli = Cli::new();
-    for place in ["gs:bucket:/x", "b2:bucket:x", "rest:https://u:secret@h/", "rclone:r:x"] {
+    for place in ["swift:c:/x", "smb://u:secret@h/x", "rest:https://u:secret@h/", "rclone:r:x"] {
         for verb in [&["init", "--new-key-file", "k"][..], &["snapshots"], &["backup", "src"]] {
             let said = stderr(&cli.run(&[&["-r", place], verb].concat()).code(1));
             assert!(

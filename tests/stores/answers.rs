@@ -70,7 +70,7 @@ fn final_refusals_are_said_in_words() {
         (400, error("ExpiredToken"), "AWS_SESSION_TOKEN (not set)"),
         (507, error("XMinioStorageFull"), "XMinioStorageFull: so it is"),
         (507, page(), "the store is full"),
-        (404, page(), "that of an S3 server"),
+        (404, page(), "what answers there speaks S3"),
         (418, page(), "status 418"),
     ] {
         let far = far(move |_| (status, body.clone()));

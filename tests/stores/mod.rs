@@ -4,16 +4,21 @@
 mod answers;
 mod append_only;
 mod away;
+mod azure;
 mod contract;
 mod hosts;
 mod lock;
 mod lossy;
 mod refused;
 mod sftp;
+mod untried;
 mod verbs;
+mod webdav;
 mod whole;
 
+use crate::common::azurite;
 use crate::common::cli::Cli;
+use crate::common::rclone::{PASSWORD, USER};
 use crate::common::seaweed::{KEY, SECRET, Seaweed, server};
 use assert_cmd::Command;
 use assert_cmd::assert::Assert;
@@ -22,7 +27,7 @@ use icecore::format::ObjectKind;
 use icecore::id::PackId;
 use std::path::Path;
 
-/// The program's folder with its sources, and a place in a bucket.
+/// The program's folder with its sources, and a place far away.
 struct Far {
     cli: Cli,
     bucket: String,
@@ -34,7 +39,12 @@ impl Far {
     fn on(server: &Seaweed, protocol: &str) -> Self {
         let bucket = server.bucket();
         let url = format!("s3:{protocol}://127.0.0.1:{}/{bucket}/some/folder", server.port);
-        Far { cli: Cli::bare(), bucket, url }
+        Far { bucket, ..Far::at(url) }
+    }
+
+    /// A place of any kind.
+    fn at(url: String) -> Self {
+        Far { cli: Cli::bare(), bucket: String::new(), url }
     }
 
     /// An empty place.
@@ -69,20 +79,29 @@ impl Far {
     }
 }
 
-/// A command that has the server's credentials, and none of whoever runs the tests.
+/// What the names of variables begin with that hold credentials.
+const FOREIGN: [&str; 5] = ["aws_", "azure_", "b2_", "google_", "icecore_webdav_"];
+
+/// A command that has the servers' credentials, and none of whoever runs the tests.
 fn with_credentials(mut command: Command, home: &Path) -> Command {
     for (name, _) in std::env::vars_os() {
         let text = name.to_string_lossy().to_ascii_lowercase();
-        if text.starts_with("aws_") || text.ends_with("_proxy") {
+        if FOREIGN.iter().any(|start| text.starts_with(start)) || text.ends_with("_proxy") {
             command.env_remove(name);
         }
     }
-    command.env("HOME", home).env("AWS_ACCESS_KEY_ID", KEY).env("AWS_SECRET_ACCESS_KEY", SECRET);
+    command.env("AWS_ACCESS_KEY_ID", KEY).env("AWS_SECRET_ACCESS_KEY", SECRET);
+    command.env("ICECORE_WEBDAV_USER", USER).env("ICECORE_WEBDAV_PASSWORD", PASSWORD);
+    command.env("AZURE_STORAGE_ACCOUNT_NAME", azurite::ACCOUNT);
+    command.env("AZURE_STORAGE_ACCOUNT_KEY", azurite::KEY);
+    command.env("HOME", home);
     command
 }
 
 /// Where a test in a process of its own finds the place that it is given.
 const PLACE: &str = "ICECORE_TEST_PLACE";
+/// Where it finds the server of that, if the place does not say so.
+const ENDPOINT: &str = "ICECORE_TEST_ENDPOINT";
 
 /// Runs an ignored test in a process of its own, whose environment has credentials, and a place.
 fn in_a_process_with_credentials(test: &str, place: &str) {
@@ -97,7 +116,9 @@ fn in_a_process_with_credentials(test: &str, place: &str) {
 /// A folder in the place that this process was given; none if it was given none.
 fn place(folder: &str) -> Option<Location> {
     let place = std::env::var(PLACE).ok()?;
-    let options = Options::parse(&["connections=5".to_owned()], Rates::default()).unwrap();
+    let endpoint = std::env::var(ENDPOINT).map(|endpoint| format!("endpoint={endpoint}"));
+    let options: Vec<String> = endpoint.into_iter().chain(["connections=5".to_owned()]).collect();
+    let options = Options::parse(&options, Rates::default()).unwrap();
     Some(Location::parse(&format!("{place}/{folder}"), &options).unwrap())
 }
 

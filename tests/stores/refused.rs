@@ -26,7 +26,7 @@ fn refusals_are_explained() {
         (&far.url, "AWS_SECRET_ACCESS_KEY=hunter2hunter2", ["SignatureDoesNotMatch", "(set)"], 1),
         (&far.url, "AWS_ACCESS_KEY_ID=nobody", ["InvalidAccessKeyId", "(set)"], 1),
         (&far.url, "AWS_ACCESS_KEY_ID=", ["no credentials were found", "(not set)"], 1),
-        (&nowhere, "", ["there is no bucket named no-such-bucket", "make the bucket"], 10),
+        (&nowhere, "", ["there is no bucket named no-such-bucket", "make it there first"], 10),
         (&elsewhere, "", ["there is no repository", "icecore init"], 10),
     ];
     for json in [false, true] {

@@ -1,5 +1,6 @@
 //! Connections to servers: whom they trust, how many there are, and how long an answer may take.
 
+use super::variables::variable;
 use crate::backend::options::{Options, number};
 use crate::error::{Attempt, Error, Kind, Result};
 use opendal::HttpTransporter;
@@ -36,7 +37,7 @@ impl Client {
     /// Reads the options of stores of this scheme.
     pub(super) fn parse(scheme: &str, options: &Options) -> Result<Self> {
         let options = options.of(scheme)?;
-        let named = || std::env::var_os("AWS_CA_BUNDLE").filter(|path| !path.is_empty());
+        let named = || variable("AWS_CA_BUNDLE").filter(|_| scheme == "s3");
         let connections = number(options, "connections", CONNECTIONS, MOST_CONNECTIONS)?;
         Ok(Client {
             authorities: options.get("cacert").map(PathBuf::from).or_else(|| Some(named()?.into())),

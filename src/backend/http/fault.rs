@@ -1,7 +1,7 @@
 //! What servers and connections complain of, in this program's words. What they say themselves is
 //! repeated only where it is known to hold no secret.
 
-use super::s3;
+use super::words::{Answer, Meaning, Words};
 use crate::error::{Error, Kind};
 use opendal::ErrorKind;
 use rustls::Error as TlsError;
@@ -27,31 +27,6 @@ impl From<opendal::Error> for Fault {
 /// Letters of a server's own words that are repeated.
 const WORDS: usize = 200;
 
-/// What stores call a full disk or quota.
-const FULL: [&str; 4] =
-    ["InsufficientStorage", "QuotaExceeded", "XMinioStorageFull", "XMinioAdminBucketQuotaExceeded"];
-
-/// What stores call a bucket that lies elsewhere.
-const ELSEWHERE: [&str; 4] = [
-    "AuthorizationHeaderMalformed",
-    "IllegalLocationConstraintException",
-    "PermanentRedirect",
-    "TemporaryRedirect",
-];
-
-/// What stores call a name or a signature that they do not accept.
-const DENIED: [&str; 9] = [
-    "AccessDenied",
-    "AllAccessDisabled",
-    "ExpiredToken",
-    "InvalidAccessKeyId",
-    "InvalidSecurity",
-    "InvalidToken",
-    "RequestExpired",
-    "SignatureDoesNotMatch",
-    "TokenRefreshRequired",
-];
-
 impl Fault {
     /// Whether this is a server's answer.
     pub(super) fn is_answer(&self) -> bool {
@@ -66,7 +41,10 @@ impl Fault {
     /// Whether other bytes came than those that were asked for.
     pub(super) fn is_misfit(&self) -> bool {
         let Fault::Said(error) = self else { return false };
-        error.kind() == ErrorKind::RangeNotSatisfied || error.message().starts_with("reader got")
+        let is_odd = |words: &&str| error.message().starts_with(words);
+        error.kind() == ErrorKind::RangeNotSatisfied
+            || self.status() == Some(416)
+            || ["reader got", "header content range"].iter().any(is_odd)
     }
 
     /// Whether the bucket has nothing of what was asked for, and is there.
@@ -85,9 +63,17 @@ impl Fault {
         self.code() == Some("NotImplemented") || self.status() == Some(501)
     }
 
-    /// The error code in a server's answer.
+    /// What the server complains of.
+    fn answer(&self) -> Option<Answer<'_>> {
+        let Fault::Said(error) = self else { return None };
+        let code = self.code().unwrap_or_default();
+        let message = self.said("message").unwrap_or_else(|| error.message());
+        Some(Answer { status: self.status(), code, message })
+    }
+
+    /// The error code in a server's answer, or what stands in its place.
     fn code(&self) -> Option<&str> {
-        self.said("code")
+        self.said("code").or_else(|| self.said("reason"))
     }
 
     /// What a server's answer says under this name; the answer was written into the message.
@@ -116,31 +102,40 @@ impl Fault {
     }
 
     /// The same as one of this program's errors. A server that has been `heard` is known to exist.
-    pub(super) fn told(&self, attempted: &str, subject: &str, bucket: &str, heard: bool) -> Error {
+    pub(super) fn told(
+        &self,
+        attempted: &str,
+        subject: &str,
+        service: &dyn Words,
+        heard: bool,
+    ) -> Error {
         let error = |kind, reason: &str| Error::new(kind, attempted, subject).because(reason);
         let away = |reason: &str| Error::unavailable(attempted, subject, reason);
-        let denied = || Error::new(Kind::Denied, attempted, subject).hint(s3::credentials());
+        let denied = |reason: &str| error(Kind::Denied, reason).hint(service.credentials().looked);
         let said = match self {
             Fault::Late(after) => return away(&format!("no answer came within {after:?}")),
             Fault::Said(said) => said,
         };
-        match self.code() {
-            Some("NoSuchKey") => return error(Kind::NotFound, "there is no such object"),
-            Some("NoSuchBucket") => {
-                return error(Kind::NoRepository, &format!("there is no bucket named {bucket}"))
-                    .hint("check its name and its server, or make the bucket first");
+        match self.answer().and_then(|answer| service.meaning(&answer)) {
+            Some(Meaning::NoObject) => return error(Kind::NotFound, "there is no such object"),
+            Some(Meaning::NoPlace) => {
+                return error(Kind::NoRepository, &service.absence())
+                    .hint("check its name and its server, or make it there first");
             }
-            Some("RequestTimeTooSkewed") => {
+            Some(Meaning::Denied) => return denied(&self.words()),
+            Some(Meaning::WrongClock) => {
                 return error(Kind::Denied, "this machine's clock is too far from the store's")
                     .hint("set this machine's clock");
             }
-            Some(code) if FULL.contains(&code) => return error(Kind::NoSpace, &self.words()),
-            Some(code) if DENIED.contains(&code) => return denied().because(self.words()),
-            Some(code) if ELSEWHERE.contains(&code) => {
-                return error(Kind::InvalidInput, &self.words())
-                    .hint("name the bucket's region: -o region=..., or AWS_REGION");
+            Some(Meaning::Full) => return error(Kind::NoSpace, &self.words()),
+            Some(Meaning::Misplaced(cure)) => {
+                return error(Kind::InvalidInput, &self.words()).hint(cure);
             }
-            _ => {}
+            None => {}
+        }
+        // Whoever looks for them on the network finds no server there.
+        if is_of_signing(said) && !service.credentials().found {
+            return denied("no credentials were found");
         }
         match of_tls(said) {
             Some(TlsError::InvalidCertificate(problem)) => {
@@ -163,16 +158,16 @@ impl Fault {
         }
         match (said.kind(), self.status()) {
             (_, Some(507)) => error(Kind::NoSpace, "the store is full"),
-            (_, Some(401)) | (ErrorKind::PermissionDenied, _) => denied().because(self.words()),
+            (_, Some(401)) | (ErrorKind::PermissionDenied, _) => denied(&self.words()),
             (ErrorKind::NotFound, _) => {
                 error(Kind::Failed, "the server does not say what is missing")
-                    .hint("see that the endpoint is that of an S3 server")
+                    .hint(format!("see that what answers there speaks {}", service.name()))
             }
             (ErrorKind::RateLimited | ErrorKind::Conflict, _) | (_, Some(429 | 500..)) => {
                 away(&self.words())
             }
-            _ if is_of_signing(said) => denied().because("no credentials were found"),
-            _ if said.is_temporary() => away(&root_of(said)),
+            _ if said.is_temporary() || is_of_line(said) => away(&root_of(said)),
+            _ if is_of_signing(said) => denied("no credentials were found"),
             (_, Some(_)) => error(Kind::Failed, &self.words()),
             (_, None) => error(Kind::Failed, &root_of(said)),
         }
@@ -203,6 +198,12 @@ fn unresolved(error: &opendal::Error) -> Option<bool> {
     is_said("failed to lookup address").then(|| {
         is_said("Name or service not known") || is_said("No address associated with hostname")
     })
+}
+
+/// Whether credentials could not be fetched from where they are given out.
+fn is_of_line(error: &opendal::Error) -> bool {
+    let beneath = causes(error).find_map(|cause| cause.downcast_ref::<opendal::Error>());
+    beneath.is_some_and(opendal::Error::is_temporary)
 }
 
 fn is_of_signing(error: &opendal::Error) -> bool {

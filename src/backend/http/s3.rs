@@ -1,9 +1,13 @@
 //! A bucket of S3, Amazon's or of whoever speaks the same.
 
+use super::dialect::Dialect;
 use super::retention::Retention;
 use super::spot::{Spot, server_of};
+use super::variables::{Credentials, variable};
+use super::wire::Wire;
+use super::words::{Answer, Meaning, Words};
 use crate::backend::options::{Options, invalid};
-use crate::error::Result;
+use crate::error::{Error, Kind, Result};
 use opendal::Operator;
 use opendal::services::S3 as Builder;
 use std::fmt;
@@ -24,9 +28,34 @@ pub struct S3 {
 /// The scheme, and the name of the options that are meant for it.
 pub(super) const SCHEME: &str = "s3";
 
-/// What credentials are taken from, besides what Amazon's machines give to programs on them.
+/// Where credentials are looked for, besides a file.
 const CREDENTIALS: [&str; 4] =
     ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_PROFILE"];
+
+/// What stores call a full disk or quota.
+const FULL: [&str; 4] =
+    ["InsufficientStorage", "QuotaExceeded", "XMinioStorageFull", "XMinioAdminBucketQuotaExceeded"];
+
+/// What stores call a bucket that lies elsewhere.
+const ELSEWHERE: [&str; 4] = [
+    "AuthorizationHeaderMalformed",
+    "IllegalLocationConstraintException",
+    "PermanentRedirect",
+    "TemporaryRedirect",
+];
+
+/// What stores call a name or a signature that they do not accept.
+const DENIED: [&str; 9] = [
+    "AccessDenied",
+    "AllAccessDisabled",
+    "ExpiredToken",
+    "InvalidAccessKeyId",
+    "InvalidSecurity",
+    "InvalidToken",
+    "RequestExpired",
+    "SignatureDoesNotMatch",
+    "TokenRefreshRequired",
+];
 
 /// Where a bucket lies if nothing says so; stores that are not Amazon's do not mind.
 const REGION: &str = "us-east-1";
@@ -81,27 +110,6 @@ impl S3 {
         S3 { spot: self.spot.below(name), retention: None, ..self.clone() }
     }
 
-    /// What asks the bucket, still without a way to send anything.
-    pub(super) fn operator(&self) -> opendal::Result<Operator> {
-        let endpoint = self.server();
-        let mut builder = Builder::default()
-            .bucket(&self.spot.bucket)
-            .root(&self.spot.prefix)
-            .endpoint(&endpoint)
-            .region(&self.region)
-            .profile(self.profile.as_deref().unwrap_or_default())
-            .default_storage_class(self.storage_class.as_deref().unwrap_or_default())
-            // All stores know the other one.
-            .checksum_algorithm(if is_amazon(&endpoint) { "crc32c" } else { "md5" });
-        if !self.path_style {
-            builder = builder.enable_virtual_host_style();
-        }
-        if !is_amazon(&endpoint) {
-            builder = builder.disable_ec2_metadata();
-        }
-        Operator::new(builder)
-    }
-
     /// The URL of the bucket, without `/` at its end.
     pub(super) fn url(&self) -> String {
         let (server, bucket) = (self.server(), &self.spot.bucket);
@@ -121,14 +129,14 @@ impl S3 {
         &self.region
     }
 
-    /// Whether it is Amazon's, whose machines know who they are.
-    pub(super) fn is_amazon(&self) -> bool {
-        is_amazon(&self.server())
-    }
-
     /// How long the bucket is to keep what is stored in it.
     pub(super) fn retention(&self) -> Option<Retention> {
         self.retention
+    }
+
+    /// Whether it is Amazon's, whose machines know who they are.
+    pub(super) fn is_amazon(&self) -> bool {
+        is_amazon(&self.server())
     }
 
     /// The URL of the server.
@@ -146,10 +154,59 @@ impl S3 {
             prefix => format!("{prefix}/"),
         }
     }
+}
 
-    /// The bucket's name.
-    pub(super) fn bucket(&self) -> &str {
-        &self.spot.bucket
+impl Words for S3 {
+    fn name(&self) -> &'static str {
+        "S3"
+    }
+
+    fn absence(&self) -> String {
+        format!("there is no bucket named {}", self.spot.bucket)
+    }
+
+    fn credentials(&self) -> Credentials {
+        // Amazon's machines give some to programs on them.
+        Credentials { found: true, ..Credentials::of(&CREDENTIALS, ", or ~/.aws/credentials") }
+    }
+
+    fn meaning(&self, answer: &Answer<'_>) -> Option<Meaning> {
+        Some(match answer.code {
+            "NoSuchKey" => Meaning::NoObject,
+            "NoSuchBucket" => Meaning::NoPlace,
+            "RequestTimeTooSkewed" => Meaning::WrongClock,
+            code if FULL.contains(&code) => Meaning::Full,
+            code if DENIED.contains(&code) => Meaning::Denied,
+            code if ELSEWHERE.contains(&code) => {
+                Meaning::Misplaced("name the bucket's region: -o region=..., or AWS_REGION")
+            }
+            _ => return None,
+        })
+    }
+}
+
+impl Dialect for S3 {
+    fn operator(&self, wire: &Wire) -> Result<Operator> {
+        let endpoint = self.server();
+        let mut builder = Builder::default()
+            .bucket(&self.spot.bucket)
+            .root(&self.spot.prefix)
+            .endpoint(&endpoint)
+            .region(&self.region)
+            .profile(self.profile.as_deref().unwrap_or_default())
+            .default_storage_class(self.storage_class.as_deref().unwrap_or_default())
+            // All stores know the other one.
+            .checksum_algorithm(if is_amazon(&endpoint) { "crc32c" } else { "md5" });
+        if !self.path_style {
+            builder = builder.enable_virtual_host_style();
+        }
+        if !is_amazon(&endpoint) {
+            builder = builder.disable_ec2_metadata();
+        }
+        let operator = Operator::new(builder).map_err(|cause| {
+            Error::new(Kind::InvalidInput, "use", self).because(cause.message())
+        })?;
+        Ok(operator.with_context(wire.context()))
     }
 }
 
@@ -161,18 +218,6 @@ impl fmt::Display for S3 {
             Some(endpoint) => write!(f, "s3:{endpoint}/{}", self.spot),
         }
     }
-}
-
-/// Where credentials were looked for; what was found is not told.
-pub(super) fn credentials() -> String {
-    let looked = CREDENTIALS.map(|name| {
-        format!("{name} ({})", if variable(name).is_some() { "set" } else { "not set" })
-    });
-    format!("credentials are taken from {}, or ~/.aws/credentials", looked.join(", "))
-}
-
-fn variable(name: &str) -> Option<String> {
-    std::env::var(name).ok().filter(|value| !value.is_empty())
 }
 
 fn is_amazon(endpoint: &str) -> bool {
@@ -189,6 +234,7 @@ fn region_in(endpoint: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::backend::http::client::Client;
     use crate::backend::options::Rates;
 
     fn parse(text: &str, options: &[&str]) -> Result<S3> {
@@ -222,7 +268,8 @@ mod tests {
             );
             let again = parse(shown.strip_prefix("s3:").unwrap(), &[]).unwrap();
             assert_eq!(again.to_string(), shown);
-            assert!(place.operator().is_ok(), "{text}");
+            let wire = Wire::new(&Client::parse(SCHEME, &Options::default()).unwrap()).unwrap();
+            assert!(place.operator(&wire).is_ok(), "{text}");
         }
         let region = |text: &str, options: &[&str]| parse(text, options).unwrap().region;
         assert_eq!(region("s3.eu-west-3.amazonaws.com/bucket", &[]), "eu-west-3");

@@ -33,6 +33,14 @@ impl Spot {
         Ok(Spot { bucket: bucket.to_owned(), prefix: prefix.join("/") })
     }
 
+    /// Reads `//bucket/prefix`, or `bucket:prefix` as restic writes it.
+    pub(super) fn parse_either(scheme: &str, text: &str) -> Result<Self> {
+        match text.strip_prefix("//") {
+            Some(path) => Spot::parse(scheme, path),
+            None => Spot::parse(scheme, &text.replacen(':', "/", 1)),
+        }
+    }
+
     /// A folder of this name in it.
     pub(super) fn below(&self, name: &str) -> Self {
         let slash = if self.prefix.is_empty() { "" } else { "/" };

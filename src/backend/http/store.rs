@@ -1,19 +1,20 @@
-//! Objects in a bucket, by the paths that a folder would have: a copied folder is a repository.
+//! Objects at a service, by the paths that a folder would have: a copied folder is a repository.
 
-use super::client::Client;
-use super::engine::Engine;
+use super::dialect::{Creation, Dialect};
 use super::fault::Fault;
+use super::listing::listed;
 use super::lock::Lock;
+use super::service::Service;
+use super::wire::Wire;
 use crate::backend::bounds::{readable, storable};
-use crate::backend::several::several;
 use crate::backend::{Backend, Bytes, Capabilities, Handle, Listed, Put, Visit};
 use crate::env::Time;
 use crate::error::{Error, Kind, Result};
 use crate::format::ObjectKind;
 use futures_util::TryStreamExt;
 use opendal::{ErrorKind, Lister, Operator};
-use std::borrow::Cow;
 use std::ops::Range;
+use std::sync::Once;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
@@ -26,46 +27,44 @@ const SLOWEST: u64 = 8 << 10;
 
 /// A bucket, or a folder in it, over connections of its own.
 pub(super) struct HttpStore {
-    operator: Operator,
-    lock: Option<Lock>,
-    engine: Engine,
-    place: String,
-    bucket: String,
-    connections: usize,
-    /// How long a server may be silent.
-    timeout: Duration,
+    pub(super) operator: Operator,
+    pub(super) lock: Option<Lock>,
+    wire: Wire,
+    service: Service,
+    pub(super) connections: usize,
     /// The server has answered before.
     heard: AtomicBool,
     /// The store knows no creation that fails where something stands.
     overwrites: AtomicBool,
+    /// What others left that were stopped has been looked for.
+    swept: Once,
 }
 
 impl HttpStore {
-    /// The store that `operator` asks; `place` and `bucket` are for messages.
+    /// The store that `operator` asks.
     pub(super) fn new(
         operator: Operator,
         lock: Option<Lock>,
-        client: &Client,
-        place: String,
-        bucket: String,
-    ) -> Result<Self> {
-        let overwrites = !operator.info().capability().write_with_if_not_exists;
-        Ok(HttpStore {
+        wire: Wire,
+        service: Service,
+        connections: usize,
+    ) -> Self {
+        let overwrites = service.dialect().creation() == Creation::Over;
+        HttpStore {
             operator,
             lock,
-            engine: Engine::start()?,
-            place,
-            bucket,
-            connections: client.connections,
-            timeout: client.timeout,
+            wire,
+            service,
+            connections,
             heard: AtomicBool::new(false),
             overwrites: AtomicBool::new(overwrites),
-        })
+            swept: Once::new(),
+        }
     }
 
     /// The names of files in the folder, and those of folders, which end with `/`; the first page.
     pub(super) fn names(&self) -> Result<Vec<String>> {
-        let listed = self.ask(self.timeout, async {
+        let listed = self.ask(Duration::ZERO, async {
             let mut lister = self.operator.lister("/").await?;
             let mut names = Vec::new();
             while names.len() < PAGE
@@ -75,7 +74,7 @@ impl HttpStore {
             }
             Ok(names)
         });
-        let mut names = listed.map_err(|fault| self.told(&fault, "list", &self.place))?;
+        let mut names = listed.map_err(|fault| self.told(&fault, "list", &self.describe()))?;
         names.retain(|name| name != "/");
         Ok(names)
     }
@@ -86,36 +85,47 @@ impl HttpStore {
         answer: impl Future<Output = Result<T, Fault>>,
         what: &str,
     ) -> Result<T> {
-        let asked = self.ask(self.timeout, answer);
-        asked.map_err(|fault| self.told(&fault, &format!("ask for the {what} of"), &self.place))
+        let asked = self.ask(Duration::ZERO, answer);
+        asked.map_err(|fault| self.told(&fault, &format!("ask for the {what} of"), &self.root()))
     }
 
-    /// Sends a request and waits for its answer.
-    fn ask<T>(
+    /// What its service knows of itself.
+    pub(super) fn dialect(&self) -> &dyn Dialect {
+        self.service.dialect()
+    }
+
+    /// Where it is, for messages, without a `/` at its end.
+    pub(super) fn root(&self) -> String {
+        self.dialect().to_string().trim_end_matches('/').to_owned()
+    }
+
+    /// Sends a request and waits for its answer, and for what carrying bytes takes besides.
+    pub(super) fn ask<T>(
         &self,
-        most: Duration,
+        besides: Duration,
         answer: impl Future<Output = Result<T, Fault>>,
     ) -> Result<T, Fault> {
-        let answered = self.engine.wait(most, answer);
+        let answered = self.wire.wait(besides, answer);
         if answered.as_ref().map_or_else(Fault::is_answer, |_| true) {
             self.heard.store(true, Ordering::Relaxed);
         }
         answered
     }
 
-    fn told(&self, fault: &Fault, attempted: &str, subject: &str) -> Error {
-        fault.told(attempted, subject, &self.bucket, self.heard.load(Ordering::Relaxed))
+    pub(super) fn told(&self, fault: &Fault, attempted: &str, subject: &str) -> Error {
+        let heard = self.heard.load(Ordering::Relaxed);
+        fault.told(attempted, subject, self.dialect(), heard)
     }
 
     /// An object, for messages.
-    fn place_of(&self, handle: &Handle) -> String {
-        format!("{}/{}", self.place, handle.path())
+    pub(super) fn place_of(&self, handle: &Handle) -> String {
+        format!("{}/{}", self.root(), handle.path())
     }
 
     /// Makes an object in one request.
     fn write(&self, handle: &Handle, bytes: Bytes, exclusive: bool) -> Result<(), Fault> {
         let takes = Duration::from_secs(bytes.len() as u64 / SLOWEST);
-        self.ask(self.timeout + takes, async {
+        self.ask(takes, async {
             let path = handle.path();
             self.operator.write_with(&path, bytes).if_not_exists(exclusive).await?;
             Ok(())
@@ -149,7 +159,7 @@ impl HttpStore {
         most: usize,
     ) -> Result<Vec<u8>, Fault> {
         let path = handle.path();
-        let mut stream = self.ask(self.timeout, async {
+        let mut stream = self.ask(Duration::ZERO, async {
             let reader = self.operator.reader(&path).await?;
             Ok(match range {
                 Some(range) => reader.into_stream(range).await?,
@@ -158,7 +168,7 @@ impl HttpStore {
         })?;
         let mut bytes = Vec::new();
         // Each piece has its own time: a slow line is no silent one.
-        while let Some(pieces) = self.ask(self.timeout, async { Ok(stream.try_next().await?) })? {
+        while let Some(pieces) = self.ask(Duration::ZERO, async { Ok(stream.try_next().await?) })? {
             pieces.for_each(|piece| bytes.extend_from_slice(&piece));
             if bytes.len() > most {
                 break;
@@ -180,6 +190,9 @@ impl HttpStore {
     /// bucket may be.
     fn missing(&self, handle: &Handle) -> Error {
         let place = self.place_of(handle);
+        if self.dialect().has_folders() {
+            return self.why_missing("find", &place);
+        }
         match self.read(handle, None, 0) {
             Ok(_) => Error::unavailable("find", place, "the store contradicts itself"),
             Err(fault) => self.told(&fault, "find", &place),
@@ -188,54 +201,23 @@ impl HttpStore {
 
     /// Those objects of the next page that are of this kind; none at the end.
     fn page(&self, lister: &mut Lister, kind: ObjectKind) -> Result<Option<Vec<Listed>>, Fault> {
-        self.ask(self.timeout, async {
+        self.ask(Duration::ZERO, async {
             let (mut seen, mut page) = (0, Vec::new());
             while seen < PAGE
                 && let Some(entry) = lister.try_next().await?
             {
                 seen += 1;
-                let (_, name) = entry.path().rsplit_once('/').unwrap_or_default();
-                let handle = Handle::parse(kind, name);
-                if let Some(handle) = handle.filter(|handle| handle.path() == entry.path()) {
-                    page.push(Listed { handle, size: entry.metadata().content_length() });
-                }
+                page.extend(listed(kind, &entry));
             }
             Ok((seen > 0).then_some(page))
         })
-    }
-
-    /// Until when an object is retained; none too if it is gone.
-    fn retained_until(&self, lock: &Lock, handle: &Handle) -> Result<Option<Time>> {
-        match self.ask(self.timeout, lock.retained(&handle.path())) {
-            Err(fault) if fault.is(ErrorKind::NotFound) => Ok(None),
-            asked => asked.map_err(|fault| self.told(&fault, "find", &self.place_of(handle))),
-        }
-    }
-
-    /// Those that may be deleted now, and why others may not.
-    fn part_retained<'h>(&self, handles: &'h [Handle]) -> Result<(Cow<'h, [Handle]>, Result<()>)> {
-        if self.lock.is_none() {
-            return Ok((handles.into(), Ok(())));
-        }
-        let (mut goes, mut stays) = (Vec::new(), Ok(()));
-        for (handle, until) in handles.iter().zip(self.retained(handles)?) {
-            match until {
-                None => goes.push(handle.clone()),
-                Some(until) => {
-                    stays =
-                        stays.and(Err(Error::new(Kind::Denied, "delete", self.place_of(handle))
-                            .because(format!("the store retains it until {until}"))));
-                }
-            }
-        }
-        Ok((goes.into(), stays))
     }
 
     fn delete_page(&self, handles: &[Handle]) -> Result<()> {
         if handles.is_empty() {
             return Ok(());
         }
-        let together = self.ask(self.timeout, async {
+        let together = self.ask(Duration::ZERO, async {
             let paths: Vec<String> = handles.iter().map(Handle::path).collect();
             Ok(self.operator.delete_iter(paths).await?)
         });
@@ -256,7 +238,7 @@ impl HttpStore {
 
 impl Backend for HttpStore {
     fn describe(&self) -> String {
-        self.place.clone()
+        self.dialect().to_string()
     }
 
     fn capabilities(&self) -> Capabilities {
@@ -275,8 +257,14 @@ impl Backend for HttpStore {
         if self.overwrites.load(Ordering::Relaxed) {
             return self.put_carelessly(handle, bytes);
         }
-        match self.write(handle, bytes.clone(), true) {
-            Ok(()) => Ok(Put::Created),
+        let is_told = self.dialect().creation() == Creation::IfNew;
+        match self.write(handle, bytes.clone(), is_told) {
+            Ok(()) => {
+                if self.dialect().has_folders() {
+                    self.swept.call_once(|| self.sweep());
+                }
+                Ok(Put::Created)
+            }
             Err(fault) if fault.is(ErrorKind::ConditionNotMatch) => Ok(Put::Exists),
             Err(fault) if fault.is_not_implemented() => {
                 self.overwrites.store(true, Ordering::Relaxed);
@@ -303,13 +291,25 @@ impl Backend for HttpStore {
             }
             Ok(_) => Err(self.unfit(handle, range)),
             Err(fault) if fault.is_misfit() => Err(self.unfit(handle, range)),
+            Err(fault) if fault.is(ErrorKind::NotFound) && self.dialect().has_folders() => {
+                Err(self.why_missing("read", &self.place_of(handle)))
+            }
             Err(fault) => Err(self.told(&fault, "read", &self.place_of(handle))),
         }
     }
 
     fn size(&self, handle: &Handle) -> Result<u64> {
         let path = handle.path();
-        let facts = self.ask(self.timeout, async { Ok(self.operator.stat(&path).await?) });
+        let facts = self.ask(Duration::ZERO, async {
+            if self.dialect().is_exact() {
+                return Ok(self.operator.stat(&path).await?);
+            }
+            let mut lister = self.operator.lister_with(&path).recursive(true).limit(1).await?;
+            match lister.try_next().await?.filter(|entry| entry.path() == path) {
+                Some(entry) => Ok(entry.metadata().clone()),
+                None => Err(opendal::Error::new(ErrorKind::NotFound, "nothing is listed").into()),
+            }
+        });
         match facts {
             Ok(facts) => Ok(facts.content_length()),
             Err(fault) if fault.is(ErrorKind::NotFound) => Err(self.missing(handle)),
@@ -318,14 +318,17 @@ impl Backend for HttpStore {
     }
 
     fn list_pages(&self, kind: ObjectKind, prefix: &str, visit: &mut Visit<'_>) -> Result<()> {
+        if self.dialect().has_folders() {
+            return self.visit_folders(kind, prefix, visit);
+        }
         let folder = kind.folder();
         let fan = prefix.split_at_checked(2).filter(|_| kind.facts().fans_out);
         let start = match fan {
             Some((fan, _)) => format!("{folder}/{fan}/{prefix}"),
             None => format!("{folder}/{prefix}"),
         };
-        let told = |fault: Fault| self.told(&fault, "list", &format!("{}/{folder}", self.place));
-        let lister = self.ask(self.timeout, async {
+        let told = |fault: Fault| self.told(&fault, "list", &format!("{}/{folder}", self.root()));
+        let lister = self.ask(Duration::ZERO, async {
             Ok(self.operator.lister_with(&start).recursive(true).await?)
         });
         let mut lister = lister.map_err(told)?;
@@ -346,31 +349,10 @@ impl Backend for HttpStore {
     }
 
     fn retained(&self, handles: &[Handle]) -> Result<Vec<Option<Time>>> {
-        let Some(lock) = &self.lock else { return Ok(vec![None; handles.len()]) };
-        let now = lock.now();
-        let until = |handle: &Handle| match Lock::is_lasting(handle.kind()) {
-            true => Ok(self.retained_until(lock, handle)?.filter(|until| *until > now)),
-            false => Ok(None),
-        };
-        several(handles, self.connections, until).into_iter().collect()
+        self.retained_now(handles)
     }
 
     fn retain(&self, handles: &[Handle]) -> Result<u64> {
-        let Some(lock) = &self.lock else { return Ok(0) };
-        let now = lock.now();
-        let (least, until) = (now + lock.period() / 2, now + lock.period());
-        let extend = |handle: &Handle| {
-            if !Lock::is_lasting(handle.kind()) || self.retained_until(lock, handle)? >= Some(least)
-            {
-                return Ok(0);
-            }
-            match self.ask(self.timeout, lock.retain(&handle.path(), until)) {
-                Err(fault) if !fault.is(ErrorKind::NotFound) => {
-                    Err(self.told(&fault, "retain", &self.place_of(handle)))
-                }
-                done => Ok(u64::from(done.is_ok())),
-            }
-        };
-        several(handles, self.connections, extend).into_iter().sum()
+        self.retain_longer(handles)
     }
 }

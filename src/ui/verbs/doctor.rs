@@ -59,6 +59,7 @@ pub fn run(app: &App, _: &DoctorArgs) -> Result<Done> {
                 .to_owned(),
         );
     }
+    advice.extend(location.unseen().iter().map(ToString::to_string));
     let bucket = location.bucket_facts()?;
     advice.extend(bucket.as_ref().map(of_bucket).unwrap_or_default());
     let rules = bucket.and_then(|bucket| bucket.rules.ok()).unwrap_or_default();
