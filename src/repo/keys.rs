@@ -3,6 +3,7 @@
 
 use super::Repository;
 use super::config::{self, Newest};
+use super::together::each;
 use crate::backend::{Backend, Handle};
 use crate::crypto::{KdfCost, Keyring, Secret, slot, work_of};
 use crate::error::{Error, Kind, Result};
@@ -75,12 +76,13 @@ pub(super) fn open_any(
     }
     let mut trouble = None;
     let mut found = Vec::new();
-    for id in slots {
-        let read = backend.get(&Handle::key(*id), None);
-        match read.and_then(|bytes| Ok((slot::read(&bytes, *id)?.kdf, bytes))) {
-            Ok((kdf, bytes)) => found.push((work_of(secret, kdf), *id, bytes)),
+    let ids: Vec<SlotId> = slots.iter().copied().collect();
+    let read = each(backend, &ids, |id| backend.get(&Handle::key(id), None));
+    for (id, read) in ids.into_iter().zip(read) {
+        match read.and_then(|bytes| Ok((slot::read(&bytes, id)?.kdf, bytes))) {
+            Ok((kdf, bytes)) => found.push((work_of(secret, kdf), id, bytes)),
             Err(error) if error.kind() == Kind::NotFound => {
-                let missing = Error::damaged("open", slot::subject(*id), "it is missing");
+                let missing = Error::damaged("open", slot::subject(id), "it is missing");
                 trouble = trouble.or(Some(missing));
             }
             Err(error) => trouble = trouble.or(Some(error)),

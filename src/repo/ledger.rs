@@ -1,7 +1,7 @@
 //! The ledger (chapter 8, notes): when each pack was last read to its end, by whom, and whether
 //! anything was wrong. Every host adds to it, and every host sees the same.
 
-use super::Repository;
+use super::{Notes, Repository};
 use crate::backend::Handle;
 use crate::env::Time;
 use crate::error::Result;
@@ -51,6 +51,21 @@ fn last_of<'l>(notes: impl IntoIterator<Item = &'l Verified>) -> HashMap<PackPre
     last
 }
 
+impl Notes {
+    /// What they say of verified packs, but for what claims to be later than now.
+    pub(super) fn ledger(&self, now: Time) -> Ledger {
+        let latest = Time(now.0.saturating_add(CLOCK_TOLERANCE));
+        let verified = self.by_id.iter().filter_map(|(id, note)| match &note.about {
+            About::Verified(verified) => {
+                let runs = verified.runs.iter().filter(|run| run.at <= latest);
+                Some((*id, Verified { runs: runs.cloned().collect() }))
+            }
+            _ => None,
+        });
+        Ledger { notes: verified.collect() }
+    }
+}
+
 impl Repository {
     /// The ledger, as far as it can be read: a note that cannot costs what it says. What claims to be
     /// of the future counts for nothing, or a wrong clock would keep packs from being read for years.
@@ -58,16 +73,7 @@ impl Repository {
     /// # Errors
     /// Those of a store that cannot be read.
     pub fn ledger(&self) -> Result<Ledger> {
-        let latest = Time(self.env().now().0.saturating_add(CLOCK_TOLERANCE));
-        let verified =
-            self.notes(|_, _| {})?.into_iter().filter_map(|(id, note)| match note.about {
-                About::Verified(mut verified) => {
-                    verified.runs.retain(|run| run.at <= latest);
-                    Some((id, verified))
-                }
-                _ => None,
-            });
-        Ok(Ledger { notes: verified.collect() })
+        Ok(self.notes()?.ledger(self.env().now()))
     }
 
     /// Makes few notes of many: the smallest ones become one, or as many as its size asks for, as soon

@@ -2,6 +2,8 @@
 
 use super::gather::{Gather, Gathered};
 use super::standing::Standing;
+use super::tags::TagChanges;
+use super::together::both;
 use super::{Index, Repository};
 use crate::backend::{Handle, Listed};
 use crate::error::{Kind, Result};
@@ -54,17 +56,19 @@ impl Repository {
     /// The same for whoever writes (chapter 11, W2): what counts is only what certain segments name,
     /// lies in packs that are listed with their length, and is not condemned or noted as damaged. What
     /// a store whose listings lag does not show yet is not counted on either.
-    pub(super) fn load_index_to_write(&self) -> Result<Index> {
+    ///
+    /// With it comes what the same notes say of tags.
+    pub(super) fn load_index_to_write(&self) -> Result<(Index, TagChanges)> {
         let mut index = self.load_index()?;
-        let sizes = self.pack_sizes()?;
-        let mut noted = self.noted_damage()?;
+        let (sizes, notes) = both(&**self.backend(), || self.pack_sizes(), || self.notes())?;
+        let (changes, mut noted) = (notes.tag_changes(), notes.into_damage());
         let is_there = |pack: &PackRow| sizes.get(&pack.id) == Some(&u64::from(pack.size));
         index.count_only(is_there);
         let uncertain = std::mem::take(&mut index.uncertain);
         index.count_only(|pack| !uncertain.contains(&pack.id));
         index.distrust(&noted.all());
         index.add_troubles(&mut noted.troubles);
-        Ok(index)
+        Ok((index, changes))
     }
 
     /// The packs that are stored, and their lengths.

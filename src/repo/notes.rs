@@ -8,19 +8,25 @@ use crate::format::note::{About, Note};
 use crate::id::{NoteId, SnapshotId};
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
+/// The notes that hold, as they were found once.
+#[derive(Debug, Default)]
+pub struct Notes {
+    pub(super) by_id: BTreeMap<NoteId, Note>,
+    /// Those that are damaged or newer than this program.
+    pub(super) troubles: Vec<(Handle, Error)>,
+}
+
 impl Repository {
-    /// The notes that hold, by their ids. One that is damaged, newer or gone costs itself; of the
-    /// former two `trouble` hears.
+    /// The notes that hold. One that is damaged, newer or gone costs itself.
     ///
     /// # Errors
     /// Those of a store that cannot be read.
-    pub(super) fn notes(
-        &self,
-        trouble: impl FnMut(Handle, Error),
-    ) -> Result<BTreeMap<NoteId, Note>> {
-        let (mut notes, withdrawn) = self.notes_and_withdrawn(trouble)?;
-        notes.retain(|id, _| !withdrawn.contains(id));
-        Ok(notes)
+    pub fn notes(&self) -> Result<Notes> {
+        let mut troubles = Vec::new();
+        let trouble = |handle, error| troubles.push((handle, error));
+        let (mut by_id, withdrawn) = self.notes_and_withdrawn(trouble)?;
+        by_id.retain(|id, _| !withdrawn.contains(id));
+        Ok(Notes { by_id, troubles })
     }
 
     /// Notes about these snapshots, withdrawn ones too, as far as they can be read.

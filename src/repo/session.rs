@@ -22,7 +22,7 @@ use super::bases::Bases;
 use super::dedup::Dedup;
 use super::pack_writer::Sealers;
 use super::seal::SealedBlob;
-use super::{Index, NewBlob, PackWriter, Repository, Stored, Writer, WriterOptions};
+use super::{Index, NewBlob, PackWriter, Repository, Snapshots, Stored, Writer, WriterOptions};
 use crate::codec::{Encoder, Level};
 use crate::crypto::Ids;
 use crate::error::{Error, Kind, Result};
@@ -98,6 +98,16 @@ impl<'r> Session<'r> {
     /// The index as it was when the session began, or last went on as another writer.
     pub fn index(&self) -> &Arc<Index> {
         self.dedup.index()
+    }
+
+    /// Every live snapshot that was not given up, by the collections and notes that were read with the
+    /// index. What cannot be read goes to `trouble`.
+    ///
+    /// # Errors
+    /// Those of listing.
+    pub fn snapshots(&self, trouble: impl FnMut(Error)) -> Result<Snapshots<'r>> {
+        let tags = Arc::clone(self.writer.tags());
+        self.repository.snapshots_to_write(self.index().generations(), tags, trouble)
     }
 
     /// Why some of the index or of the notes could not be read, each told once: at the beginning, and

@@ -5,6 +5,7 @@
 //! That harms nothing, but a collector waits for it before it gives it up, and a store that takes
 //! one writer at a time takes no other: [`Writer::end`] spares both.
 
+use super::tags::TagChanges;
 use super::{Index, Repository};
 use crate::backend::{Handle, Put};
 use crate::env::Time;
@@ -14,6 +15,7 @@ use crate::format::snapshot::{Maintenance, Outcome, Partial};
 use crate::format::writer::Heartbeat;
 use crate::id::{PackId, SnapshotId};
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 /// What a writer says of itself.
 #[derive(Clone, Debug)]
@@ -33,6 +35,8 @@ pub struct Writer<'r> {
     id: SnapshotId,
     /// The newest collection that it has read, once it has.
     generation: Option<u64>,
+    /// What notes have changed of tags, as W2 found it.
+    tags: Arc<TagChanges>,
     registered: Time,
     last_beat: Time,
     beats: u64,
@@ -57,6 +61,7 @@ impl Repository {
             options,
             id,
             generation: None,
+            tags: Arc::default(),
             registered: now,
             last_beat: now,
             beats: 0,
@@ -78,9 +83,15 @@ impl Writer<'_> {
 
     /// W2: the collection chain and the index, as it is for writers.
     pub fn read_index(&mut self) -> Result<Index> {
-        let index = self.repository.load_index_to_write()?;
+        let (index, tags) = self.repository.load_index_to_write()?;
+        self.tags = Arc::new(tags);
         self.generation = Some(index.generation());
         Ok(index)
+    }
+
+    /// What notes have changed of tags, as W2 found it.
+    pub(super) fn tags(&self) -> &Arc<TagChanges> {
+        &self.tags
     }
 
     /// W2 of whoever counts on nothing: the newest collection alone.

@@ -69,7 +69,7 @@ impl<'t> Standing<'t> {
     /// What cannot be read goes to `trouble`.
     pub(super) fn read(target: &'t Repository, mut trouble: impl FnMut(Error)) -> Result<Self> {
         let all = target.snapshots(&mut trouble)?;
-        let marks = target.forgotten(trouble)?;
+        let marks = all.marks(trouble)?;
         Ok(Standing { target, all, marks })
     }
 
