@@ -178,6 +178,11 @@ impl Snapshots<'_> {
         self.iter().map(|stored| stored.map(Arc::unwrap_or_clone)).collect()
     }
 
+    /// Adds one that was committed just now, in front of the others.
+    pub fn add(&mut self, key: SnapshotKey) {
+        self.entries.insert(0, Entry { key, held: None });
+    }
+
     /// Leaves those whose keys are wanted.
     pub fn retain(&mut self, mut wanted: impl FnMut(&SnapshotKey) -> bool) {
         self.entries.retain(|entry| wanted(&entry.key));

@@ -140,7 +140,7 @@ impl Writer<'_> {
             // Nothing rests on it yet; what matters is the error.
             drop(self.repository.withdraw(next, &self.options.verb));
         });
-        self.written += written?;
+        self.written += written?.1;
         self.id = next;
         (self.registered, self.last_beat, self.beats) = (now, now, 0);
         let index = self.read_index()?;
@@ -158,12 +158,17 @@ impl Writer<'_> {
     /// `Fenced` if a collector gave this writer up: start again. `InvalidInput` for an outcome
     /// that no reader takes; the writer has ended without it then.
     pub fn finish(self, outcome: &Outcome) -> Result<()> {
+        self.finish_stored(outcome).map(drop)
+    }
+
+    /// The same; the hash of its object, and its length.
+    pub(super) fn finish_stored(self, outcome: &Outcome) -> Result<([u8; 32], u64)> {
         if let Err(error) = self.check(outcome) {
             // The error is what matters; an outcome only spares others a wait.
             drop(self.end());
             return Err(error);
         }
-        self.put_outcome(outcome).map(drop)
+        self.put_outcome(outcome)
     }
 
     /// Ends a writer that stored nothing, as if it had never begun.
@@ -205,12 +210,12 @@ impl Writer<'_> {
         }
     }
 
-    /// Creates the outcome; its length.
-    fn put_outcome(&self, outcome: &Outcome) -> Result<u64> {
+    /// Creates the outcome; the hash of its object, and its length.
+    fn put_outcome(&self, outcome: &Outcome) -> Result<([u8; 32], u64)> {
         let handle = Handle::snapshot(self.id);
         let bytes = self.repository.seal_record(&handle, outcome)?;
         if self.repository.put_same(&handle, &bytes)? {
-            return Ok(bytes.len() as u64);
+            return Ok((*blake3::hash(&bytes).as_bytes(), bytes.len() as u64));
         }
         Err(Error::new(Kind::Fenced, "commit", handle)
             .because("a collector gave this writer up")
