@@ -126,13 +126,14 @@ fn requests_of_each_verb() {
     far.asked("open", || drop(far.open(cache))).are_at_most(3, 2);
     far.asked("snapshots cold", || list(fresh)).are_at_most(12, 5);
     far.asked("snapshots warm", || list(fresh)).are_at_most(7, 4);
-    for read_data in [ReadData::Nothing, ReadData::All] {
-        far.asked(&format!("check {read_data:?}"), || {
+    for (read_data, most, rounds) in [(ReadData::Nothing, 43, 13), (ReadData::All, 43, 15)] {
+        let requests = far.asked(&format!("check {read_data:?}"), || {
             let report = check(&far.open(cache), CheckOptions { read_data }, &Silent).unwrap();
             assert!(report.is_healthy(), "{:?}", report.findings);
         });
+        requests.are_at_most(most, rounds);
     }
-    far.asked("restore cold", || {
+    let requests = far.asked("restore cold", || {
         let repository = far.open(&folder.path().join("none"));
         let index = repository.load_index().unwrap();
         let reader = Reader::new(&repository, &index);
@@ -140,4 +141,5 @@ fn requests_of_each_verb() {
         let report = restore(&reader, &last.unwrap(), None, &target, &mut options, &Silent);
         assert_eq!(report.unwrap().failed, 0);
     });
+    requests.are_at_most(24, 9);
 }

@@ -144,6 +144,21 @@ impl Repository {
         Ok(slots)
     }
 
+    /// The slots that count, but for the one that opened it: what each says of itself, or why that cannot be
+    /// read. One that was removed since it was opened is left out.
+    pub fn other_slots(&self) -> Result<Vec<(SlotId, Result<Slot>)>> {
+        let ids: Vec<SlotId> =
+            self.config().slots.iter().filter(|id| **id != self.slot).copied().collect();
+        let store = &**self.backend();
+        let read = |id| slot::read(&store.get(&Handle::key(id), None)?, id);
+        let mut slots: Vec<_> = ids.iter().copied().zip(each(store, &ids, read)).collect();
+        if slots.iter().any(|(_, slot)| slot.is_err()) {
+            let counts = self.newest_config()?.config.slots;
+            slots.retain(|(id, _)| counts.contains(id));
+        }
+        Ok(slots)
+    }
+
     fn stored_slots(&self) -> Result<BTreeSet<SlotId>> {
         let listed = self.backend().list(ObjectKind::Key)?;
         Ok(listed.iter().filter_map(|object| object.handle.slot_id()).collect())

@@ -31,6 +31,11 @@ pub struct Ledger {
 }
 
 impl Ledger {
+    /// Whether there may be enough notes to make few of them, with so many more.
+    pub fn is_worth_merging(&self, more: usize) -> bool {
+        self.notes.len() + more >= LEDGER_NOTES
+    }
+
     /// The last reading of each pack.
     pub fn readings(&self) -> HashMap<PackPrefix, Reading<'_>> {
         last_of(self.notes.values())
@@ -53,7 +58,7 @@ fn last_of<'l>(notes: impl IntoIterator<Item = &'l Verified>) -> HashMap<PackPre
 
 impl Notes {
     /// What they say of verified packs, but for what claims to be later than now.
-    pub(super) fn ledger(&self, now: Time) -> Ledger {
+    pub fn ledger(&self, now: Time) -> Ledger {
         let latest = Time(now.0.saturating_add(CLOCK_TOLERANCE));
         let verified = self.by_id.iter().filter_map(|(id, note)| match &note.about {
             About::Verified(verified) => {
@@ -125,6 +130,8 @@ fn together_again(readings: &[(PackPrefix, Reading<'_>)]) -> Verified {
 pub struct LedgerEntry<'r> {
     repository: &'r Repository,
     run: Run,
+    /// How many notes were put.
+    pub noted: usize,
 }
 
 impl<'r> LedgerEntry<'r> {
@@ -132,7 +139,7 @@ impl<'r> LedgerEntry<'r> {
     pub fn begin(repository: &'r Repository) -> Self {
         let host = repository.env().host();
         let host = host.get(..host.floor_char_boundary(NOTE_HOST_MAX)).unwrap_or_default();
-        LedgerEntry { repository, run: Run::new(host, repository.env().now()) }
+        LedgerEntry { repository, run: Run::new(host, repository.env().now()), noted: 0 }
     }
 
     /// A pack was read, which was begun after this was.
@@ -142,19 +149,19 @@ impl<'r> LedgerEntry<'r> {
 
     /// Whether it is time to note what was read.
     pub fn is_due(&self) -> bool {
-        let LedgerEntry { repository, run } = self;
+        let LedgerEntry { repository, run, .. } = self;
         let is_long_ago = repository.env().now().since(run.at) >= LEDGER_INTERVAL;
         run.len() >= NOTE_VERIFIED_MAX || is_long_ago && !run.is_empty()
     }
 
     /// Notes what was read so far, and begins again.
     pub fn note(&mut self) -> Result<()> {
-        let LedgerEntry { run, .. } = std::mem::replace(self, LedgerEntry::begin(self.repository));
-        match run.is_empty() {
-            true => Ok(()),
-            false => {
-                self.repository.put_note(About::Verified(Verified { runs: vec![run] })).map(drop)
-            }
+        let next = LedgerEntry { noted: self.noted, ..LedgerEntry::begin(self.repository) };
+        let LedgerEntry { run, .. } = std::mem::replace(self, next);
+        if !run.is_empty() {
+            self.repository.put_note(About::Verified(Verified { runs: vec![run] }))?;
+            self.noted += 1;
         }
+        Ok(())
     }
 }

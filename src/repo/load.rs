@@ -4,7 +4,7 @@ use super::gather::{Gather, Gathered};
 use super::standing::Standing;
 use super::tags::TagChanges;
 use super::together::both;
-use super::{Index, Repository};
+use super::{Generations, Index, Repository};
 use crate::backend::{Handle, Listed};
 use crate::error::{Kind, Result};
 use crate::format::ObjectKind;
@@ -42,9 +42,13 @@ impl Repository {
         self.load(Wanted::Living)
     }
 
-    /// The same, every segment read from the store: for whoever checks it.
-    pub fn load_index_to_check(&self) -> Result<Index> {
-        self.load(Wanted::Proved)
+    /// The same by a collection chain that was just read, every segment read from the store: for whoever
+    /// checks it.
+    pub fn load_index_to_check(&self, generations: Generations) -> Result<Index> {
+        match self.try_load(Wanted::Proved, generations) {
+            Err(error) if error.kind() == Kind::NotFound => self.load(Wanted::Proved),
+            loaded => loaded,
+        }
     }
 
     /// The same with dead segments, all read from the store: for whoever deletes, and trusts neither
@@ -81,15 +85,14 @@ impl Repository {
     fn load(&self, wanted: Wanted) -> Result<Index> {
         let mut tries = 1;
         loop {
-            match self.try_load(wanted) {
+            match self.generations().and_then(|chain| self.try_load(wanted, chain)) {
                 Err(error) if error.kind() == Kind::NotFound && tries < LOADS_MOST => tries += 1,
                 loaded => return loaded,
             }
         }
     }
 
-    fn try_load(&self, wanted: Wanted) -> Result<Index> {
-        let generations = self.generations()?;
+    fn try_load(&self, wanted: Wanted, generations: Generations) -> Result<Index> {
         let listed = self.backend().list(ObjectKind::Index)?;
         // Each once, though a listing may show it twice.
         let listed: BTreeMap<IndexId, Listed> = listed

@@ -17,6 +17,7 @@ mod generations;
 mod holds;
 mod index;
 mod init;
+mod inventory;
 mod keys;
 mod ledger;
 mod load;
@@ -29,6 +30,7 @@ mod objects;
 mod pack;
 mod pack_writer;
 mod quarantine;
+mod ranges;
 mod read_cache;
 mod reader;
 mod runs;
@@ -58,18 +60,19 @@ pub use damage::NotedDamage;
 pub use generations::Generations;
 pub use holds::{Hold, Holds, NewHold};
 pub use index::{Index, place_of};
+pub use inventory::Inventory;
 pub use init::{InitOptions, refuse_begun, refuse_occupied};
 pub use keys::SlotInfo;
-pub use ledger::LedgerEntry;
 #[cfg(feature = "testing")]
-pub use ledger::{Ledger, Reading};
+pub use ledger::Reading;
+pub use ledger::{Ledger, LedgerEntry};
 pub use location::BlobLocation;
 pub use movement::Upon;
 pub use new_blob::{NewBlob, Stored};
 pub use notes::Notes;
 pub use pack_writer::PackWriter;
 pub use quarantine::Moved;
-pub use read_cache::Plain;
+pub use read_cache::{Plain, ReadCache};
 pub use reader::Reader;
 pub use scan::{BlobSet, EntryRef};
 #[cfg(feature = "testing")]
@@ -78,6 +81,7 @@ pub use session::{Session, SessionOptions};
 pub use snapshot::{SnapshotKey, StoredSnapshot};
 #[cfg(feature = "testing")]
 pub use snapshots::StoredOutcome;
+pub use snapshots::VisitOutcome;
 pub use trailers::{PackContents, ReadPack, WantedPack};
 pub use writer::{Writer, WriterOptions};
 

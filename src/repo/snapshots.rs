@@ -75,9 +75,19 @@ impl Repository {
 
     /// The same, all read from the store: for whoever checks it.
     pub fn each_stored_outcome(&self, visit: &mut VisitOutcome<'_>) -> Result<HashSet<SnapshotId>> {
-        let OutcomesShown { outcomes, given_up, .. } = self.outcomes_shown()?;
-        self.visit_outcomes(&outcomes, self.get_stored_records(outcomes.clone()), visit)?;
-        Ok(given_up)
+        let shown = self.outcomes_shown()?;
+        self.each_stored_outcome_of(&shown, visit)?;
+        Ok(shown.given_up)
+    }
+
+    /// The same of those that were listed.
+    pub(super) fn each_stored_outcome_of(
+        &self,
+        shown: &OutcomesShown,
+        visit: &mut VisitOutcome<'_>,
+    ) -> Result<()> {
+        let records = self.get_stored_records(shown.outcomes.clone());
+        self.visit_outcomes(&shown.outcomes, records, visit)
     }
 
     pub(super) fn outcomes_shown(&self) -> Result<OutcomesShown> {
