@@ -1,7 +1,6 @@
 //! Reads from the store ahead of whoever decodes: as many requests in flight as the store bears, on
 //! threads of their own, results in the order asked for, and a bounded number of bytes waiting.
 
-use super::runs::Reading;
 use crate::backend::{Backend, Capabilities, Handle, Listed};
 use crate::error::{Error, Kind, Result};
 use crate::limits::FETCH_AHEAD;
@@ -32,6 +31,15 @@ impl Fetch {
         let length = range.end.saturating_sub(range.start);
         Fetch { handle, range: Some(range), length }
     }
+}
+
+/// How ranges are read together.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Reading {
+    /// Those of one pack that lie no more bytes apart are one.
+    pub(super) gap: u32,
+    /// Whether the store is far away.
+    pub(super) far: bool,
 }
 
 /// Fetches from one store. The threads are started when the first bytes are asked for. They do

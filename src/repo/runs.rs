@@ -1,7 +1,7 @@
 //! Blobs that lie together in a pack, and are fetched as one range.
 
 use super::BlobLocation;
-use super::fetch::Fetch;
+use super::fetch::{Fetch, Reading};
 use crate::backend::Handle;
 use crate::id::PackId;
 
@@ -9,15 +9,6 @@ use crate::id::PackId;
 /// carries, at what may be on its way at once.
 const RUN_MAX: u32 = 4 << 20;
 const RUN_MAX_FAR: u32 = 16 << 20;
-
-/// How blobs are read together.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Reading {
-    /// Ranges of one pack that lie no more bytes apart are one.
-    pub(super) gap: u32,
-    /// Whether the store is far away.
-    pub(super) far: bool,
-}
 
 /// A range of one pack that is fetched at once.
 #[derive(Clone, Copy, Debug)]

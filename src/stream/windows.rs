@@ -152,7 +152,7 @@ impl<'r> ContentReader<'r> {
             }
         }
         if self.coming.len() > 1 {
-            let ids: Vec<ChunkId> = self.coming.iter().flat_map(|pieces| chunks(pieces)).collect();
+            let ids: Vec<ChunkId> = self.coming.iter().flat_map(chunks).collect();
             self.reader.announce(BlobKind::Data, &ids);
         }
     }
