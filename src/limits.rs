@@ -136,6 +136,9 @@ pub const WINDOW: usize = 4 * MIB;
 pub const WINDOW_PIECES: usize = 4 * WINDOW / CHUNK_MIN;
 /// Most bytes that are asked of a store ahead of whoever takes them, for each who does.
 pub const FETCH_AHEAD: u64 = 4 * WINDOW as u64;
+/// Bytes of packs that each reader keeps as they are stored, or has on their way, of a store that is far
+/// away: what is used, and what is asked for ahead of it.
+pub const RANGES_KEPT: u64 = 2 * FETCH_AHEAD;
 /// Windows of a content that are on their way while one is used.
 pub const WINDOWS_AHEAD: usize = 3;
 /// Plaintext of bases kept for the deltas that follow.

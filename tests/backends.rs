@@ -1,7 +1,9 @@
 //! Every backend keeps the same promises; wrappers, faults, the probe and locations do their part.
 
 use icecore::backend::testing::{Call, CrashDisk, FailingDisk, Fault, Faulty, How, Plan, contract};
-use icecore::backend::{Backend, Counting, Handle, Local, Location, Memory, Put, Verb, probe};
+use icecore::backend::{
+    Backend, Counting, Handle, Local, Location, Memory, Put, Verb, probe, probe_thoroughly,
+};
 use icecore::env::{Env, Time};
 use icecore::error::Kind;
 use icecore::format::ObjectKind;
@@ -155,6 +157,18 @@ fn the_probe_finds_liars() {
         let late = Faulty::new(Memory::new(), seed).from(0, Fault::ListsLate);
         let found = probe(&late, &env).unwrap();
         assert!(!found.list_after_write && found.exclusive_create, "seed {seed}");
+    }
+}
+
+/// Before a repository is made a store is asked for no more than two rounds; at length, for eight.
+#[test]
+fn the_probe_is_short_and_can_be_long() {
+    for (probed, rounds) in [(probe as fn(&dyn Backend, &Env) -> _, 2), (probe_thoroughly, 8)] {
+        let store = Counting::new(Memory::new());
+        let found = probed(&store, &Env::real()).unwrap();
+        assert!(found.exclusive_create && found.list_after_write);
+        assert_eq!(store.total(Verb::Put).calls, 9 * rounds);
+        assert_eq!(store.total(Verb::List).calls, rounds);
     }
 }
 

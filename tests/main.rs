@@ -24,6 +24,7 @@ mod chunk;
 mod codec;
 mod crypto;
 mod remote;
+mod requests;
 mod similar;
 mod sinks;
 mod stores;

@@ -49,7 +49,7 @@ pub use memory::Memory;
 pub use occupied::TRIALS;
 pub use options::{Options, Rates};
 pub use pack_cache::PackCache;
-pub use probe::{is_of_probe, probe};
+pub use probe::{is_of_probe, probe, probe_thoroughly};
 pub use retry::Retry;
 pub use spared::Spared;
 

@@ -1,6 +1,6 @@
 //! `doctor`: holds a store to what repositories need of it, and measures it.
 
-use crate::backend::{Backend, Capabilities, LARGE, PROMISES, Promise, probe};
+use crate::backend::{Backend, Capabilities, LARGE, PROMISES, Promise, probe_thoroughly};
 use crate::env::{Env, Time};
 use crate::error::Result;
 use crate::format::{Handle, ObjectKind};
@@ -74,7 +74,7 @@ pub fn doctor(
         monitor.count(Counter::Items, 1);
     }
     let store = make("probe")?;
-    let (capabilities, latency) = (probe(&*store, env), latency(&*store, env).ok());
+    let (capabilities, latency) = (probe_thoroughly(&*store, env), latency(&*store, env).ok());
     left |= clear(&*store).is_err();
     monitor.end();
     Ok(Diagnosis { tried, capabilities, latency, left })

@@ -1,16 +1,16 @@
 //! Several blobs on their way: what the cache had, and the runs that bring the rest.
 
 use super::BlobLocation;
-use super::fetch::{Fetch, Fetched};
+use super::ranges::{Ranges, SharedRange};
 use super::read_cache::Plain;
 use super::reader::Reader;
-use super::runs::{Run, Sealed, runs};
+use super::runs::runs;
 use crate::error::{Error, Result};
 use crate::format::BlobKind;
-use crate::id::{BaseId, ChunkId};
+use crate::id::{BaseId, ChunkId, PackId};
 use rayon::prelude::*;
 use std::collections::{HashMap, HashSet};
-use std::vec::IntoIter;
+use std::sync::PoisonError;
 
 /// A read of several blobs that was begun. Its first [`crate::limits::FETCH_AHEAD`] bytes are
 /// fetched meanwhile.
@@ -21,11 +21,47 @@ pub struct Batch<'b, 'r> {
     places: HashMap<ChunkId, BlobLocation>,
     plains: HashMap<BaseId, Plain>,
     needed: Vec<BlobLocation>,
-    runs: Vec<Run>,
-    fetched: Fetched<'r, IntoIter<Fetch>>,
+    ranges: Ranges,
 }
 
 impl<'r> Reader<'r> {
+    /// Asks for all of these that are in a store which is far away, as much as may be on its way at once:
+    /// whoever comes for some of them, once or several times, finds them in few large ranges.
+    pub fn announce(&self, kind: BlobKind, ids: &[ChunkId]) {
+        let fetcher = self.repository().fetcher();
+        if fetcher.reading().far {
+            let distinct: HashSet<&ChunkId> = ids.iter().collect();
+            let places = distinct.into_iter().filter_map(|id| self.index().find(kind, id));
+            let places: Vec<BlobLocation> = places.collect();
+            let (_, needed) = self.plan(places.iter());
+            self.ranges(&needed).ask(fetcher, 0);
+        }
+    }
+
+    /// The ranges that hold these blobs: those that are on their way already, and others.
+    pub(super) fn ranges(&self, needed: &[BlobLocation]) -> Ranges {
+        let reading = self.repository().fetcher().reading();
+        let mut kept = self.kept_ranges().lock().unwrap_or_else(PoisonError::into_inner);
+        let mut ranges = Vec::new();
+        let missing = needed.iter().filter(|place| match kept.find(place) {
+            Some(range) => {
+                ranges.push(range);
+                false
+            }
+            None => true,
+        });
+        let missing: Vec<&BlobLocation> = missing.collect();
+        let length_of = |pack: &PackId| self.pack_lengths().get(pack).copied();
+        for run in runs(missing, reading, length_of) {
+            let range = SharedRange::new(run);
+            if reading.far {
+                kept.keep(&range);
+            }
+            ranges.push(range);
+        }
+        Ranges::new(ranges)
+    }
+
     /// Asks for several blobs, so that they are on their way while others are still used.
     pub fn begin(&self, kind: BlobKind, ids: &[ChunkId]) -> Batch<'_, 'r> {
         Batch::begin(self, kind, ids)
@@ -39,11 +75,9 @@ impl<'b, 'r> Batch<'b, 'r> {
         let found = distinct.into_iter().filter_map(|id| Some((*id, index.find(kind, id)?)));
         let places: HashMap<ChunkId, BlobLocation> = found.collect();
         let (plains, needed) = reader.plan(places.values());
-        let fetcher = reader.repository().fetcher();
-        let runs = runs(&needed, fetcher.read_gap());
-        let wanted: Vec<Fetch> = runs.iter().map(Run::fetch).collect();
-        let fetched = fetcher.fetch(wanted);
-        Batch { reader, kind, ids: ids.to_vec(), places, plains, needed, runs, fetched }
+        let mut ranges = reader.ranges(&needed);
+        ranges.ask(reader.repository().fetcher(), 0);
+        Batch { reader, kind, ids: ids.to_vec(), places, plains, needed, ranges }
     }
 
     /// The blobs in the order asked for, each with its own result.
@@ -58,8 +92,9 @@ impl<'b, 'r> Batch<'b, 'r> {
         self,
         slowly: impl Fn(&ChunkId, Option<&BlobLocation>) -> Result<Plain> + Sync,
     ) -> Vec<Result<Plain>> {
-        let Batch { reader, ids, places, mut plains, needed, runs, fetched, .. } = self;
-        let (sealed, unavailable) = Sealed::collect(runs, fetched);
+        let Batch { reader, ids, places, mut plains, needed, ranges, .. } = self;
+        let fetcher = reader.repository().fetcher();
+        let (sealed, unavailable) = ranges.finish(fetcher, reader.kept_ranges());
         reader.decode(&needed, &sealed, &mut plains);
         ids.par_iter()
             .map(|id| {

@@ -2,10 +2,15 @@
 //! only while all that are held together are small. Others are read again when they are asked for,
 //! so that memory has a bound however many there are and however large.
 
+use super::snapshots::OutcomesShown;
 use super::tags::TagChanges;
-use super::{Repository, SnapshotKey, StoredSnapshot};
+use super::together::both;
+use super::{Generations, Holds, Repository, SnapshotKey, StoredSnapshot};
+use crate::backend::Listed;
 use crate::env::Time;
 use crate::error::{Error, Kind, Result};
+use crate::format::ObjectKind;
+use crate::format::gc::Forgotten;
 use crate::format::snapshot::{Outcome, Snapshot};
 use crate::id::{SeriesId, SnapshotId};
 use crate::limits::{CLOCK_TOLERANCE, SNAPSHOTS_HELD};
@@ -20,6 +25,9 @@ pub struct Snapshots<'r> {
     changes: Arc<TagChanges>,
     entries: Vec<Entry>,
     given_up: Arc<HashSet<SnapshotId>>,
+    marks: Arc<Vec<Listed>>,
+    /// None if notes were read for something else, before the marks.
+    holds: Option<Arc<Holds>>,
 }
 
 #[derive(Clone)]
@@ -34,11 +42,49 @@ impl Repository {
     ///
     /// # Errors
     /// What cannot be read is handed to `trouble` and left out; errors of listing end it.
-    pub fn snapshots(&self, mut trouble: impl FnMut(Error)) -> Result<Snapshots<'_>> {
-        let generations = self.generations()?;
+    pub fn snapshots(&self, trouble: impl FnMut(Error)) -> Result<Snapshots<'_>> {
+        let store = &**self.backend();
+        let listed = || store.list(ObjectKind::Snapshot);
+        // In whichever order: what is alive by one verdict is by the next, unless it has a mark.
+        let (outcomes, generations) = both(store, listed, || self.generations())?;
+        // Marks and notes after snapshots: whoever gives one up puts its mark first, and whoever
+        // changes tags has seen the snapshot.
+        let marks = || store.list(ObjectKind::Forgotten);
+        let (marks, mut notes) = both(store, marks, || self.notes())?;
+        let mut shown = OutcomesShown::of(outcomes, marks);
+        let changes = Arc::new(notes.tag_changes());
+        if !shown.given_up.is_empty() {
+            // Notes after marks: whoever holds one puts its note first.
+            notes = self.notes()?;
+        }
+        let holds = notes.into_holds(self.env().now());
+        if !shown.given_up.is_empty() {
+            shown.retain_held(&holds);
+        }
+        self.snapshots_of(shown, &generations, changes, Some(Arc::new(holds)), trouble)
+    }
+
+    /// The same as W2 found it for a writer (chapter 11): the chain, and notes but for holds.
+    pub(super) fn snapshots_to_write(
+        &self,
+        generations: &Generations,
+        changes: Arc<TagChanges>,
+        trouble: impl FnMut(Error),
+    ) -> Result<Snapshots<'_>> {
+        self.snapshots_of(self.outcomes_shown()?, generations, changes, None, trouble)
+    }
+
+    fn snapshots_of(
+        &self,
+        shown: OutcomesShown,
+        generations: &Generations,
+        changes: Arc<TagChanges>,
+        holds: Option<Arc<Holds>>,
+        mut trouble: impl FnMut(Error),
+    ) -> Result<Snapshots<'_>> {
         let mut outcomes = Vec::new();
         let mut room = SNAPSHOTS_HELD;
-        let given_up = self.each_outcome(&mut |_, outcome| {
+        self.each_outcome_of(&shown, &mut |_, outcome| {
             match outcome {
                 Ok((Outcome::Snapshot(snapshot), hash, size))
                     if generations.outcome_lives(&snapshot.id, snapshot.generation) =>
@@ -53,15 +99,14 @@ impl Repository {
             }
             Ok(())
         })?;
-        // Changes after snapshots: whoever changes tags has seen the snapshot.
-        let changes = Arc::new(self.tag_changes()?);
         let entry = |(key, snapshot): (SnapshotKey, Option<Box<Snapshot>>)| {
             let held = snapshot.map(|snapshot| Arc::new(changes.applied(*snapshot, &key)));
             Entry { key, held }
         };
         let mut entries: Vec<Entry> = outcomes.into_iter().map(entry).collect();
         newest_first(&mut entries, self.env().now());
-        Ok(Snapshots { repository: self, changes, entries, given_up: Arc::new(given_up) })
+        let (given_up, marks) = (Arc::new(shown.given_up), Arc::new(shown.marks));
+        Ok(Snapshots { repository: self, changes, entries, given_up, marks, holds })
     }
 }
 
@@ -80,6 +125,20 @@ impl Snapshots<'_> {
     /// that cannot be read.
     pub fn is_given_up(&self, id: SnapshotId) -> bool {
         self.given_up.contains(&id)
+    }
+
+    /// The holds that last, of these snapshots and others.
+    pub fn holds(&self) -> Result<Arc<Holds>> {
+        match &self.holds {
+            Some(holds) => Ok(Arc::clone(holds)),
+            None => self.repository.holds().map(Arc::new),
+        }
+    }
+
+    /// The marks of snapshots that were given up, as they were listed after the snapshots. What cannot be
+    /// read goes to `trouble`: its name alone gives the snapshot up.
+    pub fn marks(&self, trouble: impl FnMut(Error)) -> Result<Vec<Forgotten>> {
+        self.repository.forgotten_of(self.marks.to_vec(), trouble)
     }
 
     /// The keys.
@@ -117,6 +176,11 @@ impl Snapshots<'_> {
     /// The first of reading.
     pub fn all(&self) -> Result<Vec<StoredSnapshot>> {
         self.iter().map(|stored| stored.map(Arc::unwrap_or_clone)).collect()
+    }
+
+    /// Adds one that was committed just now, in front of the others.
+    pub fn add(&mut self, key: SnapshotKey) {
+        self.entries.insert(0, Entry { key, held: None });
     }
 
     /// Leaves those whose keys are wanted.

@@ -2,6 +2,7 @@
 //! greatest is in force, and to change it is to win the next number.
 
 use super::Repository;
+use super::together::{both, each};
 use crate::backend::{Backend, Handle, Put};
 use crate::crypto::{Keyring, config_mac, open_config};
 use crate::error::{Error, Kind, Result};
@@ -9,6 +10,9 @@ use crate::format::config::{Config, FEATURES};
 use crate::format::{ObjectKind, frame, record};
 use crate::id::SlotId;
 use std::collections::BTreeSet;
+
+/// Configurations that are asked for together.
+const TOGETHER: usize = 8;
 
 /// The configuration in force. Nothing that it says is proved before [`Newest::prove`].
 pub(super) struct Newest {
@@ -48,15 +52,24 @@ pub(super) fn newest(backend: &dyn Backend) -> Result<Newest> {
             .because("there is no repository")
             .hint("create one with `icecore init`, or check the place's name")
     };
-    let listed = match backend.list(ObjectKind::Config) {
+    let get = |number| backend.get(&Handle::config(number), None);
+    // The first need not be listed before it is read.
+    let (listed, first) = both(backend, || Ok(backend.list(ObjectKind::Config)), || Ok(get(0)))?;
+    let listed = match listed {
         Err(error) if error.kind() == Kind::NotFound => return Err(none()),
         listed => listed?,
     };
     let last = listed.iter().filter_map(|object| object.handle.number()).max();
     let Some(last) = last else { return Err(bare(backend).unwrap_or_else(none)) };
-    let mut newest = read(backend, 0, None)?;
-    for number in 1..=last {
-        newest = read(backend, number, Some(&newest))?;
+    let mut newest = follow(0, first, None)?;
+    let mut next = 1;
+    // A forged number must not cost more than what is stored.
+    while next <= last {
+        let part: Vec<u64> = (next..=last).take(TOGETHER).collect();
+        for (number, bytes) in (next..).zip(each(backend, &part, get)) {
+            newest = follow(number, bytes, Some(&newest))?;
+        }
+        next = next.saturating_add(TOGETHER as u64);
     }
     refuse_unknown_features(backend, &newest.config)?;
     Ok(newest)
@@ -83,10 +96,10 @@ fn bare(backend: &dyn Backend) -> Option<Error> {
     })
 }
 
-fn read(backend: &dyn Backend, number: u64, before: Option<&Newest>) -> Result<Newest> {
-    let handle = Handle::config(number);
-    let subject = handle.to_string();
-    let bytes = backend.get(&handle, None).map_err(|error| match error.kind() {
+/// Takes a configuration that was read, which must follow the one before it.
+fn follow(number: u64, bytes: Result<Vec<u8>>, before: Option<&Newest>) -> Result<Newest> {
+    let subject = Handle::config(number).to_string();
+    let bytes = bytes.map_err(|error| match error.kind() {
         Kind::NotFound => Error::damaged("open", &subject, "it is missing").caused_by(error),
         _ => error,
     })?;

@@ -1,10 +1,10 @@
 //! What is known to be damaged (chapter 8, notes): written by whoever read it, heeded by whoever
 //! writes (chapter 11, W2).
 
-use super::{BlobLocation, Index, Reader, Repository};
+use super::{BlobLocation, Index, Notes, Reader, Repository};
 use crate::backend::Handle;
 use crate::error::{Error, Kind, Result};
-use crate::format::note::{About, Damage, Withdrawal};
+use crate::format::note::{About, Damage, Note, Withdrawal};
 use crate::id::{NoteId, PackId};
 use crate::limits::NOTE_DAMAGE_MAX;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -35,19 +35,25 @@ impl NotedDamage {
     }
 }
 
+impl Notes {
+    /// What they say of damage.
+    pub fn into_damage(self) -> NotedDamage {
+        let damage = |(id, note): (NoteId, Note)| match note.about {
+            About::Damage(damage) => Some((id, damage)),
+            _ => None,
+        };
+        let notes = self.by_id.into_iter().filter_map(damage).collect();
+        NotedDamage { notes, troubles: self.troubles }
+    }
+}
+
 impl Repository {
     /// What notes say of damage.
     ///
     /// # Errors
     /// Those of a store that cannot be read; a note that is damaged, newer or gone costs itself.
     pub fn noted_damage(&self) -> Result<NotedDamage> {
-        let mut noted = NotedDamage::default();
-        for (id, note) in self.notes(|handle, error| noted.troubles.push((handle, error)))? {
-            if let About::Damage(damage) = note.about {
-                noted.notes.insert(id, damage);
-            }
-        }
-        Ok(noted)
+        Ok(self.notes()?.into_damage())
     }
 
     /// What reads through an index have met, and what else is damaged in the packs where they met

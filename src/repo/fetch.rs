@@ -1,7 +1,7 @@
 //! Reads from the store ahead of whoever decodes: as many requests in flight as the store bears, on
 //! threads of their own, results in the order asked for, and a bounded number of bytes waiting.
 
-use crate::backend::{Backend, Handle, Listed};
+use crate::backend::{Backend, Capabilities, Handle, Listed};
 use crate::error::{Error, Kind, Result};
 use crate::limits::FETCH_AHEAD;
 use std::collections::VecDeque;
@@ -33,6 +33,15 @@ impl Fetch {
     }
 }
 
+/// How ranges are read together.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Reading {
+    /// Those of one pack that lie no more bytes apart are one.
+    pub(super) gap: u32,
+    /// Whether the store is far away.
+    pub(super) far: bool,
+}
+
 /// Fetches from one store. The threads are started when the first bytes are asked for. They do
 /// nothing but read, so whoever waits for them, a thread of rayon too, waits for the store alone.
 /// Where there are none, whoever asks reads.
@@ -53,20 +62,31 @@ impl Fetcher {
     ) -> Fetched<'_, I::IntoIter> {
         let wanted = wanted.into_iter().peekable();
         let waiting = VecDeque::new();
-        let mut fetched =
-            Fetched { fetcher: self, wanted, waiting, bytes: 0, listens: Arc::new(()) };
+        let mut fetched = Fetched { fetcher: self, wanted, waiting, bytes: 0 };
         fetched.ask();
         fetched
     }
 
     /// Fetches one.
     pub(crate) fn fetch_one(&self, wanted: Fetch) -> Result<Vec<u8>> {
-        self.fetch([wanted]).take_next()
+        self.ask(wanted).take()
     }
 
-    /// The store's bound on the gap between ranges that are read as one.
-    pub(crate) fn read_gap(&self) -> u32 {
-        self.backend.capabilities().read_gap
+    /// Begins to fetch one.
+    pub(super) fn ask(&self, wanted: Fetch) -> Answer {
+        let (answer, receiver) = sync_channel(1);
+        let listens = Arc::new(());
+        let job = Job { wanted, answer, listens: Arc::downgrade(&listens) };
+        if let Some(job) = self.threads().take(job) {
+            job.run(&*self.backend);
+        }
+        Answer { receiver, _listens: listens }
+    }
+
+    /// How the store is best read.
+    pub(super) fn reading(&self) -> Reading {
+        let Capabilities { read_gap, far, .. } = self.backend.capabilities();
+        Reading { gap: read_gap, far }
     }
 
     fn threads(&self) -> &Threads {
@@ -74,15 +94,27 @@ impl Fetcher {
     }
 }
 
+/// An answer that will come. Nobody need read for one that is dropped.
+#[derive(Debug)]
+pub(super) struct Answer {
+    receiver: Receiver<Result<Vec<u8>>>,
+    _listens: Arc<()>,
+}
+
+impl Answer {
+    /// Waits for it.
+    pub(super) fn take(self) -> Result<Vec<u8>> {
+        self.receiver.recv().unwrap_or_else(|_| Err(ended()))
+    }
+}
+
 /// What was asked for, in order.
 pub(crate) struct Fetched<'f, I: Iterator<Item = Fetch>> {
     fetcher: &'f Fetcher,
     wanted: Peekable<I>,
-    waiting: VecDeque<(Receiver<Result<Vec<u8>>>, u64)>,
+    waiting: VecDeque<(Answer, u64)>,
     /// Bytes that were asked for and not handed out: no more than [`FETCH_AHEAD`], or one request.
     bytes: u64,
-    /// While it lives, somebody wants the answers.
-    listens: Arc<()>,
 }
 
 impl<I: Iterator<Item = Fetch>> Fetched<'_, I> {
@@ -100,12 +132,7 @@ impl<I: Iterator<Item = Fetch>> Fetched<'_, I> {
             };
             self.bytes = self.bytes.saturating_add(wanted.length);
             let length = wanted.length;
-            let (answer, receiver) = sync_channel(1);
-            self.waiting.push_back((receiver, length));
-            let job = Job { wanted, answer, listens: Arc::downgrade(&self.listens) };
-            if let Some(job) = self.fetcher.threads().take(job) {
-                job.run(&*self.fetcher.backend);
-            }
+            self.waiting.push_back((self.fetcher.ask(wanted), length));
         }
     }
 }
@@ -115,7 +142,7 @@ impl<I: Iterator<Item = Fetch>> Iterator for Fetched<'_, I> {
 
     fn next(&mut self) -> Option<Result<Vec<u8>>> {
         let (answer, length) = self.waiting.pop_front()?;
-        let answer = answer.recv().unwrap_or_else(|_| Err(ended()));
+        let answer = answer.take();
         self.bytes = self.bytes.saturating_sub(length);
         self.ask();
         Some(answer)

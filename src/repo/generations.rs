@@ -27,7 +27,11 @@ impl Repository {
     /// # Errors
     /// `Damaged` if any of it is missing or cannot be read: without it nobody knows what counts.
     pub fn generations(&self) -> Result<Generations> {
-        let listed = self.backend().list(ObjectKind::Gc)?;
+        self.generations_of(self.backend().list(ObjectKind::Gc)?)
+    }
+
+    /// The same by what was listed.
+    pub(super) fn generations_of(&self, listed: Vec<Listed>) -> Result<Generations> {
         let newest = listed.iter().filter_map(|object| object.handle.number()).max().unwrap_or(0);
         let has_verdict = listed.iter().any(|object| object.handle == Handle::verdict(newest));
         // Only the newest collection may be undecided.

@@ -1,6 +1,6 @@
 //! Holds: snapshots that must stay, whatever is given up, and why.
 
-use super::Repository;
+use super::{Notes, Repository};
 use crate::env::Time;
 use crate::error::{Error, Kind, Result};
 use crate::format::note::{self, About, Note, Withdrawal};
@@ -50,13 +50,12 @@ impl Holds {
     }
 }
 
-impl Repository {
-    /// The holds that last at this moment.
-    pub fn holds(&self) -> Result<Holds> {
+impl Notes {
+    /// The holds that last at a moment.
+    pub(super) fn into_holds(self, now: Time) -> Holds {
         let mut holds = Holds::default();
-        let notes = self.notes(|_, error| holds.troubles.push(error))?;
-        let now = self.env().now();
-        for (id, Note { at: since, about, .. }) in notes {
+        holds.troubles.extend(self.troubles.into_iter().map(|(_, error)| error));
+        for (id, Note { at: since, about, .. }) in self.by_id {
             if let About::Hold(hold) = about
                 && hold.lasts(now)
             {
@@ -68,7 +67,14 @@ impl Repository {
         for all in holds.by_snapshot.values_mut() {
             all.sort_by_key(|hold| (hold.since, hold.id));
         }
-        Ok(holds)
+        holds
+    }
+}
+
+impl Repository {
+    /// The holds that last at this moment.
+    pub fn holds(&self) -> Result<Holds> {
+        Ok(self.notes()?.into_holds(self.env().now()))
     }
 
     /// Holds a snapshot, also beside others who hold it, for whose sake one that was given up is

@@ -1,6 +1,7 @@
 //! Making a repository: a key slot, then the configuration, which is what makes it one.
 
 use super::fetch::Fetcher;
+use super::together::each;
 use super::{Repository, config, create, keys};
 use crate::backend::{Backend, Capabilities, Handle, is_of_probe};
 use crate::crypto::{Ids, KdfCost, Keyring, Secret, slot};
@@ -104,8 +105,10 @@ const BEGUN: &str = "an `init` that was stopped left them, or all else is out of
 /// Refuses a store that holds a repository, or anything that looks like one. Key slots alone, and
 /// what trying out a store leaves, are no repository yet.
 pub fn refuse_occupied(backend: &dyn Backend) -> Result<()> {
-    for kind in ObjectKind::ALL.into_iter().filter(|kind| *kind != ObjectKind::Key) {
-        for object in backend.list(kind)? {
+    let kinds = ObjectKind::ALL.into_iter().filter(|kind| *kind != ObjectKind::Key);
+    let kinds: Vec<ObjectKind> = kinds.collect();
+    for (kind, listed) in kinds.iter().zip(each(backend, &kinds, |kind| backend.list(kind))) {
+        for object in listed? {
             if is_of_probe(backend, &object)? {
                 continue;
             }

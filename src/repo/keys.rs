@@ -3,6 +3,7 @@
 
 use super::Repository;
 use super::config::{self, Newest};
+use super::together::each;
 use crate::backend::{Backend, Handle};
 use crate::crypto::{KdfCost, Keyring, Secret, slot, work_of};
 use crate::error::{Error, Kind, Result};
@@ -75,12 +76,13 @@ pub(super) fn open_any(
     }
     let mut trouble = None;
     let mut found = Vec::new();
-    for id in slots {
-        let read = backend.get(&Handle::key(*id), None);
-        match read.and_then(|bytes| Ok((slot::read(&bytes, *id)?.kdf, bytes))) {
-            Ok((kdf, bytes)) => found.push((work_of(secret, kdf), *id, bytes)),
+    let ids: Vec<SlotId> = slots.iter().copied().collect();
+    let read = each(backend, &ids, |id| backend.get(&Handle::key(id), None));
+    for (id, read) in ids.into_iter().zip(read) {
+        match read.and_then(|bytes| Ok((slot::read(&bytes, id)?.kdf, bytes))) {
+            Ok((kdf, bytes)) => found.push((work_of(secret, kdf), id, bytes)),
             Err(error) if error.kind() == Kind::NotFound => {
-                let missing = Error::damaged("open", slot::subject(*id), "it is missing");
+                let missing = Error::damaged("open", slot::subject(id), "it is missing");
                 trouble = trouble.or(Some(missing));
             }
             Err(error) => trouble = trouble.or(Some(error)),
@@ -139,6 +141,21 @@ impl Repository {
             .collect();
         let created = |info: &SlotInfo| info.slot.as_ref().map(|slot| slot.created).ok();
         slots.sort_by_key(|info| (created(info), info.id));
+        Ok(slots)
+    }
+
+    /// The slots that count, but for the one that opened it: what each says of itself, or why that cannot be
+    /// read. One that was removed since it was opened is left out.
+    pub fn other_slots(&self) -> Result<Vec<(SlotId, Result<Slot>)>> {
+        let ids: Vec<SlotId> =
+            self.config().slots.iter().filter(|id| **id != self.slot).copied().collect();
+        let store = &**self.backend();
+        let read = |id| slot::read(&store.get(&Handle::key(id), None)?, id);
+        let mut slots: Vec<_> = ids.iter().copied().zip(each(store, &ids, read)).collect();
+        if slots.iter().any(|(_, slot)| slot.is_err()) {
+            let counts = self.newest_config()?.config.slots;
+            slots.retain(|(id, _)| counts.contains(id));
+        }
         Ok(slots)
     }
 

@@ -1,7 +1,7 @@
 //! The ledger (chapter 8, notes): when each pack was last read to its end, by whom, and whether
 //! anything was wrong. Every host adds to it, and every host sees the same.
 
-use super::Repository;
+use super::{Notes, Repository};
 use crate::backend::Handle;
 use crate::env::Time;
 use crate::error::Result;
@@ -31,6 +31,11 @@ pub struct Ledger {
 }
 
 impl Ledger {
+    /// Whether there may be enough notes to make few of them, with so many more.
+    pub fn is_worth_merging(&self, more: usize) -> bool {
+        self.notes.len() + more >= LEDGER_NOTES
+    }
+
     /// The last reading of each pack.
     pub fn readings(&self) -> HashMap<PackPrefix, Reading<'_>> {
         last_of(self.notes.values())
@@ -51,6 +56,21 @@ fn last_of<'l>(notes: impl IntoIterator<Item = &'l Verified>) -> HashMap<PackPre
     last
 }
 
+impl Notes {
+    /// What they say of verified packs, but for what claims to be later than now.
+    pub fn ledger(&self, now: Time) -> Ledger {
+        let latest = Time(now.0.saturating_add(CLOCK_TOLERANCE));
+        let verified = self.by_id.iter().filter_map(|(id, note)| match &note.about {
+            About::Verified(verified) => {
+                let runs = verified.runs.iter().filter(|run| run.at <= latest);
+                Some((*id, Verified { runs: runs.cloned().collect() }))
+            }
+            _ => None,
+        });
+        Ledger { notes: verified.collect() }
+    }
+}
+
 impl Repository {
     /// The ledger, as far as it can be read: a note that cannot costs what it says. What claims to be
     /// of the future counts for nothing, or a wrong clock would keep packs from being read for years.
@@ -58,16 +78,7 @@ impl Repository {
     /// # Errors
     /// Those of a store that cannot be read.
     pub fn ledger(&self) -> Result<Ledger> {
-        let latest = Time(self.env().now().0.saturating_add(CLOCK_TOLERANCE));
-        let verified =
-            self.notes(|_, _| {})?.into_iter().filter_map(|(id, note)| match note.about {
-                About::Verified(mut verified) => {
-                    verified.runs.retain(|run| run.at <= latest);
-                    Some((id, verified))
-                }
-                _ => None,
-            });
-        Ok(Ledger { notes: verified.collect() })
+        Ok(self.notes()?.ledger(self.env().now()))
     }
 
     /// Makes few notes of many: the smallest ones become one, or as many as its size asks for, as soon
@@ -119,6 +130,8 @@ fn together_again(readings: &[(PackPrefix, Reading<'_>)]) -> Verified {
 pub struct LedgerEntry<'r> {
     repository: &'r Repository,
     run: Run,
+    /// How many notes were put.
+    pub noted: usize,
 }
 
 impl<'r> LedgerEntry<'r> {
@@ -126,7 +139,7 @@ impl<'r> LedgerEntry<'r> {
     pub fn begin(repository: &'r Repository) -> Self {
         let host = repository.env().host();
         let host = host.get(..host.floor_char_boundary(NOTE_HOST_MAX)).unwrap_or_default();
-        LedgerEntry { repository, run: Run::new(host, repository.env().now()) }
+        LedgerEntry { repository, run: Run::new(host, repository.env().now()), noted: 0 }
     }
 
     /// A pack was read, which was begun after this was.
@@ -136,19 +149,19 @@ impl<'r> LedgerEntry<'r> {
 
     /// Whether it is time to note what was read.
     pub fn is_due(&self) -> bool {
-        let LedgerEntry { repository, run } = self;
+        let LedgerEntry { repository, run, .. } = self;
         let is_long_ago = repository.env().now().since(run.at) >= LEDGER_INTERVAL;
         run.len() >= NOTE_VERIFIED_MAX || is_long_ago && !run.is_empty()
     }
 
     /// Notes what was read so far, and begins again.
     pub fn note(&mut self) -> Result<()> {
-        let LedgerEntry { run, .. } = std::mem::replace(self, LedgerEntry::begin(self.repository));
-        match run.is_empty() {
-            true => Ok(()),
-            false => {
-                self.repository.put_note(About::Verified(Verified { runs: vec![run] })).map(drop)
-            }
+        let next = LedgerEntry { noted: self.noted, ..LedgerEntry::begin(self.repository) };
+        let LedgerEntry { run, .. } = std::mem::replace(self, next);
+        if !run.is_empty() {
+            self.repository.put_note(About::Verified(Verified { runs: vec![run] }))?;
+            self.noted += 1;
         }
+        Ok(())
     }
 }

@@ -2,7 +2,9 @@
 
 use super::gather::{Gather, Gathered};
 use super::standing::Standing;
-use super::{Index, Repository};
+use super::tags::TagChanges;
+use super::together::both;
+use super::{Generations, Index, Repository};
 use crate::backend::{Handle, Listed};
 use crate::error::{Kind, Result};
 use crate::format::ObjectKind;
@@ -40,9 +42,13 @@ impl Repository {
         self.load(Wanted::Living)
     }
 
-    /// The same, every segment read from the store: for whoever checks it.
-    pub fn load_index_to_check(&self) -> Result<Index> {
-        self.load(Wanted::Proved)
+    /// The same by a collection chain that was just read, every segment read from the store: for whoever
+    /// checks it.
+    pub fn load_index_to_check(&self, generations: Generations) -> Result<Index> {
+        match self.try_load(Wanted::Proved, generations) {
+            Err(error) if error.kind() == Kind::NotFound => self.load(Wanted::Proved),
+            loaded => loaded,
+        }
     }
 
     /// The same with dead segments, all read from the store: for whoever deletes, and trusts neither
@@ -54,17 +60,19 @@ impl Repository {
     /// The same for whoever writes (chapter 11, W2): what counts is only what certain segments name,
     /// lies in packs that are listed with their length, and is not condemned or noted as damaged. What
     /// a store whose listings lag does not show yet is not counted on either.
-    pub(super) fn load_index_to_write(&self) -> Result<Index> {
+    ///
+    /// With it comes what the same notes say of tags.
+    pub(super) fn load_index_to_write(&self) -> Result<(Index, TagChanges)> {
         let mut index = self.load_index()?;
-        let sizes = self.pack_sizes()?;
-        let mut noted = self.noted_damage()?;
+        let (sizes, notes) = both(&**self.backend(), || self.pack_sizes(), || self.notes())?;
+        let (changes, mut noted) = (notes.tag_changes(), notes.into_damage());
         let is_there = |pack: &PackRow| sizes.get(&pack.id) == Some(&u64::from(pack.size));
         index.count_only(is_there);
         let uncertain = std::mem::take(&mut index.uncertain);
         index.count_only(|pack| !uncertain.contains(&pack.id));
         index.distrust(&noted.all());
         index.add_troubles(&mut noted.troubles);
-        Ok(index)
+        Ok((index, changes))
     }
 
     /// The packs that are stored, and their lengths.
@@ -77,15 +85,14 @@ impl Repository {
     fn load(&self, wanted: Wanted) -> Result<Index> {
         let mut tries = 1;
         loop {
-            match self.try_load(wanted) {
+            match self.generations().and_then(|chain| self.try_load(wanted, chain)) {
                 Err(error) if error.kind() == Kind::NotFound && tries < LOADS_MOST => tries += 1,
                 loaded => return loaded,
             }
         }
     }
 
-    fn try_load(&self, wanted: Wanted) -> Result<Index> {
-        let generations = self.generations()?;
+    fn try_load(&self, wanted: Wanted, generations: Generations) -> Result<Index> {
         let listed = self.backend().list(ObjectKind::Index)?;
         // Each once, though a listing may show it twice.
         let listed: BTreeMap<IndexId, Listed> = listed

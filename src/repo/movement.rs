@@ -1,7 +1,6 @@
 //! Blobs moved from packs to other packs, as they are: sealed; and chunks from elsewhere.
 
 use super::bases::these;
-use super::runs::{Run, Sealed, runs};
 use super::seal::SealedBlob;
 use super::{BlobLocation, PackWriter, Reader};
 use crate::codec::{Encoder, Level};
@@ -31,9 +30,7 @@ impl PackWriter<'_> {
         trouble: &mut dyn FnMut(Error),
     ) -> Result<u64> {
         let fetcher = reader.repository().fetcher();
-        let runs = runs(places, fetcher.read_gap());
-        let fetched = fetcher.fetch(runs.iter().map(Run::fetch).collect::<Vec<_>>());
-        let (sealed, unavailable) = Sealed::collect(runs, fetched);
+        let (sealed, unavailable) = reader.ranges(places).finish(fetcher, reader.kept_ranges());
         let mut moved = 0;
         for place in places {
             let bytes = sealed.get(place).ok_or_else(|| match &unavailable {

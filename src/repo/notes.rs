@@ -1,26 +1,37 @@
 //! Notes: those that hold, which are all that can be read but those that were withdrawn; new ones.
 
 use super::Repository;
-use crate::backend::Handle;
+use crate::backend::{Handle, Listed};
 use crate::error::{Error, Kind, Result};
 use crate::format::ObjectKind;
 use crate::format::note::{About, Note};
 use crate::id::{NoteId, SnapshotId};
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
+/// The notes that hold, as they were found once.
+#[derive(Debug, Default)]
+pub struct Notes {
+    pub(super) by_id: BTreeMap<NoteId, Note>,
+    /// Those that are damaged or newer than this program.
+    pub(super) troubles: Vec<(Handle, Error)>,
+}
+
 impl Repository {
-    /// The notes that hold, by their ids. One that is damaged, newer or gone costs itself; of the
-    /// former two `trouble` hears.
+    /// The notes that hold. One that is damaged, newer or gone costs itself.
     ///
     /// # Errors
     /// Those of a store that cannot be read.
-    pub(super) fn notes(
-        &self,
-        trouble: impl FnMut(Handle, Error),
-    ) -> Result<BTreeMap<NoteId, Note>> {
-        let (mut notes, withdrawn) = self.notes_and_withdrawn(trouble)?;
-        notes.retain(|id, _| !withdrawn.contains(id));
-        Ok(notes)
+    pub fn notes(&self) -> Result<Notes> {
+        self.notes_of(self.backend().list(ObjectKind::Note)?)
+    }
+
+    /// The same of those that were listed.
+    pub(super) fn notes_of(&self, listed: Vec<Listed>) -> Result<Notes> {
+        let mut troubles = Vec::new();
+        let trouble = |handle, error| troubles.push((handle, error));
+        let (mut by_id, withdrawn) = self.notes_and_withdrawn(listed, trouble)?;
+        by_id.retain(|id, _| !withdrawn.contains(id));
+        Ok(Notes { by_id, troubles })
     }
 
     /// Notes about these snapshots, withdrawn ones too, as far as they can be read.
@@ -28,7 +39,8 @@ impl Repository {
     /// # Errors
     /// Those of a store that cannot be read.
     pub fn notes_about(&self, snapshots: &BTreeSet<SnapshotId>) -> Result<BTreeSet<NoteId>> {
-        let (mut notes, _) = self.notes_and_withdrawn(|_, _| {})?;
+        let listed = self.backend().list(ObjectKind::Note)?;
+        let (mut notes, _) = self.notes_and_withdrawn(listed, |_, _| {})?;
         notes.retain(|_, note| note.snapshot().is_some_and(|id| snapshots.contains(&id)));
         Ok(notes.into_keys().collect())
     }
@@ -39,12 +51,12 @@ impl Repository {
     /// have shown the withdrawal alone: whoever finds one lists again.
     fn notes_and_withdrawn(
         &self,
+        mut listed: Vec<Listed>,
         mut trouble: impl FnMut(Handle, Error),
     ) -> Result<(BTreeMap<NoteId, Note>, BTreeSet<NoteId>)> {
         let mut notes = BTreeMap::new();
         let (mut seen, mut withdrawn) = (HashSet::new(), BTreeSet::new());
         loop {
-            let mut listed = self.backend().list(ObjectKind::Note)?;
             self.retain_records(ObjectKind::Note, &listed);
             listed.retain(|object| seen.insert(object.handle.clone()));
             let before = withdrawn.len();
@@ -64,6 +76,7 @@ impl Repository {
             if withdrawn.len() == before {
                 break;
             }
+            listed = self.backend().list(ObjectKind::Note)?;
         }
         Ok((notes, withdrawn))
     }

@@ -1,5 +1,6 @@
 //! What reading leaves for the next reads: decoded plaintexts, and the decryptors of seals.
 
+use super::ranges::KeptRanges;
 use crate::crypto::Decryptor;
 use crate::format::BlobKind;
 use crate::id::BaseId;
@@ -13,12 +14,13 @@ pub type Plain = Arc<Vec<u8>>;
 /// One decryptor for each kind and salt.
 type Decryptors = HashMap<(BlobKind, [u8; 32]), Arc<Decryptor>>;
 
-/// What reading leaves for the next reads, also through another index: bounded plaintexts, and
-/// decryptors of seals.
+/// What reading leaves for the next reads, also through another index: bounded plaintexts and ranges of
+/// packs, and decryptors of seals.
 #[derive(Default)]
-pub(super) struct ReadCache {
+pub struct ReadCache {
     pub(super) decryptors: Mutex<Decryptors>,
     pub(super) plains: Mutex<Plains>,
+    pub(super) ranges: Mutex<KeptRanges>,
 }
 
 /// The plaintexts decoded last, up to [`BASE_CACHE`] bytes; the oldest go first.

@@ -2,8 +2,9 @@
 
 use super::fetch::Fetch;
 use super::location::Entries;
+use super::ranges::{KeptRanges, Sealed, SharedRange};
 use super::read_cache::{Plain, ReadCache};
-use super::runs::Sealed;
+use super::runs::Run;
 use super::{BlobLocation, Index, Repository};
 use crate::backend::Handle;
 use crate::codec;
@@ -11,7 +12,7 @@ use crate::crypto::{Decryptor, Purpose};
 use crate::error::{Error, Kind, Result};
 use crate::format::BlobKind;
 use crate::format::pack::{BlobAad, Salt};
-use crate::id::{BaseId, ChunkId};
+use crate::id::{BaseId, ChunkId, PackId};
 use crate::limits::{BASE_CACHE, CLOSURE_BYTES, CLOSURE_MAX};
 use rayon::prelude::*;
 use std::collections::{HashMap, HashSet};
@@ -24,6 +25,8 @@ pub struct Reader<'r> {
     /// Room for the index read again, in order; none for whoever judges by the first.
     newer: Vec<OnceLock<Index>>,
     kept: Arc<ReadCache>,
+    /// Of the packs in the first index.
+    lengths: OnceLock<HashMap<PackId, u32>>,
     /// Held by whoever goes the slow way: one closure in memory at a time.
     slow: Mutex<()>,
 }
@@ -47,12 +50,13 @@ impl<'r> Reader<'r> {
     }
 
     /// One that goes on with what others have left in the cache.
-    pub(super) fn with_cache(
+    pub fn with_cache(
         repository: &'r Repository,
         index: &'r Index,
         kept: Arc<ReadCache>,
     ) -> Self {
-        Reader { repository, first: index, newer: Vec::new(), kept, slow: Mutex::default() }
+        let (newer, lengths, slow) = (Vec::new(), OnceLock::new(), Mutex::default());
+        Reader { repository, first: index, newer, kept, lengths, slow }
     }
 
     /// The same for whoever only reads: where a pack is gone, a collector may have moved what was in
@@ -65,6 +69,30 @@ impl<'r> Reader<'r> {
     /// The repository that this reads from.
     pub fn repository(&self) -> &'r Repository {
         self.repository
+    }
+
+    /// What reading has left so far, for a reader through another index.
+    pub fn cache(&self) -> Arc<ReadCache> {
+        Arc::clone(&self.kept)
+    }
+
+    pub(super) fn kept_ranges(&self) -> &Mutex<KeptRanges> {
+        &self.kept.ranges
+    }
+
+    /// The lengths of packs, as the index says.
+    pub(super) fn pack_lengths(&self) -> &HashMap<PackId, u32> {
+        self.lengths.get_or_init(|| self.first.packs())
+    }
+
+    /// Takes the bytes of a whole pack that was read from a store far away: others may need some of them.
+    pub fn keep_pack(&self, pack: PackId, bytes: Vec<u8>) {
+        let length = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
+        if self.repository.fetcher().reading().far {
+            let range = SharedRange::of(Run::whole(pack, length), bytes);
+            let mut kept = self.kept_ranges().lock().unwrap_or_else(PoisonError::into_inner);
+            kept.keep(&range);
+        }
     }
 
     /// The index that this reads through: the newest that it has read.

@@ -22,7 +22,7 @@ use super::bases::Bases;
 use super::dedup::Dedup;
 use super::pack_writer::Sealers;
 use super::seal::SealedBlob;
-use super::{Index, NewBlob, PackWriter, Repository, Stored, Writer, WriterOptions};
+use super::{Index, NewBlob, PackWriter, Repository, Snapshots, Stored, StoredSnapshot, Writer, WriterOptions};
 use crate::codec::{Encoder, Level};
 use crate::crypto::Ids;
 use crate::error::{Error, Kind, Result};
@@ -98,6 +98,16 @@ impl<'r> Session<'r> {
     /// The index as it was when the session began, or last went on as another writer.
     pub fn index(&self) -> &Arc<Index> {
         self.dedup.index()
+    }
+
+    /// Every live snapshot that was not given up, by the collections and notes that were read with the
+    /// index. What cannot be read goes to `trouble`.
+    ///
+    /// # Errors
+    /// Those of listing.
+    pub fn snapshots(&self, trouble: impl FnMut(Error)) -> Result<Snapshots<'r>> {
+        let tags = Arc::clone(self.writer.tags());
+        self.repository.snapshots_to_write(self.index().generations(), tags, trouble)
     }
 
     /// Why some of the index or of the notes could not be read, each told once: at the beginning, and
@@ -184,17 +194,29 @@ impl<'r> Session<'r> {
     /// # Errors
     /// `Fenced` if a collector gave this writer up: start again.
     pub fn commit(
-        mut self,
+        self,
         make: impl FnOnce(SnapshotId, Summary) -> Snapshot,
     ) -> Result<Snapshot> {
+        self.commit_stored(make).map(|stored| stored.snapshot)
+    }
+
+    /// The same; the snapshot as it is stored.
+    ///
+    /// # Errors
+    /// As [`Session::commit`].
+    pub fn commit_stored(
+        mut self,
+        make: impl FnOnce(SnapshotId, Summary) -> Snapshot,
+    ) -> Result<StoredSnapshot> {
         if let Err(error) = self.refuse_broken().and_then(|()| self.packs.flush()) {
             // The error is what matters; an outcome only spares others a wait.
             drop(self.writer.end());
             return Err(error);
         }
         let snapshot = make(self.id(), self.summary());
-        self.writer.finish(&Outcome::Snapshot(Box::new(snapshot.clone())))?;
-        Ok(snapshot)
+        let outcome = Outcome::Snapshot(Box::new(snapshot.clone()));
+        let (hash, size) = self.writer.finish_stored(&outcome)?;
+        Ok(StoredSnapshot { snapshot, hash, size })
     }
 
     /// Ends without a snapshot. What was stored is indexed, and found by the next backup.

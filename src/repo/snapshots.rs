@@ -1,7 +1,7 @@
 //! Outcomes of writers, snapshots among them, read one after the other, and the marks of those that
 //! were given up.
 
-use super::{Repository, SnapshotKey};
+use super::{Holds, Repository, SnapshotKey};
 use crate::backend::{Handle, Listed};
 use crate::error::{Error, Kind, Result};
 use crate::format::gc::Forgotten;
@@ -17,6 +17,39 @@ pub type StoredOutcome = (Outcome, [u8; 32], u64);
 /// Takes outcomes one after the other, readable or not.
 pub type VisitOutcome<'v> = dyn FnMut(SnapshotId, Result<StoredOutcome>) -> Result<()> + 'v;
 
+/// The outcomes that were not given up or are held (chapter 11, C22), each once.
+pub(super) struct OutcomesShown {
+    pub(super) outcomes: Vec<Listed>,
+    /// Which of them were given up.
+    pub(super) given_up: HashSet<SnapshotId>,
+    /// All marks.
+    pub(super) marks: Vec<Listed>,
+}
+
+impl OutcomesShown {
+    /// Outcomes, and the marks that were listed after them. While some were given up, it takes
+    /// [`Self::retain_held`] as well.
+    pub(super) fn of(outcomes: Vec<Listed>, marks: Vec<Listed>) -> Self {
+        let outcomes: BTreeMap<SnapshotId, Listed> = outcomes
+            .into_iter()
+            .filter_map(|object| Some((object.handle.snapshot_id()?, object)))
+            .collect();
+        let marked = marks.iter().filter_map(|object| object.handle.snapshot_id());
+        let given_up = marked.filter(|id| outcomes.contains_key(id)).collect();
+        OutcomesShown { outcomes: outcomes.into_values().collect(), given_up, marks }
+    }
+
+    /// Leaves out what was given up and is not held, by notes that were read after the marks.
+    pub(super) fn retain_held(&mut self, holds: &Holds) {
+        self.given_up.retain(|id| holds.may_hold(*id));
+        let marked = self.marks.iter().filter_map(|object| object.handle.snapshot_id());
+        let gone: HashSet<SnapshotId> = marked.filter(|id| !self.given_up.contains(id)).collect();
+        self.outcomes.retain(|object| {
+            object.handle.snapshot_id().is_none_or(|id| !gone.contains(&id))
+        });
+    }
+}
+
 impl Repository {
     /// Hands out every outcome that was not given up or is held, readable or not, with hash and length. In
     /// memory at once is one of them, and what was fetched ahead. Which of them were given up comes
@@ -25,36 +58,46 @@ impl Repository {
     /// # Errors
     /// Those of listing and of `visit`, and of a store that does not answer.
     pub fn each_outcome(&self, visit: &mut VisitOutcome<'_>) -> Result<HashSet<SnapshotId>> {
-        let (listed, given_up) = self.outcomes_listed()?;
-        self.retain_records(ObjectKind::Snapshot, &listed);
-        self.visit_outcomes(&listed, self.get_records(listed.clone()), visit)?;
-        Ok(given_up)
+        let shown = self.outcomes_shown()?;
+        self.each_outcome_of(&shown, visit)?;
+        Ok(shown.given_up)
+    }
+
+    /// The same of those that were listed.
+    pub(super) fn each_outcome_of(
+        &self,
+        shown: &OutcomesShown,
+        visit: &mut VisitOutcome<'_>,
+    ) -> Result<()> {
+        self.retain_records(ObjectKind::Snapshot, &shown.outcomes);
+        self.visit_outcomes(&shown.outcomes, self.get_records(shown.outcomes.clone()), visit)
     }
 
     /// The same, all read from the store: for whoever checks it.
     pub fn each_stored_outcome(&self, visit: &mut VisitOutcome<'_>) -> Result<HashSet<SnapshotId>> {
-        let (listed, given_up) = self.outcomes_listed()?;
-        self.visit_outcomes(&listed, self.get_stored_records(listed.clone()), visit)?;
-        Ok(given_up)
+        let shown = self.outcomes_shown()?;
+        self.each_stored_outcome_of(&shown, visit)?;
+        Ok(shown.given_up)
     }
 
-    /// Those that were not given up or are held (chapter 11, C22), each once; and which of them were
-    /// given up.
-    fn outcomes_listed(&self) -> Result<(Vec<Listed>, HashSet<SnapshotId>)> {
+    /// The same of those that were listed.
+    pub(super) fn each_stored_outcome_of(
+        &self,
+        shown: &OutcomesShown,
+        visit: &mut VisitOutcome<'_>,
+    ) -> Result<()> {
+        let records = self.get_stored_records(shown.outcomes.clone());
+        self.visit_outcomes(&shown.outcomes, records, visit)
+    }
+
+    pub(super) fn outcomes_shown(&self) -> Result<OutcomesShown> {
         // Snapshots before marks: whoever gives one up while we look puts its mark first.
-        let listed = self.backend().list(ObjectKind::Snapshot)?;
-        let mut listed: BTreeMap<SnapshotId, Listed> = listed
-            .into_iter()
-            .filter_map(|object| Some((object.handle.snapshot_id()?, object)))
-            .collect();
-        let mut given_up = self.forgotten_ids()?;
-        given_up.retain(|id| listed.contains_key(id));
-        if !given_up.is_empty() {
-            let holds = self.holds()?;
-            listed.retain(|id, _| !given_up.contains(id) || holds.may_hold(*id));
-            given_up.retain(|id| listed.contains_key(id));
+        let outcomes = self.backend().list(ObjectKind::Snapshot)?;
+        let mut shown = OutcomesShown::of(outcomes, self.backend().list(ObjectKind::Forgotten)?);
+        if !shown.given_up.is_empty() {
+            shown.retain_held(&self.holds()?);
         }
-        Ok((listed.into_values().collect(), given_up))
+        Ok(shown)
     }
 
     fn visit_outcomes(
@@ -83,11 +126,6 @@ impl Repository {
             Ok(())
         })?;
         Ok(gone)
-    }
-
-    fn forgotten_ids(&self) -> Result<HashSet<SnapshotId>> {
-        let listed = self.backend().list(ObjectKind::Forgotten)?;
-        Ok(listed.iter().filter_map(|object| object.handle.snapshot_id()).collect())
     }
 
     pub(super) fn is_forgotten(&self, id: SnapshotId) -> Result<bool> {
@@ -132,9 +170,17 @@ impl Repository {
 
     /// The marks of snapshots that were given up. What cannot be read goes to `trouble`: its
     /// name alone gives the snapshot up.
-    pub fn forgotten(&self, mut trouble: impl FnMut(Error)) -> Result<Vec<Forgotten>> {
+    pub fn forgotten(&self, trouble: impl FnMut(Error)) -> Result<Vec<Forgotten>> {
+        self.forgotten_of(self.backend().list(ObjectKind::Forgotten)?, trouble)
+    }
+
+    /// The same of those that were listed.
+    pub(super) fn forgotten_of(
+        &self,
+        listed: Vec<Listed>,
+        mut trouble: impl FnMut(Error),
+    ) -> Result<Vec<Forgotten>> {
         let mut marks = Vec::new();
-        let listed = self.backend().list(ObjectKind::Forgotten)?;
         self.retain_records(ObjectKind::Forgotten, &listed);
         for (handle, mark) in self.get_records::<Forgotten>(listed) {
             match mark {

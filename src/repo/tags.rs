@@ -1,6 +1,6 @@
 //! Tags of snapshots as they are now: those that each was made with, and what notes have changed.
 
-use super::{Repository, SnapshotKey, StoredSnapshot};
+use super::{Notes, Repository, SnapshotKey, StoredSnapshot};
 use crate::error::Result;
 use crate::format::note::{About, Note, TagChange};
 use crate::format::snapshot::Snapshot;
@@ -22,23 +22,26 @@ impl Repository {
         Ok(true)
     }
 
-    /// What notes have changed. A note that is damaged, newer or gone costs itself: `check` tells
-    /// of it, and so does each backup.
-    pub(super) fn tag_changes(&self) -> Result<TagChanges> {
-        let mut notes: Vec<Note> = self.notes(|_, _| {})?.into_values().collect();
+}
+
+impl Notes {
+    /// What they have changed of tags. A note that is damaged, newer or gone costs itself: `check`
+    /// tells of it, and so does each backup.
+    pub(super) fn tag_changes(&self) -> TagChanges {
+        let mut notes: Vec<&Note> = self.by_id.values().collect();
         notes.sort_by_key(|note| (note.at, note.id));
         let mut changes = TagChanges::default();
         for note in notes {
-            if let About::Tags(change) = note.about {
-                changes.0.entry(change.snapshot).or_default().push(change);
+            if let About::Tags(change) = &note.about {
+                changes.0.entry(change.snapshot).or_default().push(change.clone());
             }
         }
-        Ok(changes)
+        changes
     }
 }
 
 /// The changes of each snapshot, in their order.
-#[derive(Default)]
+#[derive(Debug, Default)]
 pub(super) struct TagChanges(HashMap<SnapshotId, Vec<TagChange>>);
 
 impl TagChanges {

@@ -81,7 +81,7 @@ impl Repository {
         &'r self,
         wanted: impl Iterator<Item = WantedPack> + Clone + 'r,
     ) -> impl Iterator<Item = ReadPack> + 'r {
-        let gap = self.fetcher().read_gap();
+        let gap = self.fetcher().reading().gap;
         let fetches = wanted.clone().flat_map(move |pack| pack.fetches(gap));
         let mut fetched = self.fetcher().fetch(fetches);
         wanted.map(move |pack| {

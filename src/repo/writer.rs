@@ -5,6 +5,7 @@
 //! That harms nothing, but a collector waits for it before it gives it up, and a store that takes
 //! one writer at a time takes no other: [`Writer::end`] spares both.
 
+use super::tags::TagChanges;
 use super::{Index, Repository};
 use crate::backend::{Handle, Put};
 use crate::env::Time;
@@ -14,6 +15,7 @@ use crate::format::snapshot::{Maintenance, Outcome, Partial};
 use crate::format::writer::Heartbeat;
 use crate::id::{PackId, SnapshotId};
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 /// What a writer says of itself.
 #[derive(Clone, Debug)]
@@ -33,6 +35,8 @@ pub struct Writer<'r> {
     id: SnapshotId,
     /// The newest collection that it has read, once it has.
     generation: Option<u64>,
+    /// What notes have changed of tags, as W2 found it.
+    tags: Arc<TagChanges>,
     registered: Time,
     last_beat: Time,
     beats: u64,
@@ -57,6 +61,7 @@ impl Repository {
             options,
             id,
             generation: None,
+            tags: Arc::default(),
             registered: now,
             last_beat: now,
             beats: 0,
@@ -78,9 +83,15 @@ impl Writer<'_> {
 
     /// W2: the collection chain and the index, as it is for writers.
     pub fn read_index(&mut self) -> Result<Index> {
-        let index = self.repository.load_index_to_write()?;
+        let (index, tags) = self.repository.load_index_to_write()?;
+        self.tags = Arc::new(tags);
         self.generation = Some(index.generation());
         Ok(index)
+    }
+
+    /// What notes have changed of tags, as W2 found it.
+    pub(super) fn tags(&self) -> &Arc<TagChanges> {
+        &self.tags
     }
 
     /// W2 of whoever counts on nothing: the newest collection alone.
@@ -129,7 +140,7 @@ impl Writer<'_> {
             // Nothing rests on it yet; what matters is the error.
             drop(self.repository.withdraw(next, &self.options.verb));
         });
-        self.written += written?;
+        self.written += written?.1;
         self.id = next;
         (self.registered, self.last_beat, self.beats) = (now, now, 0);
         let index = self.read_index()?;
@@ -147,12 +158,17 @@ impl Writer<'_> {
     /// `Fenced` if a collector gave this writer up: start again. `InvalidInput` for an outcome
     /// that no reader takes; the writer has ended without it then.
     pub fn finish(self, outcome: &Outcome) -> Result<()> {
+        self.finish_stored(outcome).map(drop)
+    }
+
+    /// The same; the hash of its object, and its length.
+    pub(super) fn finish_stored(self, outcome: &Outcome) -> Result<([u8; 32], u64)> {
         if let Err(error) = self.check(outcome) {
             // The error is what matters; an outcome only spares others a wait.
             drop(self.end());
             return Err(error);
         }
-        self.put_outcome(outcome).map(drop)
+        self.put_outcome(outcome)
     }
 
     /// Ends a writer that stored nothing, as if it had never begun.
@@ -194,12 +210,12 @@ impl Writer<'_> {
         }
     }
 
-    /// Creates the outcome; its length.
-    fn put_outcome(&self, outcome: &Outcome) -> Result<u64> {
+    /// Creates the outcome; the hash of its object, and its length.
+    fn put_outcome(&self, outcome: &Outcome) -> Result<([u8; 32], u64)> {
         let handle = Handle::snapshot(self.id);
         let bytes = self.repository.seal_record(&handle, outcome)?;
         if self.repository.put_same(&handle, &bytes)? {
-            return Ok(bytes.len() as u64);
+            return Ok((*blake3::hash(&bytes).as_bytes(), bytes.len() as u64));
         }
         Err(Error::new(Kind::Fenced, "commit", handle)
             .because("a collector gave this writer up")

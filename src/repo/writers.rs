@@ -2,7 +2,7 @@
 //! they may not meet (chapter 11), and is given up by hand where it never ended.
 
 use super::{Repository, WriterOptions};
-use crate::backend::Handle;
+use crate::backend::{Handle, Listed};
 use crate::error::{Error, Kind, Result};
 use crate::format::ObjectKind;
 use crate::format::snapshot::{Maintenance, Outcome, Tombstone};
@@ -12,6 +12,17 @@ use std::collections::BTreeSet;
 
 /// The verb of whoever gives snapshots up because others stay.
 const FORGET: &str = "forget";
+
+/// Which of the writers that were listed are not among outcomes and marks that were listed after them.
+pub(super) fn open_among(writers: &[Listed], ended: [&[Listed]; 2]) -> BTreeSet<SnapshotId> {
+    let registered = writers.iter().filter(|object| object.handle.number().is_none());
+    let mut open: BTreeSet<SnapshotId> =
+        registered.filter_map(|object| object.handle.snapshot_id()).collect();
+    let ended = ended.into_iter().flatten().filter_map(|object| object.handle.snapshot_id());
+    let ended: BTreeSet<SnapshotId> = ended.collect();
+    open.retain(|id| !ended.contains(id));
+    open
+}
 
 impl Repository {
     /// Registers a writer under a fresh id; one that goes on from another names it.
@@ -136,17 +147,9 @@ impl Repository {
     pub fn open_writers(&self) -> Result<BTreeSet<SnapshotId>> {
         // Before the outcomes: whoever ends meanwhile has ended.
         let registered = self.backend().list(ObjectKind::Writer)?;
-        let mut open: BTreeSet<SnapshotId> = registered
-            .iter()
-            .filter(|object| object.handle.number().is_none())
-            .filter_map(|object| object.handle.snapshot_id())
-            .collect();
-        for kind in [ObjectKind::Snapshot, ObjectKind::Forgotten] {
-            for object in self.backend().list(kind)? {
-                object.handle.snapshot_id().map(|id| open.remove(&id));
-            }
-        }
-        Ok(open)
+        let outcomes = self.backend().list(ObjectKind::Snapshot)?;
+        let marks = self.backend().list(ObjectKind::Forgotten)?;
+        Ok(open_among(&registered, [&outcomes, &marks]))
     }
 
     /// Gives a writer up that never ended: it can commit nothing any more.

@@ -81,6 +81,8 @@ pub struct ContentReader<'r> {
     /// How many windows are on their way while one is used.
     windows_ahead: usize,
     ahead: VecDeque<(PlacedPieces, Batch<'r, 'r>)>,
+    /// What comes after these, and was announced.
+    coming: VecDeque<PlacedPieces>,
     /// Why there are no more pieces: told when all before were taken.
     failed: Option<Error>,
     subject: String,
@@ -90,9 +92,9 @@ impl<'r> ContentReader<'r> {
     /// The content of `subject`.
     pub fn new(reader: &'r Reader<'r>, content: &Content, subject: &str) -> Result<Self> {
         let pieces = Some(Pieces::new(reader, content, subject)?);
-        let (ahead, subject) = (VecDeque::new(), subject.to_owned());
+        let (ahead, coming, subject) = (VecDeque::new(), VecDeque::new(), subject.to_owned());
         let windows_ahead = WINDOWS_AHEAD;
-        Ok(ContentReader { reader, pieces, windows_ahead, ahead, failed: None, subject })
+        Ok(ContentReader { reader, pieces, windows_ahead, ahead, coming, failed: None, subject })
     }
 
     /// The same for whoever hardly ever needs more than the first window: nothing is read ahead.
@@ -102,8 +104,13 @@ impl<'r> ContentReader<'r> {
 
     /// The next window.
     pub fn next_window(&mut self) -> Result<Option<ContentWindow>> {
-        while self.ahead.len() <= self.windows_ahead && self.pieces.is_some() {
-            self.begin_one();
+        while self.ahead.len() <= self.windows_ahead {
+            if self.coming.is_empty() {
+                self.announce();
+            }
+            let Some(pieces) = self.coming.pop_front() else { break };
+            let batch = self.reader.begin(BlobKind::Data, &chunks(&pieces));
+            self.ahead.push_back((pieces, batch));
         }
         match (self.ahead.pop_front(), self.failed.take()) {
             (Some((pieces, batch)), failed) => {
@@ -132,18 +139,27 @@ impl<'r> ContentReader<'r> {
         })
     }
 
-    fn begin_one(&mut self) {
-        match self.pieces.as_mut().map(Pieces::next_pieces) {
-            Some(Ok(pieces)) if !pieces.is_empty() => {
-                let ids: Vec<_> = pieces.iter().filter_map(|(_, piece)| piece.chunk()).collect();
-                self.ahead.push_back((pieces, self.reader.begin(BlobKind::Data, &ids)));
-            }
-            ended => {
-                self.pieces = None;
-                self.failed = ended.and_then(Result::err);
+    /// Finds out what comes next, and lets it be read in large ranges.
+    fn announce(&mut self) {
+        while self.coming.len() <= self.windows_ahead {
+            match self.pieces.as_mut().map(Pieces::next_pieces) {
+                Some(Ok(pieces)) if !pieces.is_empty() => self.coming.push_back(pieces),
+                Some(ended) => {
+                    self.pieces = None;
+                    self.failed = ended.err();
+                }
+                None => break,
             }
         }
+        if self.coming.len() > 1 {
+            let ids: Vec<ChunkId> = self.coming.iter().flat_map(chunks).collect();
+            self.reader.announce(BlobKind::Data, &ids);
+        }
     }
+}
+
+fn chunks(pieces: &PlacedPieces) -> Vec<ChunkId> {
+    pieces.iter().filter_map(|(_, piece)| piece.chunk()).collect()
 }
 
 impl Pieces<'_> {

@@ -5,6 +5,7 @@ mod beside;
 mod chosen;
 mod damage;
 mod deleting;
+mod long;
 mod mirror;
 mod program;
 mod tiers;

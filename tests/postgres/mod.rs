@@ -2,6 +2,7 @@
 
 mod archives;
 mod cli;
+mod copied;
 mod dumps;
 mod failing;
 mod refused;

@@ -90,7 +90,8 @@ fn locks_end_and_are_renewed() {
     sleep(Duration::from_secs(3));
     let pruned = far.prune("2s");
     assert!(pruned["packs_deleted"]["count"].as_u64().unwrap() >= 1, "{pruned}");
-    assert!(pruned["retention_extended"].as_u64().unwrap() >= 5, "{pruned}");
+    // Configuration, key, snapshot and a pack; what this prune has made is locked for long enough.
+    assert!(pruned["retention_extended"].as_u64().unwrap() >= 4, "{pruned}");
     far.run(&["check", "--read-data"]).success();
 }
 

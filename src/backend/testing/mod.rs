@@ -10,7 +10,7 @@ pub use super::disk::{Disk, DiskEntry, Os};
 pub use crash_disk::CrashDisk;
 pub use failing_disk::{Call, FailingDisk, How, Plan};
 pub use faulty::{Fault, Faulty};
-pub use remote::{Manners, Remote};
+pub use remote::{Asked, Manners, Remote};
 
 use super::{Backend, PROMISES};
 use crate::error::Result;

@@ -50,12 +50,25 @@ pub struct Remote {
     traffic: Mutex<Traffic>,
 }
 
+/// A request that was made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Asked {
+    /// What was asked for: `read packs/..`.
+    pub what: String,
+    /// So many requests have to be waited for, one after the other, for all that were answered before this
+    /// one was made, and for itself.
+    pub round: u64,
+}
+
 /// What is on its way, and what was.
 #[derive(Default)]
 struct Traffic {
     requests: u64,
     in_flight: u64,
     most_in_flight: u64,
+    log: Vec<Asked>,
+    /// The most rounds that any request took which was answered.
+    rounds: u64,
     /// The number of the request that created each object.
     created: HashMap<Handle, u64>,
 }
@@ -83,6 +96,13 @@ impl Remote {
         self.traffic().most_in_flight
     }
 
+    /// The requests since the last time that somebody took them.
+    pub fn take_log(&self) -> Vec<Asked> {
+        let mut traffic = self.traffic();
+        traffic.rounds = 0;
+        std::mem::take(&mut traffic.log)
+    }
+
     /// One request, which carries so many bytes, or its answer does.
     fn request<T>(
         &self,
@@ -91,18 +111,22 @@ impl Remote {
         act: impl FnOnce(&Memory, u64) -> Result<T>,
         length: impl FnOnce(&T) -> usize,
     ) -> Result<T> {
-        let number = {
+        let (number, round) = {
             let mut traffic = self.traffic();
             traffic.requests += 1;
             traffic.in_flight += 1;
             traffic.most_in_flight = traffic.most_in_flight.max(traffic.in_flight);
-            traffic.requests
+            let round = traffic.rounds + 1;
+            traffic.log.push(Asked { what: format!("{attempted} {subject}"), round });
+            (traffic.requests, round)
         };
         self.env.sleep(self.manners.latency);
         let answer = self.answer(number, attempted, subject, act);
         let length = answer.as_ref().map_or(0, length);
         self.line.carry(length as u64);
-        self.traffic().in_flight -= 1;
+        let mut traffic = self.traffic();
+        traffic.in_flight -= 1;
+        traffic.rounds = traffic.rounds.max(round);
         answer
     }
 
@@ -191,7 +215,8 @@ impl Backend for Remote {
     }
 
     fn get(&self, handle: &Handle, range: Option<Range<u64>>) -> Result<Vec<u8>> {
-        self.request("read", handle, |store, _| store.get(handle, range), Vec::len)
+        let attempted = if range.is_some() { "read of" } else { "read" };
+        self.request(attempted, handle, |store, _| store.get(handle, range), Vec::len)
     }
 
     fn size(&self, handle: &Handle) -> Result<u64> {

@@ -9,7 +9,7 @@ use crate::format::snapshot::{Part, Snapshot, SourceName};
 use crate::id::SnapshotId;
 use crate::limits::PARENTS_MAX;
 use crate::ops::series::Chains;
-use crate::repo::{Reader, Repository, Snapshots};
+use crate::repo::{Reader, Session, Snapshots};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// What is known of earlier snapshots.
@@ -34,13 +34,14 @@ pub(super) struct SourceHistory {
 impl History {
     pub(super) fn find(
         reader: &Reader<'_>,
-        repository: &Repository,
+        session: &Session<'_>,
         options: &BackupOptions,
         sources: &[SourceName],
     ) -> Result<Self> {
+        let repository = session.repository();
         let now = repository.env().now();
-        let all = snapshots(repository)?;
-        let marks = marks(repository)?;
+        let all = snapshots(session)?;
+        let marks = marks(&all)?;
         let mut series = Series::find(repository, &options.host, sources, &all, &marks)?;
         let places = Places::of(sources);
         let mut found: Vec<Candidates> = sources.iter().map(|_| Candidates::default()).collect();
@@ -116,16 +117,16 @@ fn parents(
 /// Every snapshot. What is damaged, newer than this program or just being deleted can be no
 /// parent, and `check` is where it is reported. But a store that only fails for a moment must not
 /// break the series.
-fn snapshots(repository: &Repository) -> Result<Snapshots<'_>> {
+fn snapshots<'r>(session: &Session<'r>) -> Result<Snapshots<'r>> {
     let mut trouble = None;
-    let all = repository.snapshots(|error| trouble = refused(error).or(trouble.take()))?;
+    let all = session.snapshots(|error| trouble = refused(error).or(trouble.take()))?;
     trouble.map_or(Ok(all), Err)
 }
 
 /// The marks of what was given up, likewise.
-fn marks(repository: &Repository) -> Result<Vec<Forgotten>> {
+fn marks(all: &Snapshots<'_>) -> Result<Vec<Forgotten>> {
     let mut trouble = None;
-    let marks = repository.forgotten(|error| trouble = refused(error).or(trouble.take()))?;
+    let marks = all.marks(|error| trouble = refused(error).or(trouble.take()))?;
     trouble.map_or(Ok(marks), Err)
 }
 

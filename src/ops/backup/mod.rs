@@ -128,7 +128,7 @@ pub fn backup(
     session.take_troubles().iter().for_each(|error| monitor.trouble(error));
     let index = session.index().clone();
     let reader = Reader::new(repository, &index);
-    let history = match History::find(&reader, repository, options, &descriptions) {
+    let history = match History::find(&reader, &session, options, &descriptions) {
         Ok(history) => history,
         Err(error) => {
             drop(session.abandon());

@@ -4,24 +4,38 @@
 use super::{CheckReport, Finding};
 use crate::backend::Handle;
 use crate::error::{Error, Result};
-use crate::format::snapshot::Outcome;
+use crate::format::gc::Forgotten;
+use crate::format::snapshot::{Outcome, Snapshot};
 use crate::id::SnapshotId;
+use crate::limits::SNAPSHOTS_HELD;
 use crate::monitor::Monitor;
 use crate::ops::series::{Chains, Flaw, flaws};
-use crate::repo::{Index, Repository, SnapshotKey};
+use crate::repo::{Index, Repository, SnapshotKey, VisitOutcome};
 use std::collections::HashSet;
 
-/// What was read: the snapshots and the generations that they had read, and why others could not
-/// be.
-pub(super) type Members = (Vec<(SnapshotKey, u64)>, Vec<(SnapshotId, Error)>);
+/// A snapshot.
+pub(super) struct Member {
+    pub(super) key: SnapshotKey,
+    /// What it had read.
+    generation: u64,
+    /// Its record, while all that are held are small.
+    pub(super) held: Option<Box<Snapshot>>,
+}
+
+/// What was read, and why others could not be.
+pub(super) type Members = (Vec<Member>, Vec<(SnapshotId, Error)>);
 
 /// Reads all of them, one after the other.
-pub(super) fn read(repository: &Repository) -> Result<Members> {
+pub(super) fn read<E>(each_outcome: impl FnOnce(&mut VisitOutcome<'_>) -> Result<E>) -> Result<Members> {
     let (mut members, mut troubles) = (Vec::new(), Vec::new());
-    repository.each_stored_outcome(&mut |id, outcome| {
+    let mut room = SNAPSHOTS_HELD;
+    each_outcome(&mut |id, outcome| {
         match outcome {
             Ok((Outcome::Snapshot(snapshot), hash, size)) => {
-                members.push((SnapshotKey::new(&snapshot, hash, size), snapshot.generation));
+                let key = SnapshotKey::new(&snapshot, hash, size);
+                let (generation, left) = (snapshot.generation, room.checked_sub(size));
+                room = left.unwrap_or(room);
+                members.push(Member { key, generation, held: left.map(|_| snapshot) });
             }
             Ok(_) => {}
             Err(error) => troubles.push((id, error)),
@@ -37,10 +51,11 @@ pub(super) fn read(repository: &Repository) -> Result<Members> {
 pub(super) fn check(
     repository: &Repository,
     members: Members,
+    marks: &[Forgotten],
     index: &Index,
     monitor: &dyn Monitor,
     report: &mut CheckReport,
-) -> Result<Vec<SnapshotId>> {
+) -> Result<Vec<Member>> {
     let (members, troubles) = members;
     for (id, error) in troubles {
         let error = error.within("check the snapshot", id);
@@ -48,24 +63,22 @@ pub(super) fn check(
     }
     let members = alive(members, index);
     report.snapshots = members.len() as u64;
-    let marks = repository.forgotten(|_| {})?;
-    report.chains = Chains::new(members.iter().copied(), &marks);
+    report.chains = Chains::new(members.iter().map(|member| member.key), marks);
     let first = report.chains.flaws();
     if !first.is_empty() {
-        let again = alive(read(repository)?.0, index);
-        let again: HashSet<Flaw> = flaws(repository, &again)?.into_iter().collect();
+        let again = read(|visit| repository.each_stored_outcome(visit))?;
+        let again = alive(again.0, index).into_iter().map(|member| member.key);
+        let again: HashSet<Flaw> =
+            flaws(repository, &again.collect::<Vec<_>>())?.into_iter().collect();
         for flaw in first.iter().filter(|flaw| again.contains(flaw)) {
             report.found(monitor, Finding::flaw(flaw));
         }
     }
-    Ok(members.into_iter().map(|member| member.id).collect())
+    Ok(members)
 }
 
-fn alive(members: Vec<(SnapshotKey, u64)>, index: &Index) -> Vec<SnapshotKey> {
+fn alive(mut members: Vec<Member>, index: &Index) -> Vec<Member> {
     let generations = index.generations();
+    members.retain(|member| generations.outcome_lives(&member.key.id, member.generation));
     members
-        .into_iter()
-        .filter(|(member, generation)| generations.outcome_lives(&member.id, *generation))
-        .map(|(member, _)| member)
-        .collect()
 }

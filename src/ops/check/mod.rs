@@ -21,11 +21,12 @@ pub use tainted::Tainted;
 
 use crate::env::Time;
 use crate::error::{Error, Kind, Result};
+use crate::format::gc::Forgotten;
 use crate::format::snapshot::TaintedEntry;
 use crate::monitor::Monitor;
 use crate::ops::head::Head;
 use crate::ops::series::Chains;
-use crate::repo::{Index, NotedDamage, Repository};
+use crate::repo::{Index, Ledger, NotedDamage, Reader, Repository};
 use members::Members;
 use std::collections::{BTreeSet, HashSet};
 use std::thread::ScopedJoinHandle;
@@ -182,31 +183,38 @@ impl CheckReport {
 /// What is read of a repository before anything in it is judged.
 struct Survey {
     members: Members,
+    marks: Vec<Forgotten>,
     index: Index,
     open_writers: u64,
     objects: Vec<Finding>,
+    ledger: Ledger,
     noted: NotedDamage,
     quarantined: (u64, u64),
 }
 
 /// Reads at once what does not depend on each other: a store far away takes its time to answer.
 fn survey(repository: &Repository) -> Result<Survey> {
+    // Before the index: what a snapshot needs was indexed before it was committed.
+    let inventory = &repository.inventory()?;
     std::thread::scope(|scope| {
-        let objects = scope.spawn(|| objects::check(repository));
+        let objects = scope.spawn(|| objects::check(repository, inventory.records()));
         let slots = scope.spawn(|| objects::check_slots(repository));
-        let noted = scope.spawn(|| repository.noted_damage());
-        let open_writers = scope.spawn(|| repository.open_writers());
-        let quarantined = scope.spawn(|| repository.quarantined());
-        // Before the index: what a snapshot needs was indexed before it was committed.
-        let members = members::read(repository)?;
-        let index = repository.load_index_to_check()?;
+        let notes = scope.spawn(|| repository.notes_in(inventory));
+        let members = scope.spawn(|| {
+            members::read(|visit| repository.each_outcome_in(inventory, visit))
+        });
+        let index = repository.load_index_to_check(repository.generations_in(inventory)?)?;
+        let (notes, objects) = (joined(notes)?, joined(objects)?);
+        let quarantined = &inventory.quarantined;
         Ok(Survey {
-            members,
+            members: joined(members)?,
+            marks: objects.marks,
             index,
-            open_writers: joined(open_writers)?.len() as u64,
-            objects: joined(objects)?.into_iter().chain(joined(slots)?).collect(),
-            noted: joined(noted)?,
-            quarantined: joined(quarantined)?,
+            open_writers: inventory.open_writers.len() as u64,
+            objects: objects.findings.into_iter().chain(joined(slots)?).collect(),
+            ledger: notes.ledger(repository.env().now()),
+            noted: notes.into_damage(),
+            quarantined: (quarantined.len() as u64, quarantined.iter().map(|it| it.size).sum()),
         })
     })
 }
@@ -227,7 +235,7 @@ pub fn check(
     monitor: &dyn Monitor,
 ) -> Result<CheckReport> {
     let mut report = CheckReport::default();
-    let Survey { members, mut index, open_writers, objects, noted, quarantined } =
+    let Survey { members, marks, mut index, open_writers, objects, ledger, noted, quarantined } =
         survey(repository)?;
     report.quarantined = quarantined;
     for (handle, error) in index.take_troubles() {
@@ -238,10 +246,11 @@ pub fn check(
     for finding in objects {
         report.found(monitor, finding);
     }
-    let snapshots = members::check(repository, members, &index, monitor, &mut report)?;
-    let judged =
-        packs::check(repository, &mut index, &noted, options.read_data, monitor, &mut report)?;
-    trees::check(repository, &snapshots, &index, monitor, &mut report)?;
+    let snapshots = members::check(repository, members, &marks, &index, monitor, &mut report)?;
+    let (judged, left) =
+        packs::check(repository, &mut index, &noted, &ledger, options.read_data, monitor, &mut report)?;
+    let reader = Reader::with_cache(repository, &index, left);
+    trees::check(&reader, snapshots, &index, monitor, &mut report)?;
     if let Some(error) = index.failure() {
         return Err(error);
     }

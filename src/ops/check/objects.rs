@@ -11,29 +11,20 @@ use crate::format::writer::{Heartbeat, Registration};
 use crate::format::{ObjectKind, Payload};
 use crate::repo::Repository;
 
-/// Whether objects of a kind are small and sealed, and read by nobody else in a check.
-fn is_small(kind: ObjectKind) -> bool {
-    match kind {
-        ObjectKind::Writer | ObjectKind::Forgotten | ObjectKind::Note | ObjectKind::Gc => true,
-        ObjectKind::Config
-        | ObjectKind::Key
-        | ObjectKind::Pack
-        | ObjectKind::Index
-        | ObjectKind::Snapshot
-        | ObjectKind::Quarantine => false,
-    }
+/// What was found in them.
+#[derive(Default)]
+pub(super) struct Objects {
+    pub(super) findings: Vec<Finding>,
+    /// The marks that can be read.
+    pub(super) marks: Vec<Forgotten>,
 }
 
-/// Checks all of them: what is wrong with them.
-pub(super) fn check(repository: &Repository) -> Result<Vec<Finding>> {
-    let small = ObjectKind::ALL.into_iter().filter(|kind| is_small(*kind));
-    let listed: Vec<_> =
-        small.map(|kind| repository.backend().list(kind)).collect::<Result<_>>()?;
-    let mut listed: Vec<Listed> = listed.into_iter().flatten().collect();
+/// Checks the small and sealed objects that were listed, all but outcomes.
+pub(super) fn check(repository: &Repository, mut listed: Vec<Listed>) -> Result<Objects> {
     listed.retain(|object| !is_of_probe(&**repository.backend(), object).unwrap_or(false));
-    let mut findings = Vec::new();
+    let Objects { mut findings, mut marks } = Objects::default();
     for (handle, opened) in repository.open_objects(listed) {
-        match opened.and_then(|(plain, _)| is_record(&handle, &plain)) {
+        match opened.and_then(|(plain, _)| is_record(&handle, &plain, &mut marks)) {
             // A writer or a note that was cleared away since it was listed.
             Err(error) if error.kind() == Kind::NotFound && may_go(handle.kind()) => {}
             Err(error) => {
@@ -43,15 +34,15 @@ pub(super) fn check(repository: &Repository) -> Result<Vec<Finding>> {
             Ok(()) => {}
         }
     }
-    Ok(findings)
+    Ok(Objects { findings, marks })
 }
 
-/// Checks the key slots: what is wrong with them.
+/// Checks the key slots but the one that has opened the repository: what is wrong with them.
 pub(super) fn check_slots(repository: &Repository) -> Result<Vec<Finding>> {
     let mut findings = Vec::new();
-    for slot in repository.slots()?.into_iter().filter(|slot| slot.counts) {
-        if let Err(error) = slot.slot {
-            let handle = Handle::key(slot.id);
+    for (id, slot) in repository.other_slots()? {
+        if let Err(error) = slot {
+            let handle = Handle::key(id);
             let error = error.within("check", &handle);
             findings.push(Finding::object(handle, error));
         }
@@ -63,13 +54,17 @@ fn may_go(kind: ObjectKind) -> bool {
     matches!(kind, ObjectKind::Writer | ObjectKind::Note)
 }
 
-fn is_record(handle: &Handle, plain: &[u8]) -> Result<()> {
+fn is_record(handle: &Handle, plain: &[u8], marks: &mut Vec<Forgotten>) -> Result<()> {
     let subject = handle.to_string();
     match handle.payload() {
         Payload::Registration => decodes::<Registration>(plain, &subject),
         Payload::Heartbeat => decodes::<Heartbeat>(plain, &subject),
         Payload::Outcome => decodes::<Outcome>(plain, &subject),
-        Payload::Forgotten => decodes::<Forgotten>(plain, &subject),
+        Payload::Forgotten => {
+            let mark: Forgotten = record::decode(plain, &subject)?;
+            marks.extend(Some(mark).filter(|mark| *handle == Handle::forgotten(mark.id)));
+            Ok(())
+        }
         Payload::Note => decodes::<Note>(plain, &subject),
         Payload::Condemned => decodes::<Condemned>(plain, &subject),
         Payload::Verdict => decodes::<Verdict>(plain, &subject),

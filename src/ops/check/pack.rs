@@ -5,14 +5,16 @@ use super::losses::Losses;
 use super::{CheckReport, Finding};
 use crate::backend::Handle;
 use crate::error::{Error, Kind, Result};
-use crate::id::PackId;
+use crate::id::{BaseId, ChunkId, PackId};
 use crate::monitor::Monitor;
 use crate::repo::{BlobLocation, EntryRef, Index, LedgerEntry, PackContents, Reader, Repository};
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 /// One pack that is being checked.
 pub(super) struct Checking<'c, 'r> {
     pub(super) repository: &'c Repository,
+    /// What it reads of other packs.
+    pub(super) reader: &'c Reader<'c>,
     pub(super) index: &'c Index,
     pub(super) pack: PackId,
     /// What the index names in it.
@@ -100,12 +102,12 @@ impl Checking<'_, '_> {
             }
             self.compare(self.repository.pack_contents_of(self.pack, &bytes));
         }
-        let reader = Reader::new(self.repository, self.index);
+        self.announce_bases();
         let (mut wrong, mut unread) = (BTreeSet::new(), false);
         for rows in self.rows.chunks(BATCH) {
             let places: Vec<(EntryRef, BlobLocation)> =
                 rows.iter().filter_map(|row| Some((*row, self.index.at(*row)?))).collect();
-            for (row, place, trouble) in unreadable(&reader, self.index, &bytes, &places) {
+            for (row, place, trouble) in unreadable(self.reader, self.index, &bytes, &places) {
                 match trouble {
                     Unreadable::Own(error) => {
                         self.found(Finding::blob(place, error));
@@ -125,6 +127,20 @@ impl Checking<'_, '_> {
         if is_right && !unread {
             self.judge(&wrong);
         }
+        if is_itself {
+            self.reader.keep_pack(self.pack, bytes);
+        }
+    }
+
+    /// What its blobs are deltas of lies in other packs: asked for together.
+    fn announce_bases(&self) {
+        let places = || self.rows.iter().filter_map(|row| self.index.at(*row));
+        // A pack has one kind.
+        let Some(kind) = places().next().map(|place| place.kind) else { return };
+        let found = |base| Some(self.index.find_base(kind, &base)?.id);
+        let bases: HashSet<BaseId> = places().flat_map(|place| place.bases).collect();
+        let bases: Vec<ChunkId> = bases.into_iter().filter_map(found).collect();
+        self.reader.announce(kind, &bases);
     }
 
     /// An entry that lies takes nothing from an honest one of the same place.

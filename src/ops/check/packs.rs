@@ -12,20 +12,24 @@ use crate::format::note::Damage;
 use crate::id::PackId;
 use crate::monitor::{Counter, Monitor, go_on};
 use crate::repo::{
-    BlobLocation, EntryRef, Index, LedgerEntry, NotedDamage, ReadPack, Repository, WantedPack,
+    BlobLocation, EntryRef, Index, Ledger, LedgerEntry, NotedDamage, ReadCache, ReadPack, Reader, Repository,
+    WantedPack,
 };
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::ops::ControlFlow;
+use std::sync::Arc;
 
-/// Checks all of them; what is damaged of those that were read, and what is noted of the others.
+/// Checks all of them; what is damaged of those that were read, and what is noted of the others. And what
+/// reading has left.
 pub(super) fn check(
     repository: &Repository,
     index: &mut Index,
     noted: &NotedDamage,
+    verified: &Ledger,
     read_data: ReadData,
     monitor: &dyn Monitor,
     report: &mut CheckReport,
-) -> Result<Judged> {
+) -> Result<(Judged, Arc<ReadCache>)> {
     let mut stored = stored_packs(repository)?;
     let (named, lengths) = (index.entries_by_pack(), index.packs());
     // Condemned packs may be gone, or damaged, and known to be. Readers take what is in them last; of
@@ -37,24 +41,26 @@ pub(super) fn check(
     let losses = Losses { lost: gone.collect(), ..Losses::default() };
     stored.retain(|pack, _| !is_condemned(pack));
     report.orphans = stored.keys().filter(|pack| !named.contains_key(*pack)).count() as u64;
-    let chosen = choose(repository, &stored, read_data)?;
+    let chosen = choose(repository, &stored, verified, read_data)?;
     let total = chosen.iter().filter_map(|pack| stored.get(pack)).sum();
     monitor.begin("check packs", Some((Counter::Bytes, total)));
     let known = noted.all();
-    let packs = Packs { repository, index, stored: &stored, lengths, known, monitor };
+    let reader = &Reader::new(repository, index);
+    let packs = Packs { repository, reader, index, stored: &stored, lengths, known, monitor };
     let ledger = LedgerEntry::begin(repository);
     let mut state = State { report, losses, ledger };
     let checked =
         packs.check(&chosen, &named, read_data.deadline(repository.env().now()), &mut state);
     packs.note(&mut state.ledger);
     checked?;
-    if read_data != ReadData::Nothing {
+    if read_data != ReadData::Nothing && verified.is_worth_merging(state.ledger.noted) {
         let stored = stored.keys().map(PackId::prefix).collect();
         let merged = repository.merge_ledger(&stored);
         merged.unwrap_or_else(|error| packs.unnoted(&error));
     }
     monitor.end();
     let State { report, losses: found, .. } = state;
+    let left = reader.cache();
     let Losses { lost, bad, by_base, mut judged } = found;
     judged.keep_unread(noted);
     index.distrust(&judged.damage);
@@ -74,12 +80,13 @@ pub(super) fn check(
         report.suspect(monitor, Finding::blob(&place, error));
         index.discount([place]);
     }
-    Ok(judged)
+    Ok((judged, left))
 }
 
 /// The packs that are checked, and what is known of them before.
 struct Packs<'c> {
     repository: &'c Repository,
+    reader: &'c Reader<'c>,
     index: &'c Index,
     /// Those that are listed, and not condemned, by their lengths.
     stored: &'c HashMap<PackId, u64>,
@@ -163,7 +170,7 @@ impl Packs<'_> {
         read: Option<ReadPack>,
         state: &mut State<'_, '_>,
     ) {
-        let Packs { repository, index, monitor, .. } = *self;
+        let Packs { repository, reader, index, monitor, .. } = *self;
         let State { report, losses, ledger } = state;
         let handle = Handle::pack(pack);
         if index.generations().is_condemned(&pack) {
@@ -207,7 +214,7 @@ impl Packs<'_> {
         };
         let is_noted = self.known.touches(&pack);
         let mut checking =
-            Checking { repository, index, pack, rows, monitor, report, losses, ledger, is_noted };
+Checking { repository, reader, index, pack, rows, monitor, report, losses, ledger, is_noted };
         let is_right = checking.measure(size, self.length(&pack));
         match read {
             Some(ReadPack::Whole(bytes)) => {

@@ -4,7 +4,8 @@ use super::{Budget, ReadData};
 use crate::env::Time;
 use crate::error::Result;
 use crate::id::PackId;
-use crate::repo::Repository;
+use crate::repo::{Ledger, Repository};
+use std::cmp::Reverse;
 use std::collections::HashMap;
 
 /// Those of the packs that are stored, by their lengths, that `read_data` asks for: first those that
@@ -13,12 +14,12 @@ use std::collections::HashMap;
 pub(super) fn choose(
     repository: &Repository,
     stored: &HashMap<PackId, u64>,
+    ledger: &Ledger,
     read_data: ReadData,
 ) -> Result<Vec<PackId>> {
     if read_data == ReadData::Nothing {
         return Ok(Vec::new());
     }
-    let ledger = repository.ledger()?;
     let readings = ledger.readings();
     let verified = |pack: &PackId| readings.get(&pack.prefix()).map(|reading| reading.at);
     let mut packs: Vec<(Option<Time>, PackId)> =
@@ -51,7 +52,8 @@ pub(super) fn choose(
             take_bytes(&mut packs, stored, bytes);
         }
     }
-    packs.sort();
+    // Large ones first: they are what others are deltas of.
+    packs.sort_by_key(|(at, pack)| (*at, Reverse(stored.get(pack)), *pack));
     Ok(packs.into_iter().map(|(_, pack)| pack).collect())
 }
 

@@ -1,5 +1,6 @@
 //! Trees: every node reads, every chunk is there; what is not is named with all that it touches.
 
+use super::members::Member;
 use super::tainted::Marks;
 use super::{CheckReport, FINDINGS_MOST, Finding, Touched};
 use crate::backend::Handle;
@@ -13,29 +14,39 @@ use crate::monitor::{Counter, Monitor, go_on};
 use crate::ops::path::is_within;
 use crate::ops::reach::{Loss, Reach, Seen, Visitor};
 use crate::ops::tree::{self, Entries, PathEntry};
-use crate::repo::{Index, Reader, Repository};
+use crate::repo::{Index, Reader, SnapshotKey};
 use std::collections::{HashMap, hash_map};
 
 pub(super) fn check(
-    repository: &Repository,
-    snapshots: &[SnapshotId],
+    reader: &Reader<'_>,
+    snapshots: Vec<Member>,
     index: &Index,
     monitor: &dyn Monitor,
     report: &mut CheckReport,
 ) -> Result<()> {
-    let reader = Reader::new(repository, index);
-    let mut reach = Reach::new(&reader);
+    let mut reach = Reach::new(reader);
     let mut trees = Trees { index, monitor, report, snapshot: None, said: HashMap::new() };
     let mut marks = Marks::default();
     monitor.begin("check trees", None);
-    // Read once more, so that no more than one is in memory, and what is fetched ahead.
-    for (id, outcome) in repository.outcomes(snapshots) {
-        match outcome {
-            Ok((Outcome::Snapshot(snapshot), _)) => {
+    // The others are read once more, so that no more than one of them is in memory, and what is fetched ahead.
+    let others = snapshots.iter().filter(|member| member.held.is_none());
+    let others: Vec<SnapshotId> = others.map(|member| member.key.id).collect();
+    let mut others = reader.repository().outcomes(&others);
+    for Member { key: SnapshotKey { id, .. }, held, .. } in snapshots {
+        let snapshot = match held {
+            Some(snapshot) => Ok(Some(snapshot)),
+            None => match others.next() {
+                Some((_, Ok((Outcome::Snapshot(snapshot), _)))) => Ok(Some(snapshot)),
+                Some((_, Err(error))) => Err(error),
+                _ => Ok(None),
+            },
+        };
+        match snapshot {
+            Ok(Some(snapshot)) => {
                 marks.add(&snapshot);
                 trees.snapshot(&mut reach, &snapshot)?;
             }
-            Ok(_) => {}
+            Ok(None) => {}
             // It was given up meanwhile.
             Err(error) if error.kind() == Kind::NotFound => {}
             Err(error) => {

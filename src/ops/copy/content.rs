@@ -7,9 +7,10 @@ use crate::format::content::{Content, Piece};
 use crate::id::ChunkId;
 use crate::limits::{WINDOW, WINDOWS_AHEAD};
 use crate::monitor::{Counter, Monitor, go_on};
-use crate::repo::{Batch, Reader, Session};
+use crate::repo::{Batch, NewBlob, Plain, Reader, Session};
 use crate::stream::{CopiedPiece, CopyWriter, NewChunk, Pieces};
-use std::collections::VecDeque;
+use rayon::prelude::*;
+use std::collections::{HashSet, VecDeque};
 
 /// How much further on than what is copied the content before is learned.
 const SLACK: u64 = 16 * WINDOW as u64;
@@ -134,6 +135,46 @@ impl<'c> ContentCopier<'c, '_> {
             copied.push(CopiedPiece::Chunk { id, length, new });
         }
         Ok(copied)
+    }
+
+    /// Stores chunks of files that come next, as far as a window goes. What cannot be read is found out when its
+    /// file's turn comes.
+    pub(super) fn store_together(&mut self, theirs: &[(ChunkId, u32)]) -> Result<()> {
+        let (mut room, mut met) = (WINDOW as u64, HashSet::new());
+        let theirs: Vec<(ChunkId, u32)> = theirs
+            .iter()
+            .filter(|(id, _)| met.insert(*id))
+            .take_while(|(_, length)| {
+                let left = room.checked_sub(u64::from(*length));
+                room = left.unwrap_or(room);
+                left.is_some()
+            })
+            .copied()
+            .collect();
+        let wanted: Vec<ChunkId> = theirs.iter().map(|(id, _)| *id).collect();
+        let plains = self.source.read_all(BlobKind::Data, &wanted);
+        let read = theirs.iter().zip(plains).filter_map(|((id, length), plain)| {
+            let plain = plain.ok().filter(|plain| plain.len() as u64 == u64::from(*length))?;
+            Some((*id, plain))
+        });
+        let read: Vec<(ChunkId, Plain)> = read.collect();
+        let ids = self.session.repository().ids();
+        let ours: Vec<ChunkId> =
+            read.par_iter().map(|(_, plain)| ids.of(BlobKind::Data, plain)).collect();
+        let blobs = read.iter().zip(&ours).map(|((theirs, plain), id)| NewBlob {
+            kind: BlobKind::Data,
+            id: *id,
+            plain,
+            bases: self.bases(theirs),
+        });
+        let blobs: Vec<NewBlob<'_>> = blobs.collect();
+        self.session.store(&blobs)?;
+        for ((theirs, plain), ours) in read.iter().zip(ours) {
+            self.bytes_read += plain.len() as u64;
+            self.monitor.count(Counter::Bytes, plain.len() as u64);
+            self.translations.add(*theirs, ours);
+        }
+        Ok(())
     }
 
     /// What a chunk is a delta of in the source, as far as that was copied.

@@ -92,13 +92,13 @@ pub fn copy(
     refuse_same(source, &**target.backend())?;
     let mut report = CopyReport::default();
     let standing = Standing::read(target, |error| monitor.trouble(&error))?;
-    let known = Origins::of(target, &standing.all)?;
     let mut index = source.load_index()?;
     index.take_troubles().iter().for_each(|(_, error)| monitor.trouble(error));
     let all = source.snapshots(drop)?;
     let mut copier = Copier {
         reader: &Reader::new(source, &index).reloading(),
         target,
+        standing,
         origins: Origins::of(source, &all)?,
         all,
         translations: Translations::default(),
@@ -109,9 +109,9 @@ pub fn copy(
     for key in chosen.keys().rev() {
         go_on(monitor, "copy")?;
         let copied = match chosen.get(key.id) {
-            Ok(Some(stored)) if known.get(&origin(source, &stored)).is_none() => {
+            Ok(Some(stored)) if !copier.standing.has(&origin(source, &stored)) => {
                 match options.dry_run {
-                    true => would_copy(source, &standing, &stored),
+                    true => would_copy(source, &copier.standing, &stored),
                     false => copier.snapshot(&stored),
                 }
             }
@@ -161,6 +161,8 @@ fn would_copy(
 struct Copier<'c, 't> {
     reader: &'c Reader<'c>,
     target: &'t Repository,
+    /// What it shows, with what was copied.
+    standing: Standing<'t>,
     /// All snapshots of the source, and where each of them was first.
     all: Snapshots<'c>,
     origins: Origins,
@@ -220,7 +222,7 @@ impl Copier<'_, '_> {
         let generation = session.index().generation();
         let origin = Origin { late: place.late, ..self.origin(stored) };
         let original = stored.snapshot.clone();
-        let committed = session.commit(|id, written| Snapshot {
+        let committed = session.commit_stored(|id, written| Snapshot {
             id,
             series: place.series,
             sequence: place.sequence,
@@ -232,13 +234,15 @@ impl Copier<'_, '_> {
             ..original
         });
         let committed = committed.map_err(|error| self.of_target(error))?;
-        Ok(Some(CopiedSnapshot {
+        let copied = CopiedSnapshot {
             original: stored.snapshot.id,
-            copy: Some(committed.id),
+            copy: Some(committed.snapshot.id),
             late: place.late,
             bytes_read,
-            bytes_stored: committed.summary.written,
-        }))
+            bytes_stored: committed.snapshot.summary.written,
+        };
+        self.standing.add(committed);
+        Ok(Some(copied))
     }
 
     /// What is wrong with the target is no fault of the snapshot.
@@ -254,9 +258,9 @@ impl Copier<'_, '_> {
         stored: &StoredSnapshot,
     ) -> Result<(Vec<Part>, Place, u64)> {
         let snapshot = &stored.snapshot;
-        let standing = Standing::read(self.target, drop).map_err(|error| self.of_target(error))?;
-        let place = standing.place(snapshot, &self.origin(stored))?;
-        let formers = standing.formers(snapshot, &self.all, &self.origins)?;
+        let place = self.standing.place(snapshot, &self.origin(stored))?;
+        let formers = self.standing.formers(snapshot, &self.all, &self.origins);
+        let formers = formers.map_err(|error| self.of_target(error))?;
         let index = session.index().clone();
         let mut contents = ContentCopier {
             source: self.reader,

@@ -4,7 +4,7 @@ use super::tree::Former;
 use crate::env::Time;
 use crate::error::{Error, Result};
 use crate::format::gc::{Forgotten, Position};
-use crate::format::snapshot::{Origin, Part, SeriesName, Snapshot};
+use crate::format::snapshot::{Origin, Part, SeriesName, Snapshot, SourceName};
 use crate::id::{RepoId, SeriesId, SnapshotId};
 use crate::limits::CLOCK_TOLERANCE;
 use crate::repo::{Repository, Snapshots, StoredSnapshot};
@@ -53,8 +53,22 @@ fn name(origin: &Origin) -> Name {
 /// All that a target shows.
 pub(super) struct Standing<'t> {
     target: &'t Repository,
-    pub(super) all: Snapshots<'t>,
+    all: Snapshots<'t>,
     marks: Vec<Forgotten>,
+    origins: Origins,
+    /// What has captured each source of each host.
+    captures: HashMap<String, Vec<(SourceName, Vec<Capture>)>>,
+    /// The one that was added last.
+    last: Option<StoredSnapshot>,
+}
+
+/// A snapshot in which a source stands.
+#[derive(Clone, Copy)]
+struct Capture {
+    id: SnapshotId,
+    started: Time,
+    /// Where it was first, if not there.
+    origin: Option<Name>,
 }
 
 /// Where a copy stands.
@@ -69,8 +83,37 @@ impl<'t> Standing<'t> {
     /// What cannot be read goes to `trouble`.
     pub(super) fn read(target: &'t Repository, mut trouble: impl FnMut(Error)) -> Result<Self> {
         let all = target.snapshots(&mut trouble)?;
-        let marks = target.forgotten(trouble)?;
-        Ok(Standing { target, all, marks })
+        let (marks, origins) = (all.marks(trouble)?, Origins::of(target, &all)?);
+        let (captures, last) = (HashMap::new(), None);
+        let mut standing = Standing { target, all: all.clone(), marks, origins, captures, last };
+        for stored in all.iter() {
+            standing.capture(&stored?.snapshot);
+        }
+        Ok(standing)
+    }
+
+    /// Adds what was committed just now: nobody reads all of it again for that.
+    pub(super) fn add(&mut self, stored: StoredSnapshot) {
+        self.all.add(stored.key());
+        self.capture(&stored.snapshot);
+        self.last = Some(stored);
+    }
+
+    fn capture(&mut self, snapshot: &Snapshot) {
+        let origin = snapshot.origin.as_ref().map(name);
+        let capture = Capture { id: snapshot.id, started: snapshot.started, origin };
+        let of_host = self.captures.entry(snapshot.host.clone()).or_default();
+        for source in snapshot.parts.iter().map(Part::source) {
+            match of_host.iter_mut().find(|(known, _)| *known == source) {
+                Some((_, captures)) => captures.push(capture),
+                None => of_host.push((source, vec![capture])),
+            }
+        }
+    }
+
+    /// Whether it has a copy of what was first there.
+    pub(super) fn has(&self, origin: &Origin) -> bool {
+        self.origins.get(origin).is_some()
     }
 
     /// The end of its series; where something newer is there already, a series of its own, since the
@@ -110,46 +153,40 @@ impl<'t> Standing<'t> {
     }
 
     /// What stood in the place of each part: in the newest that is no newer and whose original the source
-    /// has, or else in another.
+    /// has, or else in another. One that is no more teaches nothing.
     pub(super) fn formers(
         &self,
         snapshot: &Snapshot,
         source: &Snapshots<'_>,
         origins: &Origins,
     ) -> Result<Vec<Option<(SnapshotId, Former)>>> {
-        let mut best: Vec<Option<(Rank, Candidate)>> = vec![None; snapshot.parts.len()];
-        for stored in self.all.iter() {
-            let other = &stored?.snapshot;
-            let theirs = other.origin.as_ref().and_then(|origin| origins.get(origin));
-            let rank = (theirs.is_some(), other.started <= snapshot.started);
-            for (part, best) in snapshot.parts.iter().zip(&mut best) {
-                let same = |it: &&Part| it.source() == part.source();
-                let is_better = best.as_ref().is_none_or(|(known, _)| rank > *known);
-                if let Some(ours) = other.parts.iter().find(same).filter(|_| is_better)
-                    && other.host == snapshot.host
-                {
-                    *best = Some((rank, Candidate { id: other.id, ours: ours.clone(), theirs }));
-                }
-            }
+        let of_host = self.captures.get(&snapshot.host).map(Vec::as_slice).unwrap_or_default();
+        let mut formers = Vec::with_capacity(snapshot.parts.len());
+        for part in &snapshot.parts {
+            let wanted = part.source();
+            let captures = of_host.iter().find(|(known, _)| *known == wanted);
+            let theirs = |capture: &Capture| origins.0.get(&capture.origin?).copied();
+            let rank = |capture: &&Capture| {
+                let is_older = capture.started <= snapshot.started;
+                (theirs(capture).is_some(), is_older, capture.started)
+            };
+            let Some(best) = captures.and_then(|(_, captures)| captures.iter().max_by_key(rank))
+            else {
+                formers.push(None);
+                continue;
+            };
+            let root = |stored: &StoredSnapshot| {
+                let part = stored.snapshot.parts.iter().find(|it| it.source() == wanted);
+                part.map(|part| part.root.clone())
+            };
+            let ours = match self.last.as_ref().filter(|last| last.snapshot.id == best.id) {
+                Some(last) => root(last),
+                None => self.all.get(best.id)?.and_then(|stored| root(&stored)),
+            };
+            let theirs = theirs(best).and_then(|id| source.get(id).ok().flatten());
+            let theirs = theirs.and_then(|stored| root(&stored));
+            formers.push(ours.map(|ours| (best.id, Former { theirs, ours })));
         }
-        let former = |best: Option<(Rank, Candidate)>| {
-            let Candidate { id, ours, theirs } = best?.1;
-            // One that is no more just teaches nothing.
-            let theirs = theirs.and_then(|id| source.get(id).ok().flatten());
-            let same = |it: &&Part| it.source() == ours.source();
-            let theirs = theirs.and_then(|it| it.snapshot.parts.iter().find(same).cloned());
-            Some((id, Former { theirs: theirs.map(|part| part.root), ours: ours.root }))
-        };
-        Ok(best.into_iter().map(former).collect())
+        Ok(formers)
     }
-}
-
-/// Whether the source has its original, and whether it is no newer.
-type Rank = (bool, bool);
-
-#[derive(Clone)]
-struct Candidate {
-    id: SnapshotId,
-    ours: Part,
-    theirs: Option<SnapshotId>,
 }

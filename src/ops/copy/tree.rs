@@ -4,7 +4,7 @@
 use super::content::{ContentCopier, FormerContent};
 use crate::error::{Error, Kind, Result};
 use crate::format::BlobKind;
-use crate::format::content::Content;
+use crate::format::content::{Content, Piece};
 use crate::format::directory::{Node, NodeKind};
 use crate::id::ChunkId;
 use crate::limits::DIRECTORY_DEPTH_MAX;
@@ -53,6 +53,9 @@ impl FormerEntries<'_> {
     }
 }
 
+/// Chunks of small files that are stored together.
+const STORED_TOGETHER: usize = 256;
+
 /// What was read of the files that come next.
 #[derive(Default)]
 struct Ahead {
@@ -78,7 +81,7 @@ impl<'c> ContentCopier<'c, '_> {
             go_on(self.monitor, "copy")?;
             if let Some(node) = folder.rest.next_entry()? {
                 let former = folder.former.find(&node.name);
-                self.read_ahead(&node, &former, folder);
+                self.read_ahead(&node, &former, folder)?;
                 let back = push(&mut path, &node.name);
                 if let Some(node) = self.enter(&path, node, former, back, &mut open)? {
                     path.truncate(back);
@@ -144,29 +147,52 @@ impl<'c> ContentCopier<'c, '_> {
         folder.map_or(Ok(()), |folder| folder.writer.push(self.session, node))
     }
 
-    /// Files are often small: what comes next is read together.
-    fn read_ahead(&self, node: &Node, former: &Option<Former>, folder: &mut Folder<'c>) {
-        let Some(content) = node.content() else { return };
+    /// Files are often small: what comes next is read together; and in a folder that is new, stored
+    /// together as well, since nothing stood in its place.
+    fn read_ahead(
+        &mut self,
+        node: &Node,
+        former: &Option<Former>,
+        folder: &mut Folder<'c>,
+    ) -> Result<()> {
+        let Some(content) = node.content() else { return Ok(()) };
         let before = former.as_ref().and_then(|former| former.theirs.as_ref()?.content());
         if before == Some(content) {
-            return;
+            return Ok(());
         }
         let coming = || std::iter::once(node).chain(folder.rest.coming()).filter_map(Node::content);
         if content.list.is_some() {
             let lists = coming().filter_map(|content| Some(content.list?.id));
-            return folder.ahead.lists.step(self.source, lists);
+            folder.ahead.lists.step(self.source, lists);
+            return Ok(());
+        }
+        if folder.former.ours.is_none() {
+            if self.unknown_chunks(content).next().is_some() {
+                let unknown: Vec<(ChunkId, u32)> = coming()
+                    .flat_map(|content| self.unknown_chunks(content))
+                    .take(STORED_TOGETHER)
+                    .collect();
+                self.store_together(&unknown)?;
+            }
+            return Ok(());
         }
         let chunks = self.unknown_chunks(content).count();
         if folder.ahead.chunks < chunks {
             let unknown = coming().flat_map(|content| self.unknown_chunks(content));
+            let unknown = unknown.map(|(id, _)| id);
             folder.ahead.chunks = self.source.read_ahead(BlobKind::Data, unknown);
         }
         folder.ahead.chunks = folder.ahead.chunks.saturating_sub(chunks);
+        Ok(())
     }
 
-    /// The chunks of a small content that have to be read.
-    fn unknown_chunks(&self, content: &Content) -> impl Iterator<Item = ChunkId> {
+    /// The chunks of a small content that have to be read, and their lengths.
+    fn unknown_chunks(&self, content: &Content) -> impl Iterator<Item = (ChunkId, u32)> {
         let pieces = content.inline_pieces("a content").unwrap_or_default();
-        pieces.into_iter().filter_map(|piece| piece.chunk()).filter(|id| self.known(id).is_none())
+        let chunks = pieces.into_iter().filter_map(|piece| match piece {
+            Piece::Chunk { id, length } => Some((id, length)),
+            Piece::Hole { .. } => None,
+        });
+        chunks.filter(|(id, _)| self.known(id).is_none())
     }
 }

@@ -74,7 +74,7 @@ pub fn repair_index(
 /// The index as it is stored, and the segments that cannot be read, each of which was read twice.
 fn load(repository: &Repository, monitor: &dyn Monitor) -> Result<(Index, Vec<IndexId>)> {
     for _ in 0..TRIES {
-        let mut index = repository.load_index_to_check()?;
+        let mut index = repository.load_index_to_check(repository.generations()?)?;
         let troubles = index.take_troubles();
         let (mut unreadable, mut is_outdated) = (Vec::new(), false);
         for id in troubles.iter().filter_map(|(handle, _)| handle.index_id()) {

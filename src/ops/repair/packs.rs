@@ -131,7 +131,7 @@ impl Scene {
         met: &BTreeSet<PackId>,
     ) -> Result<Self> {
         let generation = writer.read_chain()?;
-        let mut index = repository.load_index_to_check()?;
+        let mut index = repository.load_index_to_check(repository.generations()?)?;
         let troubles = index.take_troubles();
         let sizes = repository.pack_sizes()?;
         let noted = repository.noted_damage()?;

@@ -68,7 +68,7 @@ pub fn run(app: &App, args: &CopyArgs) -> Result<Done> {
     let target = app.open(store, &passwords::of_target(&args.secret)?)?.keeping_packs();
     let voice = app.progress()?;
     let (chosen, unreadable) = choose(&source, args, policy.as_ref(), &voice)?;
-    warn_held(&source, &chosen, &voice)?;
+    warn_held(&chosen, &voice)?;
     let tool = concat!("icecore ", env!("CARGO_PKG_VERSION")).to_owned();
     let options = CopyOptions { host: hostname(), tool, dry_run: args.dry_run };
     let report = copy(&source, &target, &chosen, &options, &voice)?;
@@ -117,8 +117,8 @@ fn given_up(snapshots: &Snapshots<'_>) -> HashSet<SnapshotId> {
 }
 
 /// A hold is a matter of its repository.
-fn warn_held(source: &Repository, chosen: &Snapshots<'_>, voice: &Progress) -> Result<()> {
-    let holds = source.holds()?;
+fn warn_held(chosen: &Snapshots<'_>, voice: &Progress) -> Result<()> {
+    let holds = chosen.holds()?;
     let held = chosen.keys().filter(|key| !holds.of(key.id).is_empty()).count();
     if held > 0 {
         voice.note(&format!(

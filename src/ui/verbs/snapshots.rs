@@ -52,7 +52,7 @@ pub fn run(app: &App, args: &SnapshotsArgs) -> Result<Done> {
         keep_latest(&mut shown, by, number)?;
     }
     let groups = groups(&shown, &args.group_by)?;
-    let holds = repository.holds()?;
+    let holds = shown.holds()?;
     for error in &holds.troubles {
         voice.trouble(error);
     }
