@@ -38,8 +38,10 @@ fn a_backup_outlives_one_of_three_machines() {
     fs::write(far.cli.path("src/noise"), &noise).unwrap();
     scope(|scope| {
         let backup = scope.spawn(|| far.run(&["--limit-upload", "4096", "backup", "src"]));
-        sleep(Duration::from_secs(3));
-        assert!(server.volume_bytes(0) > 100_000, "the machine has nothing to lose");
+        while server.volume_bytes(0) < 100_000 {
+            assert!(!backup.is_finished(), "the machine has nothing to lose");
+            sleep(Duration::from_millis(50));
+        }
         server.volume_down(0);
         backup.join().unwrap().success();
     });
