@@ -62,7 +62,7 @@ fn much() {
     assert!(found.exclusive_create && found.list_after_write);
     assert_eq!(found.connections, 5);
     carries_much(&store);
-    assert_eq!(store.total(Verb::Delete).calls, 9);
+    assert_eq!(store.total(Verb::Delete).calls, 3);
 }
 
 /// A place in a new container, and the option that says where.
