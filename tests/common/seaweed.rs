@@ -56,7 +56,7 @@ impl Seaweed {
         let mut arguments: Vec<String> = [
             "server -ip=127.0.0.1 -ip.bind=127.0.0.1 -filer -s3 -s3.autoCreateBucket=false",
             "-s3.iam=false -s3.port.iceberg=0 -s3.port.lance=0 -master.volumeSizeLimitMB=64",
-            "-volume.max=0",
+            "-volume.max=10000",
         ]
         .iter()
         .flat_map(|words| words.split(' '))
@@ -89,7 +89,7 @@ impl Seaweed {
                 "volume".to_owned(),
                 "-ip=127.0.0.1".to_owned(),
                 "-ip.bind=127.0.0.1".to_owned(),
-                "-max=20".to_owned(),
+                "-max=10000".to_owned(),
                 format!("-dir={}", folder.display()),
                 format!("-master=127.0.0.1:{master}.{master_grpc}"),
                 format!("-port={}", pair[0]),

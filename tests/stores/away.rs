@@ -36,20 +36,24 @@ fn a_backup_outlives_one_of_three_machines() {
     far.init();
     let noise = Chance::new(2).noise(24 << 20);
     fs::write(far.cli.path("src/noise"), &noise).unwrap();
-    scope(|scope| {
+    let machine = scope(|scope| {
         let backup = scope.spawn(|| far.run(&["--limit-upload", "4096", "backup", "src"]));
-        while server.volume_bytes(0) < 100_000 {
-            assert!(!backup.is_finished(), "the machine has nothing to lose");
+        let machine = loop {
+            if let Some(machine) = (0..2).find(|machine| server.volume_bytes(*machine) > 100_000) {
+                break machine;
+            }
+            assert!(!backup.is_finished(), "neither machine has anything to lose");
             sleep(Duration::from_millis(50));
-        }
-        server.volume_down(0);
+        };
+        server.volume_down(machine);
         backup.join().unwrap().success();
+        machine
     });
     far.run(&["check", "--read-data"]).success();
     far.run(&["restore", "latest", "--target", "restored"]).success();
     let restored = far.cli.path(&format!("restored/{}", far.cli.path("src").display()));
     assert!(fs::read(restored.join("noise")).unwrap() == noise);
-    server.volume_up(0);
+    server.volume_up(machine);
     far.run(&["backup", "src"]).success();
     far.run(&["check", "--read-data"]).success();
 }
