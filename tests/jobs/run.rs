@@ -72,6 +72,11 @@ fn jobs_are_run() {
         ]
     );
     assert_eq!(hooks(&jobs), ["before app", "source", "after done one 32", "finally"]);
+    let documented = include_str!("../../docs/reports.md");
+    let objects = report["steps"].as_array().unwrap().iter().chain([&report]);
+    for key in objects.flat_map(|object| object.as_object().unwrap().keys()) {
+        assert!(documented.contains(&format!("`{key}`")), "{key} is not explained");
+    }
     // What opens the repository is nobody's business.
     assert_eq!(report["steps"][8]["output"], "said\n\n");
     for repository in ["one", "two"] {
