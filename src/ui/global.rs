@@ -39,8 +39,8 @@ pub struct Global {
     #[arg(long, global = true, value_name = "FILE")]
     pub key_file: Option<PathBuf>,
 
-    /// Where this host remembers the newest snapshots that it has seen [default: `icecore` in
-    /// $XDG_STATE_HOME or ~/.local/state]
+    /// Where this host remembers the newest snapshots that it has seen, and keeps reports of jobs [default:
+    /// `icecore` in $XDG_STATE_HOME or ~/.local/state]
     #[arg(long, global = true, value_name = "FOLDER", env = "ICECORE_STATE_DIR")]
     #[arg(hide_env_values = true)]
     pub state_dir: Option<PathBuf>,

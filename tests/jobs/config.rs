@@ -41,7 +41,14 @@ fn examples_are_understood() {
             assert!(said.contains(part), "{name}: {part}: {said}");
         }
         let said = stdout(&jobs.command(&["config", "show"]).assert().success());
-        for part in ["shop (production)", "must hold", "how often", "where", "at most 2h old"] {
+        for part in [
+            "shop (production)",
+            "must hold",
+            "how often",
+            "where",
+            "at most 2h old",
+            "back within",
+        ] {
             assert!(said.contains(part), "{name}: {part}: {said}");
         }
     }

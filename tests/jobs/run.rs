@@ -199,6 +199,7 @@ fn all_jobs_are_run() {
     jobs.write(&format!("{TWO}\n[job.stack]\nsource = \"compose:shop\"\nto = [\"one\"]\n"));
     let run = jobs.command(&["run", "--all"]).assert().code(1);
     assert!(stderr(&run).contains("compose:shop") && stderr(&run).contains("not do yet"));
+    assert!(stderr(&run).contains("not done yet: `compose:shop`"), "{}", stderr(&run));
     assert_eq!(count(&jobs, "one"), 1);
     let said = jobs.complains(&["run", "apq"]);
     assert!(said.contains("did you mean `app`?"), "{said}");

@@ -232,3 +232,27 @@ fn failing_commands_are_told() {
     service.jobs.command(&["run", "app"]).assert().success();
     service.runs_again("the next run");
 }
+
+/// Two jobs of a host never have something stopped at the same time; one that waits for the other ends when it
+/// is asked to.
+#[test]
+fn jobs_stop_one_after_the_other() {
+    let service = Service::new();
+    let file = FILE.replace("sleep 3; echo x", "while ! [ -e DIR/go ]; do sleep 0.1; done; echo x");
+    let other = file[file.find("[job.app]").unwrap()..].replace("job.app", "job.other");
+    let other = other.replace("[ -e DIR/slow-before ]", "touch DIR/other; [ -e DIR/slow-before ]");
+    service.jobs.write(&format!("{file}{other}"));
+    let mut first = service.at("capture");
+    let mut second = service.jobs.spawn(&["run", "other"]);
+    service.jobs.wait_for("other");
+    sleep(Duration::from_millis(500));
+    assert_eq!(service.events(), "stop ");
+    kill(&second, Signal::TERM);
+    assert_eq!(second.wait().unwrap().code(), Some(130));
+    assert!(service.events() == "stop " && !service.runs(), "{}", service.events());
+    service.mark("go");
+    assert!(first.wait().unwrap().success());
+    service.jobs.command(&["run", "other"]).assert().success();
+    assert_eq!(service.events(), "stop start stop start ");
+    service.runs_again("both");
+}

@@ -51,10 +51,10 @@ pub struct Job {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(extend("examples" = ["2h", { "local": "2h", "nas": "26h" }]))]
     pub rpo: Option<PerRepository<Written<Span>>>,
-    /// How long bringing it back may take.
+    /// How long bringing it back may take, from everywhere or by repository.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(example = &"30min")]
-    pub rto: Option<Written<Span>>,
+    #[schemars(extend("examples" = ["30min", { "local": "30min", "nas": "6h" }]))]
+    pub rto: Option<PerRepository<Written<Span>>>,
     /// How `check` is done.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(extend("examples" = [{ "read_data": "5%" }]))]

@@ -144,6 +144,9 @@ fn of_job(job: &Job, known: &[&str], at: &At<'_>) -> Result<()> {
     if let Some(TextOrTable::Table(each)) = &job.rpo {
         each.keys().try_for_each(|name| foreign("rpo", name))?;
     }
+    if let Some(TextOrTable::Table(each)) = &job.rto {
+        each.keys().try_for_each(|name| foreign("rto", name))?;
+    }
     if let Some(TextOrTable::Table(each)) = &job.prune {
         each.keys().try_for_each(|name| foreign("prune", name))?;
     }

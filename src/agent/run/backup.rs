@@ -133,8 +133,8 @@ fn stop(run: &Run<'_>, log: &mut Log<'_>) -> Result<Option<Standstill>> {
         timeout: stop.timeout(),
         max_downtime: stop.max_downtime(),
     };
-    log.step("stop", line, |_, said| {
-        let (standstill, ran) = Standstill::begin(order)?;
+    log.step("stop", line, |monitor, said| {
+        let (standstill, ran) = Standstill::begin(order, monitor)?;
         said.output = Some(ran.output);
         Ok(Some(standstill))
     })
@@ -144,7 +144,7 @@ fn start(standstill: Standstill, line: Option<&str>, log: &mut Log<'_>) -> Resul
     let started = standstill.end()?;
     log.started(line.unwrap_or_default(), &started)?;
     let reason = match started.because {
-        Because::Asked | Because::RunEnded | Because::NotStopped => return Ok(()),
+        Because::Asked | Because::RunEnded | Because::NotStopped | Because::NotBegun => return Ok(()),
         Because::Overdue => "they had stood still for as long as `max_downtime` allows, and were started",
         Because::NoGuard => "what guards them was gone, and they were started",
     };

@@ -45,7 +45,8 @@ impl<'a> Log<'a> {
         let (env, monitor) = (run.program.env(), run.program.monitor());
         let begun = env.now();
         let environment = run.config.defaults.environment.clone();
-        let report = Report::new(run.name, environment, run.host(), begun);
+        let mut report = Report::new(run.name, environment, run.host(), begun);
+        report.not_done_yet = [run.job.not_done_yet(), run.config.not_done_yet()].concat();
         Log { env, monitor, state: state.to_owned(), begun, report }
     }
 

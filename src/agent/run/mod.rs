@@ -75,8 +75,11 @@ impl Run<'_> {
                 .because(format!("{reason}, which this version does not do yet"))
                 .hint("`icecore config check` says what else it does not do"));
         }
-        for left in stop::start_left_behind(log.state())? {
-            log.left_behind(&left);
+        for left in stop::start_left_behind(log.state()) {
+            match left {
+                Ok(left) => log.left_behind(&left),
+                Err(error) => log.missed(&error),
+            }
         }
         let wants = |task| self.tasks.contains(&task);
         let captured = match wants(Task::Backup) {

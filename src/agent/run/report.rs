@@ -62,6 +62,9 @@ pub struct Report {
     pub downtime: Option<f64>,
     /// The steps, in order.
     pub steps: Vec<Step>,
+    /// What the file asks for and this version does not do, each in a sentence.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub not_done_yet: Vec<String>,
     /// What failed, for whoever asked for the run.
     #[serde(skip)]
     pub failure: Option<Error>,
@@ -114,6 +117,7 @@ impl Report {
             repository: None,
             downtime: None,
             steps: Vec::new(),
+            not_done_yet: Vec::new(),
             failure: None,
         }
     }

@@ -3,7 +3,7 @@
 
 use super::journal;
 use super::order::{Because, Message, Order, Started};
-use crate::agent::shell;
+use crate::agent::shell::{self, Ran};
 use crate::error::{Attempt, Error, Kind, Result};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{FlockOperation, flock};
@@ -44,7 +44,11 @@ fn guard() -> Result<()> {
     io::stdin().lock().take(MOST).read_line(&mut line).attempt("read", "the order")?;
     let order: Order = serde_json::from_str(&line)
         .map_err(|cause| Error::new(Kind::InvalidInput, "read", "the order").caused_by(cause))?;
-    let Some(_alone) = alone(&order)? else { return Ok(()) };
+    let Some(_alone) = alone(&order)? else {
+        let ran = Ran { failure: None, output: String::new(), seconds: 0.0 };
+        tell(&Message::Started(Started { because: Because::NotBegun, ran, downtime: None }));
+        return Ok(());
+    };
     let journal = journal::write(&order)?;
     let begun = Instant::now();
     let stopped = shell::run(&order.stop, order.timeout, &[], &|| false);

@@ -58,23 +58,20 @@ pub struct LeftBehind {
 }
 
 /// Starts what earlier runs have stopped whose guards are dead, too, as after a power cut.
-pub fn start_left_behind(state: &Path) -> Result<Vec<LeftBehind>> {
-    let mut found = Vec::new();
-    let Ok(entries) = fs::read_dir(state.join("stopped")) else { return Ok(found) };
-    for entry in entries.flatten() {
-        let path = entry.path();
-        if path.extension().is_some_and(|ending| ending == "json")
-            && let Some((order, lock)) = orphaned(&path)?
-        {
-            let ran = shell::run(&order.start, order.timeout, &[], &|| false);
-            if ran.failure.is_none() {
-                forget(&path)?;
-            }
-            drop(lock);
-            found.push(LeftBehind { job: order.job, start: order.start, ran });
-        }
+pub fn start_left_behind(state: &Path) -> Vec<Result<LeftBehind>> {
+    let entries = fs::read_dir(state.join("stopped")).into_iter().flatten().flatten();
+    let paths = entries.map(|entry| entry.path());
+    let journals = paths.filter(|path| path.extension().is_some_and(|ending| ending == "json"));
+    journals.filter_map(|path| start_one(&path).transpose()).collect()
+}
+
+fn start_one(path: &Path) -> Result<Option<LeftBehind>> {
+    let Some((order, _lock)) = orphaned(path)? else { return Ok(None) };
+    let ran = shell::run(&order.start, order.timeout, &[], &|| false);
+    if ran.failure.is_none() {
+        forget(path)?;
     }
-    Ok(found)
+    Ok(Some(LeftBehind { job: order.job, start: order.start, ran }))
 }
 
 /// What stands in a journal that nobody guards, and its lock.

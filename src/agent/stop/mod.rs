@@ -65,8 +65,8 @@ impl Heard {
 }
 
 impl Standstill {
-    /// Stops the services. Whatever fails, they are started again.
-    pub fn begin(order: Order) -> Result<(Self, Ran)> {
+    /// Stops the services, unless the user wants to stop before. Whatever fails, they are started again.
+    pub fn begin(order: Order, monitor: &dyn Monitor) -> Result<(Self, Ran)> {
         let what = "the guard of stopped services";
         let mut guard = command(program())
             .arg(guard::VERB)
@@ -98,19 +98,29 @@ impl Standstill {
         if let Some(input) = standstill.input().as_mut() {
             input.write_all(&line).attempt("tell", what)?;
         }
-        let stopped = standstill.heard.wait(|said| said.stopped.is_some()).stopped.clone();
+        let stopped = standstill.during(monitor, || {
+            let is_told = |said: &Said| said.stopped.is_some() || said.started.is_some();
+            standstill.heard.wait(is_told).stopped.clone()
+        });
+        let line = &standstill.order.stop;
+        let stopped = match stopped {
+            Some(ran) => ran.well("stop services by", line).map(|()| ran),
+            None if monitor.stop_requested() => {
+                Err(Error::new(Kind::Interrupted, "stop services by", format!("`{line}`"))
+                    .because("interrupted"))
+            }
+            None => Err(Error::new(Kind::Failed, "stop services by", format!("`{line}`"))
+                .because("what guards them ended before they were stopped")),
+        };
         match stopped {
-            Some(ran) => match ran.well("stop services by", &standstill.order.stop) {
-                Ok(()) => Ok((standstill, ran)),
-                Err(error) => {
-                    standstill.end()?;
-                    Err(error)
-                }
-            },
-            None => {
-                standstill.end()?;
-                Err(Error::new(Kind::Failed, "stop services by", what)
-                    .because("it ended, and nothing was captured"))
+            Ok(ran) => Ok((standstill, ran)),
+            Err(error) => {
+                let start = standstill.order.start.clone();
+                let started = standstill.end()?;
+                Err(match started.ran.well("start services by", &start) {
+                    Ok(()) => error,
+                    Err(second) => error.hint(format!("they may stand still: {second}")),
+                })
             }
         }
     }

@@ -55,6 +55,8 @@ pub enum Because {
     Overdue,
     /// They could not be stopped.
     NotStopped,
+    /// The run has ended before they were to be stopped: nothing was done.
+    NotBegun,
     /// The guard was gone, and the run started them.
     NoGuard,
 }

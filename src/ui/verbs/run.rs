@@ -61,6 +61,9 @@ pub fn run(app: &App, args: &RunArgs) -> Result<Done> {
     for name in &names {
         go_on(&voice, "run the jobs")?;
         let report = one(&config, name, &program, &tasks)?;
+        if !report.not_done_yet.is_empty() {
+            voice.note(&format!("{name}: not done yet: {}", keys(&report.not_done_yet)));
+        }
         tell(app, &report)?;
         worst = worst.max(report.outcome);
         failures.extend(report.failure.map(|error| error.within("run the job", name)));
@@ -93,6 +96,12 @@ impl From<Only> for Task {
             Only::Check => Task::Check,
         }
     }
+}
+
+/// The keys that begin each sentence.
+fn keys(sentences: &[String]) -> String {
+    let key = |sentence: &String| sentence.split(": ").next().unwrap_or_default().to_owned();
+    sentences.iter().map(key).collect::<Vec<_>>().join(", ")
 }
 
 /// One line for a run, or all of its report.

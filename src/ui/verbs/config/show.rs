@@ -67,11 +67,12 @@ fn artifacts(config: &Config, name: &str, job: &Job, out: &mut Out) -> Result<()
         let keeps = repository.keep.as_ref().map_or_else(|| Ok("keeps all".to_owned()), kept)?;
         let rpo = job.rpo.as_ref().and_then(|rpo| rpo.of(name));
         let rpo = rpo.map_or_else(String::new, |rpo| format!(", at most {rpo} old"));
-        out.line(&format!("  where      {name}: {}; {keeps}{rpo}", repository.url))?;
+        let rto = job.rto.as_ref().and_then(|rto| rto.of(name));
+        let rto = rto.map_or_else(String::new, |rto| format!(", back within {rto}"));
+        out.line(&format!("  where      {name}: {}; {keeps}{rpo}{rto}", repository.url))?;
     }
     let places = job.repositories().count() as u64;
-    let rto = job.rto.as_ref().map_or_else(String::new, |rto| format!("; back within {rto}"));
-    out.line(&format!("  places     {} beside the original{rto}", text::count(places, "place")))
+    out.line(&format!("  places     {} beside the original", text::count(places, "place")))
 }
 
 /// What a policy keeps, in words.
