@@ -6,6 +6,7 @@
 //! | room | what it is |
 //! |---|---|
 //! | [`ui`] | arguments, text and JSON, progress, exit codes: all that speaks to people |
+//! | [`agent`] | jobs: one file says what is backed up, and a run does it |
 //! | [`ops`] | one file or folder for each verb: joins the rooms below |
 //! | [`source`] | bytes out of the world: files, SQLite databases, PostgreSQL dumps, streams |
 //! | [`sink`] | bytes back into the world |
@@ -70,7 +71,7 @@ macro_rules! rooms {
 }
 
 rooms! {
-    backend chunk codec crypto env error format id limits
+    agent backend chunk codec crypto env error format id limits
     monitor ops postgres repo sink source stream ui
 }
 

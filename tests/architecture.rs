@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 const GROUND: [&str; 5] = ["error", "id", "limits", "env", "monitor"];
 
 /// Each room and the rooms that it may use besides the ground.
-const ROOMS: [(&str, &[&str]); 13] = [
+const ROOMS: [(&str, &[&str]); 14] = [
     ("format", &[]),
     ("chunk", &["format"]),
     ("codec", &["format"]),
@@ -28,7 +28,17 @@ const ROOMS: [(&str, &[&str]); 13] = [
             "stream",
         ],
     ),
-    ("ui", &["format", "crypto", "backend", "postgres", "repo", "source", "sink", "stream", "ops"]),
+    (
+        "agent",
+        &["format", "crypto", "backend", "postgres", "repo", "source", "sink", "stream", "ops"],
+    ),
+    (
+        "ui",
+        &[
+            "format", "crypto", "backend", "postgres", "repo", "source", "sink", "stream", "ops",
+            "agent",
+        ],
+    ),
     // The library's face: what it is made of is private.
     ("main", &["run", "run_as_child"]),
 ];

@@ -71,6 +71,9 @@ mod ledger;
 mod protocol;
 mod sim;
 
+// What is done when nobody is there: the file, runs of jobs, what is stopped meanwhile.
+mod jobs;
+
 // The program as people use it.
 mod cli;
 mod hands;

@@ -3,12 +3,24 @@
 
 use crate::error::{Error, Kind, Result};
 use std::collections::BTreeMap;
+use std::fmt;
 
 /// Options of stores, each of which some kind of store knows.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Options {
     pairs: BTreeMap<String, String>,
     rates: Rates,
+    variables: Variables,
+}
+
+/// Variables that count before those of the environment; what is in them is not told.
+#[derive(Clone, Default, PartialEq, Eq)]
+struct Variables(BTreeMap<String, String>);
+
+impl fmt::Debug for Variables {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.0.keys()).finish()
+    }
 }
 
 /// Bytes a second that go to stores and come from them; none for as many as the line takes.
@@ -80,7 +92,23 @@ impl Options {
             }
             pairs.insert(key.to_owned(), value.to_owned());
         }
-        Ok(Options { pairs, rates })
+        Ok(Options { pairs, rates, variables: Variables::default() })
+    }
+
+    /// The same, with variables that count before those of the environment.
+    pub fn with_variables(self, variables: BTreeMap<String, String>) -> Self {
+        Options { variables: Variables(variables), ..self }
+    }
+
+    /// A variable that is set and not empty.
+    pub(super) fn variable(&self, name: &str) -> Option<String> {
+        let given = self.given(name).map(str::to_owned);
+        given.or_else(|| std::env::var(name).ok()).filter(|value| !value.is_empty())
+    }
+
+    /// A variable that counts before those of the environment.
+    pub(super) fn given(&self, name: &str) -> Option<&str> {
+        self.variables.0.get(name).map(String::as_str)
     }
 
     /// How fast stores may be used.

@@ -1,5 +1,6 @@
 //! One file for each verb of the user; the only room that joins the others.
 
+pub mod amount;
 pub mod backup;
 pub mod check;
 pub mod copy;

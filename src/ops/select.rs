@@ -8,7 +8,7 @@ use crate::error::{Error, Kind, Result};
 use crate::format::snapshot::{Part, Snapshot};
 use crate::id::SnapshotId;
 use crate::repo::{Repository, Snapshots, StoredSnapshot};
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
 /// Which snapshots are meant. Empty filters let everything pass.
@@ -20,6 +20,8 @@ pub struct Filter {
     pub tags: Vec<TagList>,
     /// Each of these paths is the path of a part, or lies within one.
     pub paths: Vec<Vec<u8>>,
+    /// All of these labels are there.
+    pub labels: BTreeMap<String, String>,
 }
 
 impl Filter {
@@ -29,7 +31,8 @@ impl Filter {
         let tags =
             self.tags.is_empty() || self.tags.iter().any(|list| list.is_within(&snapshot.tags));
         let path = |path: &Vec<u8>| snapshot.parts.iter().any(|part| may_hold(part, path));
-        host && tags && self.paths.iter().all(path)
+        let label = |(key, value)| snapshot.labels.get(key) == Some(value);
+        host && tags && self.paths.iter().all(path) && self.labels.iter().all(label)
     }
 }
 

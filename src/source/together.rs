@@ -11,8 +11,8 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 /// The sources of one backup. All of them share one, and tell it of themselves when they are made.
 #[derive(Default)]
 pub struct Together {
-    /// The folder of the repository that the backup goes to: device and inode.
-    repository: Option<(u64, u64)>,
+    /// The folders of the repositories that the backup goes to: device and inode of each.
+    repositories: Vec<(u64, u64)>,
     scopes: Mutex<Vec<Arc<Scope>>>,
     logs: OnceLock<Logs>,
 }
@@ -20,8 +20,13 @@ pub struct Together {
 impl Together {
     /// The sources of a backup into the repository in `folder`, which none of them captures.
     pub fn keeping_out(folder: &Path) -> Self {
-        let repository = folder.metadata().ok().map(|found| (found.dev(), found.ino()));
-        Together { repository, ..Together::default() }
+        Together::default().keeping_out_too(folder)
+    }
+
+    /// The same, and into this one later.
+    pub fn keeping_out_too(mut self, folder: &Path) -> Self {
+        self.repositories.extend(folder.metadata().ok().map(|found| (found.dev(), found.ino())));
+        self
     }
 
     /// One more source captures this.
@@ -31,12 +36,12 @@ impl Together {
 
     /// Whether a folder of this device and inode is the repository, however it was reached.
     pub(super) fn is_repository(&self, identity: (u64, u64)) -> bool {
-        self.repository == Some(identity)
+        self.repositories.contains(&identity)
     }
 
     /// Whether what lies at `real`, a path through no link, is the repository or in it.
     pub(super) fn is_in_repository(&self, real: &Path) -> bool {
-        self.repository.is_some()
+        !self.repositories.is_empty()
             && real.ancestors().any(|folder| {
                 folder.metadata().is_ok_and(|found| self.is_repository((found.dev(), found.ino())))
             })

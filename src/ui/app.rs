@@ -13,6 +13,7 @@ use crate::monitor::Monitor;
 use crate::ops::heads::Heads;
 use crate::ops::series::Chains;
 use crate::repo::{Index, Repository};
+use std::collections::BTreeMap;
 use std::num::NonZeroU64;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -23,12 +24,19 @@ pub struct App {
     pub global: Global,
     /// Clock and randomness.
     pub env: Env,
+    /// What stores read before the environment.
+    variables: BTreeMap<String, String>,
 }
 
 impl App {
     /// A run with these options.
     pub fn new(global: Global) -> Self {
-        App { global, env: Env::real() }
+        App { global, env: Env::real(), variables: BTreeMap::new() }
+    }
+
+    /// The same, whose stores read these variables before the environment.
+    pub fn with_variables(self, variables: BTreeMap<String, String>) -> Self {
+        App { variables, ..self }
     }
 
     /// Where the repository lies.
@@ -57,7 +65,8 @@ impl App {
             upload: bytes(self.global.limit_upload),
             download: bytes(self.global.limit_download),
         };
-        Options::parse(&self.global.options, rates)
+        let options = Options::parse(&self.global.options, rates)?;
+        Ok(options.with_variables(self.variables.clone()))
     }
 
     /// The store that the repository lies in.
@@ -107,14 +116,18 @@ impl App {
     /// What this host remembers of the repository; none if there is no place for it, or it cannot be
     /// read, which is told.
     pub fn heads(&self, repository: &Repository, voice: &Progress) -> Option<Heads> {
+        let heads = Heads::load(&self.state_folder()?, repository.config().repository);
+        heads.map_err(|error| unremembered(voice, &error)).ok()
+    }
+
+    /// Where this host remembers things; none if there is no place for it.
+    pub fn state_folder(&self) -> Option<PathBuf> {
         let place = |name: &str| std::env::var_os(name).filter(|path| !path.is_empty());
-        let folder = self.global.state_dir.clone().or_else(|| {
+        self.global.state_dir.clone().or_else(|| {
             let state = place("XDG_STATE_HOME").map(PathBuf::from);
             let home = || Some(Path::new(&place("HOME")?).join(".local/state"));
             Some(state.or_else(home)?.join("icecore"))
-        })?;
-        let heads = Heads::load(&folder, repository.config().repository);
-        heads.map_err(|error| unremembered(voice, &error)).ok()
+        })
     }
 
     /// Remembers what the repository shows now.

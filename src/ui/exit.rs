@@ -14,6 +14,8 @@ pub enum Done {
     All,
     /// It was done, but not for every item.
     Incomplete,
+    /// It was not done, since somebody else does it just now.
+    Skipped,
 }
 
 impl Done {
@@ -34,6 +36,7 @@ pub fn report(global: &Global, done: Result<Done>) -> ExitCode {
     ExitCode::from(match done {
         Ok(Done::All) => 0,
         Ok(Done::Incomplete) => 3,
+        Ok(Done::Skipped) => 4,
         Err(error) if out::is_closed(&error) => CLOSED_PIPE,
         Err(error) => {
             let code = code_of(error.kind());

@@ -5,7 +5,7 @@ use std::num::NonZeroU64;
 use std::path::PathBuf;
 
 /// What every command takes.
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Global options")]
 pub struct Global {
     /// Where the repository lies: a directory, s3://bucket/prefix, sftp://user@host/path, webdavs://host/path,
@@ -39,8 +39,8 @@ pub struct Global {
     #[arg(long, global = true, value_name = "FILE")]
     pub key_file: Option<PathBuf>,
 
-    /// Where this host remembers the newest snapshots that it has seen [default: `icecore` in
-    /// $XDG_STATE_HOME or ~/.local/state]
+    /// Where this host remembers the newest snapshots that it has seen, and keeps reports of jobs [default:
+    /// `icecore` in $XDG_STATE_HOME or ~/.local/state]
     #[arg(long, global = true, value_name = "FOLDER", env = "ICECORE_STATE_DIR")]
     #[arg(hide_env_values = true)]
     pub state_dir: Option<PathBuf>,

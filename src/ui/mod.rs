@@ -27,6 +27,9 @@ use std::process::ExitCode;
 
 /// The program: understands its arguments, does what they ask for, and says what became of it.
 pub fn run() -> ExitCode {
+    if let Some(code) = crate::agent::run_as_guard() {
+        return code;
+    }
     let command = words::accepting(args::Cli::command());
     let matches = command.clone().try_get_matches();
     let parsed = matches.and_then(|matches| {

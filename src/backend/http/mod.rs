@@ -1,5 +1,6 @@
 //! Stores that are asked over HTTP: what names one, and the connections, errors and objects of all.
 
+mod access_key;
 mod azure;
 mod b2;
 mod bucket;

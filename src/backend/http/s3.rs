@@ -1,9 +1,10 @@
 //! A bucket of S3, Amazon's or of whoever speaks the same.
 
+use super::access_key::AccessKey;
 use super::dialect::Dialect;
 use super::retention::Retention;
 use super::spot::{Spot, server_of};
-use super::variables::{Credentials, variable};
+use super::variables::Credentials;
 use super::wire::Wire;
 use super::words::{Answer, Meaning, Words};
 use crate::backend::options::{Options, invalid};
@@ -23,6 +24,7 @@ pub struct S3 {
     storage_class: Option<String>,
     profile: Option<String>,
     retention: Option<Retention>,
+    access_key: Option<AccessKey>,
 }
 
 /// The scheme, and the name of the options that are meant for it.
@@ -67,6 +69,9 @@ impl S3 {
     /// Reads what follows `s3:`: `//bucket/prefix`, or as restic writes it `https://host/bucket/prefix`
     /// and `host/bucket/prefix`. What neither that nor an option says is taken from the environment.
     pub(super) fn parse(text: &str, options: &Options) -> Result<Self> {
+        let (access_key, given_profile) = (AccessKey::given(options), options.given("AWS_PROFILE"));
+        let variable = |name: &str| options.variable(name);
+        let given_profile = given_profile.map(str::to_owned);
         let options = options.of(SCHEME)?;
         let option = |key: &str| options.get(key).cloned();
         let (server, path) = match text.strip_prefix("//") {
@@ -101,8 +106,9 @@ impl S3 {
         let spot = Spot::parse(SCHEME, path)?;
         // No certificate is good for the host of a bucket with a dot in its name.
         let path_style = path_style || spot.bucket.contains('.');
-        let (profile, retention) = (option("profile"), Retention::parse(options)?);
-        Ok(S3 { spot, endpoint, region, path_style, storage_class, profile, retention })
+        let profile = option("profile").or(given_profile);
+        let retention = Retention::parse(options)?;
+        Ok(S3 { spot, endpoint, region, path_style, storage_class, profile, retention, access_key })
     }
 
     /// A folder of this name in it, for trials, which nothing retains.
@@ -117,6 +123,11 @@ impl S3 {
             Some((protocol, host)) => format!("{protocol}://{bucket}.{host}"),
             None => format!("{server}/{bucket}"),
         }
+    }
+
+    /// What opens it, where that was given.
+    pub(super) fn access_key(&self) -> Option<&AccessKey> {
+        self.access_key.as_ref()
     }
 
     /// Who asks for it, where another than the usual is named.
@@ -197,6 +208,10 @@ impl Dialect for S3 {
             .default_storage_class(self.storage_class.as_deref().unwrap_or_default())
             // All stores know the other one.
             .checksum_algorithm(if is_amazon(&endpoint) { "crc32c" } else { "md5" });
+        if let Some(AccessKey { id, secret, token }) = &self.access_key {
+            let token = token.as_deref().unwrap_or_default();
+            builder = builder.access_key_id(id).secret_access_key(secret).session_token(token);
+        }
         if !self.path_style {
             builder = builder.enable_virtual_host_style();
         }

@@ -58,7 +58,10 @@ impl Signed {
             provider = provider.no_imds();
         }
         let signer = RequestSigner::new("s3", place.region());
-        let signer = Signer::new(context, provider.build(), signer);
+        let signer = match place.access_key() {
+            Some(given) => Signer::new(context, given.provider(), signer),
+            None => Signer::new(context, provider.build(), signer),
+        };
         Signed { signer, transport, bucket: place.url(), folder: place.folder() }
     }
 

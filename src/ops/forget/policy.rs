@@ -23,6 +23,21 @@ pub struct PolicyPlan<'r, K> {
     pub groups: Vec<JudgedGroup<'r, K>>,
 }
 
+impl<'r, K> PolicyPlan<'r, K> {
+    /// What it keeps of the snapshots that pass the filter, without those that are there only as long as
+    /// somebody holds them.
+    pub fn stays(&self) -> Snapshots<'r> {
+        let verdicts = self.groups.iter().flat_map(|group| &group.verdicts);
+        let stays: HashSet<SnapshotId> =
+            verdicts.filter(|(_, verdict)| verdict.stays()).map(|(id, _)| *id).collect();
+        let mut kept = self.plan.keep.clone();
+        let given_up: HashSet<SnapshotId> =
+            kept.keys().map(|key| key.id).filter(|id| kept.is_given_up(*id)).collect();
+        kept.retain(|key| stays.contains(&key.id) && !given_up.contains(&key.id));
+        kept
+    }
+}
+
 /// The verdicts on the snapshots of one group.
 pub struct JudgedGroup<'r, K> {
     /// What the snapshots have in common.

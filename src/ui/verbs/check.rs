@@ -3,7 +3,7 @@
 mod cures;
 mod status;
 
-use super::sources::size;
+use crate::ops::amount::size;
 use super::views::TaintView;
 use crate::backend::Handle;
 use crate::env::Time;

@@ -10,7 +10,7 @@ use crate::format::snapshot::Snapshot;
 use crate::id::SnapshotId;
 use crate::monitor::Monitor;
 use crate::ops::copy::{CopiedSnapshot, CopyOptions, CopyReport, copy, refuse_same};
-use crate::ops::forget::{PolicyPlan, plan_by_policy};
+use crate::ops::forget::plan_by_policy;
 use crate::ops::retention::Policy;
 use crate::repo::{Repository, Snapshots};
 use crate::ui::app::App;
@@ -100,14 +100,10 @@ fn choose<'r>(
     let key = |snapshot: &Snapshot| GroupKey::of(snapshot, &args.keep.group_by);
     let (zone, filter) = (args.keep.zone()?, args.filter.filter()?);
     // Nothing is given up here: that rules keep nothing of some sources is no harm.
-    let PolicyPlan { plan, groups } = plan_by_policy(source, policy, &zone, &filter, key, true)?;
+    let judged = plan_by_policy(source, policy, &zone, &filter, key, true)?;
+    let plan = &judged.plan;
     plan.troubles.iter().chain(&plan.unread_notes).for_each(|error| voice.trouble(error));
-    let verdicts = groups.iter().flat_map(|group| &group.verdicts);
-    let stays = verdicts.filter(|(_, verdict)| verdict.stays()).map(|(id, _)| *id);
-    let (mut chosen, stays): (_, HashSet<SnapshotId>) = (plan.keep, stays.collect());
-    let given_up = given_up(&chosen);
-    chosen.retain(|key| stays.contains(&key.id) && !given_up.contains(&key.id));
-    Ok((chosen, !plan.troubles.is_empty()))
+    Ok((judged.stays(), !plan.troubles.is_empty()))
 }
 
 /// Those that are there only as long as somebody holds them.

@@ -69,6 +69,7 @@ impl FilterArgs {
             hosts: self.hosts.clone(),
             tags: self.tags.clone(),
             paths: self.paths.iter().map(absolute).collect::<Result<_>>()?,
+            ..Filter::default()
         })
     }
 }

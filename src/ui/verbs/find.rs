@@ -1,7 +1,7 @@
 //! `find`: entries by name, kind, size and time, across snapshots.
 
 use super::filter::FilterArgs;
-use super::sources::size;
+use crate::ops::amount::size;
 use super::views::{NodeView, long_line};
 use crate::env::Time;
 use crate::error::{Error, Kind, Result};

@@ -13,7 +13,7 @@ use std::path::{Component, Path, PathBuf};
 const LIST_MAX: u64 = 64 << 20;
 
 /// Lists of sources.
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 pub struct ListArgs {
     /// Save what this file lists, too: a path or pattern a line, `#` before remarks; `-` is
     /// standard input; may be given several times

@@ -5,6 +5,7 @@ pub mod cache;
 pub mod cat;
 pub mod check;
 pub mod completions;
+pub mod config;
 pub mod copy;
 pub mod demo;
 pub mod diff;
@@ -21,6 +22,7 @@ pub mod mirror;
 pub mod prune;
 pub mod repair;
 pub mod restore;
+pub mod run;
 pub mod snapshots;
 pub mod stats;
 pub mod tag;
@@ -28,6 +30,7 @@ pub mod tag;
 mod filter;
 mod from;
 mod groups;
+mod jobs;
 mod keep;
 mod patterns;
 mod postgres;
@@ -120,6 +123,15 @@ pub enum Verb {
     /// Print an object of the repository
     #[command(subcommand)]
     Cat(cat::CatVerb),
+    /// Do what the file says of jobs: capture, and copy to where else it goes
+    ///
+    /// Commands of the job run before and after, services stand still meanwhile where it says so, and a report
+    /// of every step is left in the folder of states. Prune and check are done when they are asked for by
+    /// --only, so that each has a time of its own.
+    Run(run::RunArgs),
+    /// Show the file that says what is backed up, and check it
+    #[command(subcommand)]
+    Config(config::ConfigVerb),
     /// Print a script that completes commands in a shell
     Completions(completions::CompletionsArgs),
     /// Print the manual, or write a man page of every verb into a folder
@@ -156,6 +168,8 @@ pub fn run(app: &App, verb: &Verb, describe: fn() -> Command) -> Result<Done> {
         Verb::Doctor(args) => doctor::run(app, args),
         Verb::Cache(args) => cache::run(app, args),
         Verb::Cat(verb) => cat::run(app, verb),
+        Verb::Run(args) => run::run(app, args),
+        Verb::Config(verb) => config::run(app, verb),
         Verb::Completions(args) => completions::run(args, describe()),
         Verb::Man(args) => man::run(args, describe()),
         Verb::Version => version(app),

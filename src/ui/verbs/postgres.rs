@@ -9,7 +9,7 @@ use clap::{Args, ValueEnum};
 use std::path::PathBuf;
 
 /// Which programs of PostgreSQL are run.
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 pub struct ToolArgs {
     /// The folder of pg_dump and its like, instead of those of the server's version
     #[arg(long, value_name = "DIR", help_heading = "PostgreSQL")]
@@ -22,7 +22,7 @@ pub struct ToolArgs {
 }
 
 /// What is dumped of a server.
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 pub struct DumpArgs {
     /// Dump the databases of this name or pattern only; may be given several times
     #[arg(long, value_name = "PATTERN", help_heading = "PostgreSQL")]

@@ -1,8 +1,9 @@
 //! `prune`: gives back the room of what nobody needs any more.
 
-use super::sources::{hostname, size};
+use super::sources::hostname;
 use crate::error::{Error, Kind, Result};
 use crate::monitor::Monitor;
+use crate::ops::amount::{duration, size};
 use crate::ops::prune::{
     Patience, Plan, PlanLimits, PruneOptions, PruneReport, Tally, Unused, prune,
 };
@@ -13,7 +14,6 @@ use crate::ui::out::Out;
 use crate::ui::progress::Progress;
 use crate::ui::text;
 use clap::Args;
-use jiff::{Span, SpanRelativeTo};
 use serde::Serialize;
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -349,34 +349,18 @@ fn unused(text: &str) -> Result<Unused> {
     }
 }
 
-/// `90s`, `10m`, `2h`, `1d`.
-fn duration(text: &str) -> Result<Duration> {
-    let span = text.parse::<Span>().ok();
-    let exact = span.and_then(|span| span.to_duration(SpanRelativeTo::days_are_24_hours()).ok());
-    exact.and_then(|exact| Duration::try_from(exact).ok()).ok_or_else(|| {
-        Error::new(Kind::InvalidInput, "understand the duration", format!("{text:?}"))
-            .hint("write one such as 90s, 10m, 2h or 1d")
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    /// Each form of a limit and of a duration is understood, and what makes no sense is refused.
+    /// Each form of a limit is understood, and what makes no sense is refused.
     #[test]
-    fn limits_and_durations_are_understood() {
+    fn limits_are_understood() {
         assert_eq!(unused("5%").unwrap(), Unused::Percent(5.0));
         assert_eq!(unused("3M").unwrap(), Unused::Bytes(3 << 20));
         assert_eq!(unused("unlimited").unwrap(), Unused::Unlimited);
         for text in ["101%", "-1%", "NaN%", "5x%", "much", "3Q", ""] {
             assert_eq!(unused(text).unwrap_err().kind(), Kind::InvalidInput, "{text}");
-        }
-        for (text, seconds) in [("90s", 90), ("10m", 600), ("2h", 7200), ("1d", 86_400)] {
-            assert_eq!(duration(text).unwrap(), Duration::from_secs(seconds), "{text}");
-        }
-        for text in ["", "10", "-5m", "5 fortnights", "soon"] {
-            assert_eq!(duration(text).unwrap_err().kind(), Kind::InvalidInput, "{text}");
         }
     }
 }

@@ -6,6 +6,7 @@ use super::postgres::{DumpArgs, ToolArgs};
 use crate::env::Env;
 use crate::error::{Error, Kind, Result};
 use crate::format::snapshot::{PartKind, SourceName};
+use crate::ops::amount::size;
 use crate::source::SqliteSource;
 use crate::source::files::{FilesOptions, FilesSource};
 use crate::source::sqlite::{SqliteOptions, SqliteReader, Verify};
@@ -18,7 +19,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// What is to be captured.
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 pub struct SourceArgs {
     /// Files and folders; `sqlite:PATH` for a database alone; `postgres-dump:URL` for databases of
     /// a PostgreSQL server; with --stdin-from-command, after `--`, the command and its arguments
@@ -96,9 +97,10 @@ pub struct SourceArgs {
 }
 
 /// How much a database is checked while it is read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum VerifySource {
     /// Not at all
+    #[default]
     Off,
     /// `PRAGMA quick_check`
     Quick,
@@ -114,6 +116,15 @@ impl SourceArgs {
 
     /// The sources, none of them read yet. `together` knows what none of them captures.
     pub fn open(&self, env: &Env, together: Together) -> Result<Vec<Box<dyn Source>>> {
+        self.open_beside(env, &Arc::new(together))
+    }
+
+    /// The same beside others.
+    pub fn open_beside(
+        &self,
+        env: &Env,
+        together: &Arc<Together>,
+    ) -> Result<Vec<Box<dyn Source>>> {
         let name = self.stdin_filename.as_bytes();
         let of_server = |source: &OsString| source.as_bytes().starts_with(b"postgres-dump:");
         if self.stdin_from_command && !self.sources.is_empty() {
@@ -126,13 +137,12 @@ impl SourceArgs {
                 .because("no source was named")
                 .hint("name files or folders, or use --stdin"));
         }
-        let together = Arc::new(together);
         let named = self.sources.iter().chain(&listed);
         if !named.clone().any(of_server) {
             self.dump.refuse_without_server(&self.tools)?;
         }
         let mut sources =
-            named.map(|source| self.source(source, env, &together)).collect::<Result<Vec<_>>>()?;
+            named.map(|source| self.source(source, env, together)).collect::<Result<Vec<_>>>()?;
         if self.stdin {
             sources.push(Box::new(StreamSource::stdin(name, env)?));
         }
@@ -238,27 +248,6 @@ fn marker(text: &OsStr) -> Marker {
     (name, parts.next().map(<[u8]>::to_vec))
 }
 
-/// A number of bytes: `100`, `64k`, `2GiB`.
-pub fn size(text: &str) -> Result<u64> {
-    let text = text.trim();
-    let wrong = || {
-        Error::new(Kind::InvalidInput, "understand the size", format!("{text:?}"))
-            .hint("write a number, or one with k, M, G or T after it")
-    };
-    let digits = text.trim_end_matches(|letter: char| letter.is_ascii_alphabetic());
-    let unit = text.get(digits.len()..).unwrap_or_default().to_ascii_lowercase();
-    let shift = match unit.trim_end_matches('b').trim_end_matches('i') {
-        "" => 0,
-        "k" => 10,
-        "m" => 20,
-        "g" => 30,
-        "t" => 40,
-        _ => return Err(wrong()),
-    };
-    let number: u64 = digits.parse().map_err(|_| wrong())?;
-    number.checked_mul(1 << shift).ok_or_else(wrong)
-}
-
 /// The machine's name: as the environment has it, or else its own.
 pub fn hostname() -> String {
     let given = std::env::var("ICECORE_HOST").ok().filter(|name| !name.is_empty());
@@ -276,17 +265,6 @@ pub fn username() -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    /// Sizes are understood with every unit, and nonsense is refused.
-    #[test]
-    fn sizes_are_understood() {
-        for (text, bytes) in [("100", 100), ("64k", 65536), ("1M", 1 << 20), ("2GiB", 2 << 30)] {
-            assert_eq!(size(text).unwrap(), bytes, "{text}");
-        }
-        for text in ["", "k", "1x", "-1", "99999999999T", "1.5G"] {
-            assert_eq!(size(text).unwrap_err().kind(), Kind::InvalidInput, "{text}");
-        }
-    }
 
     /// A marker file is a name, and a header only after a colon.
     #[test]

@@ -1,0 +1,188 @@
+//! A job: what is captured, how often, and where it goes.
+
+use super::proof::{Drill, Recover, Verification};
+use super::shape::{OneOrMany, TextOrTable};
+use super::source::SourceTable;
+use super::stop::{Hooks, Stop};
+use super::written::{ReadBack, Span, Written};
+use crate::agent::schedule::Schedule;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use toml::Spanned;
+
+/// What is backed up together, as one snapshot.
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Job {
+    /// What is captured, in the words of `backup`: folders, files, `sqlite:PATH`, `postgres-dump:URL`;
+    /// or a table where a source has more to say. `volume:NAME`, `container:NAME` and `compose:PROJECT`
+    /// are for a later version.
+    #[schemars(extend("examples" = [["/srv/app", "postgres-dump:service=app"]]))]
+    pub source: OneOrMany<TextOrTable<String, SourceTable>>,
+    /// What is left out, in the patterns of `backup --exclude`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(example = ["*.log"])]
+    pub exclude: Vec<String>,
+    /// Tags of each snapshot.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(example = ["production"])]
+    pub tags: Vec<String>,
+    /// Facts that are recorded with each snapshot: a text, or `{ command = ".." }`, whose first line of output it
+    /// is.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(extend("examples" = [{ "version": { "command": "git -C /srv/app describe --tags" } }]))]
+    pub labels: BTreeMap<String, Label>,
+    /// What must be in every snapshot, else the run fails: an absolute path, the last names of a path, or the
+    /// name of a dumped database.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(example = ["production.sqlite3"])]
+    pub must_contain: Vec<String>,
+    /// The repositories: captured into the first one that answers, copied to the others. Without it, that of
+    /// `defaults`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<Vec<String>>", example = ["local", "nas"])]
+    pub to: Option<Vec<Spanned<String>>>,
+    /// When what is done. A text alone is that of `backup`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("examples" = [{ "backup": "hourly", "prune": "daily 02:10", "check": "weekly" }]))]
+    pub schedule: Option<TextOrTable<Written<Schedule>, Schedules>>,
+    /// How old the newest good snapshot may become, everywhere or by repository.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("examples" = ["2h", { "local": "2h", "nas": "26h" }]))]
+    pub rpo: Option<PerRepository<Written<Span>>>,
+    /// How long bringing it back may take, from everywhere or by repository.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("examples" = ["30min", { "local": "30min", "nas": "6h" }]))]
+    pub rto: Option<PerRepository<Written<Span>>>,
+    /// How `check` is done.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("examples" = [{ "read_data": "5%" }]))]
+    pub check: Option<Check>,
+    /// `"elsewhere"` where another host forgets and prunes, everywhere or by repository: for credentials that
+    /// may only add.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("examples" = ["elsewhere", { "nas": "elsewhere" }]))]
+    pub prune: Option<PerRepository<Elsewhere>>,
+    /// Commands around the capture.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("examples" = [{ "before": "/srv/app/maintenance on", "finally": "/srv/app/maintenance off" }]))]
+    pub hooks: Option<Hooks>,
+    /// What stands still during the capture.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("examples" = [{ "stop": "systemctl stop web", "start": "systemctl start web" }]))]
+    pub stop: Option<Stop>,
+    /// How the system is brought back. For a later version.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("examples" = [{ "allow_restore": true }]))]
+    pub recover: Option<Recover>,
+    /// How bringing it back is tried. For a later version.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("examples" = [{ "room": "20GiB", "timeout": "1h" }]))]
+    pub drill: Option<Drill>,
+    /// What is verified after a drill or a recovery. For a later version.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(extend("examples" = [[{ "integrity": "all" }]]))]
+    pub verify: Vec<Verification>,
+}
+
+/// The same for every repository, or by name.
+pub type PerRepository<T> = TextOrTable<T, BTreeMap<String, T>>;
+
+impl<T> PerRepository<T> {
+    /// What holds for a repository.
+    pub fn of(&self, repository: &str) -> Option<&T> {
+        match self {
+            TextOrTable::Text(all) => Some(all),
+            TextOrTable::Table(each) => each.get(repository),
+        }
+    }
+}
+
+/// A fact: a text, or the output of a command.
+pub type Label = TextOrTable<String, LabelCommand>;
+
+/// A fact that a command tells.
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct LabelCommand {
+    /// A line for the shell; it has a minute.
+    #[schemars(example = &"git -C /srv/app describe --tags")]
+    pub command: String,
+}
+
+/// When what is done: `hourly`, `hourly :15`, `daily`, `daily 02:10`, `weekly`, `weekly sunday 03:00`, `monthly`,
+/// `monthly 15 03:00`, or a cron expression of five fields.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Schedules {
+    /// When the sources are captured.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(example = &"hourly")]
+    pub backup: Option<Written<Schedule>>,
+    /// When snapshots are copied to the other repositories.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(example = &"daily 03:00")]
+    pub copy: Option<Written<Schedule>>,
+    /// When old snapshots are forgotten and their room is given back.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(example = &"daily 02:10")]
+    pub prune: Option<Written<Schedule>>,
+    /// When the repositories are checked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(example = &"weekly")]
+    pub check: Option<Written<Schedule>>,
+    /// When bringing it back is tried. For a later version.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(example = &"monthly")]
+    pub drill: Option<Written<Schedule>>,
+}
+
+/// How the repositories are checked.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Check {
+    /// How much is read back. Without it, nothing but what all packs say of themselves.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(example = &"5%", extend("default" = "none"))]
+    pub read_data: Option<Written<ReadBack>>,
+}
+
+/// Another host does it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Elsewhere {
+    /// Another host does it.
+    Elsewhere,
+}
+
+impl Job {
+    /// When each thing is done, in the order in which it is done.
+    pub fn schedules(&self) -> Schedules {
+        match &self.schedule {
+            None => Schedules::default(),
+            Some(TextOrTable::Text(backup)) => {
+                Schedules { backup: Some(backup.clone()), ..Schedules::default() }
+            }
+            Some(TextOrTable::Table(schedules)) => schedules.clone(),
+        }
+    }
+
+    /// The names of its repositories.
+    pub fn repositories(&self) -> impl Iterator<Item = &str> {
+        self.to.iter().flatten().map(|name| name.get_ref().as_str())
+    }
+
+    /// Its sources, each as a table.
+    pub fn sources(&self) -> impl Iterator<Item = SourceTable> {
+        self.source.all().iter().map(|source| match source {
+            TextOrTable::Text(text) => SourceTable::named(text),
+            TextOrTable::Table(table) => table.clone(),
+        })
+    }
+
+    /// Whether another host forgets and prunes in a repository.
+    pub fn is_pruned_elsewhere(&self, repository: &str) -> bool {
+        self.prune.as_ref().is_some_and(|prune| prune.of(repository).is_some())
+    }
+}

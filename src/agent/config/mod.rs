@@ -1,0 +1,165 @@
+//! The file that says what is backed up: repositories by name, and jobs. The whole of it is understood,
+//! and what this version does not do yet is told.
+
+mod draft;
+mod find;
+mod job;
+mod keep;
+mod later;
+mod place;
+mod proof;
+mod reference;
+mod repository;
+mod shape;
+mod source;
+mod stop;
+mod telling;
+mod validate;
+mod written;
+
+pub use draft::Draft;
+pub use find::to_be;
+pub use job::{Check, Job, Schedules};
+pub use keep::Keep;
+pub use place::nearest;
+pub use reference::{reference, schema};
+pub use repository::Repository;
+pub use shape::{OneOrMany, TextOrTable};
+pub use source::{SourceTable, VerifySource};
+pub use stop::Hooks;
+pub use written::{Meaning, Written};
+
+use crate::error::{Error, Kind, Result};
+use jiff::tz::TimeZone;
+use place::Text;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use toml::Spanned;
+use written::{ReadBack, Zone};
+
+/// The label of snapshots that says which job made them.
+pub const JOB_LABEL: &str = "job";
+
+/// What is backed up, where to, and when.
+#[derive(Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// What holds for all jobs.
+    #[serde(default)]
+    #[schemars(extend("examples" = [{ "timezone": "Europe/Berlin" }]))]
+    pub defaults: Defaults,
+    /// The repositories, by names that jobs call them by.
+    #[serde(default)]
+    #[schemars(with = "BTreeMap<String, Repository>")]
+    #[schemars(extend("examples" = [{ "local": { "url": "/backup/app", "password_file": "/etc/icecore/app.password" } }]))]
+    pub repository: BTreeMap<String, Spanned<Repository>>,
+    /// The jobs, by their names.
+    #[serde(default)]
+    #[schemars(with = "BTreeMap<String, Job>")]
+    #[schemars(extend("examples" = [{ "app": { "source": "/srv/app", "to": ["local"] } }]))]
+    pub job: BTreeMap<String, Spanned<Job>>,
+    /// Who is told when something is wrong. For a later version.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("examples" = [{ "ping": "${HEALTHCHECK_URL}" }]))]
+    pub alert: Option<telling::Alert>,
+    /// A page in the browser. For a later version.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("examples" = [{ "listen": "127.0.0.1:8440", "login": { "user": "ops", "hash_file": "/etc/icecore/panel.hash" } }]))]
+    pub panel: Option<telling::Panel>,
+}
+
+/// What holds for all jobs, unless a job says something else.
+#[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Defaults {
+    /// What this host is there for; it heads reports.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(example = &"production")]
+    pub environment: Option<String>,
+    /// Where days begin, for schedules and for what is kept. Without it, that of the machine.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(example = &"Europe/Berlin")]
+    pub timezone: Option<Written<Zone>>,
+    /// Whom to call; it is printed where a system is brought back.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(example = &"Ops, +49 30 1234567, ops@example.com")]
+    pub contacts: Option<String>,
+    /// The name of this machine in snapshots. Without it, ICECORE_HOST or the machine's own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(example = &"web1")]
+    pub host: Option<String>,
+    /// `to` of jobs that have none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<Vec<String>>", example = ["local", "nas"])]
+    pub to: Option<Vec<Spanned<String>>>,
+    /// `schedule` of jobs that have none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("examples" = ["hourly"]))]
+    pub schedule: Option<TextOrTable<Written<crate::agent::schedule::Schedule>, Schedules>>,
+    /// `check` of jobs that have none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("examples" = [{ "read_data": "5%" }]))]
+    pub check: Option<Check>,
+}
+
+impl Config {
+    /// The file that is named, or else the user's or the machine's; and where it lies.
+    ///
+    /// # Errors
+    /// `NotFound`, `Refused` if others can write it, `InvalidInput` with the place of what is wrong.
+    pub fn load(named: Option<&Path>) -> Result<(Self, PathBuf)> {
+        let path = find::find(named)?;
+        Ok((Config::parse(&find::read(&path)?, &path)?, path))
+    }
+
+    /// What stands in the file.
+    ///
+    /// # Errors
+    /// `InvalidInput`, with line and column.
+    pub fn parse(text: &str, path: &Path) -> Result<Self> {
+        let text = Text { path, text };
+        let mut config: Config =
+            toml::from_str(text.text).map_err(|error| text.explained(&error))?;
+        for job in config.job.values_mut().map(Spanned::get_mut) {
+            let defaults = config.defaults.clone();
+            job.to = job.to.take().or(defaults.to);
+            job.schedule = job.schedule.take().or(defaults.schedule);
+            job.check = job.check.take().or(defaults.check);
+        }
+        validate::all(&config, text)?;
+        Ok(config)
+    }
+
+    /// The job of this name.
+    ///
+    /// # Errors
+    /// `NotFound`, with the nearest one there is.
+    pub fn job(&self, name: &str) -> Result<&Job> {
+        self.job.get(name).map(Spanned::get_ref).ok_or_else(|| {
+            let known: Vec<&str> = self.job.keys().map(String::as_str).collect();
+            Error::new(Kind::NotFound, "find the job", name).hint(nearest(name, &known))
+        })
+    }
+
+    /// The repositories of a job, in its order.
+    pub fn repositories_of<'c>(&'c self, job: &'c Job) -> Vec<(&'c str, &'c Repository)> {
+        let known = |name| Some((name, self.repository.get(name)?.get_ref()));
+        job.repositories().filter_map(known).collect()
+    }
+
+    /// Where days begin.
+    pub fn zone(&self) -> TimeZone {
+        let zone = self.defaults.timezone.as_ref();
+        zone.map_or_else(TimeZone::system, |zone| zone.value.0.clone())
+    }
+}
+
+impl Check {
+    /// How much is read back.
+    pub fn read_data(&self) -> crate::ops::check::ReadData {
+        let read = |read: &Written<ReadBack>| read.value.0;
+        self.read_data.as_ref().map(read).unwrap_or_default()
+    }
+}

@@ -1,0 +1,65 @@
+//! Where a repository lies, where what opens it comes from, and what it keeps.
+
+use super::keep::Keep;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::PathBuf;
+
+/// A repository. One of `password_file`, `key_file` and `password_command` says what opens it.
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Repository {
+    /// Where it lies: an absolute path, `s3://bucket/prefix`, or `sftp://user@host/path`.
+    #[schemars(example = &"/backup/app")]
+    pub url: String,
+    /// Options of the store, as `-o` has them.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(extend("examples" = [{ "region": "fra1" }]))]
+    pub options: BTreeMap<String, Plain>,
+    /// A file with variables that a bucket of S3 is opened by, a line `NAME=VALUE` each, such as
+    /// `AWS_ACCESS_KEY_ID`. Other stores read the environment.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(example = &"/etc/icecore/s3.env")]
+    pub env_file: Option<PathBuf>,
+    /// A file with the password.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(example = &"/etc/icecore/app.password")]
+    pub password_file: Option<PathBuf>,
+    /// A key file.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(example = &"/etc/icecore/app.key")]
+    pub key_file: Option<PathBuf>,
+    /// A command that prints the password.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(example = &"pass show backup/app")]
+    pub password_command: Option<String>,
+    /// What `prune` leaves there of each job. Without it, everything.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("examples" = [{ "hourly": 48, "daily": 14, "min": 7 }]))]
+    pub keep: Option<Keep>,
+}
+
+/// A text, a number, or yes or no.
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize, JsonSchema)]
+#[serde(untagged, expecting = "a text, a number, or true or false")]
+pub enum Plain {
+    /// A text.
+    Text(String),
+    /// A number.
+    Number(u64),
+    /// Yes or no.
+    Yes(bool),
+}
+
+impl fmt::Display for Plain {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Plain::Text(text) => f.write_str(text),
+            Plain::Number(number) => write!(f, "{number}"),
+            Plain::Yes(true) => f.write_str("yes"),
+            Plain::Yes(false) => f.write_str("no"),
+        }
+    }
+}

@@ -1,0 +1,93 @@
+//! What is done around a capture: hooks, and services that stand still meanwhile.
+
+use super::shape::OneOrMany;
+use super::written::{Span, Written};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use std::time::Duration;
+
+/// How long hooks may take that say nothing else.
+const HOOK_TIMEOUT: Duration = Duration::from_secs(600);
+
+/// How long stopping may take, and starting, where nothing else is said.
+const STOP_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// How long services stand still where nothing else is said.
+const MAX_DOWNTIME: Duration = Duration::from_secs(120);
+
+/// Commands around a capture: lines for the shell, one or several, which find the run's facts in their
+/// environment.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Hooks {
+    /// Before anything else. One that fails stops the run.
+    #[serde(skip_serializing_if = "is_empty")]
+    #[schemars(example = &"/srv/app/maintenance on")]
+    pub before: OneOrMany<String>,
+    /// After a capture that did not fail.
+    #[serde(skip_serializing_if = "is_empty")]
+    #[schemars(example = &"logger backup done")]
+    pub after: OneOrMany<String>,
+    /// After one that failed.
+    #[serde(skip_serializing_if = "is_empty")]
+    #[schemars(example = &"logger backup failed")]
+    pub failed: OneOrMany<String>,
+    /// Last of all, whatever happened.
+    #[serde(skip_serializing_if = "is_empty")]
+    #[schemars(example = &"/srv/app/maintenance off")]
+    pub finally: OneOrMany<String>,
+    /// How long each command may take.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(example = &"5min", extend("default" = "10min"))]
+    pub timeout: Option<Written<Span>>,
+}
+
+impl Hooks {
+    /// How long each command may take.
+    pub fn timeout(&self) -> Duration {
+        self.timeout.as_ref().map_or(HOOK_TIMEOUT, |timeout| timeout.value.0)
+    }
+}
+
+/// What stands still while the sources are captured: `stop` and `start` as commands. They are started again
+/// whatever happens.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Stop {
+    /// A line for the shell that stops what has to stand still.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(example = &"systemctl stop web")]
+    pub stop: Option<String>,
+    /// A line for the shell that starts it again; where it runs already, it does no harm.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(example = &"systemctl start web")]
+    pub start: Option<String>,
+    /// Services of the job's containers, instead of commands. For a later version.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schemars(example = ["worker", "web"])]
+    pub services: Vec<String>,
+    /// How long stopping may take, and starting.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(example = &"1min", extend("default" = "30s"))]
+    pub timeout: Option<Written<Span>>,
+    /// How long they may stand still. After that they are started, and the run fails.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(example = &"30s", extend("default" = "2min"))]
+    pub max_downtime: Option<Written<Span>>,
+}
+
+impl Stop {
+    /// How long stopping may take, and starting.
+    pub fn timeout(&self) -> Duration {
+        self.timeout.as_ref().map_or(STOP_TIMEOUT, |timeout| timeout.value.0)
+    }
+
+    /// How long they may stand still.
+    pub fn max_downtime(&self) -> Duration {
+        self.max_downtime.as_ref().map_or(MAX_DOWNTIME, |most| most.value.0)
+    }
+}
+
+fn is_empty<T>(list: &OneOrMany<T>) -> bool {
+    list.all().is_empty()
+}

@@ -1,0 +1,185 @@
+//! A run as it goes on: its steps, one after the other.
+
+use super::Run;
+use super::heard::Heard;
+use super::report::{Outcome, Report, Step, rfc3339};
+use crate::agent::shell::Ran;
+use crate::agent::stop::{LeftBehind, Started};
+use crate::env::{Env, Time};
+use crate::error::{Error, Kind, Result};
+use crate::monitor::Monitor;
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+/// A run as it goes on.
+pub struct Log<'a> {
+    env: &'a Env,
+    monitor: &'a dyn Monitor,
+    state: PathBuf,
+    begun: Time,
+    report: Report,
+}
+
+/// What a step has to say besides that it was done.
+#[derive(Default)]
+pub struct Said {
+    /// Whether something is missing.
+    pub is_incomplete: bool,
+    /// The end of what a command printed.
+    pub output: Option<String>,
+    /// Figures.
+    pub figures: BTreeMap<&'static str, Value>,
+}
+
+impl Said {
+    /// One more figure.
+    pub fn figure(&mut self, name: &'static str, value: impl Into<Value>) {
+        self.figures.insert(name, value.into());
+    }
+}
+
+impl<'a> Log<'a> {
+    /// Of a run that begins.
+    pub fn new(run: &Run<'a>, state: &Path) -> Self {
+        let (env, monitor) = (run.program.env(), run.program.monitor());
+        let begun = env.now();
+        let environment = run.config.defaults.environment.clone();
+        let mut report = Report::new(run.name, environment, run.host(), begun);
+        report.not_done_yet = [run.job.not_done_yet(), run.config.not_done_yet()].concat();
+        Log { env, monitor, state: state.to_owned(), begun, report }
+    }
+
+    /// Where this host remembers things.
+    pub fn state(&self) -> &Path {
+        &self.state
+    }
+
+    /// What is known so far.
+    pub fn report(&mut self) -> &mut Report {
+        &mut self.report
+    }
+
+    /// Does a step.
+    pub fn step<T>(
+        &mut self,
+        step: &'static str,
+        what: &str,
+        work: impl FnOnce(&dyn Monitor, &mut Said) -> Result<T>,
+    ) -> Result<T> {
+        self.step_until(step, what, &|| false, work)
+    }
+
+    /// Does a step, which is to stop when `is_over`.
+    pub fn step_until<T>(
+        &mut self,
+        step: &'static str,
+        what: &str,
+        is_over: &(dyn Fn() -> bool + Sync),
+        work: impl FnOnce(&dyn Monitor, &mut Said) -> Result<T>,
+    ) -> Result<T> {
+        let begun = self.env.now();
+        let heard = Heard::new(self.monitor, is_over);
+        let mut said = Said::default();
+        let result = work(&heard, &mut said);
+        let outcome = match &result {
+            Err(_) => Outcome::Failed,
+            Ok(_) if said.is_incomplete => Outcome::Incomplete,
+            Ok(_) => Outcome::Done,
+        };
+        if outcome == Outcome::Incomplete {
+            self.lacks(&format!("{step} {what}"));
+        }
+        self.report.steps.push(Step {
+            step,
+            what: what.to_owned(),
+            started: rfc3339(begun),
+            seconds: self.env.now().seconds_since(begun),
+            outcome,
+            error: result.as_ref().err().map(ToString::to_string),
+            hint: result.as_ref().err().and_then(Error::hint_text).map(str::to_owned),
+            warnings: heard.into_warnings(),
+            output: said.output,
+            figures: said.figures,
+        });
+        result
+    }
+
+    /// A step that failed without the run failing.
+    pub fn missed(&mut self, error: &Error) {
+        self.monitor.trouble(error);
+        self.lacks(&error.to_string());
+    }
+
+    /// Something is missing.
+    fn lacks(&mut self, what: &str) {
+        self.report.outcome = self.report.outcome.max(Outcome::Incomplete);
+        self.report.reason.get_or_insert_with(|| what.to_owned());
+    }
+
+    /// Services that an earlier run had left standing still.
+    pub fn left_behind(&mut self, left: &LeftBehind) {
+        let what = format!("services of {} that an earlier run had left stopped", left.job);
+        self.monitor.warn(&format!("starting {what}"));
+        let started = self.step("left_behind", &what, |_, said| {
+            said.output = Some(left.ran.output.clone());
+            left.ran.well("start services by", &left.start)
+        });
+        if let Err(error) = started {
+            self.missed(&error);
+        }
+    }
+
+    /// Services were started, by the guard.
+    pub fn started(&mut self, line: &str, started: &Started) -> Result<()> {
+        let Ran { seconds, .. } = started.ran;
+        self.report.downtime = started.downtime;
+        let because = serde_json::to_value(started.because).unwrap_or_default();
+        let done = self.step("start", line, |_, said| {
+            said.output = Some(started.ran.output.clone());
+            said.figure("because", because);
+            started.ran.well("start services by", line)
+        });
+        if let Some(step) = self.report.steps.last_mut() {
+            step.seconds = seconds;
+        }
+        done
+    }
+
+    /// Another run was at work.
+    pub fn skip(&mut self, reason: &str) {
+        self.report.outcome = Outcome::Skipped;
+        self.report.reason = Some(reason.to_owned());
+    }
+
+    /// All is done, or the run failed.
+    pub fn end(&mut self, done: Result<()>) {
+        if let Err(error) = done {
+            self.report.outcome = Outcome::Failed;
+            self.report.reason = Some(error.to_string());
+            self.report.failure = Some(error);
+        }
+    }
+
+    /// The report, which was left on this host, too.
+    pub fn finish(mut self) -> Report {
+        self.report.seconds = self.env.now().seconds_since(self.begun);
+        // A run that was skipped has no news.
+        if self.report.outcome != Outcome::Skipped
+            && let Err(error) = self.report.save(&self.state)
+        {
+            self.missed(&error.within("leave", "a report"));
+        }
+        self.report
+    }
+
+    /// Ends the run once the user wants to stop.
+    pub fn go_on(&self) -> Result<()> {
+        match self.monitor.stop_requested() {
+            false => Ok(()),
+            true => {
+                Err(Error::new(Kind::Interrupted, "run", &self.report.job).because("interrupted"))
+            }
+        }
+    }
+}

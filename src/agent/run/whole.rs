@@ -1,0 +1,83 @@
+//! Whether everything is in a snapshot that must be.
+
+use crate::error::{Error, Kind, Result};
+use crate::id::SnapshotId;
+use crate::ops::find::{FindOptions, find};
+use crate::repo::{Reader, Repository};
+
+/// What must be in a snapshot and is not.
+pub fn absent(
+    repository: &Repository,
+    id: SnapshotId,
+    artifacts: &[String],
+) -> Result<Vec<String>> {
+    let mut absent = artifacts.to_vec();
+    if absent.is_empty() {
+        return Ok(absent);
+    }
+    let mut snapshots = repository.snapshots(drop)?;
+    snapshots.retain(|key| key.id == id);
+    let index = repository.load_index()?;
+    let reader = Reader::new(repository, &index);
+    find(
+        &reader,
+        &snapshots,
+        &FindOptions::default(),
+        &mut |hit| {
+            absent.retain(|artifact| !is(hit.path, artifact));
+            Ok(())
+        },
+        &mut |_, error| Err(error),
+    )?;
+    Ok(absent)
+}
+
+/// Fails unless all of it is there.
+pub fn complete(repository: &Repository, id: SnapshotId, artifacts: &[String]) -> Result<()> {
+    let absent = absent(repository, id, artifacts)?;
+    if absent.is_empty() {
+        return Ok(());
+    }
+    Err(Error::new(Kind::Failed, "find in the snapshot", absent.join(", "))
+        .because(format!("it must be there, and is not in {}", id.short()))
+        .hint(
+            "the snapshot stays: see what became of the source, then `icecore forget` it if it is \
+             worth nothing",
+        ))
+}
+
+/// Whether what lies at a path is the artifact: by its whole path, by its last names, or as the dump of a
+/// database.
+fn is(path: &[u8], artifact: &str) -> bool {
+    let is_last = |names: &str| {
+        let before = path.strip_suffix(names.as_bytes());
+        before.is_some_and(|before| names.starts_with('/') && before.is_empty() || before.ends_with(b"/"))
+    };
+    let dump = |ending: &str| {
+        path.starts_with(b"/postgres/") && is_last(&format!("databases/{artifact}.{ending}"))
+    };
+    is_last(artifact) || dump("dump") || dump("sql")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Whole names count, from the end of a path on; a database is its dump.
+    #[test]
+    fn artifacts_are_known_by_their_names() {
+        for (path, artifact, found) in [
+            ("/srv/app/data.db", "data.db", true),
+            ("/srv/app/data.db", "app/data.db", true),
+            ("/srv/app/data.db", "/srv/app/data.db", true),
+            ("/srv/app/data.db", "/app/data.db", false),
+            ("/srv/app/mydata.db", "data.db", false),
+            ("/srv/app/data.db-old", "data.db", false),
+            ("/postgres/h:5432/databases/app.dump", "app", true),
+            ("/postgres/h:5432/databases/app.sql", "app", true),
+            ("/srv/databases/app.dump", "app", false),
+        ] {
+            assert_eq!(is(path.as_bytes(), artifact), found, "{path} {artifact}");
+        }
+    }
+}

@@ -1,0 +1,203 @@
+//! Lines for the shell: they have so much time, and what they print is kept, the end of it.
+
+use crate::env::command;
+use crate::error::{Attempt, Error, Kind, Result};
+use rustix::process::{Pid, Signal, kill_process_group};
+use serde::{Deserialize, Serialize};
+use std::collections::VecDeque;
+use std::io::{self, PipeReader, Read};
+use std::os::unix::process::CommandExt;
+use std::process::{Child, ExitStatus, Stdio};
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::{Builder, sleep};
+use std::time::{Duration, Instant};
+
+/// How often a line is looked after.
+const GLANCE: Duration = Duration::from_millis(20);
+
+/// How long one may take that was asked to end, until it is killed.
+const GRACE: Duration = Duration::from_secs(5);
+
+/// How long is waited for the last output: something that stays in the background may hold the pipe.
+const LAST_WORDS: Duration = Duration::from_millis(300);
+
+/// Bytes of output that are kept, the last ones.
+const KEPT: usize = 16 << 10;
+
+/// What became of a line.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Ran {
+    /// Why it did not end well; none if it did.
+    pub failure: Option<String>,
+    /// The end of what it printed, on standard output and standard error.
+    pub output: String,
+    /// How long it took.
+    pub seconds: f64,
+}
+
+impl Ran {
+    /// As an error of doing this, unless it ended well.
+    pub fn well(&self, attempted: &str, line: &str) -> Result<()> {
+        let Some(failure) = &self.failure else { return Ok(()) };
+        let said = match self.output.trim() {
+            "" => String::new(),
+            output => format!("; it said: {}", output.lines().next_back().unwrap_or_default()),
+        };
+        Err(Error::new(Kind::Failed, attempted, format!("`{line}`"))
+            .because(format!("{failure}{said}")))
+    }
+}
+
+/// Runs a line in a group of processes of its own, which hears no Ctrl-C, with these variables beside the
+/// environment. It is ended when its time is over, or when `stop` says so.
+pub fn run(
+    line: &str,
+    timeout: Duration,
+    variables: &[(&str, String)],
+    stop: &dyn Fn() -> bool,
+) -> Ran {
+    let begun = Instant::now();
+    let kept = Arc::default();
+    let failure = match supervise(line, timeout, variables, stop, &kept) {
+        Ok(failure) => failure,
+        Err(error) => Some(error.to_string()),
+    };
+    let output: Vec<u8> = lock(&kept).iter().copied().collect();
+    let output = String::from_utf8_lossy(&output).into_owned();
+    Ran { failure, output, seconds: begun.elapsed().as_secs_f64() }
+}
+
+type Output = Arc<Mutex<VecDeque<u8>>>;
+
+/// Why it did not end well.
+fn supervise(
+    line: &str,
+    timeout: Duration,
+    variables: &[(&str, String)],
+    stop: &dyn Fn() -> bool,
+    kept: &Output,
+) -> Result<Option<String>> {
+    let what = format!("`{line}`");
+    let (reader, writer) = io::pipe().attempt("make a pipe for", &what)?;
+    let mut shell = command("/bin/sh");
+    shell.args(["-c", line]).envs(variables.iter().map(|(name, value)| (name, value)));
+    shell.process_group(0).stdin(Stdio::null());
+    shell.stdout(writer.try_clone().attempt("make a pipe for", &what)?).stderr(writer);
+    let mut child = shell.spawn().attempt("run", &what)?;
+    // With it goes the writing end that is ours.
+    drop(shell);
+    let (over, ended) = mpsc::channel();
+    let to = kept.clone();
+    let reading = Builder::new().spawn(move || {
+        keep(reader, &to);
+        // Whoever waited may have gone on.
+        let _ = over.send(());
+    });
+    reading.attempt("start a thread for", &what)?;
+    let begun = Instant::now();
+    let status = loop {
+        if let Some(status) = child.try_wait().attempt("wait for", &what)? {
+            break Ok(status);
+        }
+        match (begun.elapsed() >= timeout, stop()) {
+            (true, _) => break Err(format!("it took longer than {}", seconds(timeout))),
+            (_, true) => break Err("the run was interrupted".to_owned()),
+            _ => sleep(GLANCE),
+        }
+    };
+    let failure = match status {
+        Ok(status) if status.success() => None,
+        Ok(status) => Some(said(status)),
+        Err(reason) => {
+            end(&mut child);
+            Some(reason)
+        }
+    };
+    match ended.recv_timeout(LAST_WORDS) {
+        Ok(()) | Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => Ok(failure),
+    }
+}
+
+fn said(status: ExitStatus) -> String {
+    format!("it ended with {status}")
+}
+
+/// A number of seconds for a sentence.
+pub fn seconds(time: Duration) -> String {
+    format!("{} s", time.as_secs_f64())
+}
+
+/// Asks the whole group to end, then makes it.
+fn end(child: &mut Child) {
+    let group = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
+    let signal = |signal| {
+        // It may have ended by itself.
+        let _ = group.map(|group| kill_process_group(group, signal));
+    };
+    signal(Signal::TERM);
+    let asked = Instant::now();
+    while asked.elapsed() < GRACE {
+        match child.try_wait() {
+            Ok(None) => sleep(GLANCE),
+            _ => break,
+        }
+    }
+    signal(Signal::KILL);
+    // It was killed: this does not wait long.
+    let _ = child.wait();
+}
+
+fn keep(mut from: PipeReader, to: &Output) {
+    let mut buffer = [0; 4096];
+    loop {
+        let length = match from.read(&mut buffer) {
+            Ok(0) => return,
+            Ok(length) => length,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            Err(_) => return,
+        };
+        let mut kept = lock(to);
+        kept.extend(buffer.get(..length).unwrap_or_default());
+        let more = kept.len().saturating_sub(KEPT);
+        kept.drain(..more);
+    }
+}
+
+fn lock(output: &Output) -> std::sync::MutexGuard<'_, VecDeque<u8>> {
+    output.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn quick(line: &str, timeout: u64) -> Ran {
+        run(line, Duration::from_millis(timeout), &[("FACT", "known".into())], &|| false)
+    }
+
+    /// What a line prints is kept, the end of it; it finds the variables; and its failure is told.
+    #[test]
+    fn lines_are_run() {
+        let ran = quick("echo $FACT; echo wrong >&2; exit 3", 10_000);
+        assert_eq!(ran.output, "known\nwrong\n");
+        assert!(ran.failure.as_ref().unwrap().contains('3'));
+        assert!(ran.well("run", "x").unwrap_err().to_string().contains("it said: wrong"));
+        let ran = quick("seq 100000", 10_000);
+        assert!(ran.failure.is_none() && ran.output.ends_with("99999\n100000\n"));
+        assert!(ran.output.len() <= KEPT);
+    }
+
+    /// One that takes too long is ended with all that it started, and one that leaves something in the
+    /// background is not waited for.
+    #[test]
+    fn lines_have_their_time() {
+        let begun = Instant::now();
+        let ran = quick("sleep 1000 & sleep 1000", 100);
+        assert!(ran.failure.unwrap().contains("longer than 0.1 s"));
+        assert!(quick("sleep 3 & echo up", 10_000).failure.is_none());
+        assert!(begun.elapsed() < Duration::from_secs(3));
+        let ran = run("sleep 1000", GRACE, &[], &|| true);
+        assert!(ran.failure.unwrap().contains("interrupted"));
+    }
+}

@@ -1,0 +1,210 @@
+//! Services that stand still while sources are captured. A guard, a child of its own, stops them and starts
+//! them again: when it is asked to, when their time is over, and when the run has died. What it has stopped
+//! stands in a journal, for the next run after the guard has died, too.
+
+mod guard;
+mod journal;
+mod order;
+
+pub use guard::run_as_guard;
+pub use journal::{LeftBehind, path as journal_of, start_left_behind};
+pub use order::{Because, Order, Started};
+
+use super::shell::{self, Ran};
+use crate::env::command;
+use crate::error::{Attempt, Error, Kind, Result};
+use crate::monitor::Monitor;
+use order::Message;
+use std::io::{BufRead, BufReader, Write};
+use std::path::Path;
+use std::process::{Child, ChildStdin, Stdio};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::{self, Builder, sleep};
+use std::time::Duration;
+
+/// How often is looked whether the user wants to stop.
+const GLANCE: Duration = Duration::from_millis(50);
+
+/// Services that stand still. Dropped, they are started.
+pub struct Standstill {
+    order: Order,
+    guard: Child,
+    input: Mutex<Option<ChildStdin>>,
+    heard: Arc<Heard>,
+}
+
+/// What the guard has said.
+#[derive(Default)]
+struct Heard {
+    said: Mutex<Said>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct Said {
+    stopped: Option<Ran>,
+    started: Option<Started>,
+    is_gone: bool,
+}
+
+impl Heard {
+    fn said(&self) -> MutexGuard<'_, Said> {
+        self.said.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn change(&self, change: impl FnOnce(&mut Said)) {
+        change(&mut self.said());
+        self.changed.notify_all();
+    }
+
+    /// Waits until something holds, or the guard is gone.
+    fn wait(&self, holds: impl Fn(&Said) -> bool) -> MutexGuard<'_, Said> {
+        let waits = |said: &mut Said| !said.is_gone && !holds(said);
+        self.changed.wait_while(self.said(), waits).unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Standstill {
+    /// Stops the services, unless the user wants to stop before. Whatever fails, they are started again.
+    pub fn begin(order: Order, monitor: &dyn Monitor) -> Result<(Self, Ran)> {
+        let what = "the guard of stopped services";
+        let mut guard = command(program())
+            .arg(guard::VERB)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .attempt("start", what)?;
+        let (input, output) = (guard.stdin.take(), guard.stdout.take());
+        let heard: Arc<Heard> = Arc::default();
+        let hears = heard.clone();
+        let standstill = Standstill { order, guard, input: Mutex::new(input), heard };
+        let reading = Builder::new().spawn(move || {
+            let lines = output.map(|output| BufReader::new(output).lines());
+            for line in lines.into_iter().flatten().map_while(std::io::Result::ok) {
+                match serde_json::from_str(&line) {
+                    Ok(Message::Stopped(ran)) => hears.change(|said| said.stopped = Some(ran)),
+                    Ok(Message::Started(started)) => {
+                        hears.change(|said| said.started = Some(started));
+                    }
+                    Err(_) => break,
+                }
+            }
+            hears.change(|said| said.is_gone = true);
+        });
+        reading.attempt("start a thread for", what)?;
+        let mut line = serde_json::to_vec(&standstill.order)
+            .map_err(|cause| Error::new(Kind::Failed, "tell", what).caused_by(cause))?;
+        line.push(b'\n');
+        if let Some(input) = standstill.input().as_mut() {
+            input.write_all(&line).attempt("tell", what)?;
+        }
+        let stopped = standstill.during(monitor, || {
+            let is_told = |said: &Said| said.stopped.is_some() || said.started.is_some();
+            standstill.heard.wait(is_told).stopped.clone()
+        });
+        let line = &standstill.order.stop;
+        let stopped = match stopped {
+            Some(ran) => ran.well("stop services by", line).map(|()| ran),
+            None if monitor.stop_requested() => {
+                Err(Error::new(Kind::Interrupted, "stop services by", format!("`{line}`"))
+                    .because("interrupted"))
+            }
+            None => Err(Error::new(Kind::Failed, "stop services by", format!("`{line}`"))
+                .because("what guards them ended before they were stopped")),
+        };
+        match stopped {
+            Ok(ran) => Ok((standstill, ran)),
+            Err(error) => {
+                let start = standstill.order.start.clone();
+                let started = standstill.end()?;
+                Err(match started.ran.well("start services by", &start) {
+                    Ok(()) => error,
+                    Err(second) => error.hint(format!("they may stand still: {second}")),
+                })
+            }
+        }
+    }
+
+    fn input(&self) -> MutexGuard<'_, Option<ChildStdin>> {
+        self.input.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether the services run again, or nobody guards them any more.
+    pub fn is_over(&self) -> bool {
+        let said = self.heard.said();
+        said.is_gone || said.started.is_some()
+    }
+
+    /// Does something, and starts the services as soon as the user wants to stop.
+    pub fn during<T>(&self, monitor: &dyn Monitor, work: impl FnOnce() -> T) -> T {
+        let done = std::sync::atomic::AtomicBool::new(false);
+        let order = std::sync::atomic::Ordering::Relaxed;
+        thread::scope(|scope| {
+            let watch = || {
+                while !done.load(order) {
+                    if monitor.stop_requested() {
+                        self.ask();
+                        return;
+                    }
+                    sleep(GLANCE);
+                }
+            };
+            // Without a thread the wish is heard a little later.
+            let watching = Builder::new().spawn_scoped(scope, watch);
+            let result = work();
+            done.store(true, order);
+            drop(watching);
+            result
+        })
+    }
+
+    /// Asks the guard to start them: it hears the end of the pipe.
+    fn ask(&self) {
+        drop(self.input().take());
+    }
+
+    /// Starts them, unless they run again already; by this process where the guard is gone.
+    pub fn end(mut self) -> Result<Started> {
+        self.finish()
+    }
+
+    fn finish(&mut self) -> Result<Started> {
+        if let Some(input) = self.input().as_mut() {
+            // One that is gone hears nothing; that is seen below.
+            let _ = input.write_all(b"\n");
+        }
+        self.ask();
+        let started = self.heard.wait(|said| said.started.is_some()).started.clone();
+        let _ = self.guard.wait();
+        match started {
+            Some(started) => Ok(started),
+            None => {
+                let ran = shell::run(&self.order.start, self.order.timeout, &[], &|| false);
+                let started = Started { because: Because::NoGuard, ran, downtime: None };
+                self.heard.change(|said| said.started = Some(started.clone()));
+                if started.ran.failure.is_none() {
+                    journal::forget(&self.order.journal)?;
+                }
+                Ok(started)
+            }
+        }
+    }
+}
+
+impl Drop for Standstill {
+    fn drop(&mut self) {
+        if self.heard.said().started.is_none() {
+            // Whatever failed before is what matters.
+            let _ = self.finish();
+        }
+    }
+}
+
+/// This very program, even after it was replaced on disk.
+fn program() -> std::path::PathBuf {
+    let linux = Path::new("/proc/self/exe");
+    match std::env::current_exe() {
+        Ok(program) if !linux.exists() => program,
+        _ => linux.to_owned(),
+    }
+}

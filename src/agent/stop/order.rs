@@ -1,0 +1,62 @@
+//! What a guard is told, and what it says.
+
+use crate::agent::shell::Ran;
+use serde::{Deserialize, Serialize};
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// What is to be stopped and started, and when at the latest.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Order {
+    /// The job.
+    pub job: String,
+    /// Where the journal goes.
+    pub journal: PathBuf,
+    /// A line that stops them.
+    pub stop: String,
+    /// A line that starts them.
+    pub start: String,
+    /// How long each may take.
+    pub timeout: Duration,
+    /// How long they may stand still.
+    pub max_downtime: Duration,
+}
+
+/// What the guard says, a line each.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Message {
+    /// The services were to be stopped.
+    Stopped(Ran),
+    /// They were started.
+    Started(Started),
+}
+
+/// How services were started.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Started {
+    /// Why then.
+    pub because: Because,
+    /// What became of it.
+    pub ran: Ran,
+    /// Seconds from the beginning of stopping to the end of starting, where that is known.
+    pub downtime: Option<f64>,
+}
+
+/// Why services were started when they were.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Because {
+    /// The run was done with them.
+    Asked,
+    /// The run has ended without a word, or was interrupted.
+    RunEnded,
+    /// They had stood still for as long as they may.
+    Overdue,
+    /// They could not be stopped.
+    NotStopped,
+    /// The run has ended before they were to be stopped: nothing was done.
+    NotBegun,
+    /// The guard was gone, and the run started them.
+    NoGuard,
+}

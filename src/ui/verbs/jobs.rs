@@ -1,0 +1,161 @@
+//! What this program gives to jobs: repositories that are opened, sources that are found.
+
+use super::postgres::{DumpArgs, ToolArgs};
+use super::sources::{SourceArgs, VerifySource, hostname, username};
+use crate::agent::config::{self, Job, SourceTable};
+use crate::agent::run::Program;
+use crate::backend::Location;
+use crate::env::Env;
+use crate::error::{Attempt, Error, Kind, Result};
+use crate::monitor::Monitor;
+use crate::repo::Repository;
+use crate::source::stdin::StreamSource;
+use crate::source::{Source, Together};
+use crate::ui::app::App;
+use crate::ui::global::Global;
+use crate::ui::out::{self, Tone};
+use crate::ui::progress::Progress;
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::Read;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// Longest file of variables.
+const VARIABLES_MOST: u64 = 64 << 10;
+
+/// This program, for jobs.
+pub struct JobProgram<'a> {
+    /// Its options.
+    pub app: &'a App,
+    /// Its voice.
+    pub voice: &'a Progress,
+}
+
+impl JobProgram<'_> {
+    /// The program as it would be with the options of a repository.
+    fn with(&self, repository: &config::Repository) -> Result<App> {
+        let options = repository.options.iter().map(|(key, value)| format!("{key}={value}"));
+        let global = Global {
+            repo: Some(repository.url.clone()),
+            options: options.collect(),
+            password_file: repository.password_file.clone(),
+            password_command: repository.password_command.clone(),
+            key_file: repository.key_file.clone(),
+            ..self.app.global.clone()
+        };
+        let variables = repository.env_file.as_deref().map(variables).transpose()?;
+        Ok(App::new(global).with_variables(variables.unwrap_or_default()))
+    }
+}
+
+impl Program for JobProgram<'_> {
+    fn env(&self) -> &Env {
+        &self.app.env
+    }
+
+    fn monitor(&self) -> &dyn Monitor {
+        self.voice
+    }
+
+    fn state(&self) -> Option<PathBuf> {
+        self.app.state_folder()
+    }
+
+    fn host(&self) -> String {
+        hostname()
+    }
+
+    fn user(&self) -> String {
+        username()
+    }
+
+    fn open(&self, repository: &config::Repository) -> Result<Repository> {
+        self.with(repository)?.repository().map(Repository::keeping_packs)
+    }
+
+    fn sources(
+        &self,
+        job: &Job,
+        repositories: &[&config::Repository],
+    ) -> Result<Vec<Box<dyn Source>>> {
+        let mut together = Together::default();
+        for repository in repositories {
+            if let Location::Local(folder) = self.with(repository)?.location()? {
+                together = together.keeping_out_too(&folder);
+            }
+        }
+        let together = Arc::new(together);
+        let mut sources: Vec<Box<dyn Source>> = Vec::new();
+        for table in job.sources() {
+            match (&table.command, &table.name) {
+                (Some(line), Some(name)) => {
+                    let shell = ["/bin/sh", "-c", line].map(Into::into);
+                    let stream = StreamSource::command(name.as_bytes(), &shell, &self.app.env)?;
+                    sources.push(Box::new(stream));
+                }
+                _ => sources.extend(arguments(job, table).open_beside(&self.app.env, &together)?),
+            }
+        }
+        Ok(sources)
+    }
+}
+
+/// A source as the command line would name it.
+fn arguments(job: &Job, table: SourceTable) -> SourceArgs {
+    SourceArgs {
+        sources: table.source.into_iter().map(Into::into).collect(),
+        exclude: [job.exclude.clone(), table.exclude].concat(),
+        exclude_caches: table.exclude_caches,
+        exclude_larger_than: table.exclude_larger_than.map(|size| size.value.0),
+        one_file_system: table.one_file_system,
+        row_counts: table.row_counts,
+        verify_source: match table.verify_source {
+            config::VerifySource::Off => VerifySource::Off,
+            config::VerifySource::Quick => VerifySource::Quick,
+            config::VerifySource::Full => VerifySource::Full,
+        },
+        dump: DumpArgs {
+            database: table.databases,
+            exclude_database: table.exclude_databases,
+            ..DumpArgs::default()
+        },
+        tools: ToolArgs { pg_bin: table.pg_bin, pg_command: table.pg_command },
+        ..SourceArgs::default()
+    }
+}
+
+/// The variables in a file: `NAME=VALUE` a line, `#` before remarks.
+fn variables(path: &Path) -> Result<BTreeMap<String, String>> {
+    let subject = path.display();
+    let file = File::open(path).attempt("open the file of variables", &subject)?;
+    let found = file.metadata().attempt("examine the file of variables", &subject)?;
+    if found.is_file() && found.mode() & 0o077 != 0 {
+        let text = format!("other users can read {subject}: run `chmod 600 {subject}`");
+        out::tell(Tone::Warning, &text);
+    }
+    let mut text = String::new();
+    let read = file.take(VARIABLES_MOST).read_to_string(&mut text);
+    read.attempt("read the file of variables", &subject)?;
+    let mut variables = BTreeMap::new();
+    for (number, line) in (1..).zip(text.lines().map(str::trim)) {
+        if line.is_empty() || line.starts_with('#') {
+            continue;
+        }
+        let line = line.strip_prefix("export ").unwrap_or(line);
+        // What stands there may be a secret, and is not repeated.
+        let (name, value) = line.split_once('=').ok_or_else(|| {
+            Error::new(Kind::InvalidInput, "understand", format!("{subject}:{number}"))
+                .because("it is not NAME=VALUE")
+        })?;
+        variables.insert(name.trim().to_owned(), unquoted(value.trim()).to_owned());
+    }
+    Ok(variables)
+}
+
+/// A value without the quotes around it.
+fn unquoted(value: &str) -> &str {
+    let within = |quote| value.strip_prefix(quote)?.strip_suffix(quote);
+    within('"').or_else(|| within('\'')).unwrap_or(value)
+}

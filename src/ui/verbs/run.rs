@@ -1,0 +1,137 @@
+//! `run`: does what the file says of a job.
+
+use super::config::FileArgs;
+use super::jobs::JobProgram;
+use crate::agent::config::Config;
+use crate::agent::run::{Outcome, Report, Run, Task};
+use crate::error::{Error, Kind, Result};
+use crate::monitor::{Monitor, go_on};
+use crate::ui::app::App;
+use crate::ui::exit::Done;
+use crate::ui::out::Out;
+use crate::ui::text;
+use clap::{Args, ValueEnum};
+
+/// What `run` takes.
+#[derive(Debug, Args)]
+pub struct RunArgs {
+    /// The jobs, by their names in the file
+    #[arg(value_name = "JOB", required_unless_present = "all")]
+    pub jobs: Vec<String>,
+
+    /// All jobs of the file, one after the other
+    #[arg(long, conflicts_with = "jobs")]
+    pub all: bool,
+
+    /// Do only this, several separated by commas
+    #[arg(long, value_name = "WHAT[,WHAT...]", value_enum, value_delimiter = ',')]
+    #[arg(default_values_t = [Only::Backup, Only::Copy])]
+    pub only: Vec<Only>,
+
+    #[command(flatten)]
+    pub file: FileArgs,
+}
+
+/// What a run does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Only {
+    /// Capture the sources into the first repository that answers
+    Backup,
+    /// Copy from there into the others
+    Copy,
+    /// Forget what no repository's `keep` says, and give back its room
+    Prune,
+    /// Check the repositories
+    Check,
+}
+
+/// Runs jobs.
+pub fn run(app: &App, args: &RunArgs) -> Result<Done> {
+    let (config, _) = args.file.load()?;
+    let names: Vec<&str> = match args.all {
+        true => config.job.keys().map(String::as_str).collect(),
+        false => args.jobs.iter().map(String::as_str).collect(),
+    };
+    // A name that is wrong is told before anything is done.
+    names.iter().try_for_each(|name| config.job(name).map(drop))?;
+    let tasks: Vec<Task> = args.only.iter().copied().map(Task::from).collect();
+    let voice = app.progress()?;
+    let program = JobProgram { app, voice: &voice };
+    let (mut worst, mut failures) = (Outcome::Done, Vec::new());
+    for name in &names {
+        go_on(&voice, "run the jobs")?;
+        let report = one(&config, name, &program, &tasks)?;
+        if !report.not_done_yet.is_empty() {
+            voice.note(&format!("{name}: not done yet: {}", keys(&report.not_done_yet)));
+        }
+        tell(app, &report)?;
+        worst = worst.max(report.outcome);
+        failures.extend(report.failure.map(|error| error.within("run the job", name)));
+    }
+    let failed = failures.len();
+    match (failures.pop(), failed) {
+        (None, _) => Ok(match worst {
+            Outcome::Skipped => Done::Skipped,
+            worst => Done::incomplete_if(worst != Outcome::Done),
+        }),
+        (Some(error), 1) => Err(error),
+        (Some(last), failed) => {
+            failures.iter().chain([&last]).for_each(|error| voice.trouble(error));
+            Err(Error::new(Kind::Failed, "run all of the jobs", "")
+                .because(format!("{failed} of {} failed", names.len())))
+        }
+    }
+}
+
+fn one(config: &Config, name: &str, program: &JobProgram<'_>, tasks: &[Task]) -> Result<Report> {
+    Run { config, name, job: config.job(name)?, program, tasks }.run()
+}
+
+impl From<Only> for Task {
+    fn from(only: Only) -> Self {
+        match only {
+            Only::Backup => Task::Backup,
+            Only::Copy => Task::Copy,
+            Only::Prune => Task::Prune,
+            Only::Check => Task::Check,
+        }
+    }
+}
+
+/// The keys that begin each sentence.
+fn keys(sentences: &[String]) -> String {
+    let key = |sentence: &String| sentence.split(": ").next().unwrap_or_default().to_owned();
+    sentences.iter().map(key).collect::<Vec<_>>().join(", ")
+}
+
+/// One line for a run, or all of its report.
+fn tell(app: &App, report: &Report) -> Result<()> {
+    let mut out = Out::new();
+    match app.global.json {
+        true => out.json("run", report)?,
+        false if app.talks() => out.prose(&line(report))?,
+        false => {}
+    }
+    out.finish()
+}
+
+fn line(report: &Report) -> String {
+    let took = text::duration(report.seconds);
+    let mut line = match report.outcome {
+        Outcome::Done => format!("{}: done in {took}", report.job),
+        Outcome::Incomplete => format!("{}: done in {took}, but incomplete", report.job),
+        Outcome::Skipped => format!("{}: skipped", report.job),
+        Outcome::Failed => format!("{}: failed after {took}", report.job),
+    };
+    if let Some(id) = &report.snapshot_id {
+        let into = report.repository.as_deref().unwrap_or_default();
+        line.push_str(&format!("; snapshot {} in {into}", id.get(..8).unwrap_or(id)));
+    }
+    if let Some(downtime) = report.downtime {
+        line.push_str(&format!("; services stood still for {}", text::duration(downtime)));
+    }
+    if let Some(reason) = report.reason.as_ref().filter(|_| report.failure.is_none()) {
+        line.push_str(&format!("; {reason}"));
+    }
+    line
+}

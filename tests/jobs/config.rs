@@ -1,0 +1,214 @@
+//! The file: what is understood, and what is refused with its place.
+
+use super::file::Jobs;
+use crate::common::cli::{lines, stderr, stdout};
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+
+const EXAMPLES: [(&str, &str); 2] = [
+    ("sqlite", include_str!("../../examples/sqlite-compose.toml")),
+    ("postgres", include_str!("../../examples/postgres-compose.toml")),
+];
+
+/// A file that is well formed, for tests to break.
+const GOOD: &str = r#"
+[repository.local]
+url = "DIR/repo"
+password_file = "DIR/password"
+keep = { daily = 7, yearly = "unlimited" }
+
+[repository.nas]
+url = "sftp://backup@nas/srv/app"
+key_file = "/etc/icecore/nas.key"
+
+[job.app]
+source = "DIR/src"
+to = ["local", "nas"]
+schedule = { backup = "hourly", check = "0 3 * * 1" }
+rpo = { local = "2h", nas = "26h" }
+stop = { stop = "true", start = "true", max_downtime = "30s" }
+"#;
+
+/// Whole files are understood, of both kinds of stacks; what this version does not do of them is told, and
+/// that a job cannot run for it.
+#[test]
+fn examples_are_understood() {
+    for (name, text) in EXAMPLES {
+        let jobs = Jobs::new();
+        jobs.write(text);
+        let said = stdout(&jobs.command(&["config", "check", "--offline"]).assert().success());
+        for part in ["hourly, next", "compose:shop", "not done yet", "CANNOT RUN", "`panel`"] {
+            assert!(said.contains(part), "{name}: {part}: {said}");
+        }
+        let said = stdout(&jobs.command(&["config", "show"]).assert().success());
+        for part in [
+            "shop (production)",
+            "must hold",
+            "how often",
+            "where",
+            "at most 2h old",
+            "back within",
+        ] {
+            assert!(said.contains(part), "{name}: {part}: {said}");
+        }
+    }
+}
+
+/// `config show --json` is the file as it was resolved, which reads as it was written.
+#[test]
+fn the_resolved_file_is_shown() {
+    let jobs = Jobs::new();
+    jobs.write(&format!("[defaults]\ncheck = {{ read_data = \"5%\" }}\n{GOOD}"));
+    let said = stdout(&jobs.command(&["--json", "config", "show"]).assert().success());
+    let shown = &lines(&said)[0]["config"];
+    assert_eq!(shown["job"]["app"]["schedule"]["backup"], "hourly");
+    assert_eq!(shown["job"]["app"]["check"]["read_data"], "5%");
+    assert_eq!(shown["repository"]["local"]["keep"]["yearly"], "unlimited");
+    assert_eq!(shown["job"]["app"]["to"][1], "nas");
+}
+
+/// Whatever is wrong is told with line and column, and with what may have been meant.
+#[test]
+fn mistakes_are_told_with_their_place() {
+    for (from, to, place, message) in [
+        ("schedule =", "shedule =", "14:1", "no key `shedule`"),
+        ("schedule =", "shedule =", "14:1", "did you mean `schedule`?"),
+        ("hourly", "hurly", "14:", "schedule"),
+        ("0 3 * * 1", "0 3 30 2 *", "14:", "never comes"),
+        ("\"2h\"", "\"2 parsecs\"", "15:", "duration"),
+        ("[\"local\"", "[\"locla\"", "13:7", "did you mean `local`?"),
+        ("[\"local\", \"nas\"]", "[\"nas\", \"nas\"]", "13:14", "twice"),
+        ("rpo = { local", "rpo = { disk", "11:1", "not in `to`"),
+        ("daily = 7", "daily = -7", "5:", "number"),
+        ("daily = 7", "dialy = 7", "5:10", "did you mean `daily`?"),
+        ("daily = 7, yearly = \"unlimited\"", "daily = 0", "2:1", "keeps nothing"),
+        ("password_file = \"DIR/password\"", "password = \"x\"", "4:1", "no secret"),
+        ("password_file = \"DIR/password\"", "", "2:1", "exactly one of"),
+        ("keep = {", "env_file = \"/e\"\nkeep = {", "2:1", "buckets of S3 only"),
+        ("password_file = \"DIR/password\"", "password_file = \"p\"", "2:1", "no absolute path"),
+        ("DIR/repo", "postgres://x", "2:1", "postgres"),
+        ("sftp://backup@", "sftp://backup:pw@", "7:1", "password"),
+        ("source = \"DIR/src\"", "", "11:1", "source"),
+        ("source = \"DIR/src\"", "source = \"src\"", "11:1", "no absolute path"),
+        ("\"DIR/src\"", "\"postgres-dump:postgres://u:p@h/d\"", "11:1", "password"),
+        ("\"DIR/src\"", "{ command = \"x\" }", "11:1", "`name`"),
+        ("\"DIR/src\"", "{ source = \"DIR/src\", exlude = [] }", "12:", "`exclude`?"),
+        ("\"DIR/src\"", "{ source = \"DIR/src\", databases = [\"a\"] }", "11:1", "PostgreSQL"),
+        ("start = \"true\", ", "", "11:1", "both `stop` and `start`"),
+        ("[job.app]", "[job.app]\n[job.app]", "12:", "duplicate"),
+        ("[job.app]", "[job.\"a/b\"]", "11:1", "letters"),
+        ("[job.app]", "[alert]\nwebhook = {}\n[job.app]", "1:1", "url_file"),
+        (
+            "rpo =",
+            "verify = [{ count = \"a:b\", sql = \"c\" }]\nrpo =",
+            "11:1",
+            "number 1 of `verify`",
+        ),
+        ("rpo =", "labels.job = \"x\"\nrpo =", "11:1", "label `job`"),
+    ] {
+        assert!(GOOD.contains(from), "{from}");
+        let jobs = Jobs::new();
+        jobs.write(&GOOD.replace(from, to));
+        let said = jobs.complains(&["config", "check"]);
+        assert!(said.contains(message), "{to}: {said}");
+        assert!(said.contains(&format!("config.toml:{place}")), "{to}: {said}");
+    }
+    let jobs = Jobs::new();
+    jobs.write(GOOD);
+    jobs.command(&["config", "check", "--offline"]).assert().success();
+}
+
+/// A file that others can write, or put another in the place of, is refused: its commands run as whoever
+/// runs it.
+#[test]
+fn files_of_others_are_refused() {
+    let jobs = Jobs::new();
+    jobs.write(GOOD);
+    let set = |name: &str, mode| {
+        fs::set_permissions(jobs.path(name), fs::Permissions::from_mode(mode)).unwrap();
+    };
+    for (file, folder, message) in [
+        (0o622, 0o755, "everybody can write it"),
+        (0o620, 0o755, "group"),
+        (0o600, 0o777, "put another file in its place"),
+    ] {
+        set("config.toml", file);
+        set(".", folder);
+        let said = jobs.complains(&["config", "show"]);
+        assert!(said.contains(message) && said.contains("chmod go-w"), "{said}");
+    }
+    set("config.toml", 0o644);
+    set(".", 0o1777);
+    jobs.command(&["config", "show"]).assert().success();
+}
+
+/// Without a file, what was looked for is told, and how one is made.
+#[test]
+fn a_missing_file_is_told() {
+    let jobs = Jobs::new();
+    let mut command = jobs.cli.command();
+    command.env("XDG_CONFIG_HOME", jobs.path("none")).env_remove("ICECORE_CONFIG");
+    let said = command.args(["config", "show"]).assert().failure();
+    let said = crate::common::cli::stderr(&said);
+    assert!(said.contains("none/icecore/config.toml") && said.contains("config init"), "{said}");
+}
+
+/// What cannot be reached is told, repositories and sources, and makes the check fail; what can be is not.
+#[test]
+fn what_cannot_be_reached_is_told() {
+    let jobs = Jobs::new();
+    jobs.init(&["repo"]);
+    let text = "[repository.local]\nurl = \"DIR/repo\"\nkey_file = \"DIR/repo.key\"\n[job.app]\n\
+                source = [\"DIR/src\"]\nto = [\"local\"]\n[alert]\nping = \"${NO_SUCH_VARIABLE}\"\n";
+    jobs.write(text);
+    let run = jobs.command(&["config", "check"]).assert().success();
+    assert!(stderr(&run).contains("NO_SUCH_VARIABLE is not set"), "{}", stderr(&run));
+    for (from, to, message) in [
+        ("DIR/src\"", "DIR/src\", \"DIR/none\"", "none"),
+        ("DIR/src\"", "postgres-dump:postgres://nobody@127.0.0.1:1/x\"", "127.0.0.1"),
+        ("DIR/repo\"", "DIR/nowhere\"", "the repository local"),
+        ("repo.key", "none.key", "none.key"),
+    ] {
+        jobs.write(&text.replace(from, to));
+        let said = jobs.complains(&["config", "check"]);
+        assert!(said.contains(message) && said.contains("not reached: 1 place"), "{said}");
+    }
+}
+
+/// A first file is written from what is found, is understood, and is never written over.
+#[test]
+fn a_first_file_is_written() {
+    let jobs = Jobs::new();
+    let database = rusqlite::Connection::open(jobs.path("src/sub/data.db")).unwrap();
+    database.execute_batch("CREATE TABLE t (x)").unwrap();
+    let args = ["-r", "repo", "config", "init", "src"];
+    let said = stdout(&jobs.command(&args).assert().success());
+    assert!(said.contains("local.password") && said.contains("icecore config check"), "{said}");
+    let text = fs::read_to_string(jobs.path("config.toml")).unwrap();
+    assert!(text.contains("src/sub/data.db"), "{text}");
+    let mode = fs::metadata(jobs.path("config.toml")).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+    jobs.command(&["config", "check", "--offline"]).assert().success();
+    assert!(jobs.complains(&args).contains("it stays as it is"));
+    // What it says to do next works.
+    fs::write(jobs.path("local.password"), "secret\n").unwrap();
+    jobs.command(&["-r", "repo", "-p", "local.password", "init"]).assert().success();
+    jobs.command(&["run", "--all"]).assert().success();
+}
+
+/// The reference of all keys is what the program prints, and the schema is one that editors read.
+#[test]
+fn the_reference_is_that_of_the_program() {
+    let jobs = Jobs::new();
+    let said = stdout(&jobs.command(&["config", "keys"]).assert().success());
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/configuration.md");
+    if std::env::var_os("ICECORE_WRITE_DOCS").is_some() {
+        fs::write(path, &said).unwrap();
+    }
+    let kept = fs::read_to_string(path).unwrap();
+    assert!(said == kept, "write it anew with ICECORE_WRITE_DOCS=1");
+    let schema = stdout(&jobs.command(&["config", "schema"]).assert().success());
+    let schema = &lines(&schema)[0];
+    assert!(schema["$schema"].as_str().unwrap().contains("json-schema.org"));
+    assert_eq!(schema["properties"]["job"]["additionalProperties"]["$ref"], "#/$defs/Job");
+}

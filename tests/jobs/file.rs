@@ -1,0 +1,94 @@
+//! A folder with a file of jobs, and the program in it.
+
+use crate::common::cli::{Cli, lines, stderr, stdout};
+use crate::common::program::program;
+use assert_cmd::Command;
+use serde_json::Value;
+use std::fs;
+use std::path::PathBuf;
+use std::process::{Child, Stdio};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+/// A folder with `src`, and a file of jobs once it is written.
+pub struct Jobs {
+    pub cli: Cli,
+}
+
+impl Jobs {
+    pub fn new() -> Self {
+        Jobs { cli: Cli::bare() }
+    }
+
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.cli.path(name)
+    }
+
+    /// Writes the file of jobs; `DIR` in it stands for the folder.
+    pub fn write(&self, text: &str) {
+        let folder = self.cli.folder().to_str().unwrap();
+        fs::write(self.path("config.toml"), text.replace("DIR", folder)).unwrap();
+    }
+
+    /// The program with that file.
+    pub fn command(&self, args: &[&str]) -> Command {
+        let mut command = self.cli.command();
+        command.env("ICECORE_CONFIG", self.path("config.toml")).env_remove("ICECORE_REPOSITORY");
+        command.args(args);
+        command
+    }
+
+    /// Makes the repositories of these names, each with a key file `NAME.key`.
+    pub fn init(&self, names: &[&str]) {
+        for name in names {
+            let mut command = self.cli.command();
+            command.args(["init", "--new-key-file"]).arg(self.path(&format!("{name}.key")));
+            command.env("ICECORE_REPOSITORY", self.path(name)).assert().success();
+        }
+    }
+
+    /// What the program says of one of them when all goes well, as JSON lines.
+    pub fn of(&self, repository: &str, args: &[&str]) -> Vec<Value> {
+        let mut command = self.cli.command();
+        command.arg("--json").arg("--key-file").arg(self.path(&format!("{repository}.key")));
+        command.env("ICECORE_REPOSITORY", self.path(repository)).args(args);
+        lines(&stdout(&command.assert().success()))
+    }
+
+    /// The report of the last run of `app`, as it was left on this host.
+    pub fn report(&self) -> Value {
+        let mut reports: Vec<PathBuf> = fs::read_dir(self.path("state/runs/app"))
+            .unwrap()
+            .map(|entry| entry.unwrap().path())
+            .collect();
+        reports.sort();
+        serde_json::from_slice(&fs::read(reports.last().unwrap()).unwrap()).unwrap()
+    }
+
+    /// The program with that file, started and not waited for.
+    pub fn spawn(&self, args: &[&str]) -> Child {
+        let mut command = program();
+        command.env("ICECORE_CONFIG", self.path("config.toml"));
+        command.env("ICECORE_STATE_DIR", self.path("state"));
+        command.args(args).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
+    }
+
+    /// Waits until a file is there.
+    pub fn wait_for(&self, name: &str) {
+        self.wait_until(name, || self.path(name).exists());
+    }
+
+    /// Waits until something holds.
+    pub fn wait_until(&self, what: &str, holds: impl Fn() -> bool) {
+        let begun = Instant::now();
+        while !holds() {
+            assert!(begun.elapsed() < Duration::from_secs(60), "waited for {what} in vain");
+            sleep(Duration::from_millis(20));
+        }
+    }
+
+    /// What it complains of.
+    pub fn complains(&self, args: &[&str]) -> String {
+        stderr(&self.command(args).assert().failure())
+    }
+}

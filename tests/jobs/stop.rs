@@ -1,0 +1,258 @@
+//! Services that stand still while sources are captured, and run again whatever happens.
+
+use super::file::Jobs;
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
+use std::fs;
+use std::process::Child;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+/// An application that writes all the time.
+const APP: &str = "while :; do echo x >>DIR/src/log; sleep 0.02; done";
+
+const START: &str =
+    "echo start >>DIR/events; [ -e DIR/slow-start ] && touch DIR/at-start && sleep 1
+kill -0 $(cat DIR/pid) 2>/dev/null || { setsid sh DIR/app >/dev/null 2>&1 & echo $! >DIR/pid; }";
+
+const STOP: &str = "echo stop >>DIR/events; [ -e DIR/slow-stop ] && touch DIR/at-stop && sleep 1
+kill $(cat DIR/pid); while kill -0 $(cat DIR/pid) 2>/dev/null; do sleep 0.02; done";
+
+const FILE: &str = r#"
+[repository.one]
+url = "DIR/one"
+key_file = "DIR/one.key"
+
+[job.app]
+source = ["DIR/src", { command = "[ -e DIR/slow-capture ] && touch DIR/at-capture && sleep 3; echo x", name = "x" }]
+to = ["one"]
+stop = { stop = "sh DIR/stop", start = "sh DIR/start", max_downtime = "20s" }
+hooks.before = "[ -e DIR/slow-before ] && touch DIR/at-before && sleep 3; true"
+hooks.after = "[ -e DIR/slow-after ] && touch DIR/at-after && sleep 3; true"
+"#;
+
+/// A service that runs.
+struct Service {
+    jobs: Jobs,
+}
+
+impl Service {
+    fn new() -> Self {
+        let service = Service { jobs: Jobs::new() };
+        service.jobs.init(&["one"]);
+        service.jobs.write(FILE);
+        let folder = service.jobs.cli.folder().to_str().unwrap();
+        for (name, text) in [("app", APP), ("start", START), ("stop", STOP)] {
+            fs::write(service.jobs.path(name), text.replace("DIR", folder)).unwrap();
+        }
+        let started = std::process::Command::new("sh").arg(service.jobs.path("start")).status();
+        assert!(started.unwrap().success() && service.runs());
+        fs::remove_file(service.jobs.path("events")).unwrap();
+        service
+    }
+
+    fn pid(&self) -> Option<Pid> {
+        let text = fs::read_to_string(self.jobs.path("pid")).ok()?;
+        Pid::from_raw(text.trim().parse().ok()?)
+    }
+
+    /// Whether the application is alive, and no zombie.
+    fn runs(&self) -> bool {
+        let Some(pid) = self.pid() else { return false };
+        let stat = fs::read_to_string(format!("/proc/{}/stat", pid.as_raw_nonzero()));
+        stat.is_ok_and(|stat| !stat.contains(") Z "))
+    }
+
+    fn events(&self) -> String {
+        fs::read_to_string(self.jobs.path("events")).unwrap_or_default().replace('\n', " ")
+    }
+
+    fn mark(&self, name: &str) {
+        fs::write(self.jobs.path(name), "").unwrap();
+    }
+
+    /// Begins a run, which is slow at this step, and waits until it is there.
+    fn at(&self, step: &str) -> Child {
+        self.mark(&format!("slow-{step}"));
+        let run = self.jobs.spawn(&["run", "app"]);
+        self.jobs.wait_for(&format!("at-{step}"));
+        run
+    }
+
+    /// Waits until the service runs again for good, and nothing is remembered as stopped.
+    fn runs_again(&self, step: &str) {
+        let begun = Instant::now();
+        let is_well = || self.runs() && !self.jobs.path("state/stopped/app.json").exists();
+        // What is to be stopped is not yet down.
+        sleep(Duration::from_millis(300));
+        self.jobs.wait_until(&format!("the service after {step}"), is_well);
+        assert!(begun.elapsed() < Duration::from_secs(20), "{step}");
+        sleep(Duration::from_millis(1500));
+        assert!(self.runs(), "{step}: {}", self.events());
+    }
+}
+
+impl Drop for Service {
+    fn drop(&mut self) {
+        if let Some(pid) = self.pid() {
+            let _ = kill_process(pid, Signal::KILL);
+        }
+    }
+}
+
+fn kill(run: &Child, signal: Signal) {
+    kill_process(Pid::from_raw(run.id().try_into().unwrap()).unwrap(), signal).unwrap();
+}
+
+/// The children of a process.
+fn children(of: &Child) -> Vec<Pid> {
+    let parent = |pid: i32| {
+        let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+        stat.rsplit(") ").next()?.split(' ').nth(1)?.parse::<u32>().ok()
+    };
+    let processes = fs::read_dir("/proc").unwrap().flatten();
+    let pids = processes.filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok());
+    pids.filter(|pid| parent(*pid) == Some(of.id())).filter_map(Pid::from_raw).collect()
+}
+
+fn step<'r>(report: &'r Value, name: &str) -> &'r Value {
+    report["steps"].as_array().unwrap().iter().find(|step| step["step"] == name).unwrap()
+}
+
+/// The service stands still while sources are captured, and only then; how long is in the report.
+#[test]
+fn services_stand_still_during_the_capture() {
+    let service = Service::new();
+    let mut run = service.at("capture");
+    assert!(!service.runs());
+    assert!(service.jobs.path("state/stopped/app.json").exists());
+    assert!(run.wait().unwrap().success());
+    assert!(service.runs());
+    assert_eq!(service.events(), "stop start ");
+    let report = service.jobs.report();
+    let downtime = report["downtime"].as_f64().unwrap();
+    assert!((3.0..20.0).contains(&downtime), "{downtime}");
+    assert_eq!(step(&report, "start")["because"], "asked");
+    assert!(!service.jobs.path("state/stopped/app.json").exists());
+}
+
+/// Whenever the run is killed, without a chance to do anything, the service runs again.
+#[test]
+fn services_run_again_when_the_run_is_killed() {
+    for step in ["before", "stop", "capture", "start", "after"] {
+        let service = Service::new();
+        let mut run = service.at(step);
+        kill(&run, Signal::KILL);
+        run.wait().unwrap();
+        service.runs_again(step);
+        let stopped = service.events().contains("stop");
+        assert_eq!(stopped, step != "before", "{step}: {}", service.events());
+    }
+}
+
+/// Where the guard dies as well, as with the machine, the next run starts what was left, before anything else.
+#[test]
+fn the_next_run_starts_what_was_left() {
+    let service = Service::new();
+    let mut run = service.at("capture");
+    kill(&run, Signal::STOP);
+    children(&run).into_iter().for_each(|pid| kill_process(pid, Signal::KILL).unwrap());
+    kill(&run, Signal::KILL);
+    run.wait().unwrap();
+    assert!(!service.runs());
+    fs::remove_file(service.jobs.path("slow-capture")).unwrap();
+    service.jobs.command(&["run", "app"]).assert().success();
+    assert_eq!(service.events(), "stop start stop start ");
+    assert_eq!(step(&service.jobs.report(), "left_behind")["outcome"], "done");
+    service.runs_again("the next run");
+}
+
+/// Where only the guard dies, the run starts the service, and fails.
+#[test]
+fn a_run_without_its_guard_starts_the_service() {
+    let service = Service::new();
+    let mut run = service.at("capture");
+    let guard = |pid: &Pid| {
+        let line = fs::read(format!("/proc/{}/cmdline", pid.as_raw_nonzero())).unwrap_or_default();
+        String::from_utf8_lossy(&line).contains("guard-of")
+    };
+    let guard = children(&run).into_iter().find(guard).unwrap();
+    kill_process(guard, Signal::KILL).unwrap();
+    assert!(!run.wait().unwrap().success());
+    service.runs_again("the guard's death");
+    assert_eq!(service.jobs.report()["outcome"], "failed");
+}
+
+/// A run that is asked to end starts the service first.
+#[test]
+fn an_interrupted_run_starts_the_service_first() {
+    for signal in [Signal::TERM, Signal::INT] {
+        let service = Service::new();
+        let mut run = service.at("capture");
+        kill(&run, signal);
+        service.jobs.wait_until("the service", || service.runs());
+        assert_eq!(run.wait().unwrap().code(), Some(130));
+        service.runs_again("an interruption");
+        assert_eq!(service.jobs.report()["outcome"], "failed");
+    }
+}
+
+/// After `max_downtime` the service is started whatever the capture does, and the run fails.
+#[test]
+fn services_stand_still_no_longer_than_they_may() {
+    let service = Service::new();
+    service.jobs.write(&FILE.replace("20s", "1s"));
+    service.mark("slow-capture");
+    let said = service.jobs.complains(&["run", "app"]);
+    assert!(said.contains("max_downtime"), "{said}");
+    let report = service.jobs.report();
+    assert_eq!(step(&report, "start")["because"], "overdue");
+    assert!(report["downtime"].as_f64().unwrap() < 2.9, "{report}");
+    assert!(report["snapshot_id"].is_null());
+    service.runs_again("the time");
+}
+
+/// A service that cannot be stopped is started, and nothing is captured; one that cannot be started is told,
+/// and tried again by the next run.
+#[test]
+fn failing_commands_are_told() {
+    let service = Service::new();
+    service.jobs.write(&FILE.replace("sh DIR/stop", "sh DIR/stop; echo no >&2; exit 5"));
+    let said = service.jobs.complains(&["run", "app"]);
+    assert!(said.contains("stop services") && said.contains("it said: no"), "{said}");
+    assert!(service.jobs.report()["snapshot_id"].is_null());
+    service.runs_again("a failing stop");
+
+    let service = Service::new();
+    service.jobs.write(&FILE.replace("sh DIR/start", "[ -e DIR/well ] && sh DIR/start"));
+    let said = service.jobs.complains(&["run", "app"]);
+    assert!(said.contains("start services"), "{said}");
+    assert!(service.jobs.path("state/stopped/app.json").exists() && !service.runs());
+    service.mark("well");
+    service.jobs.command(&["run", "app"]).assert().success();
+    service.runs_again("the next run");
+}
+
+/// Two jobs of a host never have something stopped at the same time; one that waits for the other ends when it
+/// is asked to.
+#[test]
+fn jobs_stop_one_after_the_other() {
+    let service = Service::new();
+    let file = FILE.replace("sleep 3; echo x", "while ! [ -e DIR/go ]; do sleep 0.1; done; echo x");
+    let other = file[file.find("[job.app]").unwrap()..].replace("job.app", "job.other");
+    let other = other.replace("[ -e DIR/slow-before ]", "touch DIR/other; [ -e DIR/slow-before ]");
+    service.jobs.write(&format!("{file}{other}"));
+    let mut first = service.at("capture");
+    let mut second = service.jobs.spawn(&["run", "other"]);
+    service.jobs.wait_for("other");
+    sleep(Duration::from_millis(500));
+    assert_eq!(service.events(), "stop ");
+    kill(&second, Signal::TERM);
+    assert_eq!(second.wait().unwrap().code(), Some(130));
+    assert!(service.events() == "stop " && !service.runs(), "{}", service.events());
+    service.mark("go");
+    assert!(first.wait().unwrap().success());
+    service.jobs.command(&["run", "other"]).assert().success();
+    assert_eq!(service.events(), "stop start stop start ");
+    service.runs_again("both");
+}
