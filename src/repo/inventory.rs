@@ -37,7 +37,8 @@ impl Repository {
         let list = |kind| move || store.list(kind);
         // Writers before outcomes: whoever ends meanwhile has ended. Outcomes before marks: whoever gives
         // one up puts its mark first.
-        let (writers, outcomes) = (store.list(ObjectKind::Writer)?, store.list(ObjectKind::Snapshot)?);
+        let (writers, outcomes) =
+            (store.list(ObjectKind::Writer)?, store.list(ObjectKind::Snapshot)?);
         let marks_and_notes = || both(store, list(ObjectKind::Forgotten), list(ObjectKind::Note));
         let others = || both(store, list(ObjectKind::Gc), list(ObjectKind::Quarantine));
         let ((marks, notes), (collections, quarantined)) = both(store, marks_and_notes, others)?;

@@ -60,7 +60,6 @@ pub use damage::NotedDamage;
 pub use generations::Generations;
 pub use holds::{Hold, Holds, NewHold};
 pub use index::{Index, place_of};
-pub use inventory::Inventory;
 pub use init::{InitOptions, refuse_begun, refuse_occupied};
 pub use keys::SlotInfo;
 #[cfg(feature = "testing")]

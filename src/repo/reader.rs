@@ -50,11 +50,7 @@ impl<'r> Reader<'r> {
     }
 
     /// One that goes on with what others have left in the cache.
-    pub fn with_cache(
-        repository: &'r Repository,
-        index: &'r Index,
-        kept: Arc<ReadCache>,
-    ) -> Self {
+    pub fn with_cache(repository: &'r Repository, index: &'r Index, kept: Arc<ReadCache>) -> Self {
         let (newer, lengths, slow) = (Vec::new(), OnceLock::new(), Mutex::default());
         Reader { repository, first: index, newer, kept, lengths, slow }
     }

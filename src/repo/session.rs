@@ -22,7 +22,10 @@ use super::bases::Bases;
 use super::dedup::Dedup;
 use super::pack_writer::Sealers;
 use super::seal::SealedBlob;
-use super::{Index, NewBlob, PackWriter, Repository, Snapshots, Stored, StoredSnapshot, Writer, WriterOptions};
+use super::{
+    Index, NewBlob, PackWriter, Repository, Snapshots, Stored, StoredSnapshot, Writer,
+    WriterOptions,
+};
 use crate::codec::{Encoder, Level};
 use crate::crypto::Ids;
 use crate::error::{Error, Kind, Result};
@@ -193,10 +196,7 @@ impl<'r> Session<'r> {
     ///
     /// # Errors
     /// `Fenced` if a collector gave this writer up: start again.
-    pub fn commit(
-        self,
-        make: impl FnOnce(SnapshotId, Summary) -> Snapshot,
-    ) -> Result<Snapshot> {
+    pub fn commit(self, make: impl FnOnce(SnapshotId, Summary) -> Snapshot) -> Result<Snapshot> {
         self.commit_stored(make).map(|stored| stored.snapshot)
     }
 

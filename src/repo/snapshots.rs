@@ -44,9 +44,8 @@ impl OutcomesShown {
         self.given_up.retain(|id| holds.may_hold(*id));
         let marked = self.marks.iter().filter_map(|object| object.handle.snapshot_id());
         let gone: HashSet<SnapshotId> = marked.filter(|id| !self.given_up.contains(id)).collect();
-        self.outcomes.retain(|object| {
-            object.handle.snapshot_id().is_none_or(|id| !gone.contains(&id))
-        });
+        self.outcomes
+            .retain(|object| object.handle.snapshot_id().is_none_or(|id| !gone.contains(&id)));
     }
 }
 

@@ -21,7 +21,6 @@ impl Repository {
         self.put_note(About::Tags(change))?;
         Ok(true)
     }
-
 }
 
 impl Notes {

@@ -7,8 +7,10 @@ use clap::Parser;
 /// Deduplicating, encrypted, delta-coded backups made for databases
 #[derive(Debug, Parser)]
 #[command(name = "icecore", version, max_term_width = 100)]
-#[command(after_help = "Exit codes: 0 done, 1 failed, 3 done but incomplete, 4 skipped, 10 no repository, \
-                        11 locked, 12 wrong password or key, 130 interrupted.")]
+#[command(
+    after_help = "Exit codes: 0 done, 1 failed, 3 done but incomplete, 4 skipped, 10 no repository, \
+                        11 locked, 12 wrong password or key, 130 interrupted."
+)]
 pub struct Cli {
     #[command(flatten)]
     pub global: Global,

@@ -15,7 +15,10 @@ fn a_bucket_is_tried() {
         assert_eq!(summary[what], true, "{what}: {found:?}");
     }
     let advice = summary["advice"].to_string();
-    assert!(advice.contains("no rule of the bucket") && !advice.contains("deleted, and"), "{advice}");
+    assert!(
+        advice.contains("no rule of the bucket") && !advice.contains("deleted, and"),
+        "{advice}"
+    );
     far.run(&["check"]).success();
 }
 

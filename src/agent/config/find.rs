@@ -58,7 +58,9 @@ pub fn read(path: &Path) -> Result<String> {
     if let Some(who) = other_writer(&found) {
         return Err(Error::new(Kind::Refused, "use", &subject)
             .because(format!("{who} can write it, and its commands run with your rights"))
-            .hint(format!("run `chmod go-w {subject}`, and see that it belongs to you or to root")));
+            .hint(format!(
+                "run `chmod go-w {subject}`, and see that it belongs to you or to root"
+            )));
     }
     let real = path.canonicalize().attempt("find", &subject)?;
     let folder = real.parent().unwrap_or(Path::new("/"));

@@ -105,7 +105,8 @@ impl Keep {
         let within = within.into_iter().filter_map(|(period, age)| {
             Some(Rule { period, bound: Bound::Within(age.as_ref()?.value) })
         });
-        let min = self.min.map(|min| Rule { period: Period::Each, bound: Bound::NewestOfSeries(min) });
+        let min =
+            self.min.map(|min| Rule { period: Period::Each, bound: Bound::NewestOfSeries(min) });
         let named = match &self.policy {
             Some(name) => preset(name)?.rules,
             None => &[],

@@ -13,13 +13,28 @@ impl Job {
         let services = self.stop.as_ref().is_some_and(|stop| !stop.services.is_empty());
         for (is_asked, what) in [
             (services, "`stop.services`: services of containers are not stopped"),
-            (self.stop.is_some() && !services, "`stop`: there is no warm pass yet, so that services stand still until the whole snapshot is stored"),
-            (self.rpo.is_some() || self.rto.is_some(), "`rpo`, `rto`: nobody is told when they are broken"),
+            (
+                self.stop.is_some() && !services,
+                "`stop`: there is no warm pass yet, so that services stand still until the whole snapshot is stored",
+            ),
+            (
+                self.rpo.is_some() || self.rto.is_some(),
+                "`rpo`, `rto`: nobody is told when they are broken",
+            ),
             (self.recover.is_some(), "`recover`: there is no such command"),
-            (self.drill.is_some() || self.schedules().drill.is_some(), "`drill`: there are no drills"),
+            (
+                self.drill.is_some() || self.schedules().drill.is_some(),
+                "`drill`: there are no drills",
+            ),
             (!self.verify.is_empty(), "`verify`: there is nothing that verifies it"),
-            (self.sources().any(|source| source.raw), "`raw`: folders of databases are captured as they are, with or without it"),
-            (self.schedule.is_some(), "`schedule`: no agent keeps it; call `icecore run` by cron or a systemd timer"),
+            (
+                self.sources().any(|source| source.raw),
+                "`raw`: folders of databases are captured as they are, with or without it",
+            ),
+            (
+                self.schedule.is_some(),
+                "`schedule`: no agent keeps it; call `icecore run` by cron or a systemd timer",
+            ),
         ] {
             if is_asked {
                 lacks.push(what.to_owned());

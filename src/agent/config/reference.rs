@@ -110,7 +110,8 @@ impl<'s> Walk<'s, '_> {
         }
         let required = schema.get("required").and_then(Value::as_array);
         let required = |name: &str| required.is_some_and(|list| list.iter().any(|it| it == name));
-        let keys = properties.iter().map(|(name, property)| self.key(name, property, required(name)));
+        let keys =
+            properties.iter().map(|(name, property)| self.key(name, property, required(name)));
         let about = text(schema, "description");
         let table = Table { path: path.to_owned(), about, keys: keys.collect() };
         self.found.push(table);
@@ -179,10 +180,7 @@ impl<'s> Walk<'s, '_> {
 }
 
 fn choices(schema: &Value) -> impl Iterator<Item = &Value> {
-    ["anyOf", "oneOf"]
-        .into_iter()
-        .filter_map(|key| schema.get(key)?.as_array())
-        .flatten()
+    ["anyOf", "oneOf"].into_iter().filter_map(|key| schema.get(key)?.as_array()).flatten()
 }
 
 fn is_null(schema: &Value) -> bool {

@@ -72,7 +72,9 @@ impl At<'_> {
         match user.is_some_and(|user| user.contains(':')) || text.contains("password=") {
             true => Err(self
                 .wrong(&format!("a password stands in `{key}`, and no secret stands in the file"))
-                .hint("of PostgreSQL's passwords ~/.pgpass knows; others stand in files of their own")),
+                .hint(
+                    "of PostgreSQL's passwords ~/.pgpass knows; others stand in files of their own",
+                )),
             false => Ok(()),
         }
     }

@@ -144,8 +144,12 @@ fn start(standstill: Standstill, line: Option<&str>, log: &mut Log<'_>) -> Resul
     let started = standstill.end()?;
     log.started(line.unwrap_or_default(), &started)?;
     let reason = match started.because {
-        Because::Asked | Because::RunEnded | Because::NotStopped | Because::NotBegun => return Ok(()),
-        Because::Overdue => "they had stood still for as long as `max_downtime` allows, and were started",
+        Because::Asked | Because::RunEnded | Because::NotStopped | Because::NotBegun => {
+            return Ok(());
+        }
+        Because::Overdue => {
+            "they had stood still for as long as `max_downtime` allows, and were started"
+        }
         Because::NoGuard => "what guards them was gone, and they were started",
     };
     Err(Error::new(Kind::Failed, "capture everything while services stand still", "")
@@ -160,11 +164,8 @@ fn around_sources<T>(
     facts: &Facts,
     work: impl FnOnce(&mut Log<'_>) -> Result<T>,
 ) -> Result<T> {
-    let sources: Vec<_> = run
-        .job
-        .sources()
-        .filter_map(|source| Some((source.title(), source.hooks?)))
-        .collect();
+    let sources: Vec<_> =
+        run.job.sources().filter_map(|source| Some((source.title(), source.hooks?))).collect();
     let around = |(title, hooks)| Around { hooks, source: Some(title) };
     let around: Vec<Around<'_>> =
         sources.iter().map(|(title, hooks)| around((title.clone(), hooks))).collect();
@@ -220,8 +221,7 @@ fn capture(
     if let Some(Err(error)) = heads.map(|heads| heads.remember(&report.chains, false)) {
         monitor.trouble(&error);
     }
-    said.is_incomplete =
-        report.incomplete || report.snapshot.tainted() > 0 || !lost.is_empty();
+    said.is_incomplete = report.incomplete || report.snapshot.tainted() > 0 || !lost.is_empty();
     figures(&report, said);
     Ok(report.snapshot)
 }

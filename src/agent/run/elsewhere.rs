@@ -11,7 +11,7 @@ use crate::ops::check::{CheckOptions, check as check_repository};
 use crate::ops::copy::{CopyOptions, copy as copy_snapshots, refuse_same};
 use crate::ops::forget::{forget, plan_by_policy};
 use crate::ops::heads::Heads;
-use crate::ops::prune::{PlanLimits, Patience, PruneOptions, prune as prune_repository};
+use crate::ops::prune::{Patience, PlanLimits, PruneOptions, prune as prune_repository};
 use crate::ops::select::find_all;
 use crate::repo::Repository;
 use std::collections::BTreeSet;
@@ -114,7 +114,10 @@ fn copy_into(
     report.failed.iter().for_each(|(_, error)| monitor.trouble(error));
     said.figure("copied", report.copied.len());
     said.figure("skipped", report.skipped);
-    said.figure("bytes_written", report.copied.iter().map(|copied| copied.bytes_stored).sum::<u64>());
+    said.figure(
+        "bytes_written",
+        report.copied.iter().map(|copied| copied.bytes_stored).sum::<u64>(),
+    );
     let ids = report.copied.iter().filter_map(|copied| copied.copy).map(|id| id.to_string());
     said.figure("snapshot_ids", ids.collect::<Vec<_>>());
     Ok(())
@@ -186,9 +189,8 @@ pub fn check(run: &Run<'_>, log: &mut Log<'_>) -> Result<()> {
         let checked = log.step("check", name, |monitor, said| {
             let opened = run.program.open(repository)?;
             // Before anything is listed: all that is remembered now was there then.
-            let heads = run.program.state().map(|state| {
-                Heads::load(&state, opened.config().repository)
-            });
+            let heads =
+                run.program.state().map(|state| Heads::load(&state, opened.config().repository));
             let mut report = check_repository(&opened, CheckOptions { read_data }, monitor)?;
             match heads {
                 Some(Ok(heads)) => {

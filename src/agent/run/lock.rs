@@ -11,7 +11,11 @@ use std::path::Path;
 /// Takes it; none if another run has it. It ends with the process, however that ends.
 pub fn take(state: &Path, job: &str) -> Result<Option<File>> {
     let folder = state.join("locks");
-    DirBuilder::new().recursive(true).mode(0o700).create(&folder).attempt("make", folder.display())?;
+    DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(&folder)
+        .attempt("make", folder.display())?;
     let path = folder.join(job);
     let file = File::options().write(true).create(true).truncate(false).open(&path);
     let file = file.attempt("open", path.display())?;

@@ -104,7 +104,11 @@ impl Run<'_> {
             Error::new(Kind::InvalidInput, "find", "a folder for locks and reports")
                 .hint("use --state-dir, or set ICECORE_STATE_DIR")
         })?;
-        DirBuilder::new().recursive(true).mode(0o700).create(&state).attempt("make", state.display())?;
+        DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(&state)
+            .attempt("make", state.display())?;
         Ok(state)
     }
 

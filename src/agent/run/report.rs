@@ -133,9 +133,8 @@ impl Report {
         // What is allowed in the name of a file everywhere; the process tells two of one moment apart.
         let moment = self.started.replace(':', "");
         let path = folder.join(format!("{moment}-{}.json", std::process::id()));
-        let text = serde_json::to_vec_pretty(self).map_err(|cause| {
-            Error::new(Kind::Failed, "write", path.display()).caused_by(cause)
-        })?;
+        let text = serde_json::to_vec_pretty(self)
+            .map_err(|cause| Error::new(Kind::Failed, "write", path.display()).caused_by(cause))?;
         let unfinished = path.with_extension("unfinished");
         let written = fs::write(&unfinished, text).and_then(|()| fs::rename(&unfinished, &path));
         written.attempt("write", path.display())?;

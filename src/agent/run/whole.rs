@@ -51,7 +51,9 @@ pub fn complete(repository: &Repository, id: SnapshotId, artifacts: &[String]) -
 fn is(path: &[u8], artifact: &str) -> bool {
     let is_last = |names: &str| {
         let before = path.strip_suffix(names.as_bytes());
-        before.is_some_and(|before| names.starts_with('/') && before.is_empty() || before.ends_with(b"/"))
+        before.is_some_and(|before| {
+            names.starts_with('/') && before.is_empty() || before.ends_with(b"/")
+        })
     };
     let dump = |ending: &str| {
         path.starts_with(b"/postgres/") && is_last(&format!("databases/{artifact}.{ending}"))

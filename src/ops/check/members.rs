@@ -26,7 +26,9 @@ pub(super) struct Member {
 pub(super) type Members = (Vec<Member>, Vec<(SnapshotId, Error)>);
 
 /// Reads all of them, one after the other.
-pub(super) fn read<E>(each_outcome: impl FnOnce(&mut VisitOutcome<'_>) -> Result<E>) -> Result<Members> {
+pub(super) fn read<E>(
+    each_outcome: impl FnOnce(&mut VisitOutcome<'_>) -> Result<E>,
+) -> Result<Members> {
     let (mut members, mut troubles) = (Vec::new(), Vec::new());
     let mut room = SNAPSHOTS_HELD;
     each_outcome(&mut |id, outcome| {

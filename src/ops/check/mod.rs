@@ -200,9 +200,8 @@ fn survey(repository: &Repository) -> Result<Survey> {
         let objects = scope.spawn(|| objects::check(repository, inventory.records()));
         let slots = scope.spawn(|| objects::check_slots(repository));
         let notes = scope.spawn(|| repository.notes_in(inventory));
-        let members = scope.spawn(|| {
-            members::read(|visit| repository.each_outcome_in(inventory, visit))
-        });
+        let members =
+            scope.spawn(|| members::read(|visit| repository.each_outcome_in(inventory, visit)));
         let index = repository.load_index_to_check(repository.generations_in(inventory)?)?;
         let (notes, objects) = (joined(notes)?, joined(objects)?);
         let quarantined = &inventory.quarantined;
@@ -247,8 +246,15 @@ pub fn check(
         report.found(monitor, finding);
     }
     let snapshots = members::check(repository, members, &marks, &index, monitor, &mut report)?;
-    let (judged, left) =
-        packs::check(repository, &mut index, &noted, &ledger, options.read_data, monitor, &mut report)?;
+    let (judged, left) = packs::check(
+        repository,
+        &mut index,
+        &noted,
+        &ledger,
+        options.read_data,
+        monitor,
+        &mut report,
+    )?;
     let reader = Reader::with_cache(repository, &index, left);
     trees::check(&reader, snapshots, &index, monitor, &mut report)?;
     if let Some(error) = index.failure() {

@@ -12,8 +12,8 @@ use crate::format::note::Damage;
 use crate::id::PackId;
 use crate::monitor::{Counter, Monitor, go_on};
 use crate::repo::{
-    BlobLocation, EntryRef, Index, Ledger, LedgerEntry, NotedDamage, ReadCache, ReadPack, Reader, Repository,
-    WantedPack,
+    BlobLocation, EntryRef, Index, Ledger, LedgerEntry, NotedDamage, ReadCache, ReadPack, Reader,
+    Repository, WantedPack,
 };
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::ops::ControlFlow;
@@ -213,8 +213,18 @@ impl Packs<'_> {
             }
         };
         let is_noted = self.known.touches(&pack);
-        let mut checking =
-Checking { repository, reader, index, pack, rows, monitor, report, losses, ledger, is_noted };
+        let mut checking = Checking {
+            repository,
+            reader,
+            index,
+            pack,
+            rows,
+            monitor,
+            report,
+            losses,
+            ledger,
+            is_noted,
+        };
         let is_right = checking.measure(size, self.length(&pack));
         match read {
             Some(ReadPack::Whole(bytes)) => {

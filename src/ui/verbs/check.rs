@@ -3,11 +3,11 @@
 mod cures;
 mod status;
 
-use crate::ops::amount::size;
 use super::views::TaintView;
 use crate::backend::Handle;
 use crate::env::Time;
 use crate::error::{Error, Kind, Result};
+use crate::ops::amount::size;
 use crate::ops::check::{
     Budget, CheckOptions, CheckReport, Cure, Finding, ReadData, Touched, What, Where, check,
 };

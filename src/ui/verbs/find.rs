@@ -1,11 +1,11 @@
 //! `find`: entries by name, kind, size and time, across snapshots.
 
 use super::filter::FilterArgs;
-use crate::ops::amount::size;
 use super::views::{NodeView, long_line};
 use crate::env::Time;
 use crate::error::{Error, Kind, Result};
 use crate::monitor::Monitor;
+use crate::ops::amount::size;
 use crate::ops::damage::record_damage;
 use crate::ops::find::{EntryKind, FindOptions, Hit, find};
 use crate::repo::{Reader, StoredSnapshot};

@@ -120,11 +120,7 @@ impl SourceArgs {
     }
 
     /// The same beside others.
-    pub fn open_beside(
-        &self,
-        env: &Env,
-        together: &Arc<Together>,
-    ) -> Result<Vec<Box<dyn Source>>> {
+    pub fn open_beside(&self, env: &Env, together: &Arc<Together>) -> Result<Vec<Box<dyn Source>>> {
         let name = self.stdin_filename.as_bytes();
         let of_server = |source: &OsString| source.as_bytes().starts_with(b"postgres-dump:");
         if self.stdin_from_command && !self.sources.is_empty() {

@@ -140,7 +140,8 @@ impl<'c> JobView<'c> {
         let zone = config.zone();
         let step = |step, what: String, schedule: &Option<Written<Schedule>>| {
             let next_time = schedule.as_ref().and_then(|it| it.value.next(now, &zone));
-            let (schedule, next) = (schedule.as_ref().map(ToString::to_string), next_time.map(text::rfc3339));
+            let (schedule, next) =
+                (schedule.as_ref().map(ToString::to_string), next_time.map(text::rfc3339));
             StepView { step, what, schedule, next, next_time }
         };
         let names: Vec<&str> = job.repositories().collect();
