@@ -30,7 +30,7 @@ start_server() {
 END
   "$weed" server -ip=127.0.0.1 -ip.bind=127.0.0.1 -filer -s3 -s3.port=$s3 -s3.config="$work/identities" \
     -s3.iam=false -s3.port.iceberg=0 -s3.port.lance=0 -master.port=19333 -volume.port=19380 -filer.port=19388 \
-    -master.volumeSizeLimitMB=512 -volume.max=0 -dir="$work/weed" >"$work/log/weed" 2>&1 &
+    -master.volumeSizeLimitMB=512 -volume.max=10000 -dir="$work/weed" >"$work/log/weed" 2>&1 &
   servers=$!
   until curl -sf -X POST "http://127.0.0.1:19388/buckets/bench/" >/dev/null 2>&1; do sleep 1; done
 }
@@ -66,9 +66,10 @@ END
 job() {
   counted >/dev/null
   measured "$1" "$2" || return 0
-  local requests up down
-  read -r requests up down < <(counted)
+  local requests up down dear
+  read -r requests up down dear < <(counted)
   record "$1" "$2" requests "$requests" requests
+  record "$1" "$2" "creating or listing" "$dear" requests
   record "$1" "$2" up "$up" B
   record "$1" "$2" down "$down" B
 }

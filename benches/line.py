@@ -6,7 +6,8 @@ usage: line.py LISTEN SERVER CONTROL MILLISECONDS [RATE]
 Ports of 127.0.0.1; what a round trip takes longer; MB a second that pass in each direction, as many as can be
 without it.
 
-Whoever connects to CONTROL is told requests, bytes up and bytes down since the last who did.
+Whoever connects to CONTROL is told requests, bytes up and bytes down since the last who did, and how many of
+the requests create or list, for which stores charge more.
 """
 import asyncio
 import sys
@@ -16,7 +17,7 @@ delay = milliseconds / 2000
 rate = float(sys.argv[5]) * 1e6 if len(sys.argv) > 5 else float("inf")
 # When the line has room again, for all connections.
 free = {"up": 0.0, "down": 0.0}
-counts = {"requests": 0, "up": 0, "down": 0}
+counts = {"requests": 0, "up": 0, "down": 0, "dear": 0}
 VERBS = (b"GET ", b"PUT ", b"POST ", b"HEAD ", b"DELETE ")
 
 
@@ -41,6 +42,8 @@ async def carry(reader, writer, direction):
             # A request begins a piece: no client here sends one before it has the last one's answer.
             if direction == "up" and piece.startswith(VERBS):
                 counts["requests"] += 1
+                head = piece.split(b"\r\n", 1)[0]
+                counts["dear"] += head.startswith((b"PUT ", b"POST ")) or b"list-type=" in head
             free[direction] = max(free[direction], loop.time()) + len(piece) / rate
             await queue.put((free[direction] + delay, piece))
     except ConnectionError:
@@ -58,8 +61,8 @@ async def accept(reader, writer):
 
 
 async def tell(_, writer):
-    writer.write(f"{counts['requests']} {counts['up']} {counts['down']}\n".encode())
-    counts.update(requests=0, up=0, down=0)
+    writer.write(f"{counts['requests']} {counts['up']} {counts['down']} {counts['dear']}\n".encode())
+    counts.update(requests=0, up=0, down=0, dear=0)
     await writer.drain()
     writer.close()
 

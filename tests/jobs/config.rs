@@ -6,8 +6,8 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 
 const EXAMPLES: [(&str, &str); 2] = [
-    ("sqlite", include_str!("../../examples/sqlite-compose.toml")),
-    ("postgres", include_str!("../../examples/postgres-compose.toml")),
+    ("sqlite", include_str!("../../src/agent/examples/sqlite-compose.toml")),
+    ("postgres", include_str!("../../src/agent/examples/postgres-compose.toml")),
 ];
 
 /// A file that is well formed, for tests to break.
@@ -201,7 +201,7 @@ fn a_first_file_is_written() {
 fn the_reference_is_that_of_the_program() {
     let jobs = Jobs::new();
     let said = stdout(&jobs.command(&["config", "keys"]).assert().success());
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/configuration.md");
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/src/agent/configuration.md");
     if std::env::var_os("ICECORE_WRITE_DOCS").is_some() {
         fs::write(path, &said).unwrap();
     }

@@ -72,7 +72,7 @@ fn jobs_are_run() {
         ]
     );
     assert_eq!(hooks(&jobs), ["before app", "source", "after done one 32", "finally"]);
-    let documented = include_str!("../../docs/reports.md");
+    let documented = include_str!("../../src/agent/reports.md");
     let objects = report["steps"].as_array().unwrap().iter().chain([&report]);
     for key in objects.flat_map(|object| object.as_object().unwrap().keys()) {
         assert!(documented.contains(&format!("`{key}`")), "{key} is not explained");
