@@ -51,7 +51,7 @@ impl HttpStore {
         let entries = self.entries(&folder)?;
         if entries.is_empty() {
             // It is not there; no more is the root, perhaps.
-            return self.find_root();
+            return self.find_root_without(&folder);
         }
         if !kind.facts().fans_out {
             return visit(objects(kind, prefix, &entries));
@@ -67,7 +67,10 @@ impl HttpStore {
             .collect();
         let at_once = self.connections.max(1);
         for some in fans.chunks(at_once) {
-            let list = |fan: &&Entry| Ok(objects(kind, prefix, &self.entries(fan.path())?));
+            let list = |fan: &&Entry| match self.entries(fan.path())? {
+                entries if entries.is_empty() => Err(self.contradicts(fan.path())),
+                entries => Ok(objects(kind, prefix, &entries)),
+            };
             for page in several(some, at_once, list) {
                 visit(page?)?;
             }
@@ -99,8 +102,27 @@ impl HttpStore {
         listed.map_err(|fault| self.told(&fault, "list", place.trim_end_matches('/')))
     }
 
+    /// That the root is there, and does not have this folder, which brought no answer.
+    fn find_root_without(&self, folder: &str) -> Result<()> {
+        let entries = self.entries("/")?;
+        match entries.iter().any(|entry| entry.path() == folder) {
+            true => Err(self.contradicts(folder)),
+            false => self.judge_root(&entries),
+        }
+    }
+
+    /// A folder that is listed, and not there: nobody removes any.
+    fn contradicts(&self, folder: &str) -> Error {
+        let place = format!("{}/{folder}", self.root());
+        Error::unavailable("list", place, "the server lists it, and says that it is not there")
+    }
+
     fn find_root(&self) -> Result<()> {
-        match self.entries("/")?.is_empty() {
+        self.judge_root(&self.entries("/")?)
+    }
+
+    fn judge_root(&self, entries: &[Entry]) -> Result<()> {
+        match entries.is_empty() {
             false => Ok(()),
             true => Err(Error::new(Kind::NoRepository, "find", self.root())
                 .because(self.dialect().absence())

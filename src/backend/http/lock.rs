@@ -7,9 +7,9 @@ use super::signed::Signed;
 use crate::env::{Env, Time};
 use crate::format::ObjectKind;
 use http::request::Parts;
-use http::{HeaderMap, HeaderValue, Method, Request, Response};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, Uri};
 use jiff::Timestamp;
-use opendal::{Buffer, HttpBody, HttpTransport};
+use opendal::{Buffer, Error, ErrorKind, HttpBody, HttpTransport};
 use std::time::Duration;
 
 /// What a repository cannot be restored without. The rest is of the day: writers at work, marks, notes.
@@ -70,10 +70,13 @@ impl Lock {
         LASTING.contains(&kind)
     }
 
-    /// Whether this is the URL of one.
-    fn is_of_lasting(&self, url: &str) -> bool {
-        let folder = |kind: &ObjectKind| self.signed.url_of(&format!("{}/", kind.folder()));
-        LASTING.iter().any(|kind| url.starts_with(&folder(kind)))
+    /// The kind of the object that has this path in a URL, however its server is written.
+    fn kind_at(&self, path: &str) -> Option<ObjectKind> {
+        let is_there = |kind: &ObjectKind| {
+            let folder = self.signed.url_of(&format!("{}/", kind.folder()));
+            folder.parse::<Uri>().is_ok_and(|folder| path.starts_with(folder.path()))
+        };
+        ObjectKind::ALL.into_iter().find(is_there)
     }
 
     fn lock(&self, parts: &mut Parts) {
@@ -89,10 +92,13 @@ impl HttpTransport for Lock {
     /// Says with each creation how long the object is to be kept, for which OpenDAL has no word.
     async fn fetch(&self, request: Request<Buffer>) -> opendal::Result<Response<HttpBody>> {
         let (mut parts, body) = request.into_parts();
-        if parts.method == Method::PUT && self.is_of_lasting(&parts.uri.to_string()) {
-            self.lock(&mut parts);
-            self.signed.sign(&mut parts).await?;
-            parts.headers.remove(http::header::HOST);
+        if parts.method == Method::PUT {
+            let unknown = || Error::new(ErrorKind::ConfigInvalid, "what is stored has an odd path");
+            if Lock::is_lasting(self.kind_at(parts.uri.path()).ok_or_else(unknown)?) {
+                self.lock(&mut parts);
+                self.signed.sign(&mut parts).await?;
+                parts.headers.remove(http::header::HOST);
+            }
         }
         self.signed.transport().fetch(Request::from_parts(parts, body)).await
     }

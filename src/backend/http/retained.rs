@@ -33,10 +33,8 @@ impl HttpStore {
                 return Ok(0);
             }
             match self.ask(Duration::ZERO, lock.retain(&handle.path(), until)) {
-                Err(fault) if !fault.is(ErrorKind::NotFound) => {
-                    Err(self.told(&fault, "retain", &self.place_of(handle)))
-                }
-                done => Ok(u64::from(done.is_ok())),
+                Ok(()) => Ok(1),
+                Err(fault) => Err(self.told(&fault, "retain", &self.place_of(handle))),
             }
         };
         several(handles, self.connections, extend).into_iter().sum()

@@ -150,12 +150,17 @@ impl S3 {
         is_amazon(&self.server())
     }
 
-    /// The URL of the server.
+    /// The URL of the server, as requests are signed for it.
     fn server(&self) -> String {
-        self.endpoint.clone().unwrap_or_else(|| {
-            let country = if self.region.starts_with("cn-") { ".cn" } else { "" };
-            format!("https://s3.{}.amazonaws.com{country}", self.region)
-        })
+        let country = if self.region.starts_with("cn-") { ".cn" } else { "" };
+        let of_region = || format!("https://s3.{}.amazonaws.com{country}", self.region);
+        let Some(endpoint) = &self.endpoint else { return of_region() };
+        let endpoint = endpoint.to_ascii_lowercase();
+        let usual = if endpoint.starts_with("https:") { ":443" } else { ":80" };
+        match endpoint.strip_suffix(usual).unwrap_or(&endpoint) {
+            "https://s3.amazonaws.com" => of_region(),
+            server => server.to_owned(),
+        }
     }
 
     /// The folder in the bucket: ends with `/`, or is empty.
