@@ -95,7 +95,9 @@ pub fn prune(
     let alone = admit(repository, options)?;
     let (decided, report) = (None, PruneReport::default());
     let mut run = Run { repository, options, monitor, alone, decided, others_swept: true, report };
-    let done = run.run().and_then(|()| run.retain());
+    let done = run.run();
+    // Above all where something is wrong, what stays must not become free to be deleted.
+    let done = done.and(run.retain());
     let ended = run.alone.take().map_or(Ok(()), Writer::end);
     done.and(ended).map(|()| run.report).map_err(|error| match error.kind() {
         Kind::NoSpace => error.hint(
@@ -178,7 +180,8 @@ impl Run<'_> {
 
     fn retain(&mut self) -> Result<()> {
         if !self.options.dry_run {
-            self.report.extended = retain(self.repository, self.monitor)?;
+            let needed = &self.report.swept.needed;
+            self.report.extended = retain(self.repository, needed, self.monitor)?;
         }
         Ok(())
     }

@@ -68,7 +68,9 @@ impl Visitor for Walk<'_> {
         let error = trouble.error.within("walk", String::from_utf8_lossy(path));
         match error.kind() {
             Kind::Unavailable | Kind::Unsupported | Kind::Interrupted => return Err(error),
-            _ if !self.dead && self.troubles.len() < TROUBLES_MOST => self.troubles.push(error),
+            // What is gone or rotten beneath the dead is missed by nobody.
+            Kind::Damaged | Kind::NotFound if self.dead => {}
+            _ if self.troubles.len() < TROUBLES_MOST => self.troubles.push(error),
             _ => {}
         }
         Ok(Nothing)
