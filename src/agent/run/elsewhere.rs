@@ -4,6 +4,7 @@
 use super::Run;
 use super::backup::first_that_answers;
 use super::log::{Log, Said};
+use super::whole::complete;
 use crate::error::{Error, Kind, Result};
 use crate::format::snapshot::Snapshot;
 use crate::monitor::Monitor;
@@ -146,6 +147,7 @@ fn prune_one(
     if let Some(keep) = &repository.keep {
         log.step("forget", name, |monitor, said| {
             let (policy, zone, filter) = (keep.policy()?, run.config.zone(), run.filter());
+            refuse_incomplete(run, &opened)?;
             let by_sources = |snapshot: &Snapshot| snapshot.sources();
             let judged = plan_by_policy(&opened, &policy, &zone, &filter, by_sources, false)?;
             let plan = &judged.plan;
@@ -179,6 +181,14 @@ fn prune_one(
         said.figure("bytes_written", report.written);
         Ok(())
     })
+}
+
+/// Where the newest snapshot lacks something that must be there, nothing is forgotten: others like it would
+/// push out all that have it.
+fn refuse_incomplete(run: &Run<'_>, repository: &Repository) -> Result<()> {
+    let all = find_all(repository, &[], &run.filter(), drop)?;
+    let newest = all.keys().find(|key| !all.is_given_up(key.id)).map(|key| key.id);
+    newest.map_or(Ok(()), |id| complete(repository, id, &run.job.must_contain))
 }
 
 /// Checks every repository of the job.

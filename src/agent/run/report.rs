@@ -22,10 +22,10 @@ const KEPT: usize = 500;
 pub enum Outcome {
     /// All of it was done.
     Done,
-    /// It was done, and something is missing.
-    Incomplete,
     /// Another run was at work.
     Skipped,
+    /// It was done, and something is missing.
+    Incomplete,
     /// It failed.
     Failed,
 }

@@ -1,6 +1,7 @@
 //! Whether everything is in a snapshot that must be.
 
 use crate::error::{Error, Kind, Result};
+use crate::format::directory::{Node, NodeKind};
 use crate::id::SnapshotId;
 use crate::ops::find::{FindOptions, find};
 use crate::repo::{Reader, Repository};
@@ -24,7 +25,7 @@ pub fn absent(
         &snapshots,
         &FindOptions::default(),
         &mut |hit| {
-            absent.retain(|artifact| !is(hit.path, artifact));
+            absent.retain(|artifact| !is(hit.path, artifact) || !is_kept(hit.node));
             Ok(())
         },
         &mut |_, error| Err(error),
@@ -44,6 +45,11 @@ pub fn complete(repository: &Repository, id: SnapshotId, artifacts: &[String]) -
             "the snapshot stays: see what became of the source, then `icecore forget` it if it is \
              worth nothing",
         ))
+}
+
+/// Whether it is something that was captured: neither a folder nor a link.
+fn is_kept(node: &Node) -> bool {
+    matches!(node.kind, NodeKind::File { .. })
 }
 
 /// Whether what lies at a path is the artifact: by its whole path, by its last names, or as the dump of a

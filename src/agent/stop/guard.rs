@@ -6,7 +6,6 @@ use super::order::{Because, Message, Order, Started};
 use crate::agent::shell::{self, Ran};
 use crate::error::{Attempt, Error, Kind, Result};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::fs::{FlockOperation, flock};
 use std::fs::File;
 use std::io::{self, BufRead, Read, Write};
 use std::process::ExitCode;
@@ -53,12 +52,18 @@ fn guard() -> Result<()> {
     let begun = Instant::now();
     let stopped = shell::run(&order.stop, order.timeout, &[], &|| false);
     let is_stopped = stopped.failure.is_none();
+    let given_up = stopped.seconds >= order.timeout.as_secs_f64();
     tell(&Message::Stopped(stopped));
     let because = match is_stopped {
         true => wait(order.max_downtime.saturating_sub(begun.elapsed())),
         false => Because::NotStopped,
     };
     let mut ran = shell::run(&order.start, order.timeout, &[], &|| false);
+    if !is_stopped && given_up {
+        // What was asked for may come about after all: then they have to be started once more.
+        std::thread::sleep(order.timeout);
+        ran = shell::run(&order.start, order.timeout, &[], &|| false);
+    }
     for _ in 1..TRIES {
         if ran.failure.is_some() {
             std::thread::sleep(Duration::from_secs(1));
@@ -74,18 +79,10 @@ fn guard() -> Result<()> {
     Ok(())
 }
 
-/// Waits until no other job of this host has something stopped; none if the run ends before.
+/// Waits until no other job has something stopped; none if the run ends before.
 fn alone(order: &Order) -> Result<Option<File>> {
-    let path = order.journal.with_file_name("lock");
-    let folder = order.journal.parent().unwrap_or(&path);
-    std::fs::create_dir_all(folder).attempt("make", folder.display())?;
-    let file = File::create(&path).attempt("open", path.display())?;
-    while flock(&file, FlockOperation::NonBlockingLockExclusive).is_err() {
-        if is_told(GLANCE) {
-            return Ok(None);
-        }
-    }
-    Ok(Some(file))
+    let folder = order.journal.parent().unwrap_or(&order.journal);
+    journal::alone(folder, &mut || is_told(GLANCE))
 }
 
 /// Waits for a word of the run, or its end, or the end of the time.

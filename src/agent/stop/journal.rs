@@ -4,11 +4,19 @@ use super::order::Order;
 use crate::agent::shell::{self, Ran};
 use crate::error::{Attempt, Error, Kind, Result};
 use rustix::fs::{FlockOperation, flock};
+use rustix::io::Errno;
 use rustix::process::geteuid;
 use std::fs::{self, File};
 use std::io::{Read, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+/// How often is looked whether others are done.
+const GLANCE: Duration = Duration::from_millis(50);
+/// How long others are waited for that have something stopped.
+const MOST_PATIENCE: Duration = Duration::from_mins(5);
 
 /// Longest journal that is read.
 const MOST: u64 = 1 << 20;
@@ -23,7 +31,7 @@ pub fn write(order: &Order) -> Result<File> {
     let path = &order.journal;
     let subject = path.display();
     let folder = path.parent().unwrap_or(Path::new("/"));
-    fs::DirBuilder::new().recursive(true).mode(0o700).create(folder).attempt("make", &subject)?;
+    make_folder(folder)?;
     let unfinished = path.with_extension(std::process::id().to_string());
     let mut options = File::options();
     options.write(true).create(true).truncate(true).mode(0o600);
@@ -57,16 +65,61 @@ pub struct LeftBehind {
     pub ran: Ran,
 }
 
-/// Starts what earlier runs have stopped whose guards are dead, too, as after a power cut.
-pub fn start_left_behind(state: &Path) -> Vec<Result<LeftBehind>> {
-    let entries = fs::read_dir(state.join("stopped")).into_iter().flatten().flatten();
-    let paths = entries.map(|entry| entry.path());
-    let journals = paths.filter(|path| path.extension().is_some_and(|ending| ending == "json"));
-    journals.filter_map(|path| start_one(&path).transpose()).collect()
+/// Waits until nobody else has anything stopped, by the journals in this folder; none if it is `given_up`.
+pub fn alone(folder: &Path, given_up: &mut dyn FnMut() -> bool) -> Result<Option<File>> {
+    make_folder(folder)?;
+    let path = folder.join("lock");
+    let mut options = File::options();
+    let options = options.write(true).create(true).truncate(false).mode(0o600);
+    let file = options.open(&path).attempt("open", path.display())?;
+    loop {
+        match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => return Ok(Some(file)),
+            Err(Errno::WOULDBLOCK | Errno::INTR) if given_up() => return Ok(None),
+            Err(Errno::WOULDBLOCK | Errno::INTR) => {}
+            Err(other) => return Err(std::io::Error::from(other)).attempt("lock", path.display()),
+        }
+    }
 }
 
-fn start_one(path: &Path) -> Result<Option<LeftBehind>> {
+/// For its owner alone.
+fn make_folder(folder: &Path) -> Result<()> {
+    let mut builder = fs::DirBuilder::new();
+    builder.recursive(true).mode(0o700).create(folder).attempt("make", folder.display())
+}
+
+/// Waits a while for those who start what this job has left standing still, and refuses if it still is: its
+/// journal must not be written over.
+pub fn refuse_unfinished(order: &Order) -> Result<()> {
+    let until = Instant::now() + order.timeout;
+    while order.journal.exists() {
+        if Instant::now() >= until {
+            return Err(Error::new(Kind::Refused, "stop the services of", &order.job)
+                .because("what an earlier run of it has stopped could not be started since")
+                .hint(format!("start them, and remove {}", order.journal.display())));
+        }
+        sleep(GLANCE);
+    }
+    Ok(())
+}
+
+/// Starts what earlier runs have stopped whose guards are dead, too, as after a power cut.
+pub fn start_left_behind(state: &Path) -> Vec<Result<LeftBehind>> {
+    let folder = state.join("stopped");
+    let entries = fs::read_dir(&folder).into_iter().flatten().flatten();
+    let paths = entries.map(|entry| entry.path());
+    let journals = paths.filter(|path| path.extension().is_some_and(|ending| ending == "json"));
+    journals.filter_map(|path| start_one(&folder, &path).transpose()).collect()
+}
+
+fn start_one(folder: &Path, path: &Path) -> Result<Option<LeftBehind>> {
     let Some((order, _lock)) = orphaned(path)? else { return Ok(None) };
+    // Not while another job captures what stands still; but better that than never.
+    let until = Instant::now() + MOST_PATIENCE;
+    let _alone = alone(folder, &mut || {
+        sleep(GLANCE);
+        Instant::now() >= until
+    })?;
     let ran = shell::run(&order.start, order.timeout, &[], &|| false);
     if ran.failure.is_none() {
         forget(path)?;

@@ -11,12 +11,11 @@ pub use journal::{LeftBehind, path as journal_of, start_left_behind};
 pub use order::{Because, Order, Started};
 
 use super::shell::{self, Ran};
-use crate::env::command;
+use crate::env::{command, this_program};
 use crate::error::{Attempt, Error, Kind, Result};
 use crate::monitor::Monitor;
 use order::Message;
 use std::io::{BufRead, BufReader, Write};
-use std::path::Path;
 use std::process::{Child, ChildStdin, Stdio};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, Builder, sleep};
@@ -68,7 +67,8 @@ impl Standstill {
     /// Stops the services, unless the user wants to stop before. Whatever fails, they are started again.
     pub fn begin(order: Order, monitor: &dyn Monitor) -> Result<(Self, Ran)> {
         let what = "the guard of stopped services";
-        let mut guard = command(program())
+        journal::refuse_unfinished(&order)?;
+        let mut guard = command(this_program()?)
             .arg(guard::VERB)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -119,7 +119,7 @@ impl Standstill {
                 let started = standstill.end()?;
                 Err(match started.ran.well("start services by", &start) {
                     Ok(()) => error,
-                    Err(second) => error.hint(format!("they may stand still: {second}")),
+                    Err(second) => error.because(format!("and they may stand still: {second}")),
                 })
             }
         }
@@ -178,6 +178,11 @@ impl Standstill {
         let _ = self.guard.wait();
         match started {
             Some(started) => Ok(started),
+            // The guard writes the journal before it stops anything.
+            None if !self.order.journal.exists() => {
+                let ran = Ran { failure: None, output: String::new(), seconds: 0.0 };
+                Ok(Started { because: Because::NotBegun, ran, downtime: None })
+            }
             None => {
                 let ran = shell::run(&self.order.start, self.order.timeout, &[], &|| false);
                 let started = Started { because: Because::NoGuard, ran, downtime: None };
@@ -197,14 +202,5 @@ impl Drop for Standstill {
             // Whatever failed before is what matters.
             let _ = self.finish();
         }
-    }
-}
-
-/// This very program, even after it was replaced on disk.
-fn program() -> std::path::PathBuf {
-    let linux = Path::new("/proc/self/exe");
-    match std::env::current_exe() {
-        Ok(program) if !linux.exists() => program,
-        _ => linux.to_owned(),
     }
 }

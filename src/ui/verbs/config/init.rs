@@ -9,7 +9,7 @@ use crate::ui::out::Out;
 use clap::Args;
 use std::fs::{self, OpenOptions};
 use std::io::Write;
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 /// What `config init` takes.
@@ -58,7 +58,8 @@ pub fn run(app: &App, args: &InitArgs) -> Result<Done> {
 fn write(path: &Path, text: &str) -> Result<()> {
     let subject = path.display();
     if let Some(folder) = path.parent() {
-        fs::create_dir_all(folder).attempt("make", folder.display())?;
+        let mut builder = fs::DirBuilder::new();
+        builder.recursive(true).mode(0o700).create(folder).attempt("make", folder.display())?;
     }
     let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
     let mut file = file.attempt("create", &subject).map_err(|error| match error.kind() {
