@@ -139,7 +139,10 @@ impl Ranges {
             let Err(absent) = range.wait(fetcher) else { continue };
             kept.lock().unwrap_or_else(PoisonError::into_inner).remove(range.run.begin());
             if absent.unavailable.is_some() {
-                // The others would wait in vain as well.
+                // The others would wait in vain as well, and whoever needs them later asks anew.
+                let mut kept = kept.lock().unwrap_or_else(PoisonError::into_inner);
+                self.ranges.iter().for_each(|range| kept.remove(range.run.begin()));
+                drop(kept);
                 return (Sealed(self.ranges), absent.unavailable);
             }
         }

@@ -41,6 +41,10 @@ impl Origins {
         Ok(Origins(origins))
     }
 
+    fn add(&mut self, repository: &Repository, stored: &StoredSnapshot) {
+        self.0.insert(name(&origin(repository, stored)), stored.snapshot.id);
+    }
+
     pub(super) fn get(&self, origin: &Origin) -> Option<SnapshotId> {
         self.0.get(&name(origin)).copied()
     }
@@ -95,6 +99,7 @@ impl<'t> Standing<'t> {
     /// Adds what was committed just now: nobody reads all of it again for that.
     pub(super) fn add(&mut self, stored: StoredSnapshot) {
         self.all.add(stored.key());
+        self.origins.add(self.target, &stored);
         self.capture(&stored.snapshot);
         self.last = Some(stored);
     }
