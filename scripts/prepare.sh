@@ -81,7 +81,7 @@ build_release() {
   target=$(cargo metadata --format-version 1 --no-deps --locked |
     sed 's/.*"target_directory":"\([^"]*\)".*/\1/')
   binary=$target/release/icecore
-  [ -x "$binary" ] || echo "compiling icecore: the first time 6 to 8 minutes on two idle cores"
+  [ -x "$binary" ] || echo "compiling icecore: the first time takes about 11 minutes of processor time"
   cargo build --release --locked
   # Only .cargo/config.toml brings this flag, which a build from elsewhere would not have seen.
   grep -qaF ENABLE_DBPAGE_VTAB "$binary" ||

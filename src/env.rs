@@ -4,6 +4,7 @@
 
 mod memory;
 mod running;
+pub mod state;
 
 pub use memory::memory_limit;
 pub use running::{Ended, Kept, Running};

@@ -42,6 +42,13 @@ pub enum Kind {
     Interrupted,
 }
 
+impl Kind {
+    /// Whether nothing is known of what could not be had: it may be there, and sound.
+    pub fn says_nothing(self) -> bool {
+        matches!(self, Kind::Unavailable | Kind::Denied)
+    }
+}
+
 /// `Result` with this crate's error.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -192,6 +199,20 @@ impl<T> Attempt<T> for io::Result<T> {
             Err(source) => Error::new(kind_of_io(&source), attempted, subject).caused_by(source),
         })
     }
+}
+
+/// What an error says, and what the causes underneath it say besides.
+pub fn with_causes(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut deeper = error.source();
+    while let Some(cause) = deeper {
+        let more = cause.to_string();
+        if !text.contains(&more) {
+            text.push_str(&format!(": {more}"));
+        }
+        deeper = cause.source();
+    }
+    text
 }
 
 /// What helps where something is [`Kind::Unavailable`].

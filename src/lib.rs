@@ -6,6 +6,7 @@
 //! | room | what it is |
 //! |---|---|
 //! | [`ui`] | arguments, text and JSON, progress, exit codes: all that speaks to people |
+//! | [`panel`] | the page in the browser: what jobs did, what is in snapshots, buttons |
 //! | [`agent`] | jobs: one file says what is backed up, and a run does it |
 //! | [`ops`] | one file or folder for each verb: joins the rooms below |
 //! | [`source`] | bytes out of the world: files, SQLite databases, PostgreSQL dumps, streams |
@@ -16,9 +17,10 @@
 //! | [`codec`] | chunks to frames: deltas and compression |
 //! | [`crypto`] | keys, ids and seals |
 //! | [`backend`] | keeps objects: in a folder, in a bucket, in memory |
+//! | [`containers`] | speaks with Docker and Podman |
 //! | [`postgres`] | speaks with PostgreSQL servers and runs their tools |
 //! | [`mod@format`] | values to bytes and back, as `format-spec/` says: no I/O, no keys, no clock |
-//! | [`id`] [`error`] [`limits`] [`env`](mod@env) [`monitor`] | what all rooms share: names, errors, bounds, clock and chance, progress |
+//! | [`id`] [`error`] [`limits`] [`env`](mod@env) [`text`] [`monitor`] | what all rooms share: names, errors, bounds, clock and chance, words for people, progress |
 //!
 //! The rooms are private. [`run`] is the program; whoever embeds the engine has what stands below,
 //! and calls [`run_as_child`] first of all in `main` where SQLite databases are captured. They must be
@@ -71,8 +73,8 @@ macro_rules! rooms {
 }
 
 rooms! {
-    agent backend chunk codec crypto env error format id limits
-    monitor ops postgres repo sink source stream ui
+    agent backend chunk codec containers crypto env error format id limits
+    monitor ops panel postgres repo sink source stream text ui
 }
 
 // The program.
@@ -98,7 +100,9 @@ pub use repo::{
 };
 
 // Backing up: sources into a snapshot.
-pub use ops::backup::{BackupOptions, BackupReport, Level, ParentChoice, Parentage, backup};
+pub use ops::backup::{
+    Backup, BackupOptions, BackupReport, Captured, Level, ParentChoice, Parentage, Wanted, backup,
+};
 pub use source::files::{Excludes, FilesOptions as FilesSourceOptions, FilesSource};
 pub use source::sqlite::{SqliteOptions, SqliteReader, Verify, run_as_child};
 pub use source::{Source, SqliteSource, Together, stdin::StreamSource};

@@ -7,10 +7,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// What lies under every room.
-const GROUND: [&str; 5] = ["error", "id", "limits", "env", "monitor"];
+const GROUND: [&str; 6] = ["error", "id", "limits", "env", "text", "monitor"];
 
 /// Each room and the rooms that it may use besides the ground.
-const ROOMS: [(&str, &[&str]); 14] = [
+const ROOMS: [(&str, &[&str]); 16] = [
     ("format", &[]),
     ("chunk", &["format"]),
     ("codec", &["format"]),
@@ -18,6 +18,7 @@ const ROOMS: [(&str, &[&str]); 14] = [
     ("backend", &["format"]),
     ("repo", &["format", "chunk", "codec", "crypto", "backend"]),
     ("postgres", &["format"]),
+    ("containers", &[]),
     ("source", &["format", "postgres"]),
     ("sink", &["format", "postgres"]),
     ("stream", &["format", "chunk", "repo", "source"]),
@@ -30,13 +31,35 @@ const ROOMS: [(&str, &[&str]); 14] = [
     ),
     (
         "agent",
-        &["format", "crypto", "backend", "postgres", "repo", "source", "sink", "stream", "ops"],
+        &[
+            "format",
+            "crypto",
+            "backend",
+            "postgres",
+            "containers",
+            "repo",
+            "source",
+            "sink",
+            "stream",
+            "ops",
+        ],
     ),
+    ("panel", &["agent"]),
     (
         "ui",
         &[
-            "format", "crypto", "backend", "postgres", "repo", "source", "sink", "stream", "ops",
+            "format",
+            "crypto",
+            "backend",
+            "postgres",
+            "containers",
+            "repo",
+            "source",
+            "sink",
+            "stream",
+            "ops",
             "agent",
+            "panel",
         ],
     ),
     // The library's face: what it is made of is private.
@@ -44,11 +67,12 @@ const ROOMS: [(&str, &[&str]); 14] = [
 ];
 
 /// What the parts of the ground may use of each other.
-const WITHIN_GROUND: [(&str, &[&str]); 5] = [
+const WITHIN_GROUND: [(&str, &[&str]); 6] = [
     ("error", &[]),
     ("id", &["error"]),
     ("limits", &[]),
     ("env", &["error"]),
+    ("text", &["env"]),
     ("monitor", &["error"]),
 ];
 

@@ -1,7 +1,8 @@
 //! The program as a black box: every verb, its JSON, its exit codes.
 
+use crate::common::aloud::not_run;
 use crate::common::cli::{Cli, lines, stderr, stdout};
-use crate::common::program::program;
+use crate::common::program::{PROGRAM, program};
 use rustix::process::Signal;
 use serde_json::Value;
 use std::fs;
@@ -342,6 +343,24 @@ fn a_repository_is_no_target() {
             let said = cli.run(&[&["restore", "latest", "-t", target], more].concat()).code(1);
             assert!(stderr(&said).contains("the repository itself"), "{target}: {}", stderr(&said));
         }
+    }
+    fs::create_dir(cli.path("mounted")).unwrap();
+    let mount = "mount --bind repo mounted && exec \"$@\"";
+    let mounted = |command: &[&str]| {
+        let mut all = std::process::Command::new("unshare");
+        all.args(["--mount", "sh", "-c", mount, "sh"]).args(command).current_dir(cli.folder());
+        all.output().unwrap()
+    };
+    let may_mount = mounted(&["true"]).status.success();
+    if !may_mount {
+        not_run("a repository that is mounted elsewhere, too: mounting is not allowed");
+    }
+    for target in ["mounted", "mounted/new"].into_iter().filter(|_| may_mount) {
+        let restore =
+            [PROGRAM, "-r", "repo", "--key-file", "key", "--no-cache", "restore", "latest"];
+        let said = mounted(&[&restore[..], &["-t", target, "--overwrite", "always"]].concat());
+        let said = String::from_utf8_lossy(&said.stderr).into_owned();
+        assert!(said.contains("the repository itself"), "{target}: {said}");
     }
     cli.run(&["check", "--read-data"]).success();
 }

@@ -31,6 +31,7 @@ mod stores;
 mod writing;
 
 // What goes in comes out: files, databases, several parts, and what each costs.
+mod archives;
 mod doctor;
 mod engine;
 mod files;
@@ -41,6 +42,7 @@ mod postgres;
 mod restores;
 mod series;
 mod sqlite;
+mod warm;
 
 // A repository's life: keys, the list of snapshots, tags, giving up, several at once.
 mod cache;
@@ -71,8 +73,12 @@ mod ledger;
 mod protocol;
 mod sim;
 
-// What is done when nobody is there: the file, runs of jobs, what is stopped meanwhile.
+// What is done when nobody is there: the file, runs of jobs, what is stopped meanwhile, containers.
+mod containers;
+// What is done when nobody is there: the file, runs of jobs, what is stopped meanwhile, and who is told.
+mod alerts;
 mod jobs;
+mod panel;
 
 // The program as people use it.
 mod cli;

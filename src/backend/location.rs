@@ -32,6 +32,11 @@ impl Location {
     pub fn parse(text: &str, options: &Options) -> Result<Self> {
         let path = match scheme_of(text) {
             None if is_remote(text) => return Err(lacks_scheme()),
+            None if text.starts_with('@') => {
+                return Err(invalid(text)
+                    .because("only `--repo` takes the name of a repository of the file of jobs")
+                    .hint(format!("write its place; a directory of that name is ./{text}")));
+            }
             None => text,
             Some(("local", path)) => path,
             Some((SFTP, rest)) => {

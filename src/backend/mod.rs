@@ -30,6 +30,7 @@ mod several;
 mod sftp;
 mod shared;
 mod spared;
+mod spool;
 mod temp;
 #[cfg(feature = "testing")]
 pub mod testing;
@@ -52,6 +53,7 @@ pub use pack_cache::PackCache;
 pub use probe::{is_of_probe, probe, probe_thoroughly};
 pub use retry::Retry;
 pub use spared::Spared;
+pub use spool::Spool;
 
 use crate::env::Time;
 use crate::error::Result;

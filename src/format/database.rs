@@ -18,6 +18,27 @@ pub fn sibling_of(name: &[u8]) -> Option<&[u8]> {
     (!main.is_empty()).then_some(main)
 }
 
+/// How every SQLite database begins that is not encrypted (SQLite file format, 1.3.1).
+pub const SQLITE: &[u8; 16] = b"SQLite format 3\0";
+/// How a -wal begins (4.1), in either byte order of its checksums.
+const WAL: [[u8; 4]; 2] = [[0x37, 0x7f, 6, 0x82], [0x37, 0x7f, 6, 0x83]];
+/// How a -journal begins (3) that has not served yet.
+const JOURNAL: [[u8; 4]; 1] = [[0xd9, 0xd5, 5, 0xf9]];
+/// How the index of a log (-shm) begins: its version, in the byte order of its machine.
+pub const INDEX: [[u8; 4]; 2] = [3_007_000_u32.to_le_bytes(), 3_007_000_u32.to_be_bytes()];
+
+/// Whether a file of this name that begins with `head` was written by SQLite beside a database,
+/// also beside an encrypted one: how these files begin is never encrypted.
+pub fn begins_as_sibling(name: &[u8], head: &[u8]) -> bool {
+    let begins: &[[u8; 4]] = match () {
+        () if name.ends_with(b"-wal") => &WAL,
+        () if name.ends_with(b"-journal") => &JOURNAL,
+        () if name.ends_with(b"-shm") => &INDEX,
+        () => &[],
+    };
+    begins.iter().any(|begin| head.starts_with(begin))
+}
+
 /// Facts of a database, by its engine.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]

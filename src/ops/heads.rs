@@ -3,12 +3,11 @@
 
 use super::head::Head;
 use super::series::Chains;
+use crate::env::state;
 use crate::error::{Attempt, Result};
 use crate::id::{RepoId, SeriesId};
 use std::collections::BTreeMap;
-use std::fs::{self, DirBuilder, File};
-use std::io::Write;
-use std::os::unix::fs::DirBuilderExt;
+use std::fs;
 use std::path::{Path, PathBuf};
 
 /// What this host remembers of one repository: a text file with a line for each head.
@@ -27,6 +26,11 @@ impl Heads {
         let known = read(&path)?;
         let is_new = known.is_none();
         Ok(Heads { path, known: known.unwrap_or_default(), is_new })
+    }
+
+    /// All of them.
+    pub fn known(&self) -> Vec<Head> {
+        self.known.values().copied().collect()
     }
 
     /// Those that the chains do not show.
@@ -52,7 +56,8 @@ impl Heads {
             return Ok(());
         }
         let text: String = known.values().map(|head| format!("{head}\n")).collect();
-        write(&self.path, &text).attempt("write", self.path.display())
+        self.path.parent().map_or(Ok(()), state::private_folder)?;
+        state::replace(&self.path, text.as_bytes(), 0o600)
     }
 }
 
@@ -64,16 +69,4 @@ fn read(path: &Path) -> Result<Option<BTreeMap<SeriesId, Head>>> {
     };
     let heads = text.lines().map(|line| line.parse().map(|head: Head| (head.series, head)));
     heads.collect::<Result<_>>().map(Some).map_err(|error| error.within("read", path.display()))
-}
-
-/// Replaced as a whole, or not at all.
-fn write(path: &Path, text: &str) -> std::io::Result<()> {
-    if let Some(folder) = path.parent() {
-        DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
-    }
-    let unfinished = path.with_extension(std::process::id().to_string());
-    let mut file = File::create(&unfinished)?;
-    file.write_all(text.as_bytes())?;
-    file.sync_all()?;
-    fs::rename(unfinished, path)
 }

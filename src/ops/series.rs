@@ -33,9 +33,38 @@ pub enum Flaw {
     Misfit(SnapshotId),
 }
 
+/// What a repository lacks, as far as its chains tell.
+#[derive(Debug)]
+pub struct Missing {
+    /// What is missing without having been given up.
+    pub gaps: Vec<Gap>,
+    /// A snapshot that cannot be read, if there is any: it may be what is missing.
+    pub unread: Option<Error>,
+    /// The chains.
+    pub chains: Chains,
+}
+
+/// Looks for what is missing: twice, since writers at work may show one member of a series before another.
+pub fn missing(repository: &Repository) -> Result<Missing> {
+    let mut unread = None;
+    let mut read = || -> Result<Chains> {
+        let snapshots = repository.snapshots(|error| unread = Some(error))?;
+        // A mark that cannot be read has no place; that it cannot is found elsewhere.
+        let marks = repository.forgotten(|_| {})?;
+        Ok(Chains::new(snapshots.keys().copied(), &marks))
+    };
+    let mut chains = read()?;
+    let mut gaps = chains.gaps();
+    if !gaps.is_empty() {
+        chains = read()?;
+        let still = chains.gaps();
+        gaps.retain(|gap| still.contains(gap));
+    }
+    Ok(Missing { gaps, unread, chains })
+}
+
 /// What is wrong with the chains of these snapshots, which were read before any mark is.
 pub fn flaws(repository: &Repository, members: &[SnapshotKey]) -> Result<Vec<Flaw>> {
-    // A mark that cannot be read has no place; that it cannot is found elsewhere.
     let marks = repository.forgotten(|_| {})?;
     Ok(Chains::new(members.iter().copied(), &marks).flaws())
 }
@@ -69,6 +98,15 @@ impl Chains {
         let mut flaws = Vec::new();
         self.0.iter().for_each(|(series, chain)| chain.walk(*series, &mut flaws));
         flaws
+    }
+
+    /// What is missing in them.
+    fn gaps(&self) -> Vec<Gap> {
+        let gap = |flaw| match flaw {
+            Flaw::Gap(gap) => Some(gap),
+            Flaw::Misfit(_) => None,
+        };
+        self.flaws().into_iter().filter_map(gap).collect()
     }
 
     /// The newest member of each series whose hash is known, there or given up.

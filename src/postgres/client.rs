@@ -1,5 +1,6 @@
 //! A small client that waits: one session, statements one after another, rows as text.
 
+use super::psql::{Psql, Refusal};
 use super::settings::{Host, SessionAttributes, Settings, SslMode};
 use super::{Secret, sqlstate, tls};
 use crate::error::{Error, Kind, Result};
@@ -15,12 +16,19 @@ const USUAL: [&str; 2] = ["postgres", "template1"];
 
 /// A session of a server. It ends when this is dropped.
 pub struct Client {
-    runtime: Runtime,
-    client: tokio_postgres::Client,
+    session: Session,
     /// Where it was reached, so that a tool can be sent to the very same place.
     settings: Settings,
     host: Host,
     version: u32,
+}
+
+/// How it is held.
+enum Session {
+    /// By a connection.
+    Wire(Runtime, tokio_postgres::Client),
+    /// By a `psql` that runs where the server does.
+    Psql(Psql),
 }
 
 impl Client {
@@ -31,6 +39,9 @@ impl Client {
     /// `NotFound` where no server or no such database is, `Denied` where it refuses the role or
     /// the password, `Unsupported` before version 13.
     pub fn connect(settings: &Settings) -> Result<Self> {
+        if let Some(prefix) = settings.psql() {
+            return Client::by_psql(settings, prefix);
+        }
         let attributes = settings.session_attributes()?;
         let mut last = None;
         let rounds = match attributes {
@@ -50,6 +61,15 @@ impl Client {
             }
         }
         Err(last.unwrap_or_else(|| Error::new(Kind::InvalidInput, "connect to", "no host")))
+    }
+
+    fn by_psql(settings: &Settings, prefix: &[String]) -> Result<Self> {
+        let named = settings.hosts()?.into_iter().next();
+        let host = named.ok_or_else(|| Error::new(Kind::InvalidInput, "connect to", "no host"))?;
+        let session = Session::Psql(Psql::start(settings, prefix)?);
+        let mut client = Client { session, settings: settings.clone(), host, version: 0 };
+        client.set_up()?;
+        Ok(client)
     }
 
     fn connect_to(settings: &Settings, host: &Host) -> Result<Self> {
@@ -144,7 +164,8 @@ impl Client {
             }
         };
         let settings = settings.at_host(host);
-        let mut client = Client { runtime, client, settings, host: host.clone(), version: 0 };
+        let session = Session::Wire(runtime, client);
+        let mut client = Client { session, settings, host: host.clone(), version: 0 };
         client.set_up().map_err(plain)?;
         Ok(client)
     }
@@ -154,7 +175,8 @@ impl Client {
         self.execute(
             "SELECT pg_catalog.set_config('search_path', '', false);
              SET datestyle = ISO; SET extra_float_digits = 3; SET statement_timeout = 0;
-             SET idle_in_transaction_session_timeout = 0; SET row_security = off",
+             SET idle_in_transaction_session_timeout = 0; SET row_security = off;
+             SET client_encoding = 'UTF8'",
         )?;
         self.version = self.number("SHOW server_version_num")?;
         if self.version < 130_000 {
@@ -201,19 +223,35 @@ impl Client {
 
     /// Runs statements and passes over what they yield.
     pub fn execute(&mut self, statements: &str) -> Result<()> {
-        let done = self.runtime.block_on(self.client.batch_execute(statements));
-        done.map_err(|cause| self.trouble(&cause))
+        match &mut self.session {
+            Session::Wire(runtime, client) => {
+                let done = runtime.block_on(client.batch_execute(statements));
+                done.map_err(|cause| sqlstate::asking(&self.settings, &self.host, &cause))
+            }
+            Session::Psql(_) => self.query(statements).map(drop),
+        }
     }
 
     /// The rows of a query.
     pub fn query(&mut self, query: &str) -> Result<Vec<Row>> {
-        let answer = self.runtime.block_on(self.client.simple_query(query));
-        let messages = answer.map_err(|cause| self.trouble(&cause))?;
-        let row = |message| match message {
-            SimpleQueryMessage::Row(row) => Some(Row(row)),
-            _ => None,
-        };
-        Ok(messages.into_iter().filter_map(row).collect())
+        match &mut self.session {
+            Session::Wire(runtime, client) => {
+                let answer = runtime.block_on(client.simple_query(query));
+                let messages =
+                    answer.map_err(|cause| sqlstate::asking(&self.settings, &self.host, &cause))?;
+                let row = |message| match message {
+                    SimpleQueryMessage::Row(row) => Some(Row::new(&row)),
+                    _ => None,
+                };
+                Ok(messages.into_iter().filter_map(row).collect())
+            }
+            Session::Psql(psql) => {
+                let answer = psql.ask(query, &self.settings)?;
+                answer.map_err(|Refusal { state, reason }| {
+                    sqlstate::refused(&self.settings, &self.host, state.as_ref(), reason)
+                })
+            }
+        }
     }
 
     /// The rows of a query about what all databases of a server share. Each name stands there in
@@ -245,10 +283,6 @@ impl Client {
     fn surprise(&self, reason: &str) -> Error {
         Error::new(Kind::Failed, "understand PostgreSQL at", &self.host).because(reason)
     }
-
-    fn trouble(&self, cause: &tokio_postgres::Error) -> Error {
-        sqlstate::asking(&self.settings, &self.host, cause)
-    }
 }
 
 impl std::fmt::Debug for Client {
@@ -259,9 +293,13 @@ impl std::fmt::Debug for Client {
 
 /// A row; every column as the text that the server shows.
 #[derive(Debug)]
-pub struct Row(SimpleQueryRow);
+pub struct Row(pub(super) Vec<Option<String>>);
 
 impl Row {
+    fn new(row: &SimpleQueryRow) -> Self {
+        Row((0..row.len()).map(|at| row.try_get(at).ok().flatten().map(str::to_owned)).collect())
+    }
+
     /// A column, empty for NULL.
     pub fn text(&self, column: usize) -> &str {
         self.get(column).unwrap_or_default()
@@ -269,7 +307,7 @@ impl Row {
 
     /// A column, if it is not NULL.
     pub fn get(&self, column: usize) -> Option<&str> {
-        self.0.try_get(column).ok().flatten()
+        self.0.get(column)?.as_deref()
     }
 
     /// A column that was asked for by [`unconverted`].

@@ -3,6 +3,7 @@
 pub mod catalog;
 mod client;
 mod pattern;
+mod psql;
 mod secret;
 pub mod settings;
 mod sqlstate;

@@ -1,8 +1,7 @@
 //! What a server's errors mean, by SQLSTATE.
 
 use super::settings::{Host, Settings};
-use crate::error::{Error, Kind};
-use std::error::Error as _;
+use crate::error::{Error, Kind, with_causes};
 use tokio_postgres::error::SqlState;
 
 /// Why no session came about.
@@ -46,7 +45,17 @@ pub(super) fn connecting(settings: &Settings, host: &Host, cause: &tokio_postgre
 
 /// Why a statement failed.
 pub(super) fn asking(settings: &Settings, host: &Host, cause: &tokio_postgres::Error) -> Error {
-    let kind = match cause.code() {
+    refused(settings, host, cause.code(), reason(cause))
+}
+
+/// The same, of a refusal that came by another way.
+pub(super) fn refused(
+    settings: &Settings,
+    host: &Host,
+    state: Option<&SqlState>,
+    reason: String,
+) -> Error {
+    let kind = match state {
         Some(state) if *state == SqlState::INSUFFICIENT_PRIVILEGE => Kind::Denied,
         Some(state) if *state == SqlState::DISK_FULL => Kind::NoSpace,
         Some(state) if *state == SqlState::LOCK_NOT_AVAILABLE => Kind::Locked,
@@ -59,7 +68,7 @@ pub(super) fn asking(settings: &Settings, host: &Host, cause: &tokio_postgres::E
         _ => Kind::Failed,
     };
     let subject = format!("database {:?} at {host}", settings.database());
-    Error::new(kind, "ask", subject).because(reason(cause))
+    Error::new(kind, "ask", subject).because(reason)
 }
 
 /// Whether another choice of encryption may end better: TLS itself, or a rule about it.
@@ -79,16 +88,7 @@ fn reason(cause: &tokio_postgres::Error) -> String {
         }
         return text;
     }
-    let mut text = cause.to_string();
-    let mut deeper = cause.source();
-    while let Some(cause) = deeper {
-        let more = cause.to_string();
-        if !text.contains(&more) {
-            text.push_str(&format!(": {more}"));
-        }
-        deeper = cause.source();
-    }
-    text
+    with_causes(cause)
 }
 
 /// Why a tool may miss the server that was reached from here.

@@ -2,7 +2,7 @@
 //! segments that take the place of others. Each is written once, by whoever comes first.
 
 use super::{BlobLocation, Repository};
-use crate::backend::{Handle, Listed, Put};
+use crate::backend::{Handle, Listed};
 use crate::error::Result;
 use crate::format::ObjectKind;
 use crate::format::cursor::length32;
@@ -37,8 +37,7 @@ impl Repository {
     pub fn decide(&self, verdict: &Verdict) -> Result<bool> {
         let handle = Handle::verdict(verdict.generation);
         let bytes = self.seal_record(&handle, verdict)?;
-        Ok(self.backend().put_new(&handle, &bytes)? == Put::Created
-            || self.backend().get(&handle, None)? == bytes)
+        self.put_exclusive(&handle, &bytes)
     }
 
     /// The index segments that are stored, and their lengths.

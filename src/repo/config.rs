@@ -3,7 +3,7 @@
 
 use super::Repository;
 use super::together::{both, each};
-use crate::backend::{Backend, Handle, Put};
+use crate::backend::{Backend, Handle};
 use crate::crypto::{Keyring, config_mac, open_config};
 use crate::error::{Error, Kind, Result};
 use crate::format::config::{Config, FEATURES};
@@ -140,10 +140,6 @@ impl Repository {
         let config = Config { previous: Some(base.hash), slots, ..base.config.clone() };
         let bytes = encode(&config, self.keys())?;
         let handle = Handle::config(base.number.saturating_add(1));
-        match self.backend().put_new(&handle, &bytes)? {
-            Put::Created => Ok(true),
-            // The answer to an attempt of ours may have been lost.
-            Put::Exists => Ok(self.backend().get(&handle, None)? == bytes),
-        }
+        self.put_exclusive(&handle, &bytes)
     }
 }

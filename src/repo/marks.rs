@@ -2,7 +2,7 @@
 
 use super::{Repository, SnapshotKey};
 use crate::backend::Handle;
-use crate::error::Result;
+use crate::error::{Kind, Result};
 use crate::format::gc::{Forgotten, Position};
 use crate::id::SnapshotId;
 
@@ -44,9 +44,13 @@ impl Repository {
         for id in ids {
             match holds.may_hold(*id) {
                 false if !self.config().listing_after_write => {}
-                false if self.backend().delete(&Handle::snapshot(*id)).is_ok() => {}
-                false => removed.retained += 1,
                 true => removed.held += 1,
+                false => match self.backend().delete(&Handle::snapshot(*id)) {
+                    Ok(()) => {}
+                    // It is given up all the same; the next prune removes it.
+                    Err(error) if error.kind() == Kind::Unavailable => return Err(error),
+                    Err(_) => removed.retained += 1,
+                },
             }
         }
         Ok(removed)

@@ -84,13 +84,13 @@ pub use snapshots::VisitOutcome;
 pub use trailers::{PackContents, ReadPack, WantedPack};
 pub use writer::{Writer, WriterOptions};
 
-use crate::backend::{Backend, Bytes, Handle, PackCache, Put};
+use crate::backend::{Backend, Bytes, Handle, PackCache, Put, Spool};
 use crate::crypto::{CacheKeys, Ids, Keyring, Secret};
 use crate::env::Env;
 use crate::error::{Error, Kind, Result};
 use crate::format::config::Config;
 use crate::id::SlotId;
-use crate::limits::PACKS_KEPT;
+use crate::limits::{PACKS_KEPT, PACKS_SPOOLED};
 use cache::LocalCache;
 use fetch::Fetcher;
 use std::path::Path;
@@ -132,6 +132,14 @@ impl Repository {
             |keys| LocalCache::new(folder, self.config.repository, keys, self.env.clone());
         self.cache = keys.map(of_keys).map(Arc::new);
         self
+    }
+
+    /// Packs can be held back in `folder`, by what is handed out.
+    pub fn spooling(mut self, folder: &Path) -> (Self, Arc<Spool<Arc<dyn Backend>>>) {
+        let spool = Arc::new(Spool::new(Arc::clone(&self.backend), folder, PACKS_SPOOLED));
+        self.backend = spool.clone();
+        self.fetcher = Fetcher::new(Arc::clone(&self.backend));
+        (self, spool)
     }
 
     /// Reads packs from the cache, and keeps in it those that are written, where the store is far away.

@@ -4,7 +4,7 @@ use super::Repository;
 use super::fetch::Fetch;
 use crate::backend::{Bytes, Handle, Listed};
 use crate::crypto::object;
-use crate::error::{Kind, Result};
+use crate::error::{Error, Kind, Result};
 use crate::format::ObjectKind;
 use crate::format::record::{self, Record};
 use crate::limits::RECORD_MAX;
@@ -33,11 +33,35 @@ impl Repository {
     /// Creates an object whose bytes are retried unchanged; false if something else stands there. The
     /// local cache keeps it for the next command.
     pub(crate) fn put_same(&self, handle: &Handle, bytes: &[u8]) -> Result<bool> {
-        let stands = super::put_same(&**self.backend(), handle, Bytes::copy_from_slice(bytes))?;
+        let stands = self.put_exclusive(handle, bytes)?;
         if let Some(cache) = self.cache().filter(|_| stands) {
             cache.keep_record(handle, bytes);
         }
         Ok(stands)
+    }
+
+    /// The same of what others may want to create as well, and nothing is kept of it.
+    ///
+    /// # Errors
+    /// `Refused` if the store turns out to create carelessly, and the repository relies on it.
+    pub(super) fn put_exclusive(&self, handle: &Handle, bytes: &[u8]) -> Result<bool> {
+        self.refuse_careless()?;
+        let stands = super::put_same(&**self.backend(), handle, Bytes::copy_from_slice(bytes))?;
+        // Some stores turn out to be careless only when they are asked to create.
+        self.refuse_careless()?;
+        Ok(stands)
+    }
+
+    fn refuse_careless(&self) -> Result<()> {
+        if self.config().single_writer || self.backend().capabilities().exclusive_create {
+            return Ok(());
+        }
+        Err(Error::new(Kind::Refused, "write to", self.backend().describe())
+            .because(
+                "it creates nothing exclusively, as it did where the repository was made: several who write \
+                 could undo what the others did",
+            )
+            .hint("`icecore doctor` tries it; what is there can be read, and mirrored to a better store"))
     }
 
     /// The plaintext of a sealed object, and the object's own hash.

@@ -176,10 +176,16 @@ impl<'r> Reader<'r> {
     /// The slow way, by the newest index that leads somewhere.
     pub(super) fn read_any(&self, kind: BlobKind, id: &ChunkId) -> Result<Plain> {
         let _alone = self.slow.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut first = None;
         loop {
             match self.read_by_any_entry(kind, id) {
-                Err(Failure { may_have_moved: true, .. }) if self.reload()? => {}
-                Err(failure) => return Err(failure.error),
+                Err(Failure { may_have_moved: true, error }) if self.reload()? => {
+                    first.get_or_insert(error);
+                }
+                // What a newer index leads to in vain was known to be lost before.
+                Err(Failure { error, .. }) => {
+                    return Err(first.filter(|_| !error.kind().says_nothing()).unwrap_or(error));
+                }
                 Ok(plain) => return Ok(plain),
             }
         }

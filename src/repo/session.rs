@@ -185,6 +185,15 @@ impl<'r> Session<'r> {
         if !self.writer.is_long_at_work() && self.packs.packs() < PARTIAL_PACKS_MAX {
             return self.writer.stay_alive();
         }
+        self.save_partial()
+    }
+
+    /// Stores and indexes all that was handed to it so far, keeps it by a partial, and goes on as another
+    /// writer with an index that knows it.
+    ///
+    /// # Errors
+    /// `Fenced` if a collection began meanwhile: start again.
+    pub fn save_partial(&mut self) -> Result<()> {
         self.packs.flush()?;
         let mut index = self.writer.go_on(self.packs.take_indexed())?;
         self.troubles.extend(troubles_of(&mut index));

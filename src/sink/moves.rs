@@ -1,7 +1,7 @@
 //! Changes of one directory that are taken back together if one of them fails: names are moved,
 //! nothing is written over and nothing removed before all is done.
 
-use super::temporary::temporary;
+use super::temporary::{aside, temporary};
 use crate::error::{Attempt, Error, Result};
 use rustix::fs::{AtFlags, Mode, OFlags, RenameFlags, fsync, openat};
 use rustix::io::Errno;
@@ -32,7 +32,7 @@ impl<'d> Moves<'d> {
 
     /// Moves what is at `name` aside.
     pub(super) fn aside(&mut self, name: &[u8]) -> Result<()> {
-        let moved = temporary(|aside| {
+        let moved = aside(|aside| {
             let flags = RenameFlags::NOREPLACE;
             match rustix::fs::renameat_with(self.directory, name, self.directory, aside, flags) {
                 // A file system without it; nobody else makes such names.
@@ -53,7 +53,7 @@ impl<'d> Moves<'d> {
         let link = |aside: &[u8]| {
             rustix::fs::linkat(self.directory, name, self.directory, aside, AtFlags::empty())
         };
-        let kept = temporary(link).attempt("keep", show(name))?;
+        let kept = aside(link).attempt("keep", show(name))?;
         self.old.push(kept.clone());
         Ok(kept)
     }

@@ -8,7 +8,7 @@
 
 use super::moves::{Moves, errno, show};
 use crate::error::{Attempt, Error, Kind, Result};
-use crate::format::database::SIBLINGS;
+use crate::format::database::{SIBLINGS, SQLITE, begins_as_sibling};
 use rustix::fs::{AtFlags, FileType, FlockOperation, Mode, OFlags, Stat, fcntl_lock, openat};
 use rustix::io::Errno;
 use std::ffi::OsString;
@@ -18,35 +18,69 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::Path;
 
-/// The first bytes of every database that is not encrypted.
-const MAGIC: &[u8; 16] = b"SQLite format 3\0";
-
 /// Whether what `file` begins with makes SQLite open it.
 pub fn is_database(file: &File) -> io::Result<bool> {
-    let mut head = [0; MAGIC.len()];
-    match file.read_exact_at(&mut head, 0) {
-        Ok(()) => Ok(head == *MAGIC),
-        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(false),
-        Err(error) => Err(error),
-    }
+    Ok(head(file)?.starts_with(SQLITE))
 }
 
-/// Whether a database stands at `name` in `directory`. A link does not count: the siblings of what
-/// it leads to stand beside that.
+/// Whether a database stands at `name` in `directory`: a file that SQLite opens, or any beside which
+/// there is something of SQLite's, as beside an encrypted one. A link does not count: the siblings of
+/// what it leads to stand beside that.
 ///
 /// # Errors
 /// Those of opening and reading it.
 pub fn stands(directory: impl AsFd, name: &[u8]) -> Result<bool> {
-    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
-    match openat(directory.as_fd(), name, flags, Mode::empty()) {
-        Ok(file) => {
-            let file = File::from(file);
-            let metadata = file.metadata().attempt("examine", show(name))?;
-            Ok(metadata.is_file() && is_database(&file).attempt("read", show(name))?)
-        }
-        Err(Errno::NOENT | Errno::NXIO | Errno::LOOP) => Ok(false),
-        Err(error) => errno(Err(error), "open", name),
+    match open_file(directory.as_fd(), name)? {
+        Some(file) => Ok(is_database(&file).attempt("read", show(name))?
+            || has_siblings(directory.as_fd(), name)?),
+        None => Ok(false),
     }
+}
+
+/// Whether something of SQLite's stands beside `name` in `directory`, which belongs to what is there,
+/// and would be replayed into anything that comes there.
+///
+/// # Errors
+/// Those of opening and reading it.
+pub fn has_siblings(directory: impl AsFd, name: &[u8]) -> Result<bool> {
+    for suffix in SIBLINGS {
+        let sibling = [name, suffix.as_bytes()].concat();
+        if is_sibling(directory.as_fd(), &sibling, &sibling)? {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// Whether the file at `at` in `directory` is one that SQLite wrote under the name `name` beside a
+/// database.
+///
+/// # Errors
+/// Those of opening and reading it.
+pub fn is_sibling(directory: impl AsFd, at: &[u8], name: &[u8]) -> Result<bool> {
+    let Some(file) = open_file(directory.as_fd(), at)? else { return Ok(false) };
+    Ok(begins_as_sibling(name, &head(&file).attempt("read", show(name))?))
+}
+
+/// A file that stands at `name`; none if it is anything else.
+fn open_file(directory: BorrowedFd<'_>, name: &[u8]) -> Result<Option<File>> {
+    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    let file = match openat(directory, name, flags, Mode::empty()) {
+        Ok(file) => File::from(file),
+        // Nothing, a socket, a link, or a name too long for a file to have it.
+        Err(Errno::NOENT | Errno::NXIO | Errno::LOOP | Errno::NAMETOOLONG) => return Ok(None),
+        Err(error) => return errno(Err(error), "open", name),
+    };
+    let metadata = file.metadata().attempt("examine", show(name))?;
+    Ok(metadata.is_file().then_some(file))
+}
+
+/// As much of how a file begins as it takes to know it.
+fn head(file: &File) -> io::Result<Vec<u8>> {
+    let mut head = vec![0; SQLITE.len()];
+    let length = file.read_at(&mut head, 0)?;
+    head.truncate(length);
+    Ok(head)
 }
 
 /// An existing database that no other process uses, until this is dropped.

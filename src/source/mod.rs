@@ -2,6 +2,7 @@
 //! finishes with a proof of consistency.
 
 mod database;
+mod documents;
 pub mod files;
 pub mod postgres;
 pub mod sqlite;
@@ -9,6 +10,7 @@ pub mod stdin;
 mod together;
 
 pub use database::SqliteSource;
+pub use documents::{Documents, JOB_FOLDER};
 pub use together::Together;
 
 use crate::error::{Error, Result};

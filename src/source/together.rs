@@ -13,6 +13,8 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 pub struct Together {
     /// The folders of the repositories that the backup goes to: device and inode of each.
     repositories: Vec<(u64, u64)>,
+    /// Folders of servers whose databases are dumped.
+    dumped: Mutex<Vec<(u64, u64)>>,
     scopes: Mutex<Vec<Arc<Scope>>>,
     logs: OnceLock<Logs>,
 }
@@ -29,6 +31,17 @@ impl Together {
         self
     }
 
+    /// What lies in this folder is dumped by a server: no source captures it as files.
+    pub fn add_dumped(&self, folder: &Path) {
+        let found = folder.metadata().ok().map(|found| (found.dev(), found.ino()));
+        self.dumped.lock().unwrap_or_else(PoisonError::into_inner).extend(found);
+    }
+
+    /// Whether a folder of this device and inode is one of those.
+    pub(super) fn is_dumped(&self, identity: (u64, u64)) -> bool {
+        self.dumped.lock().unwrap_or_else(PoisonError::into_inner).contains(&identity)
+    }
+
     /// One more source captures this.
     pub(super) fn add(&self, scope: Arc<Scope>) {
         self.scopes.lock().unwrap_or_else(PoisonError::into_inner).push(scope);
@@ -40,7 +53,7 @@ impl Together {
     }
 
     /// Whether what lies at `real`, a path through no link, is the repository or in it.
-    pub(super) fn is_in_repository(&self, real: &Path) -> bool {
+    pub fn is_in_repository(&self, real: &Path) -> bool {
         !self.repositories.is_empty()
             && real.ancestors().any(|folder| {
                 folder.metadata().is_ok_and(|found| self.is_repository((found.dev(), found.ino())))

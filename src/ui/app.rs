@@ -10,9 +10,11 @@ use crate::crypto::Secret;
 use crate::env::Env;
 use crate::error::{Error, Kind, Result};
 use crate::monitor::Monitor;
+use crate::ops::head::Head;
 use crate::ops::heads::Heads;
 use crate::ops::series::Chains;
 use crate::repo::{Index, Repository};
+use crate::source::Together;
 use std::collections::BTreeMap;
 use std::num::NonZeroU64;
 use std::path::{Path, PathBuf};
@@ -49,13 +51,11 @@ impl App {
         }
     }
 
-    /// Whether a path is the folder of the repository, or would lie in it.
+    /// Whether a path is the folder of the repository, or would lie in it, by whatever mount.
     pub fn is_in_repository(&self, path: &Path) -> Result<bool> {
         let Location::Local(folder) = self.location()? else { return Ok(false) };
-        Ok(match (folder.canonicalize(), nearest(path)) {
-            (Ok(repository), Some(real)) => real.starts_with(&repository),
-            _ => false,
-        })
+        let together = Together::keeping_out(&folder);
+        Ok(nearest(path).is_some_and(|real| together.is_in_repository(&real)))
     }
 
     /// How stores are used, this repository's and any other that the command names.
@@ -120,6 +120,11 @@ impl App {
         heads.map_err(|error| unremembered(voice, &error)).ok()
     }
 
+    /// What this host has seen of the repository.
+    pub fn seen(&self, repository: &Repository, voice: &Progress) -> Vec<Head> {
+        self.heads(repository, voice).map(|heads| heads.known()).unwrap_or_default()
+    }
+
     /// Where this host remembers things; none if there is no place for it.
     pub fn state_folder(&self) -> Option<PathBuf> {
         let place = |name: &str| std::env::var_os(name).filter(|path| !path.is_empty());
@@ -127,6 +132,14 @@ impl App {
             let state = place("XDG_STATE_HOME").map(PathBuf::from);
             let home = || Some(Path::new(&place("HOME")?).join(".local/state"));
             Some(state.or_else(home)?.join("icecore"))
+        })
+    }
+
+    /// The same for what cannot do without.
+    pub fn known_state_folder(&self) -> Result<PathBuf> {
+        self.state_folder().ok_or_else(|| {
+            Error::new(Kind::InvalidInput, "find", "the folder of states")
+                .hint("use --state-dir, or set ICECORE_STATE_DIR")
         })
     }
 

@@ -1,8 +1,8 @@
 //! The bar that shows on a terminal how far a task is.
 
 use super::counts::{Counts, Total};
-use super::text;
 use crate::monitor::Counter;
+use crate::text;
 use indicatif::{ProgressBar, ProgressState, ProgressStyle};
 use std::fmt::Write;
 use std::sync::Arc;

@@ -1,7 +1,7 @@
 //! How much of a task is done, and of how much.
 
-use super::text;
 use crate::monitor::Counter;
+use crate::text;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// What was counted in the running task.

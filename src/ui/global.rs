@@ -9,7 +9,7 @@ use std::path::PathBuf;
 #[command(next_help_heading = "Global options")]
 pub struct Global {
     /// Where the repository lies: a directory, s3://bucket/prefix, sftp://user@host/path, webdavs://host/path,
-    /// azure://container/prefix, gs://bucket/prefix or b2://bucket/prefix
+    /// azure://container/prefix, gs://bucket/prefix or b2://bucket/prefix; @NAME is that of the file of jobs
     #[arg(short, long, global = true, value_name = "PLACE")]
     #[arg(env = "ICECORE_REPOSITORY", hide_env_values = true)]
     pub repo: Option<String>,

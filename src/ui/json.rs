@@ -1,7 +1,7 @@
 //! JSON on one line, in which a terminal finds nothing to obey or to hide.
 
-use super::text::is_visible;
 use crate::error::{Attempt, Result};
+use crate::text::is_visible;
 use serde::Serialize;
 use serde_json::Serializer;
 use serde_json::ser::Formatter;

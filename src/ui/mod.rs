@@ -10,13 +10,13 @@ mod counts;
 mod demo;
 mod exit;
 mod global;
+mod host;
 mod json;
 mod out;
 mod passwords;
 mod progress;
 mod scan;
 mod table;
-mod text;
 mod verbs;
 
 use crate::error::{Attempt, Result};
@@ -28,6 +28,9 @@ use std::process::ExitCode;
 /// The program: understands its arguments, does what they ask for, and says what became of it.
 pub fn run() -> ExitCode {
     if let Some(code) = crate::agent::run_as_guard() {
+        return code;
+    }
+    if let Some(code) = crate::containers::run_as_exec() {
         return code;
     }
     let command = words::accepting(args::Cli::command());

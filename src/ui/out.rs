@@ -3,8 +3,8 @@
 
 use super::json;
 use super::table::{Columns, Line};
-use super::text::{is_visible, plain};
 use crate::error::{Attempt, Error, Kind, Result};
+use crate::text::{is_visible, plain};
 use anstream::{AutoStream, ColorChoice, stream::RawStream};
 use anstyle::{AnsiColor, Style};
 use rustix::termios::tcgetwinsize;

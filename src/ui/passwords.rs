@@ -161,6 +161,21 @@ impl NewSecret {
     }
 }
 
+/// A new password for people: typed twice, or the first line that comes from elsewhere than a terminal.
+pub fn typed() -> Result<Zeroizing<String>> {
+    let secret = match io::stdin().is_terminal() {
+        true => ask_twice()?,
+        false => {
+            let bytes = read_bounded(io::stdin(), PASSWORD_MAX).attempt("read", "the password")?;
+            from_bytes(&bytes, "standard input")?
+        }
+    };
+    match secret {
+        Secret::Passphrase(text) => Ok(text),
+        Secret::KeyFile(_) => Err(several("a password")),
+    }
+}
+
 /// The one secret that flags name, or else the one that the environment names.
 fn named(global: &Global) -> Result<Option<Secret>> {
     let Global { key_file, password_file, password_command, .. } = global;

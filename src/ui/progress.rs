@@ -2,12 +2,13 @@
 
 use super::bar::Bar;
 use super::counts::{Counts, Total};
+use super::exit;
 use super::global::Global;
 use super::out::{self, Tone};
-use super::{exit, text};
 use crate::env::{Env, Time};
 use crate::error::{Attempt, Error, Result};
 use crate::monitor::{Counter, FileChange, Monitor};
+use crate::text;
 use serde::Serialize;
 use std::io::{self, IsTerminal, Write};
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};

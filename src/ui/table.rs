@@ -1,6 +1,6 @@
 //! Tables without lines, cut to the width of the terminal.
 
-use super::text::is_visible;
+use crate::text::is_visible;
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 /// Blanks between two columns.

@@ -57,8 +57,7 @@ const AUTHORITIES: &str = "use -o cacert=FILE, which names the authorities to tr
 const NO_PLAIN: &str = "every repository has a password or a key file";
 const NO_BLOBS: &str = "`icecore cat pack ID` lists the chunks of a pack, and `icecore check \
                         --read-data` names every file that needs a damaged one";
-const NO_ARCHIVE: &str = "only single files are dumped: `icecore restore SNAPSHOT:PATH --target \
-                          FOLDER` brings a folder back, which tar then packs";
+const ARCHIVE: &str = "leave it out: a folder is written as an archive of tar";
 const ONE_LABEL: &str = "use --label TEXT: a key slot has no other name";
 const ONE_LINE: &str = "`icecore snapshots --compact` has one line for each snapshot";
 const XATTRS: &str = "extended attributes come back as far as they may be set: --special brings \
@@ -174,8 +173,8 @@ pub const FLAGS: &[Word] = &[
         "--copy-chunker-params",
         "leave it out: each repository cuts in its own places, and `icecore copy` keeps what is cut",
     ),
-    instead("--archive", NO_ARCHIVE).of("dump"),
-    instead("-a", NO_ARCHIVE).of("dump"),
+    instead("--archive", ARCHIVE).of("dump"),
+    instead("-a", ARCHIVE).of("dump"),
     instead("--ncdu", "`icecore ls --json` shows the size of every entry").of("ls"),
     instead("--blob", NO_BLOBS).of("find"),
     instead("--tree", NO_BLOBS).of("find"),

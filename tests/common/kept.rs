@@ -28,6 +28,15 @@ stop
 rm -rf "$folder"
 "#;
 
+/// Starts a keeper, and what holds it: it ends when that does.
+pub fn start(keeper: &mut Command) -> (Child, Option<ChildStdin>) {
+    keeper.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
+    // A terminal's interrupt must not end the keeper before what it keeps.
+    let mut keeper = keeper.process_group(0).spawn().unwrap();
+    let hold = keeper.stdin.take();
+    (keeper, hold)
+}
+
 /// A running server in a folder of its own. Dropped, it is killed.
 pub struct Kept {
     pub folder: PathBuf,
@@ -38,20 +47,9 @@ pub struct Kept {
 impl Kept {
     /// Starts a program in `folder`, which is removed with it.
     pub fn start(folder: PathBuf, program: &Path, arguments: Vec<String>) -> Self {
-        let mut keeper = Command::new("sh")
-            .args(["-c", KEEPER, "keeper"])
-            .arg(&folder)
-            .arg(program)
-            .args(arguments)
-            .current_dir(&folder)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            // A terminal's interrupt must not end the keeper before the server.
-            .process_group(0)
-            .spawn()
-            .unwrap();
-        let hold = keeper.stdin.take();
+        let mut keeper = Command::new("sh");
+        keeper.args(["-c", KEEPER, "keeper"]).arg(&folder).arg(program).args(arguments);
+        let (keeper, hold) = start(keeper.current_dir(&folder));
         Kept { folder, keeper, hold }
     }
 

@@ -1,13 +1,14 @@
 //! Real PostgreSQL servers of two major versions in temporary folders, reached by a socket and by
 //! the loopback; an unprivileged user runs them, and none outlives the process that started it.
 
+use super::kept;
 use std::fmt::Write as _;
 use std::fs::{self, File, Permissions};
 use std::net::TcpListener;
 use std::os::unix::fs::{PermissionsExt, chown};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdin, Command, Output, Stdio};
+use std::process::{Child, ChildStdin, Command, Output};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread::sleep;
@@ -122,17 +123,9 @@ impl Server {
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         make_cluster(&bin, &dir);
         configure(&dir, port, settings, files);
-        let mut keeper = as_user(Command::new("sh"))
-            .args(["-c", KEEPER, "keeper"])
-            .args([&bin, &dir])
-            .stdin(Stdio::piped())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            // A terminal's interrupt must not end the keeper before it has stopped the server.
-            .process_group(0)
-            .spawn()
-            .unwrap();
-        let hold = keeper.stdin.take();
+        let mut keeper = as_user(Command::new("sh"));
+        keeper.args(["-c", KEEPER, "keeper"]).args([&bin, &dir]);
+        let (keeper, hold) = kept::start(&mut keeper);
         let _ = guard.keep();
         let mut server = Server { version, port, dir, keeper, hold };
         server.await_start().then_some(server)

@@ -12,6 +12,7 @@ use icecore::format::snapshot::{Outcome, Partial, Tombstone};
 use icecore::id::{PackId, SnapshotId};
 use icecore::monitor::Silent;
 use icecore::ops::backup::backup;
+use icecore::ops::forget::{forget_gaps, gaps};
 use icecore::ops::mirror::{MirrorOptions, mirror};
 use icecore::repo::Repository;
 use std::sync::Arc;
@@ -59,6 +60,22 @@ fn a_source_that_was_set_back_is_refused() {
             assert!(read == tree.bytes("db"));
         }
     }
+}
+
+/// A source that has lost a snapshot, and has taken its writer for one that ended without it since, is refused.
+#[test]
+fn a_snapshot_that_was_lost_stays_in_the_mirror() {
+    let past = past(65, 3);
+    let target = store();
+    well_mirrored(&past.repo.backend, &target);
+    let id = past.trees[1].0.id;
+    past.repo.backend.delete(&Handle::snapshot(id)).unwrap();
+    let ended = Tombstone { id, generation: 1, at: past.repo.env.now() };
+    let forger = Forger::new(&past.repo);
+    forger.record(&Handle::snapshot(id), &Outcome::Tombstone(ended));
+    is_refused(&past.repo.backend, &target, "lost");
+    let gaps = gaps(&past.repo.repository).unwrap();
+    forget_gaps(&past.repo.repository, &gaps, &Silent).unwrap();
 }
 
 /// So is a mirror that somebody backed up into, or gave snapshots up in.

@@ -3,6 +3,7 @@
 mod again;
 mod links;
 mod logs;
+mod named_links;
 mod reading;
 mod restoring;
 mod siblings;

@@ -10,6 +10,9 @@ use std::process::{Child, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
+/// How long something may take to come about.
+const PATIENCE: Duration = Duration::from_secs(120);
+
 /// A folder with `src`, and a file of jobs once it is written.
 pub struct Jobs {
     pub cli: Cli,
@@ -70,7 +73,8 @@ impl Jobs {
         let mut command = program();
         command.env("ICECORE_CONFIG", self.path("config.toml"));
         command.env("ICECORE_STATE_DIR", self.path("state"));
-        command.args(args).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
+        let said = fs::File::create(self.path("said")).unwrap();
+        command.args(args).stdout(Stdio::null()).stderr(said).spawn().unwrap()
     }
 
     /// Waits until a file is there.
@@ -80,11 +84,24 @@ impl Jobs {
 
     /// Waits until something holds.
     pub fn wait_until(&self, what: &str, holds: impl Fn() -> bool) {
+        assert!(self.comes_about(holds), "waited for {what} in vain: {}", self.said());
+    }
+
+    /// Waits until something holds; whether it came about at all.
+    pub fn comes_about(&self, holds: impl Fn() -> bool) -> bool {
         let begun = Instant::now();
         while !holds() {
-            assert!(begun.elapsed() < Duration::from_secs(60), "waited for {what} in vain");
+            if begun.elapsed() > PATIENCE {
+                return false;
+            }
             sleep(Duration::from_millis(20));
         }
+        true
+    }
+
+    /// What the program that was spawned has said so far.
+    pub fn said(&self) -> String {
+        fs::read_to_string(self.path("said")).unwrap_or_default()
     }
 
     /// What it complains of.

@@ -1,6 +1,14 @@
 //! Jobs: the file that says what is backed up, runs of it, and services that stand still meanwhile.
 
+mod agenda;
+mod agent;
 mod config;
-mod file;
+pub mod file;
+pub mod history;
+mod named;
+mod overdue;
+mod resolved;
 mod run;
+pub mod status;
 mod stop;
+mod units;

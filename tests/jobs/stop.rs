@@ -1,10 +1,14 @@
 //! Services that stand still while sources are captured, and run again whatever happens.
 
 use super::file::Jobs;
+use crate::common::proxy::{self, Fate};
+use crate::common::seaweed::{KEY, SECRET, server};
+use assert_cmd::Command;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use std::fs;
 use std::process::Child;
+use std::sync::{Arc, Mutex};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
@@ -24,7 +28,7 @@ url = "DIR/one"
 key_file = "DIR/one.key"
 
 [job.app]
-source = ["DIR/src", { command = "[ -e DIR/slow-capture ] && touch DIR/at-capture && sleep 3; echo x", name = "x" }]
+source = ["DIR/src", { command = "echo once >>DIR/commands; [ -e DIR/slow-capture ] && touch DIR/at-capture && sleep 3; echo x", name = "x" }]
 to = ["one"]
 stop = { stop = "sh DIR/stop", start = "sh DIR/start", max_downtime = "20s" }
 hooks.before = "[ -e DIR/slow-before ] && touch DIR/at-before && sleep 3; true"
@@ -58,9 +62,7 @@ impl Service {
 
     /// Whether the application is alive, and no zombie.
     fn runs(&self) -> bool {
-        let Some(pid) = self.pid() else { return false };
-        let stat = fs::read_to_string(format!("/proc/{}/stat", pid.as_raw_nonzero()));
-        stat.is_ok_and(|stat| !stat.contains(") Z "))
+        self.pid().is_some_and(is_alive)
     }
 
     fn events(&self) -> String {
@@ -115,8 +117,33 @@ fn children(of: &Child) -> Vec<Pid> {
     pids.filter(|pid| parent(*pid) == Some(of.id())).filter_map(Pid::from_raw).collect()
 }
 
+/// Kills a run and what it has started, all at once, as a power cut does.
+pub fn kill_with_children(run: &mut Child) {
+    kill(run, Signal::STOP);
+    let children = children(run);
+    children.iter().for_each(|pid| kill_process(*pid, Signal::KILL).unwrap());
+    run.kill().unwrap();
+    run.wait().unwrap();
+    // What they had locked is free only once they are gone.
+    for pid in children {
+        while is_alive(pid) {
+            sleep(Duration::from_millis(5));
+        }
+    }
+}
+
+/// Whether a process is there, and no zombie.
+fn is_alive(pid: Pid) -> bool {
+    let stat = fs::read_to_string(format!("/proc/{}/stat", pid.as_raw_nonzero()));
+    stat.is_ok_and(|stat| !stat.contains(") Z "))
+}
+
 fn step<'r>(report: &'r Value, name: &str) -> &'r Value {
     report["steps"].as_array().unwrap().iter().find(|step| step["step"] == name).unwrap()
+}
+
+fn name(step: &Value) -> &str {
+    step["step"].as_str().unwrap()
 }
 
 /// The service stands still while sources are captured, and only then; how long is in the report.
@@ -133,6 +160,9 @@ fn services_stand_still_during_the_capture() {
     let downtime = report["downtime"].as_f64().unwrap();
     assert!((3.0..20.0).contains(&downtime), "{downtime}");
     assert_eq!(step(&report, "start")["because"], "asked");
+    let steps: Vec<&str> = report["steps"].as_array().unwrap().iter().map(name).collect();
+    assert_eq!(steps, ["before", "open", "warm_up", "stop", "read", "start", "capture", "after"]);
+    assert_eq!(fs::read_to_string(service.jobs.path("commands")).unwrap(), "once\n");
     assert!(!service.jobs.path("state/stopped/app.json").exists());
 }
 
@@ -155,10 +185,7 @@ fn services_run_again_when_the_run_is_killed() {
 fn the_next_run_starts_what_was_left() {
     let service = Service::new();
     let mut run = service.at("capture");
-    kill(&run, Signal::STOP);
-    children(&run).into_iter().for_each(|pid| kill_process(pid, Signal::KILL).unwrap());
-    kill(&run, Signal::KILL);
-    run.wait().unwrap();
+    kill_with_children(&mut run);
     assert!(!service.runs());
     fs::remove_file(service.jobs.path("slow-capture")).unwrap();
     service.jobs.command(&["run", "app"]).assert().success();
@@ -255,4 +282,44 @@ fn jobs_stop_one_after_the_other() {
     service.jobs.command(&["run", "other"]).assert().success();
     assert_eq!(service.events(), "stop start stop start ");
     service.runs_again("both");
+}
+
+/// While a service stands still nothing is asked of a bucket: all that was not stored before waits on this
+/// machine until it runs again.
+#[test]
+fn nothing_waits_for_the_network_while_services_stand_still() {
+    let service = Service::new();
+    let jobs = &service.jobs;
+    let standing = jobs.path("standing");
+    let asked: Arc<Mutex<Vec<String>>> = Arc::default();
+    let (heard, is_still) = (asked.clone(), standing.clone());
+    let port = proxy::start(server().port, move |head| {
+        if is_still.exists() {
+            heard.lock().unwrap().push(head.method.clone());
+        }
+        Fate::Pass
+    });
+    let url = format!("s3:http://127.0.0.1:{port}/{}", server().bucket());
+    let stop = "sh DIR/stop; head -c 3000000 /dev/urandom >DIR/src/last; touch DIR/standing";
+    let file = FILE.replace("DIR/one\"", &format!("{url}\""));
+    let file =
+        file.replace("sh DIR/stop", stop).replace("sh DIR/start", "rm DIR/standing; sh DIR/start");
+    jobs.write(&file);
+    let in_bucket = |mut command: Command| {
+        command.env("AWS_ACCESS_KEY_ID", KEY).env("AWS_SECRET_ACCESS_KEY", SECRET);
+        command.assert().success();
+    };
+    let mut init = jobs.cli.command();
+    init.args(["-r", &url, "--key-file"]).arg(jobs.path("one.key")).arg("init");
+    in_bucket(init);
+    for _ in 0..3 {
+        in_bucket(jobs.command(&["run", "app"]));
+        assert_eq!(*asked.lock().unwrap(), [""; 0]);
+    }
+    let mut restore = jobs.cli.command();
+    restore.args(["-r", &url, "--key-file"]).arg(jobs.path("one.key"));
+    restore.args(["restore", "latest", "--target"]).arg(jobs.path("out"));
+    in_bucket(restore);
+    let restored = jobs.path("out").join(jobs.path("src/last").strip_prefix("/").unwrap());
+    assert_eq!(fs::read(restored).unwrap(), fs::read(jobs.path("src/last")).unwrap());
 }

@@ -3,6 +3,7 @@
 mod chains;
 mod histories;
 mod interrupted;
+mod missing;
 mod others;
 mod outcomes;
 mod program;

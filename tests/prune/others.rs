@@ -11,6 +11,7 @@ use icecore::error::Kind;
 use icecore::id::PackId;
 use icecore::monitor::Silent;
 use icecore::ops::backup::backup;
+use icecore::ops::check::{CheckOptions, ReadData, check};
 use icecore::ops::prune::{PlanLimits, PruneOptions, Unused, prune};
 use icecore::repo::{Reader, WriterOptions};
 use std::sync::{Arc, Mutex};
@@ -287,6 +288,31 @@ fn some_stores_allow_no_prune() {
             prune(&repository, &alone, &Silent).unwrap();
             assert!(repo.backend.size(&orphan).is_err());
             assert!(repository.open_writers().unwrap().is_empty());
+        }
+    }
+}
+
+/// A prune comes before any call of a check, and moves and removes packs that it has seen: nothing is wrong
+/// with them.
+#[test]
+fn a_check_beside_a_prune() {
+    for read_data in [ReadData::Nothing, ReadData::All] {
+        let mut past = Past::over(Arc::new(Memory::new()), 27, 6);
+        (0..4).for_each(|_| past.forget(1));
+        for at in 0.. {
+            let store: Arc<dyn Backend> = copy(&*past.repo.backend);
+            let (other, env) = (store.clone(), Env::seeded(9_500 + at, past.repo.env.now()).0);
+            let threads = rayon::ThreadPoolBuilder::new().num_threads(2).build().unwrap();
+            let prune = move || threads.install(|| drop(pruned(&open(&other, &env)).unwrap()));
+            let racing = Meanwhile::new(&store, at, prune);
+            let acting: Arc<dyn Backend> = racing.clone();
+            let repository = open(&acting, &past.repo.env);
+            let report = check(&repository, CheckOptions { read_data }, &Silent).unwrap();
+            if !racing.has_happened() {
+                assert!(at > 10, "only {at} calls");
+                break;
+            }
+            assert!(report.is_healthy(), "before call {at}: {:#?}", report.findings);
         }
     }
 }

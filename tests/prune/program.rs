@@ -4,7 +4,7 @@ use crate::common::cli::{Cli, stderr, stdout};
 use std::fs;
 
 /// A repository with three snapshots of files that have nothing in common; their ids.
-fn three(cli: &Cli) -> Vec<String> {
+pub fn three(cli: &Cli) -> Vec<String> {
     let mut chance = crate::common::chance::Chance::new(1);
     let back_up = |_| {
         fs::write(cli.path("src/a"), chance.noise(300_000)).unwrap();

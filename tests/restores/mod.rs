@@ -2,6 +2,8 @@
 
 mod choices;
 mod deep;
+mod in_the_way;
+mod leftovers;
 mod places;
 mod privileges;
 mod same;

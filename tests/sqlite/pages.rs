@@ -142,3 +142,27 @@ fn bytes_behind_the_last_page_are_kept() {
     assert_eq!(bytes.len() as u64, u64::from(facts_of(&proof).page_count) * 4096);
     assert!((bytes.len() as u64) < std::fs::metadata(&path).unwrap().len());
 }
+
+/// A database whose file is cut off within a page comes back as long as it is, and not padded,
+/// however its pages are read; that it is damaged is told.
+#[test]
+fn a_file_that_is_cut_off_comes_back_as_it_is() {
+    for (page, end) in [(4096, 100), (4096, 3000), (65536, 100_000), (4096, 4096 * 3 + 1)] {
+        for mode in ["delete", "wal"] {
+            let folder = TempDir::new().unwrap();
+            let path = folder.path().join("a.db");
+            drop(make(&path, mode, page, 5000));
+            std::fs::OpenOptions::new().write(true).open(&path).unwrap().set_len(end).unwrap();
+            for (reader, exact) in [(reader(), true), (reader().with_backup_api(), false)] {
+                let case = format!("{page}, {end}, {mode}, {exact}");
+                let (bytes, proof) = capture_with(&reader, &path).unwrap();
+                let file = std::fs::read(&path).unwrap();
+                assert_eq!(bytes.len() as u64, end, "{case}");
+                // The backup interface counts a change in the header.
+                let from = if exact { 0 } else { 100 };
+                assert!(bytes[from..] == file[from..], "{case}");
+                assert!(proof.taint.is_some(), "{case}");
+            }
+        }
+    }
+}

@@ -1,14 +1,12 @@
 //! Containers of Azure Blob Storage: the promises of all stores, the program from its first snapshot
 //! to its last, and what is refused and how it is said.
 
-use super::{ENDPOINT, Far, PLACE, carries_much, place, with_credentials};
+use super::{
+    ENDPOINT, Far, PLACE, is_measured_and_carries_much, keeps_the_contract, with_credentials,
+};
 use crate::common::azurite::{ACCOUNT, KEY, server};
 use crate::common::cli::{lines, stderr, stdout};
 use assert_cmd::Command;
-use icecore::backend::testing::contract;
-use icecore::backend::{Counting, Verb, probe};
-use icecore::env::Env;
-use std::cell::Cell;
 use std::fs;
 
 /// Runs an ignored test in a process of its own, whose environment names an empty container.
@@ -34,15 +32,7 @@ fn azure_keeps_the_contract() {
 #[test]
 #[ignore = "the test above runs it"]
 fn the_contract() {
-    let next = Cell::new(0);
-    if place("").is_none() {
-        return;
-    }
-    contract(&|| {
-        next.set(next.get() + 1);
-        place(&format!("with space/{}", next.get())).unwrap().create()
-    })
-    .unwrap();
+    keeps_the_contract("with space");
 }
 
 /// A container is found to create exclusively; a pack of the largest size goes in one piece; what is
@@ -56,13 +46,7 @@ fn azure_is_measured_and_carries_much() {
 #[test]
 #[ignore = "the test above runs it"]
 fn much() {
-    let Some(place) = place("much") else { return };
-    let store = Counting::new(place.open().unwrap());
-    let found = probe(&store, &Env::real()).unwrap();
-    assert!(found.exclusive_create && found.list_after_write);
-    assert_eq!(found.connections, 5);
-    carries_much(&store);
-    assert_eq!(store.total(Verb::Delete).calls, 3);
+    is_measured_and_carries_much();
 }
 
 /// A place in a new container, and the option that says where.

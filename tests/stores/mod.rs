@@ -5,11 +5,11 @@ mod answers;
 mod append_only;
 mod away;
 mod azure;
-mod contract;
 mod hosts;
 mod lock;
 mod lossy;
 mod refused;
+mod s3;
 mod sftp;
 mod untried;
 mod verbs;
@@ -22,9 +22,12 @@ use crate::common::rclone::{PASSWORD, USER};
 use crate::common::seaweed::{KEY, SECRET, Seaweed, server};
 use assert_cmd::Command;
 use assert_cmd::assert::Assert;
-use icecore::backend::{Backend, Handle, Location, Options, Put, Rates};
+use icecore::backend::testing::contract;
+use icecore::backend::{Backend, Counting, Handle, Location, Options, Put, Rates, Verb, probe};
+use icecore::env::Env;
 use icecore::format::ObjectKind;
 use icecore::id::PackId;
+use std::cell::Cell;
 use std::path::Path;
 
 /// The program's folder with its sources, and a place far away.
@@ -120,6 +123,31 @@ fn place(folder: &str) -> Option<Location> {
     let options: Vec<String> = endpoint.into_iter().chain(["connections=5".to_owned()]).collect();
     let options = Options::parse(&options, Rates::default()).unwrap();
     Some(Location::parse(&format!("{place}/{folder}"), &options).unwrap())
+}
+
+/// Folders below this one in that place keep the contract.
+fn keeps_the_contract(folder: &str) {
+    let next = Cell::new(0);
+    if place("").is_none() {
+        return;
+    }
+    contract(&|| {
+        next.set(next.get() + 1);
+        place(&format!("{folder}/{}", next.get())).unwrap().create()
+    })
+    .unwrap();
+}
+
+/// That place is found to create exclusively, and carries much; what is deleted goes page by page.
+fn is_measured_and_carries_much() {
+    let Some(place) = place("much") else { return };
+    let store = Counting::new(place.open().unwrap());
+    let found = probe(&store, &Env::real()).unwrap();
+    assert!(found.exclusive_create && found.list_after_write);
+    assert_eq!(found.connections, 5);
+    carries_much(&store);
+    // Two of the probe.
+    assert_eq!(store.total(Verb::Delete).calls, 3);
 }
 
 /// A pack of the largest size goes and comes whole, and in part; many objects are listed and deleted. The pack

@@ -1,15 +1,13 @@
 //! Folders on servers of WebDAV: the promises of all stores, the program from its first snapshot to
 //! its last, what is refused and how it is said, and a server that goes.
 
-use super::{Far, carries_much, in_a_process_with_credentials, place};
+use super::{Far, carries_much, in_a_process_with_credentials, keeps_the_contract, place};
 use crate::common::chance::Chance;
 use crate::common::cli::{lines, stderr, stdout};
 use crate::common::rclone::{PASSWORD, Rclone, STRAYS, USED, server};
-use icecore::backend::testing::contract;
 use icecore::backend::{Backend, Handle, Put, probe};
 use icecore::env::Env;
 use icecore::error::Kind;
-use std::cell::Cell;
 use std::fs;
 use std::thread::{scope, sleep};
 use std::time::Duration;
@@ -30,15 +28,7 @@ fn webdav_keeps_the_contract() {
 #[test]
 #[ignore = "the test above runs it"]
 fn the_contract() {
-    let next = Cell::new(0);
-    if place("").is_none() {
-        return;
-    }
-    contract(&|| {
-        next.set(next.get() + 1);
-        place(&format!("with%20space/{}", next.get())).unwrap().create()
-    })
-    .unwrap();
+    keeps_the_contract("with%20space");
 }
 
 /// A server is found to create exclusively; a pack of the largest size goes and comes whole; many

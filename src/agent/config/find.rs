@@ -38,9 +38,12 @@ pub fn find(named: Option<&Path>) -> Result<PathBuf> {
     })
 }
 
-/// Where a new file goes: the one that is named, else the machine's for root, else the user's.
+/// Where a new file goes: the one that is named, else the machine's for root who has no `XDG_CONFIG_HOME`, else the
+/// user's.
 pub fn to_be(named: Option<&Path>) -> PathBuf {
-    let usual = || match geteuid().is_root() {
+    let has_own =
+        std::env::var_os("XDG_CONFIG_HOME").is_some_and(|it| Path::new(&it).is_absolute());
+    let usual = || match geteuid().is_root() && !has_own {
         true => PathBuf::from(SYSTEM),
         false => of_user().unwrap_or_else(|| PathBuf::from(SYSTEM)),
     };

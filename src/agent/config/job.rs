@@ -5,22 +5,23 @@ use super::shape::{OneOrMany, TextOrTable};
 use super::source::SourceTable;
 use super::stop::{Hooks, Stop};
 use super::written::{ReadBack, Span, Written};
+use crate::agent::report::Task;
 use crate::agent::schedule::Schedule;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use toml::Spanned;
 
 /// What is backed up together, as one snapshot.
 #[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Job {
-    /// What is captured, in the words of `backup`: folders, files, `sqlite:PATH`, `postgres-dump:URL`;
-    /// or a table where a source has more to say. `volume:NAME`, `container:NAME` and `compose:PROJECT`
-    /// are for a later version.
+    /// What is captured, in the words of `backup`: folders, files, `sqlite:PATH`, `postgres-dump:URL`,
+    /// `volume:NAME`, `container:NAME`, `compose:PROJECT`; or a table where a source has more to say.
     #[schemars(extend("examples" = [["/srv/app", "postgres-dump:service=app"]]))]
     pub source: OneOrMany<TextOrTable<String, SourceTable>>,
-    /// What is left out, in the patterns of `backup --exclude`.
+    /// What is left out, in the patterns of `backup --exclude`, or `volume:NAME`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(example = ["*.log"])]
     pub exclude: Vec<String>,
@@ -33,8 +34,8 @@ pub struct Job {
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     #[schemars(extend("examples" = [{ "version": { "command": "git -C /srv/app describe --tags" } }]))]
     pub labels: BTreeMap<String, Label>,
-    /// What must be in every snapshot, else the run fails: an absolute path, the last names of a path, or the
-    /// name of a dumped database.
+    /// What must be in every snapshot, else the run fails: an absolute path, the last names of a path, the
+    /// name of a dumped database, or `volume:NAME`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(example = ["production.sqlite3"])]
     pub must_contain: Vec<String>,
@@ -84,6 +85,9 @@ pub struct Job {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(extend("examples" = [[{ "integrity": "all" }]]))]
     pub verify: Vec<Verification>,
+    /// Where the container engine listens, as `containers.socket` says.
+    #[serde(skip)]
+    pub socket: Option<PathBuf>,
 }
 
 /// The same for every repository, or by name.
@@ -168,6 +172,18 @@ impl Job {
         }
     }
 
+    /// When a task is done.
+    pub fn schedule_of(&self, task: Task) -> Option<Written<Schedule>> {
+        let schedules = self.schedules();
+        match task {
+            Task::Backup => schedules.backup,
+            // One repository alone is given on to nobody.
+            Task::Copy => self.repositories().nth(1).and(schedules.copy),
+            Task::Prune => schedules.prune,
+            Task::Check => schedules.check,
+        }
+    }
+
     /// The names of its repositories.
     pub fn repositories(&self) -> impl Iterator<Item = &str> {
         self.to.iter().flatten().map(|name| name.get_ref().as_str())
@@ -179,6 +195,13 @@ impl Job {
             TextOrTable::Text(text) => SourceTable::named(text),
             TextOrTable::Table(table) => table.clone(),
         })
+    }
+
+    /// The Compose projects among its sources.
+    pub fn projects(&self) -> Vec<String> {
+        let project =
+            |source: SourceTable| source.source?.strip_prefix("compose:").map(str::to_owned);
+        self.sources().filter_map(project).collect()
     }
 
     /// Whether another host forgets and prunes in a repository.

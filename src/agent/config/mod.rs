@@ -1,15 +1,19 @@
 //! The file that says what is backed up: repositories by name, and jobs. The whole of it is understood,
 //! and what this version does not do yet is told.
 
+mod agent;
 mod draft;
 mod find;
 mod job;
 mod keep;
 mod later;
+mod panel;
 mod place;
 mod proof;
+mod redact;
 mod reference;
 mod repository;
+mod resolved;
 mod shape;
 mod source;
 mod stop;
@@ -17,16 +21,19 @@ mod telling;
 mod validate;
 mod written;
 
+pub use agent::Agent;
 pub use draft::Draft;
 pub use find::to_be;
 pub use job::{Check, Job, Schedules};
 pub use keep::Keep;
+pub use panel::Panel;
 pub use place::nearest;
 pub use reference::{reference, schema};
 pub use repository::Repository;
 pub use shape::{OneOrMany, TextOrTable};
 pub use source::{SourceTable, VerifySource};
-pub use stop::Hooks;
+pub use stop::{Hooks, Stop};
+pub use telling::{Alert, Mail as MailTable, Metrics, Preset, Webhook as WebhookTable};
 pub use written::{Meaning, Written};
 
 use crate::error::{Error, Kind, Result};
@@ -50,6 +57,10 @@ pub struct Config {
     #[serde(default)]
     #[schemars(extend("examples" = [{ "timezone": "Europe/Berlin" }]))]
     pub defaults: Defaults,
+    /// How `icecore agent` keeps the schedules.
+    #[serde(default)]
+    #[schemars(extend("examples" = [{ "jobs": 4 }]))]
+    pub agent: Agent,
     /// The repositories, by names that jobs call them by.
     #[serde(default)]
     #[schemars(with = "BTreeMap<String, Repository>")]
@@ -60,14 +71,28 @@ pub struct Config {
     #[schemars(with = "BTreeMap<String, Job>")]
     #[schemars(extend("examples" = [{ "app": { "source": "/srv/app", "to": ["local"] } }]))]
     pub job: BTreeMap<String, Spanned<Job>>,
-    /// Who is told when something is wrong. For a later version.
+    /// Where containers are.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("examples" = [{ "socket": "/run/podman/podman.sock" }]))]
+    pub containers: Option<Containers>,
+    /// Who is told when something is wrong.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(extend("examples" = [{ "ping": "${HEALTHCHECK_URL}" }]))]
-    pub alert: Option<telling::Alert>,
-    /// A page in the browser. For a later version.
+    pub alert: Option<Alert>,
+    /// Figures for Prometheus.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("examples" = [{ "textfile": "/var/lib/prometheus/node-exporter/icecore.prom" }]))]
+    pub metrics: Option<Metrics>,
+    /// A page in the browser, which `agent` or `panel` serves.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(extend("examples" = [{ "listen": "127.0.0.1:8440", "login": { "user": "ops", "hash_file": "/etc/icecore/panel.hash" } }]))]
-    pub panel: Option<telling::Panel>,
+    pub panel: Option<Panel>,
+    /// Where the file lies.
+    #[serde(skip)]
+    pub file: PathBuf,
+    /// What stood there.
+    #[serde(skip)]
+    pub text: String,
 }
 
 /// What holds for all jobs, unless a job says something else.
@@ -104,6 +129,16 @@ pub struct Defaults {
     pub check: Option<Check>,
 }
 
+/// Where containers are.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Containers {
+    /// The socket at which their engine, Docker or Podman, listens. Without it, that of DOCKER_HOST, or the
+    /// first of the usual ones.
+    #[schemars(example = &"/run/podman/podman.sock")]
+    pub socket: PathBuf,
+}
+
 impl Config {
     /// The file that is named, or else the user's or the machine's; and where it lies.
     ///
@@ -127,9 +162,16 @@ impl Config {
             job.to = job.to.take().or(defaults.to);
             job.schedule = job.schedule.take().or(defaults.schedule);
             job.check = job.check.take().or(defaults.check);
+            job.socket = config.containers.as_ref().map(|containers| containers.socket.clone());
         }
         validate::all(&config, text)?;
+        (config.file, config.text) = (path.to_owned(), text.text.to_owned());
         Ok(config)
+    }
+
+    /// Why the file cannot be used as it is by now, if it cannot.
+    pub fn unusable(&self) -> Option<Error> {
+        Config::load(Some(&self.file)).err()
     }
 
     /// The job of this name.
@@ -147,6 +189,12 @@ impl Config {
     pub fn repositories_of<'c>(&'c self, job: &'c Job) -> Vec<(&'c str, &'c Repository)> {
         let known = |name| Some((name, self.repository.get(name)?.get_ref()));
         job.repositories().filter_map(known).collect()
+    }
+
+    /// What the zone is called where days begin.
+    pub fn zone_name(&self) -> String {
+        let zone = self.zone();
+        zone.iana_name().map_or_else(|| "this machine's time zone".to_owned(), str::to_owned)
     }
 
     /// Where days begin.

@@ -62,8 +62,8 @@ pub struct SourceTable {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(example = &"docker exec -i db")]
     pub pg_command: Option<String>,
-    /// Whether a folder that looks like a database that nobody captures is captured as it is. For a later
-    /// version, which refuses such a folder.
+    /// Whether a folder in which a database server keeps its data is captured as it is. Without it, such a
+    /// folder fails the run, unless something is stopped meanwhile.
     #[serde(skip_serializing_if = "is_false")]
     #[schemars(example = true)]
     pub raw: bool,
@@ -86,7 +86,7 @@ pub enum VerifySource {
     Full,
 }
 
-/// What a source's name begins with that only a later version captures.
+/// What the name of a source begins with that lies in containers.
 const OF_CONTAINERS: [&str; 3] = ["compose:", "container:", "volume:"];
 
 impl SourceTable {

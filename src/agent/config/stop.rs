@@ -28,7 +28,7 @@ pub struct Hooks {
     #[serde(skip_serializing_if = "is_empty")]
     #[schemars(example = &"logger backup done")]
     pub after: OneOrMany<String>,
-    /// After one that failed.
+    /// After a capture, or what comes after it, that failed.
     #[serde(skip_serializing_if = "is_empty")]
     #[schemars(example = &"logger backup failed")]
     pub failed: OneOrMany<String>,
@@ -49,8 +49,8 @@ impl Hooks {
     }
 }
 
-/// What stands still while the sources are captured: `stop` and `start` as commands. They are started again
-/// whatever happens.
+/// What stands still while the sources are captured: `stop` and `start` as commands, or `services`. They are
+/// started again whatever happens.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Stop {
@@ -62,11 +62,13 @@ pub struct Stop {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(example = &"systemctl start web")]
     pub start: Option<String>,
-    /// Services of the job's containers, instead of commands. For a later version.
+    /// Services of containers, instead of commands: of Compose, by their names, in the projects of the job's
+    /// sources if there are any; or containers by their names, or by a label `NAME=VALUE`. Exactly those that
+    /// run are stopped, dependents first, and started in reverse.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schemars(example = ["worker", "web"])]
     pub services: Vec<String>,
-    /// How long stopping may take, and starting.
+    /// How long stopping may take, and starting; of services, each.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(example = &"1min", extend("default" = "30s"))]
     pub timeout: Option<Written<Span>>,

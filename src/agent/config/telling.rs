@@ -1,4 +1,4 @@
-//! Who is told, and the page that shows it all. This version understands it, and does none of it yet.
+//! Who is told.
 
 use super::shape::OneOrMany;
 use super::written::{WithVariables, Written};
@@ -6,7 +6,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
-/// Who is told when something is wrong. For a later version.
+/// Who is told when something is wrong: a message when it begins, one when it is over, and one a day while it
+/// lasts.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Alert {
@@ -18,12 +19,15 @@ pub struct Alert {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(extend("examples" = [{ "preset": "ntfy", "url_file": "/etc/icecore/ntfy.url" }]))]
     pub webhook: Option<Webhook>,
-    /// A command that is given the message.
+    /// A line for the shell that reads the message on its standard input, and finds `ICECORE_ALERT_KIND` (`trouble`,
+    /// `over`, `reminder` or `test`), `ICECORE_ALERT_SUBJECT`, `ICECORE_ALERT_JOBS`, `ICECORE_ALERT_HOST` and
+    /// `ICECORE_ALERT_ENVIRONMENT` in its environment; it has 15 seconds.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(example = &"/usr/local/bin/page")]
     pub command: Option<String>,
-    /// An address that is asked for at the start of a run, after a success and after a failure, so that somebody
-    /// outside notices this host's death.
+    /// An address that is asked for by GET after every run of a job that is well, so that somebody outside notices
+    /// this host's death; with `/start` behind it when a run begins, and with `/fail` when something is wrong with
+    /// the job. `{{job}}` in it stands for the job, for those outside who watch each by itself.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(example = &"${HEALTHCHECK_URL}")]
     pub ping: Option<Written<WithVariables>>,
@@ -40,7 +44,9 @@ pub struct Mail {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(example = &"icecore@example.com")]
     pub from: Option<String>,
-    /// The server: `smtps://USER@HOST`, or `smtp://HOST`.
+    /// The server: `smtps://USER@HOST`, or `smtp://USER@HOST` where TLS begins later (STARTTLS), with a port behind it
+    /// where that is not 465, 587 or, without a user, 25. Nothing is sent without TLS, but to this machine itself
+    /// without a password, and to `smtp://HOST?tls=none`.
     #[schemars(example = &"smtps://icecore@mail.example.com")]
     pub smtp: Written<WithVariables>,
     /// A file with the password.
@@ -49,19 +55,21 @@ pub struct Mail {
     pub password_file: Option<PathBuf>,
 }
 
-/// Messages by a request. One of `url` and `url_file` is there.
+/// Messages by a request (POST). One of `url` and `url_file` is there. Without `preset` and `template` the body is
+/// JSON with `kind`, `subject`, `message`, `jobs`, `host` and `environment`.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Webhook {
-    /// How the request looks: `ntfy`.
+    /// How the request looks: `ntfy` has the message as its body, and title, priority and tags in headers.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(example = &"ntfy")]
     pub preset: Option<Preset>,
-    /// The body of the request, instead of a preset's.
+    /// The body of the request, instead of a preset's. `{{subject}}`, `{{message}}`, `{{kind}}`, `{{job}}`, `{{host}}` and
+    /// `{{environment}}` stand for the facts, written as between the quotes of a text in JSON.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(example = &"{\"text\": \"{{message}}\"}")]
     pub template: Option<String>,
-    /// The address.
+    /// The address; it is never told.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(example = &"https://ntfy.example.com/${NTFY_TOPIC}")]
     pub url: Option<Written<WithVariables>>,
@@ -79,39 +87,12 @@ pub enum Preset {
     Ntfy,
 }
 
-/// A page in the browser. For a later version.
-#[derive(Clone, Debug, PartialEq, Deserialize, Serialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Panel {
-    /// The address and port that it listens on.
-    #[schemars(example = &"127.0.0.1:8440")]
-    pub listen: String,
-    /// Who may see it.
-    #[schemars(extend("examples" = [{ "user": "ops", "hash_file": "/etc/icecore/panel.hash" }]))]
-    pub login: PanelLogin,
-    /// Whether a proxy with TLS stands before it, so that it may listen on other addresses than this machine's
-    /// own.
-    #[serde(default)]
-    #[schemars(example = true)]
-    pub behind_proxy: bool,
-    /// The names that it may be asked for by.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(example = ["backup.example.com"])]
-    pub hosts: Vec<String>,
-    /// The folder that it may restore into.
+/// Figures for Prometheus.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Metrics {
+    /// A file that is replaced after every run, and by the agent, for the textfile collector of its node exporter.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(example = &"/srv/restored")]
-    pub restore_into: Option<PathBuf>,
-}
-
-/// Who may see the page.
-#[derive(Clone, Debug, PartialEq, Deserialize, Serialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct PanelLogin {
-    /// The name.
-    #[schemars(example = &"ops")]
-    pub user: String,
-    /// A file with an argon2id hash of the password.
-    #[schemars(example = &"/etc/icecore/panel.hash")]
-    pub hash_file: PathBuf,
+    #[schemars(example = &"/var/lib/prometheus/node-exporter/icecore.prom")]
+    pub textfile: Option<PathBuf>,
 }

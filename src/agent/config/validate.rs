@@ -2,6 +2,7 @@
 
 use super::place::{Text, nearest};
 use super::{Config, Job, Repository, SourceTable, TextOrTable};
+use crate::agent::alert::{check_address, unknown_name};
 use crate::backend::{Location, Options, Rates};
 use crate::error::{Error, Result};
 use std::ops::Range;
@@ -23,11 +24,39 @@ pub fn all(config: &Config, text: Text<'_>) -> Result<()> {
         at.name(name)?;
         of_job(job.get_ref(), &known, &at)?;
     }
-    if let Some(webhook) = config.alert.as_ref().and_then(|alert| alert.webhook.as_ref()) {
-        let at = At { text, span: 0..0, what: "alert.webhook".to_owned() };
+    if let Some(fault) = config.panel.as_ref().and_then(super::Panel::fault) {
+        return Err(At { text, span: 0..0, what: "panel".to_owned() }.wrong(&fault));
+    }
+    of_telling(config, text)
+}
+
+fn of_telling(config: &Config, text: Text<'_>) -> Result<()> {
+    let at = |what: &str| At { text, span: 0..0, what: what.to_owned() };
+    let alert = config.alert.as_ref();
+    if let Some(webhook) = alert.and_then(|alert| alert.webhook.as_ref()) {
+        let at = at("alert.webhook");
         if webhook.url.is_some() == webhook.url_file.is_some() {
             return Err(at.wrong("one of `url` and `url_file` says where it goes"));
         }
+        webhook.url_file.iter().try_for_each(|path| at.absolute("url_file", path))?;
+        if webhook.template.is_some() && webhook.preset.is_some() {
+            return Err(at.wrong("`preset` and `template` exclude each other"));
+        }
+        let template = webhook.template.as_deref().unwrap_or_default();
+        if let Some(name) = unknown_name(template) {
+            return Err(at.wrong(&format!("`{{{{{name}}}}}` in `template` means nothing")));
+        }
+    }
+    if let Some(mail) = alert.and_then(|alert| alert.mail.as_ref()) {
+        let at = at("alert.mail");
+        mail.password_file.iter().try_for_each(|path| at.absolute("password_file", path))?;
+        at.without_password("smtp", &mail.smtp.to_string())?;
+        for address in mail.to.all().iter().chain(&mail.from) {
+            check_address(address).map_err(|error| at.wrong(&error.why()))?;
+        }
+    }
+    if let Some(path) = config.metrics.as_ref().and_then(|metrics| metrics.textfile.as_ref()) {
+        at("metrics").absolute("textfile", path)?;
     }
     Ok(())
 }
@@ -145,6 +174,12 @@ fn of_job(job: &Job, known: &[&str], at: &At<'_>) -> Result<()> {
     };
     if let Some(TextOrTable::Table(each)) = &job.rpo {
         each.keys().try_for_each(|name| foreign("rpo", name))?;
+    }
+    let allowed = names.iter().filter_map(|name| job.rpo.as_ref()?.of(name));
+    if allowed.into_iter().any(|rpo| rpo.value.0.is_zero()) {
+        return Err(
+            at.wrong("`rpo` says how old a snapshot may become, and every one is older than 0s")
+        );
     }
     if let Some(TextOrTable::Table(each)) = &job.rto {
         each.keys().try_for_each(|name| foreign("rto", name))?;

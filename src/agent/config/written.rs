@@ -133,6 +133,8 @@ impl FromStr for ReadBack {
                 _ => return Err(wrong()),
             },
             _ => match (size(text), duration(text)) {
+                // `30m` may be minutes, or MiB.
+                (Ok(_), Ok(_)) => return Err(wrong()),
                 (Ok(bytes), _) => oldest(Budget::Bytes(bytes)),
                 (_, Ok(time)) => oldest(Budget::Time(time)),
                 _ => return Err(wrong()),
@@ -205,6 +207,20 @@ impl FromStr for WithVariables {
 }
 
 impl WithVariables {
+    /// The text with what these variables hold.
+    ///
+    /// # Errors
+    /// `InvalidInput` for one that is not there. What others hold is not told.
+    pub fn expand(&self, variables: &BTreeMap<String, String>) -> Result<String> {
+        let value = |piece: &Piece| match piece {
+            Piece::Text(text) => Ok(text.clone()),
+            Piece::Variable(name) => variables.get(name).cloned().ok_or_else(|| {
+                Error::new(Kind::InvalidInput, "use the variable", name).because("it is not set")
+            }),
+        };
+        self.0.iter().map(value).collect()
+    }
+
     /// The variables that are not among these.
     pub fn missing(&self, variables: &BTreeMap<String, String>) -> Vec<&str> {
         let names = self.0.iter().filter_map(|piece| match piece {
@@ -289,7 +305,7 @@ mod tests {
         ] {
             assert_eq!(text.parse::<ReadBack>().unwrap().0, expected, "{text}");
         }
-        for text in ["", "0%", "101%", "NaN%", "some"] {
+        for text in ["", "0%", "101%", "NaN%", "some", "30m"] {
             assert!(text.parse::<ReadBack>().is_err(), "{text}");
         }
     }

@@ -1,19 +1,16 @@
 //! The capture of a job, with what is around it.
 
+use super::capture::{Target, capture};
+use super::configuration::Configuration;
 use super::facts::Facts;
 use super::hooks::{Around, one};
-use super::log::{Log, Said};
-use super::report::Outcome;
-use super::{Run, whole};
+use super::log::Log;
+use super::{Run, contents};
 use crate::agent::config::{JOB_LABEL, TextOrTable};
-use crate::agent::stop::{Because, Order, Standstill, journal_of};
+use crate::agent::report::Outcome;
 use crate::error::{Error, Kind, Result};
-use crate::format::snapshot::Snapshot;
-use crate::monitor::Monitor;
-use crate::ops::backup::{BackupOptions, BackupReport, backup};
-use crate::ops::heads::Heads;
-use crate::repo::{Repository, SnapshotKey};
-use crate::source::Source;
+use crate::ops::backup::BackupOptions;
+use crate::repo::Repository;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -38,40 +35,34 @@ pub fn run(run: &Run<'_>, log: &mut Log<'_>) -> Result<String> {
 }
 
 fn captured(run: &Run<'_>, log: &mut Log<'_>, facts: &mut Facts) -> Result<String> {
-    let labels = labels(run, log);
-    // Nothing waits for the network while services stand still.
-    let (into, repository) = first_that_answers(run, log)?;
-    let sources = || run.program.sources(run.job, &targets(run));
-    sources()?;
-    let standstill = stop(run, log)?;
-    let captured = around_sources(run, log, facts, |log| {
-        let is_over = || standstill.as_ref().is_some_and(Standstill::is_over);
-        log.step_until("capture", &into, &is_over, |monitor, said| {
-            let capture = || capture(run, &repository, &sources, labels, monitor, said);
-            match &standstill {
-                Some(standstill) => standstill.during(run.program.monitor(), capture),
-                None => capture(),
-            }
-        })
-    });
-    let started = match (standstill, &run.job.stop) {
-        (Some(standstill), Some(stop)) => start(standstill, stop.start.as_deref(), log),
-        _ => Ok(()),
+    let options = BackupOptions {
+        host: run.host(),
+        user: run.program.user(),
+        tags: run.job.tags.iter().cloned().collect(),
+        labels: labels(run, log),
+        ..BackupOptions::default()
     };
-    // That services came back late, or did not, explains what else went wrong.
-    if let Ok(snapshot) = &captured {
-        log.report().snapshot_id = Some(snapshot.id.to_string());
+    let (into, repository) = first_that_answers(run, log)?;
+    let (repository, spool) = repository.spooling(log.state());
+    let repository = repository.keeping_packs();
+    let sources = || run.program.sources(run.job, &targets(run));
+    let configuration = Configuration::of(run, &sources()?)?;
+    let sources = || configuration.beside(sources()?);
+    let (name, repository, spool) = (into.as_str(), &repository, &*spool);
+    let target = Target { name, repository, spool, sources: &sources, options };
+    let mut snapshot = None;
+    let done = around_sources(run, log, facts, |log| capture(run, log, &target, &mut snapshot));
+    if let Some(id) = snapshot {
+        log.report().snapshot_id = Some(id.to_string());
         log.report().repository = Some(into.clone());
-        facts.snapshot = Some(snapshot.id.to_string());
+        facts.snapshot = Some(id.to_string());
         facts.into = Some(into.clone());
     }
-    log.go_on()?;
-    started?;
-    let id = captured?.id;
-    if !run.job.must_contain.is_empty() {
+    log.go_on().and(done)?;
+    if let Some(id) = snapshot.filter(|_| !run.job.must_contain.is_empty()) {
         let artifacts = &run.job.must_contain;
         log.step("contents", &artifacts.join(", "), |_, _| {
-            whole::complete(&repository, id, artifacts)
+            contents::complete(repository, id, artifacts, &run.job.projects())
         })?;
     }
     Ok(into)
@@ -120,43 +111,6 @@ pub fn first_that_answers(run: &Run<'_>, log: &mut Log<'_>) -> Result<(String, R
     Err(first.unwrap_or_else(none))
 }
 
-/// Stops the services of a job that has some.
-fn stop(run: &Run<'_>, log: &mut Log<'_>) -> Result<Option<Standstill>> {
-    let Some(stop) = &run.job.stop else { return Ok(None) };
-    let (Some(line), Some(start)) = (&stop.stop, &stop.start) else { return Ok(None) };
-    log.go_on()?;
-    let order = Order {
-        job: run.name.to_owned(),
-        journal: journal_of(log.state(), run.name),
-        stop: line.clone(),
-        start: start.clone(),
-        timeout: stop.timeout(),
-        max_downtime: stop.max_downtime(),
-    };
-    log.step("stop", line, |monitor, said| {
-        let (standstill, ran) = Standstill::begin(order, monitor)?;
-        said.output = Some(ran.output);
-        Ok(Some(standstill))
-    })
-}
-
-fn start(standstill: Standstill, line: Option<&str>, log: &mut Log<'_>) -> Result<()> {
-    let started = standstill.end()?;
-    log.started(line.unwrap_or_default(), &started)?;
-    let reason = match started.because {
-        Because::Asked | Because::RunEnded | Because::NotStopped | Because::NotBegun => {
-            return Ok(());
-        }
-        Because::Overdue => {
-            "they had stood still for as long as `max_downtime` allows, and were started"
-        }
-        Because::NoGuard => "what guards them was gone, and they were started",
-    };
-    Err(Error::new(Kind::Failed, "capture everything while services stand still", "")
-        .because(reason)
-        .hint("capture without stopping first, so that most of it is stored already, or raise `max_downtime`"))
-}
-
 /// Does it with the hooks of each source around.
 fn around_sources<T>(
     run: &Run<'_>,
@@ -184,56 +138,4 @@ fn around_sources<T>(
     let facts = Facts { outcome: Some(outcome), error, ..facts.clone() };
     around.iter().take(begun).rev().for_each(|source| source.after(log, &facts));
     done
-}
-
-fn capture(
-    run: &Run<'_>,
-    repository: &Repository,
-    sources: &dyn Fn() -> Result<Vec<Box<dyn Source>>>,
-    labels: BTreeMap<String, String>,
-    monitor: &dyn Monitor,
-    said: &mut Said,
-) -> Result<Snapshot> {
-    let options = BackupOptions {
-        host: run.host(),
-        user: run.program.user(),
-        tags: run.job.tags.iter().cloned().collect(),
-        labels,
-        ..BackupOptions::default()
-    };
-    let heads = run.program.state().and_then(|state| {
-        let heads = Heads::load(&state, repository.config().repository);
-        heads.map_err(|error| monitor.trouble(&error)).ok()
-    });
-    let mut report = match backup(repository, sources()?, &options, monitor) {
-        Err(error) if error.kind() == Kind::Fenced => {
-            monitor.note("a collector gave this backup up; it starts again");
-            backup(repository, sources()?, &options, monitor)?
-        }
-        report => report?,
-    };
-    report.snapshot.warnings.iter().for_each(|warning| monitor.warn(warning));
-    let lost = heads.as_ref().map(|heads| heads.lost(&report.chains)).unwrap_or_default();
-    lost.iter().for_each(|head| monitor.trouble(&head.lost()));
-    if let Ok((_, hash)) = repository.outcome_just_put(report.snapshot.id) {
-        report.chains.add(SnapshotKey::new(&report.snapshot, hash, 0));
-    }
-    if let Some(Err(error)) = heads.map(|heads| heads.remember(&report.chains, false)) {
-        monitor.trouble(&error);
-    }
-    said.is_incomplete = report.incomplete || report.snapshot.tainted() > 0 || !lost.is_empty();
-    figures(&report, said);
-    Ok(report.snapshot)
-}
-
-fn figures(report: &BackupReport, said: &mut Said) {
-    let (snapshot, cost) = (&report.snapshot, &report.snapshot.summary);
-    said.figure("snapshot_id", snapshot.id.to_string());
-    said.figure("files", cost.files_new + cost.files_changed + cost.files_unchanged);
-    said.figure("databases", cost.databases);
-    said.figure("failed", cost.failed);
-    said.figure("tainted", snapshot.tainted());
-    said.figure("bytes", cost.bytes);
-    said.figure("bytes_read", cost.bytes_read);
-    said.figure("bytes_written", cost.written);
 }

@@ -1,6 +1,6 @@
 //! What commands find of the run in their environment.
 
-use super::report::Outcome;
+use crate::agent::report::Outcome;
 
 /// What is known of a run.
 #[derive(Clone, Debug, Default)]
@@ -24,17 +24,11 @@ pub struct Facts {
 impl Facts {
     /// The same as variables.
     pub fn variables(&self, hook: &str) -> Vec<(&'static str, String)> {
-        let outcome = self.outcome.map(|outcome| match outcome {
-            Outcome::Done => "done",
-            Outcome::Incomplete => "incomplete",
-            Outcome::Skipped => "skipped",
-            Outcome::Failed => "failed",
-        });
         let known = [
             ("ICECORE_JOB", Some(self.job.clone())),
             ("ICECORE_HOOK", Some(hook.to_owned())),
             ("ICECORE_SOURCE", self.source.clone()),
-            ("ICECORE_OUTCOME", outcome.map(str::to_owned)),
+            ("ICECORE_OUTCOME", self.outcome.map(|outcome| outcome.name().to_owned())),
             ("ICECORE_SNAPSHOT", self.snapshot.clone()),
             ("ICECORE_INTO", self.into.clone()),
             ("ICECORE_ERROR", self.error.clone()),

@@ -1,10 +1,12 @@
 //! Commands around a capture.
 
+use super::Run;
 use super::facts::Facts;
 use super::log::Log;
 use crate::agent::config::{Hooks, OneOrMany};
+use crate::agent::report::Outcome;
 use crate::agent::shell;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use std::time::Duration;
 
 /// Those of a job or a source, and what they find in their environment.
@@ -49,6 +51,23 @@ impl Around<'_> {
             let attempted = format!("run the hook `{step}`,");
             one(log, step, line, timeout, &variables, is_before, &attempted).map(drop)
         })
+    }
+}
+
+/// Tells that what came after the capture failed, or was all there was to do.
+pub fn of_failure(run: &Run<'_>, log: &mut Log<'_>, error: &Error) {
+    let Some(hooks) = &run.job.hooks else { return };
+    let facts = Facts {
+        job: run.name.to_owned(),
+        outcome: Some(Outcome::Failed),
+        error: Some(error.to_string()),
+        snapshot: log.report().snapshot_id.clone(),
+        into: log.report().repository.clone(),
+        ..Facts::default()
+    };
+    let around = Around { hooks, source: None };
+    if let Err(error) = around.run("failed", &hooks.failed, log, &facts) {
+        log.missed(&error);
     }
 }
 

@@ -2,12 +2,14 @@
 
 use super::Run;
 use super::heard::Heard;
-use super::report::{Outcome, Report, Step, rfc3339};
+use crate::agent::history::History;
+use crate::agent::report::{Fault, Outcome, Report, Step};
 use crate::agent::shell::Ran;
 use crate::agent::stop::{LeftBehind, Started};
 use crate::env::{Env, Time};
 use crate::error::{Error, Kind, Result};
 use crate::monitor::Monitor;
+use crate::text::utc;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -29,13 +31,13 @@ pub struct Said {
     /// The end of what a command printed.
     pub output: Option<String>,
     /// Figures.
-    pub figures: BTreeMap<&'static str, Value>,
+    pub figures: BTreeMap<String, Value>,
 }
 
 impl Said {
     /// One more figure.
     pub fn figure(&mut self, name: &'static str, value: impl Into<Value>) {
-        self.figures.insert(name, value.into());
+        self.figures.insert(name.to_owned(), value.into());
     }
 }
 
@@ -45,8 +47,8 @@ impl<'a> Log<'a> {
         let (env, monitor) = (run.program.env(), run.program.monitor());
         let begun = env.now();
         let environment = run.config.defaults.environment.clone();
-        let mut report = Report::new(run.name, environment, run.host(), begun);
-        report.not_done_yet = [run.job.not_done_yet(), run.config.not_done_yet()].concat();
+        let mut report = Report::new(run.name, run.tasks, environment, run.host(), begun);
+        report.not_done_yet = run.job.not_done_yet();
         Log { env, monitor, state: state.to_owned(), begun, report }
     }
 
@@ -88,12 +90,12 @@ impl<'a> Log<'a> {
             Ok(_) => Outcome::Done,
         };
         if outcome == Outcome::Incomplete {
-            self.lacks(&format!("{step} {what}"));
+            self.lacks(&format!("{step} {what}"), Fault::Other);
         }
         self.report.steps.push(Step {
-            step,
+            step: step.to_owned(),
             what: what.to_owned(),
-            started: rfc3339(begun),
+            started: utc(begun),
             seconds: self.env.now().seconds_since(begun),
             outcome,
             error: result.as_ref().err().map(ToString::to_string),
@@ -108,11 +110,12 @@ impl<'a> Log<'a> {
     /// A step that failed without the run failing.
     pub fn missed(&mut self, error: &Error) {
         self.monitor.trouble(error);
-        self.lacks(&error.to_string());
+        self.lacks(&error.to_string(), Fault::of(error));
     }
 
     /// Something is missing.
-    fn lacks(&mut self, what: &str) {
+    fn lacks(&mut self, what: &str, fault: Fault) {
+        self.report.fault = self.report.fault.max(Some(fault));
         self.report.outcome = self.report.outcome.max(Outcome::Incomplete);
         self.report.reason.get_or_insert_with(|| what.to_owned());
     }
@@ -143,6 +146,22 @@ impl<'a> Log<'a> {
         if let Some(step) = self.report.steps.last_mut() {
             step.seconds = seconds;
         }
+        if !started.ran_meanwhile.is_empty() {
+            let names = started.ran_meanwhile.join(", ");
+            self.missed(
+                &Error::new(
+                    Kind::SourceChanged,
+                    "capture everything while services stand still",
+                    names,
+                )
+                .because("it was started by somebody else, and ran meanwhile"),
+            );
+        }
+        if done.is_ok() && !started.unwell.is_empty() {
+            return Err(Error::new(Kind::Failed, "start", started.unwell.join(", "))
+                .because("it runs again, but its health check does not say that it is healthy")
+                .hint("its log says why; raise `timeout` if it takes longer to get healthy"));
+        }
         done
     }
 
@@ -157,6 +176,7 @@ impl<'a> Log<'a> {
         if let Err(error) = done {
             self.report.outcome = Outcome::Failed;
             self.report.reason = Some(error.to_string());
+            self.report.fault = self.report.fault.max(Some(Fault::of(&error)));
             self.report.failure = Some(error);
         }
     }
@@ -165,12 +185,24 @@ impl<'a> Log<'a> {
     pub fn finish(mut self) -> Report {
         self.report.seconds = self.env.now().seconds_since(self.begun);
         // A run that was skipped has no news.
-        if self.report.outcome != Outcome::Skipped
-            && let Err(error) = self.report.save(&self.state)
-        {
-            self.missed(&error.within("leave", "a report"));
+        if self.report.outcome != Outcome::Skipped {
+            let saved =
+                self.report.save(&self.state).map_err(|error| error.within("leave", "a report"));
+            saved.as_ref().err().into_iter().for_each(|error| self.missed(error));
+            self.remember(saved.ok().as_deref());
         }
         self.report
+    }
+
+    /// Remembers the run. A history that is not to be had makes no run fail.
+    fn remember(&self, file: Option<&str>) {
+        let recorded = History::open(&self.state).and_then(|history| {
+            history.warnings().for_each(|warning| self.monitor.warn(warning));
+            history.record(&self.report, file)
+        });
+        if let Err(error) = recorded {
+            self.monitor.warn(&format!("the history of runs lacks this one: {error}"));
+        }
     }
 
     /// Ends the run once the user wants to stop.

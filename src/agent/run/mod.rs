@@ -1,41 +1,38 @@
 //! A run of a job: a list of steps with one report.
 
 mod backup;
-mod elsewhere;
+mod capture;
+mod configuration;
+mod contents;
 mod facts;
 mod heard;
 mod hooks;
 mod lock;
 mod log;
+mod preview;
 mod program;
-mod report;
-mod whole;
+mod tell;
+mod upkeep;
 
+#[cfg(feature = "testing")]
+pub use super::report::Fault;
+pub use super::report::{Outcome, Report, Step, Task};
+pub use lock::{is_at_work, lock_of};
+pub use preview::WouldForget;
 pub use program::Program;
-pub use report::{Outcome, Report};
 
+use super::alert::{Ping, Pinging};
 use super::config::{Config, JOB_LABEL, Job};
 use super::stop;
-use crate::error::{Attempt, Error, Kind, Result};
+use crate::env::state;
+use crate::error::Result;
+use crate::monitor::Monitor;
+use crate::ops::heads::Heads;
 use crate::ops::select::Filter;
+use crate::repo::Repository;
 use log::Log;
 use std::collections::BTreeMap;
-use std::fs::DirBuilder;
-use std::os::unix::fs::DirBuilderExt;
 use std::path::PathBuf;
-
-/// What a run is asked to do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Task {
-    /// Captures the sources into the first repository that answers.
-    Backup,
-    /// Copies from there into the others.
-    Copy,
-    /// Forgets what no repository's policy keeps, and gives back its room.
-    Prune,
-    /// Checks the repositories.
-    Check,
-}
 
 /// A run of a job.
 pub struct Run<'a> {
@@ -59,57 +56,66 @@ impl Run<'_> {
     pub fn run(&self) -> Result<Report> {
         let state = self.state()?;
         let mut log = Log::new(self, &state);
-        match lock::take(&state, self.name)? {
-            None => log.skip("another run of this job is at work on this host"),
-            Some(_lock) => {
+        match lock::take(&state, self.name, self.tasks)? {
+            None => log.skip("another run of this job does the same already"),
+            Some(_locks) => {
+                let alert = self.config.alert.as_ref();
+                let pinging = Pinging::begin(Ping::Start, alert, self.name);
                 let done = self.tasks(&mut log);
                 log.end(done);
+                if let Err(error) = pinging.end() {
+                    self.program.monitor().trouble(&error);
+                }
             }
         }
         Ok(log.finish())
     }
 
     fn tasks(&self, log: &mut Log<'_>) -> Result<()> {
-        if let Some(reason) = self.job.cannot_run() {
-            return Err(Error::new(Kind::Unsupported, "run the job", self.name)
-                .because(format!("{reason}, which this version does not do yet"))
-                .hint("`icecore config check` says what else it does not do"));
-        }
         for left in stop::start_left_behind(log.state()) {
             match left {
                 Ok(left) => log.left_behind(&left),
                 Err(error) => log.missed(&error),
             }
         }
-        let wants = |task| self.tasks.contains(&task);
-        let captured = match wants(Task::Backup) {
+        let captured = match self.tasks.contains(&Task::Backup) {
             true => Some(backup::run(self, log)?),
             false => None,
         };
+        let done = self.upkeep(log, captured.as_deref());
+        if let Err(error) = &done {
+            hooks::of_failure(self, log, error);
+        }
+        done
+    }
+
+    /// What is done with snapshots that there are.
+    fn upkeep(&self, log: &mut Log<'_>, captured: Option<&str>) -> Result<()> {
+        let wants = |task| self.tasks.contains(&task);
         if wants(Task::Copy) {
-            elsewhere::copy(self, log, captured.as_deref())?;
+            upkeep::copy(self, log, captured)?;
         }
         if wants(Task::Prune) {
-            elsewhere::prune(self, log)?;
+            upkeep::prune(self, log)?;
         }
         if wants(Task::Check) {
-            elsewhere::check(self, log)?;
+            upkeep::check(self, log)?;
         }
         Ok(())
     }
 
     /// Where this host remembers things, for its owner alone.
     fn state(&self) -> Result<PathBuf> {
-        let state = self.program.state().ok_or_else(|| {
-            Error::new(Kind::InvalidInput, "find", "a folder for locks and reports")
-                .hint("use --state-dir, or set ICECORE_STATE_DIR")
-        })?;
-        DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(&state)
-            .attempt("make", state.display())?;
-        Ok(state)
+        let folder = self.program.state()?;
+        state::private_folder(&folder)?;
+        Ok(folder)
+    }
+
+    /// What this host remembers of a repository; none if there is no place for that, or it cannot be read, which
+    /// is told.
+    fn heads(&self, repository: &Repository, monitor: &dyn Monitor) -> Option<Heads> {
+        let heads = Heads::load(&self.program.state().ok()?, repository.config().repository);
+        heads.map_err(|error| monitor.trouble(&error)).ok()
     }
 
     /// The snapshots of this job and this host.

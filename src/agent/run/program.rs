@@ -16,8 +16,11 @@ pub trait Program: Sync {
     /// Who hears what is done.
     fn monitor(&self) -> &dyn Monitor;
 
-    /// Where this host remembers things; none if there is no place for it.
-    fn state(&self) -> Option<PathBuf>;
+    /// Where this host remembers things.
+    ///
+    /// # Errors
+    /// If there is no place for it; what says where.
+    fn state(&self) -> Result<PathBuf>;
 
     /// What this machine is called.
     fn host(&self) -> String;
@@ -25,10 +28,11 @@ pub trait Program: Sync {
     /// Who runs this.
     fn user(&self) -> String;
 
-    /// The repository, open, with this machine's cache.
+    /// The repository, open, with this machine's cache, but for packs: what is checked is the store's.
     fn open(&self, repository: &config::Repository) -> Result<Repository>;
 
-    /// The sources of a job, none of them read yet; none captures one of these repositories.
+    /// The sources of a job, none of them read yet; none captures one of these repositories,
+    /// or what this host remembers.
     fn sources(
         &self,
         job: &config::Job,

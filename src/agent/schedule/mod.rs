@@ -1,9 +1,10 @@
 //! When something is due: words such as `daily 02:10`, or cron expressions, by the clocks of a time zone.
 //! All of it is computed from the moment that is given: nobody looks at the clock here.
 
+mod calendar;
 mod words;
 
-use super::config::Meaning;
+use super::config::{Meaning, nearest};
 use crate::env::Time;
 use crate::error::{Error, Kind, Result};
 use croner::Cron;
@@ -11,7 +12,13 @@ use croner::parser::{CronParser, Seconds, Year};
 use jiff::civil::date;
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, Zoned};
+use std::iter::successors;
 use std::str::FromStr;
+use std::time::Duration;
+
+/// How far schedules are looked at for their longest gap, and how many moments of them.
+const YEAR: Duration = Duration::from_secs(366 * 86_400);
+const MOMENTS: usize = 1000;
 
 /// When something is due, again and again.
 ///
@@ -19,6 +26,8 @@ use std::str::FromStr;
 /// where they are put back. What comes every so many minutes or hours follows the time that passes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Schedule {
+    /// All of it, as cron has it.
+    whole: Cron,
     /// Due whenever one of these is.
     parts: Vec<Cron>,
 }
@@ -29,6 +38,18 @@ impl Schedule {
         let moment = Timestamp::from_nanosecond(i128::from(after.0)).ok()?;
         let next = self.next_zoned(&moment.to_zoned(zone.clone()))?;
         i64::try_from(next.timestamp().as_nanosecond()).ok().map(Time)
+    }
+
+    /// The longest time between two moments of it, as far as a year or a thousand of them show.
+    pub fn longest_gap(&self, from: Time, zone: &TimeZone) -> Duration {
+        let moments = successors(self.next(from, zone), |last| self.next(*last, zone));
+        let moments = moments.take_while(|it| it.since(from) <= YEAR).take(MOMENTS);
+        let moments: Vec<Time> = moments.collect();
+        moments
+            .windows(2)
+            .filter_map(|pair| Some(pair.last()?.since(*pair.first()?)))
+            .max()
+            .unwrap_or(YEAR)
     }
 
     fn next_zoned(&self, after: &Zoned) -> Option<Zoned> {
@@ -54,13 +75,19 @@ impl FromStr for Schedule {
         };
         let expression = match words::to_cron(text) {
             Some(translated) => translated.map_err(|reason| wrong(reason.to_owned()))?,
+            None if text.starts_with(|first: char| first.is_ascii_alphabetic()) => {
+                let first = text.split_whitespace().next().unwrap_or_default();
+                let nearest = nearest(&first.to_ascii_lowercase(), &words::FIRST);
+                return Err(wrong(format!("no schedule begins with `{first}`; {nearest}")));
+            }
             None => text.to_owned(),
         };
         let parse = |expression: &str| {
             let parser = CronParser::builder().seconds(Seconds::Disallowed).year(Year::Disallowed);
             parser.build().parse(expression).map_err(|cause| wrong(cause.to_string()))
         };
-        let schedule = Schedule { parts: times_of_day(&expression, parse)? };
+        let whole = parse(&expression)?;
+        let schedule = Schedule { parts: times_of_day(&whole, parse)?, whole };
         // The calendar comes again after four centuries; what this one has not in twelve years,
         // leap years in a row among them, no other has.
         let start = date(2024, 1, 1).to_zoned(TimeZone::UTC).ok();
@@ -73,12 +100,11 @@ impl FromStr for Schedule {
 
 /// The expression, as one for each time of day where it names these without wildcards: only a single
 /// time is taken for one that comes once a day.
-fn times_of_day(expression: &str, parse: impl Fn(&str) -> Result<Cron>) -> Result<Vec<Cron>> {
-    let whole = parse(expression)?;
-    let fields: Vec<&str> = expression.split_whitespace().collect();
-    let [minutes, hours, rest @ ..] = fields.as_slice() else { return Ok(vec![whole]) };
+fn times_of_day(whole: &Cron, parse: impl Fn(&str) -> Result<Cron>) -> Result<Vec<Cron>> {
+    let fields: Vec<&str> = whole.as_str().split_whitespace().collect();
+    let [minutes, hours, rest @ ..] = fields.as_slice() else { return Ok(vec![whole.clone()]) };
     if [minutes, hours].iter().any(|field| field.contains(['*', '/', '?'])) {
-        return Ok(vec![whole]);
+        return Ok(vec![whole.clone()]);
     }
     let rest = rest.join(" ");
     let mut parts = Vec::new();
@@ -168,7 +194,9 @@ mod tests {
             ("0 0 30 2 *", "never comes"),
             ("0 0 31 4,6 *", "never comes"),
             ("", ""),
-            ("sometimes", ""),
+            ("sometimes", "there are hourly, daily"),
+            ("hourlyy", "did you mean `hourly`?"),
+            ("Dayly 02:10", "did you mean `daily`?"),
             ("daily 25:00", "time of day"),
             ("daily noon", "time of day"),
             ("weekly someday", "day of the week"),

@@ -4,6 +4,9 @@
 const DAYS: [&str; 7] =
     ["sunday", "monday", "tuesday", "wednesday", "thursday", "friday", "saturday"];
 
+/// What words for a schedule begin with.
+pub const FIRST: [&str; 4] = ["hourly", "daily", "weekly", "monthly"];
+
 /// The last day that every month has.
 const LAST_DAY: u8 = 28;
 

@@ -3,7 +3,7 @@
 
 use super::journal;
 use super::order::{Because, Message, Order, Started};
-use crate::agent::shell::{self, Ran};
+use crate::agent::shell::Ran;
 use crate::error::{Attempt, Error, Kind, Result};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use std::fs::File;
@@ -16,9 +16,6 @@ pub const VERB: &str = "guard-of-stopped-services";
 
 /// How often is looked whether another stop is over.
 const GLANCE: Duration = Duration::from_millis(50);
-
-/// How often starting is tried.
-const TRIES: usize = 3;
 
 /// Longest order.
 const MOST: u64 = 1 << 20;
@@ -41,16 +38,22 @@ fn guard() -> Result<()> {
     ctrlc::set_handler(|| {}).map_err(io::Error::other).attempt("listen for", "signals")?;
     let mut line = String::new();
     io::stdin().lock().take(MOST).read_line(&mut line).attempt("read", "the order")?;
-    let order: Order = serde_json::from_str(&line)
+    let mut order: Order = serde_json::from_str(&line)
         .map_err(|cause| Error::new(Kind::InvalidInput, "read", "the order").caused_by(cause))?;
     let Some(_alone) = alone(&order)? else {
-        let ran = Ran { failure: None, output: String::new(), seconds: 0.0 };
-        tell(&Message::Started(Started { because: Because::NotBegun, ran, downtime: None }));
+        tell(&Message::Started(Started::nothing(Because::NotBegun)));
         return Ok(());
     };
+    // As it is now: others may have had something stopped before.
+    if let Err(error) = order.what.look_up() {
+        let failure = Some(error.to_string());
+        tell(&Message::Stopped(Ran { failure, output: String::new(), seconds: 0.0 }));
+        tell(&Message::Started(Started::nothing(Because::NotBegun)));
+        return Ok(());
+    }
     let journal = journal::write(&order)?;
     let begun = Instant::now();
-    let stopped = shell::run(&order.stop, order.timeout, &[], &|| false);
+    let stopped = order.what.stop(order.timeout, &|| is_told(Duration::ZERO));
     let is_stopped = stopped.failure.is_none();
     let given_up = stopped.seconds >= order.timeout.as_secs_f64();
     tell(&Message::Stopped(stopped));
@@ -58,25 +61,41 @@ fn guard() -> Result<()> {
         true => wait(order.max_downtime.saturating_sub(begun.elapsed())),
         false => Because::NotStopped,
     };
-    let mut ran = shell::run(&order.start, order.timeout, &[], &|| false);
+    let mut started = Started::nothing(because);
+    if is_stopped {
+        started.ran_meanwhile = ran_meanwhile(&order);
+    }
+    order.start(&mut started);
     if !is_stopped && given_up {
         // What was asked for may come about after all: then they have to be started once more.
         std::thread::sleep(order.timeout);
-        ran = shell::run(&order.start, order.timeout, &[], &|| false);
+        order.start(&mut started);
     }
-    for _ in 1..TRIES {
-        if ran.failure.is_some() {
+    for _ in 1..order.what.tries() {
+        if started.ran.failure.is_some() {
             std::thread::sleep(Duration::from_secs(1));
-            ran = shell::run(&order.start, order.timeout, &[], &|| false);
+            order.start(&mut started);
         }
     }
-    if ran.failure.is_none() {
+    if started.ran.failure.is_none() {
         journal::forget(&order.journal)?;
     }
     drop(journal);
-    let downtime = Some(begun.elapsed().as_secs_f64());
-    tell(&Message::Started(Started { because, ran, downtime }));
+    started.downtime = Some(begun.elapsed().as_secs_f64());
+    started.ran_meanwhile.extend(order.what.others());
+    tell(&Message::Started(started));
     Ok(())
+}
+
+/// What has run since it was stopped. One who knows it may have to be started again before.
+fn ran_meanwhile(order: &Order) -> Vec<String> {
+    for _ in 1..order.what.tries() {
+        match order.what.ran_meanwhile() {
+            Ok(ran) => return ran,
+            Err(_) => std::thread::sleep(Duration::from_secs(1)),
+        }
+    }
+    order.what.ran_meanwhile().unwrap_or_default()
 }
 
 /// Waits until no other job has something stopped; none if the run ends before.

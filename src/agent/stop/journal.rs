@@ -1,17 +1,16 @@
 //! What was stopped and not started yet: a file for each job, locked by its guard for as long as that lives.
 
-use super::order::Order;
-use crate::agent::shell::{self, Ran};
+use super::order::{Because, Order, Started};
+use crate::agent::shell::Ran;
+use crate::env::{Time, state};
 use crate::error::{Attempt, Error, Kind, Result};
-use rustix::fs::{FlockOperation, flock};
-use rustix::io::Errno;
 use rustix::process::geteuid;
 use std::fs::{self, File};
-use std::io::{Read, Write};
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+use std::io::Read;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::thread::sleep;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, UNIX_EPOCH};
 
 /// How often is looked whether others are done.
 const GLANCE: Duration = Duration::from_millis(50);
@@ -29,22 +28,10 @@ pub fn path(state: &Path, job: &str) -> PathBuf {
 /// Writes it, locks it, and makes it durable. It is locked before it has its name.
 pub fn write(order: &Order) -> Result<File> {
     let path = &order.journal;
-    let subject = path.display();
-    let folder = path.parent().unwrap_or(Path::new("/"));
-    make_folder(folder)?;
-    let unfinished = path.with_extension(std::process::id().to_string());
-    let mut options = File::options();
-    options.write(true).create(true).truncate(true).mode(0o600);
-    let mut file = options.open(&unfinished).attempt("create", &subject)?;
-    flock(&file, FlockOperation::NonBlockingLockExclusive)
-        .map_err(std::io::Error::from)
-        .attempt("lock", &subject)?;
+    path.parent().map_or(Ok(()), state::private_folder)?;
     let text = serde_json::to_vec(order)
-        .map_err(|cause| Error::new(Kind::Failed, "write", &subject).caused_by(cause))?;
-    let written = file.write_all(&text).and_then(|()| file.sync_all());
-    let named = written.and_then(|()| fs::rename(&unfinished, path));
-    named.and_then(|()| File::open(folder)?.sync_all()).attempt("write", subject)?;
-    Ok(file)
+        .map_err(|cause| Error::new(Kind::Failed, "write", path.display()).caused_by(cause))?;
+    state::replace_locked(path, &text)
 }
 
 /// Removes it: the services run.
@@ -67,25 +54,8 @@ pub struct LeftBehind {
 
 /// Waits until nobody else has anything stopped, by the journals in this folder; none if it is `given_up`.
 pub fn alone(folder: &Path, given_up: &mut dyn FnMut() -> bool) -> Result<Option<File>> {
-    make_folder(folder)?;
-    let path = folder.join("lock");
-    let mut options = File::options();
-    let options = options.write(true).create(true).truncate(false).mode(0o600);
-    let file = options.open(&path).attempt("open", path.display())?;
-    loop {
-        match flock(&file, FlockOperation::NonBlockingLockExclusive) {
-            Ok(()) => return Ok(Some(file)),
-            Err(Errno::WOULDBLOCK | Errno::INTR) if given_up() => return Ok(None),
-            Err(Errno::WOULDBLOCK | Errno::INTR) => {}
-            Err(other) => return Err(std::io::Error::from(other)).attempt("lock", path.display()),
-        }
-    }
-}
-
-/// For its owner alone.
-fn make_folder(folder: &Path) -> Result<()> {
-    let mut builder = fs::DirBuilder::new();
-    builder.recursive(true).mode(0o700).create(folder).attempt("make", folder.display())
+    state::private_folder(folder)?;
+    state::lock_unless(&folder.join("lock"), given_up)
 }
 
 /// Waits a while for those who start what this job has left standing still, and refuses if it still is: its
@@ -103,13 +73,37 @@ pub fn refuse_unfinished(order: &Order) -> Result<()> {
     Ok(())
 }
 
+/// Services that stand still for longer than they may, each with its job and since when; nothing is done about it.
+pub fn overdue(state: &Path, now: Time) -> Vec<(String, Time)> {
+    let one = |path: PathBuf| {
+        let order: Order = serde_json::from_slice(&fs::read(&path).ok()?).ok()?;
+        let written = path.metadata().ok()?.modified().ok()?.duration_since(UNIX_EPOCH).ok()?;
+        let since = Time(0) + written;
+        let most = order.max_downtime + 2 * order.timeout;
+        (now.since(since) > most).then_some((order.job, since))
+    };
+    journals(&state.join("stopped")).filter_map(one).collect()
+}
+
+fn journals(folder: &Path) -> impl Iterator<Item = PathBuf> + use<> {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    let paths = entries.map(|entry| entry.path());
+    paths.filter(|path| path.extension().is_some_and(|ending| ending == "json"))
+}
+
 /// Starts what earlier runs have stopped whose guards are dead, too, as after a power cut.
 pub fn start_left_behind(state: &Path) -> Vec<Result<LeftBehind>> {
     let folder = state.join("stopped");
-    let entries = fs::read_dir(&folder).into_iter().flatten().flatten();
-    let paths = entries.map(|entry| entry.path());
-    let journals = paths.filter(|path| path.extension().is_some_and(|ending| ending == "json"));
-    journals.filter_map(|path| start_one(&folder, &path).transpose()).collect()
+    journals(&folder).filter_map(|path| start_one(&folder, &path).transpose()).collect()
+}
+
+/// The same; the jobs whose services run again.
+pub fn start_stopped(state: &Path) -> Vec<Result<String>> {
+    let started = start_left_behind(state).into_iter().map(|left| {
+        let LeftBehind { job, start, ran } = left?;
+        ran.well("start services by", &start).map(|()| job)
+    });
+    started.collect()
 }
 
 fn start_one(folder: &Path, path: &Path) -> Result<Option<LeftBehind>> {
@@ -120,11 +114,13 @@ fn start_one(folder: &Path, path: &Path) -> Result<Option<LeftBehind>> {
         sleep(GLANCE);
         Instant::now() >= until
     })?;
-    let ran = shell::run(&order.start, order.timeout, &[], &|| false);
+    let mut started = Started::nothing(Because::NoGuard);
+    order.start(&mut started);
+    let ran = started.ran;
     if ran.failure.is_none() {
         forget(path)?;
     }
-    Ok(Some(LeftBehind { job: order.job, start: order.start, ran }))
+    Ok(Some(LeftBehind { job: order.job, start: order.what.starting(), ran }))
 }
 
 /// What stands in a journal that nobody guards, and its lock.
@@ -134,7 +130,7 @@ fn orphaned(path: &Path) -> Result<Option<(Order, File)>> {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
         opened => opened.attempt("open", &subject)?,
     };
-    if flock(&file, FlockOperation::NonBlockingLockExclusive).is_err() {
+    if file.try_lock().is_err() {
         return Ok(None);
     }
     let found = file.metadata().attempt("examine", &subject)?;
@@ -146,9 +142,17 @@ fn orphaned(path: &Path) -> Result<Option<(Order, File)>> {
         return Err(Error::new(Kind::Refused, "start what stands in", &subject)
             .because("others can write it, and it holds a command"));
     }
+    Ok(Some((read_from(&file, path)?, file)))
+}
+
+/// What stands in a journal.
+pub fn read(path: &Path) -> Result<Order> {
+    read_from(&File::open(path).attempt("open", path.display())?, path)
+}
+
+fn read_from(file: &File, path: &Path) -> Result<Order> {
     let mut text = Vec::new();
-    (&file).take(MOST).read_to_end(&mut text).attempt("read", &subject)?;
-    let order: Order = serde_json::from_slice(&text)
-        .map_err(|cause| Error::damaged("read", &subject, cause.to_string()))?;
-    Ok(Some((order, file)))
+    file.take(MOST).read_to_end(&mut text).attempt("read", path.display())?;
+    serde_json::from_slice(&text)
+        .map_err(|cause| Error::damaged("read", path.display(), cause.to_string()))
 }

@@ -5,12 +5,14 @@
 mod guard;
 mod journal;
 mod order;
+mod what;
 
 pub use guard::run_as_guard;
-pub use journal::{LeftBehind, path as journal_of, start_left_behind};
+pub use journal::{LeftBehind, overdue, path as journal_of, start_left_behind, start_stopped};
 pub use order::{Because, Order, Started};
+pub use what::What;
 
-use super::shell::{self, Ran};
+use super::shell::Ran;
 use crate::env::{command, this_program};
 use crate::error::{Attempt, Error, Kind, Result};
 use crate::monitor::Monitor;
@@ -102,7 +104,7 @@ impl Standstill {
             let is_told = |said: &Said| said.stopped.is_some() || said.started.is_some();
             standstill.heard.wait(is_told).stopped.clone()
         });
-        let line = &standstill.order.stop;
+        let line = &standstill.order.what.stopping();
         let stopped = match stopped {
             Some(ran) => ran.well("stop services by", line).map(|()| ran),
             None if monitor.stop_requested() => {
@@ -115,7 +117,7 @@ impl Standstill {
         match stopped {
             Ok(ran) => Ok((standstill, ran)),
             Err(error) => {
-                let start = standstill.order.start.clone();
+                let start = standstill.order.what.starting();
                 let started = standstill.end()?;
                 Err(match started.ran.well("start services by", &start) {
                     Ok(()) => error,
@@ -127,6 +129,11 @@ impl Standstill {
 
     fn input(&self) -> MutexGuard<'_, Option<ChildStdin>> {
         self.input.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// How starting them is called.
+    pub fn starting(&self) -> String {
+        self.order.what.starting()
     }
 
     /// Whether the services run again, or nobody guards them any more.
@@ -179,13 +186,12 @@ impl Standstill {
         match started {
             Some(started) => Ok(started),
             // The guard writes the journal before it stops anything.
-            None if !self.order.journal.exists() => {
-                let ran = Ran { failure: None, output: String::new(), seconds: 0.0 };
-                Ok(Started { because: Because::NotBegun, ran, downtime: None })
-            }
+            None if !self.order.journal.exists() => Ok(Started::nothing(Because::NotBegun)),
             None => {
-                let ran = shell::run(&self.order.start, self.order.timeout, &[], &|| false);
-                let started = Started { because: Because::NoGuard, ran, downtime: None };
+                // What exactly was stopped, the guard has written down.
+                let order = journal::read(&self.order.journal)?;
+                let mut started = Started::nothing(Because::NoGuard);
+                order.start(&mut started);
                 self.heard.change(|said| said.started = Some(started.clone()));
                 if started.ran.failure.is_none() {
                     journal::forget(&self.order.journal)?;

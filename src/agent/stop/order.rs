@@ -1,5 +1,6 @@
 //! What a guard is told, and what it says.
 
+use super::what::What;
 use crate::agent::shell::Ran;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
@@ -12,14 +13,20 @@ pub struct Order {
     pub job: String,
     /// Where the journal goes.
     pub journal: PathBuf,
-    /// A line that stops them.
-    pub stop: String,
-    /// A line that starts them.
-    pub start: String,
+    /// What it is, and how.
+    #[serde(flatten)]
+    pub what: What,
     /// How long each may take.
     pub timeout: Duration,
     /// How long they may stand still.
     pub max_downtime: Duration,
+}
+
+impl Order {
+    /// Starts what was stopped, and notes what became of it.
+    pub fn start(&self, started: &mut Started) {
+        (started.ran, started.unwell) = self.what.start(self.timeout);
+    }
 }
 
 /// What the guard says, a line each.
@@ -41,6 +48,20 @@ pub struct Started {
     pub ran: Ran,
     /// Seconds from the beginning of stopping to the end of starting, where that is known.
     pub downtime: Option<f64>,
+    /// What ran although it was to stand still.
+    #[serde(default)]
+    pub ran_meanwhile: Vec<String>,
+    /// What runs again, and is not well.
+    #[serde(default)]
+    pub unwell: Vec<String>,
+}
+
+impl Started {
+    /// Nothing was done yet.
+    pub fn nothing(because: Because) -> Self {
+        let ran = Ran { failure: None, output: String::new(), seconds: 0.0 };
+        Started { because, ran, downtime: None, ran_meanwhile: Vec::new(), unwell: Vec::new() }
+    }
 }
 
 /// Why services were started when they were.

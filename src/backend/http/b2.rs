@@ -205,27 +205,13 @@ impl fmt::Display for B2 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::backend::http::spot;
 
     /// Each spelling means its bucket and prefix, and is shown so that it can be written again; what
     /// names no bucket is refused.
     #[test]
     fn places_are_read() {
         let parse = |text: &str| B2::parse(text, &Options::default());
-        for (text, shown) in [
-            ("//bucket/a/b/", "b2://bucket/a/b"),
-            ("//bucket", "b2://bucket"),
-            ("bucket:/a", "b2://bucket/a"),
-            ("bucket:a/b", "b2://bucket/a/b"),
-        ] {
-            let place = parse(text).unwrap();
-            assert_eq!(place.to_string(), shown, "{text}");
-            assert_eq!(parse(shown.strip_prefix("b2:").unwrap()).unwrap(), place);
-            assert_eq!(place.below("c").to_string(), format!("{shown}/c"));
-        }
-        for text in ["", "//", "//bu", "//bucket/../x", "//key:hunter2@bucket/x"] {
-            let error = parse(text).unwrap_err();
-            assert_eq!(error.kind(), Kind::InvalidInput, "{text}");
-            assert!(!format!("{error:?}").contains("hunter2"), "{error:?}");
-        }
+        spot::assert_reads_places(SCHEME, parse, B2::below);
     }
 }

@@ -94,27 +94,13 @@ impl fmt::Display for Gcs {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::backend::http::spot;
 
     /// Each spelling means its bucket and prefix, and is shown so that it can be written again; what
     /// names no bucket is refused.
     #[test]
     fn places_are_read() {
         let parse = |text: &str| Gcs::parse(text, &Options::default());
-        for (text, shown) in [
-            ("//bucket/a/b/", "gs://bucket/a/b"),
-            ("//bucket", "gs://bucket"),
-            ("bucket:/a", "gs://bucket/a"),
-            ("bucket:a/b", "gs://bucket/a/b"),
-        ] {
-            let place = parse(text).unwrap();
-            assert_eq!(place.to_string(), shown, "{text}");
-            assert_eq!(parse(shown.strip_prefix("gs:").unwrap()).unwrap(), place);
-            assert_eq!(place.below("c").to_string(), format!("{shown}/c"));
-        }
-        for text in ["", "//", "//bu", "//bucket/../x", "//key:hunter2@bucket/x"] {
-            let error = parse(text).unwrap_err();
-            assert_eq!(error.kind(), Kind::InvalidInput, "{text}");
-            assert!(!format!("{error:?}").contains("hunter2"), "{error:?}");
-        }
+        spot::assert_reads_places(SCHEME, parse, Gcs::below);
     }
 }

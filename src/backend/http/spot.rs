@@ -75,3 +75,29 @@ pub(super) fn server_of<'t>(scheme: &str, text: &'t str) -> Result<(String, &'t 
 pub(super) fn invalid(scheme: &str) -> Error {
     Error::new(Kind::InvalidInput, "use the repository location", format!("`{scheme}:...`"))
 }
+
+/// Each spelling of a place that begins with the name of a bucket means its bucket and prefix, and is shown so
+/// that it can be written again; what names no bucket is refused.
+#[cfg(test)]
+pub(super) fn assert_reads_places<P: fmt::Debug + fmt::Display + PartialEq>(
+    scheme: &str,
+    parse: impl Fn(&str) -> Result<P>,
+    below: impl Fn(&P, &str) -> P,
+) {
+    for (text, shown) in [
+        ("//bucket/a/b/", "//bucket/a/b"),
+        ("//bucket", "//bucket"),
+        ("bucket:/a", "//bucket/a"),
+        ("bucket:a/b", "//bucket/a/b"),
+    ] {
+        let place = parse(text).unwrap();
+        assert_eq!(place.to_string(), format!("{scheme}:{shown}"), "{text}");
+        assert_eq!(parse(shown).unwrap(), place);
+        assert_eq!(below(&place, "c").to_string(), format!("{scheme}:{shown}/c"));
+    }
+    for text in ["", "//", "//bu", "//bucket/../x", "//key:hunter2@bucket/x"] {
+        let error = parse(text).unwrap_err();
+        assert_eq!(error.kind(), Kind::InvalidInput, "{text}");
+        assert!(!format!("{error:?}").contains("hunter2"), "{error:?}");
+    }
+}

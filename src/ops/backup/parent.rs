@@ -22,9 +22,10 @@ pub enum ParentChoice {
     Snapshot(SnapshotId),
 }
 
-/// A snapshot that holds the past of a source, or some of it.
+/// A snapshot that holds the past of a source, or some of it; or a capture of a moment ago.
 pub(super) struct Parent {
-    pub(super) id: SnapshotId,
+    /// What parts name that lean on it: the snapshot, or what the capture leans on itself.
+    pub(super) ids: BTreeSet<SnapshotId>,
     /// The host that made it, if that is another one. Then its stamps prove nothing.
     pub(super) foreign: Option<String>,
     /// What stands in it where the source stands.
@@ -59,14 +60,15 @@ impl Parent {
     ) -> Option<Self> {
         let root = tree::find(reader, snapshot, &source.path).ok()?.entry;
         let foreign = (snapshot.host != host).then(|| snapshot.host.clone());
-        Some(Parent { id: snapshot.id, foreign, root })
+        Some(Parent { ids: BTreeSet::from([snapshot.id]), foreign, root })
     }
 }
 
 impl Parents {
     /// What is said of them, once it is known which of them were of use.
     pub(super) fn told(&self, part: &Part) -> Parentage {
-        let used = || self.list.iter().filter(|parent| part.parents.contains(&parent.id));
+        let is_used = |parent: &&Parent| !parent.ids.is_disjoint(&part.parents);
+        let used = || self.list.iter().filter(is_used);
         let hosts: BTreeSet<&str> = used().filter_map(|parent| parent.foreign.as_deref()).collect();
         let remark = match (part.parents.is_empty(), hosts.is_empty()) {
             (true, _) => Some(self.none.clone()),

@@ -244,7 +244,7 @@ impl<'b, 'r> PartBuilder<'b, 'r> {
     fn parents(&self) -> BTreeSet<SnapshotId> {
         let used = self.used.iter().filter_map(|parent| self.parents.get(*parent));
         let first = self.parents.first().filter(|_| self.used.is_empty());
-        used.chain(first).map(|parent| parent.id).collect()
+        used.chain(first).flat_map(|parent| &parent.ids).copied().collect()
     }
 
     /// Reads, cuts and stores what waits, then writes the entries in order.

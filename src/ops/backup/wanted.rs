@@ -13,7 +13,7 @@ use std::path::Path;
 
 /// What a backup captures.
 #[derive(Default)]
-pub(super) struct Wanted {
+pub struct Wanted {
     /// The sources, in the order in which they were named.
     pub(super) sources: Vec<Box<dyn Source>>,
     /// Why each of the others is left out.
@@ -25,7 +25,7 @@ impl Wanted {
     ///
     /// One that cannot be captured at all ends the backup here, before anything is written, or
     /// stays if the others are to be kept: its trouble is told when its turn comes.
-    pub(super) fn of(named: Vec<Box<dyn Source>>, keep_going: bool) -> Result<Self> {
+    pub fn of(named: Vec<Box<dyn Source>>, keep_going: bool) -> Result<Self> {
         let mut wanted = Wanted::default();
         for mut source in named {
             match source.left_out() {
@@ -35,7 +35,7 @@ impl Wanted {
             }
         }
         wanted.leave_out_covered();
-        let places: Vec<SourceName> = wanted.sources.iter().map(|it| it.describe()).collect();
+        let places = wanted.names();
         refuse_too_many(&places)?;
         refuse_overlap(&places)?;
         if wanted.sources.is_empty() && !wanted.warnings.is_empty() {
@@ -45,10 +45,15 @@ impl Wanted {
         Ok(wanted)
     }
 
+    /// What each source is, and where it stands in the snapshot.
+    pub(super) fn names(&self) -> Vec<SourceName> {
+        self.sources.iter().map(|source| source.describe()).collect()
+    }
+
     /// Files and folders that another source captures anyhow are captured there alone.
     fn leave_out_covered(&mut self) {
         let mut by_path: HashMap<Vec<u8>, usize> = HashMap::new();
-        let places: Vec<SourceName> = self.sources.iter().map(|it| it.describe()).collect();
+        let places = self.names();
         for (at, place) in places.iter().enumerate().filter(|(_, it)| it.kind == PartKind::Files) {
             by_path.entry(place.path.clone()).or_insert(at);
         }

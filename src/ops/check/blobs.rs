@@ -1,6 +1,6 @@
 //! Blobs of a pack whose bytes are at hand: each must open, decode and be what its id says.
 
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, Result};
 use crate::id::{BaseId, ChunkId};
 use crate::repo::{BlobLocation, Index, Plain, Reader};
 use rayon::prelude::*;
@@ -64,7 +64,7 @@ fn read_blob(
     for base in &place.bases {
         match plains.get(base) {
             Some(Ok(plain)) => prefix.extend_from_slice(plain),
-            Some(Err(error)) if error.kind() == Kind::Unavailable => {
+            Some(Err(error)) if error.kind().says_nothing() => {
                 let reason = error.to_string();
                 return Err(Unreadable::Unread(Error::unavailable(
                     "check chunk",

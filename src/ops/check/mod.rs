@@ -4,6 +4,7 @@ mod blobs;
 mod finding;
 mod losses;
 mod members;
+mod moved;
 mod objects;
 mod pack;
 mod packs;
@@ -255,7 +256,7 @@ pub fn check(
         monitor,
         &mut report,
     )?;
-    let reader = Reader::with_cache(repository, &index, left);
+    let reader = Reader::with_cache(repository, &index, left).reloading();
     trees::check(&reader, snapshots, &index, monitor, &mut report)?;
     if let Some(error) = index.failure() {
         return Err(error);

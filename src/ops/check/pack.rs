@@ -83,7 +83,7 @@ impl Checking<'_, '_> {
         let handle = Handle::pack(self.pack);
         let bytes = match bytes {
             Ok(bytes) => bytes,
-            Err(error) if error.kind() == Kind::Unavailable => {
+            Err(error) if error.kind().says_nothing() => {
                 let finding = self.of_pack(error.within("check", handle));
                 self.report.found(self.monitor, finding);
                 return;
@@ -163,7 +163,7 @@ impl Checking<'_, '_> {
         let handle = Handle::pack(self.pack);
         let contents = match contents {
             Ok(contents) => contents,
-            Err(error) if error.kind() == Kind::Unavailable => {
+            Err(error) if error.kind().says_nothing() => {
                 let finding = self.of_pack(error.within("check", handle));
                 self.report.found(self.monitor, finding);
                 return;

@@ -1,6 +1,7 @@
 //! Packs: there, of the right length, holding what the index says, and readable.
 
 use super::losses::{Judged, Losses};
+use super::moved::Moved;
 use super::pack::{Checking, check_orphan};
 use super::subset::choose;
 use super::{CheckReport, Finding, ReadData};
@@ -45,8 +46,10 @@ pub(super) fn check(
     let total = chosen.iter().filter_map(|pack| stored.get(pack)).sum();
     monitor.begin("check packs", Some((Counter::Bytes, total)));
     let known = noted.all();
-    let reader = &Reader::new(repository, index);
-    let packs = Packs { repository, reader, index, stored: &stored, lengths, known, monitor };
+    let reader = &Reader::new(repository, index).reloading();
+    let moved = &Moved::new(repository);
+    let packs =
+        Packs { repository, reader, index, stored: &stored, lengths, known, moved, monitor };
     let ledger = LedgerEntry::begin(repository);
     let mut state = State { report, losses, ledger };
     let checked =
@@ -75,6 +78,10 @@ pub(super) fn check(
         let Some(place) = index.at(row).filter(|place| index.knows(place.kind, &place.id)) else {
             continue;
         };
+        // Where the pack is gone by now, nobody needs it as a base, either.
+        if moved.has(&place.pack) {
+            continue;
+        }
         let reason = format!("its base {base} cannot be read");
         let error = Error::damaged("read chunk", place.id, reason);
         report.suspect(monitor, Finding::blob(&place, error));
@@ -93,6 +100,7 @@ struct Packs<'c> {
     /// The lengths that the index says.
     lengths: HashMap<PackId, u32>,
     known: Damage,
+    moved: &'c Moved<'c>,
     monitor: &'c dyn Monitor,
 }
 
@@ -188,10 +196,19 @@ impl Packs<'_> {
             monitor.count(Counter::Bytes, size.unwrap_or_default());
             return;
         }
+        let read = match read {
+            None if size.as_ref().is_ok_and(|size| *size == self.length(&pack)) => {
+                Some(ReadPack::Contents(repository.pack_contents(pack)))
+            }
+            read => read,
+        };
+        if is_gone(&size, read.as_ref()) && self.moved.has(&pack) {
+            return;
+        }
         report.packs += 1;
         let size = match size {
             Ok(size) => size,
-            Err(error) if error.kind() == Kind::Unavailable => {
+            Err(error) if error.kind().says_nothing() => {
                 let error = error.within("check", &handle);
                 report.found(monitor, Finding::object(handle, error));
                 return;
@@ -234,7 +251,6 @@ impl Packs<'_> {
                 monitor.count(Counter::Bytes, size);
             }
             Some(ReadPack::Contents(contents)) => checking.contents(contents),
-            None if is_right => checking.contents(repository.pack_contents(pack)),
             None => {}
         }
     }
@@ -247,6 +263,16 @@ impl Packs<'_> {
     fn unnoted(&self, error: &Error) {
         self.monitor.note(&format!("what was verified is not noted: {error}"));
     }
+}
+
+/// Whether a pack is not there, or not any more.
+fn is_gone(size: &Result<u64>, read: Option<&ReadPack>) -> bool {
+    let error = match (size, read) {
+        (Err(error), _) => Some(error),
+        (_, Some(ReadPack::Whole(Err(error)) | ReadPack::Contents(Err(error)))) => Some(error),
+        _ => None,
+    };
+    error.is_some_and(|error| error.kind() == Kind::NotFound)
 }
 
 /// All packs that are listed, and their lengths.

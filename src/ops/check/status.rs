@@ -48,6 +48,12 @@ pub struct Coverage {
 }
 
 impl Coverage {
+    /// What was verified within 30 days.
+    pub fn within_30_days(&self) -> Amount {
+        let within = DAYS.iter().zip(self.within).find(|(days, _)| **days == 30);
+        within.map(|(_, amount)| amount).unwrap_or_default()
+    }
+
     /// Since when everything that is stored was verified; none if something never was.
     pub fn whole(&self) -> Option<Time> {
         self.oldest.filter(|_| self.never.packs == 0)

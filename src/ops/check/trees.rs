@@ -123,7 +123,7 @@ impl Visitor for Trees<'_> {
         let Some((snapshot, parts)) = &self.snapshot else { return Ok(Entries(0)) };
         let touched = Touched { snapshot: *snapshot, path: path.to_vec() };
         // What could not be looked at may be well.
-        if trouble.error.kind() != Kind::Unavailable {
+        if !trouble.error.kind().says_nothing() {
             self.report.touches(&touched);
         }
         let Loss { chunk, error, .. } = trouble;

@@ -10,6 +10,7 @@ mod tree;
 use super::damage::record_damage;
 use crate::backend::Backend;
 use crate::codec::Level;
+use crate::env::Time;
 use crate::error::{Error, Kind, Result};
 use crate::format::snapshot::{Origin, Part, Snapshot};
 use crate::id::SnapshotId;
@@ -48,6 +49,17 @@ pub struct CopiedSnapshot {
     pub bytes_stored: u64,
 }
 
+/// A snapshot that lacks nothing, and its copy.
+#[derive(Clone, Copy, Debug)]
+pub struct WholeCopy {
+    /// The one in the source.
+    pub original: SnapshotId,
+    /// The one in the target.
+    pub copy: SnapshotId,
+    /// When it was captured.
+    pub started: Time,
+}
+
 /// What became of a copy.
 #[derive(Debug, Default)]
 pub struct CopyReport {
@@ -57,6 +69,8 @@ pub struct CopyReport {
     pub skipped: u64,
     /// Those that could not be copied whole, and why.
     pub failed: Vec<(SnapshotId, Error)>,
+    /// The newest of the chosen that lacks nothing and that the target has now.
+    pub newest: Option<WholeCopy>,
 }
 
 /// A snapshot is tried again so often, where its writer was given up, or leaned on what turned out to be
@@ -108,14 +122,21 @@ pub fn copy(
     monitor.begin("copy", Some((Counter::Items, chosen.len() as u64)));
     for key in chosen.keys().rev() {
         go_on(monitor, "copy")?;
-        let copied = match chosen.get(key.id) {
+        let stored = chosen.get(key.id);
+        let snapshot = stored.as_ref().ok().and_then(|stored| Some(&stored.as_ref()?.snapshot));
+        let whole = snapshot.filter(|it| !it.is_incomplete() && it.tainted() == 0);
+        let whole = whole.map(|snapshot| (snapshot.id, snapshot.started));
+        let stands = |copy| whole.map(|(original, started)| WholeCopy { original, copy, started });
+        let copied = match stored {
             Ok(Some(stored)) if !copier.standing.has(&origin(source, &stored)) => {
                 match options.dry_run {
                     true => would_copy(source, &copier.standing, &stored),
                     false => copier.snapshot(&stored),
                 }
             }
-            Ok(Some(_)) => {
+            Ok(Some(stored)) => {
+                let copy = copier.standing.copy_of(&origin(source, &stored));
+                report.newest = copy.and_then(stands).or(report.newest);
                 report.skipped += 1;
                 monitor.count(Counter::Items, 1);
                 continue;
@@ -124,7 +145,10 @@ pub fn copy(
             Err(error) => Err(error),
         };
         match copied {
-            Ok(copied) => report.copied.push(copied),
+            Ok(copied) => {
+                report.newest = copied.copy.and_then(stands).or(report.newest);
+                report.copied.push(copied);
+            }
             Err(error) if costs_one(&error) => {
                 let error = copier.explained(key.id, error);
                 monitor.trouble(&error);

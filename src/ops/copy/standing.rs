@@ -118,7 +118,12 @@ impl<'t> Standing<'t> {
 
     /// Whether it has a copy of what was first there.
     pub(super) fn has(&self, origin: &Origin) -> bool {
-        self.origins.get(origin).is_some()
+        self.copy_of(origin).is_some()
+    }
+
+    /// Its copy of what was first there.
+    pub(super) fn copy_of(&self, origin: &Origin) -> Option<SnapshotId> {
+        self.origins.get(origin)
     }
 
     /// The end of its series; where something newer is there already, a series of its own, since the

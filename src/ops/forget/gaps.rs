@@ -3,8 +3,8 @@
 use crate::error::{Error, Kind, Result};
 use crate::format::gc::Position;
 use crate::monitor::{Monitor, go_on};
-use crate::ops::series::{Flaw, Gap, flaws};
-use crate::repo::{Repository, SnapshotKey};
+use crate::ops::series::{Gap, Missing, missing};
+use crate::repo::Repository;
 
 /// What is missing in the chains of snapshots without having been given up.
 ///
@@ -16,29 +16,14 @@ pub fn gaps(repository: &Repository) -> Result<Vec<Gap>> {
     if !repository.config().listing_after_write {
         return Err(refused.because("its store lists late: what seems to be missing may be there"));
     }
-    let read = || {
-        let mut unreadable = None;
-        let snapshots = repository.snapshots(|error| unreadable = Some(error))?;
-        let members: Vec<SnapshotKey> = snapshots.keys().copied().collect();
-        Ok((flaws(repository, &members)?, unreadable))
-    };
-    let (first, unreadable) = read()?;
-    if let Some(error) = unreadable {
-        return Err(refused
+    let Missing { gaps, unread, .. } = missing(repository)?;
+    match unread {
+        Some(error) => Err(refused
             .because("what seems to be missing may be what cannot be read")
             .caused_by(error)
-            .hint("mend it, or give it up by its full id: `icecore forget ID`"));
+            .hint("mend it, or give it up by its full id: `icecore forget ID`")),
+        None => Ok(gaps),
     }
-    if first.is_empty() {
-        return Ok(Vec::new());
-    }
-    // Writers at work may show one member of a series before another.
-    let (second, _) = read()?;
-    let gap = |flaw| match flaw {
-        Flaw::Gap(gap) => Some(gap),
-        Flaw::Misfit(_) => None,
-    };
-    Ok(first.into_iter().filter(|flaw| second.contains(flaw)).filter_map(gap).collect())
 }
 
 /// Gives up what is missing, so that nobody misses it any more.

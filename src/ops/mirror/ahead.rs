@@ -20,8 +20,8 @@ const ENDED_MAX: u64 = 512;
 pub(super) const DIVERGED: &str = "nothing was changed there: run `icecore check` on both, go on with the one \
                                    that is right, and mirror it to an empty place";
 
-/// Refuses a mirror that has a mark, or a snapshot without a mark, which the source has not. Without a key what is
-/// left of a long backup looks like a snapshot.
+/// Refuses a mirror that has a mark, or a snapshot without a mark, which the source has not, or of which the source
+/// says that its writer has ended without one. Without a key what is left of a long backup looks like a snapshot.
 ///
 /// # Errors
 /// `Refused` if it has; those of opening it.
@@ -39,7 +39,10 @@ pub(super) fn refuse_ahead(
         return Err(refusal(mirror, mark).hint(DIVERGED));
     }
     let is_kept = |id: &SnapshotId| !given_up.contains(id);
-    let large = listed.iter().filter(|(handle, size)| alone(handle) && **size > ENDED_MAX);
+    let short = survey.of(ObjectKind::Snapshot).iter().filter(|it| it.size <= ENDED_MAX);
+    let ended: HashSet<&Handle> = short.map(|it| &it.handle).collect();
+    let unlike = |handle: &&Handle| alone(handle) || ended.contains(*handle);
+    let large = listed.iter().filter(|(handle, size)| unlike(handle) && **size > ENDED_MAX);
     let outcomes = large.map(|(handle, _)| handle).filter(|it| it.kind() == ObjectKind::Snapshot);
     let mut unknown: Vec<&Handle> =
         outcomes.filter(|it| it.snapshot_id().as_ref().is_some_and(is_kept)).collect();
@@ -62,7 +65,7 @@ pub(super) fn refuse_ahead(
 
 fn refusal(mirror: &Arc<dyn Backend>, handle: &Handle) -> Error {
     Error::new(Kind::Refused, "mirror to", mirror.describe()).because(format!(
-        "it has {handle} and the source has not, nor has given it up: the source is an older state of \
-         itself, or somebody else wrote to the mirror"
+        "it has {handle} and the source has not, nor has given it up: the source has lost it, or is an \
+         older state of itself, or somebody else wrote to the mirror"
     ))
 }

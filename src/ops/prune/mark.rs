@@ -32,6 +32,8 @@ pub(super) struct Mark<'l> {
     pub(super) counting: Index,
     /// Blobs that are needed, bases too.
     pub(super) needed: BlobSet<'l>,
+    /// Blobs beneath those of which nobody chooses a provider.
+    beneath: BlobSet<'l>,
     links: Links<'l>,
     pub(super) packs: BTreeMap<PackId, PackUse>,
     pub(super) outcomes: Outcomes,
@@ -160,6 +162,7 @@ impl<'l> Mark<'l> {
         let mut mark = Mark {
             index: &look.index,
             needed: BlobSet::new(&look.index),
+            beneath: BlobSet::new(&look.index),
             links: Links::new(&look.index, reached_by_any),
             orphans: match look.unread.is_empty() {
                 true => orphans.collect(),
@@ -249,9 +252,26 @@ impl<'l> Mark<'l> {
                 });
                 there |= lost_unless.is_some_and(|noted| is_noted(noted, entry));
                 waiting.extend(&entry.bases);
+                self.hold_beneath(&entry.bases);
             }
             if !there && lost_unless.is_some() {
                 self.lost.push(base);
+            }
+        }
+    }
+
+    /// Nobody chooses what stands beneath, either: upon another base a chain may be longer than a reader bears (C8).
+    fn hold_beneath(&mut self, bases: &[BaseId]) {
+        let mut waiting = bases.to_vec();
+        while let Some(base) = waiting.pop() {
+            if !self.beneath.insert(&base) {
+                continue;
+            }
+            for entry in self.counting.entries_of(&base) {
+                if let Some(pack) = self.packs.get_mut(&entry.pack) {
+                    pack.held = true;
+                }
+                waiting.extend(&entry.bases);
             }
         }
     }

@@ -25,6 +25,8 @@ use crate::format::gc::Reason;
 use crate::id::{IndexId, PackId, SnapshotId};
 use crate::monitor::Monitor;
 use crate::ops::damage::record_damage;
+use crate::ops::head::Head;
+use crate::ops::series::{Flaw, Missing, missing};
 use crate::repo::{Repository, Writer, WriterAtWork, WriterOptions};
 use collect::collect;
 use mark::{Look, Mark, marked};
@@ -50,6 +52,8 @@ pub struct PruneOptions {
     /// Whether the user says that nobody else writes: needed where the store takes one writer at a
     /// time.
     pub exclusive: bool,
+    /// What this machine has seen of the repository: a head that is missing now is missed.
+    pub seen: Vec<Head>,
     /// This machine.
     pub host: String,
     /// Program and version.
@@ -149,6 +153,7 @@ struct Run<'r> {
 
 impl Run<'_> {
     fn run(&mut self) -> Result<()> {
+        self.refuse_missing()?;
         for last in (0..TRIES).map(|tries| tries + 1 == TRIES) {
             if let Some(open) = self.repository.generations()?.open()
                 && !self.options.dry_run
@@ -162,6 +167,23 @@ impl Run<'_> {
             }
         }
         Ok(())
+    }
+
+    /// What a snapshot needs that went astray looks as if nobody needed it. While one cannot be read,
+    /// everything is kept.
+    fn refuse_missing(&self) -> Result<()> {
+        let Missing { gaps, unread, chains } = missing(self.repository)?;
+        if unread.is_some() {
+            return Ok(());
+        }
+        let gap = gaps.first().map(|gap| Flaw::Gap(*gap).error());
+        let lost = || self.options.seen.iter().find(|head| !chains.shows(head)).map(Head::lost);
+        let Some(missing) = gap.or_else(lost) else { return Ok(()) };
+        let hint = missing.hint_text().unwrap_or_default().to_owned();
+        Err(Error::new(Kind::Damaged, "prune", self.repository.backend().describe())
+            .because("a snapshot is missing, and what it alone needs would be deleted")
+            .caused_by(missing)
+            .hint(hint))
     }
 
     fn run_once(&mut self) -> Result<()> {

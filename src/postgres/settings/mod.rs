@@ -25,6 +25,7 @@ pub struct Settings {
     socket_folder: String,
     home: Option<PathBuf>,
     user: String,
+    psql: Option<Vec<String>>,
 }
 
 /// One of the places where the server may be.
@@ -98,9 +99,21 @@ impl Settings {
             socket_folder: around.socket_folder(),
             home: around.at_home(""),
             user: around.user.clone(),
+            psql: None,
         };
         settings.check()?;
         Ok(settings)
+    }
+
+    /// The same server, reached by a `psql` that these words run, where it really is.
+    pub fn by_psql(mut self, prefix: Vec<String>) -> Self {
+        self.psql = Some(prefix);
+        self
+    }
+
+    /// The words that run the `psql` by which it is reached, if it is.
+    pub(super) fn psql(&self) -> Option<&[String]> {
+        self.psql.as_deref()
     }
 
     /// Finds nonsense before anything is tried.

@@ -88,6 +88,11 @@ impl Tools {
         Ok(tools)
     }
 
+    /// Those that words run, whatever their version.
+    pub(super) fn by(prefix: Vec<String>) -> Self {
+        Tools { folder: None, prefix, version: 0 }
+    }
+
     /// Their version, in the form of `server_version_num`.
     pub fn version(&self) -> u32 {
         self.version

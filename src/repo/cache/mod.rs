@@ -19,14 +19,13 @@ pub(super) use merge::NewSegment;
 pub(super) use table::{FileTable, Shown};
 
 use crate::crypto::CacheKeys;
-use crate::env::{Env, Time};
+use crate::env::{Env, Time, state};
 use crate::error::{Attempt, Result};
 use crate::id::RepoId;
 use blocks::KeptBlocks;
 use merge::Merge;
-use std::fs::{self, DirBuilder, DirEntry, File};
+use std::fs::{self, DirEntry, File};
 use std::io;
-use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::UNIX_EPOCH;
@@ -126,8 +125,7 @@ impl LocalCache {
     fn make(&self, name: &str) -> Result<PathBuf> {
         let folder = self.folder.join(name);
         if !folder.is_dir() {
-            let make = |folder: &Path| DirBuilder::new().recursive(true).mode(0o700).create(folder);
-            make(&folder).attempt("make the folder", folder.display())?;
+            state::private_folder(&folder)?;
             if let Some(root) = self.folder.parent().filter(|root| !root.join(TAG).exists()) {
                 fs::write(root.join(TAG), TAG_TEXT).attempt("write to", root.display())?;
             }

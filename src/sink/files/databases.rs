@@ -2,6 +2,7 @@
 //! and the log or journal without which it is torn. Anything of such a name waits until the folder is
 //! complete; then each is put in place with what belongs to it, or not at all.
 
+use super::Overwrite;
 use super::folder::Folder;
 use super::links::Links;
 use super::same::{Identity, Same};
@@ -9,6 +10,7 @@ use super::waiting::{Held, Sort, Waiting};
 use crate::error::{Error, Kind, Result};
 use crate::format::database::sibling_of;
 use crate::sink::sqlite::{self, Written};
+use rustix::fs::{AtFlags, FileType};
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -67,6 +69,17 @@ impl Folder {
                 Ok(true)
             }
         }
+    }
+
+    /// As what something comes to `name`: into a database's place as a database, whatever it is, since
+    /// no log of the old one may stay beside it, and nobody may have the old one open.
+    pub(super) fn sort_at(&self, name: &[u8], sort: Sort) -> Result<Sort> {
+        let kept =
+            matches!(sort, Sort::Captured | Sort::Plain) || self.overwrite == Overwrite::Never;
+        if kept || !(self.has_database(name) || sqlite::has_siblings(self.fd(), name)?) {
+            return Ok(sort);
+        }
+        Ok(Sort::Plain)
     }
 
     /// More of what waits as `name`: where other names of it are linked from, and whether what
@@ -133,11 +146,27 @@ impl Folder {
                 false => Fate::With(main.to_vec()),
             };
         }
-        match sqlite::stands(self.fd(), main) {
+        let at = held.get(name).map_or(name, |held| &held.at);
+        match self.would_tear(main, at, name) {
             Ok(false) => Fate::Alone,
             Ok(true) => Fate::Refused(of_another_moment(&path)),
             Err(error) => Fate::Refused(error.within("restore", path.display())),
         }
+    }
+
+    /// Whether the log `name`, which is at `at`, would come beside a database that is not of this
+    /// restore.
+    fn would_tear(&self, main: &[u8], at: &[u8], name: &[u8]) -> Result<bool> {
+        if sqlite::stands(self.fd(), main)? {
+            return Ok(true);
+        }
+        // Encrypted, perhaps, with nothing beside it: then the log tells.
+        let stat = rustix::fs::statat(self.fd(), main, AtFlags::SYMLINK_NOFOLLOW);
+        let foreign = stat.is_ok_and(|stat| {
+            FileType::from_raw_mode(stat.st_mode).is_file()
+                && !self.state().made.contains(&(stat.st_dev, stat.st_ino))
+        });
+        Ok(foreign && sqlite::is_sibling(self.fd(), at, name)?)
     }
 
     fn settle_set(
@@ -152,7 +181,7 @@ impl Folder {
             (Written { at: held.at.clone(), name: name.clone() }, held.identity)
         };
         let with: Vec<_> = siblings.iter().map(|(name, held)| written(name, held)).collect();
-        let stays = main.keep && main.sort == Sort::Other;
+        let stays = main.keep;
         let torn = self.state().databases.torn.contains(&name) && main.sort == Sort::Plain;
         let placed = match main.sort {
             _ if torn => self.path_of(&name).and_then(|path| Err(without_its_log(&path))),

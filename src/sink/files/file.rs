@@ -141,7 +141,7 @@ impl FileSink for FileWriter {
         let reporter = self.folder.reporter();
         apply(fd, Thing::File, &node.meta, self.rights, &self.path, reporter);
         let identity = (stat.st_dev, stat.st_ino);
-        let sort = self.sort(node)?;
+        let sort = self.folder.sort_at(&node.name, self.sort(node)?)?;
         if sort != Sort::Other || sibling_of(&node.name).is_some() {
             self.file.sync_all().attempt("sync", self.path.display())?;
         }

@@ -1,13 +1,14 @@
 //! One open directory of a restore: where things are made under temporary names and renamed
 //! into place, and where no two of them may meet.
 
-use super::Overwrite;
 use super::metadata::{Rights, Thing, apply};
 use super::report::Reporter;
 use super::same::{Identity, Same};
 use super::waiting::{Databases, Sort};
+use super::{Overwrite, leftovers};
 use crate::error::{Attempt, Error, Kind, Result};
 use crate::format::directory::{Metadata, Node, NodeKind, bad_name};
+use crate::sink::sqlite::lock_exclusively;
 use crate::sink::temporary::temporary;
 use rustix::fs::{AtFlags, FileType, Mode, OFlags, RenameFlags, Stat, makedev};
 use rustix::io::Errno;
@@ -51,7 +52,7 @@ pub(super) struct Folder {
     path: PathBuf,
     /// Path from the target, for hard links.
     beneath: PathBuf,
-    overwrite: Overwrite,
+    pub(super) overwrite: Overwrite,
     rights: Rights,
     reporter: Arc<Reporter>,
     state: Mutex<State>,
@@ -82,6 +83,7 @@ impl Folder {
         rights: Rights,
         reporter: Arc<Reporter>,
     ) -> Result<Arc<Self>> {
+        leftovers::begin(fd.as_fd(), path, overwrite, &reporter);
         let (path, beneath) = (path.to_owned(), PathBuf::new());
         let state = Mutex::default();
         Ok(Arc::new(Folder { fd, path, beneath, overwrite, rights, reporter, state }))
@@ -166,6 +168,7 @@ impl Folder {
         let path = self.path_of(name)?;
         let (fd, identity, before) = self.directory(name, &path, becomes.is_some())?;
         self.state().made.insert(identity);
+        leftovers::begin(fd.as_fd(), &path, self.overwrite, &self.reporter);
         let state = State { becomes, before, ..State::default() };
         Ok(Arc::new(Folder {
             fd,
@@ -191,6 +194,11 @@ impl Folder {
             match self.open_directory(name) {
                 Ok(opened) => return Ok(opened),
                 Err(Errno::NOTDIR | Errno::LOOP) => {
+                    // Held until it is gone.
+                    let guard = self.has_database(name).then(|| lock_exclusively(&self.fd, name));
+                    let _guard = guard
+                        .transpose()
+                        .map_err(|error| error.within("restore", path.display()))?;
                     made(rustix::fs::unlinkat(&self.fd, name, AtFlags::empty()))?;
                 }
                 Err(cause) => made(Err(cause))?,
@@ -256,7 +264,8 @@ impl Folder {
         };
         apply(fd.as_fd(), thing, &node.meta, self.rights, path, &self.reporter);
         let identity = (stat.st_dev, stat.st_ino);
-        let waits = self.put(temporary, &node.name, identity, Sort::Special)?;
+        let sort = self.sort_at(&node.name, Sort::Special)?;
+        let waits = self.put(temporary, &node.name, identity, sort)?;
         if waits {
             self.waits(&node.name, Same::of(node), false);
         }

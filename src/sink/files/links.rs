@@ -142,7 +142,8 @@ impl Links {
         let stat = rustix::fs::statat(folder.fd(), &temporary, AtFlags::SYMLINK_NOFOLLOW);
         let right = stat.is_ok_and(|stat| (stat.st_dev, stat.st_ino) == place.identity);
         let placed = if right {
-            folder.put(&temporary, name, place.identity, place.sort).map(drop)
+            let sort = folder.sort_at(name, place.sort);
+            sort.and_then(|sort| folder.put(&temporary, name, place.identity, sort)).map(drop)
         } else {
             Err(Error::new(Kind::Refused, "make the hard link", path.display())
                 .because("the file that it leads to was exchanged"))

@@ -5,6 +5,7 @@ mod databases;
 mod file;
 mod folder;
 mod held_back;
+mod leftovers;
 mod links;
 mod metadata;
 mod rehearsal;

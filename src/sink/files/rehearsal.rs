@@ -95,6 +95,11 @@ impl Rehearsal {
         Ok(Some(Occupant::new(&stat)))
     }
 
+    fn refuse_in_use(&self, folder: &OwnedFd, name: &[u8]) -> Result<()> {
+        let locked = lock_exclusively(folder, name);
+        locked.map(drop).map_err(|error| error.within("restore", self.shown(name)))
+    }
+
     fn here(&self) -> Option<&OwnedFd> {
         self.folders.last().and_then(|level| level.fd.as_ref())
     }
@@ -147,8 +152,7 @@ impl Sink for Rehearsal {
             return Ok(Placed::Kept);
         }
         if is_database {
-            lock_exclusively(fd, &node.name)
-                .map_err(|error| error.within("restore", self.shown(&node.name)))?;
+            self.refuse_in_use(fd, &node.name)?;
         }
         Ok(Placed::WouldWrite)
     }
@@ -157,9 +161,13 @@ impl Sink for Rehearsal {
         self.file(node, size, holds)
     }
 
-    /// Trouble is a folder that stands there and is not empty.
+    /// Trouble is a folder that stands there and is not empty, or a database that is in use.
     fn other(&mut self, node: &Node) -> Result<()> {
-        self.look(node).map(drop)
+        self.look(node)?;
+        match self.here() {
+            Some(fd) if stands(fd, &node.name)? => self.refuse_in_use(fd, &node.name),
+            _ => Ok(()),
+        }
     }
 
     fn settle(&mut self) -> Vec<Error> {

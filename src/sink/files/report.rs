@@ -23,14 +23,14 @@ pub struct Report {
     pub links: u64,
     /// Logs and journals of databases that came back whole, or were kept: these are not needed.
     pub siblings: u64,
-    /// One line for each of the first of these, owners apart.
+    /// One line for each of the first of these, owners apart, and for what earlier restores had left.
     pub lines: Vec<String>,
 }
 
 impl Report {
     /// Whether everything was brought back.
     pub fn is_complete(&self) -> bool {
-        *self == Report::default()
+        *self == Report { lines: self.lines.clone(), ..Report::default() }
     }
 }
 
@@ -84,6 +84,20 @@ impl Reporter {
         let mut report = self.inner();
         report.siblings += 1;
         line(&mut report, format!("{} was left out: {reason}", path.display()));
+    }
+
+    /// What restores that were killed had left in a folder: so many files were removed, so many stay.
+    pub(super) fn leftovers(&self, folder: &Path, removed: u64, old: u64) {
+        let mut report = self.inner();
+        let folder = folder.display();
+        if removed > 0 {
+            let what = "temporary files of a restore that was killed, removed";
+            line(&mut report, format!("{folder}: {what}: {removed}"));
+        }
+        if old > 0 {
+            let what = "put aside by a restore that was killed, and kept (.icecore-*.old)";
+            line(&mut report, format!("{folder}: {what}: {old}; remove what nobody misses"));
+        }
     }
 
     pub(super) fn report(&self) -> Report {

@@ -4,7 +4,7 @@
 use super::metadata::{identity, mtime, stamp};
 use super::scope::{Scope, is};
 use crate::error::{Error, Kind, Result};
-use crate::format::database::DatabaseFacts;
+use crate::format::database::{DatabaseFacts, SIBLINGS, begins_as_sibling};
 use crate::format::directory::{FileTime, LinkGroup, Stamp};
 use crate::source::sqlite::may_be_index;
 use crate::source::{ByteStream, FileProof, Got, SameFile, SameState, Together};
@@ -185,27 +185,41 @@ pub(super) fn same_file(
     Some(SameFile { group, names, state })
 }
 
-/// How a -wal begins (SQLite file format, 4.1), in either byte order of its checksums.
-const WAL: [[u8; 4]; 2] = [[0x37, 0x7f, 6, 0x82], [0x37, 0x7f, 6, 0x83]];
-/// How a -journal begins (3); once it has served, zeros may stand there.
-const JOURNAL: [[u8; 4]; 2] = [[0xd9, 0xd5, 5, 0xf9], [0; 4]];
-
 /// Whether a file that is named like what belongs to a database may be that. A super-journal has
 /// no beginning of its own.
 pub(super) fn is_log_alike(folder: BorrowedFd<'_>, name: &[u8]) -> bool {
-    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
-    let Ok(file) = rustix::fs::openat(folder, name, flags, Mode::empty()) else { return true };
-    let begins: &[[u8; 4]] = match () {
-        () if name.ends_with(b"-wal") => &WAL,
-        () if name.ends_with(b"-journal") => &JOURNAL,
-        () if name.ends_with(b"-shm") => return may_be_index(&fs::File::from(file)),
-        () => return true,
-    };
-    let mut head = [0; 4];
-    match rustix::io::pread(&file, &mut head, 0) {
-        Ok(4) => begins.contains(&head),
+    let Some(file) = open(folder, name) else { return true };
+    if name.ends_with(b"-shm") {
+        return may_be_index(&file);
+    }
+    match head(&file) {
+        Some(head) if name.ends_with(b"-wal") => begins_as_sibling(name, &head),
+        // Zeros may stand there once it has served.
+        Some(head) if name.ends_with(b"-journal") => {
+            begins_as_sibling(name, &head) || head == [0; 4]
+        }
         _ => true,
     }
+}
+
+/// Whether SQLite wrote something beside the file `name`. If that is no database by its header, it is
+/// an encrypted one, as far as this tells.
+pub(super) fn has_siblings(folder: BorrowedFd<'_>, name: &[u8]) -> bool {
+    SIBLINGS.iter().any(|suffix| {
+        let name = [name, suffix.as_bytes()].concat();
+        let head = open(folder, &name).and_then(|file| head(&file));
+        head.is_some_and(|head| begins_as_sibling(&name, &head))
+    })
+}
+
+fn open(folder: BorrowedFd<'_>, name: &[u8]) -> Option<fs::File> {
+    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    rustix::fs::openat(folder, name, flags, Mode::empty()).ok().map(fs::File::from)
+}
+
+fn head(file: &fs::File) -> Option<[u8; 4]> {
+    let mut head = [0; 4];
+    matches!(rustix::io::pread(file, &mut head, 0), Ok(4)).then_some(head)
 }
 
 /// What is said of a file that SQLite would take for a log.

@@ -14,6 +14,7 @@ mod options;
 mod owners;
 mod refused;
 mod scope;
+mod servers;
 mod settled;
 mod stream;
 mod walk;
@@ -37,14 +38,17 @@ use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
-use walk::Walk;
+use walk::{Walk, find};
 
 /// A file, or a folder with all beneath it.
 ///
 /// Memory: the names of one directory for each level, 8 bytes and the name each; ten million
 /// files in one folder take some 300 MB, and nothing else grows with their number.
 pub struct FilesSource {
+    /// Where it stands in the snapshot.
     path: PathBuf,
+    /// Where it lies.
+    real: PathBuf,
     together: Arc<Together>,
     scope: Arc<Scope>,
     walk: Walk,
@@ -52,14 +56,17 @@ pub struct FilesSource {
 
 impl FilesSource {
     /// The file or folder at `path`, which is not looked at yet. A symbolic link is followed here,
-    /// since whoever names it means what it leads to, and nowhere beneath.
+    /// since whoever names it means what it leads to, and nowhere beneath; one that leads nowhere is
+    /// captured itself.
     pub fn new(path: &Path, mut options: FilesOptions) -> Result<Self> {
-        let path = absolute(path)?;
-        let scope = Scope::of_files(&path, &mut options);
-        let FilesOptions { together, sqlite, env, .. } = options;
+        let real = absolute(path)?;
+        let scope = Scope::of_files(&real, &mut options);
+        let FilesOptions { together, sqlite, env, stored, .. } = options;
         together.add(scope.clone());
-        let walk = Walk::new(&path, scope.clone(), together.clone(), sqlite, env);
-        Ok(FilesSource { path, together, scope, walk })
+        let path = stored.unwrap_or_else(|| real.clone());
+        let name = path.file_name().unwrap_or_default().as_bytes();
+        let walk = Walk::new(&real, name, scope.clone(), together.clone(), sqlite, env);
+        Ok(FilesSource { path, real, together, scope, walk })
     }
 }
 
@@ -70,12 +77,12 @@ impl Source for FilesSource {
     }
 
     fn left_out(&mut self) -> Result<Option<String>> {
-        let path = self.path.display();
-        let real = self.path.canonicalize().attempt("find", self.path.display())?;
+        let path = self.real.display();
+        let real = find(&self.real).attempt("find", &path)?;
         if self.together.is_in_repository(&real) {
             return Ok(Some(format!("{path} is, or is in, the repository itself: it is left out")));
         }
-        let database = self.together.database_of(&real, &self.path);
+        let database = self.together.database_of(&real, &self.real);
         Ok(database.map(|database| {
             let database = database.display();
             format!("{path} is left out: it belongs to {database}, which holds all of it")
@@ -83,7 +90,8 @@ impl Source for FilesSource {
     }
 
     fn covers(&self, path: &[u8]) -> bool {
-        self.scope.reaches(Path::new(OsStr::from_bytes(path)))
+        let path = Path::new(OsStr::from_bytes(path));
+        path == self.path || self.path == self.real && self.scope.reaches(path)
     }
 
     fn next(&mut self) -> Result<Option<Item>> {

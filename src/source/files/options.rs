@@ -5,6 +5,7 @@ use crate::env::Env;
 use crate::error::Result;
 use crate::source::Together;
 use crate::source::sqlite::{DatabaseFile, Opened};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 /// Captures a database that was found through SQLite.
@@ -21,6 +22,10 @@ pub struct FilesOptions {
     pub larger_than: Option<u64>,
     /// Stay on the file system of the root; mount points are kept as empty folders.
     pub one_file_system: bool,
+    /// Where it stands in the snapshot, if not where it lies.
+    pub stored: Option<PathBuf>,
+    /// Fail at a folder in which a database server keeps its data: its files are of many moments.
+    pub refuse_servers: bool,
     /// How SQLite databases are captured; without it they are files like any other, and so are
     /// their -wal and -journal.
     pub sqlite: Option<OpenDatabase>,
@@ -37,6 +42,8 @@ impl Default for FilesOptions {
             exclude_if_present: Vec::new(),
             larger_than: None,
             one_file_system: false,
+            stored: None,
+            refuse_servers: false,
             sqlite: None,
             together: Arc::default(),
             env: Env::real(),

@@ -5,6 +5,8 @@ use super::excludes::Excludes;
 use super::metadata::size;
 use super::open::{begins_with, is_database};
 use super::options::FilesOptions;
+use super::servers;
+use crate::error::Error;
 use crate::source::Together;
 use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, Stat};
 use std::os::fd::BorrowedFd;
@@ -32,6 +34,7 @@ pub(crate) struct Scope {
     exclude_if_present: Vec<(Vec<u8>, Option<Vec<u8>>)>,
     larger_than: Option<u64>,
     one_file_system: bool,
+    refuse_servers: bool,
     databases: Databases,
 }
 
@@ -45,6 +48,7 @@ impl Scope {
             exclude_if_present: std::mem::take(&mut options.exclude_if_present),
             larger_than: options.larger_than,
             one_file_system: options.one_file_system,
+            refuse_servers: options.refuse_servers,
             databases: if options.sqlite.is_some() { Databases::Met } else { Databases::None },
         })
     }
@@ -58,6 +62,7 @@ impl Scope {
             exclude_if_present: Vec::new(),
             larger_than: None,
             one_file_system: false,
+            refuse_servers: false,
             databases: Databases::Named,
         })
     }
@@ -120,6 +125,13 @@ impl Scope {
             holds(marker) && begins_with(folder, marker, header.as_deref())
         });
         found.map(|(marker, _)| marker.as_slice())
+    }
+
+    /// Why a folder that holds such names is refused: a database server keeps its data there.
+    pub(super) fn server_in(&self, folder: &Path, holds: impl Fn(&[u8]) -> bool) -> Option<Error> {
+        let is_there =
+            |name: &str| holds(name.as_bytes()) && !self.leaves_out_name(&folder.join(name));
+        self.refuse_servers.then(|| servers::refused(folder, is_there)).flatten()
     }
 
     /// Whether something is left out because of where it lies, under a root on `device`.

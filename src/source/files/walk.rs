@@ -4,7 +4,7 @@
 use super::content::Unopened;
 use super::directory::{DIRECTORY, Directory, reopen_above};
 use super::listing::Listing;
-use super::logs::{Logged, foreign_log, is_log_alike, same_file};
+use super::logs::{Logged, foreign_log, has_siblings, is_log_alike, same_file};
 use super::metadata::{identity, link_group, metadata, names, stamp};
 use super::open::{is_database, open_quietly};
 use super::options::OpenDatabase;
@@ -16,7 +16,7 @@ use super::xattrs::XattrReader;
 use crate::env::{Env, Time};
 use crate::error::{Attempt, Error, Kind, Result};
 use crate::format::directory::{Node, NodeKind};
-use crate::limits::DIRECTORY_DEPTH_MAX;
+use crate::limits::{DIRECTORY_DEPTH_MAX, WARNINGS_MAX};
 use crate::source::sqlite::database_of;
 use crate::source::{Entry, FileItem, Item, Together, Xattrs};
 use rustix::fs::{AtFlags, CWD, FileType, Mode, Stat, major, minor};
@@ -49,8 +49,8 @@ pub(super) struct Walk {
     together: Arc<Together>,
     sqlite: Option<OpenDatabase>,
     env: Env,
-    /// The root, until it is given.
-    root: Option<PathBuf>,
+    /// The root, until it is given, and its name in the snapshot.
+    root: Option<(PathBuf, Vec<u8>)>,
     /// Where the root lies.
     device: u64,
     levels: Vec<Level>,
@@ -58,12 +58,15 @@ pub(super) struct Walk {
     owners: Owners,
     xattrs: XattrReader,
     warnings: Vec<String>,
+    /// Why the whole walk is worth nothing.
+    refused: Option<Error>,
 }
 
 impl Walk {
-    /// A walk over what is at the absolute `path`.
+    /// A walk over what is at the absolute `path`, called `name` in the snapshot.
     pub(super) fn new(
         path: &Path,
+        name: &[u8],
         scope: Arc<Scope>,
         together: Arc<Together>,
         sqlite: Option<OpenDatabase>,
@@ -74,13 +77,14 @@ impl Walk {
             together,
             sqlite,
             env,
-            root: Some(path.to_owned()),
+            root: Some((path.to_owned(), name.to_vec())),
             device: 0,
             levels: Vec::new(),
             ready: VecDeque::new(),
             owners: Owners::of_this_machine(),
             xattrs: XattrReader::new(),
             warnings: Vec::new(),
+            refused: None,
         }
     }
 
@@ -90,8 +94,11 @@ impl Walk {
             if let Some(item) = self.ready.pop_front() {
                 return Ok(Some(item));
             }
-            if let Some(root) = self.root.take() {
-                self.begin(&root)?;
+            if let Some(refused) = self.refused.take() {
+                return Err(refused);
+            }
+            if let Some((root, name)) = self.root.take() {
+                self.begin(&root, name)?;
                 continue;
             }
             let Some(level) = self.levels.last_mut() else { return Ok(None) };
@@ -108,12 +115,12 @@ impl Walk {
     }
 
     /// Gives the root; trouble with it is the end.
-    fn begin(&mut self, path: &Path) -> Result<()> {
-        let name = path.file_name().unwrap_or_default().as_bytes().to_vec();
-        let real = path.canonicalize().attempt("find", path.display())?;
-        let stat = rustix::fs::stat(&real).map_err(io::Error::from);
+    fn begin(&mut self, path: &Path, name: Vec<u8>) -> Result<()> {
+        let real = find(path).attempt("find", path.display())?;
+        let stat = rustix::fs::lstat(&real).map_err(io::Error::from);
         let stat = stat.attempt("read", path.display())?;
         self.device = stat.st_dev;
+        self.warnings.extend(told_of_link(path, &real));
         if FileType::from_raw_mode(stat.st_mode).is_dir() {
             let fd = rustix::fs::openat(CWD, &real, DIRECTORY, Mode::empty());
             let fd = fd.map_err(io::Error::from).attempt("open", path.display())?;
@@ -210,7 +217,7 @@ impl Walk {
     }
 
     fn file(
-        &self,
+        &mut self,
         level: &Level,
         directory: Arc<Directory>,
         name: &[u8],
@@ -220,8 +227,18 @@ impl Walk {
         let sqlite = self.sqlite.clone();
         let beside = |suffix: &&[u8]| level.listing.contains(&[name, *suffix].concat());
         let logged = [&b"-wal"[..], b"-journal"].iter().any(beside);
+        // A file that is named alone has no listing.
+        let alone = !level.listing.contains(name);
         let several = entry.meta.link_group.is_some();
         let database = sqlite.is_some() && (logged || several) && is_database(directory.fd(), name);
+        if sqlite.is_some()
+            && (logged || alone)
+            && has_siblings(directory.fd(), name)
+            && !is_database(directory.fd(), name)
+            && self.warnings.len() < WARNINGS_MAX
+        {
+            self.warnings.push(looks_encrypted(&directory.join(name)));
+        }
         let read_by = (database && several)
             .then(|| Logged::of(&directory.join(name), &stat, &self.together))
             .flatten();
@@ -251,10 +268,17 @@ impl Walk {
             self.warnings.push(format!("{path} is the repository itself: it is left out"));
             return Ok(());
         }
+        if self.together.is_dumped(identity(&stat)) {
+            return Ok(());
+        }
         let directory = Arc::new(Directory::new(fd, path));
         let (xattrs, no_xattrs) = self.xattrs_of(&directory, b".", &directory.path);
         let mut level = self.level(directory.clone(), &stat);
         let failure = self.list(&directory, &stat, &mut level);
+        self.refused = self
+            .refused
+            .take()
+            .or_else(|| self.scope.server_in(&directory.path, |name| level.listing.contains(name)));
         let meta = metadata(&stat, &self.owners, xattrs);
         self.ready.push_back(Item::Enter(Entry { name, meta }));
         self.ready.extend(no_xattrs.into_iter().chain(failure).map(Item::Failed));
@@ -324,4 +348,36 @@ impl Walk {
         let failed: io::Result<()> = Err(cause.into());
         self.ready.extend(failed.attempt(attempted, path.display()).err().map(Item::Failed));
     }
+}
+
+fn looks_encrypted(path: &Path) -> String {
+    format!(
+        "{} looks like an encrypted SQLite database: it is captured as a plain file, which is right only \
+         with the -wal and -journal beside it, and while nobody writes",
+        path.display()
+    )
+}
+
+/// Where what is named `path` really lies. A link that leads nowhere, or round in a circle, lies where
+/// it is.
+pub(super) fn find(path: &Path) -> io::Result<PathBuf> {
+    let cause = match path.canonicalize() {
+        Ok(real) => return Ok(real),
+        Err(cause) => cause,
+    };
+    let nowhere = [Errno::NOENT, Errno::NOTDIR, Errno::LOOP].map(|it| Some(it.raw_os_error()));
+    match (path.is_symlink(), path.parent(), path.file_name()) {
+        (true, Some(folder), Some(name)) if nowhere.contains(&cause.raw_os_error()) => {
+            Ok(folder.canonicalize()?.join(name))
+        }
+        _ => Err(cause),
+    }
+}
+
+fn told_of_link(path: &Path, real: &Path) -> Option<String> {
+    let shown = path.display();
+    path.is_symlink().then(|| match real.is_symlink() {
+        true => format!("{shown} is a link that leads nowhere: it is captured itself"),
+        false => format!("{shown} is a link: what it leads to is captured, {}", real.display()),
+    })
 }

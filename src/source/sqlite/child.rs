@@ -55,7 +55,7 @@ fn capture<W: Write>(request: &Request, frames: &mut FrameWriter<W>, watch: &Wat
         && has_dbpage(&database.connection).attempt("query", "SQLite")?;
     let proof = if dbpage {
         frames.begin(&Begin { hold: database.hold })?;
-        let header = send_pages(&database.connection, frames)?;
+        let header = send_pages(&database, request, frames)?;
         let pages = frames.sent;
         // Closed only after the transaction.
         let mut tail = tail::behind(&database, request, header.wal, pages)?;
@@ -67,10 +67,12 @@ fn capture<W: Write>(request: &Request, frames: &mut FrameWriter<W>, watch: &Wat
         let copy = back_up(&database.connection, request)?;
         let header = Header::of(&copy)?;
         let pages = copy.path().metadata().attempt("examine", "the temporary copy")?.len();
+        let end = tail::end(&database, request, header.wal).unwrap_or(pages);
         let mut tail = tail::behind(&database, request, header.wal, pages)?;
         let proof = conclude(database, request, &header, pages, "backup")?;
         frames.begin(&Begin { hold: Hold::Nobody })?;
-        send(&mut File::open(copy.path()).attempt("read", "the temporary copy")?, frames)?;
+        let copy = File::open(copy.path()).attempt("read", "the temporary copy")?;
+        send(&mut copy.take(end), frames)?;
         if let Some(tail) = &mut tail {
             send(tail, frames)?;
         }
@@ -81,11 +83,17 @@ fn capture<W: Write>(request: &Request, frames: &mut FrameWriter<W>, watch: &Wat
 }
 
 /// Sends every page as the transaction sees it, in order.
-fn send_pages<W: Write>(from: &Connection, frames: &mut FrameWriter<W>) -> Result<Header> {
+fn send_pages<W: Write>(
+    database: &Database,
+    request: &Request,
+    frames: &mut FrameWriter<W>,
+) -> Result<Header> {
+    let from = &database.connection;
     let reading = "read the pages of";
     let mut statement = from.prepare("SELECT data FROM sqlite_dbpage").attempt(reading, "it")?;
     let mut rows = statement.query([]).attempt(reading, "it")?;
     let mut header = Header::default();
+    let mut end = None;
     while let Some(row) = rows.next().attempt(reading, "it")? {
         let value = row.get_ref(0).attempt(reading, "it")?;
         let page = value
@@ -93,10 +101,17 @@ fn send_pages<W: Write>(from: &Connection, frames: &mut FrameWriter<W>) -> Resul
             .map_err(|_| Error::damaged(reading, "it", "SQLite gave no bytes for a page"))?;
         if frames.sent == 0 {
             header = Header::parse(page);
+            end = tail::end(database, request, header.wal);
         }
-        frames.data(page)?;
+        frames.data(page.get(..within(end, frames.sent)).unwrap_or(page))?;
     }
     Ok(header)
+}
+
+/// How much may still be sent of a file with this end.
+fn within(end: Option<u64>, sent: u64) -> usize {
+    let left = end.map_or(u64::MAX, |end| end.saturating_sub(sent));
+    usize::try_from(left).unwrap_or(usize::MAX)
 }
 
 /// What was found out in the transaction, which ends with it, about a database of so many bytes
@@ -111,7 +126,10 @@ fn conclude(
     let found = examine(&database.connection, request, header)?;
     let moved = database.private.is_none() && database.has_moved()?;
     let mut facts = found.facts;
-    let count = pages.checked_div(u64::from(facts.page_size)).unwrap_or(0);
+    let count = match u64::from(facts.page_size) {
+        0 => 0,
+        size => pages.div_ceil(size),
+    };
     facts.page_count = u32::try_from(count).unwrap_or(u32::MAX);
     facts.method = match database.private {
         None => method.to_owned(),

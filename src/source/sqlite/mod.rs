@@ -35,17 +35,14 @@ pub use request::Verify;
 #[cfg(feature = "testing")]
 pub use spool::SpoolLimits;
 
-use crate::format::database::sibling_of;
+use crate::format::database::{SQLITE, sibling_of};
 use std::fs::File;
 use std::os::fd::AsFd;
 use std::process::ExitCode;
 
-/// The first bytes of every database (SQLite file format 1.3.1).
-const MAGIC: &[u8] = b"SQLite format 3\0";
-
 /// Whether a file that begins with `head` (16 bytes are enough) is an SQLite database.
 pub fn is_database(head: &[u8]) -> bool {
-    head.starts_with(MAGIC)
+    head.starts_with(SQLITE)
 }
 
 /// The name of the database that a file named `name` would belong to, if it is named like a

@@ -4,6 +4,7 @@ use super::identity::{DatabaseFile, sibling_path};
 use super::is_database;
 use super::trouble::NO_DATABASE;
 use crate::error::{Attempt, Error, Kind, Result};
+use crate::format::database::INDEX;
 use rustix::fs::{Mode, OFlags};
 use std::fs::File;
 use std::io::Read;
@@ -64,8 +65,6 @@ impl Preflight {
     }
 }
 
-/// The version of the index of a log, which it begins with in the byte order of its machine.
-const INDEX_VERSION: u32 = 3_007_000;
 /// An index grows by so much.
 const INDEX_STEP: u64 = 32 << 10;
 /// What SQLite leaves of an index that it begins anew.
@@ -80,9 +79,8 @@ pub fn may_be_index(file: &File) -> bool {
         Ok(got) => head.get(..got).unwrap_or_default(),
         Err(_) => return true,
     };
-    let begins = [[0; 4], INDEX_VERSION.to_le_bytes(), INDEX_VERSION.to_be_bytes()];
     (length % INDEX_STEP == 0 || length == INDEX_BEGUN)
-        && begins.iter().any(|begin| begin.starts_with(head))
+        && INDEX.iter().chain([&[0; 4]]).any(|begin| begin.starts_with(head))
 }
 
 fn refuse_shared(file: &File) -> Result<()> {

@@ -3,7 +3,7 @@
 use super::{Costs, Restored};
 use crate::format::snapshot::Snapshot;
 use crate::ops::check::CheckReport;
-use crate::ui::text;
+use crate::text;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Write};
 use std::path::Path;

@@ -1,7 +1,7 @@
 //! `backup`: sources into one snapshot.
 
 use super::filter::FilterArgs;
-use super::sources::{SourceArgs, hostname, username};
+use super::sources::SourceArgs;
 use super::views::{TaintView, source_name};
 use crate::backend::{DryRun, Location};
 use crate::error::{Error, Kind, Result};
@@ -12,11 +12,13 @@ use crate::ops::backup::{BackupOptions, BackupReport, Level, ParentChoice, Paren
 use crate::ops::head::Head;
 use crate::repo::{Repository, SnapshotKey};
 use crate::source::Together;
+use crate::text;
 use crate::ui::app::App;
 use crate::ui::exit::Done;
+use crate::ui::host::{hostname, username};
 use crate::ui::out::Out;
 use crate::ui::progress::Progress;
-use crate::ui::{passwords, scan, text};
+use crate::ui::{passwords, scan};
 use clap::Args;
 use serde::Serialize;
 use std::collections::BTreeSet;

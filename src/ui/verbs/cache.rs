@@ -3,12 +3,12 @@
 use crate::error::{Error, Kind, Result};
 use crate::id::RepoId;
 use crate::repo::{KeptCache, clear_cache, kept_caches};
+use crate::text;
 use crate::ui::app::App;
 use crate::ui::cache;
 use crate::ui::exit::Done;
 use crate::ui::out::Out;
 use crate::ui::table::Columns;
-use crate::ui::text;
 use clap::Args;
 use serde::Serialize;
 use std::path::Path;

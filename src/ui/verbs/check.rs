@@ -13,11 +13,11 @@ use crate::ops::check::{
 };
 use crate::ops::head::Head;
 use crate::ops::retention::Age;
+use crate::text;
 use crate::ui::app::App;
 use crate::ui::exit::Done;
 use crate::ui::out::Out;
 use crate::ui::progress::Progress;
-use crate::ui::text;
 use clap::Args;
 use jiff::tz::TimeZone;
 use serde::Serialize;

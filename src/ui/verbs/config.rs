@@ -1,16 +1,21 @@
 //! `config`: the file that says what is backed up: what is in it, and whether it can be done.
 
 mod check;
+mod containers;
 mod init;
 mod show;
 
 use crate::agent::config::{Config, reference, schema};
-use crate::error::Result;
+use crate::error::{Attempt, Result};
 use crate::ui::app::App;
 use crate::ui::exit::Done;
 use crate::ui::out::Out;
 use clap::{Args, Subcommand};
+use std::io::Read;
 use std::path::PathBuf;
+
+/// Longest file that the agent accepts.
+const LONGEST: u64 = 1 << 20;
 
 /// What is done with the file.
 #[derive(Debug, Subcommand)]
@@ -43,6 +48,15 @@ impl FileArgs {
     /// What is in it, and where it lies.
     pub fn load(&self) -> Result<(Config, PathBuf)> {
         Config::load(self.config.as_deref())
+    }
+
+    /// What standard input says was in it.
+    pub fn accepted(&self) -> Result<Config> {
+        let path = self.config.clone().unwrap_or_default();
+        let mut text = String::new();
+        let read = std::io::stdin().take(LONGEST).read_to_string(&mut text);
+        read.attempt("read", path.display())?;
+        Config::parse(&text, &path)
     }
 }
 

@@ -3,7 +3,6 @@
 use super::filter::FilterArgs;
 use super::groups::GroupKey;
 use super::keep::KeepArgs;
-use super::sources::hostname;
 use crate::backend::Location;
 use crate::error::{Error, Kind, Result};
 use crate::format::snapshot::Snapshot;
@@ -13,12 +12,13 @@ use crate::ops::copy::{CopiedSnapshot, CopyOptions, CopyReport, copy, refuse_sam
 use crate::ops::forget::plan_by_policy;
 use crate::ops::retention::Policy;
 use crate::repo::{Repository, Snapshots};
+use crate::text;
 use crate::ui::app::App;
 use crate::ui::exit::Done;
+use crate::ui::host::hostname;
 use crate::ui::out::Out;
 use crate::ui::passwords::{self, ToSecretArgs};
 use crate::ui::progress::Progress;
-use crate::ui::text;
 use clap::Args;
 use serde::Serialize;
 use std::collections::HashSet;

@@ -5,10 +5,10 @@ use crate::error::{Error, Kind, Result};
 use crate::id::hex;
 use crate::ops::doctor::{Diagnosis, Tried, doctor};
 use crate::repo::unproved_config;
+use crate::text;
 use crate::ui::app::App;
 use crate::ui::exit::Done;
 use crate::ui::out::Out;
-use crate::ui::text;
 use clap::Args;
 use serde::Serialize;
 

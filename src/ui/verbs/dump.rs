@@ -1,4 +1,4 @@
-//! `dump`: one file of a snapshot on standard output, or into a new file.
+//! `dump`: a file of a snapshot, or a folder as an archive, on standard output or into a new file.
 
 use super::filter::FilterArgs;
 use crate::error::{Attempt, Error, Kind, Result};
@@ -24,7 +24,7 @@ pub struct DumpArgs {
     #[arg(value_name = "SNAPSHOT[:PATH]")]
     pub snapshot: OsString,
 
-    /// The file, absolute; not needed if the snapshot is one file
+    /// The file, absolute, or a folder, which becomes an archive of tar; not needed if the snapshot is one of either
     #[arg(value_name = "PATH")]
     pub path: Option<PathBuf>,
 
@@ -36,7 +36,7 @@ pub struct DumpArgs {
     pub filter: FilterArgs,
 }
 
-/// Writes the file out.
+/// Writes it out.
 pub fn run(app: &App, args: &DumpArgs) -> Result<Done> {
     let mut wanted = SnapshotPath::from(args.snapshot.as_bytes());
     if let Some(path) = &args.path {

@@ -9,10 +9,10 @@ use crate::ops::amount::size;
 use crate::ops::damage::record_damage;
 use crate::ops::find::{EntryKind, FindOptions, Hit, find};
 use crate::repo::{Reader, StoredSnapshot};
+use crate::text;
 use crate::ui::app::App;
 use crate::ui::exit::Done;
 use crate::ui::out::Out;
-use crate::ui::text;
 use clap::{Args, ValueEnum};
 use serde::Serialize;
 

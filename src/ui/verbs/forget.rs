@@ -17,11 +17,11 @@ use crate::ops::prune::PruneOptions;
 use crate::ops::retention::Policy;
 use crate::ops::series::Gap;
 use crate::repo::Repository;
+use crate::text;
 use crate::ui::app::App;
 use crate::ui::exit::Done;
 use crate::ui::out::Out;
 use crate::ui::progress::Progress;
-use crate::ui::text;
 use clap::Args;
 use serde::Serialize;
 use std::collections::BTreeSet;
@@ -142,7 +142,8 @@ pub fn run(app: &App, args: &ForgetArgs) -> Result<Done> {
         tell_gaps(app, &gaps, args.dry_run, &mut out)?;
     }
     if args.prune {
-        let how = PruneOptions { given_up, ..args.how.options(args.dry_run) };
+        let seen = app.seen(&repository, &voice);
+        let how = PruneOptions { given_up, ..args.how.options(args.dry_run, seen) };
         let done = give_back(app, &repository, &how, &voice, &mut out)?;
         incomplete |= done == Done::Incomplete;
     }

@@ -5,7 +5,7 @@ use crate::error::Result;
 use crate::format::snapshot::Snapshot;
 use crate::id::SnapshotId;
 use crate::repo::{Holds, Snapshots, StoredSnapshot};
-use crate::ui::text;
+use crate::text;
 use clap::ValueEnum;
 use serde::Serialize;
 use std::collections::{BTreeMap, HashSet};

@@ -7,10 +7,10 @@ use crate::format::snapshot::Snapshot;
 use crate::id::NoteId;
 use crate::monitor::Monitor;
 use crate::repo::{Hold, Holds};
+use crate::text;
 use crate::ui::app::App;
 use crate::ui::exit::Done;
 use crate::ui::out::Out;
-use crate::ui::text;
 use clap::Args;
 use serde::Serialize;
 

@@ -1,10 +1,12 @@
 //! What this program gives to jobs: repositories that are opened, sources that are found.
 
+use super::containers::ContainerArgs;
 use super::postgres::{DumpArgs, ToolArgs};
-use super::sources::{SourceArgs, VerifySource, hostname, username};
-use crate::agent::config::{self, Job, SourceTable};
+use super::sources::{SourceArgs, VerifySource};
+use crate::agent::config::{self, Config, Job, SourceTable};
 use crate::agent::run::Program;
 use crate::backend::Location;
+use crate::containers::{Wish, refuse_unmounted};
 use crate::env::Env;
 use crate::error::{Attempt, Error, Kind, Result};
 use crate::monitor::Monitor;
@@ -13,6 +15,7 @@ use crate::source::stdin::StreamSource;
 use crate::source::{Source, Together};
 use crate::ui::app::App;
 use crate::ui::global::Global;
+use crate::ui::host::{hostname, username};
 use crate::ui::out::{self, Tone};
 use crate::ui::progress::Progress;
 use std::collections::BTreeMap;
@@ -33,21 +36,42 @@ pub struct JobProgram<'a> {
     pub voice: &'a Progress,
 }
 
-impl JobProgram<'_> {
-    /// The program as it would be with the options of a repository.
-    fn with(&self, repository: &config::Repository) -> Result<App> {
-        let options = repository.options.iter().map(|(key, value)| format!("{key}={value}"));
-        let global = Global {
-            repo: Some(repository.url.clone()),
-            options: options.collect(),
-            password_file: repository.password_file.clone(),
-            password_command: repository.password_command.clone(),
-            key_file: repository.key_file.clone(),
-            ..self.app.global.clone()
-        };
-        let variables = repository.env_file.as_deref().map(variables).transpose()?;
-        Ok(App::new(global).with_variables(variables.unwrap_or_default()))
+/// The program as it would be with the options of a repository.
+fn with(app: &App, repository: &config::Repository) -> Result<App> {
+    let options = repository.options.iter().map(|(key, value)| format!("{key}={value}"));
+    let global = Global {
+        repo: Some(repository.url.clone()),
+        options: options.collect(),
+        password_file: repository.password_file.clone(),
+        password_command: repository.password_command.clone(),
+        key_file: repository.key_file.clone(),
+        ..app.global.clone()
+    };
+    let variables = repository.env_file.as_deref().map(variables).transpose()?;
+    Ok(App::new(global).with_variables(variables.unwrap_or_default()))
+}
+
+/// The program with the repository of the file that `--repo @NAME` means; none if it means none.
+pub fn named(app: &App) -> Result<Option<App>> {
+    let Global { repo, options, password_file, password_command, key_file, .. } = &app.global;
+    let Some(name) = repo.as_deref().and_then(|repo| repo.strip_prefix('@')) else {
+        return Ok(None);
+    };
+    let is_named = password_file.is_some() || password_command.is_some() || key_file.is_some();
+    if is_named || !options.is_empty() {
+        return Err(Error::new(Kind::InvalidInput, "use", format!("@{name}"))
+            .because("the file says what opens it, and its options")
+            .hint("leave out --password-file, --password-command, --key-file and -o"));
     }
+    let file = std::env::var_os("ICECORE_CONFIG").map(PathBuf::from);
+    let (config, path) = Config::load(file.as_deref())?;
+    let found = config.repository.get(name).ok_or_else(|| {
+        let known: Vec<&str> = config.repository.keys().map(String::as_str).collect();
+        Error::new(Kind::NotFound, "find the repository", format!("@{name}"))
+            .because(format!("{} has none of this name", path.display()))
+            .hint(format!("{}; a folder of this name is ./@{name}", config::nearest(name, &known)))
+    })?;
+    with(app, found.get_ref()).map(Some)
 }
 
 impl Program for JobProgram<'_> {
@@ -59,8 +83,8 @@ impl Program for JobProgram<'_> {
         self.voice
     }
 
-    fn state(&self) -> Option<PathBuf> {
-        self.app.state_folder()
+    fn state(&self) -> Result<PathBuf> {
+        self.app.known_state_folder()
     }
 
     fn host(&self) -> String {
@@ -72,7 +96,11 @@ impl Program for JobProgram<'_> {
     }
 
     fn open(&self, repository: &config::Repository) -> Result<Repository> {
-        self.with(repository)?.repository().map(Repository::keeping_packs)
+        let app = with(self.app, repository)?;
+        if let Location::Local(folder) = app.location()? {
+            prove_mounted(&folder)?;
+        }
+        app.repository()
     }
 
     fn sources(
@@ -80,15 +108,19 @@ impl Program for JobProgram<'_> {
         job: &Job,
         repositories: &[&config::Repository],
     ) -> Result<Vec<Box<dyn Source>>> {
-        let mut together = Together::default();
+        // What this host remembers, such as which services to start, is no other host's affair.
+        let state = self.app.state_folder();
+        let mut together =
+            state.iter().fold(Together::default(), |all, it| all.keeping_out_too(it));
         for repository in repositories {
-            if let Location::Local(folder) = self.with(repository)?.location()? {
+            if let Location::Local(folder) = with(self.app, repository)?.location()? {
                 together = together.keeping_out_too(&folder);
             }
         }
         let together = Arc::new(together);
         let mut sources: Vec<Box<dyn Source>> = Vec::new();
         for table in job.sources() {
+            table.path().map(Path::new).map_or(Ok(()), prove_mounted)?;
             match (&table.command, &table.name) {
                 (Some(line), Some(name)) => {
                     let shell = ["/bin/sh", "-c", line].map(Into::into);
@@ -99,6 +131,14 @@ impl Program for JobProgram<'_> {
             }
         }
         Ok(sources)
+    }
+}
+
+/// Where this program is in an image of its own, what lies in no mount is nothing of the host's.
+fn prove_mounted(path: &Path) -> Result<()> {
+    match std::env::var_os("ICECORE_MOUNTED_ONLY").is_some_and(|it| !it.is_empty()) {
+        true => refuse_unmounted(path),
+        false => Ok(()),
     }
 }
 
@@ -122,7 +162,25 @@ fn arguments(job: &Job, table: SourceTable) -> SourceArgs {
             ..DumpArgs::default()
         },
         tools: ToolArgs { pg_bin: table.pg_bin, pg_command: table.pg_command },
+        containers: containers(job, table.raw),
         ..SourceArgs::default()
+    }
+}
+
+/// How the containers of a job are captured.
+pub fn containers(job: &Job, raw: bool) -> ContainerArgs {
+    // What services are stopped is known; what a command stops, only whoever wrote it knows.
+    let stands_still = job.stop.as_ref().is_some_and(|stop| stop.stop.is_some());
+    ContainerArgs {
+        socket: job.socket.clone(),
+        wish: Wish {
+            raw,
+            stands_still,
+            stopped: job.stop.iter().flat_map(|stop| stop.services.clone()).collect(),
+            projects: job.projects(),
+            ..Wish::default()
+        },
+        refuse_servers: !raw && !stands_still,
     }
 }
 

@@ -6,12 +6,12 @@ use crate::format::slot::Kdf;
 use crate::id::SlotId;
 use crate::monitor::Monitor;
 use crate::repo::SlotInfo;
+use crate::text;
 use crate::ui::app::App;
 use crate::ui::exit::Done;
 use crate::ui::out::Out;
 use crate::ui::passwords::{self, NewSecretArgs};
 use crate::ui::table::Columns;
-use crate::ui::text;
 use clap::{Args, Subcommand};
 use serde::Serialize;
 

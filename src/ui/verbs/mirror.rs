@@ -10,11 +10,12 @@ use crate::ops::mirror::{
     DeleteLimit, MirrorOptions, MirrorReport, TargetReport, delete_given_up, mirror,
 };
 use crate::ops::prune::{Swept, Tally};
+use crate::text;
 use crate::ui::app::App;
 use crate::ui::exit::Done;
 use crate::ui::out::Out;
+use crate::ui::passwords;
 use crate::ui::progress::Progress;
-use crate::ui::{passwords, text};
 use clap::Args;
 use serde::Serialize;
 use std::sync::Arc;

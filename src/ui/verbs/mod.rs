@@ -1,5 +1,7 @@
 //! One file for each verb: its arguments, what it does, and what it prints.
 
+pub mod agent;
+pub mod alert;
 pub mod backup;
 pub mod cache;
 pub mod cat;
@@ -19,14 +21,18 @@ pub mod key;
 pub mod ls;
 pub mod man;
 pub mod mirror;
+pub mod panel;
 pub mod prune;
 pub mod repair;
 pub mod restore;
 pub mod run;
+pub mod schedule;
 pub mod snapshots;
 pub mod stats;
+pub mod status;
 pub mod tag;
 
+mod containers;
 mod filter;
 mod from;
 mod groups;
@@ -35,6 +41,7 @@ mod keep;
 mod patterns;
 mod postgres;
 mod sources;
+mod this_program;
 mod verdicts;
 mod views;
 
@@ -65,7 +72,7 @@ pub enum Verb {
     Find(find::FindArgs),
     /// Show what differs between two snapshots
     Diff(diff::DiffArgs),
-    /// Write one file of a snapshot to standard output
+    /// Write a file of a snapshot, or a folder as an archive of tar, to standard output
     Dump(dump::DumpArgs),
     /// Check the repository, and read data back
     Check(check::CheckArgs),
@@ -129,9 +136,33 @@ pub enum Verb {
     /// of every step is left in the folder of states. Prune and check are done when they are asked for by
     /// --only, so that each has a time of its own.
     Run(run::RunArgs),
+    /// Keep the schedules of the file: begin every run at its time, until a signal ends it
+    ///
+    /// Each run is a process of its own. What was missed while the machine slept is made up once; nothing that
+    /// is at work is begun again. The file is read again when it changes, or at SIGHUP. SIGTERM ends what is at
+    /// work; services that stand still are started before. One agent keeps a folder of states.
+    Agent(agent::AgentArgs),
+    /// Write units of systemd, or a crontab, that keep the schedules of the file where there is no agent
+    ///
+    /// With --agent, the unit of the agent itself.
+    Schedule(schedule::ScheduleArgs),
+    /// Show how well the jobs of the file do: what is good and how old it is, what is late, what failed
+    ///
+    /// The exit code is 3 if a repository's newest good snapshot is older than `rpo` allows, or the last run of
+    /// anything failed. No repository is asked: it is what runs on this host have left in the folder of states.
+    Status(status::StatusArgs),
     /// Show the file that says what is backed up, and check it
     #[command(subcommand)]
     Config(config::ConfigVerb),
+    /// Tell people what is wrong by now, by the ways that the file names
+    ///
+    /// Every run does that at its end; without an agent, cron can call this, so that what did not happen is told, too.
+    Alert(alert::AlertArgs),
+    /// Serve the page of [panel] in the file: what jobs did, what is in their snapshots, and buttons
+    ///
+    /// It is served until it is interrupted; `icecore agent` serves it, too. Everything is done by child
+    /// processes; it holds no key itself.
+    Panel(panel::PanelArgs),
     /// Print a script that completes commands in a shell
     Completions(completions::CompletionsArgs),
     /// Print the manual, or write a man page of every verb into a folder
@@ -145,6 +176,8 @@ pub enum Verb {
 /// Does what the command line asks for, of which `describe` tells all.
 pub fn run(app: &App, verb: &Verb, describe: fn() -> Command) -> Result<Done> {
     start_threads()?;
+    let named = jobs::named(app)?;
+    let app = named.as_ref().unwrap_or(app);
     match verb {
         Verb::Init(args) => init::run(app, args),
         Verb::Backup(args) => backup::run(app, args),
@@ -169,7 +202,12 @@ pub fn run(app: &App, verb: &Verb, describe: fn() -> Command) -> Result<Done> {
         Verb::Cache(args) => cache::run(app, args),
         Verb::Cat(verb) => cat::run(app, verb),
         Verb::Run(args) => run::run(app, args),
+        Verb::Agent(args) => agent::run(app, args),
+        Verb::Schedule(args) => schedule::run(app, args),
+        Verb::Status(args) => status::run(app, args),
         Verb::Config(verb) => config::run(app, verb),
+        Verb::Alert(args) => alert::run(app, args),
+        Verb::Panel(args) => panel::run(app, args),
         Verb::Completions(args) => completions::run(args, describe()),
         Verb::Man(args) => man::run(args, describe()),
         Verb::Version => version(app),

@@ -128,7 +128,17 @@ impl DumpArgs {
         row_counts: bool,
         env: &Env,
     ) -> Result<Box<dyn Source>> {
-        let options = PostgresOptions {
+        let options = self.options(tools.options()?, row_counts, self.postgres_name.clone());
+        Ok(Box::new(PostgresSource::new(settings(url)?, options, env)?))
+    }
+
+    fn options(
+        &self,
+        tools: ToolOptions,
+        row_counts: bool,
+        name: Option<String>,
+    ) -> PostgresOptions {
+        PostgresOptions {
             databases: DatabaseChoice {
                 include: patterns(&self.database),
                 exclude: patterns(&self.exclude_database),
@@ -142,10 +152,27 @@ impl DumpArgs {
             without_globals: self.no_globals,
             row_counts,
             without_snapshot: self.no_pg_snapshot,
-            tools: tools.options()?,
-            name: self.postgres_name.clone(),
-        };
-        Ok(Box::new(PostgresSource::new(settings(url)?, options, env)?))
+            tools,
+            name,
+        }
+    }
+
+    /// A server in a container, called `name`, which is reached by programs in it that `prefix` runs.
+    pub fn source_in(
+        &self,
+        name: &str,
+        user: &str,
+        prefix: Vec<String>,
+        row_counts: bool,
+        env: &Env,
+    ) -> Result<Box<dyn Source>> {
+        let quoted = |text: &str| text.replace('\\', "\\\\").replace('\'', "\\'");
+        let text = format!("host='{}' user='{}'", quoted(name), quoted(user));
+        // What this machine's environment says of servers is of others.
+        let settings = Settings::new(&text, &Environment::default())?.by_psql(prefix.clone());
+        let tools = ToolOptions { bin: None, prefix };
+        let options = self.options(tools, row_counts, Some(name.to_owned()));
+        Ok(Box::new(PostgresSource::new(settings, options, env)?))
     }
 
     /// What of each database, as `pg_dump` wants to be told.

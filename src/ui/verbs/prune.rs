@@ -1,18 +1,19 @@
 //! `prune`: gives back the room of what nobody needs any more.
 
-use super::sources::hostname;
 use crate::error::{Error, Kind, Result};
 use crate::monitor::Monitor;
 use crate::ops::amount::{duration, size};
+use crate::ops::head::Head;
 use crate::ops::prune::{
     Patience, Plan, PlanLimits, PruneOptions, PruneReport, Tally, Unused, prune,
 };
 use crate::repo::{Repository, WriterAtWork};
+use crate::text;
 use crate::ui::app::App;
 use crate::ui::exit::Done;
+use crate::ui::host::hostname;
 use crate::ui::out::Out;
 use crate::ui::progress::Progress;
-use crate::ui::text;
 use clap::Args;
 use serde::Serialize;
 use std::collections::BTreeSet;
@@ -58,7 +59,7 @@ pub struct HowArgs {
 
 impl HowArgs {
     /// The same in the words of the engine.
-    pub fn options(&self, dry_run: bool) -> PruneOptions {
+    pub fn options(&self, dry_run: bool, seen: Vec<Head>) -> PruneOptions {
         let (limits, patience) = (PlanLimits::default(), Patience::default());
         PruneOptions {
             limits: PlanLimits {
@@ -71,6 +72,7 @@ impl HowArgs {
             },
             dry_run,
             given_up: BTreeSet::new(),
+            seen,
             exclusive: self.exclusive,
             host: hostname(),
             tool: concat!("icecore ", env!("CARGO_PKG_VERSION")).to_owned(),
@@ -83,7 +85,8 @@ pub fn run(app: &App, args: &PruneArgs) -> Result<Done> {
     let repository = app.repository()?;
     let voice = app.progress()?;
     let mut out = Out::new();
-    let done = give_back(app, &repository, &args.how.options(args.dry_run), &voice, &mut out)?;
+    let how = args.how.options(args.dry_run, app.seen(&repository, &voice));
+    let done = give_back(app, &repository, &how, &voice, &mut out)?;
     out.finish()?;
     Ok(done)
 }

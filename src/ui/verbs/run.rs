@@ -3,13 +3,13 @@
 use super::config::FileArgs;
 use super::jobs::JobProgram;
 use crate::agent::config::Config;
-use crate::agent::run::{Outcome, Report, Run, Task};
+use crate::agent::run::{Outcome, Report, Run, Task, WouldForget};
 use crate::error::{Error, Kind, Result};
 use crate::monitor::{Monitor, go_on};
+use crate::text;
 use crate::ui::app::App;
 use crate::ui::exit::Done;
 use crate::ui::out::Out;
-use crate::ui::text;
 use clap::{Args, ValueEnum};
 
 /// What `run` takes.
@@ -27,6 +27,14 @@ pub struct RunArgs {
     #[arg(long, value_name = "WHAT[,WHAT...]", value_enum, value_delimiter = ',')]
     #[arg(default_values_t = [Only::Backup, Only::Copy])]
     pub only: Vec<Only>,
+
+    /// With --only prune: list what would be forgotten, and forget nothing
+    #[arg(short = 'n', long)]
+    pub dry_run: bool,
+
+    /// Standard input has the text of the file, as the agent that begins this run has accepted it
+    #[arg(long, hide = true)]
+    pub accepted: bool,
 
     #[command(flatten)]
     pub file: FileArgs,
@@ -47,7 +55,10 @@ pub enum Only {
 
 /// Runs jobs.
 pub fn run(app: &App, args: &RunArgs) -> Result<Done> {
-    let (config, _) = args.file.load()?;
+    let config = match args.accepted {
+        true => args.file.accepted()?,
+        false => args.file.load()?.0,
+    };
     let names: Vec<&str> = match args.all {
         true => config.job.keys().map(String::as_str).collect(),
         false => args.jobs.iter().map(String::as_str).collect(),
@@ -57,18 +68,28 @@ pub fn run(app: &App, args: &RunArgs) -> Result<Done> {
     let tasks: Vec<Task> = args.only.iter().copied().map(Task::from).collect();
     let voice = app.progress()?;
     let program = JobProgram { app, voice: &voice };
-    let (mut worst, mut failures) = (Outcome::Done, Vec::new());
+    if args.dry_run {
+        return would_forget(app, &config, &names, &program, &tasks);
+    }
+    let (mut worst, mut failures, mut printed) = (Outcome::Done, Vec::new(), Ok(()));
     for name in &names {
         go_on(&voice, "run the jobs")?;
-        let report = one(&config, name, &program, &tasks)?;
+        let run =
+            Run { config: &config, name, job: config.job(name)?, program: &program, tasks: &tasks };
+        let report = run.run()?;
         if !report.not_done_yet.is_empty() {
             voice.note(&format!("{name}: not done yet: {}", keys(&report.not_done_yet)));
         }
-        tell(app, &report)?;
+        // People hear of it also where nobody reads what this prints.
+        run.tell(&report, Some(name) != names.last() && !voice.stop_requested());
+        printed = printed.and(tell(app, &report));
         worst = worst.max(report.outcome);
         failures.extend(report.failure.map(|error| error.within("run the job", name)));
     }
     let failed = failures.len();
+    if failures.is_empty() {
+        printed?;
+    }
     match (failures.pop(), failed) {
         (None, _) => Ok(match worst {
             Outcome::Skipped => Done::Skipped,
@@ -83,8 +104,48 @@ pub fn run(app: &App, args: &RunArgs) -> Result<Done> {
     }
 }
 
-fn one(config: &Config, name: &str, program: &JobProgram<'_>, tasks: &[Task]) -> Result<Report> {
-    Run { config, name, job: config.job(name)?, program, tasks }.run()
+/// Lists what a prune would forget.
+fn would_forget(
+    app: &App,
+    config: &Config,
+    names: &[&str],
+    program: &JobProgram<'_>,
+    tasks: &[Task],
+) -> Result<Done> {
+    if tasks != [Task::Prune] {
+        return Err(Error::new(Kind::InvalidInput, "try", "the run")
+            .because("nobody knows what it would do before it does it")
+            .hint("--dry-run goes with `--only prune`"));
+    }
+    let mut out = Out::new();
+    let mut failed = false;
+    for name in names {
+        let run = Run { config, name, job: config.job(name)?, program, tasks };
+        for plan in run.would_forget() {
+            failed |= plan.error.is_some();
+            match app.global.json {
+                true => out.json("would_forget", &plan)?,
+                false => tell_plan(name, &plan, &mut out)?,
+            }
+        }
+    }
+    out.finish()?;
+    Ok(Done::incomplete_if(failed))
+}
+
+fn tell_plan(name: &str, plan: &WouldForget, out: &mut Out) -> Result<()> {
+    let WouldForget { repository, error, has_policy, forget, kept } = plan;
+    out.prose(&match (error, has_policy) {
+        (Some(error), _) => format!("{name} in {repository}: nothing would be forgotten: {error}"),
+        (None, false) => {
+            format!("{name} in {repository}: no rule says what is kept: everything is")
+        }
+        (None, true) => {
+            let goes = text::count(forget.len() as u64, "snapshot");
+            format!("{name} in {repository}: would forget {goes} and keep {kept}")
+        }
+    })?;
+    forget.iter().try_for_each(|goes| out.line(&format!("  {} {}", goes.time, goes.id)))
 }
 
 impl From<Only> for Task {

@@ -9,12 +9,12 @@ use crate::format::snapshot::{Part, Snapshot};
 use crate::limits::CLOCK_TOLERANCE;
 use crate::monitor::Monitor;
 use crate::repo::{Hold, Holds, Snapshots};
+use crate::text;
 use crate::ui::app::App;
 use crate::ui::exit::Done;
 use crate::ui::out::Out;
 use crate::ui::progress::Progress;
 use crate::ui::table::Columns;
-use crate::ui::text;
 use clap::Args;
 
 /// What `snapshots` takes.

@@ -1,16 +1,18 @@
 //! The sources that a command line names, and how they are captured.
 
+use super::containers::ContainerArgs;
 use super::from::{ListArgs, refuse_foreign};
 use super::patterns::Patterns;
 use super::postgres::{DumpArgs, ToolArgs};
+use crate::containers::{Folder, Name, Server, prefix};
 use crate::env::Env;
 use crate::error::{Error, Kind, Result};
 use crate::format::snapshot::{PartKind, SourceName};
 use crate::ops::amount::size;
-use crate::source::SqliteSource;
 use crate::source::files::{FilesOptions, FilesSource};
 use crate::source::sqlite::{SqliteOptions, SqliteReader, Verify};
 use crate::source::stdin::StreamSource;
+use crate::source::{Documents, SqliteSource};
 use crate::source::{Source, Together};
 use clap::{Args, ValueEnum};
 use std::ffi::{OsStr, OsString};
@@ -22,7 +24,8 @@ use std::sync::Arc;
 #[derive(Debug, Default, Args)]
 pub struct SourceArgs {
     /// Files and folders; `sqlite:PATH` for a database alone; `postgres-dump:URL` for databases of
-    /// a PostgreSQL server; with --stdin-from-command, after `--`, the command and its arguments
+    /// a PostgreSQL server; `volume:NAME`, `container:NAME` and `compose:PROJECT` for what containers
+    /// of Docker and Podman hold; with --stdin-from-command, after `--`, the command and its arguments
     #[arg(value_name = "SOURCE")]
     pub sources: Vec<OsString>,
 
@@ -94,6 +97,10 @@ pub struct SourceArgs {
 
     #[command(flatten)]
     pub tools: ToolArgs,
+
+    /// How containers are captured
+    #[arg(skip)]
+    pub containers: ContainerArgs,
 }
 
 /// How much a database is checked while it is read.
@@ -122,7 +129,10 @@ impl SourceArgs {
     /// The same beside others.
     pub fn open_beside(&self, env: &Env, together: &Arc<Together>) -> Result<Vec<Box<dyn Source>>> {
         let name = self.stdin_filename.as_bytes();
-        let of_server = |source: &OsString| source.as_bytes().starts_with(b"postgres-dump:");
+        let of_server = |source: &OsString| {
+            source.as_bytes().starts_with(b"postgres-dump:")
+                || ContainerArgs::name(source).is_some()
+        };
         if self.stdin_from_command && !self.sources.is_empty() {
             self.dump.refuse_without_server(&self.tools)?;
             return Ok(vec![Box::new(StreamSource::command(name, &self.sources, env)?)]);
@@ -137,8 +147,13 @@ impl SourceArgs {
         if !named.clone().any(of_server) {
             self.dump.refuse_without_server(&self.tools)?;
         }
-        let mut sources =
-            named.map(|source| self.source(source, env, together)).collect::<Result<Vec<_>>>()?;
+        let mut sources = Vec::new();
+        for source in named {
+            match ContainerArgs::name(source) {
+                Some(name) => sources.extend(self.of_containers(&name, env, together)?),
+                None => sources.push(self.source(source, env, together)?),
+            }
+        }
         if self.stdin {
             sources.push(Box::new(StreamSource::stdin(name, env)?));
         }
@@ -153,6 +168,9 @@ impl SourceArgs {
         env: &Env,
         together: Together,
     ) -> Option<Vec<Box<dyn Source>>> {
+        if self.sources.iter().any(|source| ContainerArgs::name(source).is_some()) {
+            return None;
+        }
         let together = Arc::new(together);
         let again = |source: &dyn Source| -> Option<Box<dyn Source>> {
             let SourceName { kind, path, .. } = source.describe();
@@ -190,6 +208,34 @@ impl SourceArgs {
         Ok(Box::new(FilesSource::new(Path::new(source), options)?))
     }
 
+    /// What a name stands for now, as sources: databases first, so that no row of them names a file that is
+    /// captured before it is there.
+    fn of_containers(
+        &self,
+        name: &Name,
+        env: &Env,
+        together: &Arc<Together>,
+    ) -> Result<Vec<Box<dyn Source>>> {
+        let (engine, found) = self.containers.find(name, &self.exclude)?;
+        let mut sources: Vec<Box<dyn Source>> = Vec::new();
+        for Server { name, container, user, data } in found.servers {
+            together.add_dumped(&data);
+            let prefix = prefix(&engine, &container)?;
+            sources.push(self.dump.source_in(&name, &user, prefix, self.row_counts, env)?);
+        }
+        for Folder { path, stored, stands_still } in found.folders {
+            let refuse_servers = !self.containers.wish.raw && !stands_still;
+            let options = FilesOptions { stored, refuse_servers, ..self.files(env, together)? };
+            sources.push(Box::new(FilesSource::new(&path, options)?));
+        }
+        if !found.documents.is_empty() {
+            let texts = found.documents.into_iter().map(|document| (document.name, document.text));
+            let documents = Documents::new(&found.place, texts.collect(), env)?;
+            sources.push(Box::new(documents.warning(found.warnings)));
+        }
+        Ok(sources)
+    }
+
     fn reader(&self) -> Result<SqliteReader> {
         SqliteReader::of_this_program(SqliteOptions {
             verify: match self.verify_source {
@@ -219,6 +265,8 @@ impl SourceArgs {
             exclude_if_present: markers,
             larger_than: self.exclude_larger_than,
             one_file_system: self.one_file_system,
+            stored: None,
+            refuse_servers: self.containers.refuse_servers,
             sqlite: None,
             together: together.clone(),
             env: env.clone(),
@@ -242,20 +290,6 @@ fn marker(text: &OsStr) -> Marker {
     let mut parts = text.as_bytes().splitn(2, |byte| *byte == b':');
     let name = parts.next().unwrap_or_default().to_vec();
     (name, parts.next().map(<[u8]>::to_vec))
-}
-
-/// The machine's name: as the environment has it, or else its own.
-pub fn hostname() -> String {
-    let given = std::env::var("ICECORE_HOST").ok().filter(|name| !name.is_empty());
-    given.unwrap_or_else(|| rustix::system::uname().nodename().to_string_lossy().into_owned())
-}
-
-/// The user's name as the environment has it, or else the number.
-pub fn username() -> String {
-    ["USER", "LOGNAME"]
-        .iter()
-        .find_map(|name| std::env::var(name).ok().filter(|value| !value.is_empty()))
-        .unwrap_or_else(|| rustix::process::geteuid().as_raw().to_string())
 }
 
 #[cfg(test)]

@@ -8,11 +8,11 @@ use crate::monitor::Monitor;
 use crate::ops::damage::record_damage;
 use crate::ops::stats::{SnapshotStats, StoredStats, measure, ratio, stored};
 use crate::repo::Reader;
+use crate::text;
 use crate::ui::app::App;
 use crate::ui::exit::Done;
 use crate::ui::out::Out;
 use crate::ui::table::Columns;
-use crate::ui::text;
 use clap::Args;
 use serde::Serialize;
 

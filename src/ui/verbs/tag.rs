@@ -2,10 +2,10 @@
 
 use super::filter::FilterArgs;
 use crate::error::{Error, Kind, Result};
+use crate::text;
 use crate::ui::app::App;
 use crate::ui::exit::Done;
 use crate::ui::out::Out;
-use crate::ui::text;
 use clap::Args;
 use serde::Serialize;
 use std::collections::BTreeSet;

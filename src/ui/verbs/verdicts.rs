@@ -7,9 +7,9 @@ use crate::format::snapshot::Snapshot;
 use crate::ops::forget::JudgedGroup;
 use crate::ops::retention::Verdict;
 use crate::ops::select::Aside;
+use crate::text;
 use crate::ui::out::Out;
 use crate::ui::table::Columns;
-use crate::ui::text;
 use serde::Serialize;
 
 /// Shows each group as a table, the newest last.

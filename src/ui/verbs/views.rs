@@ -9,7 +9,9 @@ use crate::format::snapshot::{
 use crate::ops::ls::{mode_text, size};
 use crate::ops::tree;
 use crate::repo::Hold;
-use crate::ui::text;
+use crate::text;
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -213,6 +215,9 @@ pub struct NodeView<'n> {
     name: String,
     r#type: &'static str,
     path: String,
+    /// The path itself in base64, where the text is none: names are bytes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    path_base64: Option<String>,
     #[serde(flatten)]
     meta: Option<MetaView<'n>>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -266,10 +271,12 @@ impl<'n> NodeView<'n> {
             NodeKind::Symlink { target } => Some(text::path(target)),
             _ => None,
         };
+        let text = text::path(path);
         NodeView {
             name: text::path(&node.name),
             r#type: type_of(node),
-            path: text::path(path),
+            path_base64: (text.as_bytes() != path).then(|| BASE64_STANDARD.encode(path)),
+            path: text,
             meta: MetaView::of(node),
             size,
             linktarget,

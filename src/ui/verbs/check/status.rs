@@ -3,11 +3,11 @@
 use crate::env::Time;
 use crate::error::Result;
 use crate::ops::check::{Amount, Coverage, DAYS, coverage};
+use crate::text;
 use crate::ui::app::App;
 use crate::ui::exit::Done;
 use crate::ui::out::Out;
 use crate::ui::table::Columns;
-use crate::ui::text;
 use serde::Serialize;
 
 /// Shows it; incomplete if something is overdue.

@@ -2,14 +2,15 @@
 
 use super::FileArgs;
 use crate::agent::config::{Draft, to_be};
+use crate::env::state;
 use crate::error::{Attempt, Error, Kind, Result};
 use crate::ui::app::App;
 use crate::ui::exit::Done;
 use crate::ui::out::Out;
 use clap::Args;
-use std::fs::{self, OpenOptions};
+use std::fs::OpenOptions;
 use std::io::Write;
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 /// What `config init` takes.
@@ -58,8 +59,7 @@ pub fn run(app: &App, args: &InitArgs) -> Result<Done> {
 fn write(path: &Path, text: &str) -> Result<()> {
     let subject = path.display();
     if let Some(folder) = path.parent() {
-        let mut builder = fs::DirBuilder::new();
-        builder.recursive(true).mode(0o700).create(folder).attempt("make", folder.display())?;
+        state::private_folder(folder)?;
     }
     let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
     let mut file = file.attempt("create", &subject).map_err(|error| match error.kind() {

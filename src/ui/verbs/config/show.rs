@@ -3,10 +3,10 @@
 use super::FileArgs;
 use crate::agent::config::{Config, Job, Keep};
 use crate::error::Result;
+use crate::text;
 use crate::ui::app::App;
 use crate::ui::exit::Done;
 use crate::ui::out::Out;
-use crate::ui::text;
 use serde::Serialize;
 use std::path::Path;
 

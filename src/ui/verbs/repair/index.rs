@@ -3,10 +3,10 @@
 use super::{HowArgs, LeftView, is_done, print_left, warn_left};
 use crate::error::Result;
 use crate::ops::repair::{IndexRepair, repair_index};
+use crate::text;
 use crate::ui::app::App;
 use crate::ui::exit::Done;
 use crate::ui::out::Out;
-use crate::ui::text;
 use clap::Args;
 use serde::Serialize;
 

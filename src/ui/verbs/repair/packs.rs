@@ -6,12 +6,12 @@ use crate::id::PackId;
 use crate::ops::check::Touched;
 use crate::ops::repair::{DamagedPacks, PacksRepair, repair_packs};
 use crate::repo::Repository;
+use crate::text;
 use crate::ui::app::App;
 use crate::ui::exit::Done;
 use crate::ui::out::Out;
 use crate::ui::passwords::{self, FromSecretArgs};
 use crate::ui::progress::Progress;
-use crate::ui::text;
 use clap::Args;
 use serde::Serialize;
 

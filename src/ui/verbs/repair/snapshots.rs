@@ -3,10 +3,10 @@
 use super::HowArgs;
 use crate::error::Result;
 use crate::ops::repair::{DamagedSnapshots, RepairedSnapshot, SnapshotsRepair, repair_snapshots};
+use crate::text;
 use crate::ui::app::App;
 use crate::ui::exit::Done;
 use crate::ui::out::Out;
-use crate::ui::text;
 use crate::ui::verbs::filter::FilterArgs;
 use clap::Args;
 use serde::Serialize;

@@ -1,0 +1,246 @@
+//! Tells people what they must know, and no more: a message for each change of state, by e-mail, by a
+//! request, or by a command; and pings for somebody outside who notices when this host falls silent. What
+//! cannot be told harms nothing else, and is told later.
+
+mod channel;
+mod command;
+mod http;
+mod letter;
+mod mail;
+mod memory;
+mod ping;
+mod secret;
+mod seen;
+mod sending;
+mod told;
+mod trouble;
+mod webhook;
+
+#[cfg(feature = "testing")]
+pub use letter::Kind;
+pub use letter::{Letter, Sender};
+pub use mail::check_address;
+pub use memory::Memory;
+pub use ping::{Ping, Pinging};
+#[cfg(feature = "testing")]
+pub use seen::troubles;
+pub use told::Patience;
+pub use trouble::{Matter, Seen, State, Subject, Trouble, Troubles};
+pub use webhook::unknown_name;
+
+use super::config::{Alert, Config};
+use super::status::{JobStatus, Status};
+use super::stop;
+use crate::env::Env;
+use crate::error::{Error, Result};
+use crate::postgres::Environment;
+use channel::{Channel, Name};
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::path::Path;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+/// How long a look may take, whatever channels do.
+const DEADLINE: Duration = Duration::from_secs(25);
+
+/// How long messages of the first round may take, so that other channels can still tell that one does not work.
+const FIRST_ROUND: Duration = Duration::from_secs(18);
+
+/// How often is looked whether another process is done.
+const GLANCE: Duration = Duration::from_millis(100);
+
+/// Whom it tells, and what it remembers.
+pub struct Watch<'w> {
+    config: &'w Config,
+    alert: Option<&'w Alert>,
+    sender: Sender,
+    state: &'w Path,
+    env: &'w Env,
+    variables: BTreeMap<String, String>,
+    attendance: Option<&'w Attendance>,
+}
+
+/// What a process keeps that looks every minute: a lock, by which runs see that they may leave it to it to tell
+/// together what happens within a few minutes; and what could not be saved, so that it is not told every minute.
+pub struct Attendance {
+    _lock: Result<File>,
+    unsaved: Mutex<Option<Memory>>,
+}
+
+impl Attendance {
+    /// Of this process, for as long as it lives; without the lock, runs tell everything themselves.
+    pub fn begin(state: &Path) -> Self {
+        Attendance { _lock: memory::attend(state), unsaved: Mutex::default() }
+    }
+}
+
+impl<'w> Watch<'w> {
+    /// As the file has it; this machine is called `host` where the file has no name for it.
+    pub fn new(config: &'w Config, host: String, state: &'w Path, env: &'w Env) -> Self {
+        let defaults = &config.defaults;
+        let host = defaults.host.clone().unwrap_or(host);
+        Watch {
+            config,
+            alert: config.alert.as_ref(),
+            sender: Sender { host, environment: defaults.environment.clone() },
+            state,
+            env,
+            variables: Environment::of_process().variables,
+            attendance: None,
+        }
+    }
+
+    /// The same of a process that looks every minute.
+    pub fn attending(self, attendance: &'w Attendance) -> Self {
+        Watch { attendance: Some(attendance), ..self }
+    }
+
+    /// The channels of the file.
+    fn names(&self) -> Vec<Name> {
+        self.alert.map(channel::names).unwrap_or_default()
+    }
+
+    /// Tells what changed by this status of all jobs; see [`Watch::tell`].
+    pub fn look(&self, status: &Status, patience: Patience) -> Vec<Error> {
+        let has = |job: &JobStatus, subject: &Subject| {
+            let is_place =
+                |name: &String| job.repositories.iter().any(|place| place.repository == *name);
+            job.job == subject.name && subject.repository.as_ref().is_none_or(is_place)
+        };
+        let is_there = |subject: &Subject| {
+            subject.matter == Matter::File || status.jobs.iter().any(|job| has(job, subject))
+        };
+        self.tell(&Seen::All(self.troubles(status)), &is_there, patience)
+    }
+
+    /// Tells that a run of a job cannot be remembered, which its reason says, and nothing else.
+    pub fn tell_of_forgotten(&self, job: &str, reason: &str, patience: Patience) -> Vec<Error> {
+        let trouble = Trouble::new(State::Forgotten, reason);
+        let seen = Seen::Some([(Subject::job(job, Matter::History), trouble)].into());
+        self.tell(&seen, &|_| true, patience)
+    }
+
+    /// Tells what changed. What could not be told is told later, and why is answered. It takes [`DEADLINE`] at most,
+    /// or some seconds more where another process tells just then.
+    fn tell(
+        &self,
+        seen: &Seen,
+        is_there: &dyn Fn(&Subject) -> bool,
+        patience: Patience,
+    ) -> Vec<Error> {
+        let names = self.names();
+        if names.is_empty() {
+            return Vec::new();
+        }
+        let mut failures = Vec::new();
+        let held = match self.hold() {
+            Ok(None) => return failures,
+            // A full disk is what people have to be told of.
+            held => held.map_err(|error| failures.push(error)),
+        };
+        let begun = self.env.now();
+        let unsaved = self.unsaved().and_then(|mut unsaved| unsaved.take());
+        let saved = match unsaved.is_none().then(|| Memory::load(self.state)) {
+            Some(loaded) => loaded.map_err(|error| failures.push(error)).ok(),
+            None => None,
+        };
+        let mut memory = unsaved.or_else(|| saved.clone()).unwrap_or_default();
+        memory.keep(is_there);
+        // The second round tells by the other channels that one does not work.
+        for end in [FIRST_ROUND, DEADLINE] {
+            let now = self.env.now();
+            memory.observe(&names, seen, now);
+            let due = memory.due(&names, patience, &self.sender, now);
+            if due.is_empty() {
+                break;
+            }
+            // Whoever is killed while it tells has seen it all the same; whether that fails is seen below.
+            let _ = memory.save(self.state);
+            let mut all_sent = true;
+            for (name, sent) in self.send(due, end.saturating_sub(now.since(begun))) {
+                memory.answer(name, sent.as_ref().err(), now);
+                all_sent &= sent.is_ok();
+                failures.extend(sent.err());
+            }
+            if all_sent {
+                break;
+            }
+        }
+        // A process that looks every minute leaves the disk alone while nothing happens.
+        if saved.as_ref() != Some(&memory)
+            && let Err(error) = memory.save(self.state)
+        {
+            failures.push(error);
+            self.unsaved().into_iter().for_each(|mut unsaved| *unsaved = Some(memory.clone()));
+        }
+        drop(held);
+        failures
+    }
+
+    fn unsaved(&self) -> Option<MutexGuard<'_, Option<Memory>>> {
+        let attendance = self.attendance?;
+        Some(attendance.unsaved.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Whether another process looks every minute.
+    pub fn is_attended(&self) -> bool {
+        memory::is_attended(self.state)
+    }
+
+    fn troubles(&self, status: &Status) -> Troubles {
+        let file = self.config.unusable().map(|error| {
+            let subject = Subject::job(&self.config.file.display().to_string(), Matter::File);
+            (subject, Trouble::new(State::Unusable, &error.to_string()))
+        });
+        let stopped = stop::overdue(self.state, self.env.now());
+        seen::troubles(status, &stopped).into_iter().chain(file).collect()
+    }
+
+    fn send(&self, due: Vec<(Name, Letter)>, most: Duration) -> Vec<(Name, Result<()>)> {
+        let (names, letters): (Vec<_>, Vec<_>) = due.into_iter().unzip();
+        let open = |name| Channel::open(self.alert, name, &self.variables);
+        let channels = names.iter().copied().map(open);
+        let letters: Vec<(Channel, Letter)> = channels.zip(letters).collect();
+        names.into_iter().zip(sending::send(&letters, most)).collect()
+    }
+
+    /// Waits a while for another process that tells just now; it may not know yet what this one knows.
+    fn hold(&self) -> Result<Option<File>> {
+        let begun = self.env.now();
+        loop {
+            match memory::hold(self.state)? {
+                None if self.env.now().since(begun) < FIRST_ROUND => self.env.sleep(GLANCE),
+                held => return Ok(held),
+            }
+        }
+    }
+
+    /// Sends a message by every channel that says nothing but that it arrives; what became of each.
+    pub fn test(&self) -> Vec<(Name, Result<()>)> {
+        let letter = Letter::test(&self.sender, self.env.now());
+        self.send(self.names().into_iter().map(|name| (name, letter.clone())).collect(), DEADLINE)
+    }
+
+    /// What keeps channels and pings from being used, as far as this host knows without asking anybody.
+    pub fn unusable(&self) -> Vec<Error> {
+        let open = |name| Channel::open(self.alert, name, &self.variables).usable().err();
+        self.names().into_iter().filter_map(open).collect()
+    }
+
+    /// Whether something is wrong with a job that people are told.
+    pub fn is_wrong(&self, status: &Status, job: &str) -> bool {
+        let is_news = |(subject, trouble): (&Subject, &Trouble)| {
+            subject.name == job && trouble.patience.is_zero()
+        };
+        self.troubles(status).iter().any(is_news)
+    }
+
+    /// Sends a ping for a job.
+    ///
+    /// # Errors
+    /// If it did not arrive.
+    pub fn ping(&self, ping: Ping, job: &str) -> Result<()> {
+        self.alert.map_or(Ok(()), |alert| ping.send(alert, job, &self.variables))
+    }
+}

@@ -1,0 +1,96 @@
+//! Pings: requests to somebody outside who notices when they stay away, as this host's own words would.
+
+use super::{http, sending};
+use crate::agent::config::Alert;
+use crate::error::{Error, Kind, Result};
+use crate::postgres::Environment;
+use std::collections::BTreeMap;
+use std::thread::{Builder, JoinHandle};
+use std::time::Duration;
+use tokio::time::{sleep, timeout};
+
+/// How long the one at the end of a run may take, with further tries after these pauses.
+const DEADLINE: Duration = Duration::from_secs(12);
+const PAUSES: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(3)];
+
+/// How long the one at its beginning may take, for which a short run waits; it is tried once.
+const START_DEADLINE: Duration = Duration::from_secs(5);
+
+/// How errors name it.
+const NAME: &str = "whom `ping` names";
+
+/// What a ping says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ping {
+    /// A run begins.
+    Start,
+    /// It was done, and all is well with its job.
+    Success,
+    /// It failed, or something is wrong with its job.
+    Failure,
+}
+
+impl Ping {
+    /// Sends it for a job; nothing where nobody is to be pinged.
+    pub fn send(
+        self,
+        alert: &Alert,
+        job: &str,
+        variables: &BTreeMap<String, String>,
+    ) -> Result<()> {
+        let Some(text) = &alert.ping else { return Ok(()) };
+        let text = text.value.expand(variables)?.replace("{{job}}", job);
+        let mut url = http::address(&text, "the address of `ping`")?;
+        let word = match self {
+            Ping::Start => Some("start"),
+            Ping::Success => None,
+            Ping::Failure => Some("fail"),
+        };
+        if let (Some(word), Ok(mut path)) = (word, url.path_segments_mut()) {
+            path.pop_if_empty().push(word);
+        }
+        let client = http::client()?;
+        let (pauses, deadline) = match self {
+            Ping::Start => (&[][..], START_DEADLINE),
+            Ping::Success | Ping::Failure => (&PAUSES[..], DEADLINE),
+        };
+        let tries = async {
+            for pause in pauses {
+                match http::send(client.get(url.clone()), NAME).await {
+                    Err(error) if error.kind() == Kind::Unavailable => sleep(*pause).await,
+                    done => return done,
+                }
+            }
+            http::send(client.get(url), NAME).await
+        };
+        let late = || {
+            Error::new(Kind::Unavailable, "reach", NAME)
+                .because(format!("it did not answer within {} s", deadline.as_secs()))
+        };
+        sending::wait(async { timeout(deadline, tries).await.unwrap_or_else(|_| Err(late())) })
+    }
+}
+
+/// A ping on its way, for which nobody waits.
+pub struct Pinging(Option<JoinHandle<Result<()>>>);
+
+impl Pinging {
+    /// Sends one, if somebody is to be pinged.
+    pub fn begin(ping: Ping, alert: Option<&Alert>, job: &str) -> Self {
+        let Some(alert) = alert.filter(|alert| alert.ping.is_some()).cloned() else {
+            return Pinging(None);
+        };
+        let job = job.to_owned();
+        let send = move || ping.send(&alert, &job, &Environment::of_process().variables);
+        // Without a thread it is not sent; the run matters more.
+        Pinging(Builder::new().spawn(send).ok())
+    }
+
+    /// Waits until it was sent, which is long ago as a rule.
+    ///
+    /// # Errors
+    /// If it did not arrive.
+    pub fn end(self) -> Result<()> {
+        self.0.and_then(|sending| sending.join().ok()).unwrap_or(Ok(()))
+    }
+}

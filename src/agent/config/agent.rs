@@ -1,0 +1,40 @@
+//! How the agent keeps the schedules.
+
+use super::written::{Span, Written};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use std::num::NonZeroU16;
+use std::time::Duration;
+
+/// Runs at once, where the file has no number.
+const MOST: usize = 2;
+
+/// How late a run may begin, where the file does not say it.
+const JITTER: Duration = Duration::from_secs(30);
+
+/// How `icecore agent` keeps the schedules.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Agent {
+    /// Runs at work at once, at most; others wait. Never two that do the same for a job.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(example = 4, extend("default" = 2))]
+    pub jobs: Option<NonZeroU16>,
+    /// Runs begin up to so much later than their schedule says, so that many hosts do not ask one store at the
+    /// same moment; always the same for a job on a host.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(example = &"10min", extend("default" = "30s"))]
+    pub jitter: Option<Written<Span>>,
+}
+
+impl Agent {
+    /// Runs at once.
+    pub fn most(&self) -> usize {
+        self.jobs.map_or(MOST, |jobs| jobs.get().into())
+    }
+
+    /// How late a run may begin.
+    pub fn jitter(&self) -> Duration {
+        self.jitter.as_ref().map_or(JITTER, |jitter| jitter.value.0)
+    }
+}

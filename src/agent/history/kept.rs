@@ -1,0 +1,43 @@
+//! A history that stays open, for those who look into it again and again: opening one reads all of it.
+
+use super::History;
+use crate::error::Result;
+use std::path::PathBuf;
+use std::sync::{Mutex, PoisonError};
+
+/// The history of a folder of states, opened when it is used first.
+pub struct Kept {
+    state: PathBuf,
+    open: Mutex<Option<History>>,
+}
+
+impl Kept {
+    /// That of this folder.
+    pub fn new(state: PathBuf) -> Self {
+        Kept { state, open: Mutex::default() }
+    }
+
+    /// Does something with it. It is opened anew if another lies in its place, or if it failed: it may be
+    /// broken. `warn` hears what was wrong with one that is opened.
+    ///
+    /// # Errors
+    /// Those of opening it and of the work.
+    pub fn with<T>(
+        &self,
+        warn: impl Fn(&str),
+        work: impl FnOnce(&History) -> Result<T>,
+    ) -> Result<T> {
+        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        let history = match open.take().filter(History::is_in_place) {
+            Some(history) => history,
+            None => {
+                let history = History::open(&self.state)?;
+                history.warnings().for_each(warn);
+                history
+            }
+        };
+        let done = work(&history)?;
+        *open = Some(history);
+        Ok(done)
+    }
+}

@@ -1,0 +1,178 @@
+//! What is due, of all that the file has a schedule for. Nobody looks at the clock here: every moment is given.
+//!
+//! A moment of a schedule is served by a run that begins after it. Moments that went by unserved, because the
+//! machine slept or another run was at work, are served by one run together.
+
+use super::duty::Duty;
+use super::marks::{Mark, Marks};
+use crate::agent::config::Config;
+use crate::agent::report::Task;
+use crate::agent::schedule::Schedule;
+use crate::env::Time;
+use jiff::tz::TimeZone;
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// A clock that is set back by no more than this does nothing twice; beyond that it is believed, and moments
+/// come again.
+const SET_BACK: Duration = Duration::from_secs(3600);
+
+/// How long something waits that could not be begun.
+const RETRY: Duration = Duration::from_secs(60);
+
+/// Something to be begun now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Due {
+    /// What.
+    pub duty: Duty,
+    /// The first moment that it serves.
+    pub since: Time,
+}
+
+/// When something is done.
+struct Times {
+    schedule: Schedule,
+    /// As the file has it.
+    text: String,
+    /// So much later than the schedule says.
+    delay: Duration,
+}
+
+/// What is due, and what is at work.
+pub struct Agenda {
+    times: BTreeMap<Duty, Times>,
+    zone: TimeZone,
+    most: usize,
+    marks: Marks,
+    /// What is at work, and since when.
+    running: BTreeMap<Duty, Time>,
+    /// What could not be begun, and when it is tried again.
+    put_off: BTreeMap<Duty, Time>,
+}
+
+impl Agenda {
+    /// Of nothing yet, but with what was served before.
+    pub fn new(marks: Marks) -> Self {
+        Agenda {
+            times: BTreeMap::new(),
+            zone: TimeZone::UTC,
+            most: 0,
+            marks,
+            running: BTreeMap::new(),
+            put_off: BTreeMap::new(),
+        }
+    }
+
+    /// Keeps the schedules of this file from now on. What is new, or has another schedule than before, counts
+    /// from now.
+    pub fn adopt(&mut self, config: &Config, host: &str, now: Time) {
+        self.zone = config.zone();
+        self.most = config.agent.most();
+        self.times.clear();
+        for (job, table) in &config.job {
+            for task in Task::ALL {
+                let Some(written) = table.get_ref().schedule_of(task) else { continue };
+                let times = Times {
+                    text: written.to_string(),
+                    schedule: written.value,
+                    delay: delay(host, job, config.agent.jitter()),
+                };
+                self.times.insert(Duty { job: job.clone(), task }, times);
+            }
+        }
+        let times = &self.times;
+        self.marks.retain(|duty, mark| times.get(duty).is_some_and(|it| it.text == mark.schedule));
+        for (duty, times) in times {
+            let new = || Mark { schedule: times.text.clone(), served: now };
+            self.marks.entry(duty.clone()).or_insert_with(new);
+        }
+    }
+
+    /// What was served, to be remembered.
+    pub fn marks(&self) -> &Marks {
+        &self.marks
+    }
+
+    /// What is to be begun now, the longest due first; it counts as being at work from now on. `done` knows when
+    /// somebody else did something last.
+    pub fn begin(&mut self, now: Time, done: &dyn Fn(&Duty) -> Option<Time>) -> Option<Due> {
+        self.believe(now);
+        loop {
+            let due = self.most_due(now)?;
+            let is_known = |done: &Time| *done >= due.since && *done <= now;
+            let Some(done) = done(&due.duty).filter(is_known) else {
+                self.running.insert(due.duty.clone(), now);
+                return Some(due);
+            };
+            self.mark(&due.duty, done);
+        }
+    }
+
+    /// Something that was begun is over. If that served nothing, since it was not done, it is due again after a
+    /// minute.
+    pub fn end(&mut self, duty: &Duty, has_served: bool, now: Time) {
+        let Some(begun) = self.running.remove(duty) else { return };
+        match has_served {
+            true => self.mark(duty, begun),
+            false => drop(self.put_off.insert(duty.clone(), now + RETRY)),
+        }
+    }
+
+    /// When there may be something to begin, if nothing that is at work ends before.
+    pub fn next(&self) -> Option<Time> {
+        let waiting = self.times.keys().filter(|duty| !self.is_kept_waiting(duty));
+        waiting.filter_map(|duty| self.due_at(duty).max(self.put_off.get(duty).copied())).min()
+    }
+
+    /// Takes back what a clock that was ahead has left.
+    fn believe(&mut self, now: Time) {
+        for mark in self.marks.values_mut() {
+            if mark.served > now + SET_BACK {
+                mark.served = now;
+            }
+        }
+        self.put_off.retain(|_, until| *until > now && *until <= now + RETRY);
+    }
+
+    fn most_due(&self, now: Time) -> Option<Due> {
+        if self.running.len() >= self.most {
+            return None;
+        }
+        let free = self
+            .times
+            .keys()
+            .filter(|duty| !self.is_kept_waiting(duty) && !self.put_off.contains_key(duty));
+        let due =
+            free.filter_map(|duty| Some(Due { since: self.due_at(duty)?, duty: duty.clone() }));
+        due.filter(|due| due.since <= now).min_by_key(|due| (due.since, due.duty.clone()))
+    }
+
+    /// Whether a run is at work beside which it cannot be.
+    fn is_kept_waiting(&self, duty: &Duty) -> bool {
+        self.running.keys().any(|other| other.excludes(duty))
+    }
+
+    /// The first moment that was not served yet.
+    fn due_at(&self, duty: &Duty) -> Option<Time> {
+        let (times, mark) = (self.times.get(duty)?, self.marks.get(duty)?);
+        let next = times.schedule.next(earlier(mark.served, times.delay), &self.zone)?;
+        Some(next + times.delay)
+    }
+
+    fn mark(&mut self, duty: &Duty, served: Time) {
+        if let Some(mark) = self.marks.get_mut(duty) {
+            mark.served = served;
+        }
+    }
+}
+
+fn earlier(time: Time, by: Duration) -> Time {
+    Time(time.0.saturating_sub(i64::try_from(by.as_nanos()).unwrap_or(i64::MAX)))
+}
+
+/// Always the same for a job on a host, so that its runs are as far apart as its schedule says.
+fn delay(host: &str, job: &str, most: Duration) -> Duration {
+    let hash = blake3::hash(format!("{host}\n{job}").as_bytes());
+    let share = hash.as_bytes().first().copied().unwrap_or_default();
+    most * u32::from(share) / 256
+}

@@ -1,0 +1,96 @@
+//! What the agent takes from the program around it, and what it says.
+
+use super::duty::Duty;
+use crate::agent::config::Config;
+use crate::agent::report::Task;
+use crate::agent::status::Status;
+use crate::env::Env;
+use crate::error::{Error, Result};
+use serde::Serialize;
+use std::path::Path;
+use std::process::Command;
+use std::sync::Arc;
+
+/// What the agent takes from the program around it.
+pub trait Around: Send + Sync {
+    /// Clock and randomness.
+    fn env(&self) -> &Env;
+
+    /// The name of this machine.
+    fn host(&self) -> String;
+
+    /// Where this host remembers things.
+    fn state(&self) -> &Path;
+
+    /// Where the file lies.
+    fn file(&self) -> &Path;
+
+    /// This program, with the same file and folders, and nothing that opens a repository.
+    ///
+    /// # Errors
+    /// If it is not known which program this is.
+    fn program(&self) -> Result<Command>;
+
+    /// Tells whoever looks after this host.
+    fn say(&self, line: &Line);
+
+    /// Looks at how the jobs do: once a minute, and after each run.
+    fn watch(&self, config: &Config, status: &Status);
+
+    /// Serves people what the file says at each moment, if it says anything of that, until it is over.
+    ///
+    /// # Errors
+    /// If that cannot be begun; it is tried again.
+    fn serve(&self, file: &dyn Fn() -> Arc<Config>, is_over: &dyn Fn() -> bool) -> Result<()>;
+}
+
+/// How much a line matters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Level {
+    /// Something failed.
+    Error,
+    /// Something to know.
+    Warning,
+    /// What happens.
+    Info,
+}
+
+/// Something that the agent says.
+#[derive(Clone, Debug, Serialize)]
+pub struct Line {
+    /// How much it matters.
+    pub level: Level,
+    /// What it is, for programs that read it.
+    pub event: &'static str,
+    /// The job.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub job: Option<String>,
+    /// What it does.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub task: Option<Task>,
+    /// A sentence.
+    pub message: String,
+    /// What can be tried.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hint: Option<String>,
+}
+
+impl Line {
+    /// Of the agent itself.
+    pub fn own(level: Level, event: &'static str, message: impl Into<String>) -> Self {
+        Line { level, event, job: None, task: None, message: message.into(), hint: None }
+    }
+
+    /// Of something that a job does.
+    pub fn of(level: Level, event: &'static str, duty: &Duty, message: impl Into<String>) -> Self {
+        let Duty { job, task } = duty.clone();
+        Line { job: Some(job), task: Some(task), ..Line::own(level, event, message) }
+    }
+
+    /// Of something that failed.
+    pub fn failed(error: &Error) -> Self {
+        let hint = error.hint_text().map(str::to_owned);
+        Line { hint, ..Line::own(Level::Error, "error", error.to_string()) }
+    }
+}

@@ -1,0 +1,66 @@
+//! The sign of life of an agent: a file that it holds locked, and whose time it sets as long as it looks at what
+//! is due.
+
+use crate::env::{Env, Time, state};
+use crate::error::{Attempt, Error, Kind, Result};
+use rustix::fs::{Timespec, Timestamps, UTIME_NOW, futimens};
+use std::fs::File;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+/// How long an agent that lives is silent, at most: some times longer than it waits for anything.
+const SILENCE: i64 = 120;
+
+/// The life of the one agent that keeps a folder of states.
+pub struct Life(File);
+
+impl Life {
+    /// Begins it.
+    ///
+    /// # Errors
+    /// `Locked` if another agent keeps the same folder.
+    pub fn begin(folder: &Path) -> Result<Self> {
+        state::try_lock(&place(folder))?.map(Life).ok_or_else(|| {
+            Error::new(Kind::Locked, "keep the schedules", "")
+                .because("another agent is at work with the same folder of states")
+                .hint("`systemctl status icecore-agent` may know it")
+        })
+    }
+
+    /// Gives a sign of it.
+    pub fn sign(&self) {
+        let now = Timespec { tv_sec: 0, tv_nsec: UTIME_NOW };
+        // Whoever misses it looks after the agent, and so after the disk that refuses this.
+        let _ = futimens(&self.0, &Timestamps { last_access: now, last_modification: now });
+    }
+}
+
+/// Fails unless an agent keeps this folder of states, and has looked at what is due lately.
+///
+/// # Errors
+/// `NotFound` if there is none, `Failed` if it has not.
+pub fn is_alive(folder: &Path, env: &Env) -> Result<()> {
+    let path = place(folder);
+    let none = || {
+        Error::new(Kind::NotFound, "find the agent of", folder.display())
+            .hint("`icecore agent` starts one")
+    };
+    let found = match path.metadata() {
+        Err(cause) if cause.kind() == std::io::ErrorKind::NotFound => return Err(none()),
+        found => found.attempt("examine", path.display())?,
+    };
+    if state::try_lock(&path)?.is_some() {
+        return Err(none().because("none is at work"));
+    }
+    // A clock that was set back is no silence.
+    let silence = env.now().0.div_euclid(Time::SECOND).saturating_sub(found.mtime());
+    match silence <= SILENCE {
+        true => Ok(()),
+        false => Err(Error::new(Kind::Failed, "hear of the agent of", folder.display())
+            .because(format!("it is there, and has done nothing for {silence} s"))),
+    }
+}
+
+fn place(folder: &Path) -> PathBuf {
+    folder.join("agent.lock")
+}

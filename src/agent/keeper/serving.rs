@@ -1,0 +1,59 @@
+//! What is served to people beside the schedules, in a thread of its own: by the file as it is kept now.
+
+use super::around::{Around, Line};
+use super::shared::Shared;
+use crate::error::{Attempt, Result};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::{Builder, JoinHandle, sleep};
+use std::time::{Duration, Instant};
+
+/// How long it takes until what could not be served is tried again.
+const RETRY: Duration = Duration::from_secs(60);
+
+/// How often is looked whether it is over.
+const GLANCE: Duration = Duration::from_secs(1);
+
+/// What is served.
+pub struct Serving {
+    is_over: Arc<AtomicBool>,
+    thread: JoinHandle<()>,
+}
+
+impl Serving {
+    /// Begins to serve what the file says.
+    ///
+    /// # Errors
+    /// If there is no thread for it.
+    pub fn start(around: &Arc<dyn Around>, shared: &Arc<Shared>) -> Result<Self> {
+        let is_over = Arc::new(AtomicBool::new(false));
+        let (around, shared, over) = (around.clone(), shared.clone(), is_over.clone());
+        let serve = move || serve(&*around, &shared, &over);
+        let thread = Builder::new().spawn(serve).attempt("start a thread for", "the page")?;
+        Ok(Serving { is_over, thread })
+    }
+
+    /// Asks it to end.
+    pub fn end(&self) {
+        self.is_over.store(true, Ordering::Relaxed);
+    }
+
+    /// Its thread.
+    pub fn thread(&self) -> &JoinHandle<()> {
+        &self.thread
+    }
+}
+
+fn serve(around: &dyn Around, shared: &Shared, over: &AtomicBool) {
+    let is_over = || over.load(Ordering::Relaxed);
+    while !is_over() {
+        let config = shared.config();
+        let Err(error) = around.serve(&|| shared.config(), &is_over) else { return };
+        around.say(&Line::failed(&error));
+        let until = Instant::now() + RETRY;
+        let is_same = || Arc::ptr_eq(&shared.config(), &config);
+        while !is_over() && is_same() && Instant::now() < until {
+            sleep(GLANCE);
+        }
+    }
+}

@@ -1,0 +1,257 @@
+//! What a run leaves behind: its steps, and what became of each, without secrets.
+
+use crate::env::{Time, state};
+use crate::error::{Error, Kind, Result};
+use crate::text::utc;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// The shape of reports; it grows when a key changes its meaning.
+const SHAPE: u32 = 1;
+
+/// Reports that are kept of a job, the newest.
+const KEPT: usize = 500;
+
+/// What a run is asked to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Task {
+    /// Captures the sources into the first repository that answers.
+    Backup,
+    /// Copies from there into the others.
+    Copy,
+    /// Forgets what no repository's policy keeps, and gives back its room.
+    Prune,
+    /// Checks the repositories.
+    Check,
+}
+
+impl Task {
+    /// All that there are.
+    pub const ALL: [Task; 4] = [Task::Backup, Task::Copy, Task::Prune, Task::Check];
+
+    /// What it is called, as `run --only` has it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Task::Backup => "backup",
+            Task::Copy => "copy",
+            Task::Prune => "prune",
+            Task::Check => "check",
+        }
+    }
+
+    /// The one of this name.
+    pub fn named(name: &str) -> Option<Self> {
+        Task::ALL.into_iter().find(|task| task.name() == name)
+    }
+}
+
+/// What became of a run or a step: each is worse than those before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Outcome {
+    /// All of it was done.
+    Done,
+    /// Another run was at work.
+    Skipped,
+    /// It was done, and something is missing.
+    Incomplete,
+    /// It failed.
+    Failed,
+}
+
+impl Outcome {
+    /// All that there are.
+    pub const ALL: [Outcome; 4] =
+        [Outcome::Done, Outcome::Skipped, Outcome::Incomplete, Outcome::Failed];
+
+    /// What it is called.
+    pub fn name(self) -> &'static str {
+        match self {
+            Outcome::Done => "done",
+            Outcome::Skipped => "skipped",
+            Outcome::Incomplete => "incomplete",
+            Outcome::Failed => "failed",
+        }
+    }
+
+    /// The one of this name.
+    pub fn named(name: &str) -> Option<Self> {
+        Outcome::ALL.into_iter().find(|outcome| outcome.name() == name)
+    }
+}
+
+/// What a run did not go well for: each weighs more than those before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Fault {
+    /// Stores that did not answer, and nothing else.
+    Away,
+    /// Anything else.
+    Other,
+    /// Damage of what is stored.
+    Damaged,
+}
+
+impl Fault {
+    /// That of an error.
+    pub fn of(error: &Error) -> Self {
+        match error.kind() {
+            Kind::Unavailable => Fault::Away,
+            Kind::Damaged => Fault::Damaged,
+            _ => Fault::Other,
+        }
+    }
+
+    /// What it is called.
+    pub fn name(self) -> &'static str {
+        match self {
+            Fault::Away => "away",
+            Fault::Other => "other",
+            Fault::Damaged => "damaged",
+        }
+    }
+
+    /// The one of this name.
+    pub fn named(name: &str) -> Option<Self> {
+        [Fault::Away, Fault::Other, Fault::Damaged].into_iter().find(|fault| fault.name() == name)
+    }
+}
+
+/// What became of a run.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Report {
+    /// The shape of this report.
+    pub report: u32,
+    /// The job.
+    pub job: String,
+    /// What it was asked to do.
+    #[serde(default)]
+    pub tasks: Vec<Task>,
+    /// What the host is there for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub environment: Option<String>,
+    /// The machine.
+    pub host: String,
+    /// When it began.
+    pub started: String,
+    /// How long it took.
+    pub seconds: f64,
+    /// What became of it.
+    pub outcome: Outcome,
+    /// Why it failed, or what is missing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// What sort of reasons there were, the worst of them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fault: Option<Fault>,
+    /// The snapshot that it made.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub snapshot_id: Option<String>,
+    /// The repository that this went into.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub repository: Option<String>,
+    /// Seconds for which services stood still.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub downtime: Option<f64>,
+    /// The steps, in order.
+    pub steps: Vec<Step>,
+    /// What the file asks for and this version does not do, each in a sentence.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub not_done_yet: Vec<String>,
+    /// What failed, for whoever asked for the run.
+    #[serde(skip)]
+    pub failure: Option<Error>,
+}
+
+/// A step of a run.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Step {
+    /// What it is, one of those that `reports.md` lists.
+    pub step: String,
+    /// What it was done with: a command, a repository, a source.
+    pub what: String,
+    /// When it began.
+    pub started: String,
+    /// How long it took.
+    pub seconds: f64,
+    /// What became of it.
+    pub outcome: Outcome,
+    /// Why it failed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+    /// What can be tried.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hint: Option<String>,
+    /// What was wrong.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<String>,
+    /// The end of what a command printed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub output: Option<String>,
+    /// Figures of the step.
+    #[serde(flatten)]
+    pub figures: BTreeMap<String, Value>,
+}
+
+impl Report {
+    /// Of a run that begins.
+    pub fn new(
+        job: &str,
+        tasks: &[Task],
+        environment: Option<String>,
+        host: String,
+        now: Time,
+    ) -> Self {
+        Report {
+            report: SHAPE,
+            job: job.to_owned(),
+            tasks: tasks.to_vec(),
+            environment,
+            host,
+            started: utc(now),
+            seconds: 0.0,
+            outcome: Outcome::Done,
+            reason: None,
+            fault: None,
+            snapshot_id: None,
+            repository: None,
+            downtime: None,
+            steps: Vec::new(),
+            not_done_yet: Vec::new(),
+            failure: None,
+        }
+    }
+
+    /// Leaves it on this host; the name of its file in the folder of the job.
+    pub fn save(&self, states: &Path) -> Result<String> {
+        let folder = folder(states).join(&self.job);
+        state::private_folder(&folder)?;
+        // What is allowed in the name of a file everywhere; the process tells two of one moment apart.
+        let moment = self.started.replace(':', "");
+        let name = format!("{moment}-{}.json", std::process::id());
+        let path = folder.join(&name);
+        let text = serde_json::to_vec_pretty(self)
+            .map_err(|cause| Error::new(Kind::Failed, "write", path.display()).caused_by(cause))?;
+        state::replace(&path, &text, 0o600)?;
+        remove_old(&folder);
+        Ok(name)
+    }
+}
+
+/// Where the reports of all jobs are.
+pub fn folder(state: &Path) -> PathBuf {
+    state.join("runs")
+}
+
+/// Those that are too many; one that stays does no harm.
+fn remove_old(folder: &Path) {
+    let names = fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
+    let mut names: Vec<PathBuf> = names.collect();
+    names.sort();
+    let more = names.len().saturating_sub(KEPT);
+    names.iter().take(more).for_each(|path| drop(fs::remove_file(path)));
+}

@@ -1,0 +1,182 @@
+//! The capture of a job: live, or while services stand still. Then nearly everything is stored before, live,
+//! and while they stand still nothing waits for the network.
+
+use super::Run;
+use super::log::{Log, Said};
+use crate::agent::config::Stop;
+use crate::agent::stop::{Because, Order, Standstill, What, journal_of};
+use crate::backend::{Backend, Spool};
+use crate::error::{Error, Kind, Result};
+use crate::id::SnapshotId;
+use crate::monitor::Monitor;
+use crate::ops::backup::{Backup, BackupOptions, BackupReport, Wanted, backup};
+use crate::repo::{Repository, SnapshotKey};
+use crate::source::Source;
+use crate::text::utc;
+use std::sync::Arc;
+
+/// What is captured, and into what.
+pub struct Target<'i> {
+    /// The name of the repository.
+    pub name: &'i str,
+    /// The repository, over the spool.
+    pub repository: &'i Repository,
+    /// What holds back packs.
+    pub spool: &'i Spool<Arc<dyn Backend>>,
+    /// The sources, none of them read yet.
+    pub sources: &'i dyn Fn() -> Result<Vec<Box<dyn Source>>>,
+    /// How it is captured.
+    pub options: BackupOptions,
+}
+
+impl Target<'_> {
+    fn wanted(&self) -> Result<Wanted> {
+        Wanted::of((self.sources)()?, self.options.keep_going)
+    }
+}
+
+/// Captures; the snapshot stands from when it is told, whatever fails after that.
+pub fn capture(
+    run: &Run<'_>,
+    log: &mut Log<'_>,
+    into: &Target<'_>,
+    snapshot: &mut Option<SnapshotId>,
+) -> Result<()> {
+    let live =
+        |monitor: &dyn Monitor| backup(into.repository, (into.sources)()?, &into.options, monitor);
+    match run.job.stop.as_ref().and_then(|stop| order(run, log, stop)) {
+        Some(mut order) => {
+            order.what.look_up()?;
+            still(run, log, into, order, snapshot)
+        }
+        None => log.step("capture", into.name, |monitor, said| {
+            let report = once_more_if_fenced(monitor, || live(monitor))?;
+            *snapshot = Some(tell(run, into, report, monitor, said));
+            Ok(())
+        }),
+    }
+}
+
+/// Stores nearly everything, stops the services, reads what has changed since, starts them, and stores that.
+fn still(
+    run: &Run<'_>,
+    log: &mut Log<'_>,
+    into: &Target<'_>,
+    order: Order,
+    snapshot: &mut Option<SnapshotId>,
+) -> Result<()> {
+    let warmed = log.step("warm_up", into.name, |monitor, _| {
+        once_more_if_fenced(monitor, || {
+            let wanted = into.wanted()?;
+            let backup = Backup::begin(into.repository, &wanted, &into.options)?;
+            backup.warm_up(wanted, monitor)
+        })
+    })?;
+    let ready = into.wanted().and_then(|wanted| Ok((wanted, stop(log, order)?)));
+    let (wanted, standstill) = match ready {
+        Ok(ready) => ready,
+        Err(error) => {
+            // The error is what matters; an outcome only spares the collector a wait.
+            drop(warmed.abandon());
+            return Err(error);
+        }
+    };
+    into.spool.hold();
+    let captured = log.step_until("read", into.name, &|| standstill.is_over(), |monitor, _| {
+        let read = || warmed.capture(wanted, monitor);
+        Ok(standstill.during(run.program.monitor(), read))
+    })?;
+    let started = start(standstill, log);
+    into.spool.release();
+    let stored = log.step("capture", into.name, |monitor, said| {
+        let report = captured.commit(monitor)?;
+        *snapshot = Some(tell(run, into, report, monitor, said));
+        Ok(())
+    });
+    // That services came back late, or did not, explains what else went wrong.
+    log.go_on().and(started).and(stored)
+}
+
+fn once_more_if_fenced<T>(monitor: &dyn Monitor, work: impl Fn() -> Result<T>) -> Result<T> {
+    match work() {
+        Err(error) if error.kind() == Kind::Fenced => {
+            monitor.note("a collector gave this backup up; it starts again");
+            work()
+        }
+        done => done,
+    }
+}
+
+/// What is stopped and started, if anything is.
+fn order(run: &Run<'_>, log: &Log<'_>, stop: &Stop) -> Option<Order> {
+    Some(Order {
+        job: run.name.to_owned(),
+        journal: journal_of(log.state(), run.name),
+        what: What::of(run.job, stop)?,
+        timeout: stop.timeout(),
+        max_downtime: stop.max_downtime(),
+    })
+}
+
+fn stop(log: &mut Log<'_>, order: Order) -> Result<Standstill> {
+    log.go_on()?;
+    log.step("stop", &order.what.stopping(), |monitor, said| {
+        let (standstill, ran) = Standstill::begin(order, monitor)?;
+        said.output = Some(ran.output);
+        Ok(standstill)
+    })
+}
+
+fn start(standstill: Standstill, log: &mut Log<'_>) -> Result<()> {
+    let line = standstill.starting();
+    let started = standstill.end()?;
+    log.started(&line, &started)?;
+    let reason = match started.because {
+        Because::Asked | Because::RunEnded | Because::NotStopped | Because::NotBegun => {
+            return Ok(());
+        }
+        Because::Overdue => {
+            "they had stood still for as long as `max_downtime` allows, and were started"
+        }
+        Because::NoGuard => "what guards them was gone, and they were started",
+    };
+    Err(Error::new(Kind::Failed, "capture everything while services stand still", "")
+        .because(reason)
+        .hint("raise `max_downtime`, or run the job at a time when less changes"))
+}
+
+/// What became of it; heads of series are remembered.
+fn tell(
+    run: &Run<'_>,
+    into: &Target<'_>,
+    mut report: BackupReport,
+    monitor: &dyn Monitor,
+    said: &mut Said,
+) -> SnapshotId {
+    let heads = run.heads(into.repository, monitor);
+    report.snapshot.warnings.iter().for_each(|warning| monitor.warn(warning));
+    let lost = heads.as_ref().map(|heads| heads.lost(&report.chains)).unwrap_or_default();
+    lost.iter().for_each(|head| monitor.trouble(&head.lost()));
+    if let Ok((_, hash)) = into.repository.outcome_just_put(report.snapshot.id) {
+        report.chains.add(SnapshotKey::new(&report.snapshot, hash, 0));
+    }
+    if let Some(Err(error)) = heads.map(|heads| heads.remember(&report.chains, false)) {
+        monitor.trouble(&error);
+    }
+    said.is_incomplete = report.incomplete || report.snapshot.tainted() > 0 || !lost.is_empty();
+    figures(&report, said);
+    report.snapshot.id
+}
+
+fn figures(report: &BackupReport, said: &mut Said) {
+    let (snapshot, cost) = (&report.snapshot, &report.snapshot.summary);
+    said.figure("snapshot_id", snapshot.id.to_string());
+    said.figure("captured", utc(snapshot.started));
+    said.figure("files", cost.files_new + cost.files_changed + cost.files_unchanged);
+    said.figure("databases", cost.databases);
+    said.figure("failed", cost.failed);
+    said.figure("tainted", snapshot.tainted());
+    said.figure("bytes", cost.bytes);
+    said.figure("bytes_read", cost.bytes_read);
+    said.figure("bytes_written", cost.written);
+}

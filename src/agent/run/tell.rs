@@ -1,0 +1,76 @@
+//! What is told of a run that is over: to people, to somebody outside, and to Prometheus. Nothing of it changes
+//! what became of the run.
+
+use super::Run;
+use crate::agent::alert::{Patience, Ping, Pinging, Watch};
+use crate::agent::history::History;
+use crate::agent::metrics;
+use crate::agent::report::{Outcome, Report};
+use crate::agent::status::{Status, TaskStatus};
+use crate::error::Result;
+use std::path::Path;
+
+impl Run<'_> {
+    /// Tells of it. What cannot be told is said here, and told later; so is what may wait for more, where another
+    /// run comes now, or somebody looks all the time.
+    pub fn tell(&self, report: &Report, another_comes: bool) {
+        // One that was skipped has no news.
+        if report.outcome == Outcome::Skipped {
+            return;
+        }
+        let Ok(state) = self.program.state() else { return };
+        let monitor = self.program.monitor();
+        let watch = Watch::new(self.config, self.host(), &state, self.program.env());
+        let patience = match another_comes || watch.is_attended() {
+            true => Patience::Gather,
+            false => Patience::AtOnce,
+        };
+        let status = self.status(&state);
+        let (is_wrong, lost) = match &status {
+            Ok(status) if remembers(status, report) => (watch.is_wrong(status, self.name), None),
+            Ok(_) => (true, Some("the history of runs lacks the last one".to_owned())),
+            Err(error) => (true, Some(error.to_string())),
+        };
+        let ping = ping_of(report.outcome, is_wrong);
+        let pinging = ping.map(|ping| Pinging::begin(ping, self.config.alert.as_ref(), self.name));
+        let written = status.as_ref().map_or(Ok(()), |it| metrics::write(self.config, it));
+        let failures = match (&status, lost) {
+            (Ok(status), None) => watch.look(status, patience),
+            (_, lost) => {
+                let reason = format!("{}; {}", lost.unwrap_or_default(), became(report));
+                watch.tell_of_forgotten(self.name, &reason, patience)
+            }
+        };
+        let pinged = pinging.map_or(Ok(()), Pinging::end);
+        let failures = failures.into_iter().chain(written.err()).chain(pinged.err());
+        failures.for_each(|error| monitor.trouble(&error));
+    }
+
+    fn status(&self, state: &Path) -> Result<Status> {
+        let (history, now) = (History::open(state)?, self.program.env().now());
+        Status::of(self.config, &history, now, &self.config.zone())
+    }
+}
+
+/// Whether the status knows of the run.
+fn remembers(status: &Status, report: &Report) -> bool {
+    let is_it =
+        |task: &TaskStatus| task.last_run.as_ref().map(|run| run.started) == report.moment();
+    let tasks = status.jobs.iter().filter(|job| job.job == report.job).flat_map(|job| &job.tasks);
+    tasks.into_iter().any(is_it)
+}
+
+/// What became of a run that nobody remembers.
+fn became(report: &Report) -> String {
+    let reason = report.reason.as_ref().map(|reason| format!(": {reason}"));
+    format!("what became of it: {}{}", report.outcome.name(), reason.unwrap_or_default())
+}
+
+/// What is said to somebody outside: nothing of a run that failed for a store that may be away for a while.
+fn ping_of(outcome: Outcome, is_wrong: bool) -> Option<Ping> {
+    match outcome {
+        _ if is_wrong => Some(Ping::Failure),
+        Outcome::Done => Some(Ping::Success),
+        _ => None,
+    }
+}

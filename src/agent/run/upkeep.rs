@@ -1,0 +1,269 @@
+//! What is done with the snapshots of a job after they were made: copies, retention, checks. One repository
+//! that fails does not stop the others.
+
+use super::Run;
+use super::backup::first_that_answers;
+use super::contents::{absent, complete};
+use super::log::{Log, Said};
+use crate::agent::config::Keep;
+use crate::error::{Error, Kind, Result};
+use crate::format::snapshot::{Snapshot, SourceName};
+use crate::monitor::Monitor;
+use crate::ops::check::{CheckOptions, check as check_repository, coverage};
+use crate::ops::copy::{CopyOptions, copy as copy_snapshots, refuse_same};
+use crate::ops::forget::{PolicyPlan, forget, plan_by_policy};
+use crate::ops::prune::{Patience, PlanLimits, PruneOptions, prune as prune_repository};
+use crate::ops::select::find_all;
+use crate::repo::Repository;
+use crate::text::utc;
+use std::collections::BTreeSet;
+
+const TOOL: &str = concat!("icecore ", env!("CARGO_PKG_VERSION"));
+
+/// What of a job is done in each repository by itself.
+struct Each {
+    failures: Vec<Error>,
+    done: usize,
+}
+
+impl Each {
+    fn new() -> Self {
+        Each { failures: Vec::new(), done: 0 }
+    }
+
+    /// What became of it in one; only an interruption ends it all.
+    fn add(&mut self, log: &mut Log<'_>, result: Result<()>) -> Result<()> {
+        match result {
+            Ok(()) => self.done += 1,
+            Err(error) if error.kind() == Kind::Interrupted => return Err(error),
+            Err(error) => self.failures.push(error),
+        }
+        log.go_on()
+    }
+
+    /// The first failure; the others are told. Where `may_miss`, they only make the run incomplete.
+    fn end(self, log: &mut Log<'_>, may_miss: bool) -> Result<()> {
+        let mut failures = self.failures.into_iter();
+        if may_miss {
+            failures.for_each(|error| log.missed(&error));
+            return Ok(());
+        }
+        let first = failures.next();
+        failures.for_each(|error| log.missed(&error));
+        first.map_or(Ok(()), Err)
+    }
+}
+
+/// Copies from the repository that was captured into, or else the first that answers, into the others: of
+/// each what its own policy would keep.
+pub fn copy(run: &Run<'_>, log: &mut Log<'_>, captured: Option<&str>) -> Result<()> {
+    let repositories = run.config.repositories_of(run.job);
+    if repositories.len() < 2 {
+        return Ok(());
+    }
+    let (from, source) = match repositories.iter().find(|(name, _)| Some(*name) == captured) {
+        Some((name, repository)) => ((*name).to_owned(), run.program.open(repository)?),
+        None => first_that_answers(run, log)?,
+    };
+    let captured_id = log.report().snapshot_id.clone();
+    let mut each = Each::new();
+    for (name, repository) in repositories.iter().filter(|(name, _)| *name != from) {
+        let copied = log.step("copy", &format!("{from} to {name}"), |monitor, said| {
+            let target = run.program.open(repository)?;
+            refuse_same(&source, &**target.backend())?;
+            let keep = repository.keep.as_ref();
+            copy_into(run, &source, &target, keep, captured_id.as_deref(), monitor, said)
+        });
+        each.add(log, copied)?;
+    }
+    // There is a good snapshot; a repository that was missed has an old one.
+    let may_miss = captured.is_some() || each.done > 0;
+    each.end(log, may_miss)
+}
+
+fn copy_into(
+    run: &Run<'_>,
+    source: &Repository,
+    target: &Repository,
+    keep: Option<&crate::agent::config::Keep>,
+    captured: Option<&str>,
+    monitor: &dyn Monitor,
+    said: &mut Said,
+) -> Result<()> {
+    let filter = run.filter();
+    let chosen = match keep {
+        Some(keep) => {
+            let by_sources = |snapshot: &Snapshot| snapshot.sources();
+            let (policy, zone) = (keep.policy()?, run.config.zone());
+            let judged = plan_by_policy(source, &policy, &zone, &filter, by_sources, true)?;
+            judged.plan.troubles.iter().for_each(|error| monitor.trouble(error));
+            said.is_incomplete = !judged.plan.troubles.is_empty();
+            judged.stays()
+        }
+        None => {
+            let mut troubles = 0;
+            let mut all = find_all(source, &[], &filter, |error| {
+                troubles += 1;
+                monitor.trouble(&error);
+            })?;
+            said.is_incomplete = troubles > 0;
+            let given_up: BTreeSet<_> =
+                all.keys().map(|key| key.id).filter(|id| all.is_given_up(*id)).collect();
+            all.retain(|key| !given_up.contains(&key.id));
+            all
+        }
+    };
+    let options = CopyOptions { host: run.host(), tool: TOOL.to_owned(), dry_run: false };
+    let report = copy_snapshots(source, target, &chosen, &options, monitor)?;
+    said.is_incomplete |= !report.failed.is_empty();
+    report.failed.iter().for_each(|(_, error)| monitor.trouble(error));
+    said.figure("copied", report.copied.len());
+    said.figure("skipped", report.skipped);
+    said.figure(
+        "bytes_written",
+        report.copied.iter().map(|copied| copied.bytes_stored).sum::<u64>(),
+    );
+    let ids = report.copied.iter().filter_map(|copied| copied.copy).map(|id| id.to_string());
+    said.figure("snapshot_ids", ids.collect::<Vec<_>>());
+    if let Some(newest) = report.newest {
+        // What this run has captured has everything, or it would have failed before.
+        let artifacts = match captured == Some(newest.original.to_string().as_str()) {
+            true => &[],
+            false => run.job.must_contain.as_slice(),
+        };
+        if absent(source, newest.original, artifacts, &run.job.projects())?.is_empty() {
+            said.figure("newest", utc(newest.started));
+            said.figure("newest_id", newest.copy.to_string());
+        }
+    }
+    Ok(())
+}
+
+/// Forgets what no repository's policy keeps of this job, and gives back its room.
+pub fn prune(run: &Run<'_>, log: &mut Log<'_>) -> Result<()> {
+    let mut each = Each::new();
+    for (name, repository) in run.config.repositories_of(run.job) {
+        if run.job.is_pruned_elsewhere(name) {
+            continue;
+        }
+        let done = prune_one(run, log, name, repository);
+        each.add(log, done)?;
+    }
+    each.end(log, false)
+}
+
+fn prune_one(
+    run: &Run<'_>,
+    log: &mut Log<'_>,
+    name: &str,
+    repository: &crate::agent::config::Repository,
+) -> Result<()> {
+    let opened = log.step("open", name, |_, _| run.program.open(repository))?;
+    if let Some(keep) = &repository.keep {
+        log.step("forget", name, |monitor, said| {
+            let judged = judge(run, &opened, keep)?;
+            let plan = &judged.plan;
+            plan.troubles.iter().chain(&plan.unread_notes).for_each(|error| monitor.trouble(error));
+            let report = forget(&opened, plan, monitor)?;
+            said.is_incomplete =
+                !plan.troubles.is_empty() || !plan.unread_notes.is_empty() || report.held > 0;
+            said.figure("forgotten", report.forgotten);
+            said.figure("kept", judged.stays().len());
+            Ok(())
+        })?;
+    }
+    log.step("prune", name, |monitor, said| {
+        let heads = run.heads(&opened, monitor);
+        let options = PruneOptions {
+            limits: PlanLimits::default(),
+            patience: Patience::default(),
+            dry_run: false,
+            given_up: BTreeSet::new(),
+            seen: heads.map(|heads| heads.known()).unwrap_or_default(),
+            exclusive: false,
+            host: run.host(),
+            tool: TOOL.to_owned(),
+        };
+        let report = prune_repository(&opened, &options, monitor)?;
+        said.is_incomplete = !report.troubles.is_empty();
+        if report.waits.is_some() {
+            // That is so wherever several back up at night, and no news.
+            monitor.note("some is removed by the next prune only, since a writer is at work");
+        }
+        let swept = &report.swept;
+        said.figure("packs_deleted", swept.packs.count);
+        said.figure(
+            "bytes_deleted",
+            swept.packs.bytes + swept.segments.bytes + swept.records.bytes,
+        );
+        said.figure("bytes_written", report.written);
+        Ok(())
+    })
+}
+
+/// What its policy says of a repository's snapshots of this job.
+pub fn judge<'r>(
+    run: &Run<'_>,
+    repository: &'r Repository,
+    keep: &Keep,
+) -> Result<PolicyPlan<'r, BTreeSet<SourceName>>> {
+    refuse_incomplete(run, repository)?;
+    let (policy, zone, filter) = (keep.policy()?, run.config.zone(), run.filter());
+    plan_by_policy(repository, &policy, &zone, &filter, Snapshot::sources, false)
+}
+
+/// Where the newest snapshot lacks something that must be there, nothing is forgotten: others like it would
+/// push out all that have it.
+fn refuse_incomplete(run: &Run<'_>, repository: &Repository) -> Result<()> {
+    let all = find_all(repository, &[], &run.filter(), drop)?;
+    let newest = all.keys().find(|key| !all.is_given_up(key.id)).map(|key| key.id);
+    let complete = |id| complete(repository, id, &run.job.must_contain, &run.job.projects());
+    newest.map_or(Ok(()), complete)
+}
+
+/// Checks every repository of the job.
+pub fn check(run: &Run<'_>, log: &mut Log<'_>) -> Result<()> {
+    let read_data = run.job.check.as_ref().map(|check| check.read_data()).unwrap_or_default();
+    let mut each = Each::new();
+    for (name, repository) in run.config.repositories_of(run.job) {
+        let checked = log.step("check", name, |monitor, said| {
+            let opened = run.program.open(repository)?;
+            // Before anything is listed: all that is remembered now was there then.
+            let heads = run.heads(&opened, monitor);
+            let mut report = check_repository(&opened, CheckOptions { read_data }, monitor)?;
+            if let Some(heads) = heads {
+                report.expect(heads.lost(&report.chains), monitor);
+                heads.remember(&report.chains, false)?;
+            }
+            said.figure("snapshots", report.snapshots);
+            said.figure("packs", report.packs);
+            said.figure("packs_read", report.packs_read);
+            said.figure("bytes_read", report.bytes_read);
+            said.figure("errors", report.errors);
+            let damaged = report.errors.saturating_sub(report.unavailable);
+            // Where not all of it could be looked at, nobody knows that nothing is damaged.
+            if damaged > 0 || report.unavailable == 0 {
+                said.figure("damaged", damaged);
+            }
+            match coverage(&opened, None) {
+                Ok(coverage) => {
+                    said.figure("bytes_stored", coverage.all.bytes);
+                    said.figure("bytes_verified", coverage.within_30_days().bytes);
+                }
+                Err(error) => monitor.trouble(&error),
+            }
+            match report.is_healthy() {
+                true => Ok(()),
+                false => {
+                    let is_away = report.unavailable == report.errors;
+                    let kind = if is_away { Kind::Unavailable } else { Kind::Damaged };
+                    Err(Error::new(kind, "find all well in", name)
+                        .because(format!("errors were found: {}", report.errors))
+                        .hint("`icecore check` of that repository names them"))
+                }
+            }
+        });
+        each.add(log, checked)?;
+    }
+    each.end(log, false)
+}

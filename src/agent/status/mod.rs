@@ -1,0 +1,131 @@
+//! How well jobs do: what is good and how old it is, what is late, what failed, and what comes next. Computed from
+//! the file, the history and a moment: nobody looks at the clock here, and no repository is asked.
+
+mod kept;
+mod place;
+mod task;
+mod words;
+
+pub use place::RepositoryStatus;
+pub use task::TaskStatus;
+pub use words::{older, trouble};
+
+use super::config::{Config, Job};
+use super::history::History;
+use super::report::{Outcome, Task};
+use crate::env::Time;
+use crate::error::Result;
+use crate::text::utc;
+use jiff::tz::TimeZone;
+use kept::Kept;
+use serde::{Serialize, Serializer};
+
+/// How well the jobs of a file do.
+#[derive(Clone, Debug, Serialize)]
+pub struct Status {
+    /// The moment that it holds for.
+    #[serde(serialize_with = "moment")]
+    pub now: Time,
+    /// What the host is there for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub environment: Option<String>,
+    /// Whether nothing is late or overdue, and no last run failed.
+    pub is_well: bool,
+    /// Whether a last run was incomplete.
+    pub has_warnings: bool,
+    /// Each job of the file.
+    pub jobs: Vec<JobStatus>,
+    /// By whose clocks people are told moments.
+    #[serde(skip)]
+    pub zone: TimeZone,
+}
+
+/// How well a job does.
+#[derive(Clone, Debug, Serialize)]
+pub struct JobStatus {
+    /// Its name.
+    pub job: String,
+    /// Whether nothing of it is late or overdue, and no last run failed.
+    pub is_well: bool,
+    /// Whether a last run was incomplete.
+    pub has_warnings: bool,
+    /// Bytes of what was captured last.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub bytes: Option<u64>,
+    /// What it does, and when: whatever has a schedule or was ever done.
+    pub tasks: Vec<TaskStatus>,
+    /// Where its snapshots are.
+    pub repositories: Vec<RepositoryStatus>,
+    /// By whose clocks people are told moments.
+    #[serde(skip)]
+    pub zone: TimeZone,
+}
+
+impl Status {
+    /// At a moment.
+    ///
+    /// # Errors
+    /// Those of reading the history.
+    pub fn of(config: &Config, history: &History, now: Time, zone: &TimeZone) -> Result<Self> {
+        let (jobs, kept) = (config.job.iter(), Kept::of(config, history));
+        let jobs =
+            jobs.map(|(name, job)| JobStatus::of(name, job.get_ref(), history, &kept, now, zone));
+        let jobs = jobs.collect::<Result<Vec<_>>>()?;
+        let environment = config.defaults.environment.clone();
+        let is_well = jobs.iter().all(|job| job.is_well);
+        let has_warnings = jobs.iter().any(|job| job.has_warnings);
+        Ok(Status { now, environment, is_well, has_warnings, jobs, zone: zone.clone() })
+    }
+
+    /// How it is on the whole, in a few words.
+    pub fn in_short(&self) -> &'static str {
+        match (self.is_well, self.has_warnings) {
+            (true, false) => "All is well: nothing is late or overdue, and no last run failed",
+            (true, true) => "Well, with warnings",
+            (false, _) => "Needs attention",
+        }
+    }
+}
+
+impl JobStatus {
+    fn of(
+        name: &str,
+        job: &Job,
+        history: &History,
+        kept: &Kept<'_>,
+        now: Time,
+        zone: &TimeZone,
+    ) -> Result<Self> {
+        let mut tasks = Vec::new();
+        for task in Task::ALL {
+            tasks.extend(TaskStatus::of(name, job, task, history, kept, now, zone)?);
+        }
+        let places = job.repositories();
+        let places = places.map(|place| RepositoryStatus::of(name, job, place, history, now, zone));
+        let repositories = places.collect::<Result<Vec<_>>>()?;
+        let captured = repositories.iter().filter_map(|place| place.last_capture);
+        let bytes = captured.max_by_key(|(at, _)| *at).map(|(_, bytes)| bytes);
+        let became = |outcome| {
+            let mut last = tasks.iter().filter_map(|task: &TaskStatus| task.last_run.as_ref());
+            last.any(|run| run.outcome == outcome)
+        };
+        let is_late = repositories.iter().any(|place| place.is_late);
+        let is_overdue = tasks.iter().any(|task| task.is_overdue);
+        let is_well = !is_late && !is_overdue && !became(Outcome::Failed);
+        let has_warnings = became(Outcome::Incomplete);
+        let (job, zone) = (name.to_owned(), zone.clone());
+        Ok(JobStatus { job, is_well, has_warnings, bytes, tasks, repositories, zone })
+    }
+}
+
+/// A moment, in UTC.
+fn moment<S: Serializer>(time: &Time, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(&utc(*time))
+}
+
+fn moment_if_any<S: Serializer>(time: &Option<Time>, serializer: S) -> Result<S::Ok, S::Error> {
+    match time {
+        Some(time) => moment(time, serializer),
+        None => serializer.serialize_none(),
+    }
+}

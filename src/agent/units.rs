@@ -1,0 +1,268 @@
+//! Files by which others keep the schedules, or start the agent: units of systemd, and a crontab.
+
+use super::config::{Config, Job};
+use super::keeper::tasks_of;
+use super::report::Task;
+use crate::error::{Error, Kind, Result};
+use std::path::{Path, PathBuf};
+
+/// What they are made of.
+pub struct Units<'u> {
+    /// The file of jobs.
+    pub config: &'u Config,
+    /// The program.
+    pub program: PathBuf,
+    /// Where the file of jobs is.
+    pub file: PathBuf,
+    /// Where this host remembers things.
+    pub state: PathBuf,
+    /// Where this host keeps what it has read of repositories; nowhere if there is none.
+    pub cache: Option<PathBuf>,
+    /// Whose runs they are: the name, or the number of a user without one.
+    pub user: String,
+    /// The time zone of this machine, if it has a name.
+    pub zone_here: Option<String>,
+}
+
+/// A file.
+#[derive(Clone, Debug)]
+pub struct Unit {
+    /// Its name.
+    pub name: String,
+    /// What stands in it.
+    pub text: String,
+}
+
+/// What a run needs of the machine, and no more; its hooks may still do what the user may.
+const SANDBOX: &str = "\
+# Beyond this it may do what its user may: sources are read, and hooks run, wherever they are.
+UMask=0077
+NoNewPrivileges=yes
+ProtectSystem=full
+ProtectKernelTunables=yes
+ProtectKernelModules=yes
+ProtectKernelLogs=yes
+ProtectClock=yes
+ProtectHostname=yes
+LockPersonality=yes
+RestrictRealtime=yes
+RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6 AF_NETLINK
+SystemCallArchitectures=native
+# A password that systemd keeps encrypted, and hands to this unit alone: `systemd-creds encrypt - \
+/etc/credstore.encrypted/local.password`,
+# password_command = \"systemd-creds cat local.password\" in the file of jobs, and here:
+#LoadCredentialEncrypted=local.password
+";
+
+/// Asked to end, it ends its runs first, which start what they have stopped.
+const ENDING: &str = "KillMode=mixed\nTimeoutStopSec=2min\n";
+
+impl Units<'_> {
+    /// The agent as a service.
+    ///
+    /// # Errors
+    /// `Unsupported` if a path cannot stand in a unit.
+    pub fn agent(&self) -> Result<Unit> {
+        let text = format!(
+            "[Unit]\nDescription=icecore: keeps the schedules of backups\nWants=network-online.target\n\
+             After=network-online.target\n\n[Service]\nType=notify\nExecStart={} agent\nExecReload=/bin/kill -HUP $MAINPID\n\
+             Restart=on-failure\nRestartSec=30\nWatchdogSec=5min\n{ENDING}{}{SANDBOX}\n\
+             [Install]\nWantedBy=multi-user.target\n",
+            quoted(&self.program)?,
+            self.surroundings()?,
+        );
+        Ok(Unit { name: "icecore-agent.service".to_owned(), text })
+    }
+
+    /// A service and a timer for each schedule and for alerts, and a service that starts at boot what runs have left
+    /// stopped.
+    ///
+    /// # Errors
+    /// `Unsupported` if a timer cannot keep a schedule, or a path cannot stand in a unit.
+    pub fn timers(&self) -> Result<Vec<Unit>> {
+        let mut units = Vec::new();
+        for (name, job, task) in self.duties() {
+            units.extend(self.timer(name, job, task)?);
+        }
+        if self.config.alert.is_some() {
+            units.extend(self.alert_timer()?);
+        }
+        let text = format!(
+            "[Unit]\nDescription=icecore: starts what backups have left stopped\n\
+             ConditionDirectoryNotEmpty={}\n\n[Service]\nType=oneshot\nExecStart={} --quiet schedule --start-stopped\n{}{SANDBOX}\n\
+             [Install]\nWantedBy=multi-user.target\n",
+            text_of(&self.state.join("stopped"))?.replace('%', "%%"),
+            quoted(&self.program)?,
+            self.surroundings()?,
+        );
+        units.push(Unit { name: "icecore-start-stopped.service".to_owned(), text });
+        Ok(units)
+    }
+
+    fn timer(&self, name: &str, job: &Job, task: Task) -> Result<[Unit; 2]> {
+        let Some(schedule) = job.schedule_of(task) else {
+            return Err(Error::new(Kind::InvalidInput, "write a timer for", name));
+        };
+        let (program, only, what) = (quoted(&self.program)?, only(job, task), task.name());
+        let service = format!(
+            "[Unit]\nDescription=icecore: {what} of {name}\nWants=network-online.target\nAfter=network-online.target\n\n\
+             [Service]\nType=oneshot\nExecStart={program} --quiet run {name} --only {only}\n\
+             # Another run was at work.\nSuccessExitStatus=4\n{ENDING}{}{SANDBOX}",
+            self.surroundings()?,
+        );
+        let calendar = schedule.value.on_calendar(&self.zone())?;
+        let calendar: String = calendar.iter().map(|it| format!("OnCalendar={it}\n")).collect();
+        let jitter = self.config.agent.jitter().as_secs();
+        let timer = format!(
+            "[Unit]\nDescription=icecore: {what} of {name}, {schedule}\n\n[Timer]\n{calendar}Persistent=true\n\
+             AccuracySec=1s\nRandomizedDelaySec={jitter}\nFixedRandomDelay=true\n\n[Install]\nWantedBy=timers.target\n",
+        );
+        let unit = |ending, text| Unit { name: format!("icecore-{name}-{what}.{ending}"), text };
+        Ok([unit("service", service), unit("timer", timer)])
+    }
+
+    /// What does not happen is told by nobody else where there is no agent.
+    fn alert_timer(&self) -> Result<[Unit; 2]> {
+        let service = format!(
+            "[Unit]\nDescription=icecore: alerts\nWants=network-online.target\nAfter=network-online.target\n\n\
+             [Service]\nType=oneshot\nExecStart={} --quiet alert\n{}{SANDBOX}",
+            quoted(&self.program)?,
+            self.surroundings()?,
+        );
+        let timer = "[Unit]\nDescription=icecore: alerts\n\n[Timer]\nOnCalendar=*:0/5\n\n[Install]\nWantedBy=timers.target\n";
+        let unit = |ending, text| Unit { name: format!("icecore-alert.{ending}"), text };
+        Ok([unit("service", service), unit("timer", timer.to_owned())])
+    }
+
+    /// What of the file needs the agent, in a sentence, if anything does.
+    pub fn without_agent(&self) -> Option<&'static str> {
+        let has_page = self.config.panel.is_some();
+        has_page.then_some("nothing of this serves the page of `[panel]`: `icecore panel` does, or `icecore agent`")
+    }
+
+    /// Lines for `/etc/cron.d`, by the clock of this machine.
+    ///
+    /// # Errors
+    /// `Unsupported` if cron cannot keep a schedule, or the user has no name that it could know.
+    pub fn crontab(&self) -> Result<String> {
+        if self.user.bytes().all(|byte| byte.is_ascii_digit()) {
+            return Err(Error::new(
+                Kind::Unsupported,
+                "write a crontab for",
+                format!("user {}", self.user),
+            )
+            .because("this user has no name in /etc/passwd, and cron takes names alone")
+            .hint("`icecore schedule --systemd` takes the number"));
+        }
+        let mut lines = String::from("# Runs of icecore; cron mails what they complain of.\n");
+        if let Some(lack) = self.without_agent() {
+            lines.push_str(&format!("# CAUTION: {lack}.\n"));
+        }
+        let zone = self.zone();
+        if self.zone_here.as_ref() != Some(&zone) {
+            let here = self.zone_here.as_deref().unwrap_or("unknown");
+            lines.push_str(&format!(
+                "# CAUTION: the schedules of the file are of {zone}, and cron goes by the clock of this machine, whose zone is \
+                 {here}.\n# Where cron is cronie, this makes it go by the other; Debian's does not know it:\nCRON_TZ={zone}\n"
+            ));
+        }
+        for (name, value) in self.variables() {
+            lines.push_str(&format!("{name}=\"{}\"\n", plain(&value)?));
+        }
+        let (user, program) = (&self.user, plain(&self.program.display().to_string())?);
+        let program = format!("'{}'", program.replace('\'', "'\\''").replace('%', "\\%"));
+        for (name, job, task) in self.duties() {
+            if let Some(schedule) = job.schedule_of(task) {
+                let (when, only) = (schedule.value.crontab()?, only(job, task));
+                lines.push_str(&format!(
+                    "{when}  {user}  {program} --quiet run {name} --only {only}\n"
+                ));
+            }
+        }
+        if self.config.alert.is_some() {
+            lines.push_str(&format!("*/5 * * * *  {user}  {program} --quiet alert\n"));
+        }
+        lines.push_str(&format!("@reboot  {user}  {program} --quiet schedule --start-stopped\n"));
+        Ok(lines)
+    }
+
+    /// What has a schedule.
+    fn duties(&self) -> impl Iterator<Item = (&str, &Job, Task)> {
+        let jobs = self.config.job.iter().map(|(name, job)| (name.as_str(), job.get_ref()));
+        let all = jobs.flat_map(|(name, job)| Task::ALL.map(|task| (name, job, task)));
+        all.filter(|(_, job, task)| job.schedule_of(*task).is_some())
+    }
+
+    /// The zone of the file.
+    fn zone(&self) -> String {
+        let zone = self.config.zone();
+        zone.iana_name()
+            .map(str::to_owned)
+            .or_else(|| self.zone_here.clone())
+            .unwrap_or_else(|| "UTC".to_owned())
+    }
+
+    fn variables(&self) -> Vec<(&'static str, String)> {
+        let text = |path: &PathBuf| path.display().to_string();
+        vec![
+            ("ICECORE_CONFIG", text(&self.file)),
+            ("ICECORE_STATE_DIR", text(&self.state)),
+            ("ICECORE_CACHE_DIR", self.cache.as_ref().map(text).unwrap_or_default()),
+        ]
+    }
+
+    /// Whose it is, and what it finds in its environment.
+    fn surroundings(&self) -> Result<String> {
+        let mut lines = String::new();
+        if self.user != "root" {
+            lines.push_str(&format!("User={}\n", self.user));
+        }
+        for (name, value) in self.variables() {
+            let value = escaped(&readable(&value)?);
+            lines.push_str(&format!("Environment=\"{name}={value}\"\n"));
+        }
+        Ok(lines)
+    }
+}
+
+/// What `run --only` takes for a task.
+fn only(job: &Job, task: Task) -> String {
+    tasks_of(job, task).iter().map(|task| task.name()).collect::<Vec<_>>().join(",")
+}
+
+/// A program in a line that systemd reads, which expands no variables in it.
+fn quoted(path: &Path) -> Result<String> {
+    let path = text_of(path)?;
+    match path.contains(['\'', '"', '\\']) {
+        true => Err(Error::new(Kind::Unsupported, "write a unit for", path)
+            .because("systemd starts no program with quotes or backslashes in its path")),
+        false => Ok(format!("\"{}\"", escaped(&path))),
+    }
+}
+
+/// What means itself between double quotes in a unit.
+fn escaped(text: &str) -> String {
+    text.replace('\\', "\\\\").replace('"', "\\\"").replace('%', "%%")
+}
+
+fn text_of(path: &Path) -> Result<String> {
+    readable(&path.display().to_string())
+}
+
+/// A text that can stand in a line.
+fn readable(text: &str) -> Result<String> {
+    match text.contains(|letter: char| letter.is_control() || letter == '\u{fffd}') {
+        true => Err(Error::new(Kind::Unsupported, "write", format!("{text:?}"))
+            .because("it has line ends or bytes in it that are no text")),
+        false => Ok(text.to_owned()),
+    }
+}
+
+/// What means itself in a crontab, which knows nothing by which quotes could be kept.
+fn plain(text: &str) -> Result<String> {
+    match text.contains(['"', '\\']) {
+        true => Err(Error::new(Kind::Unsupported, "write a crontab with", format!("{text:?}"))
+            .because("it has quotes or backslashes in it")),
+        false => readable(text),
+    }
+}

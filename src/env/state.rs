@@ -1,0 +1,184 @@
+//! Small files in which this host remembers things: each is replaced as a whole or not at all, and the locks
+//! beside them end with the process that holds them, however that ends.
+
+use crate::error::{Attempt, Result};
+use std::fs::{DirBuilder, File, Permissions, TryLockError};
+use std::io::{self, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
+use std::path::Path;
+use tempfile::NamedTempFile;
+
+/// Makes a folder, and those above it that are missing, for their owner alone.
+///
+/// # Errors
+/// What the disk says.
+pub fn private_folder(folder: &Path) -> Result<()> {
+    let made = DirBuilder::new().recursive(true).mode(0o700).create(folder);
+    made.attempt("make", folder.display())
+}
+
+/// Replaces a file as a whole, or not at all, so that a power cut leaves the one or the other.
+///
+/// # Errors
+/// What the disk says.
+pub fn replace(path: &Path, content: &[u8], mode: u32) -> Result<()> {
+    let replaced = new_beside(path, mode).and_then(|file| name(file, path, content));
+    replaced.map(drop).attempt("write", path.display())
+}
+
+/// The same, for its owner alone, with a file that is locked before it has its name: whoever finds it finds it
+/// locked.
+///
+/// # Errors
+/// What the disk says.
+pub fn replace_locked(path: &Path, content: &[u8]) -> Result<File> {
+    let locked = new_beside(path, 0o600).and_then(|file| {
+        file.as_file().try_lock()?;
+        name(file, path, content)
+    });
+    locked.attempt("write", path.display())
+}
+
+/// A new file in the folder of another, which is removed again unless it gets a name.
+fn new_beside(path: &Path, mode: u32) -> io::Result<NamedTempFile> {
+    let mut prefix = path.file_name().unwrap_or_default().to_owned();
+    prefix.push(".");
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(&prefix).permissions(Permissions::from_mode(mode)).tempfile_in(folder_of(path))
+}
+
+fn name(mut file: NamedTempFile, path: &Path, content: &[u8]) -> io::Result<File> {
+    file.write_all(content)?;
+    file.as_file().sync_all()?;
+    let file = file.persist(path)?;
+    File::open(folder_of(path))?.sync_all()?;
+    Ok(file)
+}
+
+fn folder_of(path: &Path) -> &Path {
+    path.parent().unwrap_or(Path::new("/"))
+}
+
+/// Locks a file, which is made if there is none; none if somebody else has it locked.
+///
+/// # Errors
+/// What the disk says.
+pub fn try_lock(path: &Path) -> Result<Option<File>> {
+    let file = open_lock(path)?;
+    match file.try_lock() {
+        Ok(()) => Ok(Some(file)),
+        Err(TryLockError::WouldBlock) => Ok(None),
+        Err(TryLockError::Error(cause)) => Err(cause).attempt("lock", path.display()),
+    }
+}
+
+/// The same, and waits for it until it is `given_up`.
+///
+/// # Errors
+/// What the disk says.
+pub fn lock_unless(path: &Path, given_up: &mut dyn FnMut() -> bool) -> Result<Option<File>> {
+    loop {
+        match try_lock(path)? {
+            None if given_up() => return Ok(None),
+            None => {}
+            locked => return Ok(locked),
+        }
+    }
+}
+
+/// Locks a file together with others who share it.
+///
+/// # Errors
+/// What the disk says.
+pub fn lock_shared(path: &Path) -> Result<File> {
+    let file = open_lock(path)?;
+    file.lock_shared().attempt("lock", path.display())?;
+    Ok(file)
+}
+
+fn open_lock(path: &Path) -> Result<File> {
+    let mut options = File::options();
+    let options = options.write(true).create(true).truncate(false).mode(0o600);
+    options.open(path).attempt("open", path.display())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+
+    fn names(folder: &Path) -> Vec<String> {
+        let entries = fs::read_dir(folder).unwrap();
+        entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
+    }
+
+    fn mode(path: &Path) -> u32 {
+        fs::metadata(path).unwrap().permissions().mode() & 0o777
+    }
+
+    /// What was there is replaced with all of what is new, under the mode that was asked for.
+    #[test]
+    fn a_file_is_replaced_as_a_whole() {
+        let scratch = tempfile::tempdir().unwrap();
+        let folder = scratch.path().join("state/of/it");
+        private_folder(&folder).unwrap();
+        private_folder(&folder).unwrap();
+        assert_eq!((mode(&folder), mode(folder.parent().unwrap())), (0o700, 0o700));
+        let path = folder.join("file.json");
+        for (content, wanted) in [("a longer text", 0o600), ("short", 0o640)] {
+            replace(&path, content.as_bytes(), wanted).unwrap();
+            assert_eq!(fs::read_to_string(&path).unwrap(), content);
+            assert_eq!(mode(&path), wanted);
+        }
+        assert_eq!(names(&folder), ["file.json"]);
+    }
+
+    /// What cannot be put in the place of what is there leaves that as it was, and nothing beside it.
+    #[test]
+    fn a_failure_leaves_what_was_there_and_no_litter() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("file.json");
+        // No file takes the place of a folder.
+        fs::create_dir(&path).unwrap();
+        assert!(replace(&path, b"new", 0o600).is_err());
+        assert!(replace_locked(&path, b"new").is_err());
+        assert!(path.is_dir());
+        assert_eq!(names(folder.path()), ["file.json"]);
+        assert!(replace(&folder.path().join("gone/file"), b"new", 0o600).is_err());
+    }
+
+    /// A lock excludes others for as long as it is held, and those who share one exclude whoever wants it alone.
+    #[test]
+    fn locks_exclude_others() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("lock");
+        let held = try_lock(&path).unwrap().expect("nobody has it");
+        assert_eq!(mode(&path), 0o600);
+        assert!(try_lock(&path).unwrap().is_none());
+        let mut glances = 0;
+        let given_up = &mut || {
+            glances += 1;
+            glances == 3
+        };
+        assert!(lock_unless(&path, given_up).unwrap().is_none());
+        assert_eq!(glances, 3);
+        drop(held);
+        let shared = [lock_shared(&path).unwrap(), lock_shared(&path).unwrap()];
+        assert!(try_lock(&path).unwrap().is_none());
+        drop(shared);
+        assert!(lock_unless(&path, &mut || true).unwrap().is_some());
+    }
+
+    /// Nobody finds a file that is replaced with its lock held unlocked.
+    #[test]
+    fn a_file_is_locked_when_it_gets_its_name() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("journal.json");
+        fs::write(&path, "old").unwrap();
+        let held = replace_locked(&path, b"new").unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"new");
+        assert!(File::open(&path).unwrap().try_lock().is_err());
+        drop(held);
+        assert!(File::open(&path).unwrap().try_lock().is_ok());
+    }
+}

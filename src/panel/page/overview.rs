@@ -1,0 +1,41 @@
+//! The first page: all jobs.
+
+use super::{Page, act, activity, jobs};
+use crate::agent::status::{Status, trouble};
+use crate::panel::desk::Desk;
+use axum::response::Response;
+use maud::html;
+
+/// Troubles that are told.
+const TROUBLES: usize = 20;
+
+/// All jobs, and what is at work.
+pub fn page(desk: &Desk, status: &Status) -> Response {
+    let troubles: Vec<String> = status.jobs.iter().flat_map(trouble).collect();
+    let more = troubles.len().saturating_sub(TROUBLES);
+    let body = html! {
+        @if troubles.is_empty() {
+            p.banner.good { (status.in_short()) }
+        } @else {
+            section.banner.(if status.is_well { "doubtful" } else { "bad" }) aria-labelledby="troubles" {
+                h2 #troubles { (status.in_short()) }
+                ul { @for sentence in troubles.iter().take(TROUBLES) { li { (sentence) } } }
+                @if more > 0 { p { "And " (more) " more." } }
+            }
+        }
+        (activity::list(desk, None))
+        @if status.jobs.is_empty() { p { "The file has no job." } }
+        @for job in &status.jobs {
+            section.card aria-labelledby={ "job-" (job.job) } {
+                div.head {
+                    h2 #{ "job-" (job.job) } { a href={ "/job/" (job.job) } { (job.job) } }
+                    (jobs::badge(job))
+                }
+                (jobs::repositories(desk, job))
+                (jobs::tasks(desk, job))
+                (act::of_job(desk, &job.job))
+            }
+        }
+    };
+    Page { title: "Jobs", above: &[], refresh: None, body }.render(desk)
+}

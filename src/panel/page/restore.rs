@@ -1,0 +1,39 @@
+//! Bringing something back.
+
+use super::words::short;
+use super::{Page, act};
+use crate::panel::desk::Desk;
+use crate::panel::place::Place;
+use crate::text;
+use axum::response::Response;
+use maud::html;
+use std::os::unix::ffi::OsStrExt;
+
+/// What would come back, and where; and the command for anywhere else.
+pub fn page(desk: &Desk, place: &Place) -> Response {
+    let path = text::path(&place.path);
+    let body = html! {
+        dl {
+            dt { "What" } dd.path { (path) }
+            dt { "Of snapshot" } dd { code { (place.snapshot) } " in " (place.repository) }
+        }
+        section.card aria-labelledby="here" {
+            h2 #here { "On this host" }
+            @match &desk.restore_into {
+                Some(folder) => {
+                    p { "It comes into a new folder in " code { (text::path(folder.as_os_str().as_bytes())) } ". Nothing that is there is touched." }
+                    div.actions { (act::button(desk, &place.address("/restore", &place.path), &[], "Restore", &path, true)) }
+                }
+                None => p { "The file states no folder for it: " code { "restore_into" } " in " code { "[panel]" } " does." },
+            }
+        }
+        section.card aria-labelledby="elsewhere" {
+            h2 #elsewhere { "Into another folder, or over what is there" }
+            p { "That is typed by hand, on a host with this file; " code { "icecore help restore" } " says what else it can do." }
+            pre tabindex="0" { (place.command()) }
+        }
+    };
+    let mut above = place.above();
+    above.push((short(&place.snapshot), place.root()));
+    Page { title: "Restore", above: &above, refresh: None, body }.render(desk)
+}

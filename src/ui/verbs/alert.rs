@@ -1,0 +1,94 @@
+//! `alert`: tells people what they have to know by now, or that messages arrive.
+
+use super::config::FileArgs;
+use crate::agent::alert::{Patience, Ping, Watch};
+use crate::agent::config::Config;
+use crate::agent::history::History;
+use crate::agent::metrics;
+use crate::agent::status::Status;
+use crate::error::{Error, Kind, Result};
+use crate::monitor::Monitor;
+use crate::ui::app::App;
+use crate::ui::exit::Done;
+use crate::ui::host::hostname;
+use crate::ui::out::Out;
+use clap::Args;
+use serde::Serialize;
+use std::path::Path;
+
+/// What `alert` takes.
+#[derive(Debug, Args)]
+pub struct AlertArgs {
+    /// Send a message by every channel that says nothing but that it arrives, and ping as after a run that went well
+    #[arg(long)]
+    pub test: bool,
+
+    #[command(flatten)]
+    pub file: FileArgs,
+}
+
+/// What became of a message.
+#[derive(Serialize)]
+struct ChannelView {
+    channel: &'static str,
+    sent: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<String>,
+}
+
+/// Tells, or tries whether that works.
+pub fn run(app: &App, args: &AlertArgs) -> Result<Done> {
+    let (config, _) = args.file.load()?;
+    let state = app.known_state_folder()?;
+    let watch = Watch::new(&config, hostname(), &state, &app.env);
+    match args.test {
+        true => test(app, &config, &watch),
+        false => look(app, &config, &state, &watch),
+    }
+}
+
+fn look(app: &App, config: &Config, state: &Path, watch: &Watch<'_>) -> Result<Done> {
+    let voice = app.progress()?;
+    let history = History::open(state)?;
+    let status = Status::of(config, &history, app.env.now(), &config.zone())?;
+    metrics::write(config, &status)?;
+    let failures = watch.look(&status, Patience::AtOnce);
+    failures.iter().for_each(|error| voice.trouble(error));
+    match failures.is_empty() {
+        true => Ok(Done::All),
+        false => Err(Error::new(Kind::Failed, "tell by every channel", "")),
+    }
+}
+
+fn test(app: &App, config: &Config, watch: &Watch<'_>) -> Result<Done> {
+    let mut answers = watch.test();
+    if config.alert.as_ref().is_some_and(|alert| alert.ping.is_some()) {
+        answers.push(("ping", watch.ping(Ping::Success, "test")));
+    }
+    if answers.is_empty() {
+        return Err(Error::new(Kind::InvalidInput, "tell", "anybody")
+            .because("the file says nothing of it")
+            .hint("`alert` in it says who is told: see `icecore config keys`"));
+    }
+    let (mut out, all) = (Out::new(), answers.len());
+    let mut failed = 0;
+    for (channel, sent) in answers {
+        failed += usize::from(sent.is_err());
+        let view = ChannelView {
+            channel,
+            sent: sent.is_ok(),
+            error: sent.err().map(|error| error.to_string()),
+        };
+        match (app.global.json, &view.error) {
+            (true, _) => out.json("alert", &view)?,
+            (false, Some(error)) => out.prose(&format!("{channel}: {error}"))?,
+            (false, None) => out.prose(&format!("{channel}: a message was sent"))?,
+        }
+    }
+    out.finish()?;
+    match failed {
+        0 => Ok(Done::All),
+        _ => Err(Error::new(Kind::Failed, "tell by every channel", "")
+            .because(format!("{failed} of {all} failed"))),
+    }
+}

@@ -1,0 +1,157 @@
+//! What of a status is trouble that people are told, and what Prometheus is told of it.
+
+use crate::jobs::history::{at, backup, report};
+use crate::jobs::status::Past;
+use icecore::agent::alert::{Matter, State, troubles};
+use icecore::agent::metrics;
+use icecore::agent::run::{Fault, Outcome, Report, Task};
+use icecore::agent::status::Status;
+use icecore::env::Time;
+use std::time::Duration;
+
+/// A job into two repositories.
+const FILE: &str = r#"
+[repository.one]
+url = "/one"
+key_file = "/key"
+[repository.two]
+url = "/two"
+key_file = "/key"
+[job.app]
+source = "/src"
+to = ["one", "two"]
+schedule = { backup = "hourly", check = "weekly" }
+"#;
+
+const RPO: &str = "rpo = { one = \"2h\", two = \"26h\" }\n";
+
+fn status(file: &str, reports: &[Report], now: Time) -> Status {
+    Past::of(reports).at(file, now)
+}
+
+/// What is wrong, and in which state.
+fn wrong(file: &str, reports: &[Report], now: Time) -> Vec<(Matter, Option<String>, State)> {
+    let found = troubles(&status(file, reports, now), &[]);
+    found.into_iter().map(|(subject, it)| (subject.matter, subject.repository, it.state)).collect()
+}
+
+/// A run that did not go well for such a reason.
+fn bad(tasks: &[Task], minute: i64, outcome: Outcome, fault: Fault) -> Report {
+    Report { fault: Some(fault), ..report(tasks, at(minute), outcome, &[]) }
+}
+
+/// A run that was to do several things is told once, under the first; a later one that goes well ends it.
+#[test]
+fn a_run_is_told_once() {
+    let both = [Task::Backup, Task::Copy];
+    let mut runs = vec![bad(&both, 0, Outcome::Failed, Fault::Other)];
+    assert_eq!(wrong(FILE, &runs, at(1)), [(Matter::Backup, None, State::Failed)]);
+    runs.push(bad(&both, 2, Outcome::Incomplete, Fault::Other));
+    assert_eq!(wrong(FILE, &runs, at(3)), [(Matter::Backup, None, State::Incomplete)]);
+    runs.push(bad(&[Task::Check], 4, Outcome::Failed, Fault::Other));
+    runs.push(report(&both, at(5), Outcome::Done, &[]));
+    assert_eq!(wrong(FILE, &runs, at(6)), [(Matter::Check, None, State::Failed)]);
+}
+
+/// A store that is away is told when `rpo` breaks, or after the second run where no `rpo` says when that is; other
+/// failures are told at once.
+#[test]
+fn outages_are_told_when_they_last() {
+    let with_rpo = format!("{FILE}{RPO}");
+    let away = |minute| bad(&[Task::Backup], minute, Outcome::Failed, Fault::Away);
+    let check = |minute| bad(&[Task::Check], minute, Outcome::Failed, Fault::Away);
+    let runs = [backup(at(0)), away(60), away(90), away(115)];
+    let of = |list: Vec<(Matter, Option<String>, State)>| -> Vec<Matter> {
+        let one = list.into_iter().filter(|(_, place, _)| place.as_deref() != Some("two"));
+        one.map(|(matter, _, _)| matter).collect()
+    };
+    assert_eq!(of(wrong(&with_rpo, &runs, at(120))), []);
+    assert_eq!(of(wrong(&with_rpo, &runs, at(121))), [Matter::Age]);
+    assert_eq!(of(wrong(FILE, &runs[..2], at(70))), []);
+    assert_eq!(of(wrong(FILE, &runs[..3], at(100))), [Matter::Backup]);
+    assert_eq!(of(wrong(&with_rpo, &[backup(at(0)), check(1)], at(2))), []);
+    assert_eq!(of(wrong(&with_rpo, &[backup(at(0)), check(1), check(2)], at(3))), [Matter::Check]);
+    let other = bad(&[Task::Backup], 1, Outcome::Failed, Fault::Other);
+    assert_eq!(of(wrong(&with_rpo, &[backup(at(0)), other], at(3))), [Matter::Backup]);
+}
+
+/// Damage is told of the repository that has it, until a check finds none; a check that could not be done ends
+/// nothing.
+#[test]
+fn damage_is_told_until_a_check_finds_none() {
+    let check = |minute, damaged: u64| {
+        let outcome = if damaged > 0 { Outcome::Failed } else { Outcome::Done };
+        let figures = [("errors", damaged.into()), ("damaged", damaged.into())];
+        let step = ("check two", outcome, figures.as_slice());
+        let fault = (damaged > 0).then_some(Fault::Damaged);
+        Report { fault, ..report(&[Task::Check], at(minute), outcome, &[step]) }
+    };
+    let damaged = (Matter::Data, Some("two".to_owned()), State::Damaged);
+    assert_eq!(wrong(FILE, &[check(0, 3)], at(1)), std::slice::from_ref(&damaged));
+    let step = ("check two", Outcome::Failed, [].as_slice());
+    let away = report(&[Task::Check], at(1), Outcome::Failed, &[step]);
+    let away = Report { fault: Some(Fault::Away), ..away };
+    assert!(wrong(FILE, &[check(0, 3), away], at(2)).contains(&damaged));
+    assert_eq!(wrong(FILE, &[check(0, 3), check(2, 0)], at(3)), []);
+}
+
+/// What is older than it may be is told with both ages; a job that never ran has as long for its first snapshot.
+#[test]
+fn lateness_is_told() {
+    let file = format!("{FILE}{RPO}");
+    let found = troubles(&status(&file, &[backup(at(0))], at(185)), &[]);
+    let late: Vec<_> = found.iter().map(|(subject, it)| (subject.to_string(), it)).collect();
+    assert_eq!(late[0].0, "app in one");
+    assert_eq!(late[0].1.reason, "the newest good snapshot is 3 h 5 min old; 2 h is allowed");
+    assert_eq!(
+        (late[0].1.patience, late[1].1.patience),
+        (Duration::ZERO, Duration::from_hours(26))
+    );
+}
+
+/// Services that stand still for too long are told, with their job.
+#[test]
+fn services_that_stand_still_are_told() {
+    let found = troubles(&status(FILE, &[], at(0)), &[("app".to_owned(), at(-10))]);
+    let (subject, trouble) = found.first_key_value().unwrap();
+    assert_eq!(subject.is(trouble.state), "app: services were not started again");
+}
+
+/// Every figure has a type and a help, names end with their units, and labels are those of jobs, repositories and
+/// tasks; what is not known is left out.
+#[test]
+fn figures_are_told() {
+    let failed = bad(&[Task::Backup], 60, Outcome::Failed, Fault::Other);
+    let text = metrics::text(&status(&format!("{FILE}{RPO}"), &[backup(at(0)), failed], at(130)));
+    let seconds = |time: Time| time.0 / Time::SECOND;
+    for line in [
+        format!("icecore_status_timestamp_seconds {}", seconds(at(130))),
+        format!(
+            "icecore_last_success_timestamp_seconds{{job=\"app\",repository=\"one\"}} {}",
+            seconds(at(0))
+        ),
+        "icecore_late{job=\"app\",repository=\"one\"} 1".to_owned(),
+        "icecore_rpo_seconds{job=\"app\",repository=\"two\"} 93600".to_owned(),
+        format!(
+            "icecore_last_run_timestamp_seconds{{job=\"app\",task=\"backup\"}} {}",
+            seconds(at(60))
+        ),
+        "icecore_last_run_duration_seconds{job=\"app\",task=\"backup\"} 1".to_owned(),
+        "icecore_last_run_outcome{job=\"app\",task=\"backup\",outcome=\"failed\"} 1".to_owned(),
+        "icecore_last_run_outcome{job=\"app\",task=\"backup\",outcome=\"done\"} 0".to_owned(),
+        "icecore_snapshot_bytes{job=\"app\"} 1000".to_owned(),
+        "icecore_damage{job=\"app\",repository=\"two\"} 0".to_owned(),
+    ] {
+        assert!(text.lines().any(|found| found == line), "{line}:\n{text}");
+    }
+    assert!(
+        !text.contains("icecore_last_success_timestamp_seconds{job=\"app\",repository=\"two\"}")
+    );
+    let mut family = "";
+    for line in text.lines() {
+        match line.strip_prefix("# TYPE ") {
+            Some(told) => family = told.strip_suffix(" gauge").unwrap(),
+            None => assert!(line.starts_with("# HELP ") || line.starts_with(family), "{line}"),
+        }
+    }
+}

@@ -1,0 +1,228 @@
+//! The image of the agent, made of the Containerfile, at work: it captures what other containers hold, and
+//! refuses what it cannot see.
+
+use super::project::{APP, Project};
+use serde_json::Value;
+use std::fs;
+use std::process::Output;
+
+/// A job that stops `web`, and can be made slow while it stands still.
+const JOB: &str = r#"
+[agent]
+jitter = "0s"
+[repository.one]
+url = "DIR/one"
+key_file = "DIR/one.key"
+
+[job.app]
+source = ["compose:PROJECT", { command = "[ -e DIR/slow ] && : >DIR/at-capture && sleep 20; echo x", name = "x" }]
+to = ["one"]
+rpo = "2h"
+schedule = "daily 02:10"
+stop = { services = ["web"], timeout = "5s", max_downtime = "60s" }
+"#;
+
+/// What is remembered of a run long ago, so that one is due at once.
+const DUE: &str =
+    r#"[{"job":"app","task":"backup","schedule":"daily 02:10","served":"2026-01-01T00:00:00Z"}]"#;
+
+/// The agent in a container of its own, beside `web`, whose volume it is to capture.
+struct Inside {
+    project: Project,
+    name: String,
+}
+
+impl Inside {
+    /// A project, and no agent yet.
+    fn new(job: &str) -> Self {
+        let mut project = Project::new();
+        project.podman.make_icecore();
+        project.jobs.init(&["one"]);
+        let images = format!("{}:/images", project.named("images"));
+        project.start("web", &["-v", &images], APP);
+        project.write(job);
+        fs::create_dir(project.jobs.path("etc")).unwrap();
+        fs::copy(project.jobs.path("config.toml"), project.jobs.path("etc/config.toml")).unwrap();
+        fs::create_dir_all(project.jobs.path("state")).unwrap();
+        let name = project.container("icecore");
+        Inside { project, name }
+    }
+
+    /// Starts the agent, with the folder of the file of jobs, the state, the socket, and more.
+    fn start(&self, more: &[String]) {
+        let path = |name: &str| self.project.jobs.path(name).display().to_string();
+        let socket = self.project.podman.socket().display().to_string();
+        let mounts = [
+            format!("{}:/etc/icecore:ro", path("etc")),
+            format!("{}:/var/lib/icecore", path("state")),
+            format!("{socket}:{socket}"),
+        ];
+        let mut options = self.project.labels("icecore");
+        options.extend(["-e", "ICECORE_HOST=shop"].map(str::to_owned));
+        options.extend(mounts.iter().chain(more).flat_map(|it| ["-v".to_owned(), it.clone()]));
+        let options: Vec<&str> = options.iter().map(String::as_str).collect();
+        self.project.podman.run(&self.name, &options, &["icecore"]);
+    }
+
+    /// What it needs at the same paths: the folder of the test with the repository, and the volume.
+    fn same_paths(&self) -> [String; 2] {
+        let folder = self.project.jobs.cli.folder().display().to_string();
+        let volume = self.volume();
+        [format!("{folder}:{folder}"), format!("{volume}:{volume}")]
+    }
+
+    fn volume(&self) -> String {
+        let name = self.project.named("images");
+        self.project.podman.volume(&name).display().to_string()
+    }
+
+    /// What icecore says in the container.
+    fn exec(&self, args: &[&str]) -> Output {
+        let exec = ["exec", self.name.as_str(), "icecore"];
+        self.project.podman.command(&[&exec[..], args].concat()).output().unwrap()
+    }
+
+    /// What it complains of.
+    fn complains(&self, args: &[&str]) -> String {
+        let output = self.exec(args);
+        assert!(!output.status.success(), "{output:?}");
+        String::from_utf8_lossy(&output.stderr).into_owned()
+    }
+
+    fn runs(&self, service: &str) -> bool {
+        self.project.podman.runs(&self.project.container(service))
+    }
+
+    fn has_report(&self) -> bool {
+        fs::read_dir(self.project.jobs.path("state/runs/app"))
+            .is_ok_and(|mut runs| runs.next().is_some())
+    }
+
+    fn log(&self) -> String {
+        let output = self.project.podman.command(&["logs", &self.name]).output().unwrap();
+        String::from_utf8_lossy(&output.stderr).into_owned()
+    }
+}
+
+impl Drop for Inside {
+    fn drop(&mut self) {
+        let _ = self.project.podman.command(&["rm", "-f", "-t", "0", &self.name]).output();
+    }
+}
+
+fn said(output: &Output) -> String {
+    assert!(output.status.success(), "{output:?}");
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+/// An agent in a container captures the volume of another one at its time and when it is asked to, knows that all
+/// is there, how it does and that it lives; its own folders, the repository among them, are no part of the project.
+#[test]
+fn an_agent_in_a_container_captures_others() {
+    let inside = Inside::new(JOB);
+    fs::write(inside.project.jobs.path("state/agent.json"), DUE).unwrap();
+    inside.start(&inside.same_paths());
+    let project = &inside.project;
+    project.jobs.wait_until(&format!("a run: {}", inside.log()), || inside.has_report());
+    let scheduled = project.jobs.report();
+    assert_eq!(scheduled["outcome"], "done", "{scheduled}");
+
+    let checked = said(&inside.exec(&["config", "check"]));
+    assert!(checked.contains(&inside.volume()), "{checked}");
+    said(&inside.exec(&["run", "app"]));
+    let status = said(&inside.exec(&["--json", "status"]));
+    let status: Value = serde_json::from_str(status.trim()).unwrap();
+    assert_eq!(status["is_well"], true, "{status}");
+    project.podman.says(&["healthcheck", "run", &inside.name]);
+    assert!(inside.runs("web"));
+
+    let snapshots = project.jobs.of("one", &["snapshots"]);
+    assert_eq!(snapshots.len(), 2, "{snapshots:?}");
+    let listed = project.jobs.of("one", &["ls", "latest"]);
+    let has = |end: &str| {
+        listed.iter().any(|it| it["path"].as_str().is_some_and(|path| path.ends_with(end)))
+    };
+    assert!(has(&format!("/volume/{}/log", project.named("images"))), "{listed:?}");
+    assert!(has("/shop/compose.yml") && has("-icecore.json"), "{listed:?}");
+    assert!(!has("/one.key") && !has("/agent.lock"), "{listed:?}");
+}
+
+/// The image gets what its base lacks, and nothing else.
+#[test]
+fn only_what_is_missing_is_installed() {
+    let inside = Inside::new(JOB);
+    inside.start(&inside.same_paths());
+    let log = inside.project.podman.says(&["exec", &inside.name, "cat", "/apt-get.log"]);
+    assert_eq!(log, "update -q\ninstall -yq --no-install-recommends tzdata");
+}
+
+/// Stopped while services stand still, the agent starts them before it ends, and it ends well.
+#[test]
+fn a_container_that_is_stopped_leaves_nothing_stopped() {
+    let inside = Inside::new(JOB);
+    let project = &inside.project;
+    fs::write(project.jobs.path("state/agent.json"), DUE).unwrap();
+    fs::write(project.jobs.path("slow"), "").unwrap();
+    inside.start(&inside.same_paths());
+    project.jobs.wait_for("at-capture");
+    assert!(!inside.runs("web"));
+    project.podman.says(&["stop", "-t", "60", &inside.name]);
+    assert!(inside.runs("web"), "{}", inside.log());
+    assert!(!project.jobs.path("state/stopped/app.json").exists());
+    let code = project.podman.says(&["inspect", "--format", "{{.State.ExitCode}}", &inside.name]);
+    assert_eq!(code, "0", "{}", inside.log());
+    assert_eq!(project.jobs.report()["outcome"], "failed");
+}
+
+/// A volume that is not mounted in the agent's container, or another folder at its path, is told with what to
+/// mount, before anything is captured.
+#[test]
+fn volumes_that_are_not_mounted_are_told() {
+    let inside = Inside::new(JOB);
+    let project = &inside.project;
+    let [folder, _] = inside.same_paths();
+    let other = format!("{}:{}", project.jobs.path("src").display(), inside.volume());
+    for mounts in [vec![folder.clone()], vec![folder.clone(), other]] {
+        inside.start(&mounts);
+        for args in [&["config", "check"][..], &["run", "app"]] {
+            let said = inside.complains(args);
+            let cure = format!("-v {0}:{0}", inside.volume());
+            assert!(said.contains(&cure) && said.contains(&inside.name), "{said}");
+        }
+        project.podman.remove(&inside.name);
+    }
+    let kept = project.jobs.of("one", &["snapshots"]);
+    assert!(kept.iter().all(|it| it.as_array().is_some_and(Vec::is_empty)), "{kept:?}");
+}
+
+/// A folder and a repository that nobody has mounted are not looked for among the image's own files.
+#[test]
+fn folders_of_the_image_are_refused() {
+    let job = JOB.replace("\"compose:PROJECT\"", "\"/usr/local\"");
+    let inside = Inside::new(&job.replace("stop = {", "# stop = {"));
+    inside.start(&inside.same_paths());
+    for args in [&["config", "check"][..], &["run", "app"]] {
+        let said = inside.complains(args);
+        assert!(said.contains("-v /usr/local:/usr/local"), "{said}");
+    }
+    inside.project.podman.remove(&inside.name);
+    inside.start(&[]);
+    let repository = inside.project.jobs.path("one").display().to_string();
+    let said = inside.complains(&["run", "app"]);
+    assert!(said.contains(&format!("-v {repository}:{repository}")), "{said}");
+}
+
+/// The agent's own container is not stopped by a job, and not started again by any.
+#[test]
+fn the_own_container_is_not_stopped() {
+    let inside = Inside::new(&JOB.replace("[\"web\"]", "[\"web\", \"icecore\"]"));
+    inside.start(&inside.same_paths());
+    for args in [&["config", "check"][..], &["run", "app"]] {
+        let said = inside.complains(args);
+        assert!(
+            said.contains("icecore itself runs in it") && said.contains(&inside.name),
+            "{said}"
+        );
+    }
+    assert!(inside.runs("web") && inside.runs("icecore"));
+}
