@@ -62,11 +62,11 @@ turned() {
 }
 
 print_machine() { # WHAT
-  echo "$(nproc) cores, $(sed -n 's/^model name.*: //p' /proc/cpuinfo | head -n 1)," \
+  echo "$(nproc) cores, $(sed -n 's/^model name.*: //p' /proc/cpuinfo | sed -n 1p)," \
     "$(awk '/MemTotal/ {printf "%.0f GiB", $2 / 1048576}' /proc/meminfo), $(date -u +%F)," \
     "load at start $(cut -d ' ' -f 1 /proc/loadavg); $1"
   local tool
-  for tool in $tools; do "$tool" --version 2>/dev/null | head -n 1 || "$tool" version; done
+  for tool in $tools; do "$tool" --version 2>/dev/null | sed -n 1p || "$tool" version; done
 }
 
 keep_present() {
@@ -86,7 +86,7 @@ prepare() {
   *" icecore "*) cargo build --release --locked ;;
   esac
   cargo bench --quiet --locked --bench data --no-run
-  data=$(ls -t "$target"/release/deps/data-* | grep -v '\.d$' | head -n 1)
+  data=$(ls -t "$target"/release/deps/data-* | grep -v '\.d$' | sed -n 1p)
   keep_present
 }
 

@@ -29,7 +29,7 @@ install_restic() {
   [ -x "$bin/restic" ] && return
   local apt=$folder/apt mirror
   mkdir -p "$apt/lists/partial" "$apt/cache/archives/partial"
-  mirror=$(apt-get indextargets --format '$(REPO_URI)' | grep -m 1 '/debian/$')
+  mirror=$(apt-get indextargets --format '$(REPO_URI)' | sed -n '/\/debian\/$/p' | sed -n 1p)
   echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $mirror unstable main" \
     >"$apt/sources.list"
   local own=(-o "Dir::Etc::SourceList=$apt/sources.list" -o Dir::Etc::SourceParts=/dev/null

@@ -12,7 +12,7 @@ need_rust() {
   local needed found cure="curl --proto '=https' --tlsv1.2 -sSf https://sh.rustup.rs | sh"
   needed=$(rust_needed)
   found=$(rust_found)
-  [ "$(printf '%s\n' "$needed" "${found:-0}" | sort -V | head -n 1)" != "$needed" ] || return 0
+  [ "$(printf '%s\n' "$needed" "${found:-0}" | sort -V | sed -n 1p)" != "$needed" ] || return 0
   [ -z "$(command -v rustup)" ] || cure="rustup update stable"
   stop "Rust $needed or newer is needed, and ${found:-none} is here. Debian's is too old; this installs it:
 

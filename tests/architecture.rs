@@ -219,6 +219,33 @@ fn files_are_tidy() {
     assert!(faults.is_empty(), "\n{faults}");
 }
 
+/// No script ends a program by ceasing to read it: `head` does, and the SIGPIPE of the program that writes fails the whole
+/// pipe under `pipefail`, now and then. `sed -n 1p` reads on.
+#[test]
+fn pipes_in_scripts_are_read_to_their_end() {
+    let mut faults = String::new();
+    for folder in [".", ".ci", "scripts", "benches", "fuzz", "tests"] {
+        for entry in fs::read_dir(root().join(folder)).unwrap() {
+            let path = entry.unwrap().path();
+            if !path.extension().is_some_and(|ending| ending == "sh") && !path.ends_with("run") {
+                continue;
+            }
+            for (number, line) in (1..).zip(fs::read_to_string(&path).unwrap().lines()) {
+                let mut stages = line.split('|').skip(1).map(str::trim_start);
+                let stops = |stage: &str| {
+                    let word = |option| stage.split(' ').any(|word| word == option);
+                    stage.starts_with("head ")
+                        || stage.starts_with("grep ") && (word("-q") || word("-m"))
+                };
+                if stages.any(stops) {
+                    writeln!(faults, "{}:{number}: {line}", path.display()).unwrap();
+                }
+            }
+        }
+    }
+    assert!(faults.is_empty(), "\n{faults}");
+}
+
 /// Every file and folder of tests is a module of the one test binary, so that none is forgotten.
 #[test]
 fn no_test_file_is_forgotten() {

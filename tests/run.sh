@@ -162,9 +162,9 @@ install_servers() {
     "$(folder_of "$version")/bin/postgres" --version
   done
   has_program seaweedfs "$seaweedfs" || install_program seaweedfs "$seaweedfs" weed
-  target/tools/seaweedfs/weed version
+  target/tools/seaweedfs/weed version | sed -n 1p
   has_program rclone "$rclone" || install_program rclone "$rclone" rclone
-  target/tools/rclone/rclone version | head -n 1
+  target/tools/rclone/rclone version | sed -n 1p
   has_azurite || install_azurite
   install_packages_of_python mail "$mail_packages"
 }
