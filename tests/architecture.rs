@@ -227,7 +227,7 @@ fn pipes_in_scripts_are_read_to_their_end() {
     for folder in [".", ".ci", "scripts", "benches", "fuzz", "tests"] {
         for entry in fs::read_dir(root().join(folder)).unwrap() {
             let path = entry.unwrap().path();
-            if !path.extension().is_some_and(|ending| ending == "sh") && !path.ends_with("run") {
+            if path.extension().is_none_or(|ending| ending != "sh") && !path.ends_with("run") {
                 continue;
             }
             for (number, line) in (1..).zip(fs::read_to_string(&path).unwrap().lines()) {
