@@ -6,7 +6,17 @@ use std::fs::{DirBuilder, File, Permissions, TryLockError};
 use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::Path;
+use std::thread::sleep;
+use std::time::Duration;
 use tempfile::NamedTempFile;
+
+/// So often, and after so long each time, a lock is tried again that somebody may have for an instant, to see
+/// whether it is free.
+const GLANCES: u32 = 5;
+const GLANCE: Duration = Duration::from_millis(20);
+
+/// For the owner alone: what new temporary files have.
+const PRIVATE: u32 = 0o600;
 
 /// Makes a folder, and those above it that are missing, for their owner alone.
 ///
@@ -32,7 +42,7 @@ pub fn replace(path: &Path, content: &[u8], mode: u32) -> Result<()> {
 /// # Errors
 /// What the disk says.
 pub fn replace_locked(path: &Path, content: &[u8]) -> Result<File> {
-    let locked = new_beside(path, 0o600).and_then(|file| {
+    let locked = new_beside(path, PRIVATE).and_then(|file| {
         file.as_file().try_lock()?;
         name(file, path, content)
     });
@@ -44,7 +54,12 @@ fn new_beside(path: &Path, mode: u32) -> io::Result<NamedTempFile> {
     let mut prefix = path.file_name().unwrap_or_default().to_owned();
     prefix.push(".");
     let mut builder = tempfile::Builder::new();
-    builder.prefix(&prefix).permissions(Permissions::from_mode(mode)).tempfile_in(folder_of(path))
+    let file = builder.prefix(&prefix).tempfile_in(folder_of(path))?;
+    // Under the process's umask it would have less than was asked for.
+    if mode != PRIVATE {
+        file.as_file().set_permissions(Permissions::from_mode(mode))?;
+    }
+    Ok(file)
 }
 
 fn name(mut file: NamedTempFile, path: &Path, content: &[u8]) -> io::Result<File> {
@@ -59,17 +74,17 @@ fn folder_of(path: &Path) -> &Path {
     path.parent().unwrap_or(Path::new("/"))
 }
 
-/// Locks a file, which is made if there is none; none if somebody else has it locked.
+/// Locks a file, which is made if there is none; none if somebody else has it locked for longer than a glance.
 ///
 /// # Errors
 /// What the disk says.
 pub fn try_lock(path: &Path) -> Result<Option<File>> {
-    let file = open_lock(path)?;
-    match file.try_lock() {
-        Ok(()) => Ok(Some(file)),
-        Err(TryLockError::WouldBlock) => Ok(None),
-        Err(TryLockError::Error(cause)) => Err(cause).attempt("lock", path.display()),
-    }
+    let mut glances = 0;
+    lock_unless(path, &mut || {
+        sleep(GLANCE);
+        glances += 1;
+        glances > GLANCES
+    })
 }
 
 /// The same, and waits for it until it is `given_up`.
@@ -78,11 +93,29 @@ pub fn try_lock(path: &Path) -> Result<Option<File>> {
 /// What the disk says.
 pub fn lock_unless(path: &Path, given_up: &mut dyn FnMut() -> bool) -> Result<Option<File>> {
     loop {
-        match try_lock(path)? {
-            None if given_up() => return Ok(None),
-            None => {}
-            locked => return Ok(locked),
+        let file = open_lock(path)?;
+        match file.try_lock() {
+            Ok(()) => return Ok(Some(file)),
+            Err(TryLockError::WouldBlock) if given_up() => return Ok(None),
+            Err(TryLockError::WouldBlock) => {}
+            Err(TryLockError::Error(cause)) => return Err(cause).attempt("lock", path.display()),
         }
+    }
+}
+
+/// Whether somebody has a file locked alone; nothing is made, and nobody kept from locking it.
+///
+/// # Errors
+/// What the disk says.
+pub fn is_locked(path: &Path) -> Result<bool> {
+    let file = match File::open(path) {
+        Err(cause) if cause.kind() == io::ErrorKind::NotFound => return Ok(false),
+        opened => opened.attempt("open", path.display())?,
+    };
+    match file.try_lock_shared() {
+        Ok(()) => Ok(false),
+        Err(TryLockError::WouldBlock) => Ok(true),
+        Err(TryLockError::Error(cause)) => Err(cause).attempt("examine the lock", path.display()),
     }
 }
 
@@ -98,7 +131,7 @@ pub fn lock_shared(path: &Path) -> Result<File> {
 
 fn open_lock(path: &Path) -> Result<File> {
     let mut options = File::options();
-    let options = options.write(true).create(true).truncate(false).mode(0o600);
+    let options = options.write(true).create(true).truncate(false).mode(PRIVATE);
     options.open(path).attempt("open", path.display())
 }
 
@@ -167,6 +200,38 @@ mod tests {
         assert!(try_lock(&path).unwrap().is_none());
         drop(shared);
         assert!(lock_unless(&path, &mut || true).unwrap().is_some());
+    }
+
+    /// To see whether a file is locked makes none, keeps nobody from locking it, and takes nobody else who looks for one
+    /// who has locked it.
+    #[test]
+    fn whoever_looks_keeps_nobody_from_locking() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("lock");
+        assert!(!is_locked(&path).unwrap() && names(folder.path()).is_empty());
+        let held = try_lock(&path).unwrap().expect("nobody has it");
+        assert!(is_locked(&path).unwrap());
+        drop(held);
+        let looks = || {
+            let file = File::open(&path).unwrap();
+            file.try_lock_shared().unwrap();
+            file
+        };
+        let one = looks();
+        assert!(!is_locked(&path).unwrap());
+        drop(one);
+        // A machine that is busy may let somebody look for longer than others try.
+        let is_locked_meanwhile = || {
+            let one = looks();
+            let looking = std::thread::spawn(move || {
+                sleep(GLANCE / 2);
+                drop(one);
+            });
+            let locked = try_lock(&path).unwrap();
+            looking.join().unwrap();
+            locked.is_some()
+        };
+        assert!((0..20).any(|_| is_locked_meanwhile()));
     }
 
     /// Nobody finds a file that is replaced with its lock held unlocked.

@@ -1,11 +1,13 @@
 //! Runs that tell what became of them: messages, pings, figures; and that what cannot be told harms none.
 
 use crate::common::cli::{stderr, stdout};
+use crate::common::program::PROGRAM;
 use crate::common::receiver::Receiver;
 use crate::common::smtp::server;
 use crate::jobs::file::Jobs;
 use std::fs;
 use std::net::TcpListener;
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 /// A job that fails while there is a file `fail`, with these alerts.
@@ -143,7 +145,12 @@ fn what_did_not_happen_is_told() {
 #[test]
 fn figures_are_left() {
     let jobs = with("[metrics]\ntextfile = \"DIR/icecore.prom\"");
-    jobs.command(&["run", "app"]).assert().success();
+    let mut run = Command::new("sh");
+    // As the units have it, of which everything else is for its owner alone.
+    run.args(["-c", "umask 077; exec \"$@\"", "sh", PROGRAM, "run", "app"]);
+    run.env("ICECORE_CONFIG", jobs.path("config.toml"));
+    run.env("ICECORE_STATE_DIR", jobs.path("state")).env("ICECORE_CACHE_DIR", "");
+    assert!(run.status().unwrap().success());
     let text = fs::read_to_string(jobs.path("icecore.prom")).unwrap();
     let line = "icecore_last_run_outcome{job=\"app\",task=\"backup\",outcome=\"done\"} 1";
     assert!(text.contains(line), "{text}");

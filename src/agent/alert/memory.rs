@@ -118,7 +118,7 @@ pub fn attend(folder: &Path) -> Result<File> {
     state::lock_shared(&folder.join(ATTENDED))
 }
 
-/// Whether somebody does.
+/// Whether somebody does. Since they share the lock, only whoever wants it alone sees that they have it.
 pub fn is_attended(folder: &Path) -> bool {
     matches!(state::try_lock(&folder.join(ATTENDED)), Ok(None))
 }

@@ -49,7 +49,7 @@ pub fn is_alive(folder: &Path, env: &Env) -> Result<()> {
         Err(cause) if cause.kind() == std::io::ErrorKind::NotFound => return Err(none()),
         found => found.attempt("examine", path.display())?,
     };
-    if state::try_lock(&path)?.is_some() {
+    if !state::is_locked(&path)? {
         return Err(none().because("none is at work"));
     }
     // A clock that was set back is no silence.
