@@ -3,6 +3,7 @@
 use super::file::Jobs;
 use crate::common::cli::{lines, stderr, stdout};
 use crate::common::seaweed::{KEY, SECRET, server};
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use std::fs;
 
@@ -266,4 +267,39 @@ fn buckets_have_their_variables_in_files() {
     fs::write(jobs.path("two.env"), good.replace(SECRET, "x")).unwrap();
     let run = run().code(3);
     assert!(stderr(&run).contains("other users can read") && !stderr(&run).contains(SECRET));
+}
+
+/// A run waits for another of its job if it is told to, for so long or until it is asked to end; of several that would
+/// do the same, one does.
+#[test]
+fn runs_wait_for_each_other() {
+    let jobs = Jobs::new();
+    jobs.init(&["one"]);
+    jobs.write(
+        "[repository.one]\nurl = \"DIR/one\"\nkey_file = \"DIR/one.key\"\n[job.app]\nto = [\"one\"]\n\
+         source = { command = \"touch DIR/begun; while [ -e DIR/hold ]; do sleep 0.1; done; echo x\", name = \"x\" }\n",
+    );
+    fs::write(jobs.path("hold"), "").unwrap();
+    let mut first = jobs.spawn(&["run", "app"]);
+    jobs.wait_for("begun");
+    // A copy gives on what a backup makes.
+    let copy = ["run", "app", "--only", "copy"];
+    jobs.command(&copy).assert().code(4);
+    jobs.command(&[&copy[..], &["--wait", "1s"]].concat()).assert().code(4);
+
+    let waiting = |args: &[&str]| {
+        let child = jobs.spawn(args);
+        jobs.wait_until("it to wait", || jobs.said().contains("waiting for another run"));
+        child
+    };
+    let backup = ["run", "app", "--only", "backup", "--wait", "1h"];
+    let mut second = waiting(&backup);
+    jobs.command(&backup).assert().code(4);
+    let mut ended = waiting(&[&copy[..], &["--wait", "1h"]].concat());
+    kill_process(Pid::from_child(&ended), Signal::TERM).unwrap();
+    assert_eq!(ended.wait().unwrap().code(), Some(130));
+
+    fs::remove_file(jobs.path("hold")).unwrap();
+    assert!(first.wait().unwrap().success() && second.wait().unwrap().success());
+    assert_eq!(count(&jobs, "one"), 2);
 }

@@ -1,46 +1,57 @@
 //! Locks by which no job does the same twice at a time.
 
-use super::Task;
+use super::{Run, Task};
 use crate::env::state;
 use crate::error::Result;
+use crate::monitor::go_on;
 use std::collections::BTreeSet;
-use std::fs::{File, TryLockError};
-use std::path::Path;
+use std::fs::File;
+use std::path::{Path, PathBuf};
 use std::thread::sleep;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-/// So often, and after so long each time, a lock is tried again that somebody may have for an instant, to see
-/// whether it is free.
-const GLANCES: u32 = 5;
-const GLANCE: Duration = Duration::from_millis(20);
+/// How often a run that waits for another looks whether that is over.
+const GLANCE: Duration = Duration::from_millis(100);
 
 /// Takes those of all tasks, so that a long check keeps nobody from backing up; none if another run has one of
-/// them. They end with the process, however that ends.
-pub fn take(states: &Path, job: &str, tasks: &[Task]) -> Result<Option<Vec<File>>> {
-    let folder = states.join("locks").join(job);
+/// them for longer than this one waits, or waits to do the same. They end with the process, however that ends.
+pub fn take(run: &Run<'_>, states: &Path) -> Result<Option<Vec<File>>> {
+    let folder = folder(states, run.name);
     state::private_folder(&folder)?;
-    let names: BTreeSet<&str> = tasks.iter().map(|task| lock_of(*task)).collect();
-    let mut locks = Vec::new();
-    for name in names {
-        let mut glances = 0;
-        let given_up = &mut || {
-            sleep(GLANCE);
-            glances += 1;
-            glances > GLANCES
-        };
-        match state::lock_unless(&folder.join(name), given_up)? {
-            Some(lock) => locks.push(lock),
-            None => return Ok(None),
-        }
+    let free = take_all(run, &folder, &mut state::try_lock)?;
+    if free.is_some() || run.wait.is_zero() {
+        return Ok(free);
     }
-    Ok(Some(locks))
+    // Once after the other is often enough: where runs take longer than their schedule leaves them, they would pile up.
+    let names: Vec<&str> = run.tasks.iter().map(|task| task.name()).collect();
+    let Some(_next) = state::try_lock(&folder.join(format!("next-{}", names.join("-"))))? else {
+        return Ok(None);
+    };
+    let monitor = run.program.monitor();
+    monitor.note(&format!("{}: waiting for another run of this job", run.name));
+    let begun = Instant::now();
+    let given_up = &mut || {
+        sleep(GLANCE);
+        begun.elapsed() >= run.wait || monitor.stop_requested()
+    };
+    let locks = take_all(run, &folder, &mut |path| state::lock_unless(path, given_up))?;
+    go_on(monitor, "wait for another run")?;
+    Ok(locks)
+}
+
+fn take_all(
+    run: &Run<'_>,
+    folder: &Path,
+    take: &mut dyn FnMut(&Path) -> Result<Option<File>>,
+) -> Result<Option<Vec<File>>> {
+    // In the same order for all, so that no two wait for each other.
+    let names: BTreeSet<&str> = run.tasks.iter().map(|task| lock_of(*task)).collect();
+    names.iter().map(|name| take(&folder.join(name))).collect()
 }
 
 /// Whether a run that excludes this one is at work.
-pub fn is_at_work(state: &Path, job: &str, task: Task) -> bool {
-    let path = state.join("locks").join(job).join(lock_of(task));
-    let file = File::options().write(true).open(path);
-    file.is_ok_and(|file| matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock)))
+pub fn is_at_work(states: &Path, job: &str, task: Task) -> bool {
+    state::is_locked(&folder(states, job).join(lock_of(task))).unwrap_or_default()
 }
 
 /// What runs of a task exclude each other by: what a copy gives on is what a backup makes.
@@ -50,4 +61,8 @@ pub fn lock_of(task: Task) -> &'static str {
         Task::Prune => "prune",
         Task::Check => "check",
     }
+}
+
+fn folder(states: &Path, job: &str) -> PathBuf {
+    states.join("locks").join(job)
 }

@@ -33,6 +33,7 @@ use crate::repo::Repository;
 use log::Log;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// A run of a job.
 pub struct Run<'a> {
@@ -46,6 +47,8 @@ pub struct Run<'a> {
     pub program: &'a dyn Program,
     /// What is done.
     pub tasks: &'a [Task],
+    /// How long it waits for another run of the job that does the same.
+    pub wait: Duration,
 }
 
 impl Run<'_> {
@@ -55,8 +58,9 @@ impl Run<'_> {
     /// If nothing could be done at all, not even a report.
     pub fn run(&self) -> Result<Report> {
         let state = self.state()?;
+        let locks = lock::take(self, &state)?;
         let mut log = Log::new(self, &state);
-        match lock::take(&state, self.name, self.tasks)? {
+        match locks {
             None => log.skip("another run of this job does the same already"),
             Some(_locks) => {
                 let alert = self.config.alert.as_ref();

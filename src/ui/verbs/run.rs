@@ -6,11 +6,13 @@ use crate::agent::config::Config;
 use crate::agent::run::{Outcome, Report, Run, Task, WouldForget};
 use crate::error::{Error, Kind, Result};
 use crate::monitor::{Monitor, go_on};
+use crate::ops::amount::duration;
 use crate::text;
 use crate::ui::app::App;
 use crate::ui::exit::Done;
 use crate::ui::out::Out;
 use clap::{Args, ValueEnum};
+use std::time::Duration;
 
 /// What `run` takes.
 #[derive(Debug, Args)]
@@ -27,6 +29,13 @@ pub struct RunArgs {
     #[arg(long, value_name = "WHAT[,WHAT...]", value_enum, value_delimiter = ',')]
     #[arg(default_values_t = [Only::Backup, Only::Copy])]
     pub only: Vec<Only>,
+
+    /// Wait for so long for another run of the job that does the same, instead of skipping it at once (exit code 4)
+    ///
+    /// Of several that would wait to do the same, one does.
+    #[arg(long, value_name = "DURATION", value_parser = duration, default_value = "0s")]
+    #[arg(hide_default_value = true)]
+    pub wait: Duration,
 
     /// With --only prune: list what would be forgotten, and forget nothing
     #[arg(short = 'n', long)]
@@ -74,8 +83,9 @@ pub fn run(app: &App, args: &RunArgs) -> Result<Done> {
     let (mut worst, mut failures, mut printed) = (Outcome::Done, Vec::new(), Ok(()));
     for name in &names {
         go_on(&voice, "run the jobs")?;
-        let run =
-            Run { config: &config, name, job: config.job(name)?, program: &program, tasks: &tasks };
+        let job = config.job(name)?;
+        let (program, tasks) = (&program, &tasks);
+        let run = Run { config: &config, name, job, program, tasks, wait: args.wait };
         let report = run.run()?;
         if !report.not_done_yet.is_empty() {
             voice.note(&format!("{name}: not done yet: {}", keys(&report.not_done_yet)));
@@ -120,7 +130,8 @@ fn would_forget(
     let mut out = Out::new();
     let mut failed = false;
     for name in names {
-        let run = Run { config, name, job: config.job(name)?, program, tasks };
+        let (job, wait) = (config.job(name)?, Duration::ZERO);
+        let run = Run { config, name, job, program, tasks, wait };
         for plan in run.would_forget() {
             failed |= plan.error.is_some();
             match app.global.json {
