@@ -16,6 +16,8 @@ pub enum Done {
     Incomplete,
     /// It was not done, since somebody else does it just now.
     Skipped,
+    /// It failed, and that is no news.
+    FailedAgain,
 }
 
 impl Done {
@@ -37,6 +39,7 @@ pub fn report(global: &Global, done: Result<Done>) -> ExitCode {
         Ok(Done::All) => 0,
         Ok(Done::Incomplete) => 3,
         Ok(Done::Skipped) => 4,
+        Ok(Done::FailedAgain) => code_of(Kind::Failed),
         Err(error) if out::is_closed(&error) => CLOSED_PIPE,
         Err(error) => {
             let code = code_of(error.kind());

@@ -8,7 +8,7 @@ use crate::jobs::file::Jobs;
 use std::fs;
 use std::net::TcpListener;
 use std::process::Command;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 /// A job that fails while there is a file `fail`, with these alerts.
 fn with(alert: &str) -> Jobs {
@@ -232,4 +232,32 @@ fn the_agent_tells_what_did_not_happen() {
     assert!(agent.wait().unwrap().success());
     let read = fs::read_to_string(jobs.path("read")).unwrap();
     assert!(read.contains("- app in one is late"), "{read}");
+}
+
+/// With `--quiet`, as timers call it, the same complaint is made once a day, since cron mails whatever is said; another
+/// one, or one to somebody who reads along, is made at once. It fails all the same.
+#[test]
+fn the_same_is_not_complained_of_every_few_minutes() {
+    let jobs = with("");
+    let file = fs::read_to_string(jobs.path("config.toml")).unwrap();
+    let complains = |args: &[&str]| {
+        let looked = jobs.command(args).assert().code(1);
+        stderr(&looked)
+    };
+    let timer = ["--quiet", "alert"];
+    jobs.write("nonsense");
+    assert!(!complains(&timer).is_empty());
+    assert_eq!(complains(&timer), "");
+    assert!(!complains(&["alert"]).is_empty());
+    jobs.write("[nonsense]");
+    assert!(!complains(&timer).is_empty());
+    assert_eq!(complains(&timer), "");
+    let told = fs::File::options().write(true).open(jobs.path("state/alerts.complaint")).unwrap();
+    told.set_modified(SystemTime::now() - Duration::from_hours(25)).unwrap();
+    assert!(!complains(&timer).is_empty());
+    // What was mended, and breaks again, is news.
+    jobs.write(&file);
+    jobs.command(&timer).assert().success();
+    jobs.write("[nonsense]");
+    assert!(!complains(&timer).is_empty());
 }

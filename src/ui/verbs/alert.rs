@@ -6,6 +6,7 @@ use crate::agent::config::Config;
 use crate::agent::history::History;
 use crate::agent::metrics;
 use crate::agent::status::Status;
+use crate::env::{Env, Time, state};
 use crate::error::{Error, Kind, Result};
 use crate::monitor::Monitor;
 use crate::ui::app::App;
@@ -14,7 +15,12 @@ use crate::ui::host::hostname;
 use crate::ui::out::Out;
 use clap::Args;
 use serde::Serialize;
-use std::path::Path;
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+/// After so many seconds the same is complained of again.
+const AGAIN: i64 = 24 * 60 * 60;
 
 /// What `alert` takes.
 #[derive(Debug, Args)]
@@ -38,20 +44,65 @@ struct ChannelView {
 
 /// Tells, or tries whether that works.
 pub fn run(app: &App, args: &AlertArgs) -> Result<Done> {
-    let (config, _) = args.file.load()?;
     let state = app.known_state_folder()?;
-    let watch = Watch::new(&config, hostname(), &state, &app.env);
-    match args.test {
-        true => test(app, &config, &watch),
-        false => look(app, &config, &state, &watch),
+    if args.test {
+        let (config, _) = args.file.load()?;
+        return test(app, &config, &Watch::new(&config, hostname(), &state, &app.env));
+    }
+    let done = look(app, args, &state);
+    if !app.global.quiet {
+        return done;
+    }
+    let complaint = Complaint(&state);
+    match done {
+        Err(error) if complaint.is_old(&error, &app.env) => Ok(Done::FailedAgain),
+        Err(error) => {
+            complaint.remember(&error);
+            Err(error)
+        }
+        done => {
+            complaint.forget();
+            done
+        }
     }
 }
 
-fn look(app: &App, config: &Config, state: &Path, watch: &Watch<'_>) -> Result<Done> {
+/// What was complained of last, in the folder of states. With `--quiet` this is called by timers, every few minutes,
+/// and cron mails whatever is said: the same is said once a day.
+struct Complaint<'c>(&'c Path);
+
+impl Complaint<'_> {
+    fn is_old(&self, error: &Error, env: &Env) -> bool {
+        let is_same = fs::read(self.path()).is_ok_and(|told| told == error.to_string().as_bytes());
+        let now = env.now().0.div_euclid(Time::SECOND);
+        let told = fs::metadata(self.path()).map(|found| found.mtime());
+        is_same && told.is_ok_and(|told| (0..AGAIN).contains(&now.saturating_sub(told)))
+    }
+
+    fn remember(&self, error: &Error) {
+        let text = error.to_string();
+        let kept = state::private_folder(self.0);
+        // Where that cannot be, it is said again.
+        let _ = kept.and_then(|()| state::replace(&self.path(), text.as_bytes(), 0o600));
+    }
+
+    fn forget(&self) {
+        // It need not be there.
+        let _ = fs::remove_file(self.path());
+    }
+
+    fn path(&self) -> PathBuf {
+        self.0.join("alerts.complaint")
+    }
+}
+
+fn look(app: &App, args: &AlertArgs, state: &Path) -> Result<Done> {
+    let (config, _) = args.file.load()?;
+    let watch = Watch::new(&config, hostname(), state, &app.env);
     let voice = app.progress()?;
     let history = History::open(state)?;
-    let status = Status::of(config, &history, app.env.now(), &config.zone())?;
-    metrics::write(config, &status)?;
+    let status = Status::of(&config, &history, app.env.now(), &config.zone())?;
+    metrics::write(&config, &status)?;
     let failures = watch.look(&status, Patience::AtOnce);
     failures.iter().for_each(|error| voice.trouble(error));
     match failures.is_empty() {
