@@ -67,6 +67,8 @@ need_for_servers() {
   need runc test -x /usr/sbin/runc
   need catatonit test -x /usr/bin/catatonit
   need busybox-static command -v busybox
+  # A machine that boots in one of them, whose timers begin runs.
+  need systemd test -x /lib/systemd/systemd
   # The page is used in a real browser.
   need chromium command -v chromium
   need chromium-driver command -v chromedriver

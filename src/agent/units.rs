@@ -33,26 +33,39 @@ pub struct Unit {
     pub text: String,
 }
 
-/// What a run needs of the machine, and no more; its hooks may still do what the user may.
+/// What a run needs of the machine, and no more; its hooks may still do what the user may. Left out are
+/// `ProtectClock=`, by which systemd closes all devices, those of LVM, ZFS and FUSE with them, and
+/// `ProtectKernelModules=`, by which the modules are missing from what is captured.
 const SANDBOX: &str = "\
 # Beyond this it may do what its user may: sources are read, and hooks run, wherever they are.
 UMask=0077
 NoNewPrivileges=yes
 ProtectSystem=full
 ProtectKernelTunables=yes
-ProtectKernelModules=yes
 ProtectKernelLogs=yes
-ProtectClock=yes
 ProtectHostname=yes
 LockPersonality=yes
 RestrictRealtime=yes
 RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6 AF_NETLINK
 SystemCallArchitectures=native
-# A password that systemd keeps encrypted, and hands to this unit alone: `systemd-creds encrypt - \
-/etc/credstore.encrypted/local.password`,
+# A password that systemd keeps encrypted, and hands to this unit alone: \
+`mkdir -pm 700 /etc/credstore.encrypted`,
+# `systemd-creds encrypt - /etc/credstore.encrypted/local.password`,
 # password_command = \"systemd-creds cat local.password\" in the file of jobs, and here:
 #LoadCredentialEncrypted=local.password
 ";
+
+/// Engines of containers are there before it, and until it has ended.
+const AFTER: &str = "After=docker.service podman.socket\n";
+
+/// So is the network.
+const NETWORK: &str = "Wants=network-online.target\nAfter=network-online.target\n";
+
+/// So long a run waits for another of its job, as a copy does for a backup that is due at the same time.
+const WAIT: &str = "1h";
+
+/// Where programs are found: cron itself knows fewer places than systemd does.
+const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 /// Asked to end, it ends its runs first, which start what they have stopped.
 const ENDING: &str = "KillMode=mixed\nTimeoutStopSec=2min\n";
@@ -64,8 +77,8 @@ impl Units<'_> {
     /// `Unsupported` if a path cannot stand in a unit.
     pub fn agent(&self) -> Result<Unit> {
         let text = format!(
-            "[Unit]\nDescription=icecore: keeps the schedules of backups\nWants=network-online.target\n\
-             After=network-online.target\n\n[Service]\nType=notify\nExecStart={} agent\nExecReload=/bin/kill -HUP $MAINPID\n\
+            "[Unit]\nDescription=icecore: keeps the schedules of backups\n{NETWORK}{AFTER}\n\
+             [Service]\nType=notify\nExecStart={} agent\nExecReload=/bin/kill -HUP $MAINPID\n\
              Restart=on-failure\nRestartSec=30\nWatchdogSec=5min\n{ENDING}{}{SANDBOX}\n\
              [Install]\nWantedBy=multi-user.target\n",
             quoted(&self.program)?,
@@ -88,7 +101,7 @@ impl Units<'_> {
             units.extend(self.alert_timer()?);
         }
         let text = format!(
-            "[Unit]\nDescription=icecore: starts what backups have left stopped\n\
+            "[Unit]\nDescription=icecore: starts what backups have left stopped\n{AFTER}\
              ConditionDirectoryNotEmpty={}\n\n[Service]\nType=oneshot\nExecStart={} --quiet schedule --start-stopped\n{}{SANDBOX}\n\
              [Install]\nWantedBy=multi-user.target\n",
             text_of(&self.state.join("stopped"))?.replace('%', "%%"),
@@ -105,8 +118,8 @@ impl Units<'_> {
         };
         let (program, only, what) = (quoted(&self.program)?, only(job, task), task.name());
         let service = format!(
-            "[Unit]\nDescription=icecore: {what} of {name}\nWants=network-online.target\nAfter=network-online.target\n\n\
-             [Service]\nType=oneshot\nExecStart={program} --quiet run {name} --only {only}\n\
+            "[Unit]\nDescription=icecore: {what} of {name}\n{NETWORK}{AFTER}\n\
+             [Service]\nType=oneshot\nExecStart={program} --quiet run {name} --only {only} --wait {WAIT}\n\
              # Another run was at work.\nSuccessExitStatus=4\n{ENDING}{}{SANDBOX}",
             self.surroundings()?,
         );
@@ -124,7 +137,7 @@ impl Units<'_> {
     /// What does not happen is told by nobody else where there is no agent.
     fn alert_timer(&self) -> Result<[Unit; 2]> {
         let service = format!(
-            "[Unit]\nDescription=icecore: alerts\nWants=network-online.target\nAfter=network-online.target\n\n\
+            "[Unit]\nDescription=icecore: alerts\n{NETWORK}\n\
              [Service]\nType=oneshot\nExecStart={} --quiet alert\n{}{SANDBOX}",
             quoted(&self.program)?,
             self.surroundings()?,
@@ -166,6 +179,7 @@ impl Units<'_> {
                  {here}.\n# Where cron is cronie, this makes it go by the other; Debian's does not know it:\nCRON_TZ={zone}\n"
             ));
         }
+        lines.push_str(&format!("PATH={PATH}\n"));
         for (name, value) in self.variables() {
             lines.push_str(&format!("{name}=\"{}\"\n", plain(&value)?));
         }
@@ -175,7 +189,7 @@ impl Units<'_> {
             if let Some(schedule) = job.schedule_of(task) {
                 let (when, only) = (schedule.value.crontab()?, only(job, task));
                 lines.push_str(&format!(
-                    "{when}  {user}  {program} --quiet run {name} --only {only}\n"
+                    "{when}  {user}  {program} --quiet run {name} --only {only} --wait {WAIT}\n"
                 ));
             }
         }
@@ -213,10 +227,8 @@ impl Units<'_> {
 
     /// Whose it is, and what it finds in its environment.
     fn surroundings(&self) -> Result<String> {
-        let mut lines = String::new();
-        if self.user != "root" {
-            lines.push_str(&format!("User={}\n", self.user));
-        }
+        // Without it, root has no HOME, and so no ~/.pgpass.
+        let mut lines = format!("User={}\n", self.user);
         for (name, value) in self.variables() {
             let value = escaped(&readable(&value)?);
             lines.push_str(&format!("Environment=\"{name}={value}\"\n"));

@@ -9,6 +9,7 @@ pub mod chance;
 pub mod cli;
 pub mod forge;
 pub mod kept;
+pub mod machine;
 pub mod meanwhile;
 pub mod memory;
 pub mod podman;

@@ -263,7 +263,8 @@ impl Podman {
         self.says(&["exec", name, "psql", "-U", "chief", "-AtXqc", statement, database])
     }
 
-    fn import(&self, name: &str, folder: &Path) {
+    /// Makes an image of a folder.
+    pub fn import(&self, name: &str, folder: &Path) {
         let mut tar = Command::new("tar")
             .arg("-C")
             .arg(folder)

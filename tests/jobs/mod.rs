@@ -11,4 +11,5 @@ mod resolved;
 mod run;
 pub mod status;
 mod stop;
+mod systemd;
 mod units;

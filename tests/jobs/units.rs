@@ -85,7 +85,7 @@ fn timers_are_written() {
     }
     let service = unit("icecore-app-backup.service");
     // Copies have no time of their own.
-    assert!(service.contains(" --quiet run app --only backup,copy\n"), "{service}");
+    assert!(service.contains(" --quiet run app --only backup,copy --wait 1h\n"), "{service}");
     let state = format!("Environment=\"ICECORE_STATE_DIR={}\"", jobs.cli.text("state"));
     assert!(service.contains(&state) && service.contains("NoNewPrivileges=yes"), "{service}");
     // Printed, they are the same.
@@ -114,7 +114,9 @@ fn crontabs_are_written() {
     let jobs = jobs(FILE);
     let said = stdout(&jobs.command(&["schedule", "--cron"]).assert().success());
     let ends = |text: &str| said.lines().any(|line| line.ends_with(text));
-    assert!(ends("' --quiet run app --only backup,copy") && ends("' --quiet run app --only check"));
+    for only in ["backup,copy", "check"] {
+        assert!(ends(&format!("' --quiet run app --only {only} --wait 1h")), "{said}");
+    }
     assert!(said.lines().any(|line| line.starts_with("30 2,14 * * 1-5  ")), "{said}");
     assert!(said.lines().any(|line| line.starts_with("@reboot  ")), "{said}");
     assert!(said.contains("CAUTION") && said.contains("CRON_TZ=Europe/Berlin"), "{said}");
