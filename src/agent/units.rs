@@ -120,6 +120,7 @@ impl Units<'_> {
         let service = format!(
             "[Unit]\nDescription=icecore: {what} of {name}\n{NETWORK}{AFTER}\n\
              [Service]\nType=oneshot\nExecStart={program} --quiet run {name} --only {only} --wait {WAIT}\n\
+             ExecStopPost={program} --quiet schedule --start-stopped\n\
              # Another run was at work.\nSuccessExitStatus=4\n{ENDING}{}{SANDBOX}",
             self.surroundings()?,
         );

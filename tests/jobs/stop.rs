@@ -1,6 +1,7 @@
 //! Services that stand still while sources are captured, and run again whatever happens.
 
 use super::file::Jobs;
+use crate::common::cli::{lines, stdout};
 use crate::common::proxy::{self, Fate};
 use crate::common::seaweed::{KEY, SECRET, server};
 use assert_cmd::Command;
@@ -192,6 +193,45 @@ fn the_next_run_starts_what_was_left() {
     assert_eq!(service.events(), "stop start stop start ");
     assert_eq!(step(&service.jobs.report(), "left_behind")["outcome"], "done");
     service.runs_again("the next run");
+}
+
+/// What nobody is about to start is no longer well, whatever time it has. `alert` starts it and tells so; what cannot be
+/// started is told at once, and once.
+#[test]
+fn what_was_left_is_told() {
+    let service = Service::new();
+    let jobs = &service.jobs;
+    let file = format!("{FILE}[alert]\ncommand = \"cat >>DIR/told\"\n");
+    jobs.write(&file.replace("20s", "1h"));
+    let mut run = service.at("capture");
+    jobs.command(&["status"]).assert().success();
+    kill_with_children(&mut run);
+    let said = stdout(&jobs.command(&["status"]).assert().code(3));
+    assert!(said.contains("app: STOPPED: its services have stood still since"), "{said}");
+    let status = &lines(&stdout(&jobs.command(&["--json", "status"]).assert().code(3)))[0];
+    let of_job = (&status["stopped"][0]["job"], &status["jobs"][0]["is_well"]);
+    assert_eq!(of_job, (&"app".into(), &false.into()));
+    let told = || fs::read_to_string(jobs.path("told")).unwrap();
+    fs::rename(jobs.path("start"), jobs.path("away")).unwrap();
+    for _ in 0..2 {
+        assert!(jobs.complains(&["alert"]).contains("start services"));
+        assert_eq!(told().matches("- app: services were not started again").count(), 1);
+    }
+    fs::rename(jobs.path("away"), jobs.path("start")).unwrap();
+    jobs.command(&["alert"]).assert().success();
+    assert!(service.runs() && told().contains("- app: services run again"), "{}", told());
+    let said = stdout(&jobs.command(&["status"]).assert().success());
+    assert!(!said.contains("STOPPED"), "{said}");
+
+    // Also where that is all over before anybody is told of it.
+    let service = Service::new();
+    let jobs = &service.jobs;
+    jobs.write(&file);
+    let mut run = service.at("capture");
+    kill_with_children(&mut run);
+    jobs.command(&["alert"]).assert().success();
+    let told = fs::read_to_string(jobs.path("told")).unwrap();
+    assert!(service.runs() && told.contains("it was: app: services were not started"), "{told}");
 }
 
 /// Where only the guard dies, the run starts the service, and fails.

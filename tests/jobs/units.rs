@@ -86,6 +86,9 @@ fn timers_are_written() {
     let service = unit("icecore-app-backup.service");
     // Copies have no time of their own.
     assert!(service.contains(" --quiet run app --only backup,copy --wait 1h\n"), "{service}");
+    // A run that is killed with its guard leaves what it has stopped to whatever comes after it.
+    let after = |line: &str| line.starts_with("ExecStopPost=") && line.ends_with(" --start-stopped");
+    assert!(service.lines().any(after), "{service}");
     let state = format!("Environment=\"ICECORE_STATE_DIR={}\"", jobs.cli.text("state"));
     assert!(service.contains(&state) && service.contains("NoNewPrivileges=yes"), "{service}");
     // Printed, they are the same.

@@ -31,7 +31,7 @@ pub use webhook::unknown_name;
 use super::config::{Alert, Config};
 use super::status::{JobStatus, Status};
 use super::stop;
-use crate::env::Env;
+use crate::env::{Env, Time};
 use crate::error::{Error, Result};
 use crate::postgres::Environment;
 use channel::{Channel, Name};
@@ -101,7 +101,7 @@ impl<'w> Watch<'w> {
         self.alert.map(channel::names).unwrap_or_default()
     }
 
-    /// Tells what changed by this status of all jobs; see [`Watch::tell`].
+    /// Tells what changed by this status of all jobs, and what became since of services that stood still then.
     pub fn look(&self, status: &Status, patience: Patience) -> Vec<Error> {
         let has = |job: &JobStatus, subject: &Subject| {
             let is_place =
@@ -109,23 +109,27 @@ impl<'w> Watch<'w> {
             job.job == subject.name && subject.repository.as_ref().is_none_or(is_place)
         };
         let is_there = |subject: &Subject| {
-            subject.matter == Matter::File || status.jobs.iter().any(|job| has(job, subject))
+            matches!(subject.matter, Matter::File | Matter::Services)
+                || status.jobs.iter().any(|job| has(job, subject))
         };
-        self.tell(&Seen::All(self.troubles(status)), &is_there, patience)
+        // What was started since the status was taken is told as well.
+        let stopped = status.stopped.iter().map(|it| (it.job.clone(), it.since)).collect();
+        let seen = [stopped, self.not_started()].map(|it| Seen::All(self.troubles(status, it)));
+        self.tell(&seen, &is_there, patience)
     }
 
     /// Tells that a run of a job cannot be remembered, which its reason says, and nothing else.
     pub fn tell_of_forgotten(&self, job: &str, reason: &str, patience: Patience) -> Vec<Error> {
         let trouble = Trouble::new(State::Forgotten, reason);
         let seen = Seen::Some([(Subject::job(job, Matter::History), trouble)].into());
-        self.tell(&seen, &|_| true, patience)
+        self.tell(&[seen], &|_| true, patience)
     }
 
-    /// Tells what changed. What could not be told is told later, and why is answered. It takes [`DEADLINE`] at most,
+    /// Tells what changed, by what was seen, the last of which is how things are now. What could not be told is told later, and why is answered. It takes [`DEADLINE`] at most,
     /// or some seconds more where another process tells just then.
     fn tell(
         &self,
-        seen: &Seen,
+        seen: &[Seen],
         is_there: &dyn Fn(&Subject) -> bool,
         patience: Patience,
     ) -> Vec<Error> {
@@ -147,10 +151,11 @@ impl<'w> Watch<'w> {
         };
         let mut memory = unsaved.or_else(|| saved.clone()).unwrap_or_default();
         memory.keep(is_there);
+        seen.iter().for_each(|seen| memory.observe(&names, seen, begun));
         // The second round tells by the other channels that one does not work.
         for end in [FIRST_ROUND, DEADLINE] {
             let now = self.env.now();
-            memory.observe(&names, seen, now);
+            seen.last().into_iter().for_each(|seen| memory.observe(&names, seen, now));
             let due = memory.due(&names, patience, &self.sender, now);
             if due.is_empty() {
                 break;
@@ -188,13 +193,16 @@ impl<'w> Watch<'w> {
         memory::is_attended(self.state)
     }
 
-    fn troubles(&self, status: &Status) -> Troubles {
+    fn not_started(&self) -> Vec<(String, Time)> {
+        stop::not_started(self.state, self.env.now())
+    }
+
+    fn troubles(&self, status: &Status, not_started: Vec<(String, Time)>) -> Troubles {
         let file = self.config.unusable().map(|error| {
             let subject = Subject::job(&self.config.file.display().to_string(), Matter::File);
             (subject, Trouble::new(State::Unusable, &error.to_string()))
         });
-        let stopped = stop::overdue(self.state, self.env.now());
-        seen::troubles(status, &stopped).into_iter().chain(file).collect()
+        seen::troubles(status, &not_started).into_iter().chain(file).collect()
     }
 
     fn send(&self, due: Vec<(Name, Letter)>, most: Duration) -> Vec<(Name, Result<()>)> {
@@ -233,7 +241,7 @@ impl<'w> Watch<'w> {
         let is_news = |(subject, trouble): (&Subject, &Trouble)| {
             subject.name == job && trouble.patience.is_zero()
         };
-        self.troubles(status).iter().any(is_news)
+        self.troubles(status, self.not_started()).iter().any(is_news)
     }
 
     /// Sends a ping for a job.

@@ -11,7 +11,7 @@ use std::time::Duration;
 /// Runs in a row that may fail for a store that is away, where no `rpo` says how long that may last.
 const OUTAGES: u32 = 1;
 
-/// All that is wrong, and the services that stand still for too long, by their jobs, and since when.
+/// All that is wrong, and the services that should run again, by their jobs, and since when they stand still.
 pub fn troubles(status: &Status, standing_still: &[(String, Time)]) -> Troubles {
     let services = standing_still.iter().map(|(job, since)| {
         let reason = format!("stopped since {since}");

@@ -12,8 +12,6 @@ const EVERY: Duration = Duration::from_secs(60);
 /// Looks every minute, and when it is asked to, until nobody can ask it any more.
 pub fn look_on(around: &dyn Around, shared: &Shared, asked: &Receiver<()>) {
     loop {
-        // A guard may have died, or given up on an engine that was away.
-        super::start_left_behind(around);
         look(around, shared);
         if let Err(RecvTimeoutError::Disconnected) = asked.recv_timeout(EVERY) {
             return;
@@ -26,7 +24,11 @@ pub fn look_on(around: &dyn Around, shared: &Shared, asked: &Receiver<()>) {
 fn look(around: &dyn Around, shared: &Shared) {
     let config = shared.config();
     let now = around.env().now();
-    match shared.with_history(around, |history| Status::of(&config, history, now, &config.zone())) {
+    let status =
+        shared.with_history(around, |history| Status::of(&config, history, now, &config.zone()));
+    // A guard may have died, or given up on an engine that was away.
+    super::start_left_behind(around);
+    match status {
         Ok(status) => around.watch(&config, &status),
         Err(error) => around.say(&Line::failed(&error)),
     }

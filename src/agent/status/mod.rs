@@ -13,6 +13,7 @@ pub use words::{older, trouble};
 use super::config::{Config, Job};
 use super::history::History;
 use super::report::{Outcome, Task};
+use super::stop;
 use crate::env::Time;
 use crate::error::Result;
 use crate::text::utc;
@@ -29,10 +30,13 @@ pub struct Status {
     /// What the host is there for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub environment: Option<String>,
-    /// Whether nothing is late or overdue, and no last run failed.
+    /// Whether nothing is late or overdue, no last run failed, and no services were left stopped.
     pub is_well: bool,
     /// Whether a last run was incomplete.
     pub has_warnings: bool,
+    /// Services that should run again by now.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub stopped: Vec<Stopped>,
     /// Each job of the file.
     pub jobs: Vec<JobStatus>,
     /// By whose clocks people are told moments.
@@ -40,12 +44,22 @@ pub struct Status {
     pub zone: TimeZone,
 }
 
+/// Services that were stopped for a capture and should run again by now.
+#[derive(Clone, Debug, Serialize)]
+pub struct Stopped {
+    /// Whose services they are; the file need not have it any more.
+    pub job: String,
+    /// Since when they stand still.
+    #[serde(serialize_with = "moment")]
+    pub since: Time,
+}
+
 /// How well a job does.
 #[derive(Clone, Debug, Serialize)]
 pub struct JobStatus {
     /// Its name.
     pub job: String,
-    /// Whether nothing of it is late or overdue, and no last run failed.
+    /// Whether nothing of it is late or overdue, no last run failed, and its services were not left stopped.
     pub is_well: bool,
     /// Whether a last run was incomplete.
     pub has_warnings: bool,
@@ -70,11 +84,22 @@ impl Status {
         let (jobs, kept) = (config.job.iter(), Kept::of(config, history));
         let jobs =
             jobs.map(|(name, job)| JobStatus::of(name, job.get_ref(), history, &kept, now, zone));
-        let jobs = jobs.collect::<Result<Vec<_>>>()?;
+        let mut jobs = jobs.collect::<Result<Vec<_>>>()?;
+        let stopped = stop::not_started(history.folder(), now).into_iter();
+        let stopped: Vec<_> = stopped.map(|(job, since)| Stopped { job, since }).collect();
+        for job in &mut jobs {
+            job.is_well &= stopped.iter().all(|stopped| stopped.job != job.job);
+        }
         let environment = config.defaults.environment.clone();
-        let is_well = jobs.iter().all(|job| job.is_well);
+        let is_well = stopped.is_empty() && jobs.iter().all(|job| job.is_well);
         let has_warnings = jobs.iter().any(|job| job.has_warnings);
-        Ok(Status { now, environment, is_well, has_warnings, jobs, zone: zone.clone() })
+        Ok(Status { now, environment, is_well, has_warnings, stopped, jobs, zone: zone.clone() })
+    }
+
+    /// What is wrong, each in a sentence.
+    pub fn troubles(&self) -> Vec<String> {
+        let stopped = self.stopped.iter().map(|stopped| words::stopped(stopped, &self.zone));
+        stopped.chain(self.jobs.iter().flat_map(trouble)).collect()
     }
 
     /// How it is on the whole, in a few words.

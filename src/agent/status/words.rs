@@ -1,6 +1,6 @@
 //! What is wrong, in sentences.
 
-use super::{JobStatus, RepositoryStatus, TaskStatus};
+use super::{JobStatus, RepositoryStatus, Stopped, TaskStatus};
 use crate::agent::report::Outcome;
 use crate::env::Time;
 use crate::text::{age, count};
@@ -27,6 +27,15 @@ pub fn trouble(job: &JobStatus) -> Vec<String> {
         .chain(overdue)
         .chain(job.tasks.iter().filter_map(|task| not_well(job, task)))
         .collect()
+}
+
+/// That services stand still that should not.
+pub fn stopped(stopped: &Stopped, zone: &TimeZone) -> String {
+    let (job, since) = (&stopped.job, moment(stopped.since, zone));
+    format!(
+        "{job}: STOPPED: its services have stood still since {since}, and were not started again; \
+         `icecore schedule --start-stopped` starts what a run has left behind that died"
+    )
 }
 
 fn late(job: &str, place: &RepositoryStatus) -> Option<String> {

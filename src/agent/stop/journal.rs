@@ -5,8 +5,8 @@ use crate::agent::shell::Ran;
 use crate::env::{Time, state};
 use crate::error::{Attempt, Error, Kind, Result};
 use rustix::process::geteuid;
-use std::fs::{self, File};
-use std::io::Read;
+use std::fs::{self, File, Metadata};
+use std::io::{self, Read};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::thread::sleep;
@@ -37,7 +37,7 @@ pub fn write(order: &Order) -> Result<File> {
 /// Removes it: the services run.
 pub fn forget(path: &Path) -> Result<()> {
     match fs::remove_file(path) {
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
         removed => removed.attempt("remove", path.display()),
     }
 }
@@ -73,16 +73,25 @@ pub fn refuse_unfinished(order: &Order) -> Result<()> {
     Ok(())
 }
 
-/// Services that stand still for longer than they may, each with its job and since when; nothing is done about it.
-pub fn overdue(state: &Path, now: Time) -> Vec<(String, Time)> {
+/// Services that stand still for longer than they may, or that nobody is about to start, each with its job and since
+/// when; nothing is done about it.
+pub fn not_started(state: &Path, now: Time) -> Vec<(String, Time)> {
     let one = |path: PathBuf| {
-        let order: Order = serde_json::from_slice(&fs::read(&path).ok()?).ok()?;
-        let written = path.metadata().ok()?.modified().ok()?.duration_since(UNIX_EPOCH).ok()?;
+        let file = File::open(&path).ok()?;
+        let is_left = file.try_lock_shared().is_ok() && is_in_place(&file, &path);
+        let written = file.metadata().ok()?.modified().ok()?.duration_since(UNIX_EPOCH).ok()?;
+        let order = read_from(&file, &path).ok()?;
         let since = Time(0) + written;
         let most = order.max_downtime + 2 * order.timeout;
-        (now.since(since) > most).then_some((order.job, since))
+        (is_left || now.since(since) > most).then_some((order.job, since))
     };
     journals(&state.join("stopped")).filter_map(one).collect()
+}
+
+/// Whether a file is still what lies there: its guard may have been done with it just now.
+fn is_in_place(file: &File, path: &Path) -> bool {
+    let inode = |found: io::Result<Metadata>| found.map(|found| found.ino()).ok();
+    inode(file.metadata()).is_some_and(|it| Some(it) == inode(fs::metadata(path)))
 }
 
 fn journals(folder: &Path) -> impl Iterator<Item = PathBuf> + use<> {
@@ -127,17 +136,21 @@ fn start_one(folder: &Path, path: &Path) -> Result<Option<LeftBehind>> {
 fn orphaned(path: &Path) -> Result<Option<(Order, File)>> {
     let subject = path.display();
     let file = match File::open(path) {
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         opened => opened.attempt("open", &subject)?,
     };
-    if file.try_lock().is_err() {
+    // Somebody may have it for an instant, to see whether it is guarded.
+    let is_held = || file.try_lock().is_err();
+    if is_held() && {
+        sleep(GLANCE);
+        is_held()
+    } {
+        return Ok(None);
+    }
+    if !is_in_place(&file, path) {
         return Ok(None);
     }
     let found = file.metadata().attempt("examine", &subject)?;
-    // Its guard may have been done with it just now.
-    if fs::metadata(path).map_or(true, |there| there.ino() != found.ino()) {
-        return Ok(None);
-    }
     if found.uid() != geteuid().as_raw() || found.mode() & 0o022 != 0 {
         return Err(Error::new(Kind::Refused, "start what stands in", &subject)
             .because("others can write it, and it holds a command"));

@@ -1,7 +1,7 @@
 //! The first page: all jobs.
 
 use super::{Page, act, activity, jobs};
-use crate::agent::status::{Status, trouble};
+use crate::agent::status::Status;
 use crate::panel::desk::Desk;
 use axum::response::Response;
 use maud::html;
@@ -11,7 +11,7 @@ const TROUBLES: usize = 20;
 
 /// All jobs, and what is at work.
 pub fn page(desk: &Desk, status: &Status) -> Response {
-    let troubles: Vec<String> = status.jobs.iter().flat_map(trouble).collect();
+    let troubles = status.troubles();
     let more = troubles.len().saturating_sub(TROUBLES);
     let body = html! {
         @if troubles.is_empty() {

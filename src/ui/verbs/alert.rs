@@ -5,6 +5,7 @@ use crate::agent::alert::{Patience, Ping, Watch};
 use crate::agent::config::Config;
 use crate::agent::history::History;
 use crate::agent::metrics;
+use crate::agent::start_stopped;
 use crate::agent::status::Status;
 use crate::env::{Env, Time, state};
 use crate::error::{Error, Kind, Result};
@@ -102,8 +103,15 @@ fn look(app: &App, args: &AlertArgs, state: &Path) -> Result<Done> {
     let voice = app.progress()?;
     let history = History::open(state)?;
     let status = Status::of(&config, &history, app.env.now(), &config.zone())?;
+    let mut failures = Vec::new();
+    for started in start_stopped(state) {
+        match started {
+            Ok(job) => app.note(&format!("started the services of {job}, which were left stopped")),
+            Err(error) => failures.push(error),
+        }
+    }
     metrics::write(&config, &status)?;
-    let failures = watch.look(&status, Patience::AtOnce);
+    failures.extend(watch.look(&status, Patience::AtOnce));
     failures.iter().for_each(|error| voice.trouble(error));
     match failures.is_empty() {
         true => Ok(Done::All),

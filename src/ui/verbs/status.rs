@@ -3,7 +3,7 @@
 use super::config::FileArgs;
 use crate::agent::history::History;
 use crate::agent::metrics;
-use crate::agent::status::{RepositoryStatus, Status, TaskStatus, trouble};
+use crate::agent::status::{RepositoryStatus, Status, TaskStatus};
 use crate::error::Result;
 use crate::text::{self, age};
 use crate::ui::app::App;
@@ -88,7 +88,7 @@ fn print(status: &Status, zone: &str, out: &mut Out) -> Result<()> {
         out.prose(&format!("times are those of {zone}"))?;
     }
     out.line(status.in_short())?;
-    status.jobs.iter().flat_map(trouble).try_for_each(|sentence| out.prose(&sentence))
+    status.troubles().iter().try_for_each(|sentence| out.prose(sentence))
 }
 
 /// What the last check found, if it found anything wrong; else when it was checked last.
