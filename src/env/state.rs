@@ -36,7 +36,15 @@ pub fn replace(path: &Path, content: &[u8], mode: u32) -> Result<()> {
     replaced.map(drop).attempt("write", path.display())
 }
 
-/// The same, for its owner alone, with a file that is locked before it has its name: whoever finds it finds it
+/// Tries whether a file could be replaced, by making one beside it that is removed again.
+///
+/// # Errors
+/// What the disk says.
+pub fn try_beside(path: &Path) -> Result<()> {
+    new_beside(path, 0o600).map(drop).attempt("write", path.display())
+}
+
+/// The same as [`replace`], for its owner alone, with a file that is locked before it has its name: whoever finds it finds it
 /// locked.
 ///
 /// # Errors

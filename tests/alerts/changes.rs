@@ -337,7 +337,7 @@ fn what_cannot_be_saved_is_not_told_every_minute() {
     let watch = Watch::new(&config, "web1".to_owned(), &state, &env).attending(&attendance);
     // Nothing can be put in the place of a folder that has something in it.
     fs::create_dir_all(state.join("alerts.json/x")).unwrap();
-    let look = || watch.tell_of_forgotten("app", "no reason", Patience::Gather).len();
+    let look = || watch.tell_of_forgotten(["app"], "no reason", Patience::Gather).len();
     assert_eq!(look(), 2);
     assert_eq!(look(), 1);
     assert_eq!(fs::read_to_string(path("told")).unwrap(), "told\n");

@@ -215,6 +215,34 @@ fn without_a_history_people_are_told() {
     assert_eq!(read(), told);
 }
 
+/// Neither figures nor a history that cannot be written keep `alert` from telling what it knows; it complains of all that.
+/// `config check` tries both places.
+#[test]
+fn what_cannot_be_written_keeps_nobody_from_being_told() {
+    let jobs = with("rpo = \"1s\"\n[alert]\ncommand = \"cat >>DIR/read\"\n[metrics]\ntextfile = \"DIR/none/icecore.prom\"");
+    jobs.command(&["run", "app"]).assert().success();
+    let read = || fs::read_to_string(jobs.path("read")).unwrap_or_default();
+    jobs.wait_until("the snapshot to be old", || {
+        let said = jobs.complains(&["alert"]);
+        assert!(said.contains("icecore.prom"), "{said}");
+        read().contains("- app in one is late")
+    });
+    fs::rename(jobs.path("state/history.sqlite"), jobs.path("history")).unwrap();
+    fs::create_dir(jobs.path("state/history.sqlite")).unwrap();
+    for _ in 0..2 {
+        let said = jobs.complains(&["alert"]);
+        assert!(said.contains("history.sqlite"), "{said}");
+        assert_eq!(read().matches("- app: runs are not remembered: ").count(), 1, "{}", read());
+    }
+    let said = jobs.complains(&["config", "check"]);
+    assert!(said.contains("none/icecore.prom"), "{said}");
+    fs::create_dir(jobs.path("none")).unwrap();
+    jobs.command(&["config", "check"]).assert().success();
+    fs::rename(jobs.path("state"), jobs.path("moved")).unwrap();
+    fs::write(jobs.path("state"), "").unwrap();
+    assert!(jobs.complains(&["config", "check"]).contains("state"));
+}
+
 /// The agent tells what did not happen, though nothing runs, and leaves figures.
 #[test]
 fn the_agent_tells_what_did_not_happen() {

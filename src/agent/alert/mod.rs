@@ -101,8 +101,16 @@ impl<'w> Watch<'w> {
         self.alert.map(channel::names).unwrap_or_default()
     }
 
-    /// Tells what changed by this status of all jobs, and what became since of services that stood still then.
-    pub fn look(&self, status: &Status, patience: Patience) -> Vec<Error> {
+    /// Tells what changed by this status of all jobs, and what became since of services that stood still then; or that
+    /// nothing is known of them.
+    pub fn look(&self, status: Result<&Status, &Error>, patience: Patience) -> Vec<Error> {
+        let status = match status {
+            Ok(status) => status,
+            Err(error) => {
+                let jobs = self.config.job.keys().map(String::as_str);
+                return self.tell_of_forgotten(jobs, &error.to_string(), patience);
+            }
+        };
         let has = |job: &JobStatus, subject: &Subject| {
             let is_place =
                 |name: &String| job.repositories.iter().any(|place| place.repository == *name);
@@ -118,10 +126,17 @@ impl<'w> Watch<'w> {
         self.tell(&seen, &is_there, patience)
     }
 
-    /// Tells that a run of a job cannot be remembered, which its reason says, and nothing else.
-    pub fn tell_of_forgotten(&self, job: &str, reason: &str, patience: Patience) -> Vec<Error> {
+    /// Tells that runs of jobs cannot be remembered, which the reason says, and what can be known without that.
+    pub fn tell_of_forgotten<'j>(
+        &self,
+        jobs: impl IntoIterator<Item = &'j str>,
+        reason: &str,
+        patience: Patience,
+    ) -> Vec<Error> {
         let trouble = Trouble::new(State::Forgotten, reason);
-        let seen = Seen::Some([(Subject::job(job, Matter::History), trouble)].into());
+        let forgotten = |job| (Subject::job(job, Matter::History), trouble.clone());
+        let host = seen::of_services(&self.not_started()).into_iter().chain(self.of_file());
+        let seen = Seen::Some(jobs.into_iter().map(forgotten).chain(host).collect());
         self.tell(&[seen], &|_| true, patience)
     }
 
@@ -198,11 +213,14 @@ impl<'w> Watch<'w> {
     }
 
     fn troubles(&self, status: &Status, not_started: Vec<(String, Time)>) -> Troubles {
-        let file = self.config.unusable().map(|error| {
-            let subject = Subject::job(&self.config.file.display().to_string(), Matter::File);
-            (subject, Trouble::new(State::Unusable, &error.to_string()))
-        });
-        seen::troubles(status, &not_started).into_iter().chain(file).collect()
+        seen::troubles(status, &not_started).into_iter().chain(self.of_file()).collect()
+    }
+
+    /// That the file cannot be used, if it cannot.
+    fn of_file(&self) -> Option<(Subject, Trouble)> {
+        let error = self.config.unusable()?;
+        let subject = Subject::job(&self.config.file.display().to_string(), Matter::File);
+        Some((subject, Trouble::new(State::Unusable, &error.to_string())))
     }
 
     fn send(&self, due: Vec<(Name, Letter)>, most: Duration) -> Vec<(Name, Result<()>)> {

@@ -13,11 +13,16 @@ const OUTAGES: u32 = 1;
 
 /// All that is wrong, and the services that should run again, by their jobs, and since when they stand still.
 pub fn troubles(status: &Status, standing_still: &[(String, Time)]) -> Troubles {
+    status.jobs.iter().flat_map(of_job).chain(of_services(standing_still)).collect()
+}
+
+/// Services that should run again, by their jobs, and since when they stand still.
+pub fn of_services(standing_still: &[(String, Time)]) -> Troubles {
     let services = standing_still.iter().map(|(job, since)| {
         let reason = format!("stopped since {since}");
         (Subject::job(job, Matter::Services), Trouble::new(State::Stopped, &reason))
     });
-    status.jobs.iter().flat_map(of_job).chain(services).collect()
+    services.collect()
 }
 
 fn of_job(job: &JobStatus) -> Troubles {

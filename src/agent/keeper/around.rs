@@ -34,8 +34,8 @@ pub trait Around: Send + Sync {
     /// Tells whoever looks after this host.
     fn say(&self, line: &Line);
 
-    /// Looks at how the jobs do: once a minute, and after each run.
-    fn watch(&self, config: &Config, status: &Status);
+    /// Hears how the jobs do, or why that is not known: once a minute, and after each run.
+    fn watch(&self, config: &Config, status: Result<&Status, &Error>);
 
     /// Serves people what the file says at each moment, if it says anything of that, until it is over.
     ///

@@ -28,8 +28,8 @@ fn look(around: &dyn Around, shared: &Shared) {
         shared.with_history(around, |history| Status::of(&config, history, now, &config.zone()));
     // A guard may have died, or given up on an engine that was away.
     super::start_left_behind(around);
-    match status {
-        Ok(status) => around.watch(&config, &status),
-        Err(error) => around.say(&Line::failed(&error)),
+    if let Err(error) = &status {
+        around.say(&Line::failed(error));
     }
+    around.watch(&config, status.as_ref());
 }

@@ -35,10 +35,10 @@ impl Run<'_> {
         let pinging = ping.map(|ping| Pinging::begin(ping, self.config.alert.as_ref(), self.name));
         let written = status.as_ref().map_or(Ok(()), |it| metrics::write(self.config, it));
         let failures = match (&status, lost) {
-            (Ok(status), None) => watch.look(status, patience),
+            (Ok(status), None) => watch.look(Ok(status), patience),
             (_, lost) => {
                 let reason = format!("{}; {}", lost.unwrap_or_default(), became(report));
-                watch.tell_of_forgotten(self.name, &reason, patience)
+                watch.tell_of_forgotten([self.name], &reason, patience)
             }
         };
         let pinged = pinging.map_or(Ok(()), Pinging::end);

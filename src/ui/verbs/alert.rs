@@ -9,7 +9,6 @@ use crate::agent::start_stopped;
 use crate::agent::status::Status;
 use crate::env::{Env, Time, state};
 use crate::error::{Error, Kind, Result};
-use crate::monitor::Monitor;
 use crate::ui::app::App;
 use crate::ui::exit::Done;
 use crate::ui::host::hostname;
@@ -100,9 +99,8 @@ impl Complaint<'_> {
 fn look(app: &App, args: &AlertArgs, state: &Path) -> Result<Done> {
     let (config, _) = args.file.load()?;
     let watch = Watch::new(&config, hostname(), state, &app.env);
-    let voice = app.progress()?;
-    let history = History::open(state)?;
-    let status = Status::of(&config, &history, app.env.now(), &config.zone())?;
+    let status = History::open(state)
+        .and_then(|history| Status::of(&config, &history, app.env.now(), &config.zone()));
     let mut failures = Vec::new();
     for started in start_stopped(state) {
         match started {
@@ -110,12 +108,16 @@ fn look(app: &App, args: &AlertArgs, state: &Path) -> Result<Done> {
             Err(error) => failures.push(error),
         }
     }
-    metrics::write(&config, &status)?;
-    failures.extend(watch.look(&status, Patience::AtOnce));
-    failures.iter().for_each(|error| voice.trouble(error));
-    match failures.is_empty() {
-        true => Ok(Done::All),
-        false => Err(Error::new(Kind::Failed, "tell by every channel", "")),
+    failures.extend(watch.look(status.as_ref(), Patience::AtOnce));
+    // Nothing of this keeps anybody from being told.
+    failures.extend(status.and_then(|status| metrics::write(&config, &status)).err());
+    match failures.pop() {
+        None => Ok(Done::All),
+        Some(only) if failures.is_empty() => Err(only),
+        Some(last) => {
+            let all: Vec<String> = failures.iter().chain([&last]).map(Error::to_string).collect();
+            Err(Error::new(Kind::Failed, "do all of", "the look").because(all.join("; ")))
+        }
     }
 }
 

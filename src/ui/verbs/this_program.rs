@@ -6,7 +6,7 @@ use crate::agent::keeper::{Around, Level, Line};
 use crate::agent::metrics;
 use crate::agent::status::Status;
 use crate::env::{Env, command, this_program};
-use crate::error::{Attempt, Result};
+use crate::error::{Attempt, Error, Result};
 use crate::panel::{self, Launcher, Panel};
 use crate::text;
 use crate::ui::app::App;
@@ -138,12 +138,12 @@ impl Around for ThisProgram {
         }
     }
 
-    fn watch(&self, config: &Config, status: &Status) {
+    fn watch(&self, config: &Config, status: Result<&Status, &Error>) {
         let attendance = self.attendance.get_or_init(|| Attendance::begin(&self.state));
         let watch = Watch::new(config, self.host(), &self.state, &self.env).attending(attendance);
         let failures = watch.look(status, Patience::Gather);
-        let failures = failures.into_iter().chain(metrics::write(config, status).err());
-        failures.for_each(|error| self.say(&Line::failed(&error)));
+        let written = status.map_or(Ok(()), |status| metrics::write(config, status));
+        failures.into_iter().chain(written.err()).for_each(|error| self.say(&Line::failed(&error)));
     }
 
     fn serve(&self, file: &dyn Fn() -> Arc<Config>, is_over: &dyn Fn() -> bool) -> Result<()> {

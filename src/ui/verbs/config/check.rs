@@ -7,7 +7,7 @@ use crate::agent::config::{Config, Job, Written};
 use crate::agent::keeper::tasks_of;
 use crate::agent::run::{Program, Task};
 use crate::agent::schedule::Schedule;
-use crate::env::Time;
+use crate::env::{Time, state};
 use crate::error::{Error, Kind, Result};
 use crate::monitor::{Monitor, go_on};
 use crate::postgres::Environment;
@@ -116,7 +116,8 @@ fn unnoticed(config: &Config, now: Time) -> Vec<String> {
     warnings
 }
 
-/// How many ways to tell people cannot be used, as far as this host knows; each is told, and who would not notice.
+/// How many ways to tell people cannot be used, as far as this host knows, and places in which it remembers what
+/// there is to tell; each is told, and who would not notice.
 fn telling(app: &App, config: &Config, voice: &Progress) -> u64 {
     let alert = config.alert.as_ref();
     if alert.is_none_or(|alert| alert.ping.is_none()) {
@@ -126,7 +127,13 @@ fn telling(app: &App, config: &Config, voice: &Progress) -> u64 {
     }
     let Some(state) = app.state_folder() else { return 0 };
     let watch = Watch::new(config, hostname(), &state, &app.env);
-    let unusable = watch.unusable();
+    let textfile = config.metrics.as_ref().and_then(|metrics| metrics.textfile.as_ref());
+    let figures = textfile.map_or(Ok(()), |path| state::try_beside(path));
+    // Also of what was told: where that cannot be remembered, it is told again and again.
+    let kept = state::private_folder(&state)
+        .and_then(|()| state::try_beside(&state.join("history.sqlite")));
+    let mut unusable = watch.unusable();
+    unusable.extend([figures, kept].into_iter().filter_map(Result::err));
     unusable.iter().for_each(|error| voice.trouble(error));
     unusable.len() as u64
 }
