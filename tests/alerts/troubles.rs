@@ -100,13 +100,41 @@ fn damage_is_told_until_a_check_finds_none() {
 fn lateness_is_told() {
     let file = format!("{FILE}{RPO}");
     let found = troubles(&status(&file, &[backup(at(0))], at(185)), &[]);
-    let late: Vec<_> = found.iter().map(|(subject, it)| (subject.to_string(), it)).collect();
+    let late = found.iter().filter(|(_, it)| it.state == State::Late);
+    let late: Vec<_> = late.map(|(subject, it)| (subject.to_string(), it)).collect();
     assert_eq!(late[0].0, "app in one");
     assert_eq!(late[0].1.reason, "the newest good snapshot is 3 h 5 min old; 2 h is allowed");
     assert_eq!(
         (late[0].1.patience, late[1].1.patience),
         (Duration::ZERO, Duration::from_hours(26))
     );
+}
+
+/// What was due and has not begun is told of each task, whatever became of its last run, once nobody can be about to make
+/// it up; without an agent, what is due counts from the last run.
+#[test]
+fn what_is_overdue_is_told() {
+    let week = 7 * 24 * 60;
+    for (minute, matters) in [
+        (59, [].as_slice()),
+        (70, &[Matter::Backup]),
+        (week + 70, &[Matter::Backup, Matter::Check]),
+    ] {
+        let runs = [
+            report(&[Task::Check], at(0), Outcome::Done, &[]),
+            bad(&[Task::Backup], 1, Outcome::Failed, Fault::Other),
+        ];
+        let found = troubles(&status(FILE, &runs, at(minute)), &[]);
+        let overdue: Vec<_> = found.iter().filter(|(_, it)| it.state == State::Overdue).collect();
+        let of: Vec<_> = overdue.iter().map(|(subject, _)| subject.matter).collect();
+        assert_eq!(of, matters, "{minute}");
+        for (subject, trouble) in overdue {
+            assert!(subject.is(trouble.state).ends_with(" is overdue"));
+            assert!(
+                trouble.reason.starts_with("it was due at ") && trouble.patience > Duration::ZERO
+            );
+        }
+    }
 }
 
 /// Services that stand still for too long are told, with their job.

@@ -11,6 +11,9 @@ use std::time::Duration;
 /// Runs in a row that may fail for a store that is away, where no `rpo` says how long that may last.
 const OUTAGES: u32 = 1;
 
+/// How long after the first look whoever keeps the schedules may need to begin what was missed.
+const MADE_UP: Duration = Duration::from_mins(5);
+
 /// All that is wrong, and the services that should run again, by their jobs, and since when they stand still.
 pub fn troubles(status: &Status, standing_still: &[(String, Time)]) -> Troubles {
     status.jobs.iter().flat_map(of_job).chain(of_services(standing_still)).collect()
@@ -30,6 +33,11 @@ fn of_job(job: &JobStatus) -> Troubles {
     // A run that did several things failed once.
     let mut runs = BTreeSet::new();
     for task in &job.tasks {
+        let subject = Subject::job(&job.job, matter(task.task));
+        if let Some(trouble) = overdue(task) {
+            troubles.insert(subject, trouble);
+            continue;
+        }
         let Some(run) = &task.last_run else { continue };
         let is_first = runs.insert((run.started, run.file.clone()));
         let state = match run.outcome {
@@ -39,7 +47,6 @@ fn of_job(job: &JobStatus) -> Troubles {
         };
         if is_first && !is_outage_that_may_pass(job, task) && !is_told_as_damage(job, task) {
             let reason = run.reason.as_deref().unwrap_or_default();
-            let subject = Subject::job(&job.job, matter(task.task));
             troubles.insert(subject, Trouble::new(state, reason));
         }
     }
@@ -73,6 +80,16 @@ fn is_outage_that_may_pass(job: &JobStatus, task: &TaskStatus) -> bool {
 fn is_told_as_damage(job: &JobStatus, task: &TaskStatus) -> bool {
     let found_damage = task.last_run.as_ref().is_some_and(|run| run.fault == Some(Fault::Damaged));
     task.task == Task::Check && found_damage && job.repositories.iter().any(|it| it.damage > 0)
+}
+
+/// That nobody keeps its schedule says more than what became of its last run. What was missed while the machine was off
+/// is made up just now.
+fn overdue(task: &TaskStatus) -> Option<Trouble> {
+    let due = task.due_since.filter(|_| task.is_overdue)?;
+    let reason = format!(
+        "it was due at {due}, and has not begun; does the agent run, or whatever else keeps the schedule?"
+    );
+    Some(Trouble::new(State::Overdue, &reason).after(MADE_UP))
 }
 
 fn late(place: &RepositoryStatus) -> Option<Trouble> {

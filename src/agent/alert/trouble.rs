@@ -77,6 +77,8 @@ pub enum State {
     Failed,
     /// The newest snapshot is older than it may be.
     Late,
+    /// It was due, and has not begun.
+    Overdue,
     /// Damage was found.
     Damaged,
     /// Services were not started again in time.
@@ -126,6 +128,7 @@ impl Subject {
             State::Incomplete => "is incomplete",
             State::Failed => "failed",
             State::Late => "is late",
+            State::Overdue => "is overdue",
             State::Damaged => "is damaged",
             State::Stopped => "were not started again",
             State::Forgotten => "are not remembered",
