@@ -123,6 +123,27 @@ fn changes_within_five_minutes_are_told_together() {
     assert_eq!(host.look(Patience::AtOnce), 1);
 }
 
+/// Damage, and services that were not started again, wait for nothing, and take what does wait with them; that they are
+/// over waits.
+#[test]
+fn what_is_urgent_is_told_at_once() {
+    for (matter, state) in [(Matter::Data, State::Damaged), (Matter::Services, State::Stopped)] {
+        let mut host = Host::new();
+        host.wrong("a", State::Failed);
+        assert_eq!(host.minutes(1), 1);
+        host.wrong("b", State::Failed);
+        assert_eq!(host.minutes(1), 0);
+        let subject = Subject::job("c", matter);
+        host.troubles.insert(subject.clone(), Trouble::new(state, "no reason"));
+        assert_eq!(host.minutes(1), 1);
+        assert!(host.last().message.contains("- b: backup failed"), "{:?}", host.last());
+        assert_eq!(host.last().jobs, ["a", "b", "c"]);
+        host.troubles.remove(&subject);
+        assert_eq!(host.minutes(4), 0);
+        assert_eq!(host.minutes(1), 1);
+    }
+}
+
 /// Of what lasts is reminded every day, of all of it in one message; a message about something else does as well.
 #[test]
 fn what_lasts_is_told_every_day() {

@@ -1,5 +1,5 @@
 //! What one channel has told, and what it has to tell: one message for each change of state, those of five
-//! minutes together, and a reminder every day. Nothing here looks at the clock, or sends anything.
+//! minutes together unless they are urgent, and a reminder every day. Nothing here looks at the clock, or sends anything.
 
 use super::letter::{Kind, Letter, Parts, Sender};
 use super::trouble::{Matter, State, Subject, Trouble, Troubles};
@@ -97,9 +97,11 @@ impl Told {
         }
         let has_rested = patience == Patience::AtOnce
             || self.last.is_none_or(|last| elapsed(last, now) >= GATHERED);
-        let has_news = self.standings.iter().any(|it| it.is_news(now) && it.may_be_told(now));
+        let mut news = self.standings.iter().filter(|it| it.is_news(now) && it.may_be_told(now));
+        let has_news = news.clone().next().is_some();
+        let is_urgent = news.any(Standing::is_urgent);
         let reminds = self.standings.iter().any(|standing| standing.is_to_be_reminded(now));
-        match (has_rested && has_news, reminds) {
+        match (has_news && (has_rested || is_urgent), reminds) {
             (false, false) => None,
             (true, _) => Some(self.letter(sender, now)),
             (false, true) => Some(Letter { kind: Kind::Reminder, ..self.letter(sender, now) }),
@@ -167,6 +169,12 @@ impl Standing {
     /// Whether there is something to tell.
     fn is_news(&self, now: Time) -> bool {
         self.is_untold(now) || self.missed.is_some()
+    }
+
+    /// Whether it waits for nothing else.
+    fn is_urgent(&self) -> bool {
+        let is = state(self.is.as_ref());
+        is != state(self.told.as_ref()) && matches!(is, Some(State::Damaged | State::Stopped))
     }
 
     /// Not where it changes all the time.
