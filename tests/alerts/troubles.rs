@@ -2,7 +2,7 @@
 
 use crate::jobs::history::{at, backup, report};
 use crate::jobs::status::Past;
-use icecore::agent::alert::{Matter, State, troubles};
+use icecore::agent::alert::{Matter, Ping, State, troubles};
 use icecore::agent::metrics;
 use icecore::agent::run::{Fault, Outcome, Report, Task};
 use icecore::agent::status::Status;
@@ -73,6 +73,26 @@ fn outages_are_told_when_they_last() {
     assert_eq!(of(wrong(&with_rpo, &[backup(at(0)), check(1), check(2)], at(3))), [Matter::Check]);
     let other = bad(&[Task::Backup], 1, Outcome::Failed, Fault::Other);
     assert_eq!(of(wrong(&with_rpo, &[backup(at(0)), other], at(3))), [Matter::Backup]);
+}
+
+/// A run that failed for a store that is away ends for somebody outside as well: well while the job is within `rpo`, and
+/// not where nothing says how long that may last.
+#[test]
+fn the_outside_hears_the_end_of_every_run() {
+    let file = FILE.replace("[\"one\", \"two\"]", "[\"one\"]");
+    let with_rpo = format!("{file}rpo = \"2h\"\n");
+    for (file, minute, ping) in [
+        (&with_rpo, 110, Ping::Success),
+        (&with_rpo, 125, Ping::Failure),
+        (&file, 110, Ping::Failure),
+    ] {
+        let away = bad(&[Task::Backup], 60, Outcome::Failed, Fault::Away);
+        let status = status(file, &[backup(at(0)), away], at(minute));
+        let job = status.jobs.first();
+        assert_eq!(Ping::of_end(Outcome::Failed, job), ping, "{file} {minute}");
+        assert_eq!(Ping::of_end(Outcome::Done, job), Ping::Success);
+    }
+    assert_eq!(Ping::of_end(Outcome::Failed, None), Ping::Failure);
 }
 
 /// Damage is told of the repository that has it, until a check finds none; a check that could not be done ends

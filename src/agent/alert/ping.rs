@@ -2,6 +2,8 @@
 
 use super::{http, sending};
 use crate::agent::config::Alert;
+use crate::agent::report::Outcome;
+use crate::agent::status::{JobStatus, RepositoryStatus};
 use crate::error::{Error, Kind, Result};
 use crate::postgres::Environment;
 use std::collections::BTreeMap;
@@ -24,13 +26,24 @@ const NAME: &str = "whom `ping` names";
 pub enum Ping {
     /// A run begins.
     Start,
-    /// It was done, and all is well with its job.
+    /// It is over, and all is well with its job.
     Success,
     /// It failed, or something is wrong with its job.
     Failure,
 }
 
 impl Ping {
+    /// That of a run of a job with which nothing is wrong that people are told. One that failed for a store that is away
+    /// is well as long as each repository has a snapshot that is as new as it has to be.
+    pub fn of_end(outcome: Outcome, job: Option<&JobStatus>) -> Self {
+        let is_on_time = |place: &RepositoryStatus| place.rpo.is_some() && !place.is_late;
+        match job {
+            _ if outcome == Outcome::Done => Ping::Success,
+            Some(job) if job.repositories.iter().all(is_on_time) => Ping::Success,
+            _ => Ping::Failure,
+        }
+    }
+
     /// Sends it for a job; nothing where nobody is to be pinged.
     pub fn send(
         self,

@@ -31,8 +31,12 @@ impl Run<'_> {
             Ok(_) => (true, Some("the history of runs lacks the last one".to_owned())),
             Err(error) => (true, Some(error.to_string())),
         };
-        let ping = ping_of(report.outcome, is_wrong);
-        let pinging = ping.map(|ping| Pinging::begin(ping, self.config.alert.as_ref(), self.name));
+        let mut jobs = status.iter().flat_map(|status| &status.jobs);
+        let ping = match is_wrong {
+            true => Ping::Failure,
+            false => Ping::of_end(report.outcome, jobs.find(|job| job.job == self.name)),
+        };
+        let pinging = Pinging::begin(ping, self.config.alert.as_ref(), self.name);
         let written = status.as_ref().map_or(Ok(()), |it| metrics::write(self.config, it));
         let failures = match (&status, lost) {
             (Ok(status), None) => watch.look(Ok(status), patience),
@@ -41,8 +45,7 @@ impl Run<'_> {
                 watch.tell_of_forgotten([self.name], &reason, patience)
             }
         };
-        let pinged = pinging.map_or(Ok(()), Pinging::end);
-        let failures = failures.into_iter().chain(written.err()).chain(pinged.err());
+        let failures = failures.into_iter().chain(written.err()).chain(pinging.end().err());
         failures.for_each(|error| monitor.trouble(&error));
     }
 
@@ -64,13 +67,4 @@ fn remembers(status: &Status, report: &Report) -> bool {
 fn became(report: &Report) -> String {
     let reason = report.reason.as_ref().map(|reason| format!(": {reason}"));
     format!("what became of it: {}{}", report.outcome.name(), reason.unwrap_or_default())
-}
-
-/// What is said to somebody outside: nothing of a run that failed for a store that may be away for a while.
-fn ping_of(outcome: Outcome, is_wrong: bool) -> Option<Ping> {
-    match outcome {
-        _ if is_wrong => Some(Ping::Failure),
-        Outcome::Done => Some(Ping::Success),
-        _ => None,
-    }
 }
