@@ -201,6 +201,11 @@ impl Units<'_> {
         Ok(lines)
     }
 
+    /// Whether nothing has a schedule.
+    pub fn is_idle(&self) -> bool {
+        self.duties().next().is_none()
+    }
+
     /// What has a schedule.
     fn duties(&self) -> impl Iterator<Item = (&str, &Job, Task)> {
         let jobs = self.config.job.iter().map(|(name, job)| (name.as_str(), job.get_ref()));

@@ -219,7 +219,9 @@ fn without_a_history_people_are_told() {
 /// `config check` tries both places.
 #[test]
 fn what_cannot_be_written_keeps_nobody_from_being_told() {
-    let jobs = with("rpo = \"1s\"\n[alert]\ncommand = \"cat >>DIR/read\"\n[metrics]\ntextfile = \"DIR/none/icecore.prom\"");
+    let jobs = with(
+        "rpo = \"1s\"\n[alert]\ncommand = \"cat >>DIR/read\"\n[metrics]\ntextfile = \"DIR/none/icecore.prom\"",
+    );
     jobs.command(&["run", "app"]).assert().success();
     let read = || fs::read_to_string(jobs.path("read")).unwrap_or_default();
     jobs.wait_until("the snapshot to be old", || {
@@ -241,6 +243,35 @@ fn what_cannot_be_written_keeps_nobody_from_being_told() {
     fs::rename(jobs.path("state"), jobs.path("moved")).unwrap();
     fs::write(jobs.path("state"), "").unwrap();
     assert!(jobs.complains(&["config", "check"]).contains("state"));
+}
+
+/// Without an agent, `alert` tells that the file cannot be used any more, or has lost its jobs, once, by those whom it
+/// named, and that it can be again; what else is wrong is told meanwhile.
+#[test]
+fn a_file_that_cannot_be_used_is_told_without_an_agent() {
+    let jobs = with("[alert]\ncommand = \"cat >>DIR/read\"");
+    let file = fs::read_to_string(jobs.path("config.toml")).unwrap();
+    let read = || fs::read_to_string(jobs.path("read")).unwrap_or_default();
+    jobs.command(&["alert"]).assert().success();
+    let mode = fs::metadata(jobs.path("state/accepted.json")).unwrap();
+    assert_eq!(std::os::unix::fs::MetadataExt::mode(&mode) & 0o777, 0o600);
+    for (number, broken) in ["[job", "[alert]\ncommand = \"false\""].into_iter().enumerate() {
+        jobs.write(broken);
+        for _ in 0..2 {
+            assert!(jobs.complains(&["alert"]).contains("config.toml"));
+            assert_eq!(read().matches("config.toml cannot be used: ").count(), 2 * number + 1);
+        }
+        jobs.write(&file);
+        jobs.command(&["alert"]).assert().success();
+        assert_eq!(read().matches("config.toml can be used again").count(), number + 1);
+    }
+    fs::remove_file(jobs.path("config.toml")).unwrap();
+    jobs.complains(&["alert"]);
+    assert_eq!(read().matches("New:").count(), 3, "{}", read());
+    // Another file is not taken for it.
+    let other = jobs.path("other.toml");
+    jobs.complains(&["alert", "--config", other.to_str().unwrap()]);
+    assert_eq!(read().matches("New:").count(), 3);
 }
 
 /// The agent tells what did not happen, though nothing runs, and leaves figures.

@@ -215,6 +215,31 @@ fn a_file_that_cannot_be_used_stops_no_backup() {
     assert!(told().contains("config.toml can be used again"), "{}", told());
 }
 
+/// A file whose jobs are all gone is more likely half written: the one before is kept, and people are told. One that had
+/// none before may have none.
+#[test]
+fn a_file_that_lost_its_jobs_is_told() {
+    let alert = "[alert]\ncommand = \"echo $ICECORE_ALERT_SUBJECT >>DIR/told\"\n";
+    let jobs = jobs(&format!("{FILE}{alert}"));
+    let agent = Agent::start(&jobs, |_| {});
+    jobs.write("");
+    agent.signal(Signal::HUP);
+    let told = agent.says("reload");
+    assert!(told["message"].as_str().unwrap().contains("as it was before"), "{told}");
+    jobs.wait_for("told");
+    agent.end();
+    let told = fs::read_to_string(jobs.path("told")).unwrap();
+    assert!(told.contains("config.toml cannot be used"), "{told}");
+    assert!(jobs.complains(&["run", "--all"]).contains("the file has none"));
+    let said = stderr(&jobs.command(&["schedule", "--cron"]).assert().success());
+    assert!(said.contains("no job of the file has a schedule"), "{said}");
+    let agent = Agent::start(&jobs, |_| {});
+    jobs.write("[defaults]");
+    agent.signal(Signal::HUP);
+    assert!(agent.says("reload")["message"].as_str().unwrap().contains("jobs: 0"));
+    agent.end();
+}
+
 /// Two agents never keep the schedules of one folder of states.
 #[test]
 fn a_second_agent_is_refused() {

@@ -87,7 +87,8 @@ fn timers_are_written() {
     // Copies have no time of their own.
     assert!(service.contains(" --quiet run app --only backup,copy --wait 1h\n"), "{service}");
     // A run that is killed with its guard leaves what it has stopped to whatever comes after it.
-    let after = |line: &str| line.starts_with("ExecStopPost=") && line.ends_with(" --start-stopped");
+    let after =
+        |line: &str| line.starts_with("ExecStopPost=") && line.ends_with(" --start-stopped");
     assert!(service.lines().any(after), "{service}");
     let state = format!("Environment=\"ICECORE_STATE_DIR={}\"", jobs.cli.text("state"));
     assert!(service.contains(&state) && service.contains("NoNewPrivileges=yes"), "{service}");

@@ -218,7 +218,7 @@ impl<'w> Watch<'w> {
 
     /// That the file cannot be used, if it cannot.
     fn of_file(&self) -> Option<(Subject, Trouble)> {
-        let error = self.config.unusable()?;
+        let error = self.config.reload().err()?;
         let subject = Subject::job(&self.config.file.display().to_string(), Matter::File);
         Some((subject, Trouble::new(State::Unusable, &error.to_string())))
     }

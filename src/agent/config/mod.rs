@@ -1,6 +1,7 @@
 //! The file that says what is backed up: repositories by name, and jobs. The whole of it is understood,
 //! and what this version does not do yet is told.
 
+mod accepted;
 mod agent;
 mod draft;
 mod find;
@@ -169,9 +170,18 @@ impl Config {
         Ok(config)
     }
 
-    /// Why the file cannot be used as it is by now, if it cannot.
-    pub fn unusable(&self) -> Option<Error> {
-        Config::load(Some(&self.file)).err()
+    /// The file as it is by now. One that had jobs and has none is more likely half written than meant so.
+    ///
+    /// # Errors
+    /// Those of [`Config::load`], `Refused` if its jobs are gone.
+    pub fn reload(&self) -> Result<Self> {
+        let (config, path) = Config::load(Some(&self.file))?;
+        match config.job.is_empty() && !self.job.is_empty() {
+            true => Err(Error::new(Kind::Refused, "use", path.display())
+                .because("all of its jobs are gone")
+                .hint("where that is meant, end the agent, or the timers that call icecore")),
+            false => Ok(config),
+        }
     }
 
     /// The job of this name.

@@ -237,8 +237,13 @@ impl Keeper {
     fn reload(&mut self) {
         self.stamp = stamp(self.around.file());
         let file = self.around.file().display().to_string();
-        let config = Config::load(Some(self.around.file())).map(|(config, _)| Arc::new(config));
-        match config.and_then(|config| self.adopt(&config).map(|()| config.job.len())) {
+        match self
+            .shared
+            .config()
+            .reload()
+            .map(Arc::new)
+            .and_then(|config| self.adopt(&config).map(|()| config.job.len()))
+        {
             Ok(jobs) => {
                 self.say(Level::Info, "reload", format!("keeps {file} as it is now; jobs: {jobs}"));
             }

@@ -8,9 +8,7 @@ mod order;
 mod what;
 
 pub use guard::run_as_guard;
-pub use journal::{
-    LeftBehind, not_started, path as journal_of, start_left_behind, start_stopped,
-};
+pub use journal::{LeftBehind, not_started, path as journal_of, start_left_behind, start_stopped};
 pub use order::{Because, Order, Started};
 pub use what::What;
 

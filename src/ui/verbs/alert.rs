@@ -97,11 +97,11 @@ impl Complaint<'_> {
 }
 
 fn look(app: &App, args: &AlertArgs, state: &Path) -> Result<Done> {
-    let (config, _) = args.file.load()?;
+    let config = Config::load_or_last(args.file.config.as_deref(), state)?;
     let watch = Watch::new(&config, hostname(), state, &app.env);
     let status = History::open(state)
         .and_then(|history| Status::of(&config, &history, app.env.now(), &config.zone()));
-    let mut failures = Vec::new();
+    let mut failures: Vec<Error> = config.reload().err().into_iter().collect();
     for started in start_stopped(state) {
         match started {
             Ok(job) => app.note(&format!("started the services of {job}, which were left stopped")),

@@ -72,6 +72,9 @@ pub fn run(app: &App, args: &RunArgs) -> Result<Done> {
         true => config.job.keys().map(String::as_str).collect(),
         false => args.jobs.iter().map(String::as_str).collect(),
     };
+    if names.is_empty() {
+        return Err(Error::new(Kind::NotFound, "find", "a job to run").because("the file has none"));
+    }
     // A name that is wrong is told before anything is done.
     names.iter().try_for_each(|name| config.job(name).map(drop))?;
     let tasks: Vec<Task> = args.only.iter().copied().map(Task::from).collect();

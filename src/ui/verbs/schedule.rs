@@ -56,6 +56,9 @@ pub fn run(app: &App, args: &ScheduleArgs) -> Result<Done> {
         user: user(),
         zone_here: TimeZone::system().iana_name().map(str::to_owned),
     };
+    if units.is_idle() {
+        app.note("no job of the file has a schedule: nothing of this begins a run");
+    }
     let mut out = Out::new();
     match &args.systemd {
         None => units.crontab()?.lines().try_for_each(|line| out.line(line))?,
