@@ -2,6 +2,7 @@
 //! what this machine has to give; the only exit to other programs, which learn nothing of what
 //! opens the repository.
 
+pub mod file_system;
 mod memory;
 mod running;
 pub mod state;

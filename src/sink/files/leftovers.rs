@@ -7,6 +7,7 @@
 
 use super::Overwrite;
 use super::report::Reporter;
+use crate::env::file_system::is_of_this_machine;
 use crate::sink::temporary::Holds;
 use rustix::fs::{AtFlags, FlockOperation, Mode, OFlags, RawDir, flock};
 use rustix::io::Errno;
@@ -75,19 +76,4 @@ fn leftovers(folder: BorrowedFd<'_>) -> io::Result<Vec<(Vec<u8>, Holds)>> {
         }
     }
     Ok(names)
-}
-
-/// Whether every process that can write to this file system sees the same locks.
-fn is_of_this_machine(folder: BorrowedFd<'_>) -> bool {
-    const LOCAL: [i64; 8] = [
-        0xEF53,      // ext2, ext3, ext4
-        0x5846_5342, // xfs
-        0x9123_683E, // btrfs
-        0x2FC1_2FC1, // zfs
-        0xCA45_1A4E, // bcachefs
-        0xF2F5_2010, // f2fs
-        0x0102_1994, // tmpfs
-        0x794C_7630, // overlayfs
-    ];
-    rustix::fs::fstatfs(folder).is_ok_and(|found| LOCAL.contains(&found.f_type))
 }

@@ -2,6 +2,7 @@
 //! `stat` says of them proves nothing.
 
 use super::metadata::size;
+use crate::env::file_system::magic;
 use crate::error::{Attempt, Result};
 use crate::source::{ByteStream, FileProof, Got};
 use rustix::fs::Stat;
@@ -28,7 +29,7 @@ pub(super) fn is_generated(fd: BorrowedFd<'_>) -> bool {
         0x4249_4E4D, // binfmt_misc
         0x1980_0202, // mqueue
     ];
-    rustix::fs::fstatfs(fd).is_ok_and(|found| GENERATED.contains(&found.f_type))
+    magic(fd).is_ok_and(|found| GENERATED.contains(&found))
 }
 
 /// A file that claims to be empty, read to wherever its end is.

@@ -3,6 +3,7 @@
 use super::identity::{DatabaseFile, sibling_path};
 use super::is_database;
 use super::trouble::NO_DATABASE;
+use crate::env::file_system::magic;
 use crate::error::{Attempt, Error, Kind, Result};
 use crate::format::database::INDEX;
 use rustix::fs::{Mode, OFlags};
@@ -84,11 +85,7 @@ pub fn may_be_index(file: &File) -> bool {
 }
 
 fn refuse_shared(file: &File) -> Result<()> {
-    let found = rustix::fs::fstatfs(file).map_err(std::io::Error::from);
-    let kind = found.attempt("examine the file system of", "it")?.f_type;
-    // Its type differs by machine.
-    #[allow(clippy::useless_conversion, clippy::unnecessary_fallible_conversions)]
-    let magic = i64::try_from(kind).unwrap_or(0) & 0xffff_ffff;
+    let magic = magic(file).attempt("examine the file system of", "it")?;
     match shared_file_system(magic) {
         None => Ok(()),
         Some(name) => Err(Error::new(Kind::Refused, "read", "it")
