@@ -25,7 +25,7 @@ keep = { hourly = 48, yearly = "unlimited", within = "14d" }
 
 [repository.two]
 url = "DIR/two"
-password_command = "PASSWORD=s3cret-two; echo $PASSWORD"
+password_command = "true https://vault.example.com/s3cret-0123456789abcdef; PASSWORD=s3cret-two; echo $PASSWORD"
 
 [repository.other]
 url = "webdavs://ops@nas.example.com/not-of-this-job"
@@ -44,6 +44,7 @@ verify = [{ integrity = "all" }]
 
 [job.app.hooks]
 before = "PGPASSWORD='s3cret here' true"
+after = ["true --password s3cret", "true '--password=$s3cret'", "true 'Authorization: Bearer s3cret'", """true '{"token":"s3cret"}'"""]
 finally = ["true https://hooks.example.com/services/T0/s3cret-0123456789abcdef", "true $TOKEN"]
 
 [job.another]
@@ -112,6 +113,8 @@ fn a_snapshot_says_what_its_job_is() {
     assert_eq!(stored["source"][0], job["source"][0]);
     assert_eq!(stored["source"][1]["command"], "echo dumped # postgres://app:***@db/app");
     assert_eq!(stored["hooks"]["before"], "PGPASSWORD='***' true");
+    assert_eq!(stored["hooks"]["after"][0], "true --password ***");
+    assert_eq!(stored["hooks"]["after"][3], r#"true '{"token":"***"}'"#);
     assert_eq!(stored["hooks"]["finally"][1], "true $TOKEN");
     assert_eq!(stored["schedule"]["check"], "weekly");
     assert_eq!(is["repository"]["one"], was["repository"]["one"]);

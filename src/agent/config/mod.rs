@@ -11,6 +11,7 @@ mod later;
 mod panel;
 mod place;
 mod proof;
+mod quoting;
 mod redact;
 mod reference;
 mod repository;

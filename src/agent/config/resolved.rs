@@ -47,19 +47,31 @@ impl Config {
         };
         let mut table = Table::try_from(of_job).map_err(wrong)?;
         for (name, value) in &mut table {
+            // Nearly all that is written in a job are lines for the shell.
             let rule = if name == "job" { without_secrets } else { without_passwords };
-            rewrite(value, rule);
+            rewrite(value, rule, rule);
         }
         Ok(HEAD.to_owned() + &toml::to_string(&table).map_err(wrong)?)
     }
 }
 
-/// Rewrites every text in a value.
-fn rewrite(value: &mut Value, rule: fn(&str) -> String) {
+type Rule = fn(&str) -> String;
+
+/// Rewrites every text in a value by this rule, and those in tables by that one, unless their keys say what they are.
+fn rewrite(value: &mut Value, rule: Rule, within: Rule) {
     match value {
         Value::String(text) => *text = rule(text),
-        Value::Array(values) => values.iter_mut().for_each(|value| rewrite(value, rule)),
-        Value::Table(table) => table.iter_mut().for_each(|(_, value)| rewrite(value, rule)),
+        Value::Array(values) => {
+            values.iter_mut().for_each(|value| rewrite(value, rule, within));
+        }
+        Value::Table(table) => table.iter_mut().for_each(|(key, value)| {
+            let rule = match key.as_str() {
+                "source" => without_passwords,
+                "password_command" => without_secrets,
+                _ => within,
+            };
+            rewrite(value, rule, within);
+        }),
         Value::Integer(_) | Value::Float(_) | Value::Boolean(_) | Value::Datetime(_) => {}
     }
 }
