@@ -1,12 +1,12 @@
 //! What a snapshot is a state of: each database of a server, each source, and its series. The last
 //! state of something does not go by the way.
 
-use super::select::Aside;
+use super::select::{Aside, named_sources};
 use crate::error::{Error, Kind, Result};
-use crate::format::snapshot::{Part, PartKind, Snapshot};
+use crate::format::snapshot::{Part, PartKind, Snapshot, SourceName};
 use crate::id::SeriesId;
 use crate::repo::Snapshots;
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::fmt;
 
 /// Something that a snapshot holds a state of.
@@ -18,6 +18,8 @@ pub(super) enum Past<'s> {
     Source { host: &'s str, kind: PartKind, path: &'s [u8], quality: Quality },
     /// All sources of a series together.
     Series(SeriesId),
+    /// The same, as they were named.
+    Sources { host: &'s str, sources: BTreeSet<SourceName> },
 }
 
 /// How good a state is at least.
@@ -66,6 +68,11 @@ impl<'s> Past<'s> {
         of_parts.chain(series)
     }
 
+    /// The sources of its series, by whatever name this goes on.
+    fn sources_of(snapshot: &'s Snapshot) -> Past<'s> {
+        Past::Sources { host: &snapshot.host, sources: named_sources(snapshot) }
+    }
+
     /// Names it: what it is, however long its words are.
     pub(super) fn id(&self) -> PastId {
         let mut text = Vec::new();
@@ -84,6 +91,15 @@ impl<'s> Past<'s> {
                 [host.as_bytes(), path].into_iter().for_each(&mut add);
             }
             Past::Series(series) => add(series.to_string().as_bytes()),
+            Past::Sources { host, sources } => {
+                add(b"sources");
+                add(host.as_bytes());
+                for SourceName { kind, path, selection } in sources {
+                    add(format!("{kind:?} {}", selection.len()).as_bytes());
+                    add(path);
+                    selection.iter().for_each(|word| add(word.as_bytes()));
+                }
+            }
         }
         PastId(*blake3::hash(&text).as_bytes())
     }
@@ -112,11 +128,25 @@ impl Pasts {
 
     pub(super) fn add(&mut self, snapshot: &Snapshot) {
         self.0.extend(Past::of(snapshot).map(|past| past.id()));
+        if !snapshot.stands_alone() {
+            self.0.insert(Past::sources_of(snapshot).id());
+        }
+    }
+
+    /// Whether one of these goes on with the series of a snapshot, or nobody need do so.
+    pub(super) fn go_on(&self, snapshot: &Snapshot) -> bool {
+        let known = |past: Past<'_>| self.0.contains(&past.id());
+        snapshot.stands_alone()
+            || known(Past::Series(snapshot.series))
+            || known(Past::sources_of(snapshot))
     }
 
     /// Something that a snapshot holds and none of these does.
     pub(super) fn lack<'s>(&self, snapshot: &'s Snapshot) -> Option<Past<'s>> {
-        Past::of(snapshot).find(|past| !self.0.contains(&past.id()))
+        Past::of(snapshot).find(|past| match past {
+            Past::Series(_) => !self.go_on(snapshot),
+            past => !self.0.contains(&past.id()),
+        })
     }
 }
 
@@ -145,7 +175,7 @@ impl fmt::Display for Past<'_> {
             Past::Source { host, path, quality, .. } => {
                 write!(f, "last {quality} of {} from {host}", text(path))
             }
-            Past::Series(_) => f.write_str("last snapshot of its sources"),
+            Past::Series(_) | Past::Sources { .. } => f.write_str("last snapshot of its sources"),
         }
     }
 }

@@ -5,10 +5,11 @@ use super::tag_list::TagList;
 use super::times::doubtful;
 use crate::env::Time;
 use crate::error::{Error, Kind, Result};
-use crate::format::snapshot::{Part, Snapshot};
+use crate::format::snapshot::{Part, Snapshot, SourceName};
 use crate::id::SnapshotId;
 use crate::repo::{Repository, Snapshots, StoredSnapshot};
-use std::collections::{BTreeMap, HashSet};
+use crate::source::JOB_FOLDER;
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
 
 /// Which snapshots are meant. Empty filters let everything pass.
@@ -34,6 +35,14 @@ impl Filter {
         let label = |(key, value)| snapshot.labels.get(key) == Some(value);
         host && tags && self.paths.iter().all(path) && self.labels.iter().all(label)
     }
+}
+
+/// The sources of a snapshot that somebody asked for: what says what its job is goes with any of them, and
+/// snapshots from before there was such a document are of the same sources.
+pub fn named_sources(snapshot: &Snapshot) -> BTreeSet<SourceName> {
+    let mut sources = snapshot.sources();
+    sources.retain(|source| source.path != JOB_FOLDER.as_bytes());
+    sources
 }
 
 /// Whether a path lies in a part, as far as the part's record tells: it names the databases of a

@@ -169,3 +169,34 @@ fn what_a_job_is_stands_beside_what_it_captures() {
     let mut dump = jobs.command(&["--repo", "@one", "dump", "latest", "/icecore"]);
     assert_eq!(stdout(&dump.assert().success()), "dumped\n");
 }
+
+/// Snapshots that were made before they said what the job is are of the same sources: `keep` counts all of them
+/// together, for what is copied and for what goes.
+#[test]
+fn older_snapshots_of_a_job_count_with_newer_ones() {
+    let jobs = Jobs::new();
+    jobs.init(&["one", "two"]);
+    let repository = |name: &str| {
+        format!(
+            "[repository.{name}]\nurl = \"DIR/{name}\"\nkey_file = \"DIR/{name}.key\"\nkeep = {{ last = 2 }}\n"
+        )
+    };
+    let job =
+        "[defaults]\nhost = \"web1\"\n[job.app]\nsource = \"DIR/src\"\nto = [\"one\", \"two\"]\n";
+    jobs.write(&[&repository("one"), &repository("two"), job].concat());
+    for _ in 0..3 {
+        let source = jobs.cli.text("src");
+        jobs.of("one", &["backup", &source, "--label", "job=app", "--host", "web1"]);
+    }
+    let of_job = |name: &str| {
+        let snapshots = jobs.of(name, &["snapshots"]);
+        snapshots.iter().map(|it| it["paths"].as_array().unwrap().len()).collect::<Vec<_>>()
+    };
+    jobs.command(&["run", "app", "--only", "backup"]).assert().success();
+    jobs.command(&["run", "app", "--only", "copy"]).assert().success();
+    assert_eq!((of_job("one").len(), of_job("two").len()), (4, 2));
+    jobs.command(&["run", "app", "--only", "backup"]).assert().success();
+    jobs.command(&["run", "app", "--only", "prune"]).assert().success();
+    // The last ones before it have gone, too.
+    assert_eq!(of_job("one"), [2, 2]);
+}

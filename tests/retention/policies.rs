@@ -9,7 +9,7 @@ use icecore::backend::Handle;
 use icecore::env::Time;
 use icecore::error::{Kind, Result};
 use icecore::format::note::{About, Note, Remark};
-use icecore::format::snapshot::{Outcome, Snapshot};
+use icecore::format::snapshot::{Outcome, Part, Snapshot};
 use icecore::id::{NoteId, SeriesId, SnapshotId};
 use icecore::monitor::Silent;
 use icecore::ops::forget::{forget, plan, plan_by_policy};
@@ -169,6 +169,33 @@ fn series_do_not_end_by_themselves() {
     assert!(refused.to_string().contains("keeps no snapshot of /data from gone"), "{refused}");
     assert_eq!(plan(true).unwrap().plan.keep.len(), 1);
     assert_eq!(scene.repo.repository.snapshots(|error| panic!("{error}")).unwrap().len(), 4);
+}
+
+/// Snapshots of a job that say what it is count as one series with those from before there was such a document, in
+/// either order; they push these out at last, as newer ones of the same series do.
+#[test]
+fn what_a_job_is_makes_no_series_of_its_own() {
+    let documented = |snapshot: &mut Snapshot| {
+        let mut part = Part { path: b"/icecore".to_vec(), ..snapshot.parts[0].clone() };
+        part.root.name = b"icecore".to_vec();
+        snapshot.parts.push(part);
+        snapshot.series = SeriesId([8; 16]);
+    };
+    let bare = |_: &mut Snapshot| {};
+    for (seed, before, after) in
+        [(727, bare as fn(&mut Snapshot), documented as fn(&mut Snapshot)), (728, documented, bare)]
+    {
+        let scene = Scene::new(seed);
+        let old = ["2027-01-01", "2027-01-02", "2027-01-03"].map(|day| scene.add(day, before));
+        let new = ["2027-01-04", "2027-01-05"].map(|day| scene.add(day, after));
+        let kept = scene.after("within 3d").unwrap();
+        assert_eq!(kept, [old[1], old[2], new[0], new[1]]);
+        assert_eq!(scene.after("last 3").unwrap(), [old[2], new[0], new[1]]);
+        let kept = scene.after("last 1").unwrap();
+        // Where it is said no more, the last that says it stays.
+        let last = (seed == 728).then_some(old[2]);
+        assert_eq!(kept, last.into_iter().chain([new[1]]).collect::<Vec<_>>());
+    }
 }
 
 /// The last snapshot of a source stays although a policy by host has no room for it, unless that is

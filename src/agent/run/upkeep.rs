@@ -7,13 +7,13 @@ use super::contents::{absent, complete};
 use super::log::{Log, Said};
 use crate::agent::config::Keep;
 use crate::error::{Error, Kind, Result};
-use crate::format::snapshot::{Snapshot, SourceName};
+use crate::format::snapshot::SourceName;
 use crate::monitor::Monitor;
 use crate::ops::check::{CheckOptions, check as check_repository, coverage};
 use crate::ops::copy::{CopyOptions, copy as copy_snapshots, refuse_same};
 use crate::ops::forget::{PolicyPlan, forget, plan_by_policy};
 use crate::ops::prune::{Patience, PlanLimits, PruneOptions, prune as prune_repository};
-use crate::ops::select::find_all;
+use crate::ops::select::{find_all, named_sources};
 use crate::repo::Repository;
 use crate::text::utc;
 use std::collections::BTreeSet;
@@ -93,9 +93,8 @@ fn copy_into(
     let filter = run.filter();
     let chosen = match keep {
         Some(keep) => {
-            let by_sources = |snapshot: &Snapshot| snapshot.sources();
             let (policy, zone) = (keep.policy()?, run.config.zone());
-            let judged = plan_by_policy(source, &policy, &zone, &filter, by_sources, true)?;
+            let judged = plan_by_policy(source, &policy, &zone, &filter, named_sources, true)?;
             judged.plan.troubles.iter().for_each(|error| monitor.trouble(error));
             said.is_incomplete = !judged.plan.troubles.is_empty();
             judged.stays()
@@ -209,7 +208,7 @@ pub fn judge<'r>(
 ) -> Result<PolicyPlan<'r, BTreeSet<SourceName>>> {
     refuse_incomplete(run, repository)?;
     let (policy, zone, filter) = (keep.policy()?, run.config.zone(), run.filter());
-    plan_by_policy(repository, &policy, &zone, &filter, Snapshot::sources, false)
+    plan_by_policy(repository, &policy, &zone, &filter, named_sources, false)
 }
 
 /// Where the newest snapshot lacks something that must be there, nothing is forgotten: others like it would

@@ -9,7 +9,7 @@ use crate::id::SnapshotId;
 use crate::limits::CLOCK_TOLERANCE;
 use crate::ops::past::Pasts;
 use crate::ops::retention::{Candidate, Policy, Reason, Verdict, judge};
-use crate::ops::select::{Aside, Filter};
+use crate::ops::select::{Aside, Filter, named_sources};
 use crate::ops::times::doubtful;
 use crate::repo::{Repository, Snapshots};
 use jiff::tz::TimeZone;
@@ -69,6 +69,7 @@ pub fn plan_by_policy<'r, K: Ord>(
     let latest = Time(repository.env().now().0.saturating_add(CLOCK_TOLERANCE));
     let doubtful = doubtful(all.keys(), latest);
     let mut groups: BTreeMap<_, Vec<(SnapshotId, Candidate)>> = BTreeMap::new();
+    let mut by_sources = BTreeMap::new();
     for stored in all.iter() {
         let snapshot = &stored?.snapshot;
         if filter.passes(snapshot) {
@@ -79,7 +80,12 @@ pub fn plan_by_policy<'r, K: Ord>(
                 (false, false) => Ok(snapshot.started),
             };
             let reasons = policy.reasons(&snapshot.tags, holds.of(id));
-            let candidate = Candidate { series: snapshot.series, time, reasons };
+            let sources = || (snapshot.host.clone(), named_sources(snapshot));
+            let series = match snapshot.stands_alone() {
+                true => snapshot.series,
+                false => *by_sources.entry(sources()).or_insert(snapshot.series),
+            };
+            let candidate = Candidate { series, time, reasons };
             let group = (key(snapshot), Aside::of(snapshot));
             groups.entry(group).or_default().push((id, candidate));
         }
@@ -121,13 +127,11 @@ fn keep_last(
     let (mut forget, mut keep) = (all.clone(), all.clone());
     forget.retain(|key| goes.contains(&key.id));
     keep.retain(|key| !goes.contains(&key.id));
-    let stays = keep.keys().filter(|key| !keep.is_given_up(key.id));
-    let continued: HashSet<_> = stays.map(|key| key.series).collect();
     let mut kept = Pasts::of(&keep)?;
     let mut last = HashMap::new();
     for stored in forget.iter() {
         let snapshot = &stored?.snapshot;
-        if !snapshot.stands_alone() && !continued.contains(&snapshot.series) {
+        if !kept.go_on(snapshot) {
             let paths: Vec<_> =
                 snapshot.parts.iter().map(|part| String::from_utf8_lossy(&part.path)).collect();
             let (paths, host) = (paths.join(", "), &snapshot.host);

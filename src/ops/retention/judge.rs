@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, HashSet};
 /// A snapshot as far as a policy knows it.
 #[derive(Clone, Debug)]
 pub struct Candidate {
-    /// Its series.
+    /// Its series, or another of the same sources that counts for it.
     pub series: SeriesId,
     /// When it was made; or why it has no place among the others. Such a one stays, and takes the
     /// place of no other.
@@ -19,7 +19,7 @@ pub struct Candidate {
     pub reasons: Vec<Reason>,
 }
 
-/// What becomes of each of the snapshots of a group. Those of one series come newest first.
+/// What becomes of each of the snapshots of a group. Those of the same time come newest first.
 pub fn judge(policy: &Policy, zone: &TimeZone, group: &[Candidate]) -> Vec<Verdict> {
     let mut verdicts: Vec<Verdict> = group.iter().map(Verdict::without_rules).collect();
     let mut all: Vec<(usize, Time)> = Vec::new();
@@ -30,9 +30,10 @@ pub fn judge(policy: &Policy, zone: &TimeZone, group: &[Candidate]) -> Vec<Verdi
             each.entry(candidate.series).or_default().push((at, time));
         }
     }
-    // Doubtful times move those after them in a series, but not here. Within a series these are in
-    // order already.
-    all.sort_by_key(|(_, time)| Reverse(*time));
+    // Doubtful times move those after them in a series, but not here.
+    for set in each.values_mut().chain([&mut all]) {
+        set.sort_by_key(|(_, time)| Reverse(*time));
+    }
     for rule in policy.rules() {
         let sets: Vec<&Vec<(usize, Time)>> = match rule.bound {
             Bound::Newest(_) | Bound::All => vec![&all],
