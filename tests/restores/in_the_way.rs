@@ -12,6 +12,7 @@ use std::fs::{self, File};
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::process::{Child, Command};
+use std::time::{Duration, SystemTime};
 
 /// What stands in the target.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -222,4 +223,31 @@ fn what_would_tear_an_encrypted_database_is_refused() {
     assert_eq!(refused.kind(), Kind::Locked, "{refused}");
     target.finish().unwrap();
     assert_eq!(names(dir.path()), ["a.db", "a.db-wal"]);
+}
+
+/// An encrypted database that was kept, since it is newer, gets no older log beside it; one that is what the snapshot
+/// has gets its own.
+#[test]
+fn what_was_kept_gets_no_older_log() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("a.db");
+    torn_without_its_log(&path, 10);
+    let log = fs::read(beside(&path, "-wal")).unwrap();
+    fs::remove_file(beside(&path, "-shm")).unwrap();
+    encrypt(&path);
+    let database = fs::read(&path).unwrap();
+    let node = file("a.db");
+    let seconds = u64::try_from(node.meta.mtime.0).unwrap();
+    let of_then = SystemTime::UNIX_EPOCH + Duration::new(seconds, node.meta.mtime.1);
+    for (later, left) in [(0, &["a.db", "a.db-wal"][..]), (1, &["a.db"])] {
+        fs::remove_file(beside(&path, "-wal")).unwrap();
+        let there = File::options().write(true).open(&path).unwrap();
+        there.set_modified(of_then + Duration::from_secs(later)).unwrap();
+        let mut target = open(dir.path(), Overwrite::IfNewer);
+        write(&mut target, &node, &database).unwrap();
+        write(&mut target, &file("a.db-wal"), &log).unwrap();
+        let report = target.finish().unwrap();
+        assert_eq!(report.siblings, later, "{report:?}");
+        assert_eq!(names(dir.path()), left);
+    }
 }

@@ -2,15 +2,15 @@
 //! and the log or journal without which it is torn. Anything of such a name waits until the folder is
 //! complete; then each is put in place with what belongs to it, or not at all.
 
-use super::Overwrite;
-use super::folder::Folder;
+use super::folder::{Folder, Occupant};
 use super::links::Links;
 use super::same::{Identity, Same};
 use super::waiting::{Held, Sort, Waiting};
+use super::{KEPT, Overwrite};
 use crate::error::{Error, Kind, Result};
 use crate::format::database::sibling_of;
 use crate::sink::sqlite::{self, Written};
-use rustix::fs::{AtFlags, FileType};
+use rustix::fs::AtFlags;
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -149,24 +149,36 @@ impl Folder {
         let at = held.get(name).map_or(name, |held| &held.at);
         match self.would_tear(main, at, name) {
             Ok(false) => Fate::Alone,
+            Ok(true) if self.is_newer(main) => Fate::LeftOut(format!("its database {KEPT}")),
             Ok(true) => Fate::Refused(of_another_moment(&path)),
             Err(error) => Fate::Refused(error.within("restore", path.display())),
         }
     }
 
-    /// Whether the log `name`, which is at `at`, would come beside a database that is not of this
-    /// restore.
+    /// Whether the log `name`, which is at `at`, would come beside a database that is not what this
+    /// restore has put there, or found there.
     fn would_tear(&self, main: &[u8], at: &[u8], name: &[u8]) -> Result<bool> {
         if sqlite::stands(self.fd(), main)? {
             return Ok(true);
         }
         // Encrypted, perhaps, with nothing beside it: then the log tells.
-        let stat = rustix::fs::statat(self.fd(), main, AtFlags::SYMLINK_NOFOLLOW);
-        let foreign = stat.is_ok_and(|stat| {
-            FileType::from_raw_mode(stat.st_mode).is_file()
-                && !self.state().made.contains(&(stat.st_dev, stat.st_ino))
+        let foreign = self.regular(main).is_some_and(|found| {
+            let state = self.state();
+            !state.made.contains(&found) || state.newer.contains(&found)
         });
         Ok(foreign && sqlite::is_sibling(self.fd(), at, name)?)
+    }
+
+    /// Whether what stands at `name` was kept, since it is newer than what the snapshot has.
+    fn is_newer(&self, name: &[u8]) -> bool {
+        self.regular(name).is_some_and(|found| self.state().newer.contains(&found))
+    }
+
+    /// The file that stands at `name`.
+    fn regular(&self, name: &[u8]) -> Option<Identity> {
+        let stat = rustix::fs::statat(self.fd(), name, AtFlags::SYMLINK_NOFOLLOW).ok()?;
+        let found = Occupant::new(&stat);
+        found.regular.then_some(found.identity)
     }
 
     fn settle_set(

@@ -63,6 +63,8 @@ pub(super) struct State {
     /// Things that this restore put here; a second one must never land on any of them, which
     /// would happen where the file system takes two names for one.
     pub(super) made: HashSet<Identity>,
+    /// Those of them that were there already, and are newer than what the snapshot has.
+    pub(super) newer: HashSet<Identity>,
     /// Files of several names that were kept: their other names may be kept, too.
     kept: HashMap<Identity, Same>,
     /// Databases, and what waits to be put in place together.
@@ -125,10 +127,12 @@ impl Folder {
         self.state().done = true;
     }
 
-    /// Notes that what was found belongs to this restore, under every name of its own.
-    pub(super) fn keep(&self, found: &Occupant, link: Option<Same>) {
+    /// Notes that what was found belongs to this restore, under every name of its own; whether it is what
+    /// the snapshot has, or newer.
+    pub(super) fn keep(&self, found: &Occupant, link: Option<Same>, is_newer: bool) {
         let mut state = self.state();
         state.made.insert(found.identity);
+        state.newer.extend(is_newer.then_some(found.identity));
         state.kept.extend(link.map(|link| (found.identity, link)));
     }
 

@@ -54,6 +54,9 @@ pub enum Overwrite {
     IfNewer,
 }
 
+/// Why no log comes beside a database.
+const KEPT: &str = "was kept as it stands";
+
 /// How a tree is restored.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct FilesOptions {
@@ -135,16 +138,17 @@ impl FilesSink {
             keep = is_kept(self.options.overwrite);
             // What is named like a log is kept or not together with its database.
             if keep && sibling_of(&node.name).is_none() {
+                // What is newer may hold anything: other names get what they had, and no log comes beside it.
+                let is_newer = !database && !is_kept(Overwrite::IfChanged);
                 match &link {
                     // A log beside this name would not stand beside others.
-                    _ if database => here.complete(&node.name, "was kept as it stands"),
-                    // What is newer may hold anything: the other names get what they had.
-                    Some(link) if is_kept(Overwrite::IfChanged) => {
+                    _ if database => here.complete(&node.name, KEPT),
+                    Some(link) if !is_newer => {
                         self.links.kept(link, &here, &node.name, found.identity);
                     }
                     _ => {}
                 }
-                here.keep(&found, link);
+                here.keep(&found, link, is_newer);
                 return Ok(Placed::Kept);
             }
         }
