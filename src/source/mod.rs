@@ -236,4 +236,6 @@ pub struct PartProof {
     pub facts: PartFacts,
     /// What the user should know.
     pub warnings: Vec<String>,
+    /// Whether it is not what was asked for, as a warning says.
+    pub is_incomplete: bool,
 }

@@ -77,7 +77,7 @@ impl Source for StreamSource {
     }
 
     fn finish(self: Box<Self>) -> Result<PartProof> {
-        Ok(PartProof { facts: self.facts, warnings: Vec::new() })
+        Ok(PartProof { facts: self.facts, ..PartProof::default() })
     }
 }
 

@@ -122,7 +122,7 @@ impl<'b, 'r> PartBuilder<'b, 'r> {
             parents,
             tainted,
             taints,
-            incomplete: self.incomplete,
+            incomplete: self.incomplete || proof.is_incomplete,
         };
         let mut warnings = self.warnings;
         warnings.extend(proof.warnings);

@@ -99,7 +99,9 @@ impl Source for FilesSource {
     }
 
     fn finish(self: Box<Self>) -> Result<PartProof> {
-        Ok(PartProof { warnings: self.walk.into_warnings(), ..PartProof::default() })
+        let is_incomplete = self.walk.leads_nowhere();
+        let warnings = self.walk.into_warnings();
+        Ok(PartProof { warnings, is_incomplete, ..PartProof::default() })
     }
 }
 

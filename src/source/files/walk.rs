@@ -58,6 +58,8 @@ pub(super) struct Walk {
     owners: Owners,
     xattrs: XattrReader,
     warnings: Vec<String>,
+    /// Whether the root is a link that leads nowhere.
+    leads_nowhere: bool,
     /// Why the whole walk is worth nothing.
     refused: Option<Error>,
 }
@@ -84,6 +86,7 @@ impl Walk {
             owners: Owners::of_this_machine(),
             xattrs: XattrReader::new(),
             warnings: Vec::new(),
+            leads_nowhere: false,
             refused: None,
         }
     }
@@ -109,6 +112,11 @@ impl Walk {
         }
     }
 
+    /// Whether the root was named for what it leads to, and leads nowhere.
+    pub(super) fn leads_nowhere(&self) -> bool {
+        self.leads_nowhere
+    }
+
     /// What the user should know.
     pub(super) fn into_warnings(self) -> Vec<String> {
         self.warnings
@@ -120,6 +128,7 @@ impl Walk {
         let stat = rustix::fs::lstat(&real).map_err(io::Error::from);
         let stat = stat.attempt("read", path.display())?;
         self.device = stat.st_dev;
+        self.leads_nowhere = real.is_symlink();
         self.warnings.extend(told_of_link(path, &real));
         if FileType::from_raw_mode(stat.st_mode).is_dir() {
             let fd = rustix::fs::openat(CWD, &real, DIRECTORY, Mode::empty());
@@ -377,7 +386,9 @@ pub(super) fn find(path: &Path) -> io::Result<PathBuf> {
 fn told_of_link(path: &Path, real: &Path) -> Option<String> {
     let shown = path.display();
     path.is_symlink().then(|| match real.is_symlink() {
-        true => format!("{shown} is a link that leads nowhere: it is captured itself"),
+        true => format!(
+            "{shown} is a link that leads nowhere: only the link is captured; is what it leads to mounted?"
+        ),
         false => format!("{shown} is a link: what it leads to is captured, {}", real.display()),
     })
 }
