@@ -40,17 +40,18 @@ pub struct Missing {
     pub gaps: Vec<Gap>,
     /// A snapshot that cannot be read, if there is any: it may be what is missing.
     pub unread: Option<Error>,
+    /// A mark of a given up one that cannot be read, if there is any: what is missing may have been given up.
+    pub unread_mark: Option<Error>,
     /// The chains.
     pub chains: Chains,
 }
 
 /// Looks for what is missing: twice, since writers at work may show one member of a series before another.
 pub fn missing(repository: &Repository) -> Result<Missing> {
-    let mut unread = None;
+    let (mut unread, mut unread_mark) = (None, None);
     let mut read = || -> Result<Chains> {
         let snapshots = repository.snapshots(|error| unread = Some(error))?;
-        // A mark that cannot be read has no place; that it cannot is found elsewhere.
-        let marks = repository.forgotten(|_| {})?;
+        let marks = repository.forgotten(|error| unread_mark = Some(error))?;
         Ok(Chains::new(snapshots.keys().copied(), &marks))
     };
     let mut chains = read()?;
@@ -60,7 +61,7 @@ pub fn missing(repository: &Repository) -> Result<Missing> {
         let still = chains.gaps();
         gaps.retain(|gap| still.contains(gap));
     }
-    Ok(Missing { gaps, unread, chains })
+    Ok(Missing { gaps, unread, unread_mark, chains })
 }
 
 /// What is wrong with the chains of these snapshots, which were read before any mark is.
@@ -84,6 +85,11 @@ impl Chains {
         }
         members.into_iter().for_each(|member| chains.add(member));
         chains
+    }
+
+    /// Whether nothing stands in any, and nothing was given up there.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
     }
 
     /// Adds a snapshot.

@@ -53,6 +53,58 @@ fn a_gap_stops_a_prune() {
     }
 }
 
+/// Where the mark of one that was given up cannot be read, that is what a prune says, and not that somebody removed a
+/// snapshot; once the gap is given up anew, it goes on.
+#[test]
+fn a_mark_that_cannot_be_read_is_named() {
+    let mut past = past(73);
+    past.repo.damaged = true;
+    let mark = past.repo.backend.list(ObjectKind::Forgotten).unwrap()[0].handle.clone();
+    let before = stored(&past);
+    past.repo.backend.delete(&mark).unwrap();
+    past.repo.backend.put_new(&mark, b"no mark").unwrap();
+    let error = prune(&past.repo.reopen().unwrap(), &thorough(), &Silent).unwrap_err();
+    let said = format!("{error:#}");
+    assert!(said.contains(&mark.to_string()) && said.contains("cannot be read"), "{said}");
+    assert!(!said.contains("a snapshot is missing"), "{said}");
+    assert!(error.hint_text().unwrap().contains("forget --gaps"), "{error}");
+    assert!(stored(&past) == before);
+
+    let repository = past.repo.reopen().unwrap();
+    forget_gaps(&repository, &gaps(&repository).unwrap(), &Silent).unwrap();
+    pruned(&past.repo.reopen().unwrap()).unwrap();
+    past.is_whole();
+}
+
+/// A repository that was copied without its snapshots, or has lost all of them, is not emptied by a host that never
+/// saw them; once they are back, it is pruned.
+#[test]
+fn packs_without_any_snapshot_stop_a_prune() {
+    let past = Past::over(Arc::new(icecore::backend::Memory::new()), 74, 3);
+    let store = past.repo.backend.clone();
+    let snapshots = store.list(ObjectKind::Snapshot).unwrap();
+    let kept: Vec<_> = snapshots
+        .iter()
+        .map(|it| (it.handle.clone(), store.get(&it.handle, None).unwrap()))
+        .collect();
+    kept.iter().for_each(|(handle, _)| store.delete(handle).unwrap());
+    let registered = store.list(ObjectKind::Writer).unwrap();
+    registered.iter().for_each(|it| store.delete(&it.handle).unwrap());
+    let before = stored(&past);
+    for dry_run in [true, false] {
+        let options = PruneOptions { dry_run, ..thorough() };
+        let error = prune(&past.repo.reopen().unwrap(), &options, &Silent).unwrap_err();
+        assert_eq!(error.kind(), Kind::Damaged, "{error}");
+        assert!(error.to_string().contains("ever was a snapshot"), "{error}");
+    }
+    assert!(stored(&past) == before);
+    for (handle, bytes) in &kept {
+        store.put_new(handle, bytes).unwrap();
+    }
+    past.prune();
+    past.is_whole();
+}
+
 /// The newest one leaves no gap; who has seen it misses it all the same.
 #[test]
 fn a_head_that_was_seen_stops_a_prune() {

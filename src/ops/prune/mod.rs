@@ -21,6 +21,7 @@ pub(in crate::ops) use sweep::sweep;
 pub use waiting::Patience;
 
 use crate::error::{Error, Kind, Result};
+use crate::format::ObjectKind;
 use crate::format::gc::Reason;
 use crate::id::{IndexId, PackId, SnapshotId};
 use crate::monitor::Monitor;
@@ -172,18 +173,49 @@ impl Run<'_> {
     /// What a snapshot needs that went astray looks as if nobody needed it. While one cannot be read,
     /// everything is kept.
     fn refuse_missing(&self) -> Result<()> {
-        let Missing { gaps, unread, chains } = missing(self.repository)?;
+        let Missing { gaps, unread, unread_mark, chains } = missing(self.repository)?;
         if unread.is_some() {
             return Ok(());
         }
         let gap = gaps.first().map(|gap| Flaw::Gap(*gap).error());
         let lost = || self.options.seen.iter().find(|head| !chains.shows(head)).map(Head::lost);
-        let Some(missing) = gap.or_else(lost) else { return Ok(()) };
+        let Some(missing) = gap.or_else(lost) else {
+            return if chains.is_empty() { self.refuse_unexplained() } else { Ok(()) };
+        };
         let hint = missing.hint_text().unwrap_or_default().to_owned();
-        Err(Error::new(Kind::Damaged, "prune", self.repository.backend().describe())
-            .because("a snapshot is missing, and what it alone needs would be deleted")
-            .caused_by(missing)
-            .hint(hint))
+        let refused = Error::new(Kind::Damaged, "prune", self.repository.backend().describe());
+        let refused = match unread_mark {
+            Some(mark) => refused
+                .because("what is missing may have been given up by a mark that cannot be read")
+                .caused_by(mark),
+            None => refused
+                .because("a snapshot is missing, and what it alone needs would be deleted")
+                .caused_by(missing),
+        };
+        Err(refused.hint(hint))
+    }
+
+    /// Nobody stores a pack who has no registration or outcome, and marks stay (C19): where there is nothing of all that,
+    /// packs belong to snapshots that were left behind in a copy, or went astray (C21).
+    fn refuse_unexplained(&self) -> Result<()> {
+        let repository = self.repository;
+        let mut packs = repository.pack_sizes()?;
+        let mut writers = repository.open_writers()?;
+        writers.retain(|writer| Some(*writer) != self.alone.as_ref().map(Writer::id));
+        let none = |kind| -> Result<bool> { Ok(repository.backend().list(kind)?.is_empty()) };
+        let is_blank =
+            writers.is_empty() && none(ObjectKind::Snapshot)? && none(ObjectKind::Forgotten)?;
+        // Last: who has cleared outcomes away meanwhile has swept their packs before.
+        let generations = repository.generations()?;
+        packs.retain(|pack, _| !generations.swept().contains(pack));
+        if packs.is_empty() || !is_blank {
+            return Ok(());
+        }
+        Err(Error::new(Kind::Damaged, "prune", repository.backend().describe())
+            .because("there are packs, and nothing says that there ever was a snapshot")
+            .hint(
+                "if it was copied, copy its folder `snapshots`, too; if nothing of it is wanted, remove all of it",
+            ))
     }
 
     fn run_once(&mut self) -> Result<()> {
