@@ -6,6 +6,7 @@ pub mod aloud;
 pub mod azurite;
 pub mod certificates;
 pub mod chance;
+pub mod chunks;
 pub mod cli;
 pub mod forge;
 pub mod kept;

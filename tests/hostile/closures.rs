@@ -3,6 +3,7 @@
 
 use super::{id_of, read};
 use crate::common::chance::Chance;
+use crate::common::chunks::Chunks;
 use crate::common::forge::{Blob, Forger, commit, session};
 use crate::common::memory::node;
 use crate::common::repo::TempRepo;
@@ -12,45 +13,6 @@ use icecore::format::BlobKind;
 use icecore::format::directory::NodeKind;
 use icecore::repo::NewBlob;
 
-/// Content number `number`, and its entries.
-struct Chunks<'r> {
-    repo: &'r TempRepo,
-    blobs: Vec<Blob>,
-}
-
-impl Chunks<'_> {
-    fn plain(number: u32) -> Vec<u8> {
-        format!("this is the content of chunk number {number}").into_bytes()
-    }
-
-    fn whole(&mut self, number: u32) -> u32 {
-        let plain = Self::plain(number);
-        self.blobs.push(Blob::raw(id_of(self.repo, &plain), &plain));
-        number
-    }
-
-    fn delta(&mut self, number: u32, depth: u8, bases: &[u32]) -> u32 {
-        let plain = Self::plain(number);
-        let prefix: Vec<u8> = bases.iter().flat_map(|base| Self::plain(*base)).collect();
-        let encoded = Encoder::new(Level::default()).delta(&plain, &prefix).unwrap();
-        self.blobs.push(Blob {
-            id: id_of(self.repo, &plain),
-            plain: u32::try_from(plain.len()).unwrap(),
-            codec: encoded.codec,
-            payload: encoded.bytes,
-            depth,
-            bases: bases.iter().map(|base| id_of(self.repo, &Self::plain(*base)).base()).collect(),
-        });
-        number
-    }
-
-    /// Stores what was made so far as one writer does.
-    fn store(&mut self, forger: &Forger) {
-        let pack = forger.pack(BlobKind::Data, &std::mem::take(&mut self.blobs));
-        forger.index(0, &[pack]);
-    }
-}
-
 /// One writer stores eight bases and a chunk upon them, and all that it knows is within its
 /// bound. Others store the same bases at the same time, flatter but far wider. The chunk is read
 /// all the same: with their entries as far as these are few, else with the writer's own.
@@ -59,14 +21,14 @@ fn bases_of_other_writers_do_not_hide_a_chunk() {
     for (seed, levels) in [(71, 1), (72, 2)] {
         let repo = TempRepo::new(seed);
         let forger = Forger::new(&repo);
-        let mut chunks = Chunks { repo: &repo, blobs: Vec::new() };
+        let mut chunks = Chunks::of(&repo);
         let mut chain = chunks.whole(1);
         for depth in 1..=3_u8 {
             chain = chunks.delta(1 + u32::from(depth), depth, &[chain]);
         }
         let bases: Vec<u32> = (10..18).map(|base| chunks.delta(base, 4, &[chain])).collect();
         let top = chunks.delta(9, 5, &bases);
-        let id = id_of(&repo, &Chunks::plain(top));
+        let id = chunks.id(top);
         chunks.store(&forger);
         let index = repo.repository.load_index().unwrap();
         assert_eq!(
@@ -103,7 +65,7 @@ fn bases_of_other_writers_do_not_hide_a_chunk() {
 fn a_forest_of_bases_is_refused() {
     let repo = TempRepo::new(79);
     let forger = Forger::new(&repo);
-    let mut chunks = Chunks { repo: &repo, blobs: Vec::new() };
+    let mut chunks = Chunks::of(&repo);
     let mut below: Vec<u32> = (1000..1512).map(|number| chunks.whole(number)).collect();
     for depth in 1..=3_u8 {
         let first = 10_000 * u32::from(depth);
@@ -111,7 +73,7 @@ fn a_forest_of_bases_is_refused() {
         below = nodes.map(|(bases, number)| chunks.delta(number, depth, bases)).collect();
     }
     chunks.store(&forger);
-    let error = read(&repo, id_of(&repo, &Chunks::plain(below[0]))).unwrap_err();
+    let error = read(&repo, chunks.id(below[0])).unwrap_err();
     assert_eq!(error.kind(), Kind::Damaged);
     assert!(error.to_string().contains("too many bases"), "{error}");
 }

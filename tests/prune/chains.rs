@@ -1,9 +1,15 @@
 //! Chains of deltas are shortened once what they grew through was given up.
 
-use super::{Past, thorough};
-use crate::common::repo::options;
+use super::{Past, pruned, thorough};
+use crate::common::chunks::Chunks;
+use crate::common::forge::{Forger, commit, session};
+use crate::common::memory::node;
+use crate::common::repo::{TempRepo, options};
 use icecore::backend::Memory;
 use icecore::backend::testing::{Fault, Faulty};
+use icecore::format::content::{Content, Piece};
+use icecore::format::directory::NodeKind;
+use icecore::format::gc::Reason;
 use icecore::monitor::Silent;
 use icecore::ops::backup::backup;
 use icecore::ops::prune::{PlanLimits, PruneOptions, Unused, prune};
@@ -105,4 +111,33 @@ fn a_failure_on_the_way_loses_nothing() {
         past.prune();
         past.is_whole();
     }
+}
+
+/// A collection condemned a chunk and its base, each in a pack of its own, and the base stands elsewhere, too, upon a
+/// longer chain than the chunk bears: the chunk is needed, so that the condemned base stays as well, although
+/// there is another (chapter 11, C8).
+#[test]
+fn what_a_kept_chunk_rests_on_stays() {
+    let repo = TempRepo::new(35);
+    let forger = Forger::new(&repo);
+    let mut chunks = Chunks::of(&repo);
+    let base = chunks.whole(1);
+    let below = chunks.store(&forger).row.id;
+    let top = chunks.delta(2, 1, &[base]);
+    let above = chunks.store(&forger).row.id;
+    let length = u32::try_from(Chunks::plain(top).len()).unwrap();
+    let content = Content::inline(1, &[Piece::Chunk { id: chunks.id(top), length }]);
+    let root = node("top", NodeKind::File { content, database: None });
+    let snapshot = commit(session(&repo), "/top", root, 1);
+
+    chunks.whole(10);
+    chunks.delta(11, 1, &[10]);
+    chunks.delta(12, 2, &[11]);
+    chunks.delta(base, 3, &[12]);
+    chunks.store(&forger);
+    forger.condemn(1, &[below, above], Reason::Garbage);
+    let report = pruned(&repo.reopen().unwrap()).unwrap();
+    assert_eq!(report.rescued, 2, "{report:?}");
+    let read = TempRepo::read_from(&repo.reopen().unwrap(), &snapshot, "/top");
+    assert!(read.unwrap() == Chunks::plain(top));
 }
