@@ -1,10 +1,11 @@
 //! What children are asked for: what is in a folder of a snapshot, which snapshots there are, what a prune
 //! would give up.
 
-use super::launcher::Launcher;
+use super::launcher::{Call, Launcher};
 use super::lines::{LastWords, Lines, complaints};
 use super::place::Place;
 use super::refusal::Refusal;
+use crate::agent::config::Config;
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use jiff::Timestamp;
@@ -85,7 +86,7 @@ pub async fn entries(
         found.entries.push(entry);
         ControlFlow::Continue(())
     };
-    read(launcher, args, "node", TIME, take).await?;
+    read(launcher, Call::new(args), "node", TIME, take).await?;
     Ok(found)
 }
 
@@ -171,7 +172,7 @@ pub async fn snapshots(
         each(snapshot);
         ControlFlow::Continue(())
     };
-    read(launcher, args, "snapshot", LONG_TIME, take).await
+    read(launcher, Call::new(args), "snapshot", LONG_TIME, take).await
 }
 
 /// What a prune would give up in a repository.
@@ -199,14 +200,19 @@ pub struct Goes {
 }
 
 /// What a prune of a job would give up.
-pub async fn plans(launcher: &Launcher, job: &str) -> Result<Arc<[Plan]>, Refusal> {
-    let args = ["--json", "--quiet", "run", "--only", "prune", "--dry-run", "--", job];
+pub async fn plans(
+    launcher: &Launcher,
+    config: &Config,
+    job: &str,
+) -> Result<Arc<[Plan]>, Refusal> {
+    let flags = ["--json", "--quiet", "--only", "prune", "--dry-run"];
+    let call = Call::run(&flags, config, job);
     let mut plans = Vec::new();
     let take = |plan| {
         plans.push(plan);
         ControlFlow::Continue(())
     };
-    read(launcher, args.map(OsString::from).to_vec(), "would_forget", LONG_TIME, take).await?;
+    read(launcher, call, "would_forget", LONG_TIME, take).await?;
     Ok(plans.into())
 }
 
@@ -219,12 +225,12 @@ pub fn in_repository(repository: &str, flags: &[&str]) -> Vec<OsString> {
 /// Starts a child, and hands the lines of one type to `take`, until that has enough.
 async fn read<T: DeserializeOwned>(
     launcher: &Launcher,
-    args: Vec<OsString>,
+    call: Call,
     message_type: &str,
     time: Duration,
     take: impl FnMut(T) -> ControlFlow<()>,
 ) -> Result<(), Refusal> {
-    match timeout(time, read_all(launcher, args, message_type, take)).await {
+    match timeout(time, read_all(launcher, call, message_type, take)).await {
         Ok(done) => done,
         Err(_) => Err(Refusal::failed("It took too long to read that.")),
     }
@@ -232,7 +238,7 @@ async fn read<T: DeserializeOwned>(
 
 async fn read_all<T: DeserializeOwned>(
     launcher: &Launcher,
-    args: Vec<OsString>,
+    call: Call,
     message_type: &str,
     mut take: impl FnMut(T) -> ControlFlow<()>,
 ) -> Result<(), Refusal> {
@@ -240,7 +246,7 @@ async fn read_all<T: DeserializeOwned>(
     struct Typed<'l> {
         message_type: &'l str,
     }
-    let (mut child, _place) = launcher.read(args).await?;
+    let (mut child, _place) = launcher.read(call).await?;
     let complaints = child.stderr.take().map(|errors| tokio::spawn(complaints(errors)));
     if let Some(output) = child.stdout.take() {
         let mut lines = Lines::new(output);

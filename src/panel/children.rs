@@ -1,6 +1,6 @@
 //! What was started from the page: runs of jobs and restores, how far they are, and how they ended.
 
-use super::launcher::Launcher;
+use super::launcher::{Call, Launcher};
 use super::lines::{LastWords, Lines, complaints};
 use super::refusal::Refusal;
 use crate::agent::run::{Outcome, Task};
@@ -9,7 +9,6 @@ use axum::http::StatusCode;
 use rustix::process::{Pid, Signal, kill_process};
 use serde::Deserialize;
 use std::collections::VecDeque;
-use std::ffi::OsString;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::process::Child;
@@ -114,7 +113,7 @@ impl Children {
     }
 
     /// Starts something, or finds it at work already; its number.
-    pub fn start(&self, what: What, args: Vec<OsString>) -> Result<u64, Refusal> {
+    pub fn start(&self, what: What, call: Call) -> Result<u64, Refusal> {
         let mut all = lock(&self.all);
         let at_work = all.iter().filter(|activity| activity.ended.is_none());
         if let Some(same) = at_work.clone().find(|activity| activity.what == what) {
@@ -124,7 +123,7 @@ impl Children {
             let reason = "Too much is at work already; wait until something has ended.";
             return Err(Refusal::new(StatusCode::TOO_MANY_REQUESTS, reason));
         }
-        let child = self.launcher.start(args)?;
+        let child = self.launcher.start(call)?;
         let number = all.front().map_or(1, |newest| newest.number + 1);
         let started = self.env.now();
         all.push_front(Activity { number, what, started, progress: None, ended: None });

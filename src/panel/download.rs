@@ -1,7 +1,7 @@
 //! A file of a snapshot, or a folder as an archive, as it comes out of a child process.
 
 use super::ask;
-use super::launcher::Launcher;
+use super::launcher::{Call, Launcher};
 use super::lines::{LastWords, complaints};
 use super::names;
 use super::place::Place;
@@ -46,7 +46,7 @@ impl Dump {
 pub async fn of(launcher: &Launcher, place: &Place, name: &[u8]) -> Result<Response, Refusal> {
     let mut args = ask::in_repository(&place.repository, &["--json", "--quiet"]);
     args.extend(["dump".into(), "--".into(), place.argument()]);
-    let (mut child, permit) = launcher.read(args).await?;
+    let (mut child, permit) = launcher.read(Call::new(args)).await?;
     let said = child.stderr.take().map(|errors| tokio::spawn(complaints(errors)));
     let output = child.stdout.take().ok_or_else(|| Refusal::failed("No file comes."))?;
     let mut dump = Dump { child, output, _place: permit };

@@ -4,6 +4,7 @@ use super::children::What;
 use super::desk::Desk;
 use super::fields::Fields;
 use super::gate::gate;
+use super::launcher::Call;
 use super::lists::{self, Key};
 use super::place::{Address, Place};
 use super::refusal::Refusal;
@@ -20,7 +21,6 @@ use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::{get, post};
 use jiff::Timestamp;
-use std::ffi::OsString;
 use std::fs::DirBuilder;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::PathBuf;
@@ -143,8 +143,9 @@ async fn activity(State(desk): State<Arc<Desk>>, Path(number): Path<String>) -> 
 async fn prune(State(desk): State<Arc<Desk>>, Path(job): Path<String>) -> Answer {
     desk.job(&job)?;
     let after = desk.book.last(&job).await?;
-    let (launcher, wanted) = (desk.launcher.clone(), job.clone());
-    let read = async move { ask::plans(&launcher, &wanted).await };
+    let (desk_of_read, wanted) = (desk.clone(), job.clone());
+    let read =
+        async move { ask::plans(&desk_of_read.launcher, &desk_of_read.config, &wanted).await };
     let found = desk.plans.get(&job, &after, read).await;
     Ok(page::prune::page(&desk, &job, &found))
 }
@@ -165,8 +166,8 @@ async fn run(
         _ => return Err(Refusal::senseless("There is no button for that.")),
     };
     let only = tasks.iter().map(|task| task.name()).collect::<Vec<_>>().join(",");
-    let args = ["--json", "run", "--only", &only, "--", name].map(OsString::from).to_vec();
-    let number = desk.children.start(What::Run { job: name.to_owned(), tasks }, args)?;
+    let call = Call::run(&["--json", "--only", &only], &desk.config, name);
+    let number = desk.children.start(What::Run { job: name.to_owned(), tasks }, call)?;
     Ok(Redirect::to(&format!("/activity/{number}")).into_response())
 }
 
@@ -188,7 +189,7 @@ async fn restore(State(desk): State<Arc<Desk>>, Path(at): Path<Address>, raw: Ra
     let path = text::path(&place.path);
     let Place { job, repository, snapshot, .. } = place;
     let what = What::Restore { job, repository, snapshot, path, target };
-    let number = desk.children.start(what, args)?;
+    let number = desk.children.start(what, Call::new(args))?;
     Ok(Redirect::to(&format!("/activity/{number}")).into_response())
 }
 

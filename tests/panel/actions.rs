@@ -31,6 +31,17 @@ fn buttons_do_what_they_say() {
     assert!(page.contains("packs read") && !page.contains("never"), "{page}");
 }
 
+/// Jobs are run as the page shows them, whatever lies in the place of the file by now.
+#[test]
+fn buttons_do_not_need_the_file_again() {
+    let served = Served::new();
+    served.jobs.write("[job");
+    assert!(served.done("/job/app/run", "task=backup").contains("badge good"));
+    assert!(served.settled("/job/app/prune").contains("1 stay"));
+    assert!(served.done("/job/app/run", "task=prune&confirmed=yes").contains("badge good"));
+    assert!(served.done("/job/app/run", "task=check").contains("badge good"));
+}
+
 /// One that fails says why, and so does a list that cannot be read.
 #[test]
 fn failures_are_told_where_they_were_started() {
