@@ -22,10 +22,6 @@ schedule = "daily 02:10"
 stop = { services = ["web"], timeout = "5s", max_downtime = "60s" }
 "#;
 
-/// What is remembered of a run long ago, so that one is due at once.
-const DUE: &str =
-    r#"[{"job":"app","task":"backup","schedule":"daily 02:10","served":"2026-01-01T00:00:00Z"}]"#;
-
 /// The agent in a container of its own, beside `web`, whose volume it is to capture.
 struct Inside {
     project: Project,
@@ -120,7 +116,7 @@ fn said(output: &Output) -> String {
 #[test]
 fn an_agent_in_a_container_captures_others() {
     let inside = Inside::new(JOB);
-    fs::write(inside.project.jobs.path("state/agent.json"), DUE).unwrap();
+    inside.project.jobs.is_due("daily 02:10");
     inside.start(&inside.same_paths());
     let project = &inside.project;
     project.jobs.wait_until(&format!("a run: {}", inside.log()), || inside.has_report());
@@ -161,7 +157,7 @@ fn only_what_is_missing_is_installed() {
 fn a_container_that_is_stopped_leaves_nothing_stopped() {
     let inside = Inside::new(JOB);
     let project = &inside.project;
-    fs::write(project.jobs.path("state/agent.json"), DUE).unwrap();
+    project.jobs.is_due("daily 02:10");
     fs::write(project.jobs.path("slow"), "").unwrap();
     inside.start(&inside.same_paths());
     project.jobs.wait_for("at-capture");

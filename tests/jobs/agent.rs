@@ -24,10 +24,6 @@ to = ["one"]
 schedule = "daily 02:10"
 "#;
 
-/// What is remembered of a run of `app` long ago, so that it is due at once.
-const DUE: &str =
-    r#"[{"job":"app","task":"backup","schedule":"daily 02:10","served":"2026-01-01T00:00:00Z"}]"#;
-
 /// An agent at work, whose log is in a file.
 struct Agent<'j> {
     jobs: &'j Jobs,
@@ -103,10 +99,6 @@ fn jobs(text: &str) -> Jobs {
     jobs
 }
 
-fn is_due(jobs: &Jobs) {
-    fs::write(jobs.path("state/agent.json"), DUE).unwrap();
-}
-
 fn snapshots(jobs: &Jobs) -> usize {
     jobs.of("one", &["snapshots"]).iter().map(|it| it.as_array().map_or(1, Vec::len)).sum()
 }
@@ -117,7 +109,7 @@ fn snapshots(jobs: &Jobs) -> usize {
 fn runs_begin_at_their_time() {
     let every = "[job.often]\nsource = \"DIR/src\"\nto = [\"one\"]\nschedule = \"* * * * *\"\n";
     let jobs = jobs(&format!("{FILE}{every}"));
-    is_due(&jobs);
+    jobs.is_due("daily 02:10");
     let agent = Agent::start(&jobs, |_| {});
     agent.says("end");
     let ended = agent.says_so_often("end", 2);
@@ -142,7 +134,7 @@ fn an_agent_that_is_ended_ends_its_runs() {
     let jobs = jobs(&format!(
         "{FILE}stop = {{ stop = \"touch DIR/stopped; [ -e DIR/quick ] || sleep 3\", start = \"rm DIR/stopped\" }}\n"
     ));
-    is_due(&jobs);
+    jobs.is_due("daily 02:10");
     let agent = Agent::start(&jobs, |_| {});
     jobs.wait_for("stopped");
     let log = agent.end();
@@ -259,7 +251,7 @@ fn a_run_that_dies_is_reported() {
     let jobs = jobs(&format!(
         "{FILE}hooks.before = \"echo $PPID >DIR/unfinished; mv DIR/unfinished DIR/pid; sleep 100\"\n"
     ));
-    is_due(&jobs);
+    jobs.is_due("daily 02:10");
     let agent = Agent::start(&jobs, |_| {});
     jobs.wait_for("pid");
     let pid: i32 = fs::read_to_string(jobs.path("pid")).unwrap().trim().parse().unwrap();
@@ -281,7 +273,7 @@ fn others_runs_are_waited_for() {
     ));
     let mut other = jobs.spawn(&["run", "app"]);
     jobs.wait_for("begun");
-    is_due(&jobs);
+    jobs.is_due("daily 02:10");
     let agent = Agent::start(&jobs, |_| {});
     let end = agent.says("end");
     assert!(end["message"].as_str().unwrap().starts_with("skipped"), "{end}");
@@ -316,7 +308,7 @@ fn backups_are_copied_at_once() {
     let two = "[repository.two]\nurl = \"DIR/two\"\nkey_file = \"DIR/two.key\"\n";
     let jobs = jobs(&format!("{two}{}", FILE.replace("[\"one\"]", "[\"one\", \"two\"]")));
     jobs.init(&["two"]);
-    is_due(&jobs);
+    jobs.is_due("daily 02:10");
     let agent = Agent::start(&jobs, |_| {});
     assert_eq!(agent.says("end")["message"], "done");
     agent.end();
@@ -329,7 +321,7 @@ fn backups_are_copied_at_once() {
 fn the_service_manager_is_told() {
     let jobs =
         jobs(&format!("{FILE}hooks.before = \"echo ${{NOTIFY_SOCKET:-none}} >DIR/socket\"\n"));
-    is_due(&jobs);
+    jobs.is_due("daily 02:10");
     let socket = UnixDatagram::bind(jobs.path("notify")).unwrap();
     socket.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
     let heard = |what: &str| {

@@ -58,6 +58,13 @@ impl Jobs {
         lines(&stdout(&command.assert().success()))
     }
 
+    /// Has the agent remember a backup of `app` by this schedule, long ago: so the next one is due at once.
+    pub fn is_due(&self, schedule: &str) {
+        fs::create_dir_all(self.path("state")).unwrap();
+        let mark = served(schedule, "2026-01-01T00:00:00Z");
+        fs::write(self.path("state/agent.json"), mark).unwrap();
+    }
+
     /// The report of the last run of `app`, as it was left on this host.
     pub fn report(&self) -> Value {
         let mut reports: Vec<PathBuf> = fs::read_dir(self.path("state/runs/app"))
@@ -108,4 +115,9 @@ impl Jobs {
     pub fn complains(&self, args: &[&str]) -> String {
         stderr(&self.command(args).assert().failure())
     }
+}
+
+/// What the agent remembers of a backup of `app` that was begun at a moment of this schedule.
+pub fn served(schedule: &str, moment: &str) -> String {
+    format!(r#"[{{"job":"app","task":"backup","schedule":"{schedule}","served":"{moment}"}}]"#)
 }

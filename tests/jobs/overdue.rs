@@ -1,6 +1,6 @@
 //! Schedules that nobody keeps: what should have begun long ago, and has not.
 
-use super::file::Jobs;
+use super::file::{Jobs, served};
 use super::history::{at, backup};
 use crate::common::cli::{lines, stdout};
 use icecore::agent::config::Config;
@@ -89,11 +89,8 @@ fn what_never_ran_is_overdue() {
     let later = |minutes: i64| Time(changed.0 + minutes * 60 * SECOND);
     assert!(!host.backup(&file, later(0)).is_overdue);
     assert!(host.backup(&file, later(67)).is_overdue);
-    let seen = |schedule: &str, served: &str| {
-        let mark = format!(
-            r#"[{{"job":"app","task":"backup","schedule":"{schedule}","served":"{served}"}}]"#
-        );
-        fs::write(host.path("agent.json"), mark).unwrap();
+    let seen = |schedule: &str, moment: &str| {
+        fs::write(host.path("agent.json"), served(schedule, moment)).unwrap();
     };
     seen("hourly", "2026-01-01T00:00:00Z");
     assert!(host.backup(&file, later(0)).is_overdue);
@@ -111,9 +108,7 @@ fn nobody_who_keeps_a_schedule_is_told() {
     jobs.write(&format!("[defaults]\ntimezone = \"Asia/Tokyo\"\n{FILE}"));
     let said = stdout(&jobs.command(&["status"]).assert().success());
     assert!(said.contains("times are those of Asia/Tokyo"), "{said}");
-    let mark =
-        r#"[{"job":"app","task":"backup","schedule":"hourly","served":"2026-01-01T00:00:00Z"}]"#;
-    fs::write(jobs.path("state/agent.json"), mark).unwrap();
+    jobs.is_due("hourly");
     let said = stdout(&jobs.command(&["status"]).assert().code(3));
     let sentence = "app: OVERDUE: the backup was due at 2026-01-01 10:00:00 +09:00";
     assert!(said.contains(sentence) && said.contains("does the agent run"), "{said}");
