@@ -175,6 +175,12 @@ pub trait ByteStream: Send {
     /// Fills the front of `buffer` (never empty) as far as one read goes.
     fn read(&mut self, buffer: &mut [u8]) -> Result<Got>;
 
+    /// Asks it to stand for the moment at which it was opened, whatever becomes of the file before it is read:
+    /// whether it does, and lets others write meanwhile.
+    fn pin(&mut self) -> bool {
+        false
+    }
+
     /// What the read turned out to be worth; called after [`Got::End`].
     fn finish(self: Box<Self>) -> Result<FileProof>;
 }

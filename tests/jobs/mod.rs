@@ -7,6 +7,7 @@ pub mod file;
 pub mod history;
 mod named;
 mod overdue;
+mod pins;
 mod resolved;
 mod run;
 pub mod status;

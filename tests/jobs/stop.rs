@@ -108,7 +108,7 @@ fn kill(run: &Child, signal: Signal) {
 }
 
 /// The children of a process.
-fn children(of: &Child) -> Vec<Pid> {
+pub fn children(of: &Child) -> Vec<Pid> {
     let parent = |pid: i32| {
         let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
         stat.rsplit(") ").next()?.split(' ').nth(1)?.parse::<u32>().ok()
@@ -134,12 +134,13 @@ pub fn kill_with_children(run: &mut Child) {
 }
 
 /// Whether a process is there, and no zombie.
-fn is_alive(pid: Pid) -> bool {
+pub fn is_alive(pid: Pid) -> bool {
     let stat = fs::read_to_string(format!("/proc/{}/stat", pid.as_raw_nonzero()));
     stat.is_ok_and(|stat| !stat.contains(") Z "))
 }
 
-fn step<'r>(report: &'r Value, name: &str) -> &'r Value {
+/// The step of this name in a report.
+pub fn step<'r>(report: &'r Value, name: &str) -> &'r Value {
     report["steps"].as_array().unwrap().iter().find(|step| step["step"] == name).unwrap()
 }
 

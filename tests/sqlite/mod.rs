@@ -4,6 +4,7 @@ mod abandoned;
 mod alone;
 mod identity;
 mod pages;
+mod pinned;
 mod placing;
 mod recovery;
 mod refused;

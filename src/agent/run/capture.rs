@@ -1,5 +1,6 @@
 //! The capture of a job: live, or while services stand still. Then nearly everything is stored before, live,
-//! and while they stand still nothing waits for the network.
+//! and while they stand still nothing waits for the network. Of databases of SQLite in WAL mode only the state is pinned
+//! then: they are read while services start, neither of which waits for the other.
 
 use super::Run;
 use super::log::{Log, Said};
@@ -8,7 +9,7 @@ use crate::agent::stop::{Because, Order, Standstill, What, journal_of};
 use crate::backend::{Backend, Spool};
 use crate::error::{Error, Kind, Result};
 use crate::id::SnapshotId;
-use crate::monitor::Monitor;
+use crate::monitor::{Monitor, Silent};
 use crate::ops::backup::{Backup, BackupOptions, BackupReport, Wanted, backup};
 use crate::repo::{Repository, SnapshotKey};
 use crate::source::Source;
@@ -57,7 +58,8 @@ pub fn capture(
     }
 }
 
-/// Stores nearly everything, stops the services, reads what has changed since, starts them, and stores that.
+/// Stores nearly everything, stops the services, reads what has changed since, starts them, reads what was pinned,
+/// and stores all that.
 fn still(
     run: &Run<'_>,
     log: &mut Log<'_>,
@@ -82,12 +84,19 @@ fn still(
         }
     };
     into.spool.hold();
-    let captured = log.step_until("read", into.name, &|| standstill.is_over(), |monitor, _| {
-        let read = || warmed.capture(wanted, monitor);
-        Ok(standstill.during(run.program.monitor(), read))
+    let pinned = log.step_until("read", into.name, &|| standstill.is_over(), |monitor, said| {
+        let pin = || warmed.pin(wanted, monitor);
+        let pinned = standstill.during(run.program.monitor(), pin);
+        said.figure("pinned", pinned.count());
+        Ok(pinned)
     })?;
-    let started = start(standstill, log);
+    standstill.ask();
     into.spool.release();
+    let captured = match pinned.count() {
+        0 => pinned.read(&Silent),
+        _ => log.step("read_pinned", into.name, |monitor, _| Ok(pinned.read(monitor)))?,
+    };
+    let started = start(standstill, log);
     let stored = log.step("capture", into.name, |monitor, said| {
         let report = captured.commit(monitor)?;
         *snapshot = Some(tell(run, into, report, monitor, said));

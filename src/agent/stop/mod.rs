@@ -150,7 +150,7 @@ impl Standstill {
             let watch = || {
                 while !done.load(order) {
                     if monitor.stop_requested() {
-                        self.ask();
+                        self.give_up();
                         return;
                     }
                     sleep(GLANCE);
@@ -165,21 +165,25 @@ impl Standstill {
         })
     }
 
-    /// Asks the guard to start them: it hears the end of the pipe.
-    fn ask(&self) {
+    /// Has the guard start them because the run ends: it hears the end of the pipe.
+    fn give_up(&self) {
         drop(self.input().take());
     }
 
-    /// Starts them, unless they run again already; by this process where the guard is gone.
+    /// Has the guard start them because all is captured that they have to stand still for, and does not wait for it.
+    pub fn ask(&self) {
+        if let Some(mut input) = self.input().take() {
+            // One that is gone hears nothing; that is seen at the end.
+            let _ = input.write_all(b"\n");
+        }
+    }
+
+    /// Waits until they are started, which is asked for if it was not; by this process where the guard is gone.
     pub fn end(mut self) -> Result<Started> {
         self.finish()
     }
 
     fn finish(&mut self) -> Result<Started> {
-        if let Some(input) = self.input().as_mut() {
-            // One that is gone hears nothing; that is seen below.
-            let _ = input.write_all(b"\n");
-        }
         self.ask();
         let started = self.heard.wait(|said| said.started.is_some()).started.clone();
         let _ = self.guard.wait();

@@ -3,8 +3,9 @@
 use super::BackupOptions;
 use super::history::SourceHistory;
 use super::links::Links;
+use super::open_part::{BuiltPart, OpenPart};
 use super::parent::{self, Parent, Parentage};
-use super::part::{BuiltPart, PartBuilder};
+use super::part::PartBuilder;
 use crate::error::{Error, Kind, Result};
 use crate::format::snapshot::{Missing, Part, PartKind, Snapshot, SourceName, Summary};
 use crate::limits::WARNINGS_MAX;
@@ -45,59 +46,145 @@ impl Contents {
     }
 }
 
-/// Reads all sources, each with what is known of its past, and stores what is new of them.
-pub(super) fn read(
-    session: &mut Session<'_>,
-    reader: &Reader<'_>,
-    sources: Vec<(Box<dyn Source>, &SourceHistory)>,
-    options: &BackupOptions,
-    monitor: &dyn Monitor,
-) -> Result<Contents> {
-    let cutter = Cutter::new(session.repository())?;
-    let mut contents = Contents::default();
-    let mut links = Links::default();
-    let mut first_error = None;
-    for (source, past) in sources {
-        let SourceName { kind, path, selection } = source.describe();
-        let SourceHistory { parents, newest } = past;
-        let newest = newest.as_ref();
-        let builder =
-            PartBuilder::new(session, reader, &cutter, monitor, &parents.list, newest, &mut links);
-        let built = builder.build(source, options.keep_going).and_then(|built| {
-            refuse_empty(reader, &built, &parents.list, options)?;
+/// What is captured so far: of some parts pinned files are not read yet.
+#[derive(Default)]
+pub(super) struct OpenContents {
+    contents: Contents,
+    links: Links,
+    open: Vec<OpenPart>,
+    first_error: Option<Error>,
+}
+
+impl OpenContents {
+    /// How many files are not read yet.
+    pub(super) fn pinned(&self) -> usize {
+        self.open.iter().map(|part| part.pinned.len()).sum()
+    }
+
+    /// What the user should know.
+    pub(super) fn warn(&mut self, warnings: impl IntoIterator<Item = String>) {
+        self.contents.warnings.extend(warnings);
+    }
+}
+
+/// Reads sources into a session.
+pub(super) struct Capture<'b, 'r> {
+    pub(super) session: &'b mut Session<'r>,
+    pub(super) reader: &'b Reader<'b>,
+    pub(super) cutter: Cutter,
+    pub(super) options: &'b BackupOptions,
+    pub(super) monitor: &'b dyn Monitor,
+}
+
+impl<'r> Capture<'_, 'r> {
+    /// Reads all sources, each with what is known of its past, and stores what is new of them; but for so many
+    /// files that can be pinned.
+    pub(super) fn open(
+        &mut self,
+        sources: Vec<(Box<dyn Source>, &SourceHistory)>,
+        pins: usize,
+    ) -> Result<OpenContents> {
+        let mut all = OpenContents::default();
+        for (source, past) in sources {
+            let mut part = self.part(&*source, past);
+            part.pins_left = pins.saturating_sub(all.pinned());
+            let name = part.source.clone();
+            match self.builder(past, &mut all.links, part).read(source) {
+                Ok(part) if part.pinned.is_empty() => self.finish_part(&mut all, part, past)?,
+                Ok(part) => all.open.push(part),
+                Err(error) => self.bear(&mut all, name, error)?,
+            }
+        }
+        Ok(all)
+    }
+
+    /// Reads what was pinned. The sources are those of before, in their order.
+    pub(super) fn close(
+        &mut self,
+        mut all: OpenContents,
+        sources: &[(&SourceName, &SourceHistory)],
+    ) -> Result<Contents> {
+        let place = |name: &SourceName| sources.iter().position(|(source, _)| *source == name);
+        for part in std::mem::take(&mut all.open) {
+            let known = place(&part.source).and_then(|at| sources.get(at));
+            let (_, past) = known.ok_or_else(|| {
+                let path = String::from_utf8_lossy(&part.source.path);
+                Error::new(Kind::Failed, "capture", path).because("its past is not known any more")
+            })?;
+            self.finish_part(&mut all, part, past)?;
+        }
+        let OpenContents { mut contents, links, first_error, .. } = all;
+        contents.parts.sort_by_key(|part| place(&part.source()));
+        contents.parents.sort_by_key(|parentage| place(&parentage.source));
+        let elsewhere = links.elsewhere();
+        for part in &mut contents.parts {
+            part.incomplete |= elsewhere.keys().any(|path| is_within(path, &part.path));
+        }
+        contents.warnings.extend(elsewhere.into_values().take(WARNINGS_MAX));
+        match first_error {
+            Some(error) if contents.parts.is_empty() => {
+                Err(error.within("capture", "any of the sources"))
+            }
+            _ => Ok(contents),
+        }
+    }
+
+    fn part(&self, source: &dyn Source, past: &SourceHistory) -> OpenPart {
+        let now = self.session.repository().env().now();
+        let mut part = OpenPart::new(source, past.newest.as_ref(), now);
+        part.all_or_nothing &= !self.options.keep_going;
+        part
+    }
+
+    fn builder<'s>(
+        &'s mut self,
+        past: &'s SourceHistory,
+        links: &'s mut Links,
+        part: OpenPart,
+    ) -> PartBuilder<'s, 'r> {
+        let Capture { session, reader, cutter, monitor, .. } = self;
+        PartBuilder::new(session, reader, cutter, *monitor, &past.parents.list, links, part)
+    }
+
+    fn finish_part(
+        &mut self,
+        all: &mut OpenContents,
+        part: OpenPart,
+        past: &SourceHistory,
+    ) -> Result<()> {
+        let name = part.source.clone();
+        let built = self.builder(past, &mut all.links, part).finish().and_then(|built| {
+            refuse_empty(self.reader, &built, &past.parents.list, self.options)?;
             Ok(built)
         });
         match built {
             Ok(built) => {
-                contents.parents.push(parents.told(&built.part));
+                let contents = &mut all.contents;
+                contents.parents.push(past.parents.told(&built.part));
                 contents.warnings.extend(built.warnings);
                 add(&mut contents.counts, &built.counts);
                 contents.parts.push(built.part);
+                Ok(())
             }
-            // A source's trouble costs its part; the repository's, everything.
-            Err(error)
-                if options.keep_going
-                    && !session.is_broken()
-                    && error.kind() != Kind::Interrupted =>
-            {
-                monitor.trouble(&error);
-                contents.missing.push(Missing { kind, path, selection, reason: error.to_string() });
-                contents.counts.failed += 1;
-                first_error.get_or_insert(error);
-            }
-            Err(error) => return Err(of_source(error, &path)),
+            Err(error) => self.bear(all, name, error),
         }
     }
-    let elsewhere = links.elsewhere();
-    for part in &mut contents.parts {
-        part.incomplete |= elsewhere.keys().any(|path| is_within(path, &part.path));
-    }
-    contents.warnings.extend(elsewhere.into_values().take(WARNINGS_MAX));
-    match first_error {
-        Some(error) if contents.parts.is_empty() => {
-            Err(error.within("capture", "any of the sources"))
+
+    /// A source's trouble costs its part, if that is wanted; the repository's, everything.
+    fn bear(&self, all: &mut OpenContents, source: SourceName, error: Error) -> Result<()> {
+        let is_borne = self.options.keep_going
+            && !self.session.is_broken()
+            && error.kind() != Kind::Interrupted;
+        if !is_borne {
+            return Err(of_source(error, &source.path));
         }
-        _ => Ok(contents),
+        self.monitor.trouble(&error);
+        let SourceName { kind, path, selection } = source;
+        let reason = error.to_string();
+        all.contents.missing.push(Missing { kind, path, selection, reason });
+        all.contents.counts.failed += 1;
+        all.first_error.get_or_insert(error);
+        Ok(())
     }
 }
 

@@ -28,6 +28,8 @@ pub(super) struct Parent {
     pub(super) ids: BTreeSet<SnapshotId>,
     /// The host that made it, if that is another one. Then its stamps prove nothing.
     pub(super) foreign: Option<String>,
+    /// Whether it is the warm-up of the same backup.
+    pub(super) is_warm_up: bool,
     /// What stands in it where the source stands.
     pub(super) root: Entry,
 }
@@ -60,7 +62,8 @@ impl Parent {
     ) -> Option<Self> {
         let root = tree::find(reader, snapshot, &source.path).ok()?.entry;
         let foreign = (snapshot.host != host).then(|| snapshot.host.clone());
-        Some(Parent { ids: BTreeSet::from([snapshot.id]), foreign, root })
+        let ids = BTreeSet::from([snapshot.id]);
+        Some(Parent { ids, foreign, is_warm_up: false, root })
     }
 }
 

@@ -1,32 +1,26 @@
 //! One source into one part: its items into directories, each compared with its former self.
 
-use super::batch::{Batch, Event, ReadFile};
+use super::batch::{Batch, Event, Turn, read_pinned};
 use super::former::{Before, FormerDirectories};
 use super::links::{First, Links};
+use super::open_part::{BuiltPart, OpenPart, PinnedFile};
 use super::parent::Parent;
 use super::prefetch::Prefetch;
+use super::read_file::ReadFile;
+use super::small::SMALL;
 use super::stored::{stored, unchanged};
-use super::taints::{Taints, Verdict, told};
+use super::taints::{Verdict, told};
 use super::tell;
-use super::tree::Tree;
-use crate::env::Time;
 use crate::error::{Error, Kind, Result};
+use crate::format::database::DatabaseFacts;
 use crate::format::directory::{Node, NodeKind};
-use crate::format::snapshot::{Part, SourceName, Summary};
 use crate::id::SnapshotId;
 use crate::limits::{DIRECTORY_DEPTH_MAX, WARNINGS_MAX};
 use crate::monitor::{Monitor, go_on};
 use crate::repo::{Reader, Session};
-use crate::source::{FileItem, Item, LastFile, PartProof, Source};
+use crate::source::{FileItem, Item, LastFile, Source};
 use crate::stream::{Cutter, DirectoryWriter};
 use std::collections::BTreeSet;
-
-/// A part, and what it cost.
-pub(super) struct BuiltPart {
-    pub(super) part: Part,
-    pub(super) counts: Summary,
-    pub(super) warnings: Vec<String>,
-}
 
 /// Builds one part.
 pub(super) struct PartBuilder<'b, 'r> {
@@ -35,58 +29,30 @@ pub(super) struct PartBuilder<'b, 'r> {
     cutter: &'b Cutter,
     monitor: &'b dyn Monitor,
     parents: &'b [Parent],
-    /// The numbers of those that files were found in.
-    used: BTreeSet<usize>,
     links: &'b mut Links,
     /// The parents' directories of the same paths as those that were entered, the innermost last.
     former: Vec<FormerDirectories<'b>>,
-    tree: Tree,
     batch: Batch,
-    counts: Summary,
-    warnings: Vec<String>,
-    started: Time,
-    taints: Taints,
-    incomplete: bool,
-    all_or_nothing: bool,
+    part: OpenPart,
 }
 
 impl<'b, 'r> PartBuilder<'b, 'r> {
+    /// Goes on with a part.
     pub(super) fn new(
         session: &'b mut Session<'r>,
         reader: &'b Reader<'b>,
         cutter: &'b Cutter,
         monitor: &'b dyn Monitor,
         parents: &'b [Parent],
-        newest: Option<&Part>,
         links: &'b mut Links,
+        part: OpenPart,
     ) -> Self {
-        let started = session.repository().env().now();
-        PartBuilder {
-            session,
-            reader,
-            cutter,
-            monitor,
-            parents,
-            used: BTreeSet::new(),
-            links,
-            former: Vec::new(),
-            tree: Tree::default(),
-            batch: Batch::default(),
-            counts: Summary::default(),
-            warnings: Vec::new(),
-            started,
-            taints: Taints::after(newest, started),
-            incomplete: false,
-            all_or_nothing: false,
-        }
+        let (former, batch) = (Vec::new(), Batch::default());
+        PartBuilder { session, reader, cutter, monitor, parents, links, former, batch, part }
     }
 
-    /// Reads the source to its end; `keep_going` keeps what there is of one that is worth
-    /// something as a whole only.
-    pub(super) fn build(mut self, source: Box<dyn Source>, keep_going: bool) -> Result<BuiltPart> {
-        self.all_or_nothing = source.all_or_nothing() && !keep_going;
-        let description = source.describe();
-        self.tree = Tree::at(&description.path);
+    /// Reads the source to its end, but for files that can be pinned and may be.
+    pub(super) fn read(mut self, source: Box<dyn Source>) -> Result<OpenPart> {
         let mut source = std::thread::scope(|scope| {
             let mut items = Prefetch::start(scope, source)?;
             while let Some(item) = items.next() {
@@ -100,33 +66,25 @@ impl<'b, 'r> PartBuilder<'b, 'r> {
             go_on(self.monitor, "back up")?;
             self.take_last(last)?;
         }
-        for path in self.tree.held_open() {
-            self.taints.leave(&path);
-        }
-        let proof = source.finish()?;
-        let root = std::mem::take(&mut self.tree).finish(self.session)?;
-        Ok(self.finish(description, root, proof))
+        self.part.proof = source.finish()?;
+        Ok(self.part)
     }
 
-    fn finish(self, description: SourceName, root: Node, proof: PartProof) -> BuiltPart {
+    /// Reads what was pinned; the whole part.
+    pub(super) fn finish(mut self) -> Result<BuiltPart> {
+        while let Some(PinnedFile { folder, file }) = self.part.pinned.pop_front() {
+            go_on(self.monitor, "back up")?;
+            if let Some(folder) = &folder {
+                self.part.tree.enter_again(folder)?;
+            }
+            let (session, reader) = (&mut *self.session, self.reader);
+            for event in read_pinned(file, session, reader, self.cutter, self.monitor)? {
+                self.write(event)?;
+            }
+            self.part.tree.leave_all(self.session)?;
+        }
         let parents = self.parents();
-        let (tainted, taints) = self.taints.finish(self.counts.failed > 0);
-        let part = Part {
-            kind: description.kind,
-            path: description.path,
-            root,
-            started: self.started,
-            finished: self.session.repository().env().now(),
-            facts: proof.facts.into_texts(),
-            selection: description.selection,
-            parents,
-            tainted,
-            taints,
-            incomplete: self.incomplete || proof.is_incomplete,
-        };
-        let mut warnings = self.warnings;
-        warnings.extend(proof.warnings);
-        BuiltPart { part, counts: self.counts, warnings }
+        self.part.finish(self.session, parents)
     }
 
     fn take(&mut self, item: Item) -> Result<()> {
@@ -143,8 +101,8 @@ impl<'b, 'r> PartBuilder<'b, 'r> {
                 };
                 let entries = before.iter().find_map(Before::directory);
                 self.former.push(FormerDirectories::open(before));
-                self.counts.items += 1;
-                self.counts.directories += 1;
+                self.part.counts.items += 1;
+                self.part.counts.directories += 1;
                 self.batch.push(Event::Enter(Box::new(entry), entries));
             }
             Item::HoldOpen => self.batch.push(Event::HoldOpen),
@@ -154,11 +112,11 @@ impl<'b, 'r> PartBuilder<'b, 'r> {
             }
             Item::File(file) => self.file(file)?,
             Item::Other(node) => {
-                self.counts.items += 1;
+                self.part.counts.items += 1;
                 tell(self.monitor, 0);
                 self.batch.push(Event::Done(Box::new(node)));
             }
-            Item::Failed(error) if self.all_or_nothing => return Err(error),
+            Item::Failed(error) if self.part.all_or_nothing => return Err(error),
             Item::Failed(error) => self.batch.push(Event::Failed(error)),
         }
         if self.batch.is_full() { self.flush() } else { Ok(()) }
@@ -166,7 +124,7 @@ impl<'b, 'r> PartBuilder<'b, 'r> {
 
     /// Captures a file that comes last: enters the directories that lead to it again.
     fn take_last(&mut self, last: LastFile) -> Result<()> {
-        self.tree.enter_again(&last.folder)?;
+        self.part.tree.enter_again(&last.folder)?;
         self.former.push(FormerDirectories::open(Before::roots(self.parents)));
         for name in &last.folder {
             let before = self.former.last_mut().map(|former| former.all(self.reader, name));
@@ -175,19 +133,19 @@ impl<'b, 'r> PartBuilder<'b, 'r> {
         self.file(last.file)?;
         self.flush()?;
         self.former.clear();
-        self.tree.leave_all(self.session)
+        self.part.tree.leave_all(self.session)
     }
 
     /// An unchanged file is not opened, nor one that was met under another name; a small one waits
     /// for others; a large one is streamed.
     fn file(&mut self, file: FileItem) -> Result<()> {
         let before = self.before(&file.entry.name);
-        self.used.extend(before.iter().map(|(parent, _)| parent));
-        self.counts.items += 1;
+        self.part.used.extend(before.iter().map(|(parent, _)| parent));
+        self.part.counts.items += 1;
         match before {
             Some((parent, before)) if self.is_unchanged(&file, parent, &before) => {
-                self.counts.files_unchanged += 1;
-                self.counts.bytes += content_length(&before);
+                self.part.counts.files_unchanged += 1;
+                self.part.counts.bytes += content_length(&before);
                 tell(self.monitor, content_length(&before));
                 let node = unchanged(file.entry, before);
                 if let Some(same) = &file.same {
@@ -200,9 +158,27 @@ impl<'b, 'r> PartBuilder<'b, 'r> {
                 let before = before.map(|(_, node)| Box::new(node));
                 self.batch.push(Event::Linked(Box::new(file), before));
             }
-            before => self.batch.push_file(file, before.map(|(_, node)| node)),
+            before => {
+                let turn = self.turn(&file, before.as_ref());
+                self.batch.push_file(file, before.map(|(_, node)| node), turn);
+            }
         }
         Ok(())
+    }
+
+    /// A database may be pinned that SQLite could read a moment ago, beside whoever used it then: to hold it
+    /// for a while longer does them no harm.
+    fn turn(&mut self, file: &FileItem, before: Option<&(usize, Node)>) -> Turn {
+        let Some((parent, node)) = before else { return Turn::Now };
+        let Some(DatabaseFacts::Sqlite(facts)) = node.database() else { return Turn::Now };
+        let was_read_now = self.parents.get(*parent).is_some_and(|parent| parent.is_warm_up);
+        let is_worth_it = file.length > Some(SMALL) && file.same.is_none();
+        if !was_read_now || !is_worth_it || facts.journal_mode != "wal" || self.part.pins_left == 0
+        {
+            return Turn::Now;
+        }
+        self.part.pins_left -= 1;
+        Turn::MayBeLater
     }
 
     /// Whether the stamp proves the parent's content to be this file's, and it is all there.
@@ -213,15 +189,15 @@ impl<'b, 'r> PartBuilder<'b, 'r> {
     }
 
     fn failed(&mut self, error: Error) -> Result<()> {
-        if self.all_or_nothing || self.tree.is_outside() && self.former.is_empty() {
+        if self.part.all_or_nothing || self.part.tree.is_outside() && self.former.is_empty() {
             return Err(error);
         }
         self.monitor.trouble(&error);
-        self.counts.failed += 1;
-        self.incomplete = true;
-        let here = self.tree.path_here();
-        if !self.taints.miss(&here, error.subject()) {
-            self.tree.lose();
+        self.part.counts.failed += 1;
+        self.part.incomplete = true;
+        let here = self.part.tree.path_here();
+        if !self.part.taints.miss(&here, error.subject()) {
+            self.part.tree.lose();
         }
         Ok(())
     }
@@ -242,8 +218,8 @@ impl<'b, 'r> PartBuilder<'b, 'r> {
 
     /// The parents that files were found in, or else the first that they were looked for in.
     fn parents(&self) -> BTreeSet<SnapshotId> {
-        let used = self.used.iter().filter_map(|parent| self.parents.get(*parent));
-        let first = self.parents.first().filter(|_| self.used.is_empty());
+        let used = self.part.used.iter().filter_map(|parent| self.parents.get(*parent));
+        let first = self.parents.first().filter(|_| self.part.used.is_empty());
         used.chain(first).flat_map(|parent| &parent.ids).copied().collect()
     }
 
@@ -262,24 +238,28 @@ impl<'b, 'r> PartBuilder<'b, 'r> {
         match event {
             Event::Enter(entry, before) => {
                 let writer = DirectoryWriter::new(self.reader, before);
-                self.tree.enter(*entry, writer);
-                self.taints.enter(&self.tree.path_here());
+                self.part.tree.enter(*entry, writer);
+                self.part.taints.enter(&self.part.tree.path_here());
             }
-            Event::HoldOpen => self.tree.hold_open(),
+            Event::HoldOpen => self.part.tree.hold_open(),
             Event::Leave => self.leave()?,
             Event::Done(mut node) => {
-                if self.taints.remembers(node.taint.as_ref()) {
-                    let path = self.tree.path_of(&node.name);
+                if self.part.taints.remembers(node.taint.as_ref()) {
+                    let path = self.part.tree.path_of(&node.name);
                     self.settle_taint(&path, &mut node, Verdict::default());
                 }
-                self.tree.entry(self.session, *node)?;
+                self.part.tree.entry(self.session, *node)?;
+            }
+            Event::Pinned(file) => {
+                let folder = self.part.tree.hold_open_here();
+                self.part.pinned.push_back(PinnedFile { folder, file: *file });
             }
             Event::Read(read) => {
-                let node = self.read(*read);
-                self.tree.entry(self.session, node)?;
+                let node = self.node(*read);
+                self.part.tree.entry(self.session, node)?;
             }
             Event::Companion(read) => {
-                let node = self.read(*read);
+                let node = self.node(*read);
                 self.early(node);
             }
             Event::Failed(error) => self.failed(error)?,
@@ -297,26 +277,26 @@ impl<'b, 'r> PartBuilder<'b, 'r> {
             return Ok(vec![Event::Read(Box::new(linked))]);
         }
         let mut alone = Batch::default();
-        alone.push_file(*file, before.map(|node| *node));
+        alone.push_file(*file, before.map(|node| *node), Turn::Now);
         alone.read(self.session, self.reader, self.cutter, self.monitor)
     }
 
     /// The entry of a file that was read, which is counted and told of.
-    fn read(&mut self, mut read: ReadFile) -> Node {
-        read.count(&mut self.counts);
-        let path = self.tree.path_of(&read.node.name);
+    fn node(&mut self, mut read: ReadFile) -> Node {
+        read.count(&mut self.part.counts);
+        let path = self.part.tree.path_of(&read.node.name);
         if let Some(change) = read.change() {
             self.monitor.file(change, &path, content_length(&read.node));
         }
         self.warn(read.warning.take());
         if let Some(taint) = read.shared.take() {
-            self.taints.expect(&path, taint);
+            self.part.taints.expect(&path, taint);
         }
         self.settle_taint(&path, &mut read.node, read.verdict.clone());
         self.share(&path, &read);
         for error in read.troubles(&path) {
             self.monitor.trouble(&error);
-            self.incomplete = true;
+            self.part.incomplete = true;
         }
         *read.node
     }
@@ -336,13 +316,13 @@ impl<'b, 'r> PartBuilder<'b, 'r> {
     }
 
     fn warn(&mut self, warning: Option<String>) {
-        let room = self.warnings.len() < WARNINGS_MAX;
-        self.warnings.extend(warning.filter(|_| room));
+        let room = self.part.warnings.len() < WARNINGS_MAX;
+        self.part.warnings.extend(warning.filter(|_| room));
     }
 
     /// Settles whether an entry, which has the parent's taint, is tainted, and says so.
     fn settle_taint(&mut self, path: &[u8], node: &mut Node, verdict: Verdict) {
-        node.taint = self.taints.settle(path, node.taint.take(), verdict);
+        node.taint = self.part.taints.settle(path, node.taint.take(), verdict);
         if let Some(taint) = &node.taint {
             self.monitor.trouble(&told(path, taint));
         }
@@ -350,21 +330,21 @@ impl<'b, 'r> PartBuilder<'b, 'r> {
 
     fn leave(&mut self) -> Result<()> {
         // More may come into one that is held open.
-        if self.tree.is_whole() {
-            self.taints.leave(&self.tree.path_here());
+        if self.part.tree.is_whole() {
+            self.part.taints.leave(&self.part.tree.path_here());
         }
-        self.tree.leave(self.session)
+        self.part.tree.leave(self.session)
     }
 
     /// An entry whose turn comes later in its directory. A source that is one file has none.
     fn early(&mut self, node: Node) {
-        if !self.tree.is_outside() {
-            self.counts.items += 1;
-            return self.tree.early(node);
+        if !self.part.tree.is_outside() {
+            self.part.counts.items += 1;
+            return self.part.tree.early(node);
         }
-        self.counts.failed += 1;
-        self.incomplete = true;
-        let path = self.tree.path_of(&node.name);
+        self.part.counts.failed += 1;
+        self.part.incomplete = true;
+        let path = self.part.tree.path_of(&node.name);
         let path = String::from_utf8_lossy(&path);
         let name = String::from_utf8_lossy(&node.name);
         self.warn(Some(format!(

@@ -1,6 +1,6 @@
 //! A backup step by step: begun, perhaps warmed up, captured, and committed.
 
-use super::contents::{self, Contents};
+use super::contents::{Capture, Contents, OpenContents};
 use super::history::History;
 use super::parent::Parent;
 use super::wanted::Wanted;
@@ -8,12 +8,14 @@ use super::{BackupOptions, BackupReport};
 use crate::env::Time;
 use crate::error::{Error, Result};
 use crate::format::snapshot::{PartKind, Snapshot, SourceName, Summary};
+use crate::limits::PINS_MAX;
 use crate::monitor::{Monitor, go_on};
 use crate::ops::damage::record_damage;
 use crate::ops::select::Aside;
 use crate::ops::tree::Entry;
 use crate::repo::{Reader, Repository, Session, SessionOptions, WriterOptions};
 use crate::source::Source;
+use crate::stream::Cutter;
 
 /// A backup on its way: begun, perhaps warmed up, captured, and only then committed. What fails ends it; one
 /// that is dropped stays registered, see [`Writer`](crate::repo::Writer).
@@ -78,29 +80,47 @@ impl<'r> Backup<'r> {
         Captured { backup: self, contents }
     }
 
+    /// Reads all sources, but for databases that can stand for this moment without keeping anybody waiting: these
+    /// are pinned, and read after.
+    pub fn pin(mut self, wanted: Wanted, monitor: &dyn Monitor) -> Pinned<'r> {
+        let contents = telling(monitor, || self.open(wanted, PINS_MAX, monitor));
+        Pinned { backup: self, contents }
+    }
+
     /// Ends it without a snapshot. What was stored is found by the next backup.
     pub fn abandon(self) -> Result<()> {
         self.session.abandon()
     }
 
     fn read(&mut self, wanted: Wanted, monitor: &dyn Monitor) -> Result<Contents> {
+        telling(monitor, || {
+            let open = self.open(wanted, 0, monitor)?;
+            self.close(open, monitor)
+        })
+    }
+
+    fn open(&mut self, wanted: Wanted, pins: usize, monitor: &dyn Monitor) -> Result<OpenContents> {
         self.look_for(&wanted.names())?;
-        let index = self.session.index().clone();
-        let reader = Reader::new(self.session.repository(), &index);
-        monitor.begin("back up", None);
         let Wanted { sources, warnings } = wanted;
+        let history = &self.history;
         let past = |source: Box<dyn Source>| {
             let at = self.sources.iter().position(|name| *name == source.describe());
-            Some((source, self.history.sources.get(at?)?))
+            Some((source, history.sources.get(at?)?))
         };
         let sources = sources.into_iter().filter_map(past).collect();
-        let (session, options) = (&mut self.session, &self.options);
-        let read = contents::read(session, &reader, sources, options, monitor);
-        monitor.end();
-        // Ctrl-C reaches children that read, too: one may be gone before anybody here is asked.
-        let mut contents = go_on(monitor, "back up").and(read)?;
+        let mut open = reading(&mut self.session, &self.options, monitor, |capture| {
+            capture.open(sources, pins)
+        })?;
+        open.warn(warnings);
+        Ok(open)
+    }
+
+    fn close(&mut self, open: OpenContents, monitor: &dyn Monitor) -> Result<Contents> {
+        let sources: Vec<_> = self.sources.iter().zip(&self.history.sources).collect();
+        let mut contents = reading(&mut self.session, &self.options, monitor, |capture| {
+            capture.close(open, &sources)
+        })?;
         contents.warnings.splice(..0, self.history.warnings.iter().cloned());
-        contents.warnings.extend(warnings);
         Ok(contents)
     }
 
@@ -119,7 +139,8 @@ impl<'r> Backup<'r> {
             let at = self.sources.iter().position(|source| *source == part.source());
             let Some(past) = at.and_then(|at| self.history.sources.get_mut(at)) else { continue };
             let (ids, root) = (part.parents.clone(), Entry::Node(Box::new(part.root.clone())));
-            past.parents.list.insert(0, Parent { ids, foreign: None, root });
+            let parent = Parent { ids, foreign: None, is_warm_up: true, root };
+            past.parents.list.insert(0, parent);
             past.newest = Some(part);
         }
     }
@@ -129,6 +150,50 @@ impl<'r> Backup<'r> {
         self.session.take_troubles().iter().for_each(|error| monitor.trouble(error));
         record_damage(self.session.repository(), self.session.index(), monitor);
         abandoned(self.session, error)
+    }
+}
+
+/// Does it, which the monitor is told of.
+fn telling<T>(monitor: &dyn Monitor, work: impl FnOnce() -> T) -> T {
+    monitor.begin("back up", None);
+    let done = work();
+    monitor.end();
+    done
+}
+
+/// Reads with a session, as long as the user does not want to stop.
+fn reading<T>(
+    session: &mut Session<'_>,
+    options: &BackupOptions,
+    monitor: &dyn Monitor,
+    work: impl FnOnce(&mut Capture<'_, '_>) -> Result<T>,
+) -> Result<T> {
+    let (index, repository) = (session.index().clone(), session.repository());
+    let reader = &Reader::new(repository, &index);
+    let cutter = Cutter::new(repository)?;
+    let read = work(&mut Capture { session, reader, cutter, options, monitor });
+    // Ctrl-C reaches children that read, too: one may be gone before anybody here is asked.
+    go_on(monitor, "back up").and(read)
+}
+
+/// What is captured so far. What the databases hold that were pinned stands; it is not read yet.
+pub struct Pinned<'r> {
+    backup: Backup<'r>,
+    contents: Result<OpenContents>,
+}
+
+impl<'r> Pinned<'r> {
+    /// How many databases were pinned. If something went wrong, nothing is to be read.
+    pub fn count(&self) -> usize {
+        self.contents.as_ref().map_or(0, OpenContents::pinned)
+    }
+
+    /// Reads them.
+    pub fn read(self, monitor: &dyn Monitor) -> Captured<'r> {
+        let Pinned { mut backup, contents } = self;
+        let close = |open| telling(monitor, || backup.close(open, monitor));
+        let contents = contents.and_then(close);
+        Captured { backup, contents }
     }
 }
 

@@ -40,6 +40,14 @@ impl Tree {
         self.open.last_mut().into_iter().for_each(OpenDirectory::hold_open);
     }
 
+    /// An entry comes later into the directory entered last, or as the root: all on the way to it are held open.
+    /// The names of the directories that lead to it, without the root's; none for the root itself.
+    pub(super) fn hold_open_here(&mut self) -> Option<Vec<Vec<u8>>> {
+        self.open.iter_mut().for_each(OpenDirectory::hold_open);
+        let (_, below) = self.open.split_first()?;
+        Some(below.iter().map(|directory| directory.name().to_vec()).collect())
+    }
+
     /// Enters the directory below the root again to which `folder` leads, and which is held open.
     pub(super) fn enter_again(&mut self, folder: &[Vec<u8>]) -> Result<()> {
         let root = self.held.take().ok_or_else(|| {

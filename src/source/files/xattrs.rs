@@ -90,6 +90,10 @@ impl ByteStream for WithXattrs {
         self.stream.read(buffer)
     }
 
+    fn pin(&mut self) -> bool {
+        self.stream.pin()
+    }
+
     fn finish(self: Box<Self>) -> Result<FileProof> {
         let (xattrs, left_out) = match self.xattrs {
             Ok(xattrs) => (Some(xattrs), None),

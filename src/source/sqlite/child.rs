@@ -124,7 +124,10 @@ fn conclude(
     method: &str,
 ) -> Result<Proof> {
     let found = examine(&database.connection, request, header)?;
-    let moved = database.private.is_none() && database.has_moved()?;
+    let is_replaced = database.private.is_none() && database.has_moved()?;
+    let changed = database
+        .was_written_unseen()
+        .then(|| "it was written while it was read, by somebody who could not see that".to_owned());
     let mut facts = found.facts;
     let count = match u64::from(facts.page_size) {
         0 => 0,
@@ -138,7 +141,8 @@ fn conclude(
     Ok(Proof {
         bytes: 0,
         facts,
-        changed: moved.then(|| "another file took its name while it was read".to_owned()),
+        changed,
+        is_replaced,
         taint: database.taint.clone().or(found.taint),
     })
 }

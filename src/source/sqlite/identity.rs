@@ -10,6 +10,7 @@ use rustix::thread::{set_thread_groups, set_thread_res_gid, set_thread_res_uid};
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::io;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
@@ -72,12 +73,11 @@ impl DatabaseFile {
     /// That among the files opened after `before` was taken is this one, and that all others
     /// stand beside it.
     pub(super) fn is_open(&self, before: &OpenFiles) -> Result<()> {
-        let Some(before) = &before.0 else {
+        if before.0.is_none() {
             let found = self.path.metadata().attempt("examine", "it")?;
             return self.is(found.dev(), found.ino());
-        };
-        let mut opened = OpenFiles::now().0.unwrap_or_default();
-        opened.retain(|descriptor, _| !before.contains_key(descriptor));
+        }
+        let opened = OpenFiles::since(before).0.unwrap_or_default();
         let own = |file: &&OpenFile| (file.device, file.inode) == (self.device, self.inode);
         let Some(main) = opened.values().find(own) else { return Err(replaced()) };
         let names = SIBLINGS.map(|suffix| sibling_path(&main.path, suffix));
@@ -102,6 +102,8 @@ struct OpenFile {
     path: PathBuf,
     device: u64,
     inode: u64,
+    /// Its length, and when it was written.
+    written: (u64, i64, i64),
 }
 
 impl OpenFiles {
@@ -113,11 +115,46 @@ impl OpenFiles {
                 let link = entry.path();
                 let found = link.metadata().ok().filter(std::fs::Metadata::is_file)?;
                 let path = link.read_link().ok()?;
-                let file = OpenFile { path, device: found.dev(), inode: found.ino() };
+                let written = (found.len(), found.mtime(), found.mtime_nsec());
+                let file = OpenFile { path, device: found.dev(), inode: found.ino(), written };
                 Some((entry.file_name(), file))
             });
             files.collect()
         }))
+    }
+
+    /// Those open now that were not `before`.
+    pub(super) fn since(before: &OpenFiles) -> Self {
+        let mut now = OpenFiles::now();
+        if let (Some(now), Some(before)) = (&mut now.0, &before.0) {
+            now.retain(|descriptor, _| !before.contains_key(descriptor));
+        }
+        now
+    }
+
+    /// Whether a database in WAL mode, listed when a transaction had begun, was written since by somebody who did
+    /// not see that it is read: that shows in locks on a file beside it, which is found by its name.
+    ///
+    /// Where the log is empty, nobody who sees the transaction writes to the database. Else what stood in the log
+    /// may be written there, as long as all have their names.
+    pub(super) fn were_written_unseen(&self) -> bool {
+        let Some(files) = &self.0 else { return false };
+        let is_log = |file: &OpenFile| file.path.as_os_str().as_bytes().ends_with(b"-wal");
+        let is_index = |file: &OpenFile| file.path.as_os_str().as_bytes().ends_with(b"-shm");
+        let is_logged = files.values().any(|file| is_log(file) && file.written.0 > 0);
+        let has_its_name = |file: &OpenFile| {
+            let found = file.path.symlink_metadata();
+            found.is_ok_and(|found| (found.dev(), found.ino()) == (file.device, file.inode))
+        };
+        if is_logged && files.values().all(has_its_name) {
+            return false;
+        }
+        let now = OpenFiles::now().0.unwrap_or_default();
+        let mut read =
+            files.iter().filter(|(_, file)| !is_index(file) && (is_logged || !is_log(file)));
+        read.any(|(descriptor, file)| {
+            now.get(descriptor).is_none_or(|now| now.written != file.written)
+        })
     }
 }
 

@@ -44,7 +44,10 @@ pub(super) struct Proof {
     /// Bytes of it that were sent.
     pub bytes: u64,
     pub facts: SqliteFacts,
+    /// Why what was read may be of several moments, if it may.
     pub changed: Option<String>,
+    /// Whether another file has its name by now.
+    pub is_replaced: bool,
     pub taint: Option<String>,
 }
 
@@ -269,6 +272,7 @@ mod tests {
             bytes: writer.sent,
             facts: SqliteFacts { page_size: 65536, ..SqliteFacts::default() },
             changed: None,
+            is_replaced: false,
             taint: Some("rotten".into()),
         };
         writer.proof(&proof).unwrap();

@@ -24,6 +24,9 @@ use std::time::{Duration, Instant};
 /// Bytes of what a child complains of that are kept.
 const SAID_KEPT: usize = 4 << 10;
 
+/// What is told of a database that is no longer there when it was read.
+const REPLACED: &str = "another file took its name while it was read";
+
 /// How databases are captured.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct SqliteOptions {
@@ -183,6 +186,8 @@ impl SqliteReader {
             child: Some(child),
             spool,
             stand_in: Some(stand_in),
+            may_be_pinned: hold != Hold::Writers && !self.options.force,
+            is_pinned: false,
             remarked,
             scrutiny: self.options.scrutiny(),
             proof: None,
@@ -293,6 +298,8 @@ struct Reading {
     child: Option<Running>,
     spool: Arc<Spool<Pages>>,
     stand_in: Option<JoinHandle<()>>,
+    may_be_pinned: bool,
+    is_pinned: bool,
     /// From how many bytes on it is worth a remark that its writers had to wait.
     remarked: Option<u64>,
     scrutiny: Scrutiny,
@@ -325,6 +332,13 @@ impl ByteStream for Reading {
         }
     }
 
+    /// Its state is that of the transaction. In rollback mode every writer would wait for the end of that; on a
+    /// shared file system some would not see it.
+    fn pin(&mut self) -> bool {
+        self.is_pinned = self.may_be_pinned;
+        self.is_pinned
+    }
+
     fn finish(mut self: Box<Self>) -> Result<FileProof> {
         let (Some(proof), Some(child)) = (self.proof.take(), self.child.take()) else {
             return Err(broken(&self.path, "it was not read to its end"));
@@ -333,10 +347,12 @@ impl ByteStream for Reading {
         if !ended.status.success() {
             return Err(broken(&self.path, &format!("the process that read it: {ended}")));
         }
+        // What comes to have the name of one that is pinned does not matter.
+        let replaced = proof.is_replaced && !self.is_pinned;
         let large = self.remarked.is_some_and(|bytes| proof.bytes >= bytes);
         Ok(FileProof {
             warning: large.then(|| writers_waited(&self.path)),
-            changed: proof.changed,
+            changed: replaced.then(|| REPLACED.to_owned()).or(proof.changed),
             database: Some(DatabaseFacts::Sqlite(Box::new(proof.facts))),
             taint: proof.taint,
             scrutiny: Some(self.scrutiny),
