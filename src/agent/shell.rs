@@ -1,5 +1,6 @@
 //! Lines for the shell: they have so much time, and what they print is kept, the end of it.
 
+use super::config::without_secrets;
 use crate::env::command;
 use crate::error::{Attempt, Error, Kind, Result};
 use rustix::process::{Pid, Signal, kill_process_group};
@@ -37,14 +38,26 @@ pub struct Ran {
 }
 
 impl Ran {
-    /// As an error of doing this, unless it ended well.
+    /// One that failed before it ran.
+    pub fn failed(error: &Error) -> Self {
+        let failure = match error.hint_text() {
+            Some(hint) => format!("{error} ({hint})"),
+            None => error.to_string(),
+        };
+        Ran { failure: Some(failure), output: String::new(), seconds: 0.0 }
+    }
+
+    /// As an error of doing this, unless it ended well; without the secrets that can be told from the rest.
     pub fn well(&self, attempted: &str, line: &str) -> Result<()> {
         let Some(failure) = &self.failure else { return Ok(()) };
         let said = match self.output.trim() {
             "" => String::new(),
-            output => format!("; it said: {}", output.lines().next_back().unwrap_or_default()),
+            output => {
+                let last = output.lines().next_back().unwrap_or_default();
+                format!("; it said: {}", without_secrets(last))
+            }
         };
-        Err(Error::new(Kind::Failed, attempted, format!("`{line}`"))
+        Err(Error::new(Kind::Failed, attempted, format!("`{}`", without_secrets(line)))
             .because(format!("{failure}{said}")))
     }
 }
@@ -90,7 +103,7 @@ fn supervise(
     stop: &dyn Fn() -> bool,
     kept: &Output,
 ) -> Result<Option<String>> {
-    let what = format!("`{line}`");
+    let what = format!("`{}`", without_secrets(line));
     let (reader, writer) = io::pipe().attempt("make a pipe for", &what)?;
     let mut shell = command("/bin/sh");
     shell.args(["-c", line]).envs(variables.iter().map(|(name, value)| (name, value)));
@@ -206,6 +219,9 @@ mod tests {
         assert_eq!(ran.output, "known\nwrong\n");
         assert!(ran.failure.as_ref().unwrap().contains('3'));
         assert!(ran.well("run", "x").unwrap_err().to_string().contains("it said: wrong"));
+        let ran = quick("echo postgres://app:s3cret@db; exit 1", 10_000);
+        let said = ran.well("run", "PGPASSWORD=s3cret psql").unwrap_err().to_string();
+        assert!(said.contains("`PGPASSWORD=*** psql`") && said.contains("app:***@db"), "{said}");
         let ran = quick("seq 100000", 10_000);
         assert!(ran.failure.is_none() && ran.output.ends_with("99999\n100000\n"));
         assert!(ran.output.len() <= KEPT);

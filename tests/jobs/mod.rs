@@ -8,6 +8,7 @@ pub mod history;
 mod named;
 mod overdue;
 mod pins;
+mod reports;
 mod resolved;
 mod run;
 pub mod status;

@@ -1,7 +1,7 @@
 //! Services that stand still while sources are captured, and run again whatever happens.
 
 use super::file::Jobs;
-use crate::common::cli::{lines, stdout};
+use crate::common::cli::{lines, stderr, stdout};
 use crate::common::proxy::{self, Fate};
 use crate::common::seaweed::{KEY, SECRET, server};
 use assert_cmd::Command;
@@ -31,7 +31,7 @@ key_file = "DIR/one.key"
 [job.app]
 source = ["DIR/src", { command = "echo once >>DIR/commands; [ -e DIR/slow-capture ] && touch DIR/at-capture && sleep 3; echo x", name = "x" }]
 to = ["one"]
-stop = { stop = "sh DIR/stop", start = "sh DIR/start", max_downtime = "20s" }
+stop = { stop = "sh DIR/stop", start = "sh DIR/start", timeout = "8s", max_downtime = "20s" }
 hooks.before = "[ -e DIR/slow-before ] && touch DIR/at-before && sleep 3; true"
 hooks.after = "[ -e DIR/slow-after ] && touch DIR/at-after && sleep 3; true"
 "#;
@@ -85,11 +85,12 @@ impl Service {
     /// Waits until the service runs again for good, and nothing is remembered as stopped.
     fn runs_again(&self, step: &str) {
         let begun = Instant::now();
-        let is_well = || self.runs() && !self.jobs.path("state/stopped/app.json").exists();
         // What is to be stopped is not yet down.
         sleep(Duration::from_millis(300));
-        self.jobs.wait_until(&format!("the service after {step}"), is_well);
+        self.jobs.wait_until(&format!("the service after {step}"), || self.runs());
         assert!(begun.elapsed() < Duration::from_secs(20), "{step}");
+        let is_over = || !self.jobs.path("state/stopped/app.json").exists();
+        self.jobs.wait_until(&format!("the end of the guard after {step}"), is_over);
         sleep(Duration::from_millis(1500));
         assert!(self.runs(), "{step}: {}", self.events());
     }
@@ -263,6 +264,51 @@ fn an_interrupted_run_starts_the_service_first() {
         service.runs_again("an interruption");
         assert_eq!(service.jobs.report()["outcome"], "failed");
     }
+}
+
+/// A run that is asked to end while its services are being stopped ends that, and starts them at once.
+#[test]
+fn an_interruption_ends_the_stopping() {
+    let service = Service::new();
+    service.jobs.write(&FILE.replace("sh DIR/stop", "sh DIR/stop; touch DIR/at-stop; sleep 100"));
+    let mut run = service.jobs.spawn(&["run", "app"]);
+    service.jobs.wait_for("at-stop");
+    assert!(!service.runs());
+    kill(&run, Signal::TERM);
+    assert_eq!(run.wait().unwrap().code(), Some(130), "{}", service.jobs.said());
+    assert!(service.runs());
+    let reason = service.jobs.report()["reason"].to_string();
+    assert!(reason.contains("interrupted") && !reason.contains("longer"), "{reason}");
+    service.runs_again("an interruption");
+    // What was asked for might have come about after all.
+    assert_eq!(service.events(), "stop start start ");
+}
+
+/// Where services can neither be stopped nor started, both reasons are told.
+#[test]
+fn both_failures_are_told() {
+    let service = Service::new();
+    let file = FILE.replace("sh DIR/stop", "echo stops-not >&2; exit 5");
+    service.jobs.write(&file.replace("sh DIR/start", "echo starts-not >&2; exit 6"));
+    let said = service.jobs.complains(&["run", "app"]);
+    for reason in ["stops-not", "starts-not", "may stand still"] {
+        assert!(said.contains(reason), "{reason}: {said}");
+    }
+}
+
+/// Nothing is stopped where that cannot be written down, and why is told. A journal that cannot be read says what to do.
+#[test]
+fn journals_that_are_not_to_be_had_are_told() {
+    let service = Service::new();
+    let journals = service.jobs.path("state/stopped");
+    fs::create_dir_all(journals.join("lock")).unwrap();
+    let said = service.jobs.complains(&["run", "app"]);
+    assert!(said.contains("state/stopped/lock") && service.events().is_empty(), "{said}");
+    fs::remove_dir(journals.join("lock")).unwrap();
+
+    fs::write(journals.join("other.json"), "{").unwrap();
+    let said = stderr(&service.jobs.command(&["run", "app"]).assert().code(3));
+    assert!(said.contains("other.json") && said.contains("remove this file"), "{said}");
 }
 
 /// After `max_downtime` the service is started whatever the capture does, and the run fails.

@@ -30,6 +30,7 @@ pub use job::{Check, Job, Schedules};
 pub use keep::Keep;
 pub use panel::Panel;
 pub use place::nearest;
+pub use redact::{without_passwords, without_secrets};
 pub use reference::{reference, schema};
 pub use repository::Repository;
 pub use shape::{OneOrMany, TextOrTable};

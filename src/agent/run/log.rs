@@ -2,6 +2,7 @@
 
 use super::Run;
 use super::heard::Heard;
+use crate::agent::config::{without_passwords, without_secrets};
 use crate::agent::history::History;
 use crate::agent::report::{Fault, Outcome, Report, Step};
 use crate::agent::shell::Ran;
@@ -89,19 +90,21 @@ impl<'a> Log<'a> {
             Ok(_) if said.is_incomplete => Outcome::Incomplete,
             Ok(_) => Outcome::Done,
         };
+        let warnings = heard.into_warnings();
+        let warnings: Vec<String> = warnings.iter().map(|it| without_passwords(it)).collect();
         if outcome == Outcome::Incomplete {
-            self.lacks(&format!("{step} {what}"), Fault::Other);
+            self.lacks(&incomplete(step, what, &warnings), Fault::Other);
         }
         self.report.steps.push(Step {
             step: step.to_owned(),
-            what: what.to_owned(),
+            what: without_secrets(what),
             started: utc(begun),
             seconds: self.env.now().seconds_since(begun),
             outcome,
-            error: result.as_ref().err().map(ToString::to_string),
-            hint: result.as_ref().err().and_then(Error::hint_text).map(str::to_owned),
-            warnings: heard.into_warnings(),
-            output: said.output,
+            error: result.as_ref().err().map(|error| without_passwords(&error.to_string())),
+            hint: result.as_ref().err().and_then(Error::hint_text).map(without_passwords),
+            warnings,
+            output: said.output.as_deref().map(without_secrets),
             figures: said.figures,
         });
         result
@@ -117,7 +120,7 @@ impl<'a> Log<'a> {
     fn lacks(&mut self, what: &str, fault: Fault) {
         self.report.fault = self.report.fault.max(Some(fault));
         self.report.outcome = self.report.outcome.max(Outcome::Incomplete);
-        self.report.reason.get_or_insert_with(|| what.to_owned());
+        self.report.reason.get_or_insert_with(|| without_passwords(what));
     }
 
     /// Services that an earlier run had left standing still.
@@ -136,7 +139,9 @@ impl<'a> Log<'a> {
     /// Services were started, by the guard.
     pub fn started(&mut self, line: &str, started: &Started) -> Result<()> {
         let Ran { seconds, .. } = started.ran;
-        self.report.downtime = started.downtime;
+        // Services stand still once more where a second repository is captured into.
+        let before = self.report.downtime.unwrap_or_default();
+        self.report.downtime = started.downtime.map(|seconds| before + seconds);
         let because = serde_json::to_value(started.because).unwrap_or_default();
         let done = self.step("start", line, |_, said| {
             said.output = Some(started.ran.output.clone());
@@ -175,7 +180,7 @@ impl<'a> Log<'a> {
     pub fn end(&mut self, done: Result<()>) {
         if let Err(error) = done {
             self.report.outcome = Outcome::Failed;
-            self.report.reason = Some(error.to_string());
+            self.report.reason = Some(without_passwords(&error.to_string()));
             self.report.fault = self.report.fault.max(Some(Fault::of(&error)));
             self.report.failure = Some(error);
         }
@@ -213,5 +218,14 @@ impl<'a> Log<'a> {
                 Err(Error::new(Kind::Interrupted, "run", &self.report.job).because("interrupted"))
             }
         }
+    }
+}
+
+/// What a step lacks: what was wrong first, and how much more.
+fn incomplete(step: &str, what: &str, warnings: &[String]) -> String {
+    match warnings {
+        [] => format!("{step} {what}"),
+        [one] => format!("{step} {what}: {one}"),
+        [first, rest @ ..] => format!("{step} {what}: {first}; and {} more", rest.len()),
     }
 }

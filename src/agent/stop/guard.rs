@@ -40,22 +40,19 @@ fn guard() -> Result<()> {
     io::stdin().lock().take(MOST).read_line(&mut line).attempt("read", "the order")?;
     let mut order: Order = serde_json::from_str(&line)
         .map_err(|cause| Error::new(Kind::InvalidInput, "read", "the order").caused_by(cause))?;
-    let Some(_alone) = alone(&order)? else {
+    let prepared = prepare(&mut order);
+    if let Err(error) = &prepared {
+        tell(&Message::Stopped(Ran::failed(error)));
+    }
+    let Ok(Some((_alone, journal))) = prepared else {
         tell(&Message::Started(Started::nothing(Because::NotBegun)));
         return Ok(());
     };
-    // As it is now: others may have had something stopped before.
-    if let Err(error) = order.what.look_up() {
-        let failure = Some(error.to_string());
-        tell(&Message::Stopped(Ran { failure, output: String::new(), seconds: 0.0 }));
-        tell(&Message::Started(Started::nothing(Because::NotBegun)));
-        return Ok(());
-    }
-    let journal = journal::write(&order)?;
     let begun = Instant::now();
     let stopped = order.what.stop(order.timeout, &|| is_told(Duration::ZERO));
     let is_stopped = stopped.failure.is_none();
     let given_up = stopped.seconds >= order.timeout.as_secs_f64();
+    let has_ended = is_told(Duration::ZERO);
     tell(&Message::Stopped(stopped));
     let because = match is_stopped {
         true => wait(order.max_downtime.saturating_sub(begun.elapsed())),
@@ -66,7 +63,11 @@ fn guard() -> Result<()> {
         started.ran_meanwhile = ran_meanwhile(&order);
     }
     order.start(&mut started);
-    if !is_stopped && given_up {
+    if !is_stopped && (given_up || has_ended) {
+        if has_ended {
+            // Whoever wants to end does not wait for what follows.
+            tell(&Message::Started(started.clone()));
+        }
         // What was asked for may come about after all: then they have to be started once more.
         std::thread::sleep(order.timeout);
         order.start(&mut started);
@@ -85,6 +86,14 @@ fn guard() -> Result<()> {
     started.ran_meanwhile.extend(order.what.others());
     tell(&Message::Started(started));
     Ok(())
+}
+
+/// Waits for its turn, looks up what is to be stopped, and writes it down; none if the run ends before.
+fn prepare(order: &mut Order) -> Result<Option<(File, File)>> {
+    let Some(alone) = alone(order)? else { return Ok(None) };
+    // As it is now: others may have had something stopped before.
+    order.what.look_up()?;
+    Ok(Some((alone, journal::write(order)?)))
 }
 
 /// What has run since it was stopped. One who knows it may have to be started again before.

@@ -17,6 +17,9 @@ const GLANCE: Duration = Duration::from_millis(50);
 /// How long others are waited for that have something stopped.
 const MOST_PATIENCE: Duration = Duration::from_mins(5);
 
+/// What helps where nobody knows how to start what was stopped.
+const BY_HAND: &str = "start what the job stops by hand, then remove this file";
+
 /// Longest journal that is read.
 const MOST: u64 = 1 << 20;
 
@@ -46,7 +49,7 @@ pub fn forget(path: &Path) -> Result<()> {
 pub struct LeftBehind {
     /// Their job.
     pub job: String,
-    /// The line that starts them.
+    /// How starting them is called, without secrets.
     pub start: String,
     /// What became of it.
     pub ran: Ran,
@@ -167,5 +170,5 @@ fn read_from(file: &File, path: &Path) -> Result<Order> {
     let mut text = Vec::new();
     file.take(MOST).read_to_end(&mut text).attempt("read", path.display())?;
     serde_json::from_slice(&text)
-        .map_err(|cause| Error::damaged("read", path.display(), cause.to_string()))
+        .map_err(|cause| Error::damaged("read", path.display(), cause.to_string()).hint(BY_HAND))
 }

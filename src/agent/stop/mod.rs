@@ -106,11 +106,12 @@ impl Standstill {
         });
         let line = &standstill.order.what.stopping();
         let stopped = match stopped {
-            Some(ran) => ran.well("stop services by", line).map(|()| ran),
-            None if monitor.stop_requested() => {
+            Some(ran) if ran.failure.is_none() => Ok(ran),
+            _ if monitor.stop_requested() => {
                 Err(Error::new(Kind::Interrupted, "stop services by", format!("`{line}`"))
                     .because("interrupted"))
             }
+            Some(ran) => ran.well("stop services by", line).map(|()| ran),
             None => Err(Error::new(Kind::Failed, "stop services by", format!("`{line}`"))
                 .because("what guards them ended before they were stopped")),
         };
@@ -121,7 +122,10 @@ impl Standstill {
                 let started = standstill.end()?;
                 Err(match started.ran.well("start services by", &start) {
                     Ok(()) => error,
-                    Err(second) => error.because(format!("and they may stand still: {second}")),
+                    Err(second) => {
+                        let why = format!("{}; and they may stand still: {second}", error.why());
+                        error.because(why)
+                    }
                 })
             }
         }
@@ -131,7 +135,7 @@ impl Standstill {
         self.input.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// How starting them is called.
+    /// How starting them is called, without secrets.
     pub fn starting(&self) -> String {
         self.order.what.starting()
     }
@@ -186,7 +190,10 @@ impl Standstill {
     fn finish(&mut self) -> Result<Started> {
         self.ask();
         let started = self.heard.wait(|said| said.started.is_some()).started.clone();
-        let _ = self.guard.wait();
+        // Where they could not be stopped, it may have to start them once more, much later.
+        if started.as_ref().is_none_or(|started| started.because != Because::NotStopped) {
+            let _ = self.guard.wait();
+        }
         match started {
             Some(started) => Ok(started),
             // The guard writes the journal before it stops anything.

@@ -1,6 +1,6 @@
 //! What is stopped and started: by lines for the shell, or services of containers by their engine.
 
-use crate::agent::config::{Job, Stop};
+use crate::agent::config::{Job, Stop, without_secrets};
 use crate::agent::shell::{self, Ran};
 use crate::containers::{Back, Engine, Service};
 use crate::error::Result;
@@ -49,18 +49,18 @@ impl What {
             .then(|| What::Services(Services { services, projects, socket, running: Vec::new() }))
     }
 
-    /// How stopping is called.
+    /// How stopping is called, without secrets.
     pub fn stopping(&self) -> String {
         match self {
-            What::Lines { stop, .. } => stop.clone(),
+            What::Lines { stop, .. } => without_secrets(stop),
             What::Services(services) => services.services.join(", "),
         }
     }
 
-    /// How starting is called.
+    /// How starting is called, without secrets.
     pub fn starting(&self) -> String {
         match self {
-            What::Lines { start, .. } => start.clone(),
+            What::Lines { start, .. } => without_secrets(start),
             What::Services(services) => services.services.join(", "),
         }
     }
@@ -77,10 +77,11 @@ impl What {
         Ok(())
     }
 
-    /// Stops it. Each line, or each service, may take so long; no further service is stopped once it `is_over`.
+    /// Stops it. Each line, or each service, may take so long; a line ends, and no further service is stopped, once it
+    /// `is_over`.
     pub fn stop(&self, timeout: Duration, is_over: &dyn Fn() -> bool) -> Ran {
         match self {
-            What::Lines { stop, .. } => shell::run(stop, timeout, &[], &|| false),
+            What::Lines { stop, .. } => shell::run(stop, timeout, &[], is_over),
             What::Services(services) => told(|said| services.stop(timeout, said, is_over)),
         }
     }
@@ -182,9 +183,6 @@ fn line(said: &mut String, text: &str) {
 fn told(work: impl FnOnce(&mut String) -> Result<()>) -> Ran {
     let begun = Instant::now();
     let mut output = String::new();
-    let failure = work(&mut output).err().map(|error| match error.hint_text() {
-        Some(hint) => format!("{error} ({hint})"),
-        None => error.to_string(),
-    });
+    let failure = work(&mut output).err().and_then(|error| Ran::failed(&error).failure);
     Ran { failure, output, seconds: begun.elapsed().as_secs_f64() }
 }

@@ -1,0 +1,75 @@
+//! What reports and messages say: no secrets, and reasons that help.
+
+use super::file::Jobs;
+use std::fs;
+
+const FILE: &str = r#"
+[repository.one]
+url = "DIR/one"
+key_file = "DIR/one.key"
+
+[alert]
+command = "cat >>DIR/told"
+
+[job.app]
+source = "DIR/src"
+to = ["one"]
+"#;
+
+fn jobs(more: &str) -> Jobs {
+    let jobs = Jobs::new();
+    jobs.init(&["one"]);
+    jobs.write(&format!("{FILE}{more}"));
+    jobs
+}
+
+fn told(jobs: &Jobs) -> String {
+    fs::read_to_string(jobs.path("told")).unwrap_or_default()
+}
+
+/// Passwords that stand in commands, or that these print, are neither in what a run says, nor in its report, nor in
+/// messages, whichever command fails.
+#[test]
+fn secrets_in_commands_are_not_told() {
+    let line = "PGPASSWORD=S3CRET psql postgres://app:S3CRET@127.0.0.1:1/x; echo at postgres://a:S3CRET@h; exit 3";
+    for key in [
+        format!("hooks.before = \"{line}\""),
+        format!("hooks.finally = \"{line}\""),
+        format!("labels.version = {{ command = \"{line}\" }}"),
+        format!("stop = {{ stop = \"{line}\", start = \"true\" }}"),
+        format!("stop = {{ stop = \"true\", start = \"{line}\" }}"),
+    ] {
+        let jobs = jobs(&key);
+        let run = jobs.command(&["--json", "run", "app"]).assert();
+        let said = run.get_output();
+        let said = [said.stdout.as_slice(), &said.stderr].concat();
+        for text in [String::from_utf8(said).unwrap(), jobs.report().to_string(), told(&jobs)] {
+            assert!(text.contains("PGPASSWORD=***") && !text.contains("S3CRET"), "{key}: {text}");
+        }
+        assert!(jobs.report().to_string().contains("postgres://a:***@h"), "{key}");
+    }
+}
+
+/// The reason of an incomplete run is what was wrong first, and how much more was.
+#[test]
+fn incomplete_runs_say_why() {
+    let jobs = jobs("");
+    for name in ["x", "y"] {
+        let path = jobs.path("src").join(name);
+        let database = rusqlite::Connection::open(&path).unwrap();
+        database
+            .execute_batch("CREATE TABLE t (v); INSERT INTO t VALUES (zeroblob(90000))")
+            .unwrap();
+        database.close().unwrap();
+        let mut bytes = fs::read(&path).unwrap();
+        let half = bytes.len() / 2;
+        bytes.truncate(half / 4096 * 4096);
+        fs::write(&path, bytes).unwrap();
+    }
+    jobs.command(&["run", "app"]).assert().code(3);
+    let report = jobs.report();
+    let warnings = report["steps"][1]["warnings"].as_array().unwrap();
+    let first = warnings[0].as_str().unwrap();
+    let reason = format!("capture one: {first}; and {} more", warnings.len() - 1);
+    assert_eq!(report["reason"], reason.as_str());
+}
