@@ -1,6 +1,8 @@
-//! What reports and messages say: no secrets, and reasons that help.
+//! What reports and messages say: no secrets, reasons that help, and something of every run, also of one that died.
 
 use super::file::Jobs;
+use super::stop::kill_with_children;
+use crate::common::cli::stdout;
 use std::fs;
 
 const FILE: &str = r#"
@@ -25,6 +27,10 @@ fn jobs(more: &str) -> Jobs {
 
 fn told(jobs: &Jobs) -> String {
     fs::read_to_string(jobs.path("told")).unwrap_or_default()
+}
+
+fn reports(jobs: &Jobs) -> usize {
+    fs::read_dir(jobs.path("state/runs/app")).map_or(0, Iterator::count)
 }
 
 /// Passwords that stand in commands, or that these print, are neither in what a run says, nor in its report, nor in
@@ -72,4 +78,42 @@ fn incomplete_runs_say_why() {
     let first = warnings[0].as_str().unwrap();
     let reason = format!("capture one: {first}; and {} more", warnings.len() - 1);
     assert_eq!(report["reason"], reason.as_str());
+}
+
+/// A run that is killed has a report all the same, by whoever looks next: `status`, `alert` or the next run. It is one,
+/// and people hear of it.
+#[test]
+fn runs_that_die_have_a_report() {
+    let wait = "hooks.before = \"touch DIR/begun; while [ -e DIR/wait ]; do sleep 0.1; done\"";
+    for next in ["status", "alert", "run"] {
+        let jobs = jobs(wait);
+        fs::write(jobs.path("wait"), "").unwrap();
+        let mut run = jobs.spawn(&["run", "app"]);
+        jobs.wait_for("begun");
+        // One that is at work is not taken for dead.
+        jobs.command(&["status"]).assert().success();
+        assert_eq!(reports(&jobs), 0);
+        kill_with_children(&mut run);
+        fs::remove_file(jobs.path("wait")).unwrap();
+        match next {
+            "status" => {
+                let said = stdout(&jobs.command(&["status"]).assert().code(3));
+                assert!(said.contains("FAILED") && said.contains("it died"), "{said}");
+            }
+            "alert" => {
+                jobs.command(&["alert"]).assert().success();
+                assert!(told(&jobs).contains("it died"), "{}", told(&jobs));
+            }
+            _ => drop(jobs.command(&["run", "app"]).assert().success()),
+        }
+        let _ = jobs.command(&["status"]).assert();
+        assert_eq!(reports(&jobs), if next == "run" { 2 } else { 1 }, "{next}");
+        let reports = fs::read_dir(jobs.path("state/runs/app")).unwrap();
+        let mut texts = reports.map(|entry| fs::read_to_string(entry.unwrap().path()).unwrap());
+        assert!(texts.any(|text| text.contains("it died") && text.contains("\"failed\"")));
+        let history = jobs.path("state/history.sqlite");
+        let query = "SELECT count(*) FROM runs WHERE reason LIKE 'it died%'";
+        let history = rusqlite::Connection::open(history).unwrap();
+        assert_eq!(history.query_row(query, [], |row| row.get::<_, i64>(0)).unwrap(), 1);
+    }
 }

@@ -19,8 +19,9 @@ pub use duty::Duty;
 pub use life::is_alive;
 pub use marks::{Marks, load as load_marks};
 
-use super::config::Config;
+use super::config::{Config, without_passwords};
 use super::report::{Outcome, Report, Task};
+use super::run::{remember, report_died_of};
 use super::stop;
 use crate::env::{Time, state};
 use crate::error::{Attempt, Result};
@@ -219,15 +220,28 @@ impl Keeper {
         let _ = self.look.send(());
     }
 
-    /// Leaves the report of a run that could leave none itself.
+    /// Leaves the report of a run that could leave none itself, unless it began and noted what it was.
     fn report(&self, duty: &Duty, run: AtWork, reason: Option<&str>, now: Time) {
         let defaults = self.shared.config().defaults.clone();
         let host = defaults.host.unwrap_or_else(|| self.around.host());
         let mut report = Report::new(&duty.job, &run.tasks, defaults.environment, host, run.begun);
         report.seconds = now.seconds_since(run.begun);
         report.outcome = Outcome::Failed;
-        report.reason = reason.map(str::to_owned);
-        let recorded = report.save(self.around.state()).and_then(|name| {
+        report.reason = reason.map(without_passwords);
+        let (state, why) = (self.around.state(), report.reason.as_deref().unwrap_or_default());
+        let is_there = report_died_of(state, &duty.job, why).and_then(|died| {
+            let last = self.shared.with_history(&*self.around, |history| {
+                remember(history, &died)?;
+                history.last_run(&duty.job, duty.task)
+            });
+            Ok(!died.is_empty() || last?.is_some_and(|last| last.started >= run.begun))
+        });
+        match is_there {
+            Ok(true) => return,
+            Ok(false) => {}
+            Err(error) => self.around.say(&Line::failed(&error)),
+        }
+        let recorded = report.save(state).and_then(|name| {
             self.shared.with_history(&*self.around, |it| it.record(&report, Some(&name)))
         });
         recorded.unwrap_or_else(|error| self.around.say(&Line::failed(&error)));

@@ -2,6 +2,7 @@
 
 use super::around::{Around, Line};
 use super::shared::Shared;
+use crate::agent::run::settle;
 use crate::agent::status::Status;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::Duration;
@@ -24,8 +25,11 @@ pub fn look_on(around: &dyn Around, shared: &Shared, asked: &Receiver<()>) {
 fn look(around: &dyn Around, shared: &Shared) {
     let config = shared.config();
     let now = around.env().now();
-    let status =
-        shared.with_history(around, |history| Status::of(&config, history, now, &config.zone()));
+    let status = shared.with_history(around, |history| {
+        // Runs that the agent has not begun may have died, too.
+        settle(history).unwrap_or_else(|error| around.say(&Line::failed(&error)));
+        Status::of(&config, history, now, &config.zone())
+    });
     // A guard may have died, or given up on an engine that was away.
     super::start_left_behind(around);
     if let Err(error) = &status {

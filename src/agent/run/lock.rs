@@ -1,11 +1,14 @@
-//! Locks by which no job does the same twice at a time.
+//! Locks by which no job does the same twice at a time. What stands in one is the report that a run would leave
+//! if it died now.
 
 use super::{Run, Task};
+use crate::agent::report::Report;
 use crate::env::state;
-use crate::error::Result;
+use crate::error::{Attempt, Error, Kind, Result};
 use crate::monitor::go_on;
 use std::collections::BTreeSet;
 use std::fs::File;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
@@ -13,10 +16,36 @@ use std::time::{Duration, Instant};
 /// How often a run that waits for another looks whether that is over.
 const GLANCE: Duration = Duration::from_millis(100);
 
+/// The locks of a run. They end with the process, however that ends.
+pub struct Locks(Vec<File>);
+
+impl Locks {
+    /// Notes what is to be reported if the run dies.
+    pub fn note(&self, report: &Report) -> Result<()> {
+        let what = "that the run is at work";
+        let text = serde_json::to_vec(report)
+            .map_err(|cause| Error::new(Kind::Failed, "note", what).caused_by(cause))?;
+        let Some(mut file) = self.0.first() else { return Ok(()) };
+        self.clear();
+        file.write_all(&text).and_then(|()| file.sync_all()).attempt("note", what)
+    }
+
+    /// Forgets it: the run has left its report.
+    pub fn clear(&self) {
+        // If it stays, the run is taken for dead, and was in time.
+        self.0.iter().for_each(|file| drop(file.set_len(0)));
+    }
+}
+
+/// The folder with a folder of locks for each job.
+pub fn folder(states: &Path) -> PathBuf {
+    states.join("locks")
+}
+
 /// Takes those of all tasks, so that a long check keeps nobody from backing up; none if another run has one of
-/// them for longer than this one waits, or waits to do the same. They end with the process, however that ends.
-pub fn take(run: &Run<'_>, states: &Path) -> Result<Option<Vec<File>>> {
-    let folder = folder(states, run.name);
+/// them for longer than this one waits, or waits to do the same.
+pub fn take(run: &Run<'_>, states: &Path) -> Result<Option<Locks>> {
+    let folder = folder(states).join(run.name);
     state::private_folder(&folder)?;
     let free = take_all(run, &folder, &mut state::try_lock)?;
     if free.is_some() || run.wait.is_zero() {
@@ -43,15 +72,17 @@ fn take_all(
     run: &Run<'_>,
     folder: &Path,
     take: &mut dyn FnMut(&Path) -> Result<Option<File>>,
-) -> Result<Option<Vec<File>>> {
+) -> Result<Option<Locks>> {
     // In the same order for all, so that no two wait for each other.
     let names: BTreeSet<&str> = run.tasks.iter().map(|task| lock_of(*task)).collect();
-    names.iter().map(|name| take(&folder.join(name))).collect()
+    let locks: Option<Vec<File>> =
+        names.iter().map(|name| take(&folder.join(name))).collect::<Result<_>>()?;
+    Ok(locks.map(Locks))
 }
 
 /// Whether a run that excludes this one is at work.
 pub fn is_at_work(states: &Path, job: &str, task: Task) -> bool {
-    state::is_locked(&folder(states, job).join(lock_of(task))).unwrap_or_default()
+    state::is_locked(&folder(states).join(job).join(lock_of(task))).unwrap_or_default()
 }
 
 /// What runs of a task exclude each other by: what a copy gives on is what a backup makes.
@@ -61,8 +92,4 @@ pub fn lock_of(task: Task) -> &'static str {
         Task::Prune => "prune",
         Task::Check => "check",
     }
-}
-
-fn folder(states: &Path, job: &str) -> PathBuf {
-    states.join("locks").join(job)
 }

@@ -4,6 +4,7 @@ mod backup;
 mod capture;
 mod configuration;
 mod contents;
+mod died;
 mod facts;
 mod heard;
 mod hooks;
@@ -17,12 +18,14 @@ mod upkeep;
 #[cfg(feature = "testing")]
 pub use super::report::Fault;
 pub use super::report::{Outcome, Report, Step, Task};
+pub use died::{remember, report_died_of, settle};
 pub use lock::{is_at_work, lock_of};
 pub use preview::WouldForget;
 pub use program::Program;
 
 use super::alert::{Ping, Pinging};
 use super::config::{Config, JOB_LABEL, Job};
+use super::history::History;
 use super::stop;
 use crate::env::state;
 use crate::error::Result;
@@ -30,9 +33,10 @@ use crate::monitor::Monitor;
 use crate::ops::heads::Heads;
 use crate::ops::select::Filter;
 use crate::repo::Repository;
+use lock::Locks;
 use log::Log;
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// A run of a job.
@@ -58,21 +62,30 @@ impl Run<'_> {
     /// If nothing could be done at all, not even a report.
     pub fn run(&self) -> Result<Report> {
         let state = self.state()?;
+        let monitor = self.program.monitor();
+        if let Err(error) = settle_before(&state) {
+            monitor.trouble(&error);
+        }
         let locks = lock::take(self, &state)?;
         let mut log = Log::new(self, &state);
-        match locks {
+        match &locks {
             None => log.skip("another run of this job does the same already"),
-            Some(_locks) => {
+            Some(locks) => {
+                if let Err(error) = locks.note(log.report()) {
+                    monitor.trouble(&error);
+                }
                 let alert = self.config.alert.as_ref();
                 let pinging = Pinging::begin(Ping::Start, alert, self.name);
                 let done = self.tasks(&mut log);
                 log.end(done);
                 if let Err(error) = pinging.end() {
-                    self.program.monitor().trouble(&error);
+                    monitor.trouble(&error);
                 }
             }
         }
-        Ok(log.finish())
+        let report = log.finish();
+        locks.iter().for_each(Locks::clear);
+        Ok(report)
     }
 
     fn tasks(&self, log: &mut Log<'_>) -> Result<()> {
@@ -131,5 +144,14 @@ impl Run<'_> {
     /// The name of this machine in snapshots.
     fn host(&self) -> String {
         self.config.defaults.host.clone().unwrap_or_else(|| self.program.host())
+    }
+}
+
+/// Leaves the reports of runs that have died. The history, which takes a while to open, is asked only if there are any.
+fn settle_before(state: &Path) -> Result<()> {
+    let died = died::report_died(state)?;
+    match died.is_empty() {
+        true => Ok(()),
+        false => died::remember(&History::open(state)?, &died),
     }
 }

@@ -1,7 +1,7 @@
 //! What is told of a run that is over: to people, to somebody outside, and to Prometheus. Nothing of it changes
 //! what became of the run.
 
-use super::Run;
+use super::{Run, settle};
 use crate::agent::alert::{Patience, Ping, Pinging, Watch};
 use crate::agent::history::History;
 use crate::agent::metrics;
@@ -51,6 +51,9 @@ impl Run<'_> {
 
     fn status(&self, state: &Path) -> Result<Status> {
         let (history, now) = (History::open(state)?, self.program.env().now());
+        if let Err(error) = settle(&history) {
+            self.program.monitor().trouble(&error);
+        }
         Status::of(self.config, &history, now, &self.config.zone())
     }
 }

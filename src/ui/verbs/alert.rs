@@ -5,6 +5,7 @@ use crate::agent::alert::{Patience, Ping, Watch};
 use crate::agent::config::Config;
 use crate::agent::history::History;
 use crate::agent::metrics;
+use crate::agent::run::settle;
 use crate::agent::start_stopped;
 use crate::agent::status::Status;
 use crate::env::{Env, Time, state};
@@ -99,9 +100,11 @@ impl Complaint<'_> {
 fn look(app: &App, args: &AlertArgs, state: &Path) -> Result<Done> {
     let config = Config::load_or_last(args.file.config.as_deref(), state)?;
     let watch = Watch::new(&config, hostname(), state, &app.env);
-    let status = History::open(state)
-        .and_then(|history| Status::of(&config, &history, app.env.now(), &config.zone()));
     let mut failures: Vec<Error> = config.reload().err().into_iter().collect();
+    let status = History::open(state).and_then(|history| {
+        failures.extend(settle(&history).err());
+        Status::of(&config, &history, app.env.now(), &config.zone())
+    });
     for started in start_stopped(state) {
         match started {
             Ok(job) => app.note(&format!("started the services of {job}, which were left stopped")),

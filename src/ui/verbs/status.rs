@@ -3,6 +3,7 @@
 use super::config::FileArgs;
 use crate::agent::history::History;
 use crate::agent::metrics;
+use crate::agent::run::settle;
 use crate::agent::status::{RepositoryStatus, Status, TaskStatus};
 use crate::error::Result;
 use crate::text::{self, age};
@@ -30,6 +31,9 @@ pub fn run(app: &App, args: &StatusArgs) -> Result<Done> {
     let state = app.known_state_folder()?;
     let history = History::open(&state)?;
     history.warnings().for_each(|warning| app.note(warning));
+    if let Err(error) = settle(&history) {
+        app.note(&error.to_string());
+    }
     let status = Status::of(&config, &history, app.env.now(), &config.zone())?;
     let mut out = Out::new();
     match app.global.json {
