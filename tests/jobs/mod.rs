@@ -8,6 +8,7 @@ pub mod history;
 mod named;
 mod overdue;
 mod pins;
+mod places;
 mod reports;
 mod resolved;
 mod run;

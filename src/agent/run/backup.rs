@@ -8,10 +8,13 @@ use super::log::Log;
 use super::{Run, contents};
 use crate::agent::config::{JOB_LABEL, TextOrTable};
 use crate::agent::report::Outcome;
+use crate::backend::{Backend, Spool};
 use crate::error::{Error, Kind, Result};
 use crate::ops::backup::BackupOptions;
 use crate::repo::Repository;
 use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// How long a label's command may take.
@@ -42,30 +45,41 @@ fn captured(run: &Run<'_>, log: &mut Log<'_>, facts: &mut Facts) -> Result<Strin
         labels: labels(run, log),
         ..BackupOptions::default()
     };
-    let (into, repository) = first_that_answers(run, log)?;
-    let (repository, spool) = repository.spooling(log.state());
-    let repository = repository.keeping_packs();
+    let mut all = run.config.repositories_of(run.job).into_iter();
+    let mut into = Opened::of(next_that_answers(run, log, &mut all)?, log.state());
     let sources = || run.program.sources(run.job, &targets(run));
     let configuration = Configuration::of(run, &sources()?)?;
     let sources = || configuration.beside(sources()?);
-    let (name, repository, spool) = (into.as_str(), &repository, &*spool);
-    let target = Target { name, repository, spool, sources: &sources, options };
     let mut snapshot = None;
-    let done = around_sources(run, log, facts, |log| capture(run, log, &target, &mut snapshot));
+    let done = around_sources(run, log, facts, |log| {
+        loop {
+            let Opened { name, repository, spool } = &into;
+            let options = options.clone();
+            let target = Target { name, repository, spool, sources: &sources, options };
+            let error = match capture(run, log, &target, &mut snapshot) {
+                Err(error) if snapshot.is_none() && is_for_another(&error) => error,
+                done => return done,
+            };
+            // If no other answers, this one's failure is the run's.
+            let Ok(next) = next_that_answers(run, log, &mut all) else { return Err(error) };
+            log.missed(&error);
+            into = Opened::of(next, log.state());
+        }
+    });
     if let Some(id) = snapshot {
         log.report().snapshot_id = Some(id.to_string());
-        log.report().repository = Some(into.clone());
+        log.report().repository = Some(into.name.clone());
         facts.snapshot = Some(id.to_string());
-        facts.into = Some(into.clone());
+        facts.into = Some(into.name.clone());
     }
     log.go_on().and(done)?;
     if let Some(id) = snapshot.filter(|_| !run.job.must_contain.is_empty()) {
         let artifacts = &run.job.must_contain;
         log.step("contents", &artifacts.join(", "), |_, _| {
-            contents::complete(repository, id, artifacts, &run.job.projects())
+            contents::complete(&into.repository, id, artifacts, &run.job.projects())
         })?;
     }
-    Ok(into)
+    Ok(into.name)
 }
 
 /// Facts of the job, fixed ones and those that commands tell. One that cannot be told is missing.
@@ -94,10 +108,38 @@ fn targets<'r>(run: &Run<'r>) -> Vec<&'r crate::agent::config::Repository> {
     run.config.repositories_of(run.job).into_iter().map(|(_, repository)| repository).collect()
 }
 
+/// A repository that is captured into.
+struct Opened {
+    name: String,
+    repository: Repository,
+    spool: Arc<Spool<Arc<dyn Backend>>>,
+}
+
+impl Opened {
+    fn of((name, repository): (String, Repository), state: &Path) -> Self {
+        let (repository, spool) = repository.spooling(state);
+        Opened { name, repository: repository.keeping_packs(), spool }
+    }
+}
+
+/// Whether a capture that failed may succeed into another repository: the store is full, or went away.
+fn is_for_another(error: &Error) -> bool {
+    matches!(error.kind(), Kind::NoSpace | Kind::Unavailable)
+}
+
 /// The first repository that can be opened, and its name. Those before it are missed.
 pub fn first_that_answers(run: &Run<'_>, log: &mut Log<'_>) -> Result<(String, Repository)> {
+    next_that_answers(run, log, &mut run.config.repositories_of(run.job).into_iter())
+}
+
+/// The same of those that were not tried yet.
+fn next_that_answers<'r>(
+    run: &Run<'_>,
+    log: &mut Log<'_>,
+    repositories: &mut impl Iterator<Item = (&'r str, &'r crate::agent::config::Repository)>,
+) -> Result<(String, Repository)> {
     let mut first = None;
-    for (name, repository) in run.config.repositories_of(run.job) {
+    for (name, repository) in repositories {
         log.go_on()?;
         match log.step("open", name, |_, _| run.program.open(repository)) {
             Ok(opened) => {

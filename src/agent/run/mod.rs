@@ -4,7 +4,9 @@ mod backup;
 mod capture;
 mod configuration;
 mod contents;
+mod copy;
 mod died;
+mod each;
 mod facts;
 mod heard;
 mod hooks;
@@ -38,6 +40,9 @@ use log::Log;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
+
+/// What maintains repositories.
+const TOOL: &str = concat!("icecore ", env!("CARGO_PKG_VERSION"));
 
 /// A run of a job.
 pub struct Run<'a> {
@@ -110,7 +115,7 @@ impl Run<'_> {
     fn upkeep(&self, log: &mut Log<'_>, captured: Option<&str>) -> Result<()> {
         let wants = |task| self.tasks.contains(&task);
         if wants(Task::Copy) {
-            upkeep::copy(self, log, captured)?;
+            copy::copy(self, log, captured)?;
         }
         if wants(Task::Prune) {
             upkeep::prune(self, log)?;

@@ -1,142 +1,19 @@
-//! What is done with the snapshots of a job after they were made: copies, retention, checks. One repository
-//! that fails does not stop the others.
+//! What is done with the snapshots of a job after they were made, besides copies: retention, checks. One
+//! repository that fails does not stop the others.
 
-use super::Run;
-use super::backup::first_that_answers;
-use super::contents::{absent, complete};
-use super::log::{Log, Said};
+use super::contents::complete;
+use super::each::Each;
+use super::log::Log;
+use super::{Run, TOOL};
 use crate::agent::config::Keep;
 use crate::error::{Error, Kind, Result};
 use crate::format::snapshot::SourceName;
-use crate::monitor::Monitor;
 use crate::ops::check::{CheckOptions, check as check_repository, coverage};
-use crate::ops::copy::{CopyOptions, copy as copy_snapshots, refuse_same};
 use crate::ops::forget::{PolicyPlan, forget, plan_by_policy};
 use crate::ops::prune::{Patience, PlanLimits, PruneOptions, prune as prune_repository};
 use crate::ops::select::{find_all, named_sources};
 use crate::repo::Repository;
-use crate::text::utc;
 use std::collections::BTreeSet;
-
-const TOOL: &str = concat!("icecore ", env!("CARGO_PKG_VERSION"));
-
-/// What of a job is done in each repository by itself.
-struct Each {
-    failures: Vec<Error>,
-    done: usize,
-}
-
-impl Each {
-    fn new() -> Self {
-        Each { failures: Vec::new(), done: 0 }
-    }
-
-    /// What became of it in one; only an interruption ends it all.
-    fn add(&mut self, log: &mut Log<'_>, result: Result<()>) -> Result<()> {
-        match result {
-            Ok(()) => self.done += 1,
-            Err(error) if error.kind() == Kind::Interrupted => return Err(error),
-            Err(error) => self.failures.push(error),
-        }
-        log.go_on()
-    }
-
-    /// The first failure; the others are told. Where `may_miss`, they only make the run incomplete.
-    fn end(self, log: &mut Log<'_>, may_miss: bool) -> Result<()> {
-        let mut failures = self.failures.into_iter();
-        if may_miss {
-            failures.for_each(|error| log.missed(&error));
-            return Ok(());
-        }
-        let first = failures.next();
-        failures.for_each(|error| log.missed(&error));
-        first.map_or(Ok(()), Err)
-    }
-}
-
-/// Copies from the repository that was captured into, or else the first that answers, into the others: of
-/// each what its own policy would keep.
-pub fn copy(run: &Run<'_>, log: &mut Log<'_>, captured: Option<&str>) -> Result<()> {
-    let repositories = run.config.repositories_of(run.job);
-    if repositories.len() < 2 {
-        return Ok(());
-    }
-    let (from, source) = match repositories.iter().find(|(name, _)| Some(*name) == captured) {
-        Some((name, repository)) => ((*name).to_owned(), run.program.open(repository)?),
-        None => first_that_answers(run, log)?,
-    };
-    let captured_id = log.report().snapshot_id.clone();
-    let mut each = Each::new();
-    for (name, repository) in repositories.iter().filter(|(name, _)| *name != from) {
-        let copied = log.step("copy", &format!("{from} to {name}"), |monitor, said| {
-            let target = run.program.open(repository)?;
-            refuse_same(&source, &**target.backend())?;
-            let keep = repository.keep.as_ref();
-            copy_into(run, &source, &target, keep, captured_id.as_deref(), monitor, said)
-        });
-        each.add(log, copied)?;
-    }
-    // There is a good snapshot; a repository that was missed has an old one.
-    let may_miss = captured.is_some() || each.done > 0;
-    each.end(log, may_miss)
-}
-
-fn copy_into(
-    run: &Run<'_>,
-    source: &Repository,
-    target: &Repository,
-    keep: Option<&crate::agent::config::Keep>,
-    captured: Option<&str>,
-    monitor: &dyn Monitor,
-    said: &mut Said,
-) -> Result<()> {
-    let filter = run.filter();
-    let chosen = match keep {
-        Some(keep) => {
-            let (policy, zone) = (keep.policy()?, run.config.zone());
-            let judged = plan_by_policy(source, &policy, &zone, &filter, named_sources, true)?;
-            judged.plan.troubles.iter().for_each(|error| monitor.trouble(error));
-            said.is_incomplete = !judged.plan.troubles.is_empty();
-            judged.stays()
-        }
-        None => {
-            let mut troubles = 0;
-            let mut all = find_all(source, &[], &filter, |error| {
-                troubles += 1;
-                monitor.trouble(&error);
-            })?;
-            said.is_incomplete = troubles > 0;
-            let given_up: BTreeSet<_> =
-                all.keys().map(|key| key.id).filter(|id| all.is_given_up(*id)).collect();
-            all.retain(|key| !given_up.contains(&key.id));
-            all
-        }
-    };
-    let options = CopyOptions { host: run.host(), tool: TOOL.to_owned(), dry_run: false };
-    let report = copy_snapshots(source, target, &chosen, &options, monitor)?;
-    said.is_incomplete |= !report.failed.is_empty();
-    report.failed.iter().for_each(|(_, error)| monitor.trouble(error));
-    said.figure("copied", report.copied.len());
-    said.figure("skipped", report.skipped);
-    said.figure(
-        "bytes_written",
-        report.copied.iter().map(|copied| copied.bytes_stored).sum::<u64>(),
-    );
-    let ids = report.copied.iter().filter_map(|copied| copied.copy).map(|id| id.to_string());
-    said.figure("snapshot_ids", ids.collect::<Vec<_>>());
-    if let Some(newest) = report.newest {
-        // What this run has captured has everything, or it would have failed before.
-        let artifacts = match captured == Some(newest.original.to_string().as_str()) {
-            true => &[],
-            false => run.job.must_contain.as_slice(),
-        };
-        if absent(source, newest.original, artifacts, &run.job.projects())?.is_empty() {
-            said.figure("newest", utc(newest.started));
-            said.figure("newest_id", newest.copy.to_string());
-        }
-    }
-    Ok(())
-}
 
 /// Forgets what no repository's policy keeps of this job, and gives back its room.
 pub fn prune(run: &Run<'_>, log: &mut Log<'_>) -> Result<()> {
