@@ -48,6 +48,11 @@ pub trait Source: Send {
         false
     }
 
+    /// Whether it may have become empty, which is taken for a failure otherwise.
+    fn may_be_empty(&self) -> bool {
+        false
+    }
+
     /// The next item: the root first, then depth first, entries of a directory sorted by name.
     /// Asked for on a thread of its own, before the items given earlier are opened.
     ///

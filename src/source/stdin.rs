@@ -21,9 +21,15 @@ pub struct StreamSource {
     name: Vec<u8>,
     item: Option<Item>,
     facts: PartFacts,
+    may_be_empty: bool,
 }
 
 impl StreamSource {
+    /// The same, which may be empty or not.
+    pub fn with_empty(self, may_be_empty: bool) -> Self {
+        StreamSource { may_be_empty, ..self }
+    }
+
     /// Standard input, to be stored as the file `name`.
     pub fn stdin(name: &[u8], env: &Env) -> Result<Self> {
         let open: Opener = Box::new(|| {
@@ -62,7 +68,7 @@ impl StreamSource {
             ..Metadata::default()
         };
         let item = Item::File(FileItem::new(Entry { name: name.to_vec(), meta }, None, open));
-        Ok(StreamSource { name: name.to_vec(), item: Some(item), facts })
+        Ok(StreamSource { name: name.to_vec(), item: Some(item), facts, may_be_empty: false })
     }
 }
 
@@ -70,6 +76,10 @@ impl Source for StreamSource {
     fn describe(&self) -> SourceName {
         let path = [b"/", self.name.as_slice()].concat();
         SourceName { kind: PartKind::Stdin, path, selection: BTreeSet::new() }
+    }
+
+    fn may_be_empty(&self) -> bool {
+        self.may_be_empty
     }
 
     fn next(&mut self) -> Result<Option<Item>> {

@@ -5,6 +5,7 @@ pub mod words;
 mod app;
 mod args;
 mod bar;
+mod bounded;
 mod cache;
 mod counts;
 mod demo;

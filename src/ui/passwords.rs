@@ -1,21 +1,25 @@
 //! Where secrets come from: files, commands, the environment or a terminal; never an argument.
 
+use super::bounded::{printed_by, read_bounded};
 use super::global::Global;
 use super::out::{self, Tone};
 use crate::crypto::Secret;
-use crate::env::{self, Env};
+use crate::env::Env;
 use crate::error::{Attempt, Error, Kind, Result};
 use clap::Args;
 use std::ffi::OsString;
 use std::fs::{File, OpenOptions};
-use std::io::{self, IsTerminal, Read, Write};
+use std::io::{self, IsTerminal, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
+use std::time::Duration;
 use zeroize::Zeroizing;
 
 /// Longest password that is read.
 const PASSWORD_MAX: usize = 64 << 10;
+
+/// How long a command may take to print a password where nobody can be asked.
+const COMMAND_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Where a new secret comes from; without these, from the terminal.
 #[derive(Debug, Args)]
@@ -290,14 +294,6 @@ fn sync_folder_of(path: &Path) -> io::Result<()> {
     }
 }
 
-/// Reads all, and one byte more than `most` if there is more: then the rest is left alone. Nothing
-/// of it stays in memory that was given back.
-fn read_bounded(from: impl Read, most: usize) -> io::Result<Zeroizing<Vec<u8>>> {
-    let mut bytes = Zeroizing::new(Vec::with_capacity(most + 1));
-    from.take(most as u64 + 1).read_to_end(&mut bytes)?;
-    Ok(bytes)
-}
-
 /// The password in a file: its bytes, without one line end after them.
 fn password_file(path: &Path) -> Result<Secret> {
     let file = File::open(path).attempt("open the password file", path.display())?;
@@ -316,33 +312,12 @@ fn password_file(path: &Path) -> Result<Secret> {
     from_bytes(&bytes, &path.display().to_string())
 }
 
-/// The password that a command prints. It may ask on the terminal. One that prints without end
-/// is ended.
+/// The password that a command prints. It may ask on the terminal; where there is none, it has a minute.
 fn password_of(line: &OsString) -> Result<Secret> {
     let what = "the password command";
-    let mut child = env::command("/bin/sh")
-        .arg("-c")
-        .arg(line)
-        .stdin(Stdio::inherit())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::inherit())
-        .spawn()
-        .attempt("run", what)?;
-    let read = child.stdout.take().map(|output| read_bounded(output, PASSWORD_MAX));
-    let bytes = read.unwrap_or_else(|| Ok(Zeroizing::default()));
-    let endless = bytes.as_ref().map_or(true, |bytes| bytes.len() > PASSWORD_MAX);
-    if endless {
-        // Its pipe is closed already; this is for one that does not mind.
-        child.kill().attempt("end", what)?;
-    }
-    let status = child.wait().attempt("run", what)?;
-    let bytes = bytes.attempt("read from", what)?;
-    if !endless && !status.success() {
-        return Err(
-            Error::new(Kind::Failed, "run", what).because(format!("it ended with {status}"))
-        );
-    }
-    from_bytes(&bytes, what)
+    // Input may come from elsewhere while there is one.
+    let most = File::open("/dev/tty").is_err().then_some(COMMAND_TIMEOUT);
+    from_bytes(&printed_by(line, what, PASSWORD_MAX, most)?, what)
 }
 
 fn from_bytes(bytes: &[u8], from: &str) -> Result<Secret> {

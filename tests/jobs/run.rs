@@ -303,3 +303,23 @@ fn runs_wait_for_each_other() {
     assert!(first.wait().unwrap().success() && second.wait().unwrap().success());
     assert_eq!(count(&jobs, "one"), 2);
 }
+
+/// A source that became empty fails the run, and says which key allows it; with that it is captured as it is.
+#[test]
+fn a_source_may_be_allowed_to_become_empty() {
+    let jobs = two();
+    jobs.command(&["run", "app"]).assert().success();
+    fs::remove_dir_all(jobs.path("src")).unwrap();
+    fs::create_dir(jobs.path("src")).unwrap();
+    let text = TWO.replace("\"sub/b\", ", "");
+    jobs.write(&text);
+    let said = jobs.complains(&["run", "app"]);
+    assert!(said.contains("allow_empty = true"), "{said}");
+    let allowed = "{ source = \"DIR/src\", allow_empty = true },";
+    let text = text
+        .replace("\"DIR/src\",", allowed)
+        .replace("echo dumped\"", "true\", allow_empty = true");
+    jobs.write(&text);
+    jobs.command(&["run", "app"]).assert().success();
+    assert_eq!(count(&jobs, "one"), 2);
+}

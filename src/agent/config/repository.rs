@@ -31,7 +31,7 @@ pub struct Repository {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(example = &"/etc/icecore/app.key")]
     pub key_file: Option<PathBuf>,
-    /// A command that prints the password.
+    /// A command that prints the password. It has a minute.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(example = &"pass show backup/app")]
     pub password_command: Option<String>,

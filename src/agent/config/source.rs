@@ -14,7 +14,8 @@ pub struct SourceTable {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(example = &"/srv/app")]
     pub source: Option<String>,
-    /// A command line for the shell whose output is captured as the file `name`.
+    /// A command line for the shell whose output is captured as the file `name`. It has no time limit: `timeout 2h ..`
+    /// in it is one.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(example = &"mysqldump --single-transaction app")]
     pub command: Option<String>,
@@ -67,6 +68,11 @@ pub struct SourceTable {
     #[serde(skip_serializing_if = "is_false")]
     #[schemars(example = true)]
     pub raw: bool,
+    /// Whether it may have become empty. Without it, a source that was not and is fails the run, as does a command that
+    /// prints nothing: it may not be mounted.
+    #[serde(skip_serializing_if = "is_false")]
+    #[schemars(example = true)]
+    pub allow_empty: bool,
     /// Commands around the capture of all sources, for this one's sake.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(extend("examples" = [{ "before": "mount /mnt/photos", "finally": "umount /mnt/photos" }]))]

@@ -153,8 +153,9 @@ impl<'r> Capture<'_, 'r> {
         past: &SourceHistory,
     ) -> Result<()> {
         let name = part.source.clone();
+        let may_be_empty = self.options.allow_empty || part.may_be_empty;
         let built = self.builder(past, &mut all.links, part).finish().and_then(|built| {
-            refuse_empty(self.reader, &built, &past.parents.list, self.options)?;
+            refuse_empty(self.reader, &built, &past.parents.list, may_be_empty)?;
             Ok(built)
         });
         match built {
@@ -200,9 +201,9 @@ fn refuse_empty(
     reader: &Reader<'_>,
     built: &BuiltPart,
     parents: &[Parent],
-    options: &BackupOptions,
+    may_be_empty: bool,
 ) -> Result<()> {
-    if built.part.kind == PartKind::Stdin && built.counts.bytes == 0 && !options.allow_empty {
+    if built.part.kind == PartKind::Stdin && built.counts.bytes == 0 && !may_be_empty {
         return Err(Error::new(
             Kind::Refused,
             "capture",
@@ -210,13 +211,13 @@ fn refuse_empty(
         )
         .because("nothing came: whatever was to write it may have failed")
         .hint(
-            "`--stdin-from-command` sees how a command ends; `--allow-empty` saves an empty \
-                 stream",
+            "`--stdin-from-command` sees how a command ends; `--allow-empty`, or `allow_empty = true` at the \
+             source of a job, saves an empty stream",
         ));
     }
     let last = parents.iter().find(|parent| matches!(parent.root, Entry::Node(_)));
     let had_bytes = |parent: &&Parent| parent::has_bytes(reader, &parent.root);
-    let may_be_empty = options.allow_empty || built.counts.bytes > 0;
+    let may_be_empty = may_be_empty || built.counts.bytes > 0;
     let Some(last) = last.filter(|_| !may_be_empty).filter(had_bytes) else { return Ok(()) };
     let name = String::from_utf8_lossy(&built.part.path);
     let host = last.foreign.as_ref().map_or(String::new(), |host| format!(" of host {host}"));
@@ -226,7 +227,10 @@ fn refuse_empty(
     };
     Err(Error::new(Kind::Refused, "capture", name)
         .because(format!("nothing is in it, and {before} there was something"))
-        .hint("is it mounted? `--allow-empty` saves it all the same"))
+        .hint(
+            "is it mounted? `--allow-empty`, or `allow_empty = true` at the source of a job, saves it all \
+             the same",
+        ))
 }
 
 fn add(sum: &mut Summary, more: &Summary) {

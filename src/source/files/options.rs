@@ -24,6 +24,8 @@ pub struct FilesOptions {
     pub one_file_system: bool,
     /// Where it stands in the snapshot, if not where it lies.
     pub stored: Option<PathBuf>,
+    /// Whether it may have become empty.
+    pub may_be_empty: bool,
     /// Fail at a folder in which a database server keeps its data: its files are of many moments.
     pub refuse_servers: bool,
     /// How SQLite databases are captured; without it they are files like any other, and so are
@@ -43,6 +45,7 @@ impl Default for FilesOptions {
             larger_than: None,
             one_file_system: false,
             stored: None,
+            may_be_empty: false,
             refuse_servers: false,
             sqlite: None,
             together: Arc::default(),

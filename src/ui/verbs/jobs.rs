@@ -125,7 +125,7 @@ impl Program for JobProgram<'_> {
                 (Some(line), Some(name)) => {
                     let shell = ["/bin/sh", "-c", line].map(Into::into);
                     let stream = StreamSource::command(name.as_bytes(), &shell, &self.app.env)?;
-                    sources.push(Box::new(stream));
+                    sources.push(Box::new(stream.with_empty(table.allow_empty)));
                 }
                 _ => sources.extend(arguments(job, table).open_beside(&self.app.env, &together)?),
             }
@@ -151,6 +151,7 @@ fn arguments(job: &Job, table: SourceTable) -> SourceArgs {
         exclude_larger_than: table.exclude_larger_than.map(|size| size.value.0),
         one_file_system: table.one_file_system,
         row_counts: table.row_counts,
+        may_be_empty: table.allow_empty,
         verify_source: match table.verify_source {
             config::VerifySource::Off => VerifySource::Off,
             config::VerifySource::Quick => VerifySource::Quick,

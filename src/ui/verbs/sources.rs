@@ -98,6 +98,10 @@ pub struct SourceArgs {
     #[command(flatten)]
     pub tools: ToolArgs,
 
+    /// Whether they may have become empty
+    #[arg(skip)]
+    pub may_be_empty: bool,
+
     /// How containers are captured
     #[arg(skip)]
     pub containers: ContainerArgs,
@@ -266,6 +270,7 @@ impl SourceArgs {
             larger_than: self.exclude_larger_than,
             one_file_system: self.one_file_system,
             stored: None,
+            may_be_empty: self.may_be_empty,
             refuse_servers: self.containers.refuse_servers,
             sqlite: None,
             together: together.clone(),
