@@ -66,6 +66,12 @@ need_for_servers() {
   need podman command -v podman
   need runc test -x /usr/sbin/runc
   need catatonit test -x /usr/bin/catatonit
+  need docker.io has_dockerd
+  # Docker's client is a package of its own since Debian 13.
+  case $(. /etc/os-release && echo "${VERSION_ID:-}") in
+  12) ;;
+  *) need docker-cli command -v docker ;;
+  esac
   need busybox-static command -v busybox
   # A machine that boots in one of them, whose timers begin runs.
   need systemd test -x /lib/systemd/systemd
@@ -74,14 +80,32 @@ need_for_servers() {
   need chromium-driver command -v chromedriver
 }
 
-# Debian starts this server when it installs it, and with the machine from then on. The tests start their own.
-keep_sshd_down() {
-  local unit=/etc/systemd/system/ssh.service
-  if [[ " ${packages[*]:-} " = *" openssh-server "* ]] && ! [ -e "$unit" ]; then
-    echo "masking ssh.service, so that no server lets anybody in: systemctl unmask ssh undoes it"
-    as_root mkdir -p "${unit%/*}"
-    as_root ln -sf /dev/null "$unit"
-  fi
+# Debian's, or Docker's own.
+has_dockerd() { [ -x /usr/sbin/dockerd ] || [ -x /usr/bin/dockerd ]; }
+
+# What Debian starts when it installs a package, and with the machine from then on. The tests start their own.
+declare -A units=(
+  [openssh-server]="ssh.service"
+  [docker.io]="docker.service docker.socket containerd.service"
+)
+
+# Masks the units of packages that are to be installed; one that is on the machine already is left as it is.
+keep_services_down() {
+  local package unit
+  for package in "${!units[@]}"; do
+    [[ " ${packages[*]:-} " = *" $package "* ]] || continue
+    for unit in ${units[$package]}; do
+      [ -e "/lib/systemd/system/$unit" ] || [ -e "/etc/systemd/system/$unit" ] || mask "$unit"
+    done
+  done
+}
+
+# usage: mask UNIT
+mask() {
+  local folder=/etc/systemd/system
+  echo "masking $1, which nobody asked for on this machine: systemctl unmask $1 undoes it"
+  as_root mkdir -p "$folder"
+  as_root ln -s /dev/null "$folder/$1"
 }
 
 # A C++ compiler for libFuzzer; git to fetch the database of advisories, and with LFS for a test.
@@ -148,7 +172,7 @@ listed() {
 # --- the steps -------------------------------------------------------------------------------------------
 
 tools() {
-  keep_sshd_down
+  keep_services_down
   install_packages
   install_servers
   install_packages_of_python reader "$reader_packages"
@@ -327,7 +351,7 @@ if [ "${1:-}" = model ]; then
 fi
 need_for_servers
 if [ "${1:-}" = servers ]; then
-  keep_sshd_down
+  keep_services_down
   install_packages
   install_servers
   exit

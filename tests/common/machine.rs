@@ -1,7 +1,7 @@
 //! A machine of a test's own, which boots: a container with systemd as its init, whose programs are those of this
 //! machine, and to which nothing else leads.
 
-use super::podman::{Podman, podman, unique};
+use super::engine::{Engine, podman, unique};
 use super::program::PROGRAM;
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -22,7 +22,7 @@ pub const ICECORE: &str = "/opt/icecore";
 
 /// Removed when it is dropped.
 pub struct Machine {
-    podman: &'static Podman,
+    podman: &'static Engine,
     name: String,
 }
 
@@ -101,12 +101,12 @@ impl Machine {
 
 impl Drop for Machine {
     fn drop(&mut self) {
-        let _ = self.podman.command(&["rm", "-f", "-t", "0", &self.name]).output();
+        drop(self.podman.removed(&self.name));
     }
 }
 
 /// The image `systemd`: the folders of a system whose programs come when it boots.
-fn make_image(podman: &Podman) {
+fn make_image(podman: &Engine) {
     let folder = tempfile::tempdir().unwrap();
     let root = folder.path();
     for name in [

@@ -2,6 +2,7 @@
 //! refuses what it cannot see.
 
 use super::project::{APP, Project};
+use crate::common::engine::{Engine, Kind, on_each, podman};
 use serde_json::Value;
 use std::fs;
 use std::process::Output;
@@ -30,9 +31,9 @@ struct Inside {
 
 impl Inside {
     /// A project, and no agent yet.
-    fn new(job: &str) -> Self {
-        let mut project = Project::new();
-        project.podman.make_icecore();
+    fn new(engine: &'static Engine, job: &str) -> Self {
+        let mut project = Project::new(engine);
+        project.engine.make_icecore();
         project.jobs.init(&["one"]);
         let images = format!("{}:/images", project.named("images"));
         project.start("web", &["-v", &images], APP);
@@ -46,18 +47,28 @@ impl Inside {
 
     /// Starts the agent, with the folder of the file of jobs, the state, the socket, and more.
     fn start(&self, more: &[String]) {
+        let mut options = self.project.labels("icecore");
+        options.extend(self.options(more));
+        let options: Vec<&str> = options.iter().map(String::as_str).collect();
+        self.project.engine.run(&self.name, &options, &["icecore"]);
+    }
+
+    /// How it is run with these mounts beside those that it always has.
+    fn options(&self, more: &[String]) -> Vec<String> {
         let path = |name: &str| self.project.jobs.path(name).display().to_string();
-        let socket = self.project.podman.socket().display().to_string();
+        let socket = self.project.engine.socket().display().to_string();
         let mounts = [
             format!("{}:/etc/icecore:ro", path("etc")),
             format!("{}:/var/lib/icecore", path("state")),
             format!("{socket}:{socket}"),
         ];
-        let mut options = self.project.labels("icecore");
-        options.extend(["-e", "ICECORE_HOST=shop"].map(str::to_owned));
+        let mut options = vec!["-e".to_owned(), "ICECORE_HOST=shop".to_owned()];
+        if self.project.engine.kind == Kind::Docker {
+            // It asks by itself, and does so every minute otherwise.
+            options.push("--health-interval=1s".to_owned());
+        }
         options.extend(mounts.iter().chain(more).flat_map(|it| ["-v".to_owned(), it.clone()]));
-        let options: Vec<&str> = options.iter().map(String::as_str).collect();
-        self.project.podman.run(&self.name, &options, &["icecore"]);
+        options
     }
 
     /// What it needs at the same paths: the folder of the test with the repository, and the volume.
@@ -69,13 +80,13 @@ impl Inside {
 
     fn volume(&self) -> String {
         let name = self.project.named("images");
-        self.project.podman.volume(&name).display().to_string()
+        self.project.engine.volume(&name).display().to_string()
     }
 
     /// What icecore says in the container.
     fn exec(&self, args: &[&str]) -> Output {
         let exec = ["exec", self.name.as_str(), "icecore"];
-        self.project.podman.command(&[&exec[..], args].concat()).output().unwrap()
+        self.project.engine.command(&[&exec[..], args].concat()).output().unwrap()
     }
 
     /// What it complains of.
@@ -86,7 +97,7 @@ impl Inside {
     }
 
     fn runs(&self, service: &str) -> bool {
-        self.project.podman.runs(&self.project.container(service))
+        self.project.engine.runs(&self.project.container(service))
     }
 
     fn has_report(&self) -> bool {
@@ -95,14 +106,14 @@ impl Inside {
     }
 
     fn log(&self) -> String {
-        let output = self.project.podman.command(&["logs", &self.name]).output().unwrap();
+        let output = self.project.engine.command(&["logs", &self.name]).output().unwrap();
         String::from_utf8_lossy(&output.stderr).into_owned()
     }
 }
 
 impl Drop for Inside {
     fn drop(&mut self) {
-        let _ = self.project.podman.command(&["rm", "-f", "-t", "0", &self.name]).output();
+        drop(self.project.engine.removed(&self.name));
     }
 }
 
@@ -115,57 +126,66 @@ fn said(output: &Output) -> String {
 /// is there, how it does and that it lives; its own folders, the repository among them, are no part of the project.
 #[test]
 fn an_agent_in_a_container_captures_others() {
-    let inside = Inside::new(JOB);
-    inside.project.jobs.is_due("daily 02:10");
-    inside.start(&inside.same_paths());
-    let project = &inside.project;
-    project.jobs.wait_until(&format!("a run: {}", inside.log()), || inside.has_report());
-    let scheduled = project.jobs.report();
-    assert_eq!(scheduled["outcome"], "done", "{scheduled}");
+    on_each(|engine| {
+        let inside = Inside::new(engine, JOB);
+        inside.project.jobs.is_due("daily 02:10");
+        inside.start(&inside.same_paths());
+        let project = &inside.project;
+        project.jobs.wait_until(&format!("a run: {}", inside.log()), || inside.has_report());
+        let scheduled = project.jobs.report();
+        assert_eq!(scheduled["outcome"], "done", "{scheduled}");
 
-    let checked = said(&inside.exec(&["config", "check"]));
-    assert!(checked.contains(&inside.volume()), "{checked}");
-    said(&inside.exec(&["run", "app"]));
-    let status = said(&inside.exec(&["--json", "status"]));
-    let status: Value = serde_json::from_str(status.trim()).unwrap();
-    assert_eq!(status["is_well"], true, "{status}");
-    project.podman.says(&["healthcheck", "run", &inside.name]);
-    assert!(inside.runs("web"));
+        let checked = said(&inside.exec(&["config", "check"]));
+        assert!(checked.contains(&inside.volume()), "{checked}");
+        said(&inside.exec(&["run", "app"]));
+        let status = said(&inside.exec(&["--json", "status"]));
+        let status: Value = serde_json::from_str(status.trim()).unwrap();
+        assert_eq!(status["is_well"], true, "{status}");
+        match engine.kind {
+            // It looks by itself.
+            Kind::Docker => {
+                let health = ["inspect", "--format", "{{.State.Health.Status}}", &inside.name];
+                project.jobs.wait_until("its health", || engine.says(&health) == "healthy");
+            }
+            Kind::Podman => drop(engine.says(&["healthcheck", "run", &inside.name])),
+        }
+        assert!(inside.runs("web"));
 
-    let snapshots = project.jobs.of("one", &["snapshots"]);
-    assert_eq!(snapshots.len(), 2, "{snapshots:?}");
-    let listed = project.jobs.of("one", &["ls", "latest"]);
-    let has = |end: &str| {
-        listed.iter().any(|it| it["path"].as_str().is_some_and(|path| path.ends_with(end)))
-    };
-    assert!(has(&format!("/volume/{}/log", project.named("images"))), "{listed:?}");
-    assert!(has("/shop/compose.yml") && has("-icecore.json"), "{listed:?}");
-    assert!(!has("/one.key") && !has("/agent.lock"), "{listed:?}");
+        let snapshots = project.jobs.of("one", &["snapshots"]);
+        assert_eq!(snapshots.len(), 2, "{snapshots:?}");
+        let listed = project.jobs.of("one", &["ls", "latest"]);
+        let has = |end: &str| {
+            listed.iter().any(|it| it["path"].as_str().is_some_and(|path| path.ends_with(end)))
+        };
+        assert!(has(&format!("/volume/{}/log", project.named("images"))), "{listed:?}");
+        assert!(has("/shop/compose.yml") && has("-icecore.json"), "{listed:?}");
+        assert!(!has("/one.key") && !has("/agent.lock"), "{listed:?}");
+    });
 }
 
 /// The image gets what its base lacks, and nothing else.
 #[test]
 fn only_what_is_missing_is_installed() {
-    let inside = Inside::new(JOB);
+    let inside = Inside::new(podman(), JOB);
     inside.start(&inside.same_paths());
-    let log = inside.project.podman.says(&["exec", &inside.name, "cat", "/apt-get.log"]);
+    let log = inside.project.engine.says(&["exec", &inside.name, "cat", "/apt-get.log"]);
     assert_eq!(log, "update -q\ninstall -yq --no-install-recommends tzdata");
 }
 
 /// Stopped while services stand still, the agent starts them before it ends, and it ends well.
 #[test]
 fn a_container_that_is_stopped_leaves_nothing_stopped() {
-    let inside = Inside::new(JOB);
+    let inside = Inside::new(podman(), JOB);
     let project = &inside.project;
     project.jobs.is_due("daily 02:10");
     fs::write(project.jobs.path("slow"), "").unwrap();
     inside.start(&inside.same_paths());
     project.jobs.wait_for("at-capture");
     assert!(!inside.runs("web"));
-    project.podman.says(&["stop", "-t", "60", &inside.name]);
+    project.engine.says(&["stop", "-t", "60", &inside.name]);
     assert!(inside.runs("web"), "{}", inside.log());
     assert!(!project.jobs.path("state/stopped/app.json").exists());
-    let code = project.podman.says(&["inspect", "--format", "{{.State.ExitCode}}", &inside.name]);
+    let code = project.engine.says(&["inspect", "--format", "{{.State.ExitCode}}", &inside.name]);
     assert_eq!(code, "0", "{}", inside.log());
     assert_eq!(project.jobs.report()["outcome"], "failed");
 }
@@ -174,34 +194,36 @@ fn a_container_that_is_stopped_leaves_nothing_stopped() {
 /// mount, before anything is captured.
 #[test]
 fn volumes_that_are_not_mounted_are_told() {
-    let inside = Inside::new(JOB);
-    let project = &inside.project;
-    let [folder, _] = inside.same_paths();
-    let other = format!("{}:{}", project.jobs.path("src").display(), inside.volume());
-    for mounts in [vec![folder.clone()], vec![folder.clone(), other]] {
-        inside.start(&mounts);
-        for args in [&["config", "check"][..], &["run", "app"]] {
-            let said = inside.complains(args);
-            let cure = format!("-v {0}:{0}", inside.volume());
-            assert!(said.contains(&cure) && said.contains(&inside.name), "{said}");
+    on_each(|engine| {
+        let inside = Inside::new(engine, JOB);
+        let project = &inside.project;
+        let [folder, _] = inside.same_paths();
+        let other = format!("{}:{}", project.jobs.path("src").display(), inside.volume());
+        for mounts in [vec![folder.clone()], vec![folder.clone(), other]] {
+            inside.start(&mounts);
+            for args in [&["config", "check"][..], &["run", "app"]] {
+                let said = inside.complains(args);
+                let cure = format!("-v {0}:{0}", inside.volume());
+                assert!(said.contains(&cure) && said.contains(&inside.name), "{said}");
+            }
+            project.engine.remove(&inside.name);
         }
-        project.podman.remove(&inside.name);
-    }
-    let kept = project.jobs.of("one", &["snapshots"]);
-    assert!(kept.iter().all(|it| it.as_array().is_some_and(Vec::is_empty)), "{kept:?}");
+        let kept = project.jobs.of("one", &["snapshots"]);
+        assert!(kept.iter().all(|it| it.as_array().is_some_and(Vec::is_empty)), "{kept:?}");
+    });
 }
 
 /// A folder and a repository that nobody has mounted are not looked for among the image's own files.
 #[test]
 fn folders_of_the_image_are_refused() {
     let job = JOB.replace("\"compose:PROJECT\"", "\"/usr/local\"");
-    let inside = Inside::new(&job.replace("stop = {", "# stop = {"));
+    let inside = Inside::new(podman(), &job.replace("stop = {", "# stop = {"));
     inside.start(&inside.same_paths());
     for args in [&["config", "check"][..], &["run", "app"]] {
         let said = inside.complains(args);
         assert!(said.contains("-v /usr/local:/usr/local"), "{said}");
     }
-    inside.project.podman.remove(&inside.name);
+    inside.project.engine.remove(&inside.name);
     inside.start(&[]);
     let repository = inside.project.jobs.path("one").display().to_string();
     let said = inside.complains(&["run", "app"]);
@@ -211,14 +233,16 @@ fn folders_of_the_image_are_refused() {
 /// The agent's own container is not stopped by a job, and not started again by any.
 #[test]
 fn the_own_container_is_not_stopped() {
-    let inside = Inside::new(&JOB.replace("[\"web\"]", "[\"web\", \"icecore\"]"));
-    inside.start(&inside.same_paths());
-    for args in [&["config", "check"][..], &["run", "app"]] {
-        let said = inside.complains(args);
-        assert!(
-            said.contains("icecore itself runs in it") && said.contains(&inside.name),
-            "{said}"
-        );
-    }
-    assert!(inside.runs("web") && inside.runs("icecore"));
+    on_each(|engine| {
+        let inside = Inside::new(engine, &JOB.replace("[\"web\"]", "[\"web\", \"icecore\"]"));
+        inside.start(&inside.same_paths());
+        for args in [&["config", "check"][..], &["run", "app"]] {
+            let said = inside.complains(args);
+            assert!(
+                said.contains("icecore itself runs in it") && said.contains(&inside.name),
+                "{said}"
+            );
+        }
+        assert!(inside.runs("web") && inside.runs("icecore"));
+    });
 }

@@ -1,6 +1,6 @@
 //! A Compose project as Compose would have made it, in a folder with a file of jobs.
 
-use crate::common::podman::{Podman, podman, unique};
+use crate::common::engine::{Engine, unique};
 use crate::jobs::file::Jobs;
 use rusqlite::Connection;
 use std::fs;
@@ -13,22 +13,17 @@ pub const APP: &str = "trap 'exit 0' TERM; while :; do echo x >>/images/log; sle
 pub struct Project {
     pub jobs: Jobs,
     pub name: String,
-    pub podman: &'static Podman,
+    pub engine: &'static Engine,
     containers: Vec<String>,
 }
 
 impl Project {
-    pub fn new() -> Self {
-        Project::on(podman())
-    }
-
-    /// One of this engine.
-    pub fn on(podman: &'static Podman) -> Self {
+    pub fn new(engine: &'static Engine) -> Self {
         let jobs = Jobs::new();
         fs::create_dir(jobs.path("shop")).unwrap();
         fs::write(jobs.path("shop/compose.yml"), "services: {}\n").unwrap();
         fs::write(jobs.path("shop/.env"), "SECRET=1\n").unwrap();
-        Project { jobs, name: unique("shop"), podman, containers: Vec::new() }
+        Project { jobs, name: unique("shop"), engine, containers: Vec::new() }
     }
 
     /// Its name of something.
@@ -62,7 +57,7 @@ impl Project {
         let mut all: Vec<&str> = labels.iter().map(String::as_str).collect();
         all.extend(options);
         self.containers.push(name.clone());
-        self.podman.run(&name, &all, &["app", "/bin/sh", "-c", script])
+        self.engine.run(&name, &all, &["app", "/bin/sh", "-c", script])
     }
 
     /// Starts PostgreSQL with its data in a volume of the project.
@@ -70,21 +65,21 @@ impl Project {
         let (name, labels) = (self.container(service), self.labels(service));
         let labels: Vec<&str> = labels.iter().map(String::as_str).collect();
         self.containers.push(name.clone());
-        self.podman.run_postgres(&name, &self.named("data"), &labels);
+        self.engine.run_postgres(&name, &self.named("data"), &labels);
     }
 
     /// How its containers are, what the run has said, and what it left: for a test that fails.
     pub fn state(&self) -> String {
         let all = ["ps", "-a", "--no-trunc", "--filter"];
         let name = format!("name={}", self.name);
-        let listed = self.podman.says(&[&all[..], &[&name]].concat());
+        let listed = self.engine.says(&[&all[..], &[&name]].concat());
         let left = fs::read_to_string(self.jobs.path("state/stopped/app.json"));
         format!("{listed}\n{}\n{left:?}", self.jobs.said())
     }
 
     /// Writes a file of jobs; `DIR` and `SOCKET` stand for the folder and the engine, `PROJECT` for its name.
     pub fn write(&self, text: &str) {
-        let socket = self.podman.socket();
+        let socket = self.engine.socket();
         let head = format!("[containers]\nsocket = \"{}\"\n", socket.display());
         self.jobs.write(&(head + &text.replace("PROJECT", &self.name)));
     }
@@ -92,7 +87,7 @@ impl Project {
 
 impl Drop for Project {
     fn drop(&mut self) {
-        self.containers.iter().for_each(|name| self.podman.remove(name));
+        self.containers.iter().for_each(|name| drop(self.engine.removed(name)));
     }
 }
 

@@ -1,7 +1,7 @@
 //! What of containers cannot be captured: told before anything is, with what to do.
 
 use super::project::{APP, Project};
-use crate::common::podman::{Podman, unique};
+use crate::common::engine::{Engine, each, on_each, unique};
 use std::fs;
 
 fn job(sources: &str) -> String {
@@ -13,53 +13,57 @@ fn job(sources: &str) -> String {
 /// What is not there is named, with what is; at run time and by `config check`.
 #[test]
 fn wrong_names_are_told() {
-    let mut project = Project::new();
-    project.jobs.init(&["one"]);
-    let mount = format!("{}:/images", project.named("images"));
-    project.start("web", &["-v", &mount], APP);
-    for (source, known) in [
-        ("volume:nothing".to_owned(), project.named("images")),
-        ("container:nothing".to_owned(), project.container("web")),
-        (format!("compose:{}s", project.name), project.name.clone()),
-    ] {
-        project.write(&job(&format!("\"{source}\"")));
-        let name = source.split(':').nth(1).unwrap().to_owned();
-        for words in [&["run", "app"][..], &["config", "check"]] {
-            let said = project.jobs.complains(words);
-            assert!(said.contains(&name) && said.contains(&known), "{words:?}: {said}");
+    on_each(|engine| {
+        let mut project = Project::new(engine);
+        project.jobs.init(&["one"]);
+        let mount = format!("{}:/images", project.named("images"));
+        project.start("web", &["-v", &mount], APP);
+        for (source, known) in [
+            ("volume:nothing".to_owned(), project.named("images")),
+            ("container:nothing".to_owned(), project.container("web")),
+            (format!("compose:{}s", project.name), project.name.clone()),
+        ] {
+            project.write(&job(&format!("\"{source}\"")));
+            let name = source.split(':').nth(1).unwrap().to_owned();
+            for words in [&["run", "app"][..], &["config", "check"]] {
+                let said = project.jobs.complains(words);
+                assert!(said.contains(&name) && said.contains(&known), "{words:?}: {said}");
+            }
         }
-    }
+    });
 }
 
 /// A volume with options lies nowhere while no container runs: its path is asked for, and it can be left out.
 #[test]
 fn volumes_with_options_are_refused() {
-    let mut project = Project::new();
-    project.jobs.init(&["one"]);
-    let device = project.jobs.path("src");
-    let name = project.named("device");
-    let device = format!("device={}", device.display());
-    project.podman.says(&[
-        "volume",
-        "create",
-        "--opt",
-        "type=none",
-        "--opt",
-        "o=bind",
-        "--opt",
-        &device,
-        &name,
-    ]);
-    let mount = format!("{name}:/device");
-    let images = format!("{}:/images", project.named("images"));
-    project.start("web", &["-v", &mount, "-v", &images], APP);
-    project.write(&job("\"compose:PROJECT\""));
-    let said = project.jobs.complains(&["run", "app"]);
-    let source = project.jobs.path("src");
-    assert!(said.contains(&name) && said.contains(source.to_str().unwrap()), "{said}");
-    let without = format!("{{ source = \"compose:PROJECT\", exclude = [\"volume:{name}\"] }}");
-    project.write(&job(&without));
-    project.jobs.command(&["run", "app"]).assert().success();
+    on_each(|engine| {
+        let mut project = Project::new(engine);
+        project.jobs.init(&["one"]);
+        let device = project.jobs.path("src");
+        let name = project.named("device");
+        let device = format!("device={}", device.display());
+        project.engine.says(&[
+            "volume",
+            "create",
+            "--opt",
+            "type=none",
+            "--opt",
+            "o=bind",
+            "--opt",
+            &device,
+            &name,
+        ]);
+        let mount = format!("{name}:/device");
+        let images = format!("{}:/images", project.named("images"));
+        project.start("web", &["-v", &mount, "-v", &images], APP);
+        project.write(&job("\"compose:PROJECT\""));
+        let said = project.jobs.complains(&["run", "app"]);
+        let source = project.jobs.path("src");
+        assert!(said.contains(&name) && said.contains(source.to_str().unwrap()), "{said}");
+        let without = format!("{{ source = \"compose:PROJECT\", exclude = [\"volume:{name}\"] }}");
+        project.write(&job(&without));
+        project.jobs.command(&["run", "app"]).assert().success();
+    });
 }
 
 /// An engine that is not there, and one that does not run, are told with how they are started.
@@ -98,49 +102,52 @@ fn engines_that_do_not_answer_are_told() {
 /// An engine that dies while a database is dumped by it fails the run: no dump that breaks off is kept.
 #[test]
 fn an_engine_that_dies_meanwhile_fails_the_run() {
-    let podman = Podman::start();
-    let jobs = crate::jobs::file::Jobs::new();
-    jobs.init(&["one"]);
-    let name = unique("db");
-    podman.run_postgres(&name, &name, &[]);
-    podman.sql(&name, "postgres", "CREATE TABLE t AS SELECT 1");
-    let socket = podman.socket();
-    let text = format!(
-        "[containers]\nsocket = \"{}\"\n{}",
-        socket.display(),
-        job(&format!("\"container:{name}\""))
-    );
-    jobs.write(&text);
-    // A lock that the dump waits for, so that it is in the middle when the engine dies.
-    let mut locking = podman
-        .command(&[
-            "exec",
+    each(|kind| {
+        let engine = Engine::start(kind);
+        let jobs = crate::jobs::file::Jobs::new();
+        jobs.init(&["one"]);
+        let name = unique("db");
+        engine.run_postgres(&name, &name, &[]);
+        engine.sql(&name, "postgres", "CREATE TABLE t AS SELECT 1");
+        let socket = engine.socket();
+        let text = format!(
+            "[containers]\nsocket = \"{}\"\n{}",
+            socket.display(),
+            job(&format!("\"container:{name}\""))
+        );
+        jobs.write(&text);
+        // A lock that the dump waits for, so that it is in the middle when the engine dies.
+        let mut locking = engine
+            .command(&[
+                "exec",
+                &name,
+                "psql",
+                "-U",
+                "chief",
+                "-Xqc",
+                "BEGIN; LOCK t; SELECT pg_sleep(600)",
+                "postgres",
+            ])
+            .stdout(std::process::Stdio::null())
+            .spawn()
+            .unwrap();
+        let waits = || {
+            engine.sql(&name, "postgres", "SELECT count(*) FROM pg_locks WHERE NOT granted") != "0"
+        };
+        while engine.sql(
             &name,
-            "psql",
-            "-U",
-            "chief",
-            "-Xqc",
-            "BEGIN; LOCK t; SELECT pg_sleep(600)",
             "postgres",
-        ])
-        .stdout(std::process::Stdio::null())
-        .spawn()
-        .unwrap();
-    let waits =
-        || podman.sql(&name, "postgres", "SELECT count(*) FROM pg_locks WHERE NOT granted") != "0";
-    while podman.sql(
-        &name,
-        "postgres",
-        "SELECT count(*) FROM pg_locks WHERE mode = 'AccessExclusiveLock'",
-    ) == "0"
-    {}
-    let mut run = jobs.spawn(&["run", "app"]);
-    jobs.wait_until("the dump", waits);
-    podman.end_service();
-    assert!(!run.wait().unwrap().success());
-    assert_eq!(jobs.report()["outcome"], "failed");
-    let kept = jobs.of("one", &["snapshots"]);
-    assert!(kept.iter().all(|list| list.as_array().is_some_and(Vec::is_empty)), "{kept:?}");
-    locking.kill().unwrap();
-    locking.wait().unwrap();
+            "SELECT count(*) FROM pg_locks WHERE mode = 'AccessExclusiveLock'",
+        ) == "0"
+        {}
+        let mut run = jobs.spawn(&["run", "app"]);
+        jobs.wait_until("the dump", waits);
+        engine.down();
+        assert!(!run.wait().unwrap().success());
+        assert_eq!(jobs.report()["outcome"], "failed");
+        let kept = jobs.of("one", &["snapshots"]);
+        assert!(kept.iter().all(|list| list.as_array().is_some_and(Vec::is_empty)), "{kept:?}");
+        locking.kill().unwrap();
+        locking.wait().unwrap();
+    });
 }

@@ -1,7 +1,7 @@
 //! Services of containers that stand still while they are captured, and run again whatever happens.
 
 use super::project::{APP, Project};
-use crate::common::podman::{Podman, podman};
+use crate::common::engine::{Engine, Kind, each, on_each, podman};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use std::fs;
@@ -26,8 +26,8 @@ hooks.after = "[ -e DIR/slow-after ] && touch DIR/at-after && sleep 3; true"
 const SLOW: &str = "trap 'sleep 1; exit 0' TERM; while :; do sleep 0.05; done";
 
 /// `web`, which needs `db`, and `other`, which nobody stops.
-fn project() -> Project {
-    filled(Project::new())
+fn project(engine: &'static Engine) -> Project {
+    filled(Project::new(engine))
 }
 
 fn filled(mut project: Project) -> Project {
@@ -53,7 +53,7 @@ fn kill(run: &Child, signal: Signal) {
 }
 
 fn runs(project: &Project, service: &str) -> bool {
-    project.podman.runs(&project.container(service))
+    project.engine.runs(&project.container(service))
 }
 
 fn step<'r>(report: &'r Value, name: &str) -> &'r Value {
@@ -64,30 +64,32 @@ fn step<'r>(report: &'r Value, name: &str) -> &'r Value {
 /// long is in the report.
 #[test]
 fn exactly_those_that_ran_stand_still() {
-    let project = project();
-    let mut run = at(&project, "capture");
-    assert!(!runs(&project, "web") && !runs(&project, "db") && runs(&project, "other"));
-    assert!(project.jobs.path("state/stopped/app.json").exists());
-    assert!(run.wait().unwrap().success());
-    assert!(runs(&project, "web") && runs(&project, "db"));
-    let report = project.jobs.report();
-    let (web, db) = (project.container("web"), project.container("db"));
-    assert_eq!(step(&report, "stop")["output"], format!("stopped {web}\nstopped {db}\n"));
-    assert_eq!(step(&report, "start")["output"], format!("started {db}\nstarted {web}\n"));
-    assert!(report["downtime"].as_f64().unwrap() > 4.0);
+    on_each(|engine| {
+        let project = project(engine);
+        let mut run = at(&project, "capture");
+        assert!(!runs(&project, "web") && !runs(&project, "db") && runs(&project, "other"));
+        assert!(project.jobs.path("state/stopped/app.json").exists());
+        assert!(run.wait().unwrap().success());
+        assert!(runs(&project, "web") && runs(&project, "db"));
+        let report = project.jobs.report();
+        let (web, db) = (project.container("web"), project.container("db"));
+        assert_eq!(step(&report, "stop")["output"], format!("stopped {web}\nstopped {db}\n"));
+        assert_eq!(step(&report, "start")["output"], format!("started {db}\nstarted {web}\n"));
+        assert!(report["downtime"].as_f64().unwrap() > 4.0);
 
-    // What did not run is not started.
-    project.podman.says(&["stop", "-t", "3", &db]);
-    fs::remove_file(project.jobs.path("slow-capture")).unwrap();
-    project.jobs.command(&["run", "app"]).assert().success();
-    assert!(runs(&project, "web") && !runs(&project, "db"));
-    let said = project.jobs.command(&["config", "check"]).output().unwrap();
-    let said = String::from_utf8_lossy(&said.stdout).into_owned();
-    assert!(
-        said.contains(&format!("stops, in this order: {web}")) && !said.contains(&db),
-        "{said}"
-    );
-    assert!(said.contains("/volume/"), "{said}");
+        // What did not run is not started.
+        project.engine.says(&["stop", "-t", "3", &db]);
+        fs::remove_file(project.jobs.path("slow-capture")).unwrap();
+        project.jobs.command(&["run", "app"]).assert().success();
+        assert!(runs(&project, "web") && !runs(&project, "db"));
+        let said = project.jobs.command(&["config", "check"]).output().unwrap();
+        let said = String::from_utf8_lossy(&said.stdout).into_owned();
+        assert!(
+            said.contains(&format!("stops, in this order: {web}")) && !said.contains(&db),
+            "{said}"
+        );
+        assert!(said.contains("/volume/"), "{said}");
+    });
 }
 
 /// Whenever the run is killed, or asked to end, what ran before runs again, and nothing is remembered.
@@ -95,7 +97,7 @@ fn exactly_those_that_ran_stand_still() {
 fn services_run_again_when_the_run_is_killed() {
     for signal in [Signal::KILL, Signal::TERM] {
         for at_step in ["before", "stop", "capture", "after"] {
-            let project = project();
+            let project = project(podman());
             let mut run = match at_step {
                 "stop" => {
                     let run = project.jobs.spawn(&["run", "app"]);
@@ -119,7 +121,7 @@ fn services_run_again_when_the_run_is_killed() {
 /// Where the guard dies as well, the next run starts what was left, before anything else.
 #[test]
 fn the_next_run_starts_what_was_left() {
-    let project = project();
+    let project = project(podman());
     let mut run = at(&project, "capture");
     let number = run.id();
     let children = fs::read_to_string(format!("/proc/{number}/task/{number}/children")).unwrap();
@@ -149,109 +151,126 @@ fn the_next_run_starts_what_was_left() {
 /// An engine that dies while services stand still is asked again until it is back; they are started then.
 #[test]
 fn an_engine_that_comes_back_starts_them() {
-    let project = filled(Project::on(Box::leak(Box::new(Podman::start()))));
-    let mut run = at(&project, "capture");
-    project.podman.end_service();
-    sleep(Duration::from_secs(6));
-    assert!(run.try_wait().unwrap().is_none());
-    assert!(!runs(&project, "web") && project.jobs.path("state/stopped/app.json").exists());
-    let mut service = project.podman.service_again();
-    assert!(run.wait().unwrap().success());
-    assert!(runs(&project, "web") && runs(&project, "db"));
-    assert!(!project.jobs.path("state/stopped/app.json").exists());
-    service.kill().unwrap();
-    service.wait().unwrap();
+    each(|kind| {
+        let project = filled(Project::new(Box::leak(Box::new(Engine::start(kind)))));
+        let mut run = at(&project, "capture");
+        project.engine.down();
+        sleep(Duration::from_secs(6));
+        assert!(run.try_wait().unwrap().is_none());
+        assert!(project.jobs.path("state/stopped/app.json").exists());
+        project.engine.up();
+        assert!(run.wait().unwrap().success());
+        assert!(runs(&project, "web") && runs(&project, "db"));
+        assert!(!project.jobs.path("state/stopped/app.json").exists());
+    });
 }
 
 /// A service that was made anew meanwhile is left alone, and what ran while all was to stand still makes the
 /// run incomplete.
 #[test]
 fn what_was_replaced_meanwhile_is_left_alone() {
-    let mut project = project();
-    let mut run = at(&project, "capture");
-    let db = project.container("db");
-    project.podman.remove(&db);
-    let images = format!("{}:/images", project.named("images"));
-    let new = project.start("db", &["-v", &images], SLOW);
-    assert_eq!(run.wait().unwrap().code(), Some(3));
-    let report = project.jobs.report();
-    assert_eq!(report["outcome"], "incomplete");
-    assert!(report["reason"].as_str().unwrap().contains(&db), "{report}");
-    assert!(step(&report, "start")["output"].as_str().unwrap().contains("left alone"));
-    assert_eq!(project.podman.says(&["inspect", "--format", "{{.Id}}", &db]), new);
-    assert!(runs(&project, "web") && runs(&project, "db"));
+    on_each(|engine| {
+        let mut project = project(engine);
+        let mut run = at(&project, "capture");
+        let db = project.container("db");
+        project.engine.remove(&db);
+        let images = format!("{}:/images", project.named("images"));
+        let new = project.start("db", &["-v", &images], SLOW);
+        assert_eq!(run.wait().unwrap().code(), Some(3));
+        let report = project.jobs.report();
+        assert_eq!(report["outcome"], "incomplete");
+        assert!(report["reason"].as_str().unwrap().contains(&db), "{report}");
+        assert!(step(&report, "start")["output"].as_str().unwrap().contains("left alone"));
+        assert_eq!(project.engine.says(&["inspect", "--format", "{{.Id}}", &db]), new);
+        assert!(runs(&project, "web") && runs(&project, "db"));
+    });
 }
 
 /// One that somebody started meanwhile, and stopped again, makes the run incomplete, too.
 #[test]
 fn what_ran_meanwhile_is_told() {
-    let project = project();
-    let mut run = at(&project, "capture");
-    let web = project.container("web");
-    project.podman.says(&["start", &web]);
-    project.podman.says(&["stop", "-t", "0", &web]);
-    assert_eq!(run.wait().unwrap().code(), Some(3));
-    assert!(project.jobs.report()["reason"].as_str().unwrap().contains(&web));
-    assert!(runs(&project, "web"));
+    on_each(|engine| {
+        let project = project(engine);
+        let mut run = at(&project, "capture");
+        let web = project.container("web");
+        project.engine.says(&["start", &web]);
+        project.engine.says(&["stop", "-t", "0", &web]);
+        assert_eq!(run.wait().unwrap().code(), Some(3));
+        assert!(project.jobs.report()["reason"].as_str().unwrap().contains(&web));
+        assert!(runs(&project, "web"));
+    });
 }
 
 /// What would not come back, or would by itself, is refused before anything is stopped, with the command to
 /// use instead; so is what is not there.
 #[test]
 fn what_must_not_be_stopped_is_refused() {
-    for (options, hint) in [
-        (&["--rm"][..], "--rm"),
-        (&["--label", "com.docker.swarm.service.name=shop_web"], "docker service scale shop_web=0"),
-        (&["--label", "PODMAN_SYSTEMD_UNIT=web.service"], "systemctl stop web.service"),
-    ] {
-        let mut project = Project::new();
-        project.jobs.init(&["one"]);
-        project.write(&JOB.replace("\"db\", ", ""));
-        let images = format!("{}:/images", project.named("images"));
-        project.start("web", &[&["-v", images.as_str()], options].concat(), APP);
-        for words in [&["run", "app"][..], &["config", "check"]] {
-            let said = project.jobs.complains(words);
-            assert!(said.contains(hint) && said.contains(&project.container("web")), "{said}");
+    on_each(|engine| {
+        for (options, hint) in [
+            (&["--rm"][..], "--rm"),
+            (
+                &["--label", "com.docker.swarm.service.name=shop_web"],
+                "docker service scale shop_web=0",
+            ),
+            (&["--label", "PODMAN_SYSTEMD_UNIT=web.service"], "systemctl stop web.service"),
+        ] {
+            let mut project = Project::new(engine);
+            project.jobs.init(&["one"]);
+            project.write(&JOB.replace("\"db\", ", ""));
+            let images = format!("{}:/images", project.named("images"));
+            project.start("web", &[&["-v", images.as_str()], options].concat(), APP);
+            for words in [&["run", "app"][..], &["config", "check"]] {
+                let said = project.jobs.complains(words);
+                assert!(said.contains(hint) && said.contains(&project.container("web")), "{said}");
+            }
+            assert!(runs(&project, "web"));
+            project.write(&JOB.replace("\"db\"", "\"wbe\""));
+            let said = project.jobs.complains(&["run", "app"]);
+            assert!(said.contains("wbe") && said.contains("there are web"), "{said}");
         }
-        assert!(runs(&project, "web"));
-        project.write(&JOB.replace("\"db\"", "\"wbe\""));
-        let said = project.jobs.complains(&["run", "app"]);
-        assert!(said.contains("wbe") && said.contains("there are web"), "{said}");
-    }
+    });
 }
 
 /// Healthy again is waited for; one that does not get healthy runs, and fails the run.
 #[test]
 fn healthy_again_is_waited_for() {
-    let mut project = Project::new();
-    project.jobs.init(&["one"]);
-    project.write(&JOB.replace("[\"db\", \"web\"]", "[\"web\"]"));
-    let images = format!("{}:/images", project.named("images"));
-    let check = [
-        "--health-cmd",
-        "/bin/test -e /images/well",
-        "--health-interval",
-        "disable",
-        "--health-retries",
-        "1",
-    ];
-    project.start("web", &[&["-v", images.as_str()], &check[..]].concat(), APP);
-    let web = project.container("web");
-    let volume = project.podman.volume(&project.named("images"));
-    let said = project.jobs.complains(&["run", "app"]);
-    assert!(said.contains("not say that it is healthy") && said.contains(&web), "{said}");
-    assert!(runs(&project, "web"));
-    assert!(!project.jobs.path("state/stopped/app.json").exists());
-    fs::write(volume.join("well"), "").unwrap();
-    let mut run = at(&project, "capture");
-    // What asks for its health is systemd's affair elsewhere.
-    while run.try_wait().unwrap().is_none() {
-        let _ = podman().command(&["healthcheck", "run", &web]).output();
-        sleep(Duration::from_millis(200));
-    }
-    assert!(run.wait().unwrap().success());
-    assert_eq!(
-        project.podman.says(&["inspect", "--format", "{{.State.Health.Status}}", &web]),
-        "healthy"
-    );
+    on_each(|engine| {
+        let mut project = Project::new(engine);
+        project.jobs.init(&["one"]);
+        project.write(&JOB.replace("[\"db\", \"web\"]", "[\"web\"]"));
+        let images = format!("{}:/images", project.named("images"));
+        // Docker looks by itself; for Podman it is systemd's affair, which may not be there.
+        let (interval, looks) = match engine.kind {
+            Kind::Docker => ("1s", true),
+            Kind::Podman => ("disable", false),
+        };
+        let check = [
+            "--health-cmd",
+            "/bin/test -e /images/well",
+            "--health-interval",
+            interval,
+            "--health-retries",
+            "1",
+        ];
+        project.start("web", &[&["-v", images.as_str()], &check[..]].concat(), APP);
+        let web = project.container("web");
+        let volume = project.engine.volume(&project.named("images"));
+        let said = project.jobs.complains(&["run", "app"]);
+        assert!(said.contains("not say that it is healthy") && said.contains(&web), "{said}");
+        assert!(runs(&project, "web"));
+        assert!(!project.jobs.path("state/stopped/app.json").exists());
+        fs::write(volume.join("well"), "").unwrap();
+        let mut run = at(&project, "capture");
+        while run.try_wait().unwrap().is_none() {
+            if !looks {
+                let _ = engine.command(&["healthcheck", "run", &web]).output();
+            }
+            sleep(Duration::from_millis(200));
+        }
+        assert!(run.wait().unwrap().success());
+        assert_eq!(
+            project.engine.says(&["inspect", "--format", "{{.State.Health.Status}}", &web]),
+            "healthy"
+        );
+    });
 }
