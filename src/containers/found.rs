@@ -125,10 +125,16 @@ fn files_of(containers: &[Container], here: &Here) -> BTreeSet<PathBuf> {
     for container in containers {
         let label =
             |name: &str| container.labels.get(&format!("com.docker.compose.project.{name}"));
+        let folder = label("working_dir").map(Path::new).unwrap_or(Path::new(""));
         for name in ["config_files", "environment_file"] {
-            files.extend(label(name).iter().flat_map(|list| list.split(',')).map(PathBuf::from));
+            let named = label(name).into_iter().flat_map(|list| list.split(',')).map(Path::new);
+            // Compose 1 has them as they were typed, wherever that was.
+            files.extend(named.map(|path| match path.is_absolute() {
+                true => path.to_owned(),
+                false => folder.join(path.file_name().unwrap_or_default()),
+            }));
         }
-        files.extend(label("working_dir").map(|folder| Path::new(folder).join(".env")));
+        files.insert(folder.join(".env"));
     }
     files.retain(|path| path.is_absolute() && here.has(path) && path.is_file());
     files

@@ -222,3 +222,19 @@ fn data_of_servers_is_refused() {
         fs::remove_dir_all(folder).unwrap();
     }
 }
+
+/// The Compose file is captured also where its label is a path from wherever Compose 1 was called.
+#[test]
+fn files_are_captured_that_were_named_from_elsewhere() {
+    let mut project = Project::new(podman());
+    project.jobs.init(&["one"]);
+    project
+        .write(&format!("{REPOSITORY}[job.app]\nsource = [\"compose:PROJECT\"]\nto = [\"one\"]\n"));
+    let mount = format!("{}:/images", project.named("images"));
+    let label = "com.docker.compose.project.config_files=../else/shop/compose.yml";
+    project.start("web", &["-v", &mount, "--label", label], APP);
+    project.jobs.command(&["run", "app"]).assert().success();
+    let file =
+        restored(&project).join(project.jobs.path("shop/compose.yml").strip_prefix("/").unwrap());
+    assert_eq!(fs::read_to_string(file).unwrap(), "services: {}\n");
+}
