@@ -3,7 +3,10 @@
 use super::Engine;
 use super::states::in_any_state;
 use crate::error::{Error, Kind, Result};
-use bollard::models::{ContainerInspectResponse, ContainerSummary, HealthStatusEnum, MountPoint};
+use bollard::models::{
+    ContainerInspectResponse, ContainerStateStatusEnum, ContainerSummary, HealthStatusEnum,
+    MountPoint,
+};
 use bollard::query_parameters::ListContainersOptions;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -29,8 +32,12 @@ pub struct Container {
     pub id: String,
     /// Its name.
     pub name: String,
-    /// Whether it runs.
+    /// Whether it runs, and is not paused: then it stands still already.
     pub is_running: bool,
+    /// Whether it ended by itself, and the engine is about to start it again.
+    pub(super) is_restarting: bool,
+    /// Whether the engine is about to remove it, or could not.
+    pub(super) is_gone: bool,
     /// Whether the engine removes it when it stops.
     pub is_removed_after: bool,
     /// How well it is, where it says so.
@@ -183,6 +190,8 @@ impl Container {
         let config = inspected.config.clone().unwrap_or_default();
         let state = inspected.state.clone().unwrap_or_default();
         let host = inspected.host_config.clone().unwrap_or_default();
+        let is = |state: Option<bool>| state.unwrap_or(false);
+        let is_removed = state.status == Some(ContainerStateStatusEnum::REMOVING);
         let health =
             state.health.and_then(|health| health.status).and_then(|status| match status {
                 HealthStatusEnum::HEALTHY => Some(Health::Healthy),
@@ -194,8 +203,10 @@ impl Container {
         Ok(Container {
             id: inspected.id.clone().ok_or_else(lacks)?,
             name,
-            is_running: state.running.unwrap_or(false),
-            is_removed_after: host.auto_remove.unwrap_or(false),
+            is_running: is(state.running) && !is(state.paused),
+            is_restarting: is(state.restarting),
+            is_gone: is(state.dead) || is_removed,
+            is_removed_after: is(host.auto_remove),
             health,
             labels: config.labels.unwrap_or_default().into_iter().collect(),
             mounts: inspected.mounts.iter().flatten().filter_map(mount).collect(),

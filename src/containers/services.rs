@@ -68,15 +68,20 @@ impl Engine {
             .collect())
     }
 
-    /// Stops one, which may take so long by itself.
-    pub fn stop(&self, service: &Service, timeout: Duration) -> Result<()> {
+    /// Stops one, which may take so long by itself, and notes when it was started last.
+    pub fn stop(&self, service: &mut Service, timeout: Duration) -> Result<()> {
         let seconds = i32::try_from(timeout.as_secs().max(1)).unwrap_or(i32::MAX);
         let options = StopContainerOptions { t: Some(seconds), ..StopContainerOptions::default() };
         let call = self.docker.stop_container(&service.id, Some(options));
         match self.ask_within(timeout + GRACE, "stop", &service.name, call) {
-            Err(error) if error.kind() == Kind::NotFound => Ok(()),
-            stopped => stopped,
+            Err(error) if error.kind() == Kind::NotFound => return Ok(()),
+            stopped => stopped?,
         }
+        // It may have been started again by the engine between being found and being stopped.
+        if let Some(found) = self.still_there(service)?.filter(|found| !found.is_running) {
+            found.since().clone_into(&mut service.since);
+        }
+        Ok(())
     }
 
     /// Starts one that this id still names, and waits so long until it is well, if it says how it is.
@@ -85,26 +90,29 @@ impl Engine {
         let Some(found) = self.still_there(service)? else { return Ok(Back::Replaced) };
         if !found.is_running {
             let call = self.docker.start_container(&service.id, None);
-            match self.ask("start", &service.name, call) {
-                Err(error) if error.kind() == Kind::NotFound => return Ok(Back::Replaced),
-                started => started?,
+            if let Err(error) = self.ask("start", &service.name, call) {
+                return match self.still_there(service)? {
+                    Some(_) => Err(error),
+                    None => Ok(Back::Replaced),
+                };
             }
         }
+        let mut since = String::new();
         loop {
             let Some(found) = self.still_there(service)? else { return Ok(Back::Replaced) };
-            let health = found.health.filter(|_| found.is_running);
-            match health {
-                _ if !found.is_running => {
-                    return Err(Error::new(Kind::Failed, "start", &service.name)
-                        .because("it ended again at once")
-                        .hint("its log says why: `docker logs` or `podman logs`"));
-                }
-                None | Some(Health::Healthy) => return Ok(Back::Runs),
-                Some(Health::Starting | Health::Unhealthy) if begun.elapsed() >= timeout => {
-                    return Ok(Back::Unwell);
-                }
-                Some(Health::Starting | Health::Unhealthy) => sleep(GLANCE),
+            if !found.is_running {
+                return Err(Error::new(Kind::Failed, "start", &service.name)
+                    .because("it ended again at once")
+                    .hint("its log says why: `docker logs` or `podman logs`"));
             }
+            // An engine may start one again that ends, and calls it running all the time.
+            let has_stayed = !found.is_restarting && found.since() == since;
+            match found.health {
+                None | Some(Health::Healthy) if has_stayed => return Ok(Back::Runs),
+                _ if begun.elapsed() >= timeout => return Ok(Back::Unwell),
+                _ => found.since().clone_into(&mut since),
+            }
+            sleep(GLANCE);
         }
     }
 
@@ -120,11 +128,13 @@ impl Engine {
         self.inspected(&service.id, &service.name)
     }
 
-    /// The container of this id, if it is still there.
+    /// The container of this id, if it is still there, and not about to be removed.
     fn inspected(&self, id: &str, name: &str) -> Result<Option<Container>> {
         let call = in_any_state(self.docker.inspect_container(id, None));
         match self.ask("look at", name, call) {
-            Ok(found) => Container::new(found).map(Some),
+            Ok(found) => {
+                Container::new(found).map(|found| Some(found).filter(|found| !found.is_gone))
+            }
             Err(error) if error.kind() == Kind::NotFound => Ok(None),
             Err(error) => Err(error),
         }

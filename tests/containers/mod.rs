@@ -4,5 +4,6 @@
 mod image;
 mod project;
 mod refused;
+mod restarts;
 mod sources;
 mod stop;

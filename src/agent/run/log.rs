@@ -159,12 +159,12 @@ impl<'a> Log<'a> {
                     "capture everything while services stand still",
                     names,
                 )
-                .because("it was started by somebody else, and ran meanwhile"),
+                .because("it was started by somebody else, or by the engine, and ran meanwhile"),
             );
         }
         if done.is_ok() && !started.unwell.is_empty() {
             return Err(Error::new(Kind::Failed, "start", started.unwell.join(", "))
-                .because("it runs again, but its health check does not say that it is healthy")
+                .because("it runs again, but its health check does not say that it is healthy, or it keeps ending")
                 .hint("its log says why; raise `timeout` if it takes longer to get healthy"));
         }
         done

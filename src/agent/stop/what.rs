@@ -79,7 +79,7 @@ impl What {
 
     /// Stops it. Each line, or each service, may take so long; a line ends, and no further service is stopped, once it
     /// `is_over`.
-    pub fn stop(&self, timeout: Duration, is_over: &dyn Fn() -> bool) -> Ran {
+    pub fn stop(&mut self, timeout: Duration, is_over: &dyn Fn() -> bool) -> Ran {
         match self {
             What::Lines { stop, .. } => shell::run(stop, timeout, &[], is_over),
             What::Services(services) => told(|said| services.stop(timeout, said, is_over)),
@@ -123,9 +123,14 @@ impl What {
 }
 
 impl Services {
-    fn stop(&self, timeout: Duration, said: &mut String, is_over: &dyn Fn() -> bool) -> Result<()> {
+    fn stop(
+        &mut self,
+        timeout: Duration,
+        said: &mut String,
+        is_over: &dyn Fn() -> bool,
+    ) -> Result<()> {
         let engine = Engine::connect(self.socket.as_deref())?;
-        for service in self.running.iter().take_while(|_| !is_over()) {
+        for service in self.running.iter_mut().take_while(|_| !is_over()) {
             engine.stop(service, timeout)?;
             line(said, &format!("stopped {}", service.name));
         }
