@@ -23,6 +23,8 @@ pub(super) struct Listed {
     pub(super) id: String,
     pub(super) name: String,
     pub(super) labels: BTreeMap<String, String>,
+    /// The container whose network it shares.
+    pub(super) network_of: Option<String>,
 }
 
 /// A container.
@@ -157,6 +159,9 @@ impl Listed {
             id: summary.id?,
             name: name?.to_owned(),
             labels: summary.labels.unwrap_or_default().into_iter().collect(),
+            network_of: summary
+                .host_config
+                .and_then(|host| network_of(host.network_mode.as_deref()?)),
         })
     }
 
@@ -250,7 +255,14 @@ impl Container {
 
     /// As it stands in a list.
     pub(super) fn listed(&self) -> Listed {
-        Listed { id: self.id.clone(), name: self.name.clone(), labels: self.labels.clone() }
+        let mode =
+            self.inspected.host_config.as_ref().and_then(|host| host.network_mode.as_deref());
+        Listed {
+            id: self.id.clone(),
+            name: self.name.clone(),
+            labels: self.labels.clone(),
+            network_of: mode.and_then(network_of),
+        }
     }
 
     /// When it was started last, in the engine's words.
@@ -278,6 +290,11 @@ impl Container {
         }
         value
     }
+}
+
+/// The container whose network is shared by this mode.
+fn network_of(mode: &str) -> Option<String> {
+    mode.strip_prefix("container:").map(str::to_owned)
 }
 
 fn mount(mount: &MountPoint) -> Option<Mount> {

@@ -3,7 +3,7 @@
 use super::Engine;
 use super::container::Container;
 use super::mounts::{Folder, Mounts, Server};
-use super::own::{Here, is_this_one};
+use super::own::Here;
 use super::wish::Wish;
 use crate::error::{Error, Kind, Result};
 use serde_json::Value;
@@ -85,7 +85,7 @@ impl Engine {
                 let containers = self.project(project)?;
                 // What icecore itself has mounted is there to be captured as what it is.
                 let (own, others): (Vec<_>, Vec<_>) =
-                    containers.iter().cloned().partition(|container| is_this_one(&container.id));
+                    containers.iter().cloned().partition(|container| here.is_in(&container.id));
                 own.iter().for_each(|own| mounts.leave_out(&own.name));
                 mounts.add(&others)?;
                 files_of(&containers, &here).into_iter().for_each(|path| mounts.add_path(path));

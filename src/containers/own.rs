@@ -2,15 +2,17 @@
 //! the same ones here.
 
 use super::Engine;
-use super::container::Mount;
+use super::container::{Container, Mount};
 use crate::error::{Attempt, Error, Kind, Result};
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// Files that an engine mounts in a container from a folder that has the container's id as its name. The first is
-/// never another container's, as those of a shared network are.
-const OF_ENGINE: [&str; 4] =
-    ["/run/.containerenv", "/etc/hostname", "/etc/hosts", "/etc/resolv.conf"];
+/// The file that Podman mounts in each container, from a folder that has its id as its name.
+const OF_PODMAN: &str = "/run/.containerenv";
+
+/// Files that engines mount in a container, likewise; they are another container's where that one's network is shared.
+const OF_NETWORK: [&str; 3] = ["/etc/hostname", "/etc/hosts", "/etc/resolv.conf"];
 
 /// Length of a container's id.
 const ID_LENGTH: usize = 64;
@@ -19,29 +21,107 @@ const ID_LENGTH: usize = 64;
 pub(super) enum Here {
     /// All of it: this process runs on the host, as far as the engine knows.
     Host,
-    /// What is mounted in the container of this name.
-    Container(String, Vec<Mount>),
+    /// What is mounted in a container.
+    Container {
+        /// Its id.
+        id: String,
+        /// Its name.
+        name: String,
+        /// What is mounted in it.
+        mounts: Vec<Mount>,
+    },
 }
 
 impl Engine {
     /// Where this process runs.
+    ///
+    /// # Errors
+    /// It runs in a container, and it cannot be told in which.
     pub(super) fn here(&self) -> Result<Here> {
-        for id in ids(&mounts_of_process()) {
-            match self.container(&id) {
-                Ok(own) => return Ok(Here::Container(own.name, own.mounts)),
-                // It is another engine's: all of this one is in the same container.
-                Err(error) if error.kind() == Kind::NotFound => {}
-                Err(error) => return Err(error),
-            }
+        let mounts = mounts_of_process();
+        if let [own] = &self.known(ids(&mounts, &[OF_PODMAN]))?[..] {
+            return Ok(own.into());
         }
-        Ok(Here::Host)
+        let mut near = self.known(ids(&mounts, &OF_NETWORK))?;
+        if near.is_empty() {
+            return Ok(Here::Host);
+        }
+        let owners: Vec<String> = near.iter().map(|owner| owner.id.clone()).collect();
+        let sharing = self.list(&[])?.into_iter();
+        let sharing =
+            sharing.filter(|it| it.network_of.as_ref().is_some_and(|of| owners.contains(of)));
+        near.extend(self.known(sharing.map(|it| it.id).collect())?);
+        Ok(own_of(&near, &mounts)?.into())
+    }
+
+    /// The ids of the containers that must not be stopped: that of this process, and the one whose network it has.
+    pub(super) fn own(&self) -> Result<BTreeSet<String>> {
+        let mut own = BTreeSet::from_iter(ids(&mounts_of_process(), &OF_NETWORK));
+        if let Here::Container { id, .. } = self.here()? {
+            own.insert(id);
+        }
+        Ok(own)
+    }
+
+    /// Those of these containers that are this engine's. Others are another's, and all of this engine may be in the
+    /// same container as this process.
+    fn known(&self, ids: Vec<String>) -> Result<Vec<Container>> {
+        let found = ids.iter().map(|id| self.container(id));
+        let is_known = |found: &Result<Container>| {
+            !found.as_ref().is_err_and(|error| error.kind() == Kind::NotFound)
+        };
+        found.filter(is_known).collect()
+    }
+}
+
+/// Which of these containers a process with these mounts runs in: all that is mounted in that one is mounted here, and
+/// no other of which that is true has more.
+fn own_of<'c>(near: &'c [Container], mounts: &str) -> Result<&'c Container> {
+    let there: BTreeSet<PathBuf> = lines(mounts).map(|(_, place)| place).collect();
+    let is_here = |mount: &Mount| {
+        let place = &mount.destination;
+        there.contains(place) || place.canonicalize().is_ok_and(|place| there.contains(&place))
+    };
+    let fits = |own: &&Container| own.is_running && own.mounts.iter().all(is_here);
+    let fitting: Vec<&Container> = near.iter().filter(fits).collect();
+    let most = fitting.iter().map(|own| own.mounts.len()).max();
+    let chosen: Vec<&Container> =
+        fitting.into_iter().filter(|own| Some(own.mounts.len()) == most).collect();
+    let names = |list: &[&Container]| {
+        let names: Vec<&str> = list.iter().map(|it| it.name.as_str()).collect();
+        names.join(", ")
+    };
+    let error = || Error::new(Kind::Failed, "find", "the container that icecore runs in");
+    match &chosen[..] {
+        [own] => Ok(own),
+        [] => Err(error()
+            .because(format!(
+                "it has the network of {}, and no container with that network has what is mounted here",
+                names(&near.iter().collect::<Vec<_>>())
+            ))
+            .hint("give it a network that is no other container's")),
+        several => Err(error()
+            .because(format!("the same is mounted in {}, which share a network", names(several)))
+            .hint("give it a network that is no other container's, or mount something in it alone")),
+    }
+}
+
+impl From<&Container> for Here {
+    fn from(own: &Container) -> Self {
+        let (id, name, mounts) = (own.id.clone(), own.name.clone(), own.mounts.clone());
+        Here::Container { id, name, mounts }
     }
 }
 
 impl Here {
+    /// Whether this process runs in the container of this id.
+    pub(super) fn is_in(&self, id: &str) -> bool {
+        matches!(self, Here::Container { id: own, .. } if own == id)
+    }
+
     /// Whether a path of the host leads to the same place here.
     pub(super) fn has(&self, path: &Path) -> bool {
-        let Here::Container(_, mounts) = self else { return true };
+        let Here::Container { mounts, .. } = self else { return true };
         let around = mounts.iter().filter(|mount| path.starts_with(&mount.destination));
         let nearest = around.max_by_key(|mount| mount.destination.components().count());
         nearest.is_some_and(|mount| mount.source == mount.destination)
@@ -50,7 +130,7 @@ impl Here {
     /// Fails unless it does.
     pub(super) fn prove(&self, path: &Path) -> Result<()> {
         match self {
-            Here::Container(name, _) if !self.has(path) => {
+            Here::Container { name, .. } if !self.has(path) => {
                 let shown = path.display();
                 Err(Error::new(Kind::NotFound, "find what of the host is", &shown)
                     .because(format!("it is not mounted in {name}, the container of icecore"))
@@ -59,11 +139,6 @@ impl Here {
             _ => Ok(()),
         }
     }
-}
-
-/// Whether this process runs in the container.
-pub(super) fn is_this_one(id: &str) -> bool {
-    ids(&mounts_of_process()).iter().any(|own| own == id)
 }
 
 /// Fails if a path lies in nothing that is mounted, but in the container's own files, which go with it.
@@ -91,14 +166,15 @@ fn mounts_of_process() -> String {
     fs::read_to_string("/proc/self/mountinfo").unwrap_or_default()
 }
 
-/// The ids that containers of this process may have, by what is mounted.
-fn ids(mounts: &str) -> Vec<String> {
+/// The ids of containers that have folders from which these files are mounted.
+fn ids(mounts: &str, files: &[&str]) -> Vec<String> {
     let of_file = |place: &&str| {
-        let line = lines(mounts).find(|(_, mounted)| *mounted == Path::new(place));
+        let line = lines(mounts).find(|(_, mounted)| mounted == Path::new(place));
         let names = line.into_iter().flat_map(|(root, _)| root.split('/'));
         names.filter(|name| is_id(name)).map(str::to_owned).collect::<Vec<_>>()
     };
-    let mut ids: Vec<String> = OF_ENGINE.iter().flat_map(of_file).collect();
+    let mut ids: Vec<String> = files.iter().flat_map(of_file).collect();
+    ids.sort();
     ids.dedup();
     ids
 }
@@ -126,6 +202,7 @@ fn lines(mounts: &str) -> impl Iterator<Item = (&str, PathBuf)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use serde_json::json;
 
     const ID: &str = "3d42b709505e362972a8cbc1d058ab316bf4e5d98b4283f9750e61e04680322d";
 
@@ -142,9 +219,36 @@ mod tests {
         let host = format!(
             "51 29 0:44 / /var/lib/docker/containers/{ID}/mounts/shm rw - tmpfs shm rw,size=65536k"
         );
-        assert_eq!(ids(&docker), [ID]);
-        assert_eq!(ids(&podman), [ID]);
-        assert!(ids(&host).is_empty());
+        assert_eq!(ids(&docker, &OF_NETWORK), [ID]);
+        assert_eq!(ids(&podman, &OF_NETWORK), [ID]);
+        assert!(ids(&host, &OF_NETWORK).is_empty());
+    }
+
+    /// Of containers that share a network, this process runs in the one that has most, if all of that is here.
+    #[test]
+    fn containers_of_one_network_are_told_apart() {
+        let container = |name: &str, places: &[&str]| {
+            let mounts = places
+                .iter()
+                .map(|place| json!({ "Type": "bind", "Source": "/srv", "Destination": place }));
+            let said = json!({
+                "Id": name, "Name": format!("/{name}"), "State": { "Running": true },
+                "Mounts": mounts.collect::<Vec<_>>(),
+            });
+            Container::new(serde_json::from_value(said).unwrap()).unwrap()
+        };
+        let here = "1 0 0:1 / / rw - overlay overlay rw\n2 1 0:2 /a /srv rw - ext4 a rw\n3 1 0:2 /b /key rw - ext4 a rw";
+        let (bare, srv) = (container("bare", &[]), container("srv", &["/srv"]));
+        let (own, more) =
+            (container("own", &["/srv", "/key"]), container("more", &["/srv", "/nowhere"]));
+        let told = |near: &[&Container]| {
+            let near: Vec<Container> = near.iter().copied().cloned().collect();
+            own_of(&near, here).map(|own| own.name.clone()).map_err(|error| error.to_string())
+        };
+        assert_eq!(told(&[&bare, &more, &own, &srv]), Ok("own".to_owned()));
+        assert!(told(&[&more]).is_err_and(|said| said.contains("the network of more")));
+        let error = told(&[&srv, &own, &container("twin", &["/key", "/srv"])]);
+        assert!(error.is_err_and(|said| said.contains("own, twin, which share")));
     }
 
     /// What is mounted at the same path is the host's, also below it; what hides it, or stands elsewhere, is not.
@@ -157,7 +261,7 @@ mod tests {
         };
         let mounts =
             vec![mount("/srv", "/srv"), mount("/mnt/a", "/srv/hidden"), mount("/var", "/host/var")];
-        let here = Here::Container("icecore".to_owned(), mounts);
+        let here = Here::Container { id: ID.to_owned(), name: "icecore".to_owned(), mounts };
         for (path, has) in [
             ("/srv", true),
             ("/srv/app/data", true),

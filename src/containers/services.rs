@@ -3,7 +3,6 @@
 
 use super::Engine;
 use super::container::{Container, Health, Listed, PROJECT};
-use super::own::is_this_one;
 use super::states::in_any_state;
 use crate::error::{Error, Kind, Result};
 use bollard::query_parameters::StopContainerOptions;
@@ -61,7 +60,8 @@ impl Engine {
                 chosen.extend(found.filter(|container| container.is_running && is_new));
             }
         }
-        chosen.iter().try_for_each(refuse)?;
+        let own = self.own()?;
+        chosen.iter().try_for_each(|container| refuse(container, &own))?;
         Ok(dependents_first(chosen.iter().collect())
             .into_iter()
             .map(Container::as_service)
@@ -187,7 +187,7 @@ fn unknown(name: &str, all: &[Listed], projects: &[String]) -> Error {
 }
 
 /// Refuses what would not come back, or would come back by itself.
-fn refuse(container: &Container) -> Result<()> {
+fn refuse(container: &Container, own: &BTreeSet<String>) -> Result<()> {
     let refused = |reason: &str, hint: String| {
         Err(Error::new(Kind::Refused, "stop", &container.name).because(reason).hint(hint))
     };
@@ -216,8 +216,11 @@ fn refuse(container: &Container) -> Result<()> {
             format!("make it without `--rm`, or {hint}"),
         );
     }
-    match is_this_one(&container.id) {
-        true => refused("icecore itself runs in it", "leave it out of `services`".to_owned()),
+    match own.contains(&container.id) {
+        true => refused(
+            "icecore itself runs in it, or in its network",
+            "leave it out of `services`".to_owned(),
+        ),
         false => Ok(()),
     }
 }

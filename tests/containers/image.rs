@@ -2,7 +2,7 @@
 //! refuses what it cannot see.
 
 use super::project::{APP, Project};
-use crate::common::engine::{Engine, Kind, on_each, podman};
+use crate::common::engine::{Engine, Kind, docker, on_each, podman, unique};
 use serde_json::Value;
 use std::fs;
 use std::process::Output;
@@ -245,4 +245,42 @@ fn the_own_container_is_not_stopped() {
         }
         assert!(inside.runs("web") && inside.runs("icecore"));
     });
+}
+
+/// An agent that has another container's network, and so its `/etc/hostname`, knows itself nevertheless: what the other
+/// one holds is captured, and neither is stopped. Where a third one has the same mounts, that is an error.
+#[test]
+fn the_container_of_the_network_is_another_one() {
+    let mut inside = Inside::new(docker(), JOB);
+    let images = format!("{}:/images", inside.project.named("images"));
+    inside.project.start("vpn", &["-v", &images], APP);
+    let vpn = inside.project.container("vpn");
+    let network = format!("container:{vpn}");
+    let mut options = inside.options(&inside.same_paths());
+    options.extend(["--network".to_owned(), network]);
+    let options: Vec<&str> = options.iter().map(String::as_str).collect();
+    let engine = inside.project.engine;
+    let labels = inside.project.labels("icecore");
+    let labels: Vec<&str> = labels.iter().map(String::as_str).collect();
+    engine.run(&inside.name, &[&labels[..], &options].concat(), &["icecore"]);
+    let checked = said(&inside.exec(&["config", "check"]));
+    assert!(checked.contains(&inside.volume()) && !checked.contains("one.key"), "{checked}");
+    said(&inside.exec(&["run", "app"]));
+    assert!(inside.runs("web") && inside.runs("vpn"));
+    for service in ["icecore", "vpn"] {
+        let jobs = &inside.project.jobs;
+        inside.project.write(&JOB.replace("\"web\"", &format!("\"{service}\"")));
+        fs::copy(jobs.path("config.toml"), jobs.path("etc/config.toml")).unwrap();
+        let complaint = inside.complains(&["run", "app"]);
+        assert!(
+            complaint.contains("or in its network")
+                && complaint.contains(&inside.project.container(service)),
+            "{complaint}"
+        );
+    }
+    let twin = unique("twin");
+    engine.run(&twin, &options, &["app", "/bin/sleep", "600"]);
+    let complaint = inside.complains(&["config", "check"]);
+    assert!(complaint.contains(&twin) && complaint.contains("share a network"), "{complaint}");
+    engine.remove(&twin);
 }
