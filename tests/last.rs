@@ -7,7 +7,7 @@ use icecore::error::Kind;
 use icecore::monitor::Silent;
 use icecore::ops::restore::{RestoreOptions, restore};
 use icecore::repo::Reader;
-use icecore::source::{FileItem, Item, LastFile, Source};
+use icecore::source::{FileAt, FileItem, Item, Source};
 use std::fs;
 use std::sync::{Arc, Mutex};
 
@@ -59,10 +59,7 @@ fn source(tree: &Tree, read: &Read) -> Box<dyn Source> {
         let control = file("pg_control", tree.bytes("global/pg_control"), &read);
         let label = file("backup_label", tree.bytes("backup_label"), &read);
         let global = vec![b"global".to_vec()];
-        vec![
-            LastFile { folder: Vec::new(), file: label },
-            LastFile { folder: global, file: control },
-        ]
+        vec![FileAt { folder: Vec::new(), file: label }, FileAt { folder: global, file: control }]
     })
 }
 
@@ -108,7 +105,7 @@ fn a_closed_folder_takes_nothing_more() {
         all.extend([Item::Enter(folder("global")), Item::Leave, Item::Leave]);
         let last = || {
             let file = file("pg_control", vec![1], &Read::default());
-            vec![LastFile { folder: vec![b"global".to_vec()], file }]
+            vec![FileAt { folder: vec![b"global".to_vec()], file }]
         };
         let refused = repo.backup(vec![items_and_last("/cluster", all, last)]);
         assert_eq!(refused.unwrap_err().kind(), Kind::InvalidInput);

@@ -53,6 +53,13 @@ pub trait Source: Send {
         false
     }
 
+    /// The next database in it that may be at work: those of all sources are read before any file, so that no row
+    /// names a file that was not there yet. Each comes again in its place, as the same file. Asked for until there
+    /// are no more, before the first [`Source::next`].
+    fn next_database(&mut self) -> Option<FileAt> {
+        None
+    }
+
     /// The next item: the root first, then depth first, entries of a directory sorted by name.
     /// Asked for on a thread of its own, before the items given earlier are opened.
     ///
@@ -66,7 +73,7 @@ pub trait Source: Send {
     ///
     /// # Errors
     /// What makes the whole part worthless.
-    fn last(&mut self) -> Result<Vec<LastFile>> {
+    fn last(&mut self) -> Result<Vec<FileAt>> {
         Ok(Vec::new())
     }
 
@@ -107,8 +114,8 @@ impl Entry {
     }
 }
 
-/// A file that comes last.
-pub struct LastFile {
+/// A file that does not come in the order of names.
+pub struct FileAt {
     /// The names of the directories that lead to it, without the root's.
     pub folder: Vec<Vec<u8>>,
     /// The file.
@@ -170,6 +177,8 @@ pub enum SameState {
     /// Whatever a database holds that is read by the name which has its log: device and inode of
     /// a folder, and the name in it.
     ReadBy((u64, u64), Vec<u8>),
+    /// What it held when [`Source::next_database`] gave it.
+    ReadFirst,
 }
 
 /// Opens the content of a [`FileItem`].

@@ -4,7 +4,7 @@ use icecore::error::{Error, Kind, Result};
 use icecore::format::directory::{FileTime, Metadata, Node, NodeKind, Stamp};
 use icecore::format::snapshot::{PartKind, SourceName};
 use icecore::source::{
-    ByteStream, Entry, FileItem, FileProof, Got, Item, LastFile, PartProof, Source,
+    ByteStream, Entry, FileAt, FileItem, FileProof, Got, Item, PartProof, Source,
 };
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -130,13 +130,13 @@ pub fn items(root: &str, items: Vec<Item>) -> Box<dyn Source> {
 pub fn items_and_last(
     root: &str,
     items: Vec<Item>,
-    last: impl FnOnce() -> Vec<LastFile> + Send + 'static,
+    last: impl FnOnce() -> Vec<FileAt> + Send + 'static,
 ) -> Box<dyn Source> {
     let last: Option<GiveLast> = Some(Box::new(last));
     Box::new(MemorySource { root: root.to_owned(), items: items.into(), last })
 }
 
-type GiveLast = Box<dyn FnOnce() -> Vec<LastFile> + Send>;
+type GiveLast = Box<dyn FnOnce() -> Vec<FileAt> + Send>;
 
 pub fn flat(runs: &[Run]) -> Vec<u8> {
     let mut bytes = Vec::new();
@@ -189,7 +189,7 @@ impl Source for MemorySource {
         Ok(self.items.pop_front())
     }
 
-    fn last(&mut self) -> Result<Vec<LastFile>> {
+    fn last(&mut self) -> Result<Vec<FileAt>> {
         Ok(self.last.take().map_or_else(Vec::new, |last| last()))
     }
 

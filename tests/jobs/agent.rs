@@ -1,7 +1,7 @@
 //! The agent itself: runs at their time, signals, a file that changes, and what dies.
 
 use super::file::Jobs;
-use super::stop::kill_with_children;
+use super::service::kill_with_children;
 use crate::common::cli::{lines, stderr, stdout};
 use crate::common::program::program;
 use rustix::process::{Pid, Signal, kill_process};

@@ -12,6 +12,7 @@ mod places;
 mod reports;
 mod resolved;
 mod run;
+mod service;
 pub mod status;
 mod stop;
 mod systemd;

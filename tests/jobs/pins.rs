@@ -1,7 +1,7 @@
 //! Services that start again while a database is read whose state was pinned when they stood still.
 
 use super::file::Jobs;
-use super::stop::{children, is_alive, step};
+use super::service::{children, is_alive, step};
 use rusqlite::Connection;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;

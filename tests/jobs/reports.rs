@@ -1,7 +1,7 @@
 //! What reports and messages say: no secrets, reasons that help, and something of every run, also of one that died.
 
 use super::file::Jobs;
-use super::stop::kill_with_children;
+use super::service::kill_with_children;
 use crate::common::cli::stdout;
 use std::fs;
 

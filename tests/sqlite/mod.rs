@@ -2,6 +2,7 @@
 
 mod abandoned;
 mod alone;
+mod first;
 mod identity;
 mod pages;
 mod pinned;

@@ -1,6 +1,7 @@
 //! What a capture holds: a part of each source, and what it cost.
 
-use super::BackupOptions;
+use super::capture::Capture;
+use super::databases::read_databases;
 use super::history::SourceHistory;
 use super::links::Links;
 use super::open_part::{BuiltPart, OpenPart};
@@ -9,12 +10,10 @@ use super::part::PartBuilder;
 use crate::error::{Error, Kind, Result};
 use crate::format::snapshot::{Missing, Part, PartKind, Snapshot, SourceName, Summary};
 use crate::limits::WARNINGS_MAX;
-use crate::monitor::Monitor;
 use crate::ops::path::is_within;
 use crate::ops::tree::Entry;
-use crate::repo::{Reader, Session};
+use crate::repo::Reader;
 use crate::source::Source;
-use crate::stream::Cutter;
 
 /// What a capture holds.
 #[derive(Default)]
@@ -67,24 +66,23 @@ impl OpenContents {
     }
 }
 
-/// Reads sources into a session.
-pub(super) struct Capture<'b, 'r> {
-    pub(super) session: &'b mut Session<'r>,
-    pub(super) reader: &'b Reader<'b>,
-    pub(super) cutter: Cutter,
-    pub(super) options: &'b BackupOptions,
-    pub(super) monitor: &'b dyn Monitor,
-}
-
 impl<'r> Capture<'_, 'r> {
-    /// Reads all sources, each with what is known of its past, and stores what is new of them; but for so many
-    /// files that can be pinned.
+    /// Reads all sources, each with what is known of its past, and stores what is new of them: databases first,
+    /// then files; but for so many databases that can be pinned.
     pub(super) fn open(
         &mut self,
-        sources: Vec<(Box<dyn Source>, &SourceHistory)>,
+        mut sources: Vec<(Box<dyn Source>, &SourceHistory)>,
         pins: usize,
     ) -> Result<OpenContents> {
         let mut all = OpenContents::default();
+        if pins == 0 {
+            for (source, past) in &mut sources {
+                let read = read_databases(self, &mut **source, &past.parents.list, &mut all.links)?;
+                all.contents.counts.bytes_read += read.bytes;
+                all.contents.warnings.extend(read.warnings);
+            }
+        }
+        sources.sort_by_key(|(source, _)| source.describe().kind == PartKind::Files);
         for (source, past) in sources {
             let mut part = self.part(&*source, past);
             part.pins_left = pins.saturating_sub(all.pinned());

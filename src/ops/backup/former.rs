@@ -41,6 +41,24 @@ impl Before {
     }
 }
 
+/// The file `name` in the directory to which the names in `folder` lead, or the root if it is a file, as the first
+/// parent has it that does; and that parent's number.
+pub(super) fn file_at<'b>(
+    parents: &[Parent],
+    reader: &'b Reader<'b>,
+    folder: &[Vec<u8>],
+    name: &[u8],
+) -> Option<(usize, Node)> {
+    let mut before = Before::roots(parents);
+    if before.iter().all(|before| before.directory().is_none()) {
+        return before.into_iter().find_map(Before::file);
+    }
+    for name in folder {
+        before = FormerDirectories::open(before).all(reader, name);
+    }
+    FormerDirectories::open(before).file(reader, name)
+}
+
 /// The parents' directories of the path that is being walked, in the order of the parents. Each is
 /// read only once those before it lack a name.
 pub(super) struct FormerDirectories<'b>(Vec<(usize, Side<'b>)>);

@@ -1,7 +1,9 @@
 //! `backup`: sources into one snapshot, one part for each.
 
 mod batch;
+mod capture;
 mod contents;
+mod databases;
 mod directory;
 mod former;
 mod history;

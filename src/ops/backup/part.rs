@@ -18,7 +18,7 @@ use crate::id::SnapshotId;
 use crate::limits::{DIRECTORY_DEPTH_MAX, WARNINGS_MAX};
 use crate::monitor::{Monitor, go_on};
 use crate::repo::{Reader, Session};
-use crate::source::{FileItem, Item, LastFile, Source};
+use crate::source::{FileAt, FileItem, Item, SameState, Source};
 use crate::stream::{Cutter, DirectoryWriter};
 use std::collections::BTreeSet;
 
@@ -123,7 +123,7 @@ impl<'b, 'r> PartBuilder<'b, 'r> {
     }
 
     /// Captures a file that comes last: enters the directories that lead to it again.
-    fn take_last(&mut self, last: LastFile) -> Result<()> {
+    fn take_last(&mut self, last: FileAt) -> Result<()> {
         self.part.tree.enter_again(&last.folder)?;
         self.former.push(FormerDirectories::open(Before::roots(self.parents)));
         for name in &last.folder {
@@ -272,7 +272,10 @@ impl<'b, 'r> PartBuilder<'b, 'r> {
     fn follow(&mut self, event: Event) -> Result<Vec<Event>> {
         let Event::Linked(file, before) = event else { return Ok(vec![event]) };
         if let Some(first) = file.same.as_ref().and_then(|same| self.links.find(same)) {
-            tell(self.monitor, content_length(&first.node));
+            // What was read first was counted then.
+            if file.same.as_ref().is_none_or(|same| same.state != SameState::ReadFirst) {
+                tell(self.monitor, content_length(&first.node));
+            }
             let linked = ReadFile::linked(*file, before.map(|node| *node), first);
             return Ok(vec![Event::Read(Box::new(linked))]);
         }
@@ -306,13 +309,7 @@ impl<'b, 'r> PartBuilder<'b, 'r> {
     fn share(&mut self, path: &[u8], read: &ReadFile) {
         let refused = read.node.database().is_none() && read.verdict.scrutiny.is_some();
         let Some(same) = read.same.as_ref().filter(|_| !refused) else { return };
-        let first = First {
-            node: (*read.node).clone(),
-            verdict: read.verdict.clone(),
-            changed: read.changed.clone(),
-            left_out: read.left_out.clone(),
-        };
-        self.links.keep(same, path, &first);
+        self.links.keep(same, path, &read.first());
     }
 
     fn warn(&mut self, warning: Option<String>) {

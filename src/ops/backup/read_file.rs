@@ -66,6 +66,16 @@ impl ReadFile {
         }
     }
 
+    /// What another entry of the same file takes over.
+    pub(super) fn first(&self) -> First {
+        First {
+            node: (*self.node).clone(),
+            verdict: self.verdict.clone(),
+            changed: self.changed.clone(),
+            left_out: self.left_out.clone(),
+        }
+    }
+
     /// What of it is not as it was at any moment, or is missing.
     pub(super) fn troubles(&self, path: &[u8]) -> impl Iterator<Item = Error> {
         let path = String::from_utf8_lossy(path);

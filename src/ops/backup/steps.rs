@@ -1,6 +1,7 @@
 //! A backup step by step: begun, perhaps warmed up, captured, and committed.
 
-use super::contents::{Capture, Contents, OpenContents};
+use super::capture::Capture;
+use super::contents::{Contents, OpenContents};
 use super::history::History;
 use super::parent::Parent;
 use super::wanted::Wanted;

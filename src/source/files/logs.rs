@@ -37,50 +37,18 @@ type Age = (bool, FileTime);
 pub(crate) struct Logs(HashMap<(u64, u64), Logged>);
 
 impl Logs {
-    /// Looks through all that the sources capture. Only names are read, but where one is that of
-    /// a log. What is out of reach is left to the walk to report.
+    /// Looks through all that the sources capture.
     pub(crate) fn search(scopes: &[Arc<Scope>], together: &Together) -> Self {
         let mut logs = Logs(HashMap::new());
         for scope in scopes {
-            let Some(real) = scope.real() else { continue };
-            let Ok(root) = rustix::fs::lstat(real) else { continue };
-            if is(&root, FileType::Directory) {
-                logs.search_tree(scope, real, root.st_dev, together);
-            } else if let Some(folder) = real.parent() {
-                logs.search_folder(folder, |_| true);
-            }
+            each_file(scope, together, |folder, name| {
+                let main = LOGS.iter().find_map(|log| name.as_bytes().strip_suffix(*log));
+                if let Some(main) = main {
+                    logs.note(&folder.join(OsStr::from_bytes(main)));
+                }
+            });
         }
         logs
-    }
-
-    fn search_tree(&mut self, scope: &Scope, root: &Path, device: u64, together: &Together) {
-        let mut open = vec![root.to_owned()];
-        while let Some(folder) = open.pop() {
-            let Ok(stat) = rustix::fs::lstat(&folder) else { continue };
-            if scope.is_elsewhere(&stat, device) || together.is_repository(identity(&stat)) {
-                continue;
-            }
-            open.extend(self.search_folder(&folder, |entry| !scope.leaves_out_real(entry)));
-        }
-    }
-
-    /// Takes note of the logs in a folder; gives the folders in it that are wanted.
-    fn search_folder(&mut self, folder: &Path, wanted: impl Fn(&Path) -> bool) -> Vec<PathBuf> {
-        let Ok(entries) = fs::read_dir(folder) else { return Vec::new() };
-        let mut beneath = Vec::new();
-        for entry in entries.flatten() {
-            let Ok(kind) = entry.file_type() else { continue };
-            let name = entry.file_name();
-            if kind.is_dir() {
-                beneath.push(entry.path());
-            } else if kind.is_file()
-                && let Some(main) = LOGS.iter().find_map(|log| name.as_bytes().strip_suffix(*log))
-            {
-                self.note(&folder.join(OsStr::from_bytes(main)));
-            }
-        }
-        beneath.retain(|path| wanted(path));
-        beneath
     }
 
     fn note(&mut self, path: &Path) {
@@ -130,6 +98,44 @@ impl Logged {
         let name = self.path.file_name().unwrap_or_default().as_bytes().to_vec();
         SameState::ReadBy(self.folder, name)
     }
+}
+
+/// Gives each file that a walk of the scope comes to, by its folder and its name; of a scope that is a file, those
+/// beside it, too. Only listings are read. What is out of reach is left to the walk to report.
+pub(super) fn each_file(scope: &Scope, together: &Together, mut visit: impl FnMut(&Path, &OsStr)) {
+    let Some(real) = scope.real() else { return };
+    let Ok(root) = rustix::fs::lstat(real) else { return };
+    if !is(&root, FileType::Directory) {
+        real.parent().into_iter().for_each(|folder| drop(list(folder, &mut visit)));
+        return;
+    }
+    let mut open = vec![real.to_owned()];
+    while let Some(folder) = open.pop() {
+        let Ok(stat) = rustix::fs::lstat(&folder) else { continue };
+        let found = identity(&stat);
+        if scope.is_elsewhere(&stat, root.st_dev)
+            || together.is_repository(found)
+            || together.is_dumped(found)
+        {
+            continue;
+        }
+        let beneath = list(&folder, &mut visit);
+        open.extend(beneath.into_iter().filter(|path| !scope.leaves_out_real(path)));
+    }
+}
+
+/// Gives the files in a folder; returns the folders in it.
+fn list(folder: &Path, visit: &mut impl FnMut(&Path, &OsStr)) -> Vec<PathBuf> {
+    let Ok(entries) = fs::read_dir(folder) else { return Vec::new() };
+    let mut beneath = Vec::new();
+    for entry in entries.flatten() {
+        match entry.file_type() {
+            Ok(kind) if kind.is_dir() => beneath.push(entry.path()),
+            Ok(kind) if kind.is_file() => visit(folder, &entry.file_name()),
+            _ => {}
+        }
+    }
+    beneath
 }
 
 /// A database of several names, read by one of them while no log stood beside any.
@@ -227,4 +233,13 @@ pub(super) fn foreign_log(path: &Path) -> Error {
     Error::new(Kind::Refused, "capture", path.display())
         .because("it is named like what SQLite keeps beside the database there, and is none of it")
         .hint("rename it: SQLite would take it for its own, here or restored, and overwrite it")
+}
+
+/// What is said of a file that SQLite keeps something beside, and that is no database to see.
+pub(super) fn looks_encrypted(path: &Path) -> String {
+    format!(
+        "{} looks like an encrypted SQLite database: it is captured as a plain file, which is right only \
+         with the -wal and -journal beside it, and while nobody writes",
+        path.display()
+    )
 }

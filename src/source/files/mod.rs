@@ -2,6 +2,7 @@
 //! opens the content of files only when asked to.
 
 mod content;
+mod databases;
 mod directory;
 mod excludes;
 mod generated;
@@ -30,7 +31,7 @@ pub use options::OpenDatabase;
 pub(crate) use scope::Scope;
 pub(crate) use xattrs::with_xattrs;
 
-use super::{Item, PartProof, Source, Together};
+use super::{FileAt, Item, PartProof, Source, Together};
 use crate::error::{Attempt, Result};
 use crate::format::snapshot::{PartKind, SourceName};
 use std::collections::BTreeSet;
@@ -97,6 +98,10 @@ impl Source for FilesSource {
     fn covers(&self, path: &[u8]) -> bool {
         let path = Path::new(OsStr::from_bytes(path));
         path == self.path || self.path == self.real && self.scope.reaches(path)
+    }
+
+    fn next_database(&mut self) -> Option<FileAt> {
+        self.walk.next_database()
     }
 
     fn next(&mut self) -> Result<Option<Item>> {

@@ -81,6 +81,12 @@ impl Scope {
         }
     }
 
+    /// Where in the walk that stands which lies `beneath` the real root.
+    pub(super) fn stored(&self, beneath: &Path) -> PathBuf {
+        // Joined to a file, an empty path would make a folder of it.
+        if beneath.as_os_str().is_empty() { self.root.clone() } else { self.root.join(beneath) }
+    }
+
     /// Whether the walk surely comes to `path` and leaves out nothing beneath it but what a walk from
     /// there would leave out: a walk follows no link but its root.
     pub(super) fn reaches(&self, path: &Path) -> bool {

@@ -2,9 +2,10 @@
 //! for each entry, all relative to open directories, so that no link is followed.
 
 use super::content::Unopened;
+use super::databases::Databases;
 use super::directory::{DIRECTORY, Directory, reopen_above};
 use super::listing::Listing;
-use super::logs::{Logged, foreign_log, has_siblings, is_log_alike, same_file};
+use super::logs::{Logged, foreign_log, has_siblings, is_log_alike, looks_encrypted, same_file};
 use super::metadata::{identity, link_group, metadata, names, stamp};
 use super::open::{is_database, open_quietly};
 use super::options::OpenDatabase;
@@ -18,7 +19,7 @@ use crate::error::{Attempt, Error, Kind, Result};
 use crate::format::directory::{Node, NodeKind};
 use crate::limits::{DIRECTORY_DEPTH_MAX, WARNINGS_MAX};
 use crate::source::sqlite::database_of;
-use crate::source::{Entry, FileItem, Item, Together, Xattrs};
+use crate::source::{Entry, FileAt, FileItem, Item, Together, Xattrs};
 use rustix::fs::{AtFlags, CWD, FileType, Mode, Stat, major, minor};
 use rustix::io::Errno;
 use std::collections::VecDeque;
@@ -48,6 +49,7 @@ pub(super) struct Walk {
     scope: Arc<Scope>,
     together: Arc<Together>,
     sqlite: Option<OpenDatabase>,
+    databases: Option<Databases>,
     env: Env,
     /// The root, until it is given, and its name in the snapshot.
     root: Option<(PathBuf, Vec<u8>)>,
@@ -74,10 +76,12 @@ impl Walk {
         sqlite: Option<OpenDatabase>,
         env: Env,
     ) -> Self {
+        let databases = sqlite.clone().map(|sqlite| Databases::new(scope.clone(), sqlite));
         Walk {
             scope,
             together,
             sqlite,
+            databases,
             env,
             root: Some((path.to_owned(), name.to_vec())),
             device: 0,
@@ -89,6 +93,11 @@ impl Walk {
             leads_nowhere: false,
             refused: None,
         }
+    }
+
+    /// The next database that may be at work.
+    pub(super) fn next_database(&mut self) -> Option<FileAt> {
+        self.databases.as_mut()?.next(&self.together)
     }
 
     /// The next item, the root first.
@@ -255,7 +264,9 @@ impl Walk {
         // Commits may stand in a log alone: then the file's own stamp proves nothing.
         let proves = !(database && (logged || read_by.is_some()));
         let settled = proves && settled(&at, level.now, level.margin);
-        let same = same_file(entry.meta.link_group, names(&stat), &at, settled, read_by.as_ref());
+        let group = entry.meta.link_group;
+        let given = self.databases.as_ref().and_then(|databases| databases.given(&stat));
+        let same = given.or_else(|| same_file(group, names(&stat), &at, settled, read_by.as_ref()));
         let unopened = Unopened { directory, name: name.to_vec(), stat, sqlite, read_by };
         let open = Box::new(move || refused::open(unopened));
         let (length, stamp) = (Some(at.size), proves.then_some(at));
@@ -357,14 +368,6 @@ impl Walk {
         let failed: io::Result<()> = Err(cause.into());
         self.ready.extend(failed.attempt(attempted, path.display()).err().map(Item::Failed));
     }
-}
-
-fn looks_encrypted(path: &Path) -> String {
-    format!(
-        "{} looks like an encrypted SQLite database: it is captured as a plain file, which is right only \
-         with the -wal and -journal beside it, and while nobody writes",
-        path.display()
-    )
 }
 
 /// Where what is named `path` really lies. A link that leads nowhere, or round in a circle, lies where
