@@ -11,8 +11,8 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 /// The sources of one backup. All of them share one, and tell it of themselves when they are made.
 #[derive(Default)]
 pub struct Together {
-    /// The folders of the repositories that the backup goes to: device and inode of each.
-    repositories: Vec<(u64, u64)>,
+    /// Folders of this program, which are never captured: device and inode of each, and what it is.
+    kept_out: Vec<((u64, u64), &'static str)>,
     /// Folders of servers whose databases are dumped.
     dumped: Mutex<Vec<(u64, u64)>>,
     scopes: Mutex<Vec<Arc<Scope>>>,
@@ -20,14 +20,13 @@ pub struct Together {
 }
 
 impl Together {
-    /// The sources of a backup into the repository in `folder`, which none of them captures.
-    pub fn keeping_out(folder: &Path) -> Self {
-        Together::default().keeping_out_too(folder)
-    }
+    /// What the repository is called that a backup goes to.
+    pub const REPOSITORY: &str = "the repository itself";
 
-    /// The same, and into this one later.
-    pub fn keeping_out_too(mut self, folder: &Path) -> Self {
-        self.repositories.extend(folder.metadata().ok().map(|found| (found.dev(), found.ino())));
+    /// The same, and none of them captures this folder, which warnings call what it is.
+    pub fn keeping_out(mut self, folder: &Path, what: &'static str) -> Self {
+        let found = folder.metadata().ok();
+        self.kept_out.extend(found.map(|found| ((found.dev(), found.ino()), what)));
         self
     }
 
@@ -47,17 +46,18 @@ impl Together {
         self.scopes.lock().unwrap_or_else(PoisonError::into_inner).push(scope);
     }
 
-    /// Whether a folder of this device and inode is the repository, however it was reached.
-    pub(super) fn is_repository(&self, identity: (u64, u64)) -> bool {
-        self.repositories.contains(&identity)
+    /// What a folder of this device and inode is, however it was reached, if it is never captured.
+    pub(super) fn kept_out(&self, identity: (u64, u64)) -> Option<&'static str> {
+        self.kept_out.iter().find(|(folder, _)| *folder == identity).map(|(_, what)| *what)
     }
 
-    /// Whether what lies at `real`, a path through no link, is the repository or in it.
-    pub fn is_in_repository(&self, real: &Path) -> bool {
-        !self.repositories.is_empty()
-            && real.ancestors().any(|folder| {
-                folder.metadata().is_ok_and(|found| self.is_repository((found.dev(), found.ino())))
-            })
+    /// What the folder is that lies at `real`, a path through no link, or around it, if it is never captured.
+    pub fn kept_out_at(&self, real: &Path) -> Option<&'static str> {
+        let what = |folder: &Path| {
+            let found = folder.metadata().ok()?;
+            self.kept_out((found.dev(), found.ino()))
+        };
+        if self.kept_out.is_empty() { None } else { real.ancestors().find_map(what) }
     }
 
     /// The database to which a file belongs as -wal, -shm, -journal or super-journal, if that is

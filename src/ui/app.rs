@@ -54,8 +54,14 @@ impl App {
     /// Whether a path is the folder of the repository, or would lie in it, by whatever mount.
     pub fn is_in_repository(&self, path: &Path) -> Result<bool> {
         let Location::Local(folder) = self.location()? else { return Ok(false) };
-        let together = Together::keeping_out(&folder);
-        Ok(nearest(path).is_some_and(|real| together.is_in_repository(&real)))
+        let together = Together::default().keeping_out(&folder, Together::REPOSITORY);
+        Ok(nearest(path).is_some_and(|real| together.kept_out_at(&real).is_some()))
+    }
+
+    /// What no source captures: what this machine has read of repositories, which it can read again.
+    pub fn kept_out(&self) -> Together {
+        let (cache, together) = (cache::place(&self.global), Together::default());
+        cache.iter().fold(together, |all, it| all.keeping_out(it, "a cache of icecore"))
     }
 
     /// How stores are used, this repository's and any other that the command names.

@@ -7,9 +7,11 @@ use std::path::PathBuf;
 /// The folder of all caches: the one that was named, or the user's own; none if there is
 /// to be none, as an empty `ICECORE_CACHE_DIR` says too.
 pub fn folder(global: &Global) -> Option<PathBuf> {
-    if global.no_cache {
-        return None;
-    }
+    if global.no_cache { None } else { place(global) }
+}
+
+/// The same, used or not.
+pub fn place(global: &Global) -> Option<PathBuf> {
     if let Some(folder) = &global.cache_dir {
         return Some(folder.clone());
     }

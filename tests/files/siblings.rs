@@ -134,7 +134,7 @@ fn beside_any_other_file_it_is_a_file() {
 }
 
 /// The repository in a folder that is captured is left out with a word, also where another path
-/// leads to it; named itself, it is dropped, or refused if there is nothing else.
+/// leads to it, and so is the cache; named itself, it is dropped, or refused if there is nothing else.
 #[test]
 fn the_repository_is_left_out() {
     let cli = Cli::new();
@@ -143,6 +143,7 @@ fn the_repository_is_left_out() {
         assert!(stderr(&said).contains("repo is the repository itself"), "{}", stderr(&said));
         let all = stdout(&cli.run(&["ls", "latest"]).success());
         assert!(all.contains("/src/sub/b") && !all.contains("/repo"), "{all}");
+        assert!(cli.path("cache").exists() && !all.contains("/cache"), "{all}");
     }
     symlink("repo", cli.path("another")).unwrap();
     for repository in ["repo", "another", "repo/packs", "another/config"] {

@@ -54,6 +54,30 @@ fn steps(report: &Value) -> Vec<&str> {
     report["steps"].as_array().unwrap().iter().map(|step| step["step"].as_str().unwrap()).collect()
 }
 
+/// What icecore itself keeps below a source is not captured: repositories of the file, also of other jobs,
+/// the cache, and what this host remembers.
+#[test]
+fn what_is_icecores_own_is_left_out() {
+    let jobs = Jobs::new();
+    jobs.init(&["src/one", "src/two"]);
+    let text = "[repository.one]\nurl = \"DIR/src/one\"\nkey_file = \"DIR/src/one.key\"\n\
+                [repository.two]\nurl = \"DIR/src/two\"\nkey_file = \"DIR/src/two.key\"\n\
+                [job.app]\nsource = \"DIR/src\"\nto = [\"one\"]\n";
+    jobs.write(text);
+    for _ in 0..2 {
+        let mut run = jobs.command(&["run", "app"]);
+        run.env("ICECORE_CACHE_DIR", jobs.path("src/cache"));
+        run.env("ICECORE_STATE_DIR", jobs.path("src/state")).assert().success();
+    }
+    let mut all: Vec<String> = jobs
+        .of("src/one", &["ls", "latest", &jobs.cli.text("src")])
+        .iter()
+        .filter_map(|entry| entry["path"].as_str()?.rsplit('/').next().map(str::to_owned))
+        .collect();
+    all.sort();
+    assert_eq!(all, ["a", "link", "one.key", "sub", "two.key"]);
+}
+
 /// A run captures into the first repository and copies into the second; hooks find its facts; the report
 /// has every step, and stays on this host. Pruning and checking are done when they are asked for.
 #[test]

@@ -203,6 +203,11 @@ impl Config {
         job.repositories().filter_map(known).collect()
     }
 
+    /// All repositories.
+    pub fn repositories(&self) -> Vec<&Repository> {
+        self.repository.values().map(Spanned::get_ref).collect()
+    }
+
     /// What the zone is called where days begin.
     pub fn zone_name(&self) -> String {
         let zone = self.zone();

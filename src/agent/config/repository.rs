@@ -1,6 +1,8 @@
 //! Where a repository lies, where what opens it comes from, and what it keeps.
 
 use super::keep::Keep;
+use crate::backend::{Location, Options, Rates};
+use crate::error::Result;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -39,6 +41,18 @@ pub struct Repository {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(extend("examples" = [{ "hourly": 48, "daily": 14, "min": 7 }]))]
     pub keep: Option<Keep>,
+}
+
+impl Repository {
+    /// Where it lies.
+    ///
+    /// # Errors
+    /// `InvalidInput` for a place or an option that no store knows.
+    pub fn location(&self) -> Result<Location> {
+        let options = self.options.iter().map(|(key, value)| format!("{key}={value}"));
+        let options = Options::parse(&options.collect::<Vec<_>>(), Rates::default())?;
+        Location::parse(&self.url, &options)
+    }
 }
 
 /// A text, a number, or yes or no.

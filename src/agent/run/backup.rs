@@ -47,7 +47,7 @@ fn captured(run: &Run<'_>, log: &mut Log<'_>, facts: &mut Facts) -> Result<Strin
     };
     let mut all = run.config.repositories_of(run.job).into_iter();
     let mut into = Opened::of(next_that_answers(run, log, &mut all)?, log.state());
-    let sources = || run.program.sources(run.job, &targets(run));
+    let sources = || run.program.sources(run.job, &run.config.repositories());
     let configuration = Configuration::of(run, &sources()?)?;
     let sources = || configuration.beside(sources()?);
     let mut snapshot = None;
@@ -101,11 +101,6 @@ fn labels(run: &Run<'_>, log: &mut Log<'_>) -> BTreeMap<String, String> {
         }
     }
     labels
-}
-
-/// All repositories of the job.
-fn targets<'r>(run: &Run<'r>) -> Vec<&'r crate::agent::config::Repository> {
-    run.config.repositories_of(run.job).into_iter().map(|(_, repository)| repository).collect()
 }
 
 /// A repository that is captured into.

@@ -31,8 +31,8 @@ pub trait Program: Sync {
     /// The repository, open, with this machine's cache, but for packs: what is checked is the store's.
     fn open(&self, repository: &config::Repository) -> Result<Repository>;
 
-    /// The sources of a job, none of them read yet; none captures one of these repositories,
-    /// or what this host remembers.
+    /// The sources of a job, none of them read yet; none captures one of these repositories, what
+    /// this host remembers, or a cache.
     fn sources(
         &self,
         job: &config::Job,

@@ -114,7 +114,7 @@ pub(super) fn each_file(scope: &Scope, together: &Together, mut visit: impl FnMu
         let Ok(stat) = rustix::fs::lstat(&folder) else { continue };
         let found = identity(&stat);
         if scope.is_elsewhere(&stat, root.st_dev)
-            || together.is_repository(found)
+            || together.kept_out(found).is_some()
             || together.is_dumped(found)
         {
             continue;

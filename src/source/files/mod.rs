@@ -85,8 +85,8 @@ impl Source for FilesSource {
     fn left_out(&mut self) -> Result<Option<String>> {
         let path = self.real.display();
         let real = find(&self.real).attempt("find", &path)?;
-        if self.together.is_in_repository(&real) {
-            return Ok(Some(format!("{path} is, or is in, the repository itself: it is left out")));
+        if let Some(what) = self.together.kept_out_at(&real) {
+            return Ok(Some(format!("{path} is, or is in, {what}: it is left out")));
         }
         let database = self.together.database_of(&real, &self.real);
         Ok(database.map(|database| {

@@ -172,7 +172,7 @@ impl Scope {
         for name in beneath {
             if !is(&found, FileType::Directory)
                 || self.is_elsewhere(&found, device)
-                || together.is_repository((found.st_dev, found.st_ino))
+                || together.kept_out((found.st_dev, found.st_ino)).is_some()
                 || !self.lists(&real, name.as_bytes())
             {
                 return false;

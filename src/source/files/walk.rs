@@ -283,9 +283,9 @@ impl Walk {
         }
         let stat = rustix::fs::fstat(&fd).map_err(io::Error::from);
         let stat = stat.attempt("read", path.display())?;
-        if self.together.is_repository(identity(&stat)) {
+        if let Some(what) = self.together.kept_out(identity(&stat)) {
             let path = path.display();
-            self.warnings.push(format!("{path} is the repository itself: it is left out"));
+            self.warnings.push(format!("{path} is {what}: it is left out"));
             return Ok(());
         }
         if self.together.is_dumped(identity(&stat)) {

@@ -121,12 +121,12 @@ fn saved_head(repository: &Repository, report: &mut BackupReport) -> Option<Head
     Some(Head { series: saved.series, sequence: saved.sequence, hash })
 }
 
-/// What the sources know of each other: that none of them captures the repository.
+/// What the sources know of each other: that none of them captures the repository, or a cache.
 fn together(app: &App) -> Result<Together> {
-    match app.location()? {
-        Location::Local(folder) => Ok(Together::keeping_out(&folder)),
-        Location::Http(_) | Location::Sftp(_) => Ok(Together::default()),
-    }
+    Ok(match app.location()? {
+        Location::Local(folder) => app.kept_out().keeping_out(&folder, Together::REPOSITORY),
+        Location::Http(_) | Location::Sftp(_) => app.kept_out(),
+    })
 }
 
 fn open(app: &App, dry_run: bool) -> Result<Repository> {

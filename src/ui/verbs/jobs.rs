@@ -11,8 +11,8 @@ use crate::env::Env;
 use crate::error::{Attempt, Error, Kind, Result};
 use crate::monitor::Monitor;
 use crate::repo::Repository;
+use crate::source::Source;
 use crate::source::stdin::StreamSource;
-use crate::source::{Source, Together};
 use crate::ui::app::App;
 use crate::ui::global::Global;
 use crate::ui::host::{hostname, username};
@@ -109,12 +109,13 @@ impl Program for JobProgram<'_> {
         repositories: &[&config::Repository],
     ) -> Result<Vec<Box<dyn Source>>> {
         // What this host remembers, such as which services to start, is no other host's affair.
-        let state = self.app.state_folder();
-        let mut together =
-            state.iter().fold(Together::default(), |all, it| all.keeping_out_too(it));
+        let (state, together) = (self.app.state_folder(), self.app.kept_out());
+        let mut together = state
+            .iter()
+            .fold(together, |all, it| all.keeping_out(it, "the state folder of icecore"));
         for repository in repositories {
-            if let Location::Local(folder) = with(self.app, repository)?.location()? {
-                together = together.keeping_out_too(&folder);
+            if let Location::Local(folder) = repository.location()? {
+                together = together.keeping_out(&folder, "a repository of icecore");
             }
         }
         let together = Arc::new(together);
