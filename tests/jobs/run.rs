@@ -151,6 +151,23 @@ fn an_absent_artifact_fails_the_run() {
     assert_eq!(report["outcome"], "failed");
     assert!(report["snapshot_id"].is_string());
     assert!(hooks(&jobs)[2].starts_with("failed: cannot find in the snapshot production.sqlite3"));
+    // A folder is one if its name says so, and holds a file.
+    fs::create_dir(jobs.path("src/none")).unwrap();
+    for (name, hint) in [
+        ("DIR/src/sub", None),
+        ("sub/", None),
+        ("sub", Some("there is `sub/`")),
+        ("src/none", Some("")),
+    ] {
+        jobs.write(&TWO.replace("\"sub/b\"", &format!("\"{name}\"")));
+        match hint {
+            None => drop(jobs.command(&["run", "app"]).assert().success()),
+            Some(hint) => {
+                let said = jobs.complains(&["run", "app"]);
+                assert!(said.contains("it must be there") && said.contains(hint), "{name}: {said}");
+            }
+        }
+    }
 }
 
 /// A `before` that fails stops the run, of the job or of a source; what comes last comes all the same.

@@ -6,6 +6,7 @@ use crate::id::SnapshotId;
 use crate::ops::find::{FindOptions, find};
 use crate::repo::{Reader, Repository};
 use crate::source::JOB_FOLDER;
+use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
@@ -17,9 +18,19 @@ pub fn absent(
     artifacts: &[String],
     projects: &[String],
 ) -> Result<Vec<String>> {
-    let mut absent = artifacts.to_vec();
+    Ok(look(repository, id, artifacts, projects)?.0)
+}
+
+/// What is not there; and by what other name some of it is, as a folder or a volume.
+fn look(
+    repository: &Repository,
+    id: SnapshotId,
+    artifacts: &[String],
+    projects: &[String],
+) -> Result<(Vec<String>, BTreeSet<String>)> {
+    let (mut absent, mut others) = (artifacts.to_vec(), BTreeSet::new());
     if absent.is_empty() {
-        return Ok(absent);
+        return Ok((absent, others));
     }
     let mut snapshots = repository.snapshots(drop)?;
     snapshots.retain(|key| key.id == id);
@@ -30,12 +41,19 @@ pub fn absent(
         &snapshots,
         &FindOptions::default(),
         &mut |hit| {
-            absent.retain(|artifact| !is(hit.path, artifact, projects) || !is_kept(hit.node));
+            if is_kept(hit.node) {
+                absent.retain(|artifact| !is(hit.path, artifact, projects));
+                let named = |other: &String| is(hit.path, other, projects);
+                let names = absent.iter().filter(|artifact| !artifact.contains(['/', ':']));
+                let folders = names.clone().map(|name| format!("{name}/")).filter(named);
+                others.extend(folders);
+                others.extend(names.map(|name| format!("volume:{name}")).filter(named));
+            }
             Ok(())
         },
         &mut |_, error| Err(error),
     )?;
-    Ok(absent)
+    Ok((absent, others))
 }
 
 /// Fails unless all of it is there.
@@ -45,16 +63,24 @@ pub fn complete(
     artifacts: &[String],
     projects: &[String],
 ) -> Result<()> {
-    let absent = absent(repository, id, artifacts, projects)?;
+    let (absent, others) = look(repository, id, artifacts, projects)?;
     if absent.is_empty() {
         return Ok(());
     }
+    let others: Vec<String> = others.into_iter().map(|other| format!("`{other}`")).collect();
+    let meant = match others.is_empty() {
+        true => String::new(),
+        false => format!(
+            "a name alone is that of a file or a database; there is {}; ",
+            others.join(", ")
+        ),
+    };
     Err(Error::new(Kind::Failed, "find in the snapshot", absent.join(", "))
         .because(format!("it must be there, and is not in {}", id.short()))
-        .hint(
-            "the snapshot stays: see what became of the source, then `icecore forget` it if it is \
-             worth nothing",
-        ))
+        .hint(format!(
+            "{meant}the snapshot stays: see what became of the source, then `icecore forget` it if it is \
+             worth nothing"
+        )))
 }
 
 /// Whether it is something that was captured: neither a folder nor a link.
@@ -62,8 +88,9 @@ fn is_kept(node: &Node) -> bool {
     matches!(node.kind, NodeKind::File { .. })
 }
 
-/// Whether what lies at a path is the artifact: by its whole path, by its last names, as the dump of a
-/// database, or as anything in a volume, whose name may stand without that of one of these projects.
+/// Whether a file at a path is the artifact: by its whole path, by its last names, as the dump of a
+/// database, as anything in a folder, or in a volume, whose name may stand without that of one of these
+/// projects. A name alone is no folder's: a folder is often called as its database is.
 fn is(path: &[u8], artifact: &str, projects: &[String]) -> bool {
     // What says what the job is was not captured of anything.
     if Path::new(OsStr::from_bytes(path)).starts_with(JOB_FOLDER) {
@@ -73,16 +100,22 @@ fn is(path: &[u8], artifact: &str, projects: &[String]) -> bool {
         let in_volume = |volume: &str| path.starts_with(format!("/volume/{volume}/").as_bytes());
         return in_volume(name) || projects.iter().any(|it| in_volume(&format!("{it}_{name}")));
     }
-    let is_last = |names: &str| {
+    let ends = |path: &[u8], names: &str| {
         let before = path.strip_suffix(names.as_bytes());
         before.is_some_and(|before| {
             names.starts_with('/') && before.is_empty() || before.ends_with(b"/")
         })
     };
+    let is_last = |names: &str| ends(path, names);
+    let in_folder = || {
+        let folder = artifact.trim_end_matches('/');
+        let above = Path::new(OsStr::from_bytes(path)).ancestors().skip(1);
+        above.into_iter().any(|above| ends(above.as_os_str().as_bytes(), folder))
+    };
     let dump = |ending: &str| {
         path.starts_with(b"/postgres/") && is_last(&format!("databases/{artifact}.{ending}"))
     };
-    is_last(artifact) || dump("dump") || dump("sql")
+    is_last(artifact) || dump("dump") || dump("sql") || artifact.contains('/') && in_folder()
 }
 
 #[cfg(test)]
@@ -108,6 +141,12 @@ mod tests {
             ("/volume/images-old/b", "volume:images", false),
             ("/images/b", "volume:images", false),
             ("/icecore/job.toml", "job.toml", false),
+            ("/srv/app/images/a/b", "/srv/app/images", true),
+            ("/srv/app/images/a/b", "app/images/", true),
+            ("/srv/app/images/a/b", "images/", true),
+            ("/srv/app/images/a/b", "images", false),
+            ("/srv/app/images/a/b", "/app/images", false),
+            ("/srv/app/images-old/b", "app/images", false),
         ] {
             assert_eq!(
                 is(path.as_bytes(), artifact, &["shop".to_owned()]),
