@@ -2,6 +2,7 @@
 
 mod agenda;
 mod agent;
+mod checked;
 mod config;
 pub mod file;
 pub mod history;

@@ -45,6 +45,11 @@ impl Wanted {
         Ok(wanted)
     }
 
+    /// The sources, and why each of the others is left out.
+    pub fn into_parts(self) -> (Vec<Box<dyn Source>>, Vec<String>) {
+        (self.sources, self.warnings)
+    }
+
     /// What each source is, and where it stands in the snapshot.
     pub(super) fn names(&self) -> Vec<SourceName> {
         self.sources.iter().map(|source| source.describe()).collect()

@@ -30,6 +30,6 @@ pub(super) fn refused(folder: &Path, is_there: impl Fn(&str) -> bool) -> Option<
     Some(
         Error::new(Kind::Refused, "capture", folder.display())
             .because(format!("it looks like the data of {server}, which writes there: its files alone are no database"))
-            .hint(format!("{hint}; or leave the folder out by `exclude`; or say `raw = true`, if nothing writes there")),
+            .hint(format!("{hint}; or leave it out by `exclude`, a volume as `volume:NAME`; or say `raw = true`, if nothing writes there")),
     )
 }

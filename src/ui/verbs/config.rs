@@ -3,6 +3,7 @@
 mod check;
 mod containers;
 mod init;
+mod job_view;
 mod show;
 
 use crate::agent::config::{Config, reference, schema};

@@ -1,17 +1,19 @@
 //! `config check`: what each job does, when it is next due, what this version does not do of it, and
 //! whether everything can be reached.
 
+use super::job_view::JobView;
 use super::{FileArgs, containers};
 use crate::agent::alert::Watch;
-use crate::agent::config::{Config, Job, Written};
-use crate::agent::keeper::tasks_of;
+use crate::agent::config::{Alert, Config, Written};
 use crate::agent::run::{Program, Task};
 use crate::agent::schedule::Schedule;
 use crate::env::{Time, state};
 use crate::error::{Error, Kind, Result};
+use crate::format::snapshot::PartKind;
 use crate::monitor::{Monitor, go_on};
+use crate::ops::backup::Wanted;
 use crate::postgres::Environment;
-use crate::source::Item;
+use crate::source::{Item, Source};
 use crate::text;
 use crate::ui::app::App;
 use crate::ui::exit::Done;
@@ -21,7 +23,12 @@ use crate::ui::progress::Progress;
 use crate::ui::verbs::jobs::JobProgram;
 use clap::Args;
 use rustix::fs::{Access, access};
-use serde::Serialize;
+use std::collections::BTreeMap;
+use std::os::unix::fs::MetadataExt;
+use std::path::PathBuf;
+
+/// Entries of each folder that are looked at in search of what cannot be captured.
+const LOOKED_AT: usize = 50_000;
 
 /// What `config check` takes.
 #[derive(Debug, Args)]
@@ -88,12 +95,30 @@ pub fn run(app: &App, args: &CheckArgs) -> Result<Done> {
     }
 }
 
+/// Fails if a source cannot be reached, or not be captured for what lies in the first of its folders.
+fn look(source: &mut dyn Source) -> Result<()> {
+    let is_folder = source.describe().kind == PartKind::Files;
+    // The first item of a server's is its list of databases, of a folder's its own.
+    match source.next()? {
+        Some(Item::Failed(failed)) => return Err(failed),
+        None => return Ok(()),
+        Some(_) => {}
+    }
+    for _ in 0..if is_folder { LOOKED_AT } else { 0 } {
+        if source.next()?.is_none() {
+            break;
+        }
+    }
+    Ok(())
+}
+
 /// Of which jobs nobody is told, or always, that no new snapshots come, each in a sentence.
 fn unnoticed(config: &Config, now: Time) -> Vec<String> {
     let mut warnings = Vec::new();
     for (name, job) in config.job.iter().map(|(name, job)| (name, job.get_ref())) {
         let (Some(backup), zone) = (job.schedule_of(Task::Backup), config.zone()) else { continue };
-        let gap = |schedule: Written<Schedule>| schedule.value.longest_gap(now, &zone);
+        let jitter = config.agent.jitter();
+        let gap = |schedule: Written<Schedule>| schedule.value.longest_gap(now, &zone) + jitter;
         let (backups, copies) = (gap(backup), job.schedule_of(Task::Copy).map(gap));
         for (number, place) in job.repositories().enumerate() {
             let between =
@@ -125,6 +150,7 @@ fn telling(app: &App, config: &Config, voice: &Progress) -> u64 {
             "if this host dies, nobody will notice: set `alert.ping` to a service that watches it",
         );
     }
+    readable_by_others(alert).iter().for_each(|warning| voice.warn(warning));
     let Some(state) = app.state_folder() else { return 0 };
     let watch = Watch::new(config, hostname(), &state, &app.env);
     let textfile = config.metrics.as_ref().and_then(|metrics| metrics.textfile.as_ref());
@@ -138,6 +164,20 @@ fn telling(app: &App, config: &Config, voice: &Progress) -> u64 {
     unusable.len() as u64
 }
 
+/// Which files with secrets of messages others can read, each in a sentence.
+fn readable_by_others(alert: Option<&Alert>) -> Vec<String> {
+    let mail = alert.and_then(|alert| alert.mail.as_ref()?.password_file.as_ref());
+    let webhook = alert.and_then(|alert| alert.webhook.as_ref()?.url_file.as_ref());
+    let is_open = |path: &&PathBuf| {
+        path.metadata().is_ok_and(|found| found.is_file() && found.mode() & 0o077 != 0)
+    };
+    let told = |path: &PathBuf| {
+        let path = path.display();
+        format!("other users can read {path}: run `chmod 600 {path}`")
+    };
+    mail.into_iter().chain(webhook).filter(is_open).map(told).collect()
+}
+
 /// How many repositories and sources cannot be reached; each is told.
 fn reach(config: &Config, program: &JobProgram<'_>, voice: &Progress) -> Result<u64> {
     let mut troubles = 0;
@@ -145,111 +185,49 @@ fn reach(config: &Config, program: &JobProgram<'_>, voice: &Progress) -> Result<
         troubles += 1;
         voice.trouble(&error.within(attempted, what));
     };
+    let mut ids = BTreeMap::new();
     for (name, repository) in &config.repository {
         go_on(voice, "check the file")?;
-        if let Err(error) = program.open(repository.get_ref()) {
-            tell(error, "reach the repository", name);
+        match program.open(repository.get_ref()) {
+            Ok(opened) => {
+                ids.insert(name.as_str(), opened.config().repository);
+            }
+            Err(error) => tell(error, "reach the repository", name),
         }
     }
     for (name, job) in config.job.iter().map(|(name, job)| (name, job.get_ref())) {
         go_on(voice, "check the file")?;
+        let places: Vec<&str> = job.repositories().collect();
+        for (number, place) in places.iter().enumerate() {
+            let before = places.iter().take(number);
+            let mut same = before
+                .filter(|other| ids.contains_key(*other) && ids.get(*other) == ids.get(place));
+            if let Some(same) = same.next() {
+                let error = Error::new(Kind::InvalidInput, "copy to", *place)
+                    .because(format!("it is the same repository as {same}"))
+                    .hint("a second place is another repository: leave one of them out of `to`");
+                tell(error, "find the repositories of the job", name);
+            }
+        }
         if let Err(error) = containers::services(job) {
             tell(error, "find what is stopped by the job", name);
         }
-        let repositories = config.repositories_of(job);
-        let repositories: Vec<_> = repositories.into_iter().map(|(_, it)| it).collect();
-        match program.sources(job, &repositories) {
+        match program.sources(job, &config.repositories()) {
             Err(error) => tell(error, "find the sources of the job", name),
-            Ok(sources) => {
-                for mut source in sources {
-                    let title = String::from_utf8_lossy(&source.describe().path).into_owned();
-                    // The first item of a server's is its list of databases, of a folder's its own.
-                    match source.left_out().and_then(|left_out| Ok((left_out, source.next()?))) {
-                        Ok((Some(reason), _)) => voice.warn(&reason),
-                        Ok((None, Some(Item::Failed(failed)))) => {
-                            tell(failed, "reach the source", &title);
+            Ok(sources) => match Wanted::of(sources, true) {
+                Err(error) => tell(error, "put together the sources of the job", name),
+                Ok(wanted) => {
+                    let (sources, left_out) = wanted.into_parts();
+                    left_out.iter().for_each(|reason| voice.warn(reason));
+                    for mut source in sources {
+                        let title = String::from_utf8_lossy(&source.describe().path).into_owned();
+                        if let Err(error) = look(&mut *source) {
+                            tell(error, "reach the source", &title);
                         }
-                        Ok(_) => {}
-                        Err(error) => tell(error, "reach the source", &title),
                     }
                 }
-            }
+            },
         }
     }
     Ok(troubles)
-}
-
-/// What a job does.
-#[derive(Serialize)]
-struct JobView<'c> {
-    job: &'c str,
-    steps: Vec<StepView>,
-    not_done_yet: Vec<String>,
-    /// What of containers its sources are, and what it stops.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    now: Vec<String>,
-}
-
-/// Something that it does, and when.
-#[derive(Serialize)]
-struct StepView {
-    step: &'static str,
-    what: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    schedule: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    next: Option<String>,
-    #[serde(skip)]
-    next_time: Option<Time>,
-    #[serde(skip)]
-    is_after_backup: bool,
-}
-
-impl<'c> JobView<'c> {
-    fn new(config: &Config, name: &'c str, job: &Job, now: Time) -> Self {
-        let schedules = job.schedules();
-        let zone = config.zone();
-        let step = |step, what: String, schedule: &Option<Written<Schedule>>| {
-            let next_time = schedule.as_ref().and_then(|it| it.value.next(now, &zone));
-            let (schedule, next) =
-                (schedule.as_ref().map(ToString::to_string), next_time.map(text::rfc3339));
-            StepView { step, what, schedule, next, next_time, is_after_backup: false }
-        };
-        let names: Vec<&str> = job.repositories().collect();
-        let (first, others) = names.split_first().unwrap_or((&"", &[]));
-        let sources: Vec<String> = job.sources().map(|source| source.title()).collect();
-        let capture = format!("{} into {first}", sources.join(", "));
-        let mut steps = vec![step("backup", capture, &schedules.backup)];
-        if !others.is_empty() {
-            let copy = format!("from {first} to {}", others.join(", "));
-            let mut copy = step("copy", copy, &schedules.copy);
-            copy.is_after_backup = tasks_of(job, Task::Backup).contains(&Task::Copy);
-            steps.push(copy);
-        }
-        let pruned: Vec<&str> =
-            names.iter().copied().filter(|name| !job.is_pruned_elsewhere(name)).collect();
-        if !pruned.is_empty() {
-            steps.push(step("prune", pruned.join(", "), &schedules.prune));
-        }
-        steps.push(step("check", names.join(", "), &schedules.check));
-        JobView { job: name, steps, not_done_yet: job.not_done_yet(), now: Vec::new() }
-    }
-
-    fn print(&self, config: &Config, out: &mut Out) -> Result<()> {
-        out.line(self.job)?;
-        for StepView { step, what, schedule, next_time, is_after_backup, .. } in &self.steps {
-            let when = match (schedule, next_time) {
-                (Some(schedule), Some(next)) => {
-                    format!("{schedule}, next {}", text::local_in(*next, &config.zone()))
-                }
-                _ if *is_after_backup => "after every backup".to_owned(),
-                _ => "when it is called for".to_owned(),
-            };
-            out.prose(&format!("  {step}: {what}; {when}"))?;
-        }
-        for lack in &self.not_done_yet {
-            out.prose(&format!("  not done yet: {lack}"))?;
-        }
-        self.now.iter().try_for_each(|line| out.prose(&format!("  {line}")))
-    }
 }
