@@ -86,6 +86,15 @@ pub fn duration(seconds: f64) -> String {
     }
 }
 
+/// A word of a command line for a shell, in quotes where it needs some.
+pub fn for_shell(text: &str) -> String {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_-+=:,./@%".contains(&byte);
+    match !text.is_empty() && text.bytes().all(is_plain) {
+        true => text.to_owned(),
+        false => format!("'{}'", text.replace('\'', "'\\''")),
+    }
+}
+
 /// A length of time, in its two largest units: `5 min`, `3 h 5 min`, `2 d 4 h`.
 pub fn age(seconds: f64) -> String {
     #[expect(

@@ -118,6 +118,14 @@ impl Engine {
         Ok(listed)
     }
 
+    /// The projects of Compose that have containers, running or not.
+    pub fn projects(&self) -> Result<Vec<String>> {
+        let mut listed = self.list(&[PROJECT.to_owned()])?;
+        let names = listed.iter_mut().filter_map(|it| it.labels.remove(PROJECT));
+        let names: BTreeSet<String> = names.collect();
+        Ok(names.into_iter().collect())
+    }
+
     /// The containers of a project of Compose.
     ///
     /// # Errors
@@ -127,10 +135,7 @@ impl Engine {
         if !containers.is_empty() {
             return Ok(containers);
         }
-        let listed = self.list(&[PROJECT.to_owned()])?;
-        let known: BTreeSet<&str> =
-            listed.iter().filter_map(|it| it.labels.get(PROJECT)).map(String::as_str).collect();
-        let known: Vec<&str> = known.into_iter().collect();
+        let known = self.projects()?;
         let error = Error::new(Kind::NotFound, "find the Compose project", project)
             .because("no container, running or not, belongs to it");
         Err(match known.is_empty() {

@@ -56,6 +56,20 @@ fn figure(report: &Value, name: &str) -> u64 {
     capture[name].as_u64().unwrap()
 }
 
+/// Without a word of what to back up, a first file has what Compose runs on this host.
+#[test]
+fn projects_are_drafted() {
+    on_each(|engine| {
+        let mut project = Project::new(engine);
+        project.start("web", &[], &APP.replace("/images/log", "/log"));
+        let mut command = project.jobs.command(&["-r", "repo", "config", "init"]);
+        let socket = format!("unix://{}", project.engine.socket().display());
+        command.env("DOCKER_HOST", socket).assert().success();
+        let text = fs::read_to_string(project.jobs.path("config.toml")).unwrap();
+        assert!(text.contains(&format!("\"compose:{}\"", project.name)), "{text}");
+    });
+}
+
 /// A project of four SQLite databases and images, as the example has it: one line captures it while it
 /// runs, its Compose files and how its containers were made, too; and it all comes back from each place.
 #[test]

@@ -4,6 +4,7 @@ mod agenda;
 mod agent;
 mod checked;
 mod config;
+mod draft;
 pub mod file;
 pub mod history;
 mod named;

@@ -1,6 +1,7 @@
 //! A first file, from what is found on this host.
 
 use super::reference::toml_of;
+use super::source::SourceTable;
 use crate::error::{Attempt, Result};
 use crate::source::sqlite::is_database;
 use serde_json::Value;
@@ -27,15 +28,22 @@ pub struct Draft {
 }
 
 impl Draft {
-    /// From these folders and files, and the PostgreSQL servers of this machine.
-    pub fn new(sources: &[PathBuf], repository: &str, password_file: &Path) -> Result<Self> {
+    /// From these sources, of which those that are folders and files are looked at, and the PostgreSQL servers of
+    /// this machine.
+    pub fn new(sources: &[String], repository: &str, password_file: &Path) -> Result<Self> {
         let (mut named, mut databases, mut left) = (Vec::new(), Vec::new(), LOOKED_AT);
         for source in sources {
-            let path = source.canonicalize().attempt("find", source.display())?;
-            look(&path, &mut databases, &mut left);
-            named.push(path.display().to_string());
+            let table = SourceTable::named(source);
+            let Some(path) = table.path() else {
+                named.push(source.clone());
+                continue;
+            };
+            let real = Path::new(path).canonicalize().attempt("find", path)?;
+            look(&real, &mut databases, &mut left);
+            let scheme = source.strip_suffix(path).unwrap_or_default();
+            named.push(format!("{scheme}{}", real.display()));
         }
-        named.extend(servers());
+        named.extend(servers().into_iter().filter(|server| !sources.contains(server)));
         databases.sort();
         let repository = match repository.contains(':') {
             true => repository.to_owned(),
