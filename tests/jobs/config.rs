@@ -29,6 +29,9 @@ rpo = { local = "2h", nas = "26h" }
 stop = { stop = "true", start = "true", max_downtime = "30s" }
 "#;
 
+/// What stands still in it.
+const STOP: &str = r#"stop = { stop = "true", start = "true", max_downtime = "30s" }"#;
+
 /// Whole files are understood, of both kinds of stacks; what this version does not do of them is told.
 #[test]
 fn examples_are_understood() {
@@ -97,23 +100,23 @@ fn mistakes_are_told_with_their_place() {
         ("rpo = { local", "rpo = { disk", "11:1", "not in `to`"),
         ("daily = 7", "daily = -7", "5:", "number"),
         ("daily = 7", "dialy = 7", "5:10", "did you mean `daily`?"),
-        ("daily = 7, yearly = \"unlimited\"", "daily = 0", "2:1", "keeps nothing"),
+        ("daily = 7, yearly = \"unlimited\"", "daily = 0", "5:8", "keeps nothing"),
         ("password_file = \"DIR/password\"", "password = \"x\"", "4:1", "no secret"),
         ("password_file = \"DIR/password\"", "", "2:1", "exactly one of"),
         ("keep = {", "env_file = \"/e\"\nkeep = {", "2:1", "buckets of S3 only"),
-        ("password_file = \"DIR/password\"", "password_file = \"p\"", "2:1", "no absolute path"),
+        ("password_file = \"DIR/password\"", "password_file = \"p\"", "4:17", "no absolute path"),
         ("DIR/repo", "postgres://x", "2:1", "postgres"),
-        ("sftp://backup@", "sftp://backup:pw@", "7:1", "password"),
+        ("sftp://backup@", "sftp://backup:pw@", "8:7", "password"),
         ("source = \"DIR/src\"", "", "11:1", "source"),
-        ("source = \"DIR/src\"", "source = \"src\"", "11:1", "no absolute path"),
-        ("\"DIR/src\"", "\"postgres-dump:postgres://u:p@h/d\"", "11:1", "password"),
+        ("source = \"DIR/src\"", "source = \"src\"", "12:10", "no absolute path"),
+        ("\"DIR/src\"", "\"postgres-dump:postgres://u:p@h/d\"", "12:10", ".pgpass"),
         ("\"DIR/src\"", "{ command = \"x\" }", "11:1", "`name`"),
         ("\"DIR/src\"", "{ source = \"DIR/src\", exlude = [] }", "12:", "`exclude`?"),
         ("\"DIR/src\"", "{ source = \"DIR/src\", databases = [\"a\"] }", "11:1", "PostgreSQL"),
         ("start = \"true\", ", "", "11:1", "both `stop` and `start`"),
-        ("[job.app]", "[job.app]\n[job.app]", "12:", "duplicate"),
+        ("[job.app]", "[job.app]\n[job.app]", "12:", "another `app`"),
         ("[job.app]", "[job.\"a/b\"]", "11:1", "letters"),
-        ("[job.app]", "[alert]\nwebhook = {}\n[job.app]", "1:1", "url_file"),
+        ("[job.app]", "[alert]\nwebhook = {}\n[job.app]", "12:11", "url_file"),
         (
             "rpo =",
             "verify = [{ count = \"a:b\", sql = \"c\" }]\nrpo =",
@@ -121,6 +124,40 @@ fn mistakes_are_told_with_their_place() {
             "number 1 of `verify`",
         ),
         ("rpo =", "labels.job = \"x\"\nrpo =", "11:1", "label `job`"),
+        ("[job.app]", "[job.--all]", "11:1", "neither `.` nor `-`"),
+        ("\"30s\"", "\"0s\"", "16:", "`stop.max_downtime` leaves no time"),
+        ("{ stop = \"true\"", "{ stop = \" \"", "16:", "`stop.stop` is empty"),
+        (STOP, "stop = { services = [\"\"] }", "16:", "`stop.services` is empty"),
+        (STOP, "stop = \"systemctl stop web\"", "16:8", "a table with `stop` and `start`"),
+        ("rpo =", "hooks.timeout = \"0s\"\nrpo =", "15:", "`hooks.timeout` leaves no time"),
+        ("rpo =", "hooks.before = [\"\"]\nrpo =", "15:", "`hooks.before` is empty"),
+        ("rpo =", "must_contain = [\"\"]\nrpo =", "15:16", "`must_contain` is empty"),
+        ("rpo =", "must_contain = [\"volume:\"]\nrpo =", "15:16", "no name behind"),
+        ("rpo =", "exclude = [\"[\"]\nrpo =", "15:11", "exclude"),
+        ("rpo =", "check = 5\nrpo =", "15:9", "expected a table"),
+        ("\"DIR/src\"", "\"composed:x\"", "12:10", "did you mean `compose`?"),
+        ("\"DIR/src\"", "[\"compose:\"]", "12:10", "`compose:` has no name"),
+        ("[\"local\", \"nas\"]", "\"locla\"", "13:6", "did you mean `local`?"),
+        ("{ daily = 7, yearly = \"unlimited\" }", "{ policy = \"forever\" }", "5:8", "two-weeks"),
+        ("sftp://backup@nas/", "s3://key:secret@bucket/", "8:7", "`env_file`"),
+        (
+            "[job.app]",
+            "[defaults]\nto = [\"local\", \"x\"]\n[job.app]",
+            "12:16",
+            "no repository `x`",
+        ),
+        (
+            "[job.app]",
+            "[alert.mail]\nto = \"ops\"\nsmtp = \"smtps://m\"\n[job.app]",
+            "12:6",
+            "alert.mail",
+        ),
+        (
+            "[job.app]",
+            "[panel]\nlisten = \"0.0.0.0:1\"\nlogin = { user = \"a\", hash_file = \"/h\" }\n[job.app]",
+            "12:10",
+            "behind_proxy",
+        ),
     ] {
         assert!(GOOD.contains(from), "{from}");
         let jobs = Jobs::new();
@@ -130,8 +167,11 @@ fn mistakes_are_told_with_their_place() {
         assert!(said.contains(&format!("config.toml:{place}")), "{to}: {said}");
     }
     let jobs = Jobs::new();
-    jobs.write(GOOD);
-    jobs.command(&["config", "check", "--offline"]).assert().success();
+    let one = GOOD.replace("[\"local\", \"nas\"]", "\"local\"");
+    for text in [GOOD, &one.replace("{ local = \"2h\", nas = \"26h\" }", "\"2h\"")] {
+        jobs.write(text);
+        jobs.command(&["config", "check", "--offline"]).assert().success();
+    }
 }
 
 /// A file that others can write, or put another in the place of, is refused: its commands run as whoever
@@ -167,28 +207,6 @@ fn a_missing_file_is_told() {
     let said = command.args(["config", "show"]).assert().failure();
     let said = crate::common::cli::stderr(&said);
     assert!(said.contains("none/icecore/config.toml") && said.contains("config init"), "{said}");
-}
-
-/// What cannot be reached is told, repositories and sources, and makes the check fail; what can be is not.
-#[test]
-fn what_cannot_be_reached_is_told() {
-    let jobs = Jobs::new();
-    jobs.init(&["repo"]);
-    let text = "[repository.local]\nurl = \"DIR/repo\"\nkey_file = \"DIR/repo.key\"\n[job.app]\n\
-                source = [\"DIR/src\"]\nto = [\"local\"]\n[alert]\nping = \"${NO_SUCH_VARIABLE}\"\n";
-    jobs.write(text);
-    let run = jobs.command(&["config", "check"]).assert().success();
-    assert!(stderr(&run).contains("NO_SUCH_VARIABLE is not set"), "{}", stderr(&run));
-    for (from, to, message) in [
-        ("DIR/src\"", "DIR/src\", \"DIR/none\"", "none"),
-        ("DIR/src\"", "postgres-dump:postgres://nobody@127.0.0.1:1/x\"", "127.0.0.1"),
-        ("DIR/repo\"", "DIR/nowhere\"", "the repository local"),
-        ("repo.key", "none.key", "none.key"),
-    ] {
-        jobs.write(&text.replace(from, to));
-        let said = jobs.complains(&["config", "check"]);
-        assert!(said.contains(message) && said.contains("not reached: 1 place"), "{said}");
-    }
 }
 
 /// Of a scheduled backup, `config check` warns where nobody would notice that it stopped, and where it is late by its
@@ -228,16 +246,6 @@ fn an_rpo_is_missed_and_compared_with_the_schedule() {
     }
 }
 
-/// A first file goes where `XDG_CONFIG_HOME` says, root's too.
-#[test]
-fn a_first_file_goes_where_it_is_looked_for() {
-    let jobs = Jobs::new();
-    let mut command = jobs.command(&["-r", "repo", "config", "init", "src"]);
-    command.env_remove("ICECORE_CONFIG").env("XDG_CONFIG_HOME", jobs.path("xdg"));
-    command.assert().success();
-    assert!(jobs.path("xdg/icecore/config.toml").exists());
-}
-
 /// A folder that nothing can be restored into is named before anybody needs it; the zone of all times is, too.
 #[test]
 fn a_page_that_cannot_restore_is_told() {
@@ -261,27 +269,6 @@ fn a_page_that_cannot_restore_is_told() {
             None => assert!(!warned.contains("restore_into"), "{warned}"),
         }
     }
-}
-
-/// A first file is written from what is found, is understood, and is never written over.
-#[test]
-fn a_first_file_is_written() {
-    let jobs = Jobs::new();
-    let database = rusqlite::Connection::open(jobs.path("src/sub/data.db")).unwrap();
-    database.execute_batch("CREATE TABLE t (x)").unwrap();
-    let args = ["-r", "repo", "config", "init", "src"];
-    let said = stdout(&jobs.command(&args).assert().success());
-    assert!(said.contains("local.password") && said.contains("icecore config check"), "{said}");
-    let text = fs::read_to_string(jobs.path("config.toml")).unwrap();
-    assert!(text.contains("src/sub/data.db"), "{text}");
-    let mode = fs::metadata(jobs.path("config.toml")).unwrap().permissions().mode();
-    assert_eq!(mode & 0o777, 0o600);
-    jobs.command(&["config", "check", "--offline"]).assert().success();
-    assert!(jobs.complains(&args).contains("it stays as it is"));
-    // What it says to do next works.
-    fs::write(jobs.path("local.password"), "secret\n").unwrap();
-    jobs.command(&["-r", "repo", "-p", "local.password", "init"]).assert().success();
-    jobs.command(&["run", "--all"]).assert().success();
 }
 
 /// The reference of all keys is what the program prints, and the schema is one that editors read.

@@ -11,7 +11,6 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use toml::Spanned;
 
 /// What is backed up together, as one snapshot.
 #[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
@@ -43,8 +42,8 @@ pub struct Job {
     /// The repositories: captured into the first one that answers, copied to the others. Without it, that of
     /// `defaults`.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "Option<Vec<String>>", example = ["local", "nas"])]
-    pub to: Option<Vec<Spanned<String>>>,
+    #[schemars(extend("examples" = [["local", "nas"]]))]
+    pub to: Option<OneOrMany<String>>,
     /// When what is done. A text alone is that of `backup`.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(extend("examples" = [{ "backup": "hourly", "prune": "daily 02:10", "check": "weekly" }]))]
@@ -187,7 +186,7 @@ impl Job {
 
     /// The names of its repositories.
     pub fn repositories(&self) -> impl Iterator<Item = &str> {
-        self.to.iter().flatten().map(|name| name.get_ref().as_str())
+        self.to.iter().flat_map(|to| to.all()).map(String::as_str)
     }
 
     /// Its sources, each as a table.

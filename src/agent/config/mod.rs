@@ -120,8 +120,8 @@ pub struct Defaults {
     pub host: Option<String>,
     /// `to` of jobs that have none.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "Option<Vec<String>>", example = ["local", "nas"])]
-    pub to: Option<Vec<Spanned<String>>>,
+    #[schemars(extend("examples" = [["local", "nas"]]))]
+    pub to: Option<OneOrMany<String>>,
     /// `schedule` of jobs that have none.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(extend("examples" = ["hourly"]))]

@@ -67,27 +67,28 @@ impl FromStr for Listen {
 }
 
 impl Panel {
-    /// What is wrong with it, in a sentence.
-    pub fn fault(&self) -> Option<String> {
+    /// What is wrong with it, in a sentence, and the keys that lead there.
+    pub fn fault(&self) -> Option<(&'static [&'static str], String)> {
         let fits = |byte: u8| byte.is_ascii_alphanumeric() || b"-.".contains(&byte);
         let is_name = |name: &String| !name.is_empty() && name.bytes().all(fits);
         let PanelLogin { user, hash_file } = &self.login;
-        let absolute = self.restore_into.iter().chain([hash_file]);
+        let absolute = self.restore_into.iter().map(|path| (&["restore_into"][..], path));
+        let mut absolute = absolute.chain([(&["login", "hash_file"][..], hash_file)]);
         if !self.behind_proxy && !self.listen.value.0.ip().is_loopback() {
-            return Some(
-                "passwords would go over the network as they are: listen on 127.0.0.1, or say \
-                 `behind_proxy = true` where a proxy with TLS stands before it"
-                    .to_owned(),
-            );
+            let reason = "passwords would go over the network as they are: listen on 127.0.0.1, or say \
+                 `behind_proxy = true` where a proxy with TLS stands before it";
+            return Some((&["listen"], reason.to_owned()));
         }
         if user.is_empty() || user.contains(':') || user.len() > 100 {
-            return Some("`login.user` has up to 100 letters, and no `:`".to_owned());
+            let reason = "`login.user` has up to 100 letters, and no `:`";
+            return Some((&["login", "user"], reason.to_owned()));
         }
-        if let Some(path) = absolute.into_iter().find(|path| !path.is_absolute()) {
-            return Some(format!("this is no absolute path: {}", path.display()));
+        if let Some((keys, path)) = absolute.find(|(_, path)| !path.is_absolute()) {
+            return Some((keys, format!("this is no absolute path: {}", path.display())));
         }
         let name = self.hosts.iter().find(|name| !is_name(name))?;
-        Some(format!("`hosts`: {name:?} is no name of a host; it stands without a port"))
+        let reason = format!("`hosts`: {name:?} is no name of a host; it stands without a port");
+        Some((&["hosts"], reason))
     }
 }
 
@@ -97,7 +98,7 @@ mod tests {
 
     fn fault(text: &str) -> Option<String> {
         let login = "login = { user = \"ops\", hash_file = \"/hash\" }\n";
-        toml::from_str::<Panel>(&format!("{login}{text}")).unwrap().fault()
+        toml::from_str::<Panel>(&format!("{login}{text}")).unwrap().fault().map(|(_, fault)| fault)
     }
 
     /// Passwords go over no network, and names are names.

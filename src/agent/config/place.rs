@@ -3,6 +3,7 @@
 use crate::error::{Error, Kind};
 use std::ops::Range;
 use std::path::Path;
+use toml::de::{DeTable, DeValue};
 
 /// What a key is called that wants a secret.
 const SECRETS: [&str; 6] = ["password", "passphrase", "secret", "token", "access_key", "key"];
@@ -25,6 +26,23 @@ impl Text<'_> {
         format!("{}:{line}:{column}", self.path.display())
     }
 
+    /// Where what these keys lead to begins, as far as they are there; a number is one of a list.
+    pub fn span(&self, keys: &[&str]) -> Range<usize> {
+        let Ok(table) = DeTable::parse(self.text) else { return 0..0 };
+        let root = DeValue::Table(table.into_inner());
+        let (mut value, mut span) = (&root, 0..0);
+        for key in keys {
+            let found = match key.parse::<usize>() {
+                Ok(number) if value.is_array() => value.get(number),
+                _ => value.get(*key),
+            };
+            if let Some(found) = found {
+                (value, span) = (found.get_ref(), found.span());
+            }
+        }
+        span
+    }
+
     /// Something there makes no sense.
     pub fn wrong(&self, span: Range<usize>, reason: impl Into<String>) -> Error {
         Error::new(Kind::InvalidInput, "use", self.place(span.start)).because(reason)
@@ -34,8 +52,14 @@ impl Text<'_> {
     pub fn explained(&self, error: &toml::de::Error) -> Error {
         let span = error.span().unwrap_or_default();
         let message = error.message();
+        if message == "duplicate key" {
+            let key = self.text.get(span.clone()).unwrap_or_default();
+            return self
+                .wrong(span, format!("there is another `{key}` in the same table"))
+                .hint("give one of them another name, or make one of both");
+        }
         let Some((key, known)) = unknown_key(message) else {
-            return self.wrong(span, message.replace('\n', " "));
+            return self.wrong(span, in_words_of_toml(&message.replace('\n', " ")));
         };
         let error = self.wrong(span, format!("there is no key `{key}` here"));
         match is_secret(key) {
@@ -46,6 +70,15 @@ impl Text<'_> {
             false => error.hint(nearest(key, &known)),
         }
     }
+}
+
+/// What was expected, called as in TOML: serde calls it as in Rust.
+fn in_words_of_toml(message: &str) -> String {
+    let Some((before, expected)) = message.split_once("expected struct ") else {
+        return message.replace("expected a sequence", "expected a list");
+    };
+    let behind = expected.trim_start_matches(|letter: char| letter.is_ascii_alphanumeric());
+    format!("{before}expected a table{behind}")
 }
 
 /// The key that is not known, and those that are, of serde's words for it.

@@ -52,7 +52,11 @@ impl Hooks {
 /// What stands still while the sources are captured: `stop` and `start` as commands, or `services`. They are
 /// started again whatever happens.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
+#[serde(
+    deny_unknown_fields,
+    default,
+    expecting = "a table with `stop` and `start`, or with `services`"
+)]
 pub struct Stop {
     /// A line for the shell that stops what has to stand still.
     #[serde(skip_serializing_if = "Option::is_none")]
