@@ -22,6 +22,8 @@ pub struct Units<'u> {
     pub user: String,
     /// The time zone of this machine, if it has a name.
     pub zone_here: Option<String>,
+    /// What runs find in their environment as it is here.
+    pub carried: Vec<(&'static str, String)>,
 }
 
 /// A file.
@@ -169,6 +171,11 @@ impl Units<'_> {
             .hint("`icecore schedule --systemd` takes the number"));
         }
         let mut lines = String::from("# Runs of icecore; cron mails what they complain of.\n");
+        for name in self.config.variables() {
+            lines.push_str(&format!(
+                "# CAUTION: the file of jobs takes {name} from the environment: set it here.\n"
+            ));
+        }
         if let Some(lack) = self.without_agent() {
             lines.push_str(&format!("# CAUTION: {lack}.\n"));
         }
@@ -224,11 +231,31 @@ impl Units<'_> {
 
     fn variables(&self) -> Vec<(&'static str, String)> {
         let text = |path: &PathBuf| path.display().to_string();
-        vec![
+        let mut variables = vec![
             ("ICECORE_CONFIG", text(&self.file)),
             ("ICECORE_STATE_DIR", text(&self.state)),
             ("ICECORE_CACHE_DIR", self.cache.as_ref().map(text).unwrap_or_default()),
-        ]
+        ];
+        variables.extend(self.carried.iter().cloned());
+        variables
+    }
+
+    /// The file of variables beside the file of jobs, which systemd reads.
+    fn environment_file(&self) -> PathBuf {
+        self.file.with_file_name("environment")
+    }
+
+    /// What has to be put where units find it, in a sentence, if anything has.
+    pub fn lacks(&self) -> Option<String> {
+        let (names, file) = (self.config.variables(), self.environment_file());
+        (!names.is_empty()).then(|| {
+            let names: Vec<&str> = names.into_iter().collect();
+            format!(
+                "the file of jobs takes {} from the environment: units find it in {}, a line NAME=VALUE each, for root alone",
+                names.join(", "),
+                file.display()
+            )
+        })
     }
 
     /// Whose it is, and what it finds in its environment.
@@ -239,6 +266,10 @@ impl Units<'_> {
             let value = escaped(&readable(&value)?);
             lines.push_str(&format!("Environment=\"{name}={value}\"\n"));
         }
+        let file = text_of(&self.environment_file())?.replace('%', "%%");
+        let what =
+            "# What stores and the file of jobs take from the environment, a line NAME=VALUE each.";
+        lines.push_str(&format!("{what}\nEnvironmentFile=-{file}\n"));
         Ok(lines)
     }
 }

@@ -177,6 +177,7 @@ fn odd_paths_mean_themselves() {
         cache: None,
         user: user.to_owned(),
         zone_here: None,
+        carried: Vec::new(),
     };
     let written = [units("1234").timers().unwrap(), vec![units("1234").agent().unwrap()]].concat();
     for unit in &written {
@@ -198,6 +199,30 @@ fn odd_paths_mean_themselves() {
     // cron knows names alone.
     let error = units("1234").crontab().unwrap_err();
     assert!(error.to_string().contains("no name"), "{error}");
+}
+
+/// Runs find in their environment what is no secret of that of `schedule`, and what the file of jobs takes from it in
+/// a file beside it, which is named.
+#[test]
+fn variables_are_carried_or_named() {
+    let jobs = jobs(&format!("{FILE}[alert]\nping = \"${{HEALTHCHECK_URL}}\"\n"));
+    let folder = jobs.cli.text("units");
+    let asked = |args: &[&str]| {
+        let mut command = jobs.command(args);
+        command.env("DOCKER_HOST", "unix:///run/e.sock").env("ICECORE_HOST", "web1");
+        command.assert().success()
+    };
+    let said = stderr(&asked(&["schedule", "--agent", "--systemd", &folder]));
+    let environment = jobs.cli.text("environment");
+    assert!(said.contains("HEALTHCHECK_URL") && said.contains(&environment), "{said}");
+    let unit = fs::read_to_string(jobs.path("units/icecore-agent.service")).unwrap();
+    let file = format!("EnvironmentFile=-{environment}\n");
+    for line in ["\"DOCKER_HOST=unix:///run/e.sock\"", "\"ICECORE_HOST=web1\"", &file] {
+        assert!(unit.contains(line), "{line}\n{unit}");
+    }
+    verify(&jobs, &["icecore-agent.service".to_owned()]);
+    let said = stdout(&asked(&["schedule", "--cron"]));
+    assert!(said.contains("ICECORE_HOST=\"web1\"") && said.contains("HEALTHCHECK_URL"), "{said}");
 }
 
 /// The user is whoever has the rights, and not whom the environment names.

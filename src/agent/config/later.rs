@@ -1,7 +1,7 @@
 //! What the file says and this version does not do yet.
 
 use super::{Config, Job};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 impl Job {
     /// What this version does not do of it, each in a sentence.
@@ -25,8 +25,19 @@ impl Job {
 }
 
 impl Config {
-    /// Variables that texts of the file name and that are not there, each in a sentence.
+    /// Variables that texts of the file name.
+    pub fn variables(&self) -> BTreeSet<&str> {
+        self.without(&BTreeMap::new()).into_iter().map(|(_, name)| name).collect()
+    }
+
+    /// Those that are not there, each in a sentence.
     pub fn missing_variables(&self, variables: &BTreeMap<String, String>) -> Vec<String> {
+        let missing = self.without(variables).into_iter();
+        missing.map(|(key, name)| format!("`{key}`: the variable {name} is not set")).collect()
+    }
+
+    /// The keys whose texts name a variable that is not among these, and its name.
+    fn without(&self, variables: &BTreeMap<String, String>) -> Vec<(&'static str, &str)> {
         let Some(alert) = &self.alert else { return Vec::new() };
         let texts = [
             ("alert.ping", alert.ping.as_ref()),
@@ -35,7 +46,7 @@ impl Config {
         ];
         let missing = texts.into_iter().flat_map(|(key, text)| {
             let names = text.map(|text| text.value.missing(variables)).unwrap_or_default();
-            names.into_iter().map(move |name| format!("`{key}`: the variable {name} is not set"))
+            names.into_iter().map(move |name| (key, name))
         });
         missing.collect()
     }

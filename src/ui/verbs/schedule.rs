@@ -12,6 +12,7 @@ use crate::ui::out::{self, Out, Tone};
 use clap::{ArgGroup, Args};
 use jiff::tz::TimeZone;
 use rustix::process::geteuid;
+use std::env::var;
 use std::fs;
 use std::path::{Path, PathBuf, absolute};
 
@@ -39,6 +40,9 @@ pub struct ScheduleArgs {
     pub file: FileArgs,
 }
 
+/// What runs go by that is no secret: which engine has the containers, and what this machine is called.
+const CARRIED: [&str; 2] = ["DOCKER_HOST", "ICECORE_HOST"];
+
 /// Does it.
 pub fn run(app: &App, args: &ScheduleArgs) -> Result<Done> {
     let state = absolutely(&app.known_state_folder()?)?;
@@ -55,6 +59,7 @@ pub fn run(app: &App, args: &ScheduleArgs) -> Result<Done> {
         cache: cache::folder(&app.global).map(|folder| absolutely(&folder)).transpose()?,
         user: user(),
         zone_here: TimeZone::system().iana_name().map(str::to_owned),
+        carried: CARRIED.iter().filter_map(|name| Some((*name, var(name).ok()?))).collect(),
     };
     if units.is_idle() {
         app.note("no job of the file has a schedule: nothing of this begins a run");
@@ -68,6 +73,7 @@ pub fn run(app: &App, args: &ScheduleArgs) -> Result<Done> {
                 None => files.iter().try_for_each(|unit| print(unit, &mut out))?,
                 Some(folder) => write(app, &files, folder, &mut out)?,
             }
+            units.lacks().iter().for_each(|lack| app.note(lack));
             if let Some(lack) = units.without_agent().filter(|_| !args.agent) {
                 app.note(lack);
             }
