@@ -132,7 +132,7 @@ fn runs_begin_at_their_time() {
 #[test]
 fn an_agent_that_is_ended_ends_its_runs() {
     let jobs = jobs(&format!(
-        "{FILE}stop = {{ stop = \"touch DIR/stopped; [ -e DIR/quick ] || sleep 3\", start = \"rm DIR/stopped\" }}\n"
+        "{FILE}stop = {{ stop = \"touch DIR/stopped; [ -e DIR/quick ] || sleep 3\", start = \"rm -f DIR/stopped\", timeout = \"5s\" }}\n"
     ));
     jobs.is_due("daily 02:10");
     let agent = Agent::start(&jobs, |_| {});

@@ -8,22 +8,24 @@ use serde_json::Value;
 use std::fs;
 use std::process::Child;
 
-/// The command is captured after the database was pinned, and the service starts when the test says so.
+/// The service stops and starts when the test says so.
 const FILE: &str = r#"
 [repository.one]
 url = "DIR/one"
 key_file = "DIR/one.key"
 
 [job.app]
-source = ["DIR/src", { command = "touch DIR/at-capture; while ! [ -e DIR/go ]; do sleep 0.02; done; echo x", name = "x" }]
+source = "DIR/src"
 to = ["one"]
-stop = { stop = "true", start = "touch DIR/at-start; while ! [ -e DIR/runs ]; do sleep 0.02; done", max_downtime = "10min", timeout = "10min" }
+stop = { stop = "touch DIR/at-stop; while ! [ -e DIR/go ]; do sleep 0.02; done", start = "touch DIR/at-start; while ! [ -e DIR/runs ]; do sleep 0.02; done", max_downtime = "10min", timeout = "10min" }
 "#;
 
 /// An application with a database, in whose log something stands.
 struct App {
     jobs: Jobs,
     database: Connection,
+    /// One that comes after it, and is too large to be read beside others.
+    next: Connection,
 }
 
 /// A run whose service starts, and the process that reads the database, which stands still.
@@ -48,7 +50,10 @@ impl App {
                  PRAGMA wal_checkpoint(TRUNCATE); INSERT INTO t (body) VALUES ('last')",
             )
             .unwrap();
-        App { jobs, database }
+        let next = Connection::open(jobs.path("src/data/next.db")).unwrap();
+        next.execute_batch("CREATE TABLE t (b BLOB); INSERT INTO t VALUES (zeroblob(1000000))")
+            .unwrap();
+        App { jobs, database, next }
     }
 
     fn mark(&self, name: &str) {
@@ -58,14 +63,15 @@ impl App {
     /// Begins a run, and waits until the service is to start; the database is not read on meanwhile.
     fn starting(&self) -> Starting {
         let run = self.jobs.spawn(&["run", "app"]);
-        self.jobs.wait_for("at-capture");
-        let reads = |pid: &Pid| {
-            let line = fs::read(format!("/proc/{}/cmdline", pid.as_raw_nonzero()));
-            String::from_utf8_lossy(&line.unwrap_or_default()).contains("sqlite-read")
-        };
-        let reader = children(&run).into_iter().find(reads).unwrap();
-        kill_process(reader, Signal::STOP).unwrap();
+        self.jobs.wait_for("at-stop");
+        // The walk waits at the next database until the first one's reader stands still.
+        self.next.execute_batch("BEGIN EXCLUSIVE").unwrap();
         self.mark("go");
+        let reads = |name| children(&run).into_iter().find(|pid| reads(*pid, name));
+        self.jobs.wait_until("the next database's turn", || reads("next.db").is_some());
+        let reader = reads("app.db").unwrap();
+        kill_process(reader, Signal::STOP).unwrap();
+        self.next.execute_batch("COMMIT").unwrap();
         self.jobs.wait_for("at-start");
         Starting { run, reader }
     }
@@ -109,6 +115,13 @@ impl App {
             lines => lines.len(),
         }
     }
+}
+
+/// Whether a process reads the database of this name.
+fn reads(process: Pid, name: &str) -> bool {
+    let line = fs::read(format!("/proc/{}/cmdline", process.as_raw_nonzero())).unwrap_or_default();
+    let line = String::from_utf8_lossy(&line);
+    line.contains("sqlite-read") && line.contains(name)
 }
 
 fn rows(database: &Connection) -> Vec<(i64, String)> {
