@@ -4,10 +4,12 @@
 
 pub mod file_system;
 mod memory;
+mod ready;
 mod running;
 pub mod state;
 
 pub use memory::memory_limit;
+pub use ready::is_readable;
 pub use running::{Ended, Kept, Running};
 
 use crate::error::{Attempt, Error, Kind, Result};

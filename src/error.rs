@@ -1,10 +1,12 @@
 //! The one error type: a kind, what was attempted, on what, why, and what to try.
 
+use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::io;
 
 /// What sort of failure this is. The kind decides the exit code and whether a retry can help.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Kind {
     /// Anything that has no kind of its own.

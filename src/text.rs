@@ -5,6 +5,7 @@ use crate::env::Time;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use std::fmt::Write;
+use std::path::Path;
 
 /// A number of bytes, to three or four digits: `1.234 GiB`.
 pub fn bytes(count: u64) -> String {
@@ -93,6 +94,13 @@ pub fn for_shell(text: &str) -> String {
         true => text.to_owned(),
         false => format!("'{}'", text.replace('\'', "'\\''")),
     }
+}
+
+/// What to do about a file of secrets that is not its owner's alone.
+pub fn readable_by_others(path: &Path) -> String {
+    let shown = path.display();
+    let quoted = for_shell(&shown.to_string());
+    format!("other users can read {shown}: run `chmod 600 {quoted}`")
 }
 
 /// A length of time, in its two largest units: `5 min`, `3 h 5 min`, `2 d 4 h`.

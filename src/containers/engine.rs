@@ -12,6 +12,10 @@ use tokio::runtime::{Builder, Runtime};
 /// How long an engine may take to answer.
 const ANSWER: Duration = Duration::from_secs(30);
 
+/// What its client takes for too long at the latest: each call has a limit of its own, and those that stop or start
+/// something wait for as long as that may take.
+const CLIENT: Duration = Duration::from_hours(24 * 30);
+
 /// Where engines listen that all users share.
 const USUAL: [&str; 3] = ["/var/run/docker.sock", "/run/docker.sock", "/run/podman/podman.sock"];
 
@@ -35,7 +39,7 @@ impl Engine {
         let runtime = Builder::new_current_thread().enable_all().build();
         let runtime = runtime.attempt("start", "a client of the container engine")?;
         let text = socket.to_string_lossy();
-        let docker = Docker::connect_with_unix(&text, ANSWER.as_secs(), API_DEFAULT_VERSION);
+        let docker = Docker::connect_with_unix(&text, CLIENT.as_secs(), API_DEFAULT_VERSION);
         let docker = docker.map_err(|cause| trouble(&cause, "reach", &socket.display()))?;
         let negotiated = runtime
             .block_on(async { tokio::time::timeout(ANSWER, docker.negotiate_version()).await });

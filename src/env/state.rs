@@ -139,7 +139,7 @@ pub fn lock_shared(path: &Path) -> Result<File> {
 
 fn open_lock(path: &Path) -> Result<File> {
     let mut options = File::options();
-    let options = options.write(true).create(true).truncate(false).mode(PRIVATE);
+    let options = options.read(true).write(true).create(true).truncate(false).mode(PRIVATE);
     options.open(path).attempt("open", path.display())
 }
 

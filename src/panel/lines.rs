@@ -1,6 +1,7 @@
 //! What child processes print: lines of bounded length, and the end of what they complain of.
 
 use super::refusal::Refusal;
+use crate::error::Kind;
 use serde::Deserialize;
 use std::io;
 use std::process::ExitStatus;
@@ -68,6 +69,9 @@ pub async fn complaints(mut from: impl AsyncRead + Unpin) -> Vec<u8> {
 /// The last words of a child: an error, and what can be tried.
 #[derive(Clone, Debug, Deserialize)]
 pub struct LastWords {
+    /// What sort of failure it is, if it says so.
+    #[serde(default)]
+    kind: Option<Kind>,
     /// What failed.
     pub message: String,
     /// What can be tried.
@@ -80,6 +84,7 @@ impl LastWords {
         let lines = complaints.split(|byte| *byte == b'\n').rev();
         let mut errors = lines.filter_map(|line| serde_json::from_slice::<LastWords>(line).ok());
         errors.next().unwrap_or_else(|| LastWords {
+            kind: None,
             message: format!("the process ended with {status}"),
             hint: None,
         })
@@ -87,7 +92,11 @@ impl LastWords {
 
     /// As an answer.
     pub fn refusal(self) -> Refusal {
-        Refusal::failed(self.message).hint(self.hint)
+        let refusal = match self.kind {
+            Some(Kind::NotFound) => Refusal::absent(&self.message),
+            _ => Refusal::failed(self.message),
+        };
+        refusal.hint(self.hint)
     }
 }
 

@@ -21,6 +21,7 @@ use crate::format::snapshot::SourceName;
 use serde_bytes::ByteBuf;
 use std::collections::BTreeMap;
 use std::fmt;
+use std::time::Duration;
 
 /// One source of a snapshot.
 pub trait Source: Send {
@@ -188,6 +189,12 @@ pub type Opener = Box<dyn FnOnce() -> Result<Box<dyn ByteStream>> + Send>;
 pub trait ByteStream: Send {
     /// Fills the front of `buffer` (never empty) as far as one read goes.
     fn read(&mut self, buffer: &mut [u8]) -> Result<Got>;
+
+    /// Whether a read would find something, or the end, within this time. One that waits for others to write may be
+    /// silent for long; all the rest do not wait.
+    fn is_ready(&self, _most: Duration) -> bool {
+        true
+    }
 
     /// Asks it to stand for the moment at which it was opened, whatever becomes of the file before it is read:
     /// whether it does, and lets others write meanwhile.

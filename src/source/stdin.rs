@@ -2,7 +2,7 @@
 //! status is an error.
 
 use super::{ByteStream, Entry, FileItem, FileProof, Got, Item, Opener, PartProof, Source};
-use crate::env::{self, Env, Kept, Running, Time};
+use crate::env::{self, Env, Kept, Running, Time, is_readable};
 use crate::error::{Attempt, Error, Kind, Result};
 use crate::format::directory::{FileTime, Metadata, bad_name};
 use crate::format::facts::PartFacts;
@@ -10,8 +10,11 @@ use crate::format::snapshot::{PartKind, SourceName};
 use rustix::process::{getegid, geteuid};
 use std::collections::BTreeSet;
 use std::ffi::OsString;
+use std::fs::File;
 use std::io::{self, Read};
+use std::os::fd::AsFd;
 use std::process::{ChildStdout, Command, Stdio};
+use std::time::Duration;
 
 /// Bytes kept of what a command says on standard error: the last ones.
 const STDERR_KEPT: usize = 4 << 10;
@@ -33,8 +36,10 @@ impl StreamSource {
     /// Standard input, to be stored as the file `name`.
     pub fn stdin(name: &[u8], env: &Env) -> Result<Self> {
         let open: Opener = Box::new(|| {
-            let stream = ReaderStream { reader: io::stdin(), what: "standard input".to_owned() };
-            Ok(Box::new(stream) as Box<dyn ByteStream>)
+            // Without a buffer, so that what is there to be read can be told.
+            let input = io::stdin().as_fd().try_clone_to_owned();
+            let input = input.attempt("read", "standard input")?;
+            Ok(Box::new(InputStream(input.into())) as Box<dyn ByteStream>)
         });
         StreamSource::new(name, env, open, PartFacts::None)
     }
@@ -96,15 +101,16 @@ fn file_time(now: Time) -> FileTime {
     FileTime(now.0.div_euclid(Time::SECOND), nanoseconds)
 }
 
-/// Anything that can be read, up to its end.
-struct ReaderStream<R> {
-    reader: R,
-    what: String,
-}
+/// Standard input, up to its end.
+struct InputStream(File);
 
-impl<R: Read + Send> ByteStream for ReaderStream<R> {
+impl ByteStream for InputStream {
+    fn is_ready(&self, most: Duration) -> bool {
+        is_readable(&self.0, most)
+    }
+
     fn read(&mut self, buffer: &mut [u8]) -> Result<Got> {
-        read_some(&mut self.reader, buffer).attempt("read", &self.what)
+        read_some(&mut self.0, buffer).attempt("read", "standard input")
     }
 
     fn finish(self: Box<Self>) -> Result<FileProof> {
@@ -138,6 +144,10 @@ impl CommandStream {
 }
 
 impl ByteStream for CommandStream {
+    fn is_ready(&self, most: Duration) -> bool {
+        is_readable(&self.output, most)
+    }
+
     fn read(&mut self, buffer: &mut [u8]) -> Result<Got> {
         read_some(&mut self.output, buffer).attempt("read the output of", "the command")
     }

@@ -83,11 +83,13 @@ fn say_json(error: &Error, code: u8) {
     #[derive(Serialize)]
     struct Exit<'e> {
         code: u8,
+        kind: Kind,
         message: String,
         #[serde(skip_serializing_if = "Option::is_none")]
         hint: Option<&'e str>,
     }
-    let exit = Exit { code, message: error.to_string(), hint: error.hint_text() };
+    let exit =
+        Exit { code, kind: error.kind(), message: error.to_string(), hint: error.hint_text() };
     out::say_json("exit_error", &exit);
 }
 

@@ -6,6 +6,7 @@ use super::out::{self, Tone};
 use crate::crypto::Secret;
 use crate::env::Env;
 use crate::error::{Attempt, Error, Kind, Result};
+use crate::text::readable_by_others;
 use clap::Args;
 use std::ffi::OsString;
 use std::fs::{File, OpenOptions};
@@ -299,13 +300,7 @@ fn password_file(path: &Path) -> Result<Secret> {
     let file = File::open(path).attempt("open the password file", path.display())?;
     let found = file.metadata().attempt("examine the password file", path.display())?;
     if found.is_file() && found.mode() & 0o077 != 0 {
-        out::tell(
-            Tone::Warning,
-            &format!(
-                "other users can read the password file {0}: run `chmod 600 {0}`",
-                path.display()
-            ),
-        );
+        out::tell(Tone::Warning, &readable_by_others(path));
     }
     let bytes =
         read_bounded(file, PASSWORD_MAX).attempt("read the password file", path.display())?;

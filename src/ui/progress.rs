@@ -69,7 +69,7 @@ impl Progress {
         };
         let started = env.now();
         let task: Arc<Mutex<Task>> = Arc::default();
-        let stop = stop_at_interrupt(task.clone())?;
+        let stop = stop_at_interrupt(task.clone(), global.json)?;
         Ok(Progress {
             show,
             json: global.json,
@@ -299,14 +299,17 @@ fn say_json(error: &Error) {
 }
 
 /// A flag that the first Ctrl-C (or SIGTERM) sets; the second one ends the process at once.
-fn stop_at_interrupt(task: Arc<Mutex<Task>>) -> Result<Arc<AtomicBool>> {
+fn stop_at_interrupt(task: Arc<Mutex<Task>>, json: bool) -> Result<Arc<AtomicBool>> {
     let stop = Arc::new(AtomicBool::new(false));
     let heard = stop.clone();
     let handler = move || {
         if heard.swap(true, Ordering::Relaxed) {
             std::process::exit(i32::from(exit::INTERRUPTED));
         }
-        let say = || out::tell(Tone::Warning, "stopping; press Ctrl-C again to stop at once");
+        let say = || match json {
+            true => say_note("stopping; a second signal stops at once"),
+            false => out::tell(Tone::Warning, "stopping; press Ctrl-C again to stop at once"),
+        };
         // Whoever holds the task may be what hangs; the next signal must be heard all the same.
         match task.try_lock() {
             Ok(task) => task.aside(say),

@@ -1,7 +1,7 @@
 //! Services of containers that stand still while they are captured, and run again whatever happens.
 
 use super::project::{APP, Project};
-use crate::common::engine::{Engine, Kind, each, on_each, podman};
+use crate::common::engine::{Engine, Kind, docker, each, on_each, podman};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use std::fs;
@@ -184,6 +184,21 @@ fn what_was_replaced_meanwhile_is_left_alone() {
         assert_eq!(project.engine.says(&["inspect", "--format", "{{.Id}}", &db]), new);
         assert!(runs(&project, "web") && runs(&project, "db"));
     });
+}
+
+/// One that takes longer to end than engines take to answer anything else is waited for, for as long as the file says.
+#[test]
+fn what_takes_long_to_end_is_waited_for() {
+    let mut project = Project::new(docker());
+    project.jobs.init(&["one"]);
+    project.write(
+        &JOB.replace("\"db\", \"web\"", "\"web\"")
+            .replace("\"5s\"", "\"2min\"")
+            .replace("\"30s\"", "\"5min\""),
+    );
+    project.start("web", &[], "trap 'sleep 32; exit 0' TERM; while :; do sleep 0.05; done");
+    project.jobs.command(&["run", "app"]).assert().success();
+    assert!(runs(&project, "web"));
 }
 
 /// One that somebody started meanwhile, and stopped again, makes the run incomplete, too.

@@ -2,6 +2,7 @@
 
 mod agenda;
 mod agent;
+mod beside;
 mod checked;
 mod config;
 mod draft;

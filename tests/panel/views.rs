@@ -109,7 +109,7 @@ fn files_come_as_they_were() {
     assert_eq!(served.get(&odd).body, b"odd");
 
     let none = served.get(&served.address_of(&id, "/file", "DIR/src/none"));
-    assert!(none.status == 502 && none.text().contains("no such path"), "{none:?}");
+    assert!(none.status == 404 && none.text().contains("no such path"), "{none:?}");
 }
 
 /// A folder comes as an archive of its name, all of a snapshot as one of its id, and neither as half of one.
@@ -134,5 +134,5 @@ fn folders_come_as_archives() {
     assert!(all.header("content-disposition").unwrap().contains(&name), "{all:?}");
     assert!(all.body.len().is_multiple_of(512) && all.body.ends_with(&[0; 1024]));
     let none = served.get(&served.address_of(&id, "/archive", "DIR/src/none"));
-    assert!(none.status == 502 && none.text().contains("no such path"), "{none:?}");
+    assert!(none.status == 404 && none.text().contains("no such path"), "{none:?}");
 }

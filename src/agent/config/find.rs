@@ -1,6 +1,7 @@
 //! Where the file lies, and who may write it.
 
 use crate::error::{Attempt, Error, Kind, Result};
+use crate::text::for_shell;
 use rustix::process::geteuid;
 use std::fs::{File, Metadata};
 use std::io::Read;
@@ -62,7 +63,8 @@ pub fn read(path: &Path) -> Result<String> {
         return Err(Error::new(Kind::Refused, "use", &subject)
             .because(format!("{who} can write it, and its commands run with your rights"))
             .hint(format!(
-                "run `chmod go-w {subject}`, and see that it belongs to you or to root"
+                "run `chmod go-w {}`, and see that it belongs to you or to root",
+                for_shell(&subject.to_string())
             )));
     }
     let real = path.canonicalize().attempt("find", &subject)?;
@@ -70,10 +72,10 @@ pub fn read(path: &Path) -> Result<String> {
     let around = folder.metadata().attempt("examine", folder.display())?;
     // In a sticky folder nobody takes another's file away.
     if let Some(who) = other_writer(&around).filter(|_| around.mode() & 0o1000 == 0) {
-        let folder = folder.display();
+        let shown = folder.display();
         return Err(Error::new(Kind::Refused, "use", &subject)
-            .because(format!("{who} can write to {folder}, and put another file in its place"))
-            .hint(format!("run `chmod go-w {folder}`")));
+            .because(format!("{who} can write to {shown}, and put another file in its place"))
+            .hint(format!("run `chmod go-w {}`", for_shell(&shown.to_string()))));
     }
     let mut text = String::new();
     file.by_ref().take(MOST + 1).read_to_string(&mut text).attempt("read", &subject)?;

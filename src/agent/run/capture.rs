@@ -11,6 +11,7 @@ use crate::error::{Error, Kind, Result};
 use crate::id::SnapshotId;
 use crate::monitor::{Monitor, Silent};
 use crate::ops::backup::{Backup, BackupOptions, BackupReport, Wanted, backup};
+use crate::ops::heads::Heads;
 use crate::repo::{Repository, SnapshotKey};
 use crate::source::Source;
 use crate::text::utc;
@@ -43,16 +44,18 @@ pub fn capture(
     into: &Target<'_>,
     snapshot: &mut Option<SnapshotId>,
 ) -> Result<()> {
+    // Before anything is listed: all that is remembered now was there then.
+    let heads = run.heads(into.repository, run.program.monitor());
     let live =
         |monitor: &dyn Monitor| backup(into.repository, (into.sources)()?, &into.options, monitor);
     match run.job.stop.as_ref().and_then(|stop| order(run, log, stop)) {
         Some(mut order) => {
             order.what.look_up()?;
-            still(run, log, into, order, snapshot)
+            still(run, log, into, order, heads, snapshot)
         }
         None => log.step("capture", into.name, |monitor, said| {
             let report = once_more_if_fenced(monitor, || live(monitor))?;
-            *snapshot = Some(tell(run, into, report, monitor, said));
+            *snapshot = Some(tell(into, heads, report, monitor, said));
             Ok(())
         }),
     }
@@ -65,6 +68,7 @@ fn still(
     log: &mut Log<'_>,
     into: &Target<'_>,
     order: Order,
+    heads: Option<Heads>,
     snapshot: &mut Option<SnapshotId>,
 ) -> Result<()> {
     let warmed = log.step("warm_up", into.name, |monitor, _| {
@@ -96,10 +100,15 @@ fn still(
         0 => pinned.read(&Silent),
         _ => log.step("read_pinned", into.name, |monitor, _| Ok(pinned.read(monitor)))?,
     };
-    let started = start(standstill, log);
+    let (started, because) = start(standstill, log)?;
+    if because == Because::Overdue {
+        // Some of it may have been read while they ran already.
+        drop(captured.abandon());
+        return started;
+    }
     let stored = log.step("capture", into.name, |monitor, said| {
         let report = captured.commit(monitor)?;
-        *snapshot = Some(tell(run, into, report, monitor, said));
+        *snapshot = Some(tell(into, heads, report, monitor, said));
         Ok(())
     });
     // That services came back late, or did not, explains what else went wrong.
@@ -136,33 +145,33 @@ fn stop(log: &mut Log<'_>, order: Order) -> Result<Standstill> {
     })
 }
 
-fn start(standstill: Standstill, log: &mut Log<'_>) -> Result<()> {
+/// Starts the services; whether they are back, and stood still for as long as was asked for, and why they were started.
+fn start(standstill: Standstill, log: &mut Log<'_>) -> Result<(Result<()>, Because)> {
     let line = standstill.starting();
     let started = standstill.end()?;
-    log.started(&line, &started)?;
     let reason = match started.because {
-        Because::Asked | Because::RunEnded | Because::NotStopped | Because::NotBegun => {
-            return Ok(());
-        }
+        Because::Asked | Because::RunEnded | Because::NotStopped | Because::NotBegun => None,
         Because::Overdue => {
-            "they had stood still for as long as `max_downtime` allows, and were started"
+            Some("they had stood still for as long as `max_downtime` allows, and were started")
         }
-        Because::NoGuard => "what guards them was gone, and they were started",
+        Because::NoGuard => Some("what guards them was gone, and they were started"),
     };
-    Err(Error::new(Kind::Failed, "capture everything while services stand still", "")
-        .because(reason)
-        .hint("raise `max_downtime`, or run the job at a time when less changes"))
+    let stood_still = reason.map_or(Ok(()), |reason| {
+        Err(Error::new(Kind::Failed, "capture everything while services stand still", "")
+            .because(reason)
+            .hint("raise `max_downtime`, or run the job at a time when less changes"))
+    });
+    Ok((log.started(&line, &started).and(stood_still), started.because))
 }
 
 /// What became of it; heads of series are remembered.
 fn tell(
-    run: &Run<'_>,
     into: &Target<'_>,
+    heads: Option<Heads>,
     mut report: BackupReport,
     monitor: &dyn Monitor,
     said: &mut Said,
 ) -> SnapshotId {
-    let heads = run.heads(into.repository, monitor);
     report.snapshot.warnings.iter().for_each(|warning| monitor.warn(warning));
     let lost = heads.as_ref().map(|heads| heads.lost(&report.chains)).unwrap_or_default();
     lost.iter().for_each(|head| monitor.trouble(&head.lost()));

@@ -1,11 +1,11 @@
 //! Runs that have died: each left in its lock what is to be reported of it.
 
-use super::lock::folder;
+use super::lock::{Locks, folder};
 use crate::agent::history::History;
 use crate::agent::report::{Fault, Outcome, Report};
 use crate::error::{Attempt, Result};
 use std::fs::{self, File, TryLockError};
-use std::io::Read;
+use std::io::{self, Read, Seek};
 use std::path::{Path, PathBuf};
 
 /// Longest note that is read.
@@ -48,6 +48,19 @@ pub fn report_died(state: &Path) -> Result<Vec<Died>> {
     Ok(died)
 }
 
+/// Leaves the reports of runs that died with the locks that this one has now.
+///
+/// # Errors
+/// What the disk says.
+pub fn report_died_with(state: &Path, locks: &Locks) -> Result<Vec<Died>> {
+    let mut died = Vec::new();
+    for lock in locks.files() {
+        let left = left_in(lock).attempt("read", "the lock of a run")?;
+        died.extend(left.map(|left| report(state, left, REASON)).transpose()?);
+    }
+    Ok(died)
+}
+
 /// The same of one job, where it is known why.
 ///
 /// # Errors
@@ -59,14 +72,17 @@ pub fn report_died_of(state: &Path, job: &str, reason: &str) -> Result<Vec<Died>
 fn report_in(state: &Path, job: &Path, reason: &str) -> Result<Vec<Died>> {
     let mut died = Vec::new();
     for lock in entries(job) {
-        let Some(mut report) = taken(&lock)? else { continue };
-        report.outcome = Outcome::Failed;
-        report.reason = Some(reason.to_owned());
-        report.fault = Some(Fault::Other);
-        let file = report.save(state)?;
-        died.push(Died { report, file });
+        died.extend(taken(&lock)?.map(|left| report(state, left, reason)).transpose()?);
     }
     Ok(died)
+}
+
+fn report(state: &Path, mut report: Report, reason: &str) -> Result<Died> {
+    report.outcome = Outcome::Failed;
+    report.reason = Some(reason.to_owned());
+    report.fault = Some(Fault::Other);
+    let file = report.save(state)?;
+    Ok(Died { report, file })
 }
 
 /// Takes the note out of a lock that nobody holds. The lock is given back at once, so that it keeps no run waiting.
@@ -81,10 +97,18 @@ fn taken(path: &Path) -> Result<Option<Report>> {
         Err(TryLockError::WouldBlock) => return Ok(None),
         Err(TryLockError::Error(cause)) => return Err(cause).attempt("lock", &subject),
     }
+    left_in(&file).attempt("read", &subject)
+}
+
+/// Takes the note out of a lock that this process holds. What a power cut has left of one says nothing.
+fn left_in(mut lock: &File) -> io::Result<Option<Report>> {
     let mut text = Vec::new();
-    (&file).take(MOST).read_to_end(&mut text).attempt("read", &subject)?;
-    file.set_len(0).attempt("write", &subject)?;
-    // What a power cut has left of it says nothing.
+    lock.rewind()?;
+    lock.take(MOST).read_to_end(&mut text)?;
+    if !text.is_empty() {
+        lock.set_len(0)?;
+        lock.rewind()?;
+    }
     Ok(serde_json::from_slice(&text).ok())
 }
 

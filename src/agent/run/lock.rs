@@ -30,6 +30,11 @@ impl Locks {
         file.write_all(&text).and_then(|()| file.sync_all()).attempt("note", what)
     }
 
+    /// They themselves.
+    pub fn files(&self) -> &[File] {
+        &self.0
+    }
+
     /// Forgets it: the run has left its report.
     pub fn clear(&self) {
         // If it stays, the run is taken for dead, and was in time.

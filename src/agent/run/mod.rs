@@ -68,10 +68,10 @@ impl Run<'_> {
     pub fn run(&self) -> Result<Report> {
         let state = self.state()?;
         let monitor = self.program.monitor();
-        if let Err(error) = settle_before(&state) {
+        let locks = lock::take(self, &state)?;
+        if let Err(error) = settle_before(&state, locks.as_ref()) {
             monitor.trouble(&error);
         }
-        let locks = lock::take(self, &state)?;
         let mut log = Log::new(self, &state);
         match &locks {
             None => log.skip("another run of this job does the same already"),
@@ -152,9 +152,13 @@ impl Run<'_> {
     }
 }
 
-/// Leaves the reports of runs that have died. The history, which takes a while to open, is asked only if there are any.
-fn settle_before(state: &Path) -> Result<()> {
-    let died = died::report_died(state)?;
+/// Leaves the reports of runs that have died, also of one that this run has waited for. The history, which takes a
+/// while to open, is asked only if there are any.
+fn settle_before(state: &Path, locks: Option<&Locks>) -> Result<()> {
+    let mut died = died::report_died(state)?;
+    if let Some(locks) = locks {
+        died.extend(died::report_died_with(state, locks)?);
+    }
     match died.is_empty() {
         true => Ok(()),
         false => died::remember(&History::open(state)?, &died),

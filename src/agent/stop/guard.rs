@@ -4,8 +4,8 @@
 use super::journal;
 use super::order::{Because, Message, Order, Started};
 use crate::agent::shell::Ran;
+use crate::env::is_readable;
 use crate::error::{Attempt, Error, Kind, Result};
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use std::fs::File;
 use std::io::{self, BufRead, Read, Write};
 use std::process::ExitCode;
@@ -124,19 +124,9 @@ fn wait(most: Duration) -> Because {
     }
 }
 
-/// Whether there is something to read, or nothing any more, within this time.
+/// Whether the run has said something, or has ended, within this time.
 fn is_told(most: Duration) -> bool {
-    let until = Instant::now() + most;
-    loop {
-        let left = until.saturating_duration_since(Instant::now());
-        let stdin = io::stdin();
-        let mut waits = [PollFd::new(&stdin, PollFlags::IN)];
-        match poll(&mut waits, Timespec::try_from(left).ok().as_ref()) {
-            Ok(0) if left.is_zero() => return false,
-            Ok(0) | Err(rustix::io::Errno::INTR) => {}
-            _ => return true,
-        }
-    }
+    is_readable(io::stdin(), most)
 }
 
 /// Nobody may listen any more.

@@ -4,7 +4,7 @@ use super::large::Large;
 use super::read_file::{ReadFile, Waiting, read_file};
 use super::small::{Resumed, SMALL, Whole, read_small};
 use super::tell;
-use crate::error::{Error, Result};
+use crate::error::{Error, Kind, Result};
 use crate::format::content::{Content, TreeRef};
 use crate::format::directory::Node;
 use crate::limits::WINDOW;
@@ -83,7 +83,8 @@ impl Batch {
         cutter: &Cutter,
         monitor: &dyn Monitor,
     ) -> Result<Vec<Event>> {
-        let prepared: Vec<Prepared> = self.events.into_par_iter().map(Prepared::new).collect();
+        let prepared: Vec<Prepared> =
+            self.events.into_par_iter().map(|event| Prepared::new(event, monitor)).collect();
         let mut writer = ContentWriter::new(session, reader, cutter);
         let small = prepared.iter().filter_map(Prepared::small).collect::<Vec<_>>();
         let mut written = writer.write_small(&small)?.into_iter();
@@ -91,6 +92,9 @@ impl Batch {
         let mut events = Vec::with_capacity(prepared.len());
         for prepared in prepared {
             match prepared {
+                Prepared::Event(Event::Failed(error)) if error.kind() == Kind::Interrupted => {
+                    return Err(error);
+                }
                 Prepared::Event(event) => events.push(event),
                 Prepared::Small(small) => {
                     let Some(written) = written.next() else { continue };
@@ -129,7 +133,7 @@ struct Small {
 }
 
 impl Prepared {
-    fn new(event: Event) -> Self {
+    fn new(event: Event, monitor: &dyn Monitor) -> Self {
         let Event::File(file, before, turn) = event else { return Prepared::Event(event) };
         let FileItem { entry, length, stamp, settled, same, changes_everywhere, open } = *file;
         let file = Waiting::new(entry, stamp.filter(|_| settled), same, before);
@@ -141,7 +145,7 @@ impl Prepared {
             let large = Large { file, size, changes_everywhere, stream };
             return Prepared::Large(Box::new(large), turn);
         }
-        match read_small(open, length) {
+        match read_small(open, length, monitor) {
             Ok(Whole::Bytes(bytes, proof)) => {
                 Prepared::Small(Box::new(Small { file, bytes, proof }))
             }

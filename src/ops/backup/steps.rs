@@ -205,6 +205,11 @@ pub struct Captured<'r> {
 }
 
 impl Captured<'_> {
+    /// Ends it without a snapshot. What was stored is found by the next backup.
+    pub fn abandon(self) -> Result<()> {
+        self.backup.abandon()
+    }
+
     /// Stores the rest, and commits the snapshot.
     ///
     /// # Errors

@@ -5,6 +5,7 @@ use super::parameters::Given;
 use crate::error::{Attempt, Error, Kind, Result};
 use crate::limits::POSTGRES_FILE_MAX;
 use crate::postgres::Secret;
+use crate::text::for_shell;
 use std::fs::File;
 use std::io::Read;
 use std::os::unix::fs::PermissionsExt;
@@ -83,7 +84,7 @@ pub(super) fn password(path: &Path, wanted: &Wanted<'_>) -> Result<Option<Secret
     if metadata.permissions().mode() & 0o077 != 0 {
         return Err(Error::new(Kind::Refused, "use the passwords in", path.display())
             .because("others may read the file")
-            .hint(format!("chmod 600 {}", path.display())));
+            .hint(format!("run `chmod 600 {}`", for_shell(&path.display().to_string()))));
     }
     let text = read(path)?;
     let fields = [wanted.host, wanted.port, wanted.database, wanted.user];

@@ -1,7 +1,7 @@
 //! One database as `pg_dump` writes it.
 
 use super::session::Held;
-use crate::env::Running;
+use crate::env::{Running, is_readable};
 use crate::error::{Attempt, Error, Kind, Result};
 use crate::format::database::{DatabaseFacts, PostgresFacts};
 use crate::postgres::{Settings, Tools, tools};
@@ -9,6 +9,7 @@ use crate::source::{ByteStream, FileProof, Got};
 use std::collections::VecDeque;
 use std::io::{self, Read};
 use std::process::ChildStdout;
+use std::time::Duration;
 
 /// The form of a dump.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -83,6 +84,10 @@ struct Dump {
 }
 
 impl ByteStream for Dump {
+    fn is_ready(&self, most: Duration) -> bool {
+        is_readable(&self.output, most)
+    }
+
     fn read(&mut self, buffer: &mut [u8]) -> Result<Got> {
         loop {
             match self.output.read(buffer) {

@@ -13,6 +13,7 @@ use crate::monitor::Monitor;
 use crate::repo::Repository;
 use crate::source::Source;
 use crate::source::stdin::StreamSource;
+use crate::text::readable_by_others;
 use crate::ui::app::App;
 use crate::ui::global::Global;
 use crate::ui::host::{hostname, username};
@@ -192,8 +193,7 @@ fn variables(path: &Path) -> Result<BTreeMap<String, String>> {
     let file = File::open(path).attempt("open the file of variables", &subject)?;
     let found = file.metadata().attempt("examine the file of variables", &subject)?;
     if found.is_file() && found.mode() & 0o077 != 0 {
-        let text = format!("other users can read {subject}: run `chmod 600 {subject}`");
-        out::tell(Tone::Warning, &text);
+        out::tell(Tone::Warning, &readable_by_others(path));
     }
     let mut text = String::new();
     let read = file.take(VARIABLES_MOST).read_to_string(&mut text);

@@ -150,7 +150,7 @@ fn telling(app: &App, config: &Config, voice: &Progress) -> u64 {
             "if this host dies, nobody will notice: set `alert.ping` to a service that watches it",
         );
     }
-    readable_by_others(alert).iter().for_each(|warning| voice.warn(warning));
+    open_secrets(alert).iter().for_each(|warning| voice.warn(warning));
     let Some(state) = app.state_folder() else { return 0 };
     let watch = Watch::new(config, hostname(), &state, &app.env);
     let textfile = config.metrics.as_ref().and_then(|metrics| metrics.textfile.as_ref());
@@ -165,17 +165,17 @@ fn telling(app: &App, config: &Config, voice: &Progress) -> u64 {
 }
 
 /// Which files with secrets of messages others can read, each in a sentence.
-fn readable_by_others(alert: Option<&Alert>) -> Vec<String> {
+fn open_secrets(alert: Option<&Alert>) -> Vec<String> {
     let mail = alert.and_then(|alert| alert.mail.as_ref()?.password_file.as_ref());
     let webhook = alert.and_then(|alert| alert.webhook.as_ref()?.url_file.as_ref());
     let is_open = |path: &&PathBuf| {
         path.metadata().is_ok_and(|found| found.is_file() && found.mode() & 0o077 != 0)
     };
-    let told = |path: &PathBuf| {
-        let path = path.display();
-        format!("other users can read {path}: run `chmod 600 {path}`")
-    };
-    mail.into_iter().chain(webhook).filter(is_open).map(told).collect()
+    mail.into_iter()
+        .chain(webhook)
+        .filter(is_open)
+        .map(|path| text::readable_by_others(path))
+        .collect()
 }
 
 /// How many repositories and sources cannot be reached; each is told.
