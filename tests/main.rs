@@ -61,7 +61,7 @@ mod room;
 mod single;
 mod tags;
 
-// What goes wrong: damage in the repository, faults of the machine, hands that mean harm.
+// What goes wrong: damage in the repository, faults of the machine, attacks.
 mod damage;
 mod faults;
 mod heads;
@@ -73,16 +73,15 @@ mod ledger;
 mod protocol;
 mod sim;
 
-// What is done when nobody is there: the file, runs of jobs, what is stopped meanwhile, containers.
-mod containers;
-// What is done when nobody is there: the file, runs of jobs, what is stopped meanwhile, and who is told.
+// What is done when nobody is there: the file, runs of jobs, what is stopped meanwhile, containers, who is told, the page.
 mod alerts;
+mod containers;
 mod jobs;
 mod panel;
 
 // The program as people use it.
 mod cli;
-mod hands;
 mod messages;
+mod usage;
 
 mod common;

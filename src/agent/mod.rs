@@ -4,8 +4,8 @@
 
 pub mod alert;
 pub mod config;
+pub mod daemon;
 pub mod history;
-pub mod keeper;
 pub mod metrics;
 pub mod run;
 pub mod schedule;

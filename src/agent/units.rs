@@ -1,7 +1,7 @@
 //! Files by which others keep the schedules, or start the agent: units of systemd, and a crontab.
 
 use super::config::{Config, Job};
-use super::keeper::tasks_of;
+use super::daemon::tasks_of;
 use super::report::Task;
 use crate::error::{Error, Kind, Result};
 use std::path::{Path, PathBuf};

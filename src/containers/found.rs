@@ -3,8 +3,8 @@
 use super::Engine;
 use super::container::Container;
 use super::mounts::{Folder, Mounts, Server};
+use super::options::CaptureOptions;
 use super::own::Here;
-use super::wish::Wish;
 use crate::error::{Error, Kind, Result};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
@@ -64,15 +64,19 @@ impl Engine {
     ///
     /// # Errors
     /// Whatever of it cannot be captured: nothing is left out without a word.
-    pub fn find(&self, name: &Name, wish: &Wish) -> Result<Found> {
+    pub fn find(&self, name: &Name, options: &CaptureOptions) -> Result<Found> {
         let here = self.here()?;
-        let mut mounts = Mounts::new(self, wish, &here);
+        let mut mounts = Mounts::new(self, options, &here);
         match name {
             Name::Volume(name) => {
                 let folder = self.volume(name, &here)?.folder;
                 let stored = Some(Path::new("/volume").join(name));
                 Ok(Found {
-                    folders: vec![Folder { path: folder, stored, stands_still: wish.stands_still }],
+                    folders: vec![Folder {
+                        path: folder,
+                        stored,
+                        stands_still: options.stands_still,
+                    }],
                     ..Found::default()
                 })
             }

@@ -12,16 +12,16 @@ mod engine;
 mod exec;
 mod found;
 mod mounts;
+mod options;
 mod own;
 mod services;
 mod states;
 mod volume;
-mod wish;
 
 pub use engine::Engine;
 pub use exec::{prefix, run_as_exec};
 pub use found::{Found, Name};
 pub use mounts::{Folder, Server};
+pub use options::CaptureOptions;
 pub use own::refuse_unmounted;
 pub use services::{Back, Service};
-pub use wish::Wish;

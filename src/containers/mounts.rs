@@ -3,9 +3,9 @@
 
 use super::Engine;
 use super::container::{Container, Mount};
+use super::options::CaptureOptions;
 use super::own::Here;
 use super::volume::NOT_HERE;
-use super::wish::Wish;
 use crate::error::{Error, Kind, Result};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -54,7 +54,7 @@ const LOOKED_INTO: usize = 256;
 /// What the containers have of this machine, each once.
 pub(super) struct Mounts<'e> {
     engine: &'e Engine,
-    wish: &'e Wish,
+    options: &'e CaptureOptions,
     here: &'e Here,
     folders: BTreeMap<PathBuf, Folder>,
     servers: Vec<Server>,
@@ -62,9 +62,9 @@ pub(super) struct Mounts<'e> {
 }
 
 impl<'e> Mounts<'e> {
-    pub(super) fn new(engine: &'e Engine, wish: &'e Wish, here: &'e Here) -> Self {
+    pub(super) fn new(engine: &'e Engine, options: &'e CaptureOptions, here: &'e Here) -> Self {
         let (folders, servers, warnings) = Default::default();
-        Mounts { engine, wish, here, folders, servers, warnings }
+        Mounts { engine, options, here, folders, servers, warnings }
     }
 
     /// Adds those of containers, which may share some.
@@ -90,7 +90,7 @@ impl<'e> Mounts<'e> {
 
     /// Adds a file or folder of the host.
     pub(super) fn add_path(&mut self, path: PathBuf) {
-        self.keep(Folder { path, stored: None, stands_still: self.wish.stands_still });
+        self.keep(Folder { path, stored: None, stands_still: self.options.stands_still });
     }
 
     fn keep(&mut self, folder: Folder) {
@@ -105,7 +105,7 @@ impl<'e> Mounts<'e> {
     /// Where a mount lies, if it is to be captured.
     fn folder(&mut self, container: &Container, mount: &Mount) -> Result<Option<Folder>> {
         if let Some(name) = &mount.volume {
-            if self.wish.leaves_out(name) {
+            if self.options.leaves_out(name) {
                 return Ok(None);
             }
             let volume = self.engine.volume(name, self.here)?;
@@ -119,7 +119,7 @@ impl<'e> Mounts<'e> {
             return Ok(Some(Folder {
                 path: volume.folder,
                 stored: Some(Path::new("/volume").join(name)),
-                stands_still: self.wish.stands_still,
+                stands_still: self.options.stands_still,
             }));
         }
         let path = mount.source.clone();
@@ -139,7 +139,9 @@ impl<'e> Mounts<'e> {
         let (attempted, name) = ("find what is mounted in", &container.name);
         self.here.prove(&path).map_err(|cause| cause.within(attempted, name))?;
         match found {
-            Ok(_) => Ok(Some(Folder { path, stored: None, stands_still: self.wish.stands_still })),
+            Ok(_) => {
+                Ok(Some(Folder { path, stored: None, stands_still: self.options.stands_still }))
+            }
             Err(cause) => Err(Error::new(Kind::NotFound, attempted, name)
                 .because(format!("{} cannot be looked at: {cause}", path.display()))
                 .hint(NOT_HERE)),
@@ -152,14 +154,15 @@ impl<'e> Mounts<'e> {
             container.mounts.iter().any(|it| it.volume == mount.volume && it.source == mount.source)
         };
         let mut having: Vec<&Container> = containers.iter().filter(has_it).collect();
-        folder.stands_still |= having.iter().all(|container| self.wish.stops(container));
-        let data = database_in(&folder.path).filter(|_| !self.wish.raw);
+        folder.stands_still |= having.iter().all(|container| self.options.stops(container));
+        let data = database_in(&folder.path).filter(|_| !self.options.raw);
         let Some(data) = data else {
             self.keep(folder);
             return Ok(());
         };
         having.sort_by_key(|container| !is_server_of(container, mount));
-        match having.iter().find(|container| container.is_running && !self.wish.stops(container)) {
+        match having.iter().find(|container| container.is_running && !self.options.stops(container))
+        {
             Some(container) => {
                 self.servers.push(Server {
                     name: container.stable_name(),

@@ -1,10 +1,10 @@
 //! A file of a snapshot, or a folder as an archive, as it comes out of a child process.
 
-use super::ask;
 use super::launcher::{Call, Launcher};
 use super::lines::{LastWords, complaints};
 use super::names;
 use super::place::Place;
+use super::queries;
 use super::refusal::Refusal;
 use axum::body::{Body, Bytes};
 use axum::http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
@@ -44,7 +44,7 @@ impl Dump {
 
 /// What is at a place, to be stored under a name and not to be shown.
 pub async fn of(launcher: &Launcher, place: &Place, name: &[u8]) -> Result<Response, Refusal> {
-    let mut args = ask::in_repository(&place.repository, &["--json", "--quiet"]);
+    let mut args = queries::in_repository(&place.repository, &["--json", "--quiet"]);
     args.extend(["dump".into(), "--".into(), place.argument()]);
     let (mut child, permit) = launcher.read(Call::new(args)).await?;
     let said = child.stderr.take().map(|errors| tokio::spawn(complaints(errors)));

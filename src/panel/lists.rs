@@ -1,7 +1,7 @@
 //! Lists of snapshots, as pages show them.
 
-use super::ask;
 use super::launcher::Launcher;
+use super::queries;
 use super::refusal::Refusal;
 use crate::agent::config::JOB_LABEL;
 use jiff::Timestamp;
@@ -45,7 +45,7 @@ pub struct Key {
 /// The list, the newest first.
 pub async fn read(launcher: &Launcher, key: &Key) -> Result<Arc<[Row]>, Refusal> {
     let mut rows = VecDeque::new();
-    let add = |snapshot: ask::Snapshot| {
+    let add = |snapshot: queries::Snapshot| {
         let is_ours =
             snapshot.hostname == key.host && snapshot.labels.get(JOB_LABEL) == Some(&key.job);
         if is_ours {
@@ -54,11 +54,11 @@ pub async fn read(launcher: &Launcher, key: &Key) -> Result<Arc<[Row]>, Refusal>
             rows.truncate(MOST);
         }
     };
-    ask::snapshots(launcher, &key.repository, add).await?;
+    queries::snapshots(launcher, &key.repository, add).await?;
     Ok(rows.into_iter().collect())
 }
 
-fn row(snapshot: ask::Snapshot) -> Row {
+fn row(snapshot: queries::Snapshot) -> Row {
     let remarks = short(&snapshot.remarks().join("; "));
     let labels = snapshot.labels.iter().filter(|(name, _)| *name != JOB_LABEL);
     let labels = labels.map(|(name, value)| format!("{name} {value}"));

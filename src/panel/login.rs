@@ -14,7 +14,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
-use tokio::sync::{Mutex as Gate, Semaphore};
+use tokio::sync::{Mutex as AsyncMutex, Semaphore};
 use tokio::task::spawn_blocking;
 use tokio::time::sleep;
 use zeroize::Zeroizing;
@@ -63,7 +63,7 @@ pub struct Login {
     key: [u8; 32],
     remembered: Mutex<Option<Remembered>>,
     /// One password is verified at a time, and the pause after a wrong one keeps this.
-    gate: Gate<Wrong>,
+    last_wrong: AsyncMutex<Wrong>,
     waiting: Arc<Semaphore>,
 }
 
@@ -92,7 +92,7 @@ impl Login {
             file,
             key: env.random()?,
             remembered: Mutex::default(),
-            gate: Gate::default(),
+            last_wrong: AsyncMutex::default(),
             waiting: Arc::new(Semaphore::new(WAITING)),
         })
     }
@@ -120,7 +120,7 @@ impl Login {
     }
 
     async fn verified(&self, text: Zeroizing<Vec<u8>>, credentials: Hash) -> Verdict {
-        let mut wrong = self.gate.lock().await;
+        let mut wrong = self.last_wrong.lock().await;
         let file = match self.stamp() {
             Err(reason) => return Verdict::NoHash(reason),
             Ok(file) => file,

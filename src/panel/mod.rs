@@ -2,13 +2,11 @@
 //! what people do by hand. It reads reports on this host and asks child processes for everything else: it
 //! holds no key, and whoever took it over could enter no command, no configuration and no path of this host.
 
-mod ask;
-mod book;
+mod admission;
 mod children;
-mod desk;
+mod context;
 mod download;
 mod fields;
-mod gate;
 mod host;
 mod launcher;
 mod lines;
@@ -17,12 +15,14 @@ mod login;
 mod names;
 mod page;
 mod place;
+mod queries;
 mod reads;
+mod records;
 mod refusal;
 mod routes;
 mod server;
 
-pub use desk::Panel;
+pub use context::Panel;
 pub use launcher::Launcher;
 pub use login::hash;
 pub use server::serve;

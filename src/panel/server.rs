@@ -1,6 +1,6 @@
 //! Connections: how many there are, and how long each may take.
 
-use super::desk::{Desk, Panel};
+use super::context::{Context, Panel};
 use super::routes;
 use crate::agent::config::Config;
 use crate::error::{Attempt, Result};
@@ -116,7 +116,7 @@ async fn listen(config: &Config, listens: impl Fn(SocketAddr)) -> Result<Option<
 /// What answers by a file; whoever is still connected finds nothing where the file has no page any more.
 fn app_of(panel: &Panel, config: &Arc<Config>) -> Result<Router> {
     let Some(settings) = &config.panel else { return Ok(Router::new()) };
-    Ok(routes::all(Arc::new(Desk::new(panel, config.clone(), settings)?)))
+    Ok(routes::all(Arc::new(Context::new(panel, config.clone(), settings)?)))
 }
 
 /// Takes the next connection, once there is room for it.

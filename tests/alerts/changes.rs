@@ -2,8 +2,8 @@
 
 use crate::common::chance::Chance;
 use icecore::agent::alert::{
-    Attendance, Kind, Letter, Matter, Memory, Patience, Seen, Sender, State, Subject, Trouble,
-    Troubles, Watch,
+    Attendance, Kind, Matter, Memory, Notification, Patience, Seen, Sender, State, Subject,
+    Trouble, Troubles, Watch,
 };
 use icecore::agent::config::Config;
 use icecore::{Env, Error, Time};
@@ -19,7 +19,7 @@ struct Host {
     now: Time,
     names: Vec<&'static str>,
     down: Vec<&'static str>,
-    told: Vec<(&'static str, Letter)>,
+    told: Vec<(&'static str, Notification)>,
 }
 
 impl Host {
@@ -45,12 +45,12 @@ impl Host {
         self.memory.observe(&self.names, &Seen::All(self.troubles.clone()), self.now);
         let due = self.memory.due(&self.names, patience, &sender, self.now);
         let before = self.told.len();
-        for (name, letter) in due {
+        for (name, notification) in due {
             let error = Error::unavailable("tell", "it", "down");
             let is_down = self.down.contains(&name);
             self.memory.answer(name, is_down.then_some(&error), self.now);
             if !is_down {
-                self.told.push((name, letter));
+                self.told.push((name, notification));
             }
         }
         self.told.len() - before
@@ -65,7 +65,7 @@ impl Host {
         (0..minutes).map(look).sum()
     }
 
-    fn last(&self) -> &Letter {
+    fn last(&self) -> &Notification {
         &self.told.last().unwrap().1
     }
 }
@@ -299,16 +299,22 @@ fn whatever_happens_is_told() {
         minutes += 2 * 24 * 60;
         let days = usize::try_from(minutes).unwrap() / (24 * 60) + 1;
         for name in &host.names {
-            let told: Vec<&Letter> =
-                host.told.iter().filter(|(by, _)| by == name).map(|(_, letter)| letter).collect();
+            let told: Vec<&Notification> = host
+                .told
+                .iter()
+                .filter(|(by, _)| by == name)
+                .map(|(_, notification)| notification)
+                .collect();
             for job in jobs {
                 let (wrong, well) = (
                     format!("\n- {job}: backup failed"),
                     format!("\n- {job}: backup is well again"),
                 );
-                let last = told.iter().rev().find_map(|letter| {
-                    let (wrong, well) =
-                        (letter.message.contains(&wrong), letter.message.contains(&well));
+                let last = told.iter().rev().find_map(|notification| {
+                    let (wrong, well) = (
+                        notification.message.contains(&wrong),
+                        notification.message.contains(&well),
+                    );
                     (wrong || well).then_some(wrong)
                 });
                 let is_wrong = host.troubles.contains_key(&Subject::job(job, Matter::Backup));
@@ -334,9 +340,10 @@ fn what_was_not_looked_at_does_not_end() {
     let part = Seen::Some([(subject.clone(), Trouble::new(State::Forgotten, ""))].into());
     let sender = Sender { host: "web1".to_owned(), environment: None };
     host.memory.observe(&host.names, &part, host.now);
-    let letter = host.memory.due(&host.names, Patience::AtOnce, &sender, host.now).remove(0).1;
-    assert!(letter.subject.ends_with("app: runs are not remembered"), "{letter:?}");
-    assert!(letter.message.contains("Still:\n- app: backup failed"), "{letter:?}");
+    let notification =
+        host.memory.due(&host.names, Patience::AtOnce, &sender, host.now).remove(0).1;
+    assert!(notification.subject.ends_with("app: runs are not remembered"), "{notification:?}");
+    assert!(notification.message.contains("Still:\n- app: backup failed"), "{notification:?}");
     host.memory.answer("mail", None, host.now);
     host.memory.keep(&|it| it.matter != Matter::Backup);
     host.troubles.clear();

@@ -1,7 +1,7 @@
 //! What is due when: months of schedules, with clocks that are set, machines that sleep, and runs that take long.
 
 use icecore::agent::config::Config;
-use icecore::agent::keeper::{Agenda, Duty, Marks};
+use icecore::agent::daemon::{Agenda, Duty, Marks};
 use icecore::agent::run::Task;
 use icecore::agent::schedule::Schedule;
 use icecore::env::Time;

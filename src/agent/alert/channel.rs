@@ -1,8 +1,8 @@
 //! The ways by which people are told.
 
 use super::command::Line;
-use super::letter::Letter;
 use super::mail::Mail;
+use super::notification::Notification;
 use super::webhook::Webhook;
 use crate::agent::config::Alert;
 use crate::error::{Error, Kind, Result};
@@ -61,11 +61,11 @@ impl Channel {
     }
 
     /// Sends a message, once. An error of [`Kind::Unavailable`] may be another one's next time.
-    pub async fn send(&self, letter: &Letter) -> Result<()> {
+    pub async fn send(&self, notification: &Notification) -> Result<()> {
         match &self.way {
-            Ok(Way::Mail(mail)) => mail.send(letter).await,
-            Ok(Way::Webhook(webhook)) => webhook.send(letter).await,
-            Ok(Way::Command(command)) => command.send(letter).await,
+            Ok(Way::Mail(mail)) => mail.send(notification).await,
+            Ok(Way::Webhook(webhook)) => webhook.send(notification).await,
+            Ok(Way::Command(command)) => command.send(notification).await,
             Err(error) => {
                 Err(Error::new(error.kind(), "tell by", self.name).because(error.to_string()))
             }

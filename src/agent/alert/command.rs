@@ -1,6 +1,6 @@
 //! Messages by a command: a line for the shell that reads the message.
 
-use super::letter::Letter;
+use super::notification::Notification;
 use crate::agent::shell::{self, Ran};
 use crate::error::{Error, Kind, Result};
 use std::sync::Arc;
@@ -22,9 +22,9 @@ impl Line {
     }
 
     /// Gives it a message.
-    pub async fn send(&self, letter: &Letter) -> Result<()> {
-        let (line, input) = (self.line.clone(), letter.message.clone());
-        let variables = facts(letter);
+    pub async fn send(&self, notification: &Notification) -> Result<()> {
+        let (line, input) = (self.line.clone(), notification.message.clone());
+        let variables = facts(notification);
         let ends = Ends::default();
         let is_over = ends.0.clone();
         let run = move || {
@@ -48,12 +48,12 @@ impl Drop for Ends {
     }
 }
 
-fn facts(letter: &Letter) -> Vec<(&'static str, String)> {
+fn facts(notification: &Notification) -> Vec<(&'static str, String)> {
     vec![
-        ("ICECORE_ALERT_KIND", letter.kind.to_string()),
-        ("ICECORE_ALERT_SUBJECT", letter.subject.clone()),
-        ("ICECORE_ALERT_JOBS", letter.jobs.join(" ")),
-        ("ICECORE_ALERT_HOST", letter.host.clone()),
-        ("ICECORE_ALERT_ENVIRONMENT", letter.environment.clone()),
+        ("ICECORE_ALERT_KIND", notification.kind.to_string()),
+        ("ICECORE_ALERT_SUBJECT", notification.subject.clone()),
+        ("ICECORE_ALERT_JOBS", notification.jobs.join(" ")),
+        ("ICECORE_ALERT_HOST", notification.host.clone()),
+        ("ICECORE_ALERT_ENVIRONMENT", notification.environment.clone()),
     ]
 }

@@ -1,6 +1,6 @@
 //! Messages by e-mail.
 
-use super::letter::Letter;
+use super::notification::Notification;
 use super::secret;
 use crate::agent::config::MailTable;
 use crate::error::{Error, Kind, Result};
@@ -61,16 +61,16 @@ impl Mail {
     }
 
     /// Sends a message.
-    pub async fn send(&self, letter: &Letter) -> Result<()> {
+    pub async fn send(&self, notification: &Notification) -> Result<()> {
         let failed = |cause: lettre::error::Error| wrong(&cause.to_string());
-        let mut message = Message::builder().from(self.from.clone()).subject(&letter.subject);
+        let mut message = Message::builder().from(self.from.clone()).subject(&notification.subject);
         for to in &self.to {
             message = message.to(to.clone());
         }
         let body = SinglePart::builder()
             .header(ContentType::TEXT_PLAIN)
             .header(ContentTransferEncoding::QuotedPrintable)
-            .body(letter.message.clone());
+            .body(notification.message.clone());
         let message = message.singlepart(body).map_err(failed)?;
         self.transport.send(message).await.map(drop).map_err(|cause| told(&cause))
     }

@@ -1,6 +1,6 @@
 //! What has been told, as a file: losing it costs one repeated message.
 
-use super::letter::{Letter, Sender};
+use super::notification::{Notification, Sender};
 use super::told::{Patience, Told};
 use super::trouble::{Matter, Seen, Subject, Troubles};
 use crate::env::{Time, state};
@@ -66,7 +66,7 @@ impl Memory {
         patience: Patience,
         sender: &Sender,
         now: Time,
-    ) -> Vec<(&'n str, Letter)> {
+    ) -> Vec<(&'n str, Notification)> {
         let due =
             |name: &&'n str| Some((*name, self.channels.get(*name)?.due(patience, sender, now)?));
         names.iter().filter_map(due).collect()

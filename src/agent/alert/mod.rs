@@ -5,9 +5,9 @@
 mod channel;
 mod command;
 mod http;
-mod letter;
 mod mail;
 mod memory;
+mod notification;
 mod ping;
 mod secret;
 mod seen;
@@ -16,11 +16,11 @@ mod told;
 mod trouble;
 mod webhook;
 
-#[cfg(feature = "testing")]
-pub use letter::Kind;
-pub use letter::{Letter, Sender};
 pub use mail::check_address;
 pub use memory::Memory;
+#[cfg(feature = "testing")]
+pub use notification::Kind;
+pub use notification::{Notification, Sender};
 pub use ping::{Ping, Pinging};
 #[cfg(feature = "testing")]
 pub use seen::troubles;
@@ -223,12 +223,12 @@ impl<'w> Watch<'w> {
         Some((subject, Trouble::new(State::Unusable, &error.to_string())))
     }
 
-    fn send(&self, due: Vec<(Name, Letter)>, most: Duration) -> Vec<(Name, Result<()>)> {
-        let (names, letters): (Vec<_>, Vec<_>) = due.into_iter().unzip();
+    fn send(&self, due: Vec<(Name, Notification)>, most: Duration) -> Vec<(Name, Result<()>)> {
+        let (names, notifications): (Vec<_>, Vec<_>) = due.into_iter().unzip();
         let open = |name| Channel::open(self.alert, name, &self.variables);
         let channels = names.iter().copied().map(open);
-        let letters: Vec<(Channel, Letter)> = channels.zip(letters).collect();
-        names.into_iter().zip(sending::send(&letters, most)).collect()
+        let notifications: Vec<(Channel, Notification)> = channels.zip(notifications).collect();
+        names.into_iter().zip(sending::send(&notifications, most)).collect()
     }
 
     /// Waits a while for another process that tells just now; it may not know yet what this one knows.
@@ -244,8 +244,11 @@ impl<'w> Watch<'w> {
 
     /// Sends a message by every channel that says nothing but that it arrives; what became of each.
     pub fn test(&self) -> Vec<(Name, Result<()>)> {
-        let letter = Letter::test(&self.sender, self.env.now());
-        self.send(self.names().into_iter().map(|name| (name, letter.clone())).collect(), DEADLINE)
+        let notification = Notification::test(&self.sender, self.env.now());
+        self.send(
+            self.names().into_iter().map(|name| (name, notification.clone())).collect(),
+            DEADLINE,
+        )
     }
 
     /// What keeps channels and pings from being used, as far as this host knows without asking anybody.

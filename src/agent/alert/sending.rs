@@ -1,7 +1,7 @@
 //! Sends messages by all channels at the same time, each tried a few times, all within one deadline.
 
 use super::channel::Channel;
-use super::letter::Letter;
+use super::notification::Notification;
 use crate::error::{Attempt, Error, Kind, Result};
 use futures_util::future::join_all;
 use std::time::Duration;
@@ -15,10 +15,10 @@ const PAUSES: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(4)];
 const TRY: Duration = Duration::from_secs(16);
 
 /// Sends each channel its message; what became of each, in order. None of them waits for another.
-pub fn send(letters: &[(Channel, Letter)], deadline: Duration) -> Vec<Result<()>> {
+pub fn send(notifications: &[(Channel, Notification)], deadline: Duration) -> Vec<Result<()>> {
     let all = async {
-        let tries = letters.iter().map(|(channel, letter)| async {
-            let sent = timeout(deadline, persist(channel, letter)).await;
+        let tries = notifications.iter().map(|(channel, notification)| async {
+            let sent = timeout(deadline, persist(channel, notification)).await;
             sent.unwrap_or_else(|_| Err(late(channel.name, deadline)))
         });
         Ok(join_all(tries).await)
@@ -26,22 +26,22 @@ pub fn send(letters: &[(Channel, Letter)], deadline: Duration) -> Vec<Result<()>
     wait(all).unwrap_or_else(|error| {
         let failed =
             |_| Err(Error::new(error.kind(), "tell", "anybody").because(error.to_string()));
-        letters.iter().map(failed).collect()
+        notifications.iter().map(failed).collect()
     })
 }
 
-async fn persist(channel: &Channel, letter: &Letter) -> Result<()> {
+async fn persist(channel: &Channel, notification: &Notification) -> Result<()> {
     for pause in PAUSES {
-        match once(channel, letter).await {
+        match once(channel, notification).await {
             Err(error) if error.kind() == Kind::Unavailable => sleep(pause).await,
             done => return done,
         }
     }
-    once(channel, letter).await
+    once(channel, notification).await
 }
 
-async fn once(channel: &Channel, letter: &Letter) -> Result<()> {
-    timeout(TRY, channel.send(letter)).await.unwrap_or_else(|_| Err(late(channel.name, TRY)))
+async fn once(channel: &Channel, notification: &Notification) -> Result<()> {
+    timeout(TRY, channel.send(notification)).await.unwrap_or_else(|_| Err(late(channel.name, TRY)))
 }
 
 fn late(name: &str, time: Duration) -> Error {

@@ -1,7 +1,7 @@
 //! What one channel has told, and what it has to tell: one message for each change of state, those of five
 //! minutes together unless they are urgent, and a reminder every day. Nothing here looks at the clock, or sends anything.
 
-use super::letter::{Kind, Letter, Parts, Sender};
+use super::notification::{Kind, Notification, Parts, Sender};
 use super::trouble::{Matter, State, Subject, Trouble, Troubles};
 use crate::env::Time;
 use crate::text::age;
@@ -91,7 +91,7 @@ impl Told {
     }
 
     /// The message that is due, if one is.
-    pub fn due(&self, patience: Patience, sender: &Sender, now: Time) -> Option<Letter> {
+    pub fn due(&self, patience: Patience, sender: &Sender, now: Time) -> Option<Notification> {
         if self.failing.as_ref().is_some_and(|failing| is_ahead(failing.again, now)) {
             return None;
         }
@@ -103,17 +103,19 @@ impl Told {
         let reminds = self.standings.iter().any(|standing| standing.is_to_be_reminded(now));
         match (has_news && (has_rested || is_urgent), reminds) {
             (false, false) => None,
-            (true, _) => Some(self.letter(sender, now)),
-            (false, true) => Some(Letter { kind: Kind::Reminder, ..self.letter(sender, now) }),
+            (true, _) => Some(self.notification(sender, now)),
+            (false, true) => {
+                Some(Notification { kind: Kind::Reminder, ..self.notification(sender, now) })
+            }
         }
     }
 
-    fn letter(&self, sender: &Sender, now: Time) -> Letter {
+    fn notification(&self, sender: &Sender, now: Time) -> Notification {
         let mut parts = Parts::default();
         for standing in &self.standings {
             standing.tell(&mut parts, now);
         }
-        Letter::new(sender, &parts, now)
+        Notification::new(sender, &parts, now)
     }
 
     /// The message was sent.

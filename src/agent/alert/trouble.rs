@@ -91,7 +91,7 @@ pub enum State {
     Silent,
 }
 
-/// Letters of a reason that are told.
+/// Notifications of a reason that are told.
 const REASON: usize = 400;
 
 impl Trouble {

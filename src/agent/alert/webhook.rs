@@ -1,7 +1,7 @@
 //! Messages by a request.
 
 use super::http;
-use super::letter::{Kind as About, Letter};
+use super::notification::{Kind as About, Notification};
 use super::secret;
 use crate::agent::config::{Preset, WebhookTable};
 use crate::error::{Error, Kind, Result};
@@ -47,36 +47,36 @@ impl Webhook {
     }
 
     /// Sends a message.
-    pub async fn send(&self, letter: &Letter) -> Result<()> {
-        http::send(self.request(letter)?, NAME).await
+    pub async fn send(&self, notification: &Notification) -> Result<()> {
+        http::send(self.request(notification)?, NAME).await
     }
 
-    fn request(&self, letter: &Letter) -> Result<RequestBuilder> {
+    fn request(&self, notification: &Notification) -> Result<RequestBuilder> {
         let post = self.client.post(self.url.clone());
         let json = |post: RequestBuilder| post.header("Content-Type", "application/json");
         Ok(match &self.form {
             Form::Plain => {
-                let body = serde_json::to_vec(letter)
+                let body = serde_json::to_vec(notification)
                     .map_err(|cause| Error::new(Kind::Failed, "write", NAME).caused_by(cause))?;
                 json(post).body(body)
             }
             Form::Template(template) => {
-                let body = filled(template, letter);
+                let body = filled(template, notification);
                 let is_json = serde_json::from_str::<serde::de::IgnoredAny>(&body).is_ok();
                 let post = if is_json { json(post) } else { post };
                 post.body(body)
             }
             Form::Ntfy => {
-                let (priority, tag) = match letter.kind {
+                let (priority, tag) = match notification.kind {
                     About::Trouble => ("high", "warning"),
                     About::Reminder => ("default", "hourglass"),
                     About::Over => ("default", "white_check_mark"),
                     About::Test => ("low", "test_tube"),
                 };
-                post.header("Title", header(&letter.subject))
+                post.header("Title", header(&notification.subject))
                     .header("Priority", priority)
                     .header("Tags", tag)
-                    .body(letter.message.clone())
+                    .body(notification.message.clone())
             }
         })
     }
@@ -102,16 +102,16 @@ pub fn unknown_name(template: &str) -> Option<&str> {
 }
 
 /// A template with the facts in it, as texts in JSON have them.
-fn filled(template: &str, letter: &Letter) -> String {
+fn filled(template: &str, notification: &Notification) -> String {
     let fill = |piece| match piece {
         Piece::Text(text) => text.to_owned(),
         Piece::Name(name) => escaped(&match name {
-            "subject" => letter.subject.clone(),
-            "message" => letter.message.clone(),
-            "kind" => letter.kind.to_string(),
-            "job" => letter.jobs.join(", "),
-            "host" => letter.host.clone(),
-            "environment" => letter.environment.clone(),
+            "subject" => notification.subject.clone(),
+            "message" => notification.message.clone(),
+            "kind" => notification.kind.to_string(),
+            "job" => notification.jobs.join(", "),
+            "host" => notification.host.clone(),
+            "environment" => notification.environment.clone(),
             _ => String::new(),
         }),
     };
@@ -141,21 +141,22 @@ fn pieces(template: &str) -> impl Iterator<Item = Piece<'_>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::agent::alert::letter::Sender;
+    use crate::agent::alert::notification::Sender;
     use crate::env::Time;
 
     /// A template is filled so that it stays JSON whatever the facts are; what it names is known beforehand.
     #[test]
     fn templates_are_filled() {
         let sender = Sender { host: "a\"b".to_owned(), environment: None };
-        let letter = Letter::test(&sender, Time(0));
+        let notification = Notification::test(&sender, Time(0));
         let template = r#"{"text": "{{ message }}", "on": "{{host}}", "x": "{{job}}"}"#;
-        let body: serde_json::Value = serde_json::from_str(&filled(template, &letter)).unwrap();
-        assert_eq!(body["text"], letter.message);
+        let body: serde_json::Value =
+            serde_json::from_str(&filled(template, &notification)).unwrap();
+        assert_eq!(body["text"], notification.message);
         assert_eq!((&body["on"], &body["x"]), (&"a\"b".into(), &"".into()));
         assert_eq!(unknown_name(template), None);
         assert_eq!(unknown_name("{{subject}} {{mesage}}"), Some("mesage"));
-        assert_eq!(filled("{{", &letter), "");
+        assert_eq!(filled("{{", &notification), "");
     }
 
     /// A header is ASCII.

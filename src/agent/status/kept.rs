@@ -1,8 +1,8 @@
 //! Whether anybody keeps the schedules: what the agent has left behind, and what is at work.
 
 use crate::agent::config::Config;
+use crate::agent::daemon::{Duty, Marks, load_marks};
 use crate::agent::history::History;
-use crate::agent::keeper::{Duty, Marks, load_marks};
 use crate::agent::report::Task;
 use crate::agent::run::is_at_work;
 use crate::env::Time;

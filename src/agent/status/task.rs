@@ -3,8 +3,8 @@
 use super::kept::Kept;
 use super::{moment, moment_if_any};
 use crate::agent::config::Job;
+use crate::agent::daemon::tasks_of;
 use crate::agent::history::{History, PastRun, RunFilter};
-use crate::agent::keeper::tasks_of;
 use crate::agent::report::{Fault, Outcome, Task};
 use crate::env::Time;
 use crate::error::Result;

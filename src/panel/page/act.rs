@@ -1,25 +1,25 @@
 //! Buttons.
 
-use crate::panel::desk::Desk;
+use crate::panel::context::Context;
 use maud::{Markup, html};
 
 /// What is done with a job by a button.
-pub fn of_job(desk: &Desk, job: &str) -> Markup {
+pub fn of_job(context: &Context, job: &str) -> Markup {
     let run = format!("/job/{job}/run");
     html! {
         div.actions {
-            (button(desk, &run, &[("task", "backup")], "Create backup", job, true))
-            @if desk.is_pruned_here(job) {
+            (button(context, &run, &[("task", "backup")], "Create backup", job, true))
+            @if context.is_pruned_here(job) {
                 a.button href={ "/job/" (job) "/prune" } { "Prune old..." span.hidden { " of " (job) } }
             }
-            (button(desk, &run, &[("task", "check")], "Check", job, false))
+            (button(context, &run, &[("task", "check")], "Check", job, false))
         }
     }
 }
 
 /// A button that does something at once; what it is for is told to whoever only hears it.
 pub fn button(
-    desk: &Desk,
+    context: &Context,
     address: &str,
     fields: &[(&str, &str)],
     label: &str,
@@ -28,7 +28,7 @@ pub fn button(
 ) -> Markup {
     html! {
         form method="post" action=(address) {
-            input type="hidden" name="token" value=(desk.token());
+            input type="hidden" name="token" value=(context.token());
             @for (name, value) in fields { input type="hidden" name=(name) value=(value); }
             button.main[is_main] type="submit" { (label) span.hidden { " of " (of) } }
         }

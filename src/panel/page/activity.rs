@@ -3,14 +3,14 @@
 use super::Page;
 use super::words::{moment, outcome, short, tasks};
 use crate::panel::children::{Activity, Progress, What};
-use crate::panel::desk::Desk;
+use crate::panel::context::Context;
 use crate::text::{self, duration, figure};
 use axum::response::Response;
 use maud::{Markup, html};
 use std::os::unix::ffi::OsStrExt;
 
 /// Something, how far it is, or how it ended.
-pub fn page(desk: &Desk, activity: &Activity) -> Response {
+pub fn page(context: &Context, activity: &Activity) -> Response {
     let job = activity.what.job();
     let body = html! {
         dl {
@@ -19,7 +19,7 @@ pub fn page(desk: &Desk, activity: &Activity) -> Response {
                 dt { "What of it" } dd.path { (path) }
                 dt { "Into" } dd.path { code { (text::path(target.as_os_str().as_bytes())) } }
             }
-            dt { "Begun" } dd { (moment(activity.started, &desk.zone)) }
+            dt { "Begun" } dd { (moment(activity.started, &context.zone)) }
             @match &activity.ended {
                 Some(ended) => {
                     dt { "Took" } dd { (duration(ended.at.seconds_since(activity.started))) }
@@ -28,7 +28,7 @@ pub fn page(desk: &Desk, activity: &Activity) -> Response {
                     @if let Some(hint) = &ended.hint { dt { "What can be tried" } dd { (hint) } }
                 }
                 None => {
-                    dt { "For" } dd { (duration(desk.env.now().seconds_since(activity.started))) }
+                    dt { "For" } dd { (duration(context.env.now().seconds_since(activity.started))) }
                     dt { "Progress" } dd { (progress(activity.progress.as_ref())) }
                 }
             }
@@ -45,7 +45,7 @@ pub fn page(desk: &Desk, activity: &Activity) -> Response {
     };
     let above = [(job, format!("/job/{job}"))];
     let refresh = activity.ended.is_none().then_some(super::SOON);
-    Page { title: &title(&activity.what), above: &above, refresh, body }.render(desk)
+    Page { title: &title(&activity.what), above: &above, refresh, body }.render(context)
 }
 
 fn title(what: &What) -> String {
@@ -78,8 +78,8 @@ fn progress(progress: Option<&Progress>) -> Markup {
 }
 
 /// What is at work, of all jobs or of one.
-pub fn list(desk: &Desk, job: Option<&str>) -> Markup {
-    let mut at_work = desk.children.all();
+pub fn list(context: &Context, job: Option<&str>) -> Markup {
+    let mut at_work = context.children.all();
     at_work.retain(|it| it.ended.is_none() && job.is_none_or(|job| it.what.job() == job));
     html! {
         @if !at_work.is_empty() {
@@ -89,7 +89,7 @@ pub fn list(desk: &Desk, job: Option<&str>) -> Markup {
                     @for it in &at_work {
                         li {
                             a href={ "/activity/" (it.number) } { (title(&it.what)) }
-                            " for " (duration(desk.env.now().seconds_since(it.started)))
+                            " for " (duration(context.env.now().seconds_since(it.started)))
                         }
                     }
                 }

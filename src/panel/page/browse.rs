@@ -2,9 +2,9 @@
 
 use super::words::{short, timestamp};
 use super::{Page, fitting, pages};
-use crate::panel::ask::{Entries, Entry};
-use crate::panel::desk::Desk;
+use crate::panel::context::Context;
 use crate::panel::place::Place;
+use crate::panel::queries::{Entries, Entry};
 use crate::text::{self, figure};
 use axum::response::Response;
 use maud::{Markup, html};
@@ -16,8 +16,8 @@ pub const MOST: usize = 200;
 const ABOVE: usize = 12;
 
 /// A page of a folder.
-pub fn page(desk: &Desk, place: &Place, found: &Entries, from: usize) -> Response {
-    let (rows, count) = fitting(found.entries.iter().map(|entry| row(desk, place, entry)));
+pub fn page(context: &Context, place: &Place, found: &Entries, from: usize) -> Response {
+    let (rows, count) = fitting(found.entries.iter().map(|entry| row(context, place, entry)));
     let next = (found.has_more || count < found.entries.len()).then_some(from + count);
     let title = format!("Snapshot {}", short(&place.snapshot));
     let body = html! {
@@ -42,7 +42,7 @@ pub fn page(desk: &Desk, place: &Place, found: &Entries, from: usize) -> Respons
         }
         (pages(&place.address("", &place.path), from, MOST, next))
     };
-    Page { title: &title, above: &place.above(), refresh: None, body }.render(desk)
+    Page { title: &title, above: &place.above(), refresh: None, body }.render(context)
 }
 
 /// The folders above and this one, each a link.
@@ -65,7 +65,7 @@ fn trail(place: &Place) -> Markup {
     }
 }
 
-fn row(desk: &Desk, place: &Place, entry: &Entry) -> Markup {
+fn row(context: &Context, place: &Place, entry: &Entry) -> Markup {
     let path = entry.path();
     html! {
         tr {
@@ -77,7 +77,7 @@ fn row(desk: &Desk, place: &Place, entry: &Entry) -> Markup {
             }
             td.number data-label="Size" { @match entry.size { Some(bytes) => (figure(bytes)), None => "-" } }
             td data-label="Modified" {
-                @match entry.mtime { Some(at) => (timestamp(at, &desk.zone)), None => "-" }
+                @match entry.mtime { Some(at) => (timestamp(at, &context.zone)), None => "-" }
             }
             td data-label="Rights" { @match &entry.permissions { Some(rights) => code { (rights) }, None => "-" } }
             td data-label="Actions" {

@@ -2,7 +2,7 @@
 
 use super::words::{moment, outcome, task};
 use crate::agent::status::{JobStatus, RepositoryStatus, TaskStatus};
-use crate::panel::desk::Desk;
+use crate::panel::context::Context;
 use crate::text::{age, count, figure};
 use maud::{Markup, html};
 
@@ -19,7 +19,7 @@ pub fn badge(job: &JobStatus) -> Markup {
 }
 
 /// Where its snapshots are, and how old the newest are.
-pub fn repositories(desk: &Desk, job: &JobStatus) -> Markup {
+pub fn repositories(context: &Context, job: &JobStatus) -> Markup {
     html! {
         table.stack {
             caption.hidden { "Snapshots of " (job.job) }
@@ -30,12 +30,12 @@ pub fn repositories(desk: &Desk, job: &JobStatus) -> Markup {
                 th scope="col" { "Last check" }
                 th.number scope="col" { "Written per day" }
             } }
-            tbody { @for place in &job.repositories { (repository(desk, &job.job, place)) } }
+            tbody { @for place in &job.repositories { (repository(context, &job.job, place)) } }
         }
     }
 }
 
-fn repository(desk: &Desk, job: &str, place: &RepositoryStatus) -> Markup {
+fn repository(context: &Context, job: &str, place: &RepositoryStatus) -> Markup {
     let days = u64::try_from(place.growth.len()).unwrap_or(0);
     let sum = place.growth.iter().fold(0_u64, |sum, day| sum.saturating_add(day.bytes_written));
     let a_day = sum.checked_div(days).map_or_else(|| "-".to_owned(), figure);
@@ -44,7 +44,7 @@ fn repository(desk: &Desk, job: &str, place: &RepositoryStatus) -> Markup {
             th scope="row" { a href={ "/job/" (job) "/in/" (place.repository) } { (place.repository) } }
             td data-label="Newest good" {
                 @match &place.last_good {
-                    Some(good) => (moment(good.captured, &desk.zone)),
+                    Some(good) => (moment(good.captured, &context.zone)),
                     None => "none that this host knows of",
                 }
             }
@@ -56,7 +56,7 @@ fn repository(desk: &Desk, job: &str, place: &RepositoryStatus) -> Markup {
             td data-label="Last check" {
                 @match &place.last_check {
                     Some(check) => {
-                        (moment(check.started, &desk.zone))
+                        (moment(check.started, &context.zone))
                         " " span.quiet { (check.packs_read) " of " (check.packs) " packs read" }
                     }
                     None if place.damage == 0 => "-",
@@ -70,7 +70,7 @@ fn repository(desk: &Desk, job: &str, place: &RepositoryStatus) -> Markup {
 }
 
 /// What it does, when it was done, and when it comes next.
-pub fn tasks(desk: &Desk, job: &JobStatus) -> Markup {
+pub fn tasks(context: &Context, job: &JobStatus) -> Markup {
     html! {
         table.stack {
             caption.hidden { "What is done for " (job.job) ", and when" }
@@ -80,12 +80,12 @@ pub fn tasks(desk: &Desk, job: &JobStatus) -> Markup {
                 th scope="col" { "Next" }
                 th scope="col" { "Last run" }
             } }
-            tbody { @for it in &job.tasks { (one_task(desk, &job.job, it)) } }
+            tbody { @for it in &job.tasks { (one_task(context, &job.job, it)) } }
         }
     }
 }
 
-fn one_task(desk: &Desk, job: &str, it: &TaskStatus) -> Markup {
+fn one_task(context: &Context, job: &str, it: &TaskStatus) -> Markup {
     html! {
         tr {
             th scope="row" { (task(it.task)) }
@@ -93,18 +93,18 @@ fn one_task(desk: &Desk, job: &str, it: &TaskStatus) -> Markup {
                 (it.schedule.as_deref().unwrap_or(if it.follows_backup { "after every backup" } else { "by hand" }))
             }
             td data-label="Next" {
-                @match it.next { Some(next) => (moment(next, &desk.zone)), None => "-" }
+                @match it.next { Some(next) => (moment(next, &context.zone)), None => "-" }
                 @if let Some(since) = it.due_since {
                     " " @let how = if it.is_overdue { "badge bad" } else { "badge doubtful" };
-                    span class=(how) { "due since " (moment(since, &desk.zone)) }
+                    span class=(how) { "due since " (moment(since, &context.zone)) }
                 }
             }
             td data-label="Last run" {
                 @match &it.last_run {
                     Some(run) => {
                         @match &run.file {
-                            Some(file) => { a href={ "/job/" (job) "/run/" (file) } { (moment(run.started, &desk.zone)) } }
-                            None => (moment(run.started, &desk.zone)),
+                            Some(file) => { a href={ "/job/" (job) "/run/" (file) } { (moment(run.started, &context.zone)) } }
+                            None => (moment(run.started, &context.zone)),
                         }
                         " " (outcome(run.outcome))
                         @if let Some(reason) = &run.reason { p.reason { (reason) } }

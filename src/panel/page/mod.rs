@@ -14,7 +14,7 @@ mod jobs;
 mod plot;
 mod words;
 
-use super::desk::Desk;
+use super::context::Context;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
 use maud::{DOCTYPE, Markup, PreEscaped, html};
@@ -42,9 +42,9 @@ pub struct Page<'p> {
 
 impl Page<'_> {
     /// The whole of it.
-    pub fn render(self, desk: &Desk) -> Response {
-        let environment = desk.config.defaults.environment.as_deref();
-        let foot = html! { (desk.host) ", " (words::moment(desk.env.now(), &desk.zone)) " (" (desk.config.zone_name()) ")" };
+    pub fn render(self, context: &Context) -> Response {
+        let environment = context.config.defaults.environment.as_deref();
+        let foot = html! { (context.host) ", " (words::moment(context.env.now(), &context.zone)) " (" (context.config.zone_name()) ")" };
         html(shell(self, environment, &foot))
     }
 }

@@ -2,7 +2,7 @@
 
 use super::{Page, act, activity, jobs};
 use crate::agent::status::Status;
-use crate::panel::desk::Desk;
+use crate::panel::context::Context;
 use axum::response::Response;
 use maud::html;
 
@@ -10,7 +10,7 @@ use maud::html;
 const TROUBLES: usize = 20;
 
 /// All jobs, and what is at work.
-pub fn page(desk: &Desk, status: &Status) -> Response {
+pub fn page(context: &Context, status: &Status) -> Response {
     let troubles = status.troubles();
     let more = troubles.len().saturating_sub(TROUBLES);
     let body = html! {
@@ -23,7 +23,7 @@ pub fn page(desk: &Desk, status: &Status) -> Response {
                 @if more > 0 { p { "And " (more) " more." } }
             }
         }
-        (activity::list(desk, None))
+        (activity::list(context, None))
         @if status.jobs.is_empty() { p { "The file has no job." } }
         @for job in &status.jobs {
             section.card aria-labelledby={ "job-" (job.job) } {
@@ -31,11 +31,11 @@ pub fn page(desk: &Desk, status: &Status) -> Response {
                     h2 #{ "job-" (job.job) } { a href={ "/job/" (job.job) } { (job.job) } }
                     (jobs::badge(job))
                 }
-                (jobs::repositories(desk, job))
-                (jobs::tasks(desk, job))
-                (act::of_job(desk, &job.job))
+                (jobs::repositories(context, job))
+                (jobs::tasks(context, job))
+                (act::of_job(context, &job.job))
             }
         }
     };
-    Page { title: "Jobs", above: &[], refresh: None, body }.render(desk)
+    Page { title: "Jobs", above: &[], refresh: None, body }.render(context)
 }

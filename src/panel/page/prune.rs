@@ -2,8 +2,8 @@
 
 use super::words::{short, timestamp};
 use super::{Page, act, fitting};
-use crate::panel::ask::Plan;
-use crate::panel::desk::Desk;
+use crate::panel::context::Context;
+use crate::panel::queries::Plan;
 use crate::panel::reads::Found;
 use axum::response::Response;
 use maud::{Markup, html};
@@ -13,23 +13,23 @@ use std::sync::Arc;
 const NAMED: usize = 200;
 
 /// What goes of each repository, and the button, once that is known.
-pub fn page(desk: &Desk, job: &str, found: &Found<Arc<[Plan]>>) -> Response {
+pub fn page(context: &Context, job: &str, found: &Found<Arc<[Plan]>>) -> Response {
     let body = html! {
         @if let Some(failure) = &found.failure {
             div.banner.bad role="alert" { p { "What would be removed could not be read: " (failure) } }
         } @else if found.is_being_read {
             p.banner role="status" { "What would go is being read; this page loads itself again." }
         } @else if let Some(plans) = &found.value {
-            (plan(desk, job, plans))
+            (plan(context, job, plans))
         }
     };
     let above = [(job, format!("/job/{job}"))];
     let refresh = found.is_being_read.then_some(super::SOON);
-    Page { title: "Prune old", above: &above, refresh, body }.render(desk)
+    Page { title: "Prune old", above: &above, refresh, body }.render(context)
 }
 
-fn plan(desk: &Desk, job: &str, plans: &[Plan]) -> Markup {
-    let (repositories, shown) = fitting(plans.iter().map(|plan| repository(desk, job, plan)));
+fn plan(context: &Context, job: &str, plans: &[Plan]) -> Markup {
+    let (repositories, shown) = fitting(plans.iter().map(|plan| repository(context, job, plan)));
     let more = plans.len() - shown;
     let label = match plans.iter().map(|plan| plan.forget.len()).sum() {
         0 => "Give back room".to_owned(),
@@ -42,13 +42,13 @@ fn plan(desk: &Desk, job: &str, plans: &[Plan]) -> Markup {
         (repositories)
         @if more > 0 { p { "And " (more) " more repositories." } }
         div.actions {
-            (act::button(desk, &format!("/job/{job}/run"), &fields, &label, job, true))
+            (act::button(context, &format!("/job/{job}/run"), &fields, &label, job, true))
             a.button href={ "/job/" (job) } { "Cancel" }
         }
     }
 }
 
-fn repository(desk: &Desk, job: &str, plan: &Plan) -> Markup {
+fn repository(context: &Context, job: &str, plan: &Plan) -> Markup {
     let name = &plan.repository;
     let more = plan.forget.len().saturating_sub(NAMED);
     html! {
@@ -63,7 +63,7 @@ fn repository(desk: &Desk, job: &str, plan: &Plan) -> Markup {
                 ul.columns {
                     @for goes in plan.forget.iter().take(NAMED) {
                         li {
-                            a href={ "/job/" (job) "/in/" (name) "/" (goes.id) } { (timestamp(goes.time, &desk.zone)) }
+                            a href={ "/job/" (job) "/in/" (name) "/" (goes.id) } { (timestamp(goes.time, &context.zone)) }
                             " " code { (short(&goes.id)) }
                         }
                     }

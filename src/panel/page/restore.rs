@@ -2,7 +2,7 @@
 
 use super::words::short;
 use super::{Page, act};
-use crate::panel::desk::Desk;
+use crate::panel::context::Context;
 use crate::panel::place::Place;
 use crate::text;
 use axum::response::Response;
@@ -10,7 +10,7 @@ use maud::html;
 use std::os::unix::ffi::OsStrExt;
 
 /// What would come back, and where; and the command for anywhere else.
-pub fn page(desk: &Desk, place: &Place) -> Response {
+pub fn page(context: &Context, place: &Place) -> Response {
     let path = text::path(&place.path);
     let body = html! {
         dl {
@@ -19,10 +19,10 @@ pub fn page(desk: &Desk, place: &Place) -> Response {
         }
         section.card aria-labelledby="here" {
             h2 #here { "On this host" }
-            @match &desk.restore_into {
+            @match &context.restore_into {
                 Some(folder) => {
                     p { "It comes into a new folder in " code { (text::path(folder.as_os_str().as_bytes())) } ". Nothing that is there is touched." }
-                    div.actions { (act::button(desk, &place.address("/restore", &place.path), &[], "Restore", &path, true)) }
+                    div.actions { (act::button(context, &place.address("/restore", &place.path), &[], "Restore", &path, true)) }
                 }
                 None => p { "The file states no folder for it: " code { "restore_into" } " in " code { "[panel]" } " does." },
             }
@@ -35,5 +35,5 @@ pub fn page(desk: &Desk, place: &Place) -> Response {
     };
     let mut above = place.above();
     above.push((short(&place.snapshot), place.root()));
-    Page { title: "Restore", above: &above, refresh: None, body }.render(desk)
+    Page { title: "Restore", above: &above, refresh: None, body }.render(context)
 }

@@ -4,7 +4,7 @@ use super::words::{moment, outcome, short, tasks};
 use super::{Page, fitting, pages};
 use crate::agent::history::PastRun;
 use crate::agent::run::{Report, Step};
-use crate::panel::desk::Desk;
+use crate::panel::context::Context;
 use crate::text::{duration, figure};
 use axum::response::Response;
 use maud::{Markup, html};
@@ -19,17 +19,23 @@ const WARNINGS: usize = 20;
 const FIGURES: usize = 30;
 
 /// Runs of a job.
-pub fn page(desk: &Desk, job: &str, runs: &[PastRun], from: usize, has_more: bool) -> Response {
-    let (table, shown) = table(desk, job, runs);
+pub fn page(
+    context: &Context,
+    job: &str,
+    runs: &[PastRun],
+    from: usize,
+    has_more: bool,
+) -> Response {
+    let (table, shown) = table(context, job, runs);
     let next = (has_more || shown < runs.len()).then_some(from + shown);
     let body = html! { (table) (pages(&format!("/job/{job}/runs"), from, MOST, next)) };
     let above = [(job, format!("/job/{job}"))];
-    Page { title: "Runs", above: &above, refresh: None, body }.render(desk)
+    Page { title: "Runs", above: &above, refresh: None, body }.render(context)
 }
 
 /// Runs in a table; how many fit.
-pub fn table(desk: &Desk, job: &str, runs: &[PastRun]) -> (Markup, usize) {
-    let (rows, shown) = fitting(runs.iter().map(|run| row(desk, job, run)));
+pub fn table(context: &Context, job: &str, runs: &[PastRun]) -> (Markup, usize) {
+    let (rows, shown) = fitting(runs.iter().map(|run| row(context, job, run)));
     let table = html! {
         @if runs.is_empty() { p { "None that this host knows of." } }
         @else {
@@ -49,13 +55,13 @@ pub fn table(desk: &Desk, job: &str, runs: &[PastRun]) -> (Markup, usize) {
     (table, shown)
 }
 
-fn row(desk: &Desk, job: &str, run: &PastRun) -> Markup {
+fn row(context: &Context, job: &str, run: &PastRun) -> Markup {
     html! {
         tr {
             th scope="row" {
                 @match &run.file {
-                    Some(file) => { a href={ "/job/" (job) "/run/" (file) } { (moment(run.started, &desk.zone)) } }
-                    None => (moment(run.started, &desk.zone)),
+                    Some(file) => { a href={ "/job/" (job) "/run/" (file) } { (moment(run.started, &context.zone)) } }
+                    None => (moment(run.started, &context.zone)),
                 }
             }
             td data-label="What" { (tasks(&run.tasks)) }
@@ -65,15 +71,15 @@ fn row(desk: &Desk, job: &str, run: &PastRun) -> Markup {
             }
             td.number data-label="Took" { (duration(run.seconds)) }
             td data-label="Snapshot" {
-                (snapshot(desk, job, run.repository.as_deref(), run.snapshot_id.as_deref()))
+                (snapshot(context, job, run.repository.as_deref(), run.snapshot_id.as_deref()))
             }
         }
     }
 }
 
 /// A link to a snapshot, as far as the file knows its repository.
-fn snapshot(desk: &Desk, job: &str, repository: Option<&str>, id: Option<&str>) -> Markup {
-    let known = repository.filter(|name| desk.repository(job, name).is_ok());
+fn snapshot(context: &Context, job: &str, repository: Option<&str>, id: Option<&str>) -> Markup {
+    let known = repository.filter(|name| context.repository(job, name).is_ok());
     html! {
         @match (known, id) {
             (Some(repository), Some(id)) => {
@@ -87,7 +93,7 @@ fn snapshot(desk: &Desk, job: &str, repository: Option<&str>, id: Option<&str>) 
 }
 
 /// The report of a run.
-pub fn report(desk: &Desk, job: &str, report: &Report) -> Response {
+pub fn report(context: &Context, job: &str, report: &Report) -> Response {
     let (steps, shown) = fitting(report.steps.iter().map(step));
     let more = report.steps.len() - shown;
     let id = report.snapshot_id.as_deref();
@@ -97,11 +103,11 @@ pub fn report(desk: &Desk, job: &str, report: &Report) -> Response {
             @if let Some(reason) = &report.reason { dt { "Reason" } dd { (end_of(reason)) } }
             dt { "What" } dd { (tasks(&report.all_tasks())) }
             dt { "Begun" }
-            dd { @match report.moment() { Some(at) => (moment(at, &desk.zone)), None => (report.started) } }
+            dd { @match report.moment() { Some(at) => (moment(at, &context.zone)), None => (report.started) } }
             dt { "Took" } dd { (duration(report.seconds)) }
             @if let Some(downtime) = report.downtime { dt { "Services stood still" } dd { (duration(downtime)) } }
             @if id.is_some() {
-                dt { "Snapshot" } dd { (snapshot(desk, job, report.repository.as_deref(), id)) }
+                dt { "Snapshot" } dd { (snapshot(context, job, report.repository.as_deref(), id)) }
             }
             dt { "Host" } dd { (report.host) }
         }
@@ -114,7 +120,7 @@ pub fn report(desk: &Desk, job: &str, report: &Report) -> Response {
         }
     };
     let above = [(job, format!("/job/{job}")), ("Runs", format!("/job/{job}/runs"))];
-    Page { title: "Report", above: &above, refresh: None, body }.render(desk)
+    Page { title: "Report", above: &above, refresh: None, body }.render(context)
 }
 
 fn step(step: &Step) -> Markup {

@@ -2,7 +2,7 @@
 
 use super::words::{short, timestamp};
 use super::{Page, fitting, pages};
-use crate::panel::desk::Desk;
+use crate::panel::context::Context;
 use crate::panel::lists::Row;
 use crate::panel::reads::Found;
 use crate::text::figure;
@@ -15,7 +15,7 @@ pub const MOST: usize = 100;
 
 /// The newest first.
 pub fn page(
-    desk: &Desk,
+    context: &Context,
     job: &str,
     repository: &str,
     found: &Found<Arc<[Row]>>,
@@ -23,7 +23,8 @@ pub fn page(
 ) -> Response {
     let rows = found.value.as_deref().unwrap_or_default();
     let here = format!("/job/{job}/in/{repository}");
-    let (shown, count) = fitting(rows.iter().skip(from).take(MOST).map(|it| row(desk, &here, it)));
+    let (shown, count) =
+        fitting(rows.iter().skip(from).take(MOST).map(|it| row(context, &here, it)));
     let next = Some(from.saturating_add(count)).filter(|next| *next < rows.len());
     let body = html! {
         @if let Some(failure) = &found.failure {
@@ -58,13 +59,13 @@ pub fn page(
     };
     let above = [(job, format!("/job/{job}"))];
     let refresh = found.is_being_read.then_some(super::SOON);
-    Page { title: repository, above: &above, refresh, body }.render(desk)
+    Page { title: repository, above: &above, refresh, body }.render(context)
 }
 
-fn row(desk: &Desk, here: &str, row: &Row) -> Markup {
+fn row(context: &Context, here: &str, row: &Row) -> Markup {
     html! {
         tr {
-            th scope="row" { a href={ (here) "/" (row.id) } { (timestamp(row.time, &desk.zone)) } }
+            th scope="row" { a href={ (here) "/" (row.id) } { (timestamp(row.time, &context.zone)) } }
             td data-label="Id" { code { (short(&row.id)) } }
             td.number data-label="Size" { (figure(row.bytes)) }
             td.number data-label="Written" { (figure(row.written)) }

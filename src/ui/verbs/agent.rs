@@ -2,7 +2,7 @@
 
 use super::config::FileArgs;
 use super::this_program::ThisProgram;
-use crate::agent::keeper::{Around, is_alive, keep};
+use crate::agent::daemon::{Around, is_alive, keep};
 use crate::error::Result;
 use crate::ui::app::App;
 use crate::ui::exit::Done;

@@ -1,6 +1,6 @@
 //! Sources in containers: how they are captured, and what they stand for now.
 
-use crate::containers::{Engine, Found, Name, Wish};
+use crate::containers::{CaptureOptions, Engine, Found, Name};
 use crate::error::Result;
 use std::ffi::OsStr;
 use std::path::PathBuf;
@@ -11,7 +11,7 @@ pub struct ContainerArgs {
     /// Where the engine listens, if not at a usual place.
     pub socket: Option<PathBuf>,
     /// How it is to be captured.
-    pub wish: Wish,
+    pub options: CaptureOptions,
     /// Folders of databases that nobody dumps are refused under all sources.
     pub refuse_servers: bool,
 }
@@ -27,8 +27,8 @@ impl ContainerArgs {
         let engine = Engine::connect(self.socket.as_deref())?;
         let without = exclude.iter().filter_map(|pattern| pattern.strip_prefix("volume:"));
         let without_volumes = without.map(str::to_owned).collect();
-        let wish = Wish { without_volumes, ..self.wish.clone() };
-        let found = engine.find(name, &wish)?;
+        let options = CaptureOptions { without_volumes, ..self.options.clone() };
+        let found = engine.find(name, &options)?;
         Ok((engine, found))
     }
 }

@@ -6,7 +6,7 @@ use super::sources::{SourceArgs, VerifySource};
 use crate::agent::config::{self, Config, Job, SourceTable};
 use crate::agent::run::Program;
 use crate::backend::Location;
-use crate::containers::{Wish, refuse_unmounted};
+use crate::containers::{CaptureOptions, refuse_unmounted};
 use crate::env::Env;
 use crate::error::{Attempt, Error, Kind, Result};
 use crate::monitor::Monitor;
@@ -176,12 +176,12 @@ pub fn containers(job: &Job, raw: bool) -> ContainerArgs {
     let stands_still = job.stop.as_ref().is_some_and(|stop| stop.stop.is_some());
     ContainerArgs {
         socket: job.socket.clone(),
-        wish: Wish {
+        options: CaptureOptions {
             raw,
             stands_still,
             stopped: job.stop.iter().flat_map(|stop| stop.services.clone()).collect(),
             projects: job.projects(),
-            ..Wish::default()
+            ..CaptureOptions::default()
         },
         refuse_servers: !raw && !stands_still,
     }

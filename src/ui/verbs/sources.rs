@@ -228,7 +228,7 @@ impl SourceArgs {
             sources.push(self.dump.source_in(&name, &user, prefix, self.row_counts, env)?);
         }
         for Folder { path, stored, stands_still } in found.folders {
-            let refuse_servers = !self.containers.wish.raw && !stands_still;
+            let refuse_servers = !self.containers.options.raw && !stands_still;
             let options = FilesOptions { stored, refuse_servers, ..self.files(env, together)? };
             sources.push(Box::new(FilesSource::new(&path, options)?));
         }

@@ -2,7 +2,7 @@
 
 use crate::agent::alert::{Attendance, Patience, Watch};
 use crate::agent::config::Config;
-use crate::agent::keeper::{Around, Level, Line};
+use crate::agent::daemon::{Around, Level, Line};
 use crate::agent::metrics;
 use crate::agent::status::Status;
 use crate::env::{Env, command, this_program};

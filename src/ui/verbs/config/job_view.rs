@@ -1,7 +1,7 @@
 //! What a job does, and when.
 
 use crate::agent::config::{Config, Hooks, Job, TextOrTable, Written};
-use crate::agent::keeper::tasks_of;
+use crate::agent::daemon::tasks_of;
 use crate::agent::run::Task;
 use crate::agent::schedule::Schedule;
 use crate::env::Time;

@@ -24,7 +24,7 @@ const PLOTTED_FOR: i64 = 400 * 86_400 * Time::SECOND;
 const LONGEST: u64 = 16 << 20;
 
 /// What this host knows of its jobs.
-pub struct Book {
+pub struct Records {
     config: Arc<Config>,
     state: PathBuf,
     env: Env,
@@ -32,20 +32,20 @@ pub struct Book {
     complain: Complain,
 }
 
-impl Book {
+impl Records {
     /// Of a file and a folder of states.
     pub fn new(config: Arc<Config>, state: PathBuf, env: Env, complain: Complain) -> Self {
-        Book { config, history: Kept::new(state.clone()), state, env, complain }
+        Records { config, history: Kept::new(state.clone()), state, env, complain }
     }
 
     /// Reads in the history, in a thread where waiting for others that write to it holds nobody up.
     async fn read<T: Send + 'static>(
         self: &Arc<Self>,
-        read: impl FnOnce(&Book, &History) -> Result<T> + Send + 'static,
+        read: impl FnOnce(&Records, &History) -> Result<T> + Send + 'static,
     ) -> Result<T, Refusal> {
-        let book = self.clone();
+        let records = self.clone();
         let done = spawn_blocking(move || {
-            book.history.with(|text| (book.complain)(text), |history| read(&book, history))
+            records.history.with(|text| (records.complain)(text), |history| read(&records, history))
         });
         let failed = |error: Error| {
             Refusal::failed(error.to_string()).hint(error.hint_text().map(str::to_owned))
@@ -55,8 +55,8 @@ impl Book {
 
     /// How well the jobs do.
     pub async fn status(self: &Arc<Self>) -> Result<Status, Refusal> {
-        self.read(|book, history| {
-            Status::of(&book.config, history, book.env.now(), &book.config.zone())
+        self.read(|records, history| {
+            Status::of(&records.config, history, records.env.now(), &records.config.zone())
         })
         .await
     }
@@ -85,10 +85,10 @@ impl Book {
     /// The last captures of a job, the oldest first.
     pub async fn captures(self: &Arc<Self>, job: &str) -> Result<Vec<Work>, Refusal> {
         let job = job.to_owned();
-        self.read(move |book, history| {
-            let since = Time(book.env.now().0.saturating_sub(PLOTTED_FOR));
+        self.read(move |records, history| {
+            let since = Time(records.env.now().0.saturating_sub(PLOTTED_FOR));
             let mut captures = Vec::new();
-            for repository in book.config.job(&job)?.repositories() {
+            for repository in records.config.job(&job)?.repositories() {
                 let works = history.works(&job, repository, since)?;
                 captures.extend(works.into_iter().filter(|work| work.task == Task::Backup));
             }

@@ -44,7 +44,7 @@ impl fmt::Display for Kind {
 
 /// A message.
 #[derive(Clone, Debug, Serialize)]
-pub struct Letter {
+pub struct Notification {
     /// What it is about.
     pub kind: Kind,
     /// It in a line.
@@ -72,7 +72,7 @@ pub struct Parts {
     pub jobs: BTreeSet<String>,
 }
 
-impl Letter {
+impl Notification {
     /// Of these parts.
     pub fn new(sender: &Sender, parts: &Parts, now: Time) -> Self {
         let Parts { news, over, lasting, jobs } = parts;
@@ -97,7 +97,7 @@ impl Letter {
             }
         }
         message.push_str("\n`icecore status` shows all of it.\n");
-        Letter::of(sender, kind, &gist, message, jobs.iter().cloned().collect())
+        Notification::of(sender, kind, &gist, message, jobs.iter().cloned().collect())
     }
 
     /// One that says nothing but that messages arrive.
@@ -106,11 +106,11 @@ impl Letter {
             "{}, {now}\n\nThis is a test: messages of icecore arrive here. Nothing is wrong.\n",
             sender.title()
         );
-        Letter::of(sender, Kind::Test, "a test, nothing is wrong", message, Vec::new())
+        Notification::of(sender, Kind::Test, "a test, nothing is wrong", message, Vec::new())
     }
 
     fn of(sender: &Sender, kind: Kind, gist: &str, message: String, jobs: Vec<String>) -> Self {
-        Letter {
+        Notification {
             kind,
             subject: format!("icecore, {}: {gist}", sender.title()),
             message,

@@ -73,7 +73,7 @@ struct AtWork {
 type Stamp = Option<(u64, i64, i64, u64)>;
 
 /// Keeps the schedules.
-struct Keeper {
+struct Daemon {
     around: Arc<dyn Around>,
     shared: Arc<Shared>,
     agenda: Agenda,
@@ -104,7 +104,7 @@ pub fn keep(around: &Arc<dyn Around>) -> Result<()> {
     let watching = thread(around, &shared, move |around, shared| {
         watch::look_on(around, shared, &asked);
     })?;
-    let mut keeper = Keeper {
+    let mut daemon = Daemon {
         agenda: Agenda::new(marks::load(state).unwrap_or_else(|error| {
             around.say(&Line::failed(&error));
             BTreeMap::new()
@@ -119,17 +119,17 @@ pub fn keep(around: &Arc<dyn Around>) -> Result<()> {
         life,
         is_stopping: false,
     };
-    keeper.adopt(&config)?;
-    keeper.run(&heard);
-    keeper.stop(&heard);
-    let serving = keeper.serving.take();
-    drop(keeper);
+    daemon.adopt(&config)?;
+    daemon.run(&heard);
+    daemon.stop(&heard);
+    let serving = daemon.serving.take();
+    drop(daemon);
     let others = serving.iter().map(Serving::thread);
     wait_for(&others.chain([&watching]).collect::<Vec<_>>());
     Ok(())
 }
 
-impl Keeper {
+impl Daemon {
     fn run(&mut self, heard: &Receiver<Event>) {
         let jobs = self.shared.config().job.len();
         let file = self.around.file().display();

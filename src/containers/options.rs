@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 /// How it is to be captured.
 #[derive(Clone, Debug, Default)]
-pub struct Wish {
+pub struct CaptureOptions {
     /// Databases are captured as the files that they are.
     pub raw: bool,
     /// Whatever writes to any of it has been stopped for the capture: its files are whole.
@@ -18,7 +18,7 @@ pub struct Wish {
     pub without_volumes: BTreeSet<String>,
 }
 
-impl Wish {
+impl CaptureOptions {
     /// Whether a container stands still during the capture.
     pub(super) fn stops(&self, container: &Container) -> bool {
         let listed = container.listed();

@@ -1,7 +1,7 @@
 //! What every request passes: for whom it is, who asks, and, where something is to be done, whether it is
 //! this page's own form.
 
-use super::desk::Desk;
+use super::context::Context;
 use super::fields::Fields;
 use super::login::Verdict;
 use super::refusal::Refusal;
@@ -47,8 +47,8 @@ const HEADERS: [(HeaderName, HeaderValue); 7] = [
 ];
 
 /// Lets a request pass, or refuses it.
-pub async fn gate(State(desk): State<Arc<Desk>>, request: Request, next: Next) -> Response {
-    let mut response = match pass(&desk, request).await {
+pub async fn admit(State(context): State<Arc<Context>>, request: Request, next: Next) -> Response {
+    let mut response = match pass(&context, request).await {
         Ok(request) => next.run(request).await,
         Err(refused) => refused,
     };
@@ -59,10 +59,10 @@ pub async fn gate(State(desk): State<Arc<Desk>>, request: Request, next: Next) -
     response
 }
 
-async fn pass(desk: &Desk, request: Request) -> Result<Request, Response> {
-    let host = asked_host(desk, &request).map_err(IntoResponse::into_response)?;
+async fn pass(context: &Context, request: Request) -> Result<Request, Response> {
+    let host = asked_host(context, &request).map_err(IntoResponse::into_response)?;
     let authorization = request.headers().get(AUTHORIZATION).map(HeaderValue::as_bytes);
-    match desk.login.judge(authorization).await {
+    match context.login.judge(authorization).await {
         Verdict::Welcome => {}
         Verdict::Stranger => {
             let refusal = Refusal::new(StatusCode::UNAUTHORIZED, "Name and password are needed.");
@@ -76,7 +76,7 @@ async fn pass(desk: &Desk, request: Request) -> Result<Request, Response> {
         }
         Verdict::NoHash(reason) => {
             // Where the file lies is not for everybody who asks.
-            (desk.complain)(&reason);
+            (context.complain)(&reason);
             let reason = "Nobody can log in: the log of this program says why.";
             return Err(Refusal::new(StatusCode::SERVICE_UNAVAILABLE, reason).into_response());
         }
@@ -86,13 +86,13 @@ async fn pass(desk: &Desk, request: Request) -> Result<Request, Response> {
         return Err(Refusal::new(StatusCode::FORBIDDEN, reason).into_response());
     }
     match *request.method() == Method::POST {
-        true => form(desk, request, &host).await.map_err(IntoResponse::into_response),
+        true => form(context, request, &host).await.map_err(IntoResponse::into_response),
         false => Ok(request),
     }
 }
 
 /// The host that is asked for, which is this one: another name may be a page that leads the browser here.
-fn asked_host(desk: &Desk, request: &Request) -> Result<String, Refusal> {
+fn asked_host(context: &Context, request: &Request) -> Result<String, Refusal> {
     let another = || {
         Refusal::new(StatusCode::MISDIRECTED_REQUEST, "This page is not served under that name.")
             .hint(Some("`hosts` in [panel] says under which it is"))
@@ -101,14 +101,14 @@ fn asked_host(desk: &Desk, request: &Request) -> Result<String, Refusal> {
     let (Some(host), None) = (named.next(), named.next()) else { return Err(another()) };
     let host = host.to_str().map_err(|_| another())?;
     let is_same = request.uri().authority().is_none_or(|authority| authority.as_str() == host);
-    match is_same && desk.answers_to(host) {
+    match is_same && context.answers_to(host) {
         true => Ok(host.to_owned()),
         false => Err(another()),
     }
 }
 
 /// A form of this page, with its fields beside the request.
-async fn form(desk: &Desk, request: Request, host: &str) -> Result<Request, Refusal> {
+async fn form(context: &Context, request: Request, host: &str) -> Result<Request, Refusal> {
     let foreign = || {
         Refusal::new(StatusCode::FORBIDDEN, "This form does not come from this page.")
             .hint(Some("load the page again, and press the button there"))
@@ -117,14 +117,14 @@ async fn form(desk: &Desk, request: Request, host: &str) -> Result<Request, Refu
     let is_form = headers
         .get(CONTENT_TYPE)
         .is_some_and(|kind| kind.as_bytes().starts_with(b"application/x-www-form-urlencoded"));
-    if !is_form || !is_same_origin(desk, headers, host) {
+    if !is_form || !is_same_origin(context, headers, host) {
         return Err(foreign());
     }
     let (mut head, body) = request.into_parts();
     let body = timeout(FORM_TIME, to_bytes(body, FORM)).await;
     let Ok(Ok(body)) = body else { return Err(Refusal::senseless("The form did not come whole.")) };
     let fields = Fields::parse(&body);
-    if !desk.is_token(fields.bytes("token").unwrap_or_default()) {
+    if !context.is_token(fields.bytes("token").unwrap_or_default()) {
         return Err(foreign());
     }
     head.extensions.insert(Arc::new(fields));
@@ -142,12 +142,12 @@ fn is_embedded_elsewhere(headers: &HeaderMap) -> bool {
 }
 
 /// Whether the browser says that the form is of this page.
-fn is_same_origin(desk: &Desk, headers: &HeaderMap, host: &str) -> bool {
+fn is_same_origin(context: &Context, headers: &HeaderMap, host: &str) -> bool {
     let text = |name| headers.get(name).and_then(|value: &HeaderValue| value.to_str().ok());
     let site = text(HeaderName::from_static("sec-fetch-site"));
     let origin = text(ORIGIN).map(|origin| {
         let authority = origin.split_once("://").map_or("", |(_, authority)| authority);
-        authority == host || desk.is_named(authority)
+        authority == host || context.is_named(authority)
     });
     match (site, origin) {
         (None, None) => false,

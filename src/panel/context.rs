@@ -1,7 +1,5 @@
 //! What all requests share.
 
-use super::ask::Plan;
-use super::book::Book;
 use super::children::Children;
 use super::fields::Fields;
 use super::host::{is_loopback, name_of};
@@ -9,7 +7,9 @@ use super::launcher::{Complain, Launcher};
 use super::lists::{Key, Row};
 use super::login::Login;
 use super::place::{Address, Place};
+use super::queries::Plan;
 use super::reads::Reads;
+use super::records::Records;
 use super::refusal::Refusal;
 use crate::agent::config::{self, Config, Job};
 use crate::env::Env;
@@ -58,7 +58,7 @@ impl Panel {
 }
 
 /// What all requests share, by one state of the file.
-pub struct Desk {
+pub struct Context {
     /// The file.
     pub config: Arc<Config>,
     /// What this machine is called in snapshots.
@@ -72,7 +72,7 @@ pub struct Desk {
     /// Those that were started.
     pub children: Arc<Children>,
     /// What this host knows by itself.
-    pub book: Arc<Book>,
+    pub records: Arc<Records>,
     /// Lists of snapshots.
     pub lists: Reads<Key, Arc<[Row]>>,
     /// What a prune of a job would give up.
@@ -90,15 +90,15 @@ pub struct Desk {
     address: String,
 }
 
-impl Desk {
+impl Context {
     /// Of a panel and a file with these settings.
     pub fn new(panel: &Panel, config: Arc<Config>, settings: &config::Panel) -> Result<Self> {
         let (state, env, complain) = (panel.state.clone(), &panel.env, panel.complain.clone());
         let login = Login::new(&settings.login.user, settings.login.hash_file.clone(), env)?;
         let ip = settings.listen.value.0.ip();
-        Ok(Desk {
+        Ok(Context {
             host: config.defaults.host.clone().unwrap_or_else(|| panel.host.clone()),
-            book: Arc::new(Book::new(config.clone(), state, env.clone(), complain.clone())),
+            records: Arc::new(Records::new(config.clone(), state, env.clone(), complain.clone())),
             zone: config.zone(),
             children: panel.children.clone(),
             lists: Reads::new(LIST),
