@@ -92,6 +92,9 @@ pub enum Fault {
     Away,
     /// Anything else.
     Other,
+    /// A repository that cannot be used before somebody does something: there is none, the password is wrong, the disk
+    /// is full.
+    Unusable,
     /// Damage of what is stored.
     Damaged,
 }
@@ -101,6 +104,7 @@ impl Fault {
     pub fn of(error: &Error) -> Self {
         match error.kind() {
             Kind::Unavailable => Fault::Away,
+            Kind::NoRepository | Kind::WrongKey | Kind::NoSpace => Fault::Unusable,
             Kind::Damaged => Fault::Damaged,
             _ => Fault::Other,
         }
@@ -111,13 +115,15 @@ impl Fault {
         match self {
             Fault::Away => "away",
             Fault::Other => "other",
+            Fault::Unusable => "unusable",
             Fault::Damaged => "damaged",
         }
     }
 
     /// The one of this name.
     pub fn named(name: &str) -> Option<Self> {
-        [Fault::Away, Fault::Other, Fault::Damaged].into_iter().find(|fault| fault.name() == name)
+        let all = [Fault::Away, Fault::Other, Fault::Unusable, Fault::Damaged];
+        all.into_iter().find(|fault| fault.name() == name)
     }
 }
 

@@ -7,6 +7,7 @@ use crate::common::program::program;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use std::fs::{self, File};
+use std::io::{BufRead, BufReader};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixDatagram;
 use std::process::{Child, Command, Stdio};
@@ -349,18 +350,15 @@ fn the_service_manager_is_told() {
     let mut agent = program();
     agent.env("ICECORE_CONFIG", jobs.path("config.toml")).env("JOURNAL_STREAM", "8:1");
     agent.env("ICECORE_STATE_DIR", jobs.path("state")).arg("agent").stderr(Stdio::piped());
-    let agent = agent.spawn().unwrap();
-    jobs.wait_until("the agent", || {
-        // It listens for signals by then.
-        let status = fs::read_to_string(format!("/proc/{}/status", agent.id())).unwrap();
-        !status.lines().any(|line| line == "SigCgt:\t0000000000000000")
-            && jobs.command(&["agent"]).assert().get_output().status.code() == Some(11)
-    });
-    std::thread::sleep(Duration::from_millis(300));
-    kill_process(Pid::from_raw(agent.id().try_into().unwrap()).unwrap(), Signal::TERM).unwrap();
-    let output = agent.wait_with_output().unwrap();
-    let said = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(output.status.success() && said.starts_with("<6>keeps the schedules of "), "{said}");
+    let mut agent = agent.spawn().unwrap();
+    let mut said = String::new();
+    // It listens for signals when it says so.
+    BufReader::new(agent.stderr.take().unwrap()).read_line(&mut said).unwrap();
+    kill_process(Pid::from_child(&agent), Signal::TERM).unwrap();
+    assert!(
+        agent.wait().unwrap().success() && said.starts_with("<6>keeps the schedules of "),
+        "{said}"
+    );
 }
 
 /// `--is-alive` is well with an agent that looks at what is due, and not with one that hangs, nor with none.

@@ -66,6 +66,23 @@ fn whoever_waited_reports_who_died() {
     assert_eq!((reports.len(), died), (2, 1), "{reports:?}");
 }
 
+/// Another repository in the place of one, as on a disk that is not mounted, is told once.
+#[test]
+fn another_repository_in_its_place_is_told() {
+    let jobs = jobs("");
+    go(&jobs);
+    jobs.command(&["run", "app"]).assert().success();
+    fs::remove_dir_all(jobs.path("one")).unwrap();
+    fs::remove_file(jobs.path("one.key")).unwrap();
+    // Nothing that could be used is there: somebody has to look.
+    jobs.command(&["run", "app"]).assert().code(10);
+    jobs.init(&["one"]);
+    jobs.command(&["run", "app"]).assert().code(3);
+    let reason = jobs.report()["reason"].to_string();
+    assert!(reason.contains("another repository is there"), "{reason}");
+    jobs.command(&["run", "app"]).assert().success();
+}
+
 /// A run that is asked to end does so while a command prints nothing, which ends with it; all that is said is JSON where
 /// that was asked for.
 #[test]

@@ -210,6 +210,20 @@ fn failing_commands_are_told() {
     service.runs_again("the next run");
 }
 
+/// Where the line that starts services was wrong, the next run starts them by the one of the file as it is now.
+#[test]
+fn a_start_that_was_mended_is_used() {
+    let service = Service::new();
+    service.jobs.write(&FILE.replace("sh DIR/start", "no-such-program"));
+    let said = service.jobs.complains(&["run", "app"]);
+    assert!(said.contains("start services") && !service.runs(), "{said}");
+    service.jobs.write(FILE);
+    // That the services stood still until now is told.
+    service.jobs.command(&["run", "app"]).assert().code(3);
+    service.runs_again("the mended start");
+    service.jobs.command(&["run", "app"]).assert().success();
+}
+
 /// Two jobs of a host never have something stopped at the same time; one that waits for the other ends when it
 /// is asked to.
 #[test]

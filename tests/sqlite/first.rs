@@ -1,13 +1,13 @@
 //! Databases are captured before files, so that no row names a file that is not in the snapshot.
 
-use super::{make, open_image, stubborn_reader};
+use super::{insert, make, open_image, stubborn_reader};
 use crate::common::repo::{TempRepo, options};
 use icecore::error::Error;
 use icecore::format::snapshot::{PartKind, Snapshot};
-use icecore::monitor::{Counter, FileChange, Monitor};
-use icecore::ops::backup::backup;
+use icecore::monitor::{Counter, FileChange, Monitor, Silent};
+use icecore::ops::backup::{Backup, Wanted, backup};
 use icecore::source::files::{FilesOptions, FilesSource};
-use icecore::source::{Source, SqliteSource};
+use icecore::source::{Item, Source, SqliteSource};
 use rusqlite::Connection;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -118,4 +118,52 @@ fn named_databases_come_before_folders() {
     assert_eq!((has_row, has_file), (false, false));
     let kinds: Vec<PartKind> = snapshot.parts.iter().map(|part| part.kind).collect();
     assert_eq!(kinds, [PartKind::Files, PartKind::Sqlite]);
+}
+
+/// The same while databases are pinned, as where only some of the services stand still.
+#[test]
+fn pinned_databases_come_before_files() {
+    let (repo, folder) = (TempRepo::new(1), TempDir::new().unwrap());
+    let application = Application::new(folder.path(), "wal", "z.db");
+    {
+        let database = application.database.lock().unwrap();
+        insert(&database, 20_000);
+        database.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())).unwrap();
+    }
+    let wanted = || Wanted::of(vec![files(folder.path())], false).unwrap();
+    let backup = Backup::begin(&repo.repository, &wanted(), &options()).unwrap();
+    let backup = backup.warm_up(wanted(), &Silent).unwrap();
+    fs::write(application.uploads.join("00000"), "changed").unwrap();
+    let pinned = backup.pin(wanted(), &application);
+    assert_eq!(pinned.count(), 1);
+    assert!(application.has_uploaded.load(Ordering::Relaxed));
+    let report = pinned.read(&Silent).commit(&Silent).unwrap();
+    assert!(!report.incomplete);
+    let database = folder.path().join("z.db");
+    let image = repo.read(&report.snapshot, database.to_str().unwrap()).unwrap();
+    let rows = "SELECT count(*) FROM t WHERE id = 99999";
+    let rows = open_image(&image).1.query_row(rows, [], |row| row.get::<_, u32>(0)).unwrap();
+    let upload = application.uploads.join("99999");
+    assert_eq!((rows, repo.read(&report.snapshot, upload.to_str().unwrap()).is_ok()), (0, false));
+}
+
+/// Another file that has the inode of a database which was read first, as after that was deleted, is not taken for it.
+#[test]
+fn an_inode_under_another_name_is_another_file() {
+    let folder = TempDir::new().unwrap();
+    drop(make(&folder.path().join("a.db"), "delete", 4096, 10));
+    for (name, is_it) in [("a.db", true), ("invoice.txt", false)] {
+        let mut source = files(folder.path());
+        assert!(source.next_database().is_some() && source.next_database().is_none());
+        let renamed = folder.path().join(name);
+        fs::rename(folder.path().join("a.db"), &renamed).unwrap();
+        let mut same = None;
+        while let Some(item) = source.next().unwrap() {
+            if let Item::File(file) = item {
+                assert_eq!(file.entry.name, name.as_bytes());
+                same = Some(file.same.is_some());
+            }
+        }
+        assert_eq!(same, Some(is_it), "{name}");
+    }
 }

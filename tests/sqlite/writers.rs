@@ -3,7 +3,10 @@
 use super::{
     capture, capture_with, count, insert, make, open_image, reader, rest, stubborn_reader,
 };
+use icecore::source::Got;
 use rusqlite::Connection;
+use std::fs;
+use std::os::unix::fs::FileExt;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tempfile::TempDir;
@@ -183,4 +186,23 @@ fn replaced_databases_are_not_mixed() {
             assert!([300, 0, 77].contains(&rows), "{rows} rows");
         }
     });
+}
+
+/// A database that somebody writes who does not ask SQLite, while it is read, is told to be of several moments.
+#[test]
+fn what_is_overwritten_while_it_is_read_is_told() {
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("app.db");
+    drop(make(&path, "delete", 4096, 30_000));
+    for is_written in [false, true] {
+        let mut stream = stubborn_reader().open(&path).unwrap();
+        if is_written {
+            let file = fs::File::options().write(true).open(&path).unwrap();
+            let last = file.metadata().unwrap().len() - 4096;
+            file.write_all_at(&[7; 100], last + 1000).unwrap();
+        }
+        let mut buffer = vec![0; 1 << 20];
+        while stream.read(&mut buffer).unwrap() != Got::End {}
+        assert_eq!(stream.finish().unwrap().changed.is_some(), is_written);
+    }
 }

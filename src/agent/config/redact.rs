@@ -66,6 +66,12 @@ fn without_named(text: &str, reader: Reader) -> String {
     done + text.get(rest..).unwrap_or_default()
 }
 
+/// Whether what stands before a word makes it the end of a file's name: `/etc/app.` before `password`.
+fn is_file(head: &str) -> bool {
+    let token = head.rsplit(char::is_whitespace).next().unwrap_or_default();
+    token.ends_with('.') && token.contains('/') && !token.contains("://")
+}
+
 /// The name of a secret that stands before a separator, in small letters without `-` and `_`, if what comes after
 /// is its value.
 fn name_of_secret(before: &str, separator: &str, after: &str) -> Option<String> {
@@ -81,7 +87,7 @@ fn name_of_secret(before: &str, separator: &str, after: &str) -> Option<String> 
         // `${NAME:?}` and `${NAME:-}`: what the shell does where there is none.
         ":" if head.ends_with("${") => !["?", "+", "-}"].iter().any(|it| after.starts_with(it)),
         // A path, or the user of a URL.
-        ":" => !head.ends_with(['/', '@']),
+        ":" => !head.ends_with(['/', '@']) && !is_file(head),
         _ => {
             let is_option =
                 word.starts_with('-') && !word.trim_start_matches('-').starts_with("no-");
@@ -258,6 +264,7 @@ mod tests {
             "icecore --password-file=/etc/icecore/password",
             "docker run -v /srv/secret:/run/secret redis://token:6379 x",
             "AWS_ACCESS_KEY_ID=abc run x=y",
+            "cannot open /etc/icecore/local.password: No such file or directory",
         ] {
             assert_eq!(without_secrets(text), text);
         }

@@ -5,6 +5,7 @@ use super::configuration::Configuration;
 use super::facts::Facts;
 use super::hooks::{Around, one};
 use super::log::Log;
+use super::recognize::recognize;
 use super::{Run, contents};
 use crate::agent::config::{JOB_LABEL, TextOrTable};
 use crate::agent::report::Outcome;
@@ -139,6 +140,7 @@ fn next_that_answers<'r>(
         match log.step("open", name, |_, _| run.program.open(repository)) {
             Ok(opened) => {
                 first.iter().for_each(|error| log.missed(error));
+                recognize(run, log, name, &opened);
                 return Ok((name.to_owned(), opened));
             }
             Err(error) => drop(first.get_or_insert(error)),

@@ -100,7 +100,13 @@ fn still(
         0 => pinned.read(&Silent),
         _ => log.step("read_pinned", into.name, |monitor, _| Ok(pinned.read(monitor)))?,
     };
-    let (started, because) = start(standstill, log)?;
+    let (started, because) = match start(standstill, log) {
+        Ok(started) => started,
+        Err(error) => {
+            drop(captured.abandon());
+            return Err(error);
+        }
+    };
     if because == Because::Overdue {
         // Some of it may have been read while they ran already.
         drop(captured.abandon());
@@ -154,7 +160,9 @@ fn start(standstill: Standstill, log: &mut Log<'_>) -> Result<(Result<()>, Becau
         Because::Overdue => {
             Some("they had stood still for as long as `max_downtime` allows, and were started")
         }
-        Because::NoGuard => Some("what guards them was gone, and they were started"),
+        Because::NoGuard => {
+            Some("the process that guards the stopped services died; they were started again")
+        }
     };
     let stood_still = reason.map_or(Ok(()), |reason| {
         Err(Error::new(Kind::Failed, "capture everything while services stand still", "")

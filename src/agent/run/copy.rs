@@ -4,6 +4,7 @@ use super::backup::first_that_answers;
 use super::contents::absent;
 use super::each::Each;
 use super::log::{Log, Said};
+use super::recognize::recognize;
 use super::{Run, TOOL};
 use crate::agent::config::Keep;
 use crate::error::Result;
@@ -64,6 +65,9 @@ pub fn copy(run: &Run<'_>, log: &mut Log<'_>, captured: Option<&str>) -> Result<
                 _ => Ok(()),
             }
         });
+        if let Some(target) = places.last().filter(|place| place.name == *name) {
+            recognize(run, log, name, &target.repository);
+        }
         each.add(log, copied)?;
     }
     for source in places.iter().skip(1) {

@@ -5,7 +5,7 @@ use crate::agent::history::History;
 use crate::agent::report::{Fault, Outcome, Report};
 use crate::error::{Attempt, Result};
 use std::fs::{self, File, TryLockError};
-use std::io::{self, Read, Seek};
+use std::io::{Read, Seek};
 use std::path::{Path, PathBuf};
 
 /// Longest note that is read.
@@ -53,12 +53,8 @@ pub fn report_died(state: &Path) -> Result<Vec<Died>> {
 /// # Errors
 /// What the disk says.
 pub fn report_died_with(state: &Path, locks: &Locks) -> Result<Vec<Died>> {
-    let mut died = Vec::new();
-    for lock in locks.files() {
-        let left = left_in(lock).attempt("read", "the lock of a run")?;
-        died.extend(left.map(|left| report(state, left, REASON)).transpose()?);
-    }
-    Ok(died)
+    let report = |lock: &File| report_of(state, lock, REASON).transpose();
+    locks.files().iter().filter_map(report).collect()
 }
 
 /// The same of one job, where it is known why.
@@ -71,45 +67,47 @@ pub fn report_died_of(state: &Path, job: &str, reason: &str) -> Result<Vec<Died>
 
 fn report_in(state: &Path, job: &Path, reason: &str) -> Result<Vec<Died>> {
     let mut died = Vec::new();
-    for lock in entries(job) {
-        died.extend(taken(&lock)?.map(|left| report(state, left, reason)).transpose()?);
+    for path in entries(job) {
+        // It is given back at once, so that it keeps no run waiting.
+        let Some(lock) = unheld(&path)? else { continue };
+        died.extend(report_of(state, &lock, reason)?);
     }
     Ok(died)
 }
 
-fn report(state: &Path, mut report: Report, reason: &str) -> Result<Died> {
-    report.outcome = Outcome::Failed;
-    report.reason = Some(reason.to_owned());
-    report.fault = Some(Fault::Other);
-    let file = report.save(state)?;
-    Ok(Died { report, file })
-}
-
-/// Takes the note out of a lock that nobody holds. The lock is given back at once, so that it keeps no run waiting.
-fn taken(path: &Path) -> Result<Option<Report>> {
+/// A lock with a note in it that nobody holds, and this process now does.
+fn unheld(path: &Path) -> Result<Option<File>> {
     let subject = path.display();
     if fs::metadata(path).map_or(0, |found| found.len()) == 0 {
         return Ok(None);
     }
     let file = File::options().read(true).write(true).open(path).attempt("open", &subject)?;
     match file.try_lock() {
-        Ok(()) => {}
-        Err(TryLockError::WouldBlock) => return Ok(None),
-        Err(TryLockError::Error(cause)) => return Err(cause).attempt("lock", &subject),
+        Ok(()) => Ok(Some(file)),
+        Err(TryLockError::WouldBlock) => Ok(None),
+        Err(TryLockError::Error(cause)) => Err(cause).attempt("lock", &subject),
     }
-    left_in(&file).attempt("read", &subject)
 }
 
-/// Takes the note out of a lock that this process holds. What a power cut has left of one says nothing.
-fn left_in(mut lock: &File) -> io::Result<Option<Report>> {
+/// Leaves the report that is noted in a lock that this process holds, and then empties it.
+fn report_of(state: &Path, mut lock: &File, reason: &str) -> Result<Option<Died>> {
+    let what = "the lock of a run";
     let mut text = Vec::new();
-    lock.rewind()?;
-    lock.take(MOST).read_to_end(&mut text)?;
-    if !text.is_empty() {
-        lock.set_len(0)?;
-        lock.rewind()?;
+    lock.rewind().attempt("read", what)?;
+    lock.take(MOST).read_to_end(&mut text).attempt("read", what)?;
+    if text.is_empty() {
+        return Ok(None);
     }
-    Ok(serde_json::from_slice(&text).ok())
+    // What a power cut has left of it says nothing.
+    let left = serde_json::from_slice(&text).ok().map(|left: Report| Report {
+        outcome: Outcome::Failed,
+        reason: Some(reason.to_owned()),
+        fault: Some(Fault::Other),
+        ..left
+    });
+    let file = left.as_ref().map(|report| report.save(state)).transpose()?;
+    lock.set_len(0).and_then(|()| lock.rewind()).attempt("write", what)?;
+    Ok(left.zip(file).map(|(report, file)| Died { report, file }))
 }
 
 fn entries(folder: &Path) -> impl Iterator<Item = PathBuf> + use<> {

@@ -14,6 +14,7 @@ mod lock;
 mod log;
 mod preview;
 mod program;
+mod recognize;
 mod tell;
 mod upkeep;
 
@@ -155,10 +156,9 @@ impl Run<'_> {
 /// Leaves the reports of runs that have died, also of one that this run has waited for. The history, which takes a
 /// while to open, is asked only if there are any.
 fn settle_before(state: &Path, locks: Option<&Locks>) -> Result<()> {
-    let mut died = died::report_died(state)?;
-    if let Some(locks) = locks {
-        died.extend(died::report_died_with(state, locks)?);
-    }
+    // First what this run is to overwrite.
+    let mut died = locks.map_or(Ok(Vec::new()), |locks| died::report_died_with(state, locks))?;
+    died.extend(died::report_died(state)?);
     match died.is_empty() {
         true => Ok(()),
         false => died::remember(&History::open(state)?, &died),

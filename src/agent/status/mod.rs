@@ -12,7 +12,7 @@ pub use words::{older, trouble};
 
 use super::config::{Config, Job};
 use super::history::History;
-use super::report::{Outcome, Task};
+use super::report::{Fault, Outcome, Task};
 use super::stop;
 use crate::env::Time;
 use crate::error::Result;
@@ -130,13 +130,13 @@ impl JobStatus {
         let repositories = places.collect::<Result<Vec<_>>>()?;
         let captured = repositories.iter().filter_map(|place| place.last_capture);
         let bytes = captured.max_by_key(|(at, _)| *at).map(|(_, bytes)| bytes);
-        let became = |outcome| {
-            let mut last = tasks.iter().filter_map(|task: &TaskStatus| task.last_run.as_ref());
-            last.any(|run| run.outcome == outcome)
-        };
+        let last_runs = || tasks.iter().filter_map(|task: &TaskStatus| task.last_run.as_ref());
+        let became = |outcome| last_runs().any(|run| run.outcome == outcome);
         let is_late = repositories.iter().any(|place| place.is_late);
         let is_overdue = tasks.iter().any(|task| task.is_overdue);
-        let is_well = !is_late && !is_overdue && !became(Outcome::Failed);
+        // That another repository was there to go into helps only for a while.
+        let is_usable = !last_runs().any(|run| run.fault == Some(Fault::Unusable));
+        let is_well = is_usable && !is_late && !is_overdue && !became(Outcome::Failed);
         let has_warnings = became(Outcome::Incomplete);
         let (job, zone) = (name.to_owned(), zone.clone());
         Ok(JobStatus { job, is_well, has_warnings, bytes, tasks, repositories, zone })

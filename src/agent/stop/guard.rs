@@ -64,10 +64,8 @@ fn guard() -> Result<()> {
     }
     order.start(&mut started);
     if !is_stopped && (given_up || has_ended) {
-        if has_ended {
-            // Whoever wants to end does not wait for what follows.
-            tell(&Message::Started(started.clone()));
-        }
+        // The run does not wait for what follows.
+        tell(&Message::Started(started.clone()));
         // What was asked for may come about after all: then they have to be started once more.
         std::thread::sleep(order.timeout);
         order.start(&mut started);

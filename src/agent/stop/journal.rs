@@ -64,16 +64,37 @@ pub fn alone(folder: &Path, given_up: &mut dyn FnMut() -> bool) -> Result<Option
 /// Waits a while for those who start what this job has left standing still, and refuses if it still is: its
 /// journal must not be written over.
 pub fn refuse_unfinished(order: &Order) -> Result<()> {
-    let until = Instant::now() + order.timeout;
+    start_as_said_now(order)?;
+    let begun = Instant::now();
     while order.journal.exists() {
-        if Instant::now() >= until {
+        // A guard starts what would not stop once more after that time, and tries again where that fails.
+        let is_guarded = state::is_locked(&order.journal).unwrap_or_default();
+        let most = if is_guarded { 3 * order.timeout } else { order.timeout };
+        if begun.elapsed() >= most {
+            let reason = match is_guarded {
+                true => "what an earlier run of it has stopped is still being started",
+                false => "what an earlier run of it has stopped could not be started since",
+            };
             return Err(Error::new(Kind::Refused, "stop the services of", &order.job)
-                .because("what an earlier run of it has stopped could not be started since")
+                .because(reason)
                 .hint(format!("start them, and remove {}", order.journal.display())));
         }
         sleep(GLANCE);
     }
     Ok(())
+}
+
+/// Starts by the line of the file as it is now what could not be started by that of an earlier run, which may have been
+/// wrong.
+fn start_as_said_now(order: &Order) -> Result<()> {
+    let Some((earlier, _lock)) = orphaned(&order.journal)? else { return Ok(()) };
+    if !order.what.starts_otherwise(&earlier.what) {
+        return Ok(());
+    }
+    let mut started = Started::nothing(Because::NoGuard);
+    order.start(&mut started);
+    started.ran.well("start services by", &order.what.starting())?;
+    forget(&order.journal)
 }
 
 /// Services that stand still for longer than they may, or that nobody is about to start, each with its job and since

@@ -93,6 +93,10 @@ impl Standstill {
             }
             hears.change(|said| said.is_gone = true);
         });
+        if reading.is_err() {
+            // Nobody is to wait for what nobody hears.
+            standstill.heard.change(|said| said.is_gone = true);
+        }
         reading.attempt("start a thread for", what)?;
         let mut line = serde_json::to_vec(&standstill.order)
             .map_err(|cause| Error::new(Kind::Failed, "tell", what).caused_by(cause))?;
@@ -113,7 +117,7 @@ impl Standstill {
             }
             Some(ran) => ran.well("stop services by", line).map(|()| ran),
             None => Err(Error::new(Kind::Failed, "stop services by", format!("`{line}`"))
-                .because("what guards them ended before they were stopped")),
+                .because("the guard process ended before the services were stopped")),
         };
         match stopped {
             Ok(ran) => Ok((standstill, ran)),
@@ -196,16 +200,25 @@ impl Standstill {
         }
         match started {
             Some(started) => Ok(started),
-            // The guard writes the journal before it stops anything.
-            None if !self.order.journal.exists() => Ok(Started::nothing(Because::NotBegun)),
+            // The guard writes the journal before it stops anything; who starts what it has left removes that.
+            None if !self.order.journal.exists() => {
+                let stopped = self.heard.said().stopped.is_some();
+                let because = if stopped { Because::NoGuard } else { Because::NotBegun };
+                Ok(Started::nothing(because))
+            }
             None => {
                 // What exactly was stopped, the guard has written down.
                 let order = journal::read(&self.order.journal)?;
                 let mut started = Started::nothing(Because::NoGuard);
                 order.start(&mut started);
                 self.heard.change(|said| said.started = Some(started.clone()));
-                if started.ran.failure.is_none() {
-                    journal::forget(&self.order.journal)?;
+                // What stays of it is started once more, which does no harm.
+                let forgotten = match started.ran.failure {
+                    None => journal::forget(&self.order.journal),
+                    Some(_) => Ok(()),
+                };
+                if let Err(error) = forgotten {
+                    started.ran.output += &error.to_string();
                 }
                 Ok(started)
             }

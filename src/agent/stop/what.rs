@@ -65,6 +65,11 @@ impl What {
         }
     }
 
+    /// Whether this is another line to start by than that.
+    pub fn starts_otherwise(&self, other: &What) -> bool {
+        matches!((self, other), (What::Lines { start, .. }, What::Lines { start: other, .. }) if start != other)
+    }
+
     /// Looks up what is to be stopped, as it is now.
     ///
     /// # Errors

@@ -109,6 +109,7 @@ impl Batch {
                 Prepared::Large(large, Turn::MayBeLater) => match large.pin() {
                     Ok((large, true)) => events.push(Event::Pinned(Box::new(large))),
                     Ok((large, false)) => read_large(large, &mut writer, monitor, &mut events)?,
+                    Err(error) if error.kind() == Kind::Interrupted => return Err(error),
                     Err(error) => {
                         tell(monitor, 0);
                         events.push(Event::Failed(error));

@@ -75,24 +75,30 @@ impl<'r> Capture<'_, 'r> {
         pins: usize,
     ) -> Result<OpenContents> {
         let mut all = OpenContents::default();
-        if pins == 0 {
-            for (source, past) in &mut sources {
-                let read = read_databases(self, &mut **source, &past.parents.list, &mut all.links)?;
-                all.contents.counts.bytes_read += read.bytes;
-                all.contents.warnings.extend(read.warnings);
-            }
+        let mut pins_left = pins;
+        for (source, past) in &mut sources {
+            let (parents, links) = (&past.parents.list, &mut all.links);
+            let read = read_databases(self, &mut **source, parents, links, &mut pins_left)?;
+            all.contents.counts.bytes_read += read.bytes;
+            all.contents.warnings.extend(read.warnings);
         }
         sources.sort_by_key(|(source, _)| source.describe().kind == PartKind::Files);
         for (source, past) in sources {
             let mut part = self.part(&*source, past);
-            part.pins_left = pins.saturating_sub(all.pinned());
+            part.pins_left = pins_left;
             let name = part.source.clone();
             match self.builder(past, &mut all.links, part).read(source) {
-                Ok(part) if part.pinned.is_empty() => self.finish_part(&mut all, part, past)?,
-                Ok(part) => all.open.push(part),
+                Ok(part) => {
+                    pins_left = part.pins_left;
+                    match part.pinned.is_empty() {
+                        true => self.finish_part(&mut all, part, past)?,
+                        false => all.open.push(part),
+                    }
+                }
                 Err(error) => self.bear(&mut all, name, error)?,
             }
         }
+        all.links.unpin();
         Ok(all)
     }
 

@@ -4,13 +4,16 @@
 use super::batch::{Batch, Event, Turn};
 use super::capture::Capture;
 use super::former::file_at;
-use super::links::{First, Links};
+use super::large::Large;
+use super::links::{First, Links, PinnedContent};
 use super::parent::Parent;
+use super::small::SMALL;
 use crate::error::Result;
+use crate::format::database::DatabaseFacts;
 use crate::format::directory::Node;
 use crate::limits::WARNINGS_MAX;
 use crate::monitor::go_on;
-use crate::source::Source;
+use crate::source::{FileItem, Source};
 
 /// What reading the databases of a source came to.
 #[derive(Default)]
@@ -19,7 +22,19 @@ pub(super) struct Databases {
     pub(super) warnings: Vec<String>,
 }
 
-/// Reads and stores the databases of a source that may be at work.
+/// Whether a database is one that the warm-up could read in WAL mode: to hold it for longer blocks no writer.
+pub(super) fn may_be_pinned(
+    file: &FileItem,
+    before: Option<&(usize, Node)>,
+    parents: &[Parent],
+) -> bool {
+    let Some((parent, node)) = before else { return false };
+    let Some(DatabaseFacts::Sqlite(facts)) = node.database() else { return false };
+    let was_read_now = parents.get(*parent).is_some_and(|parent| parent.is_warm_up);
+    was_read_now && file.length > Some(SMALL) && facts.journal_mode == "wal"
+}
+
+/// Reads and stores the databases of a source that may be at work, but for so many that can be pinned.
 ///
 /// # Errors
 /// The repository's. What cannot be read, or is no database after all, is read again in its turn, and told of then.
@@ -28,6 +43,7 @@ pub(super) fn read_databases(
     source: &mut dyn Source,
     parents: &[Parent],
     links: &mut Links,
+    pins_left: &mut usize,
 ) -> Result<Databases> {
     let mut databases = Databases::default();
     while let Some(found) = source.next_database() {
@@ -37,11 +53,24 @@ pub(super) fn read_databases(
             continue;
         }
         let before = file_at(parents, capture.reader, &found.folder, &found.file.entry.name);
+        let turn = match may_be_pinned(&found.file, before.as_ref(), parents) && *pins_left > 0 {
+            true => Turn::MayBeLater,
+            false => Turn::Now,
+        };
         let mut batch = Batch::default();
-        batch.push_file(found.file, before.map(|(_, node)| node), Turn::Now);
+        batch.push_file(found.file, before.map(|(_, node)| node), turn);
         let Capture { session, reader, cutter, monitor, .. } = &mut *capture;
         for event in batch.read(session, reader, cutter, *monitor)? {
-            let Event::Read(mut read) = event else { continue };
+            let mut read = match event {
+                Event::Read(read) => read,
+                Event::Pinned(pinned) => {
+                    *pins_left -= 1;
+                    let Large { size, stream, .. } = *pinned;
+                    links.pin(same.clone(), PinnedContent { size, stream });
+                    continue;
+                }
+                _ => continue,
+            };
             if read.node.database().is_none() {
                 continue;
             }

@@ -4,7 +4,7 @@
 use super::taints::Verdict;
 use crate::format::directory::{LinkGroup, Node};
 use crate::limits::{LINKED_NODE_MAX, LINKS_MAX};
-use crate::source::{SameFile, SameState};
+use crate::source::{Opener, SameFile, SameState};
 use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap};
 
@@ -14,6 +14,14 @@ pub(super) struct Links {
     files: HashMap<SameFile, Linked>,
     /// Databases without a log beside a name that is in this backup.
     databases: HashMap<LinkGroup, Database>,
+    /// Databases that were pinned before their turn, which is to come.
+    pinned: HashMap<SameFile, PinnedContent>,
+}
+
+/// What a database held when it was pinned, which is not read yet.
+pub(super) struct PinnedContent {
+    pub(super) size: u64,
+    pub(super) stream: Opener,
 }
 
 /// A file that was met, and what its reading under the first name gave.
@@ -65,6 +73,21 @@ impl Links {
     /// What was read under an earlier name, if it was.
     pub(super) fn find(&self, file: &SameFile) -> Option<First> {
         self.files.get(file).and_then(|linked| linked.first.as_deref().cloned())
+    }
+
+    /// A database was pinned before its turn.
+    pub(super) fn pin(&mut self, file: SameFile, pinned: PinnedContent) {
+        self.pinned.insert(file, pinned);
+    }
+
+    /// What was pinned of it before its turn.
+    pub(super) fn take_pinned(&mut self, file: &SameFile) -> Option<PinnedContent> {
+        self.pinned.remove(file)
+    }
+
+    /// Gives up what was pinned and had no turn.
+    pub(super) fn unpin(&mut self) {
+        self.pinned.clear();
     }
 
     /// One more name has its entry.

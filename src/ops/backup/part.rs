@@ -1,18 +1,18 @@
 //! One source into one part: its items into directories, each compared with its former self.
 
 use super::batch::{Batch, Event, Turn, read_pinned};
+use super::databases::may_be_pinned;
 use super::former::{Before, FormerDirectories};
-use super::links::{First, Links};
+use super::large::Large;
+use super::links::{First, Links, PinnedContent};
 use super::open_part::{BuiltPart, OpenPart, PinnedFile};
 use super::parent::Parent;
 use super::prefetch::Prefetch;
-use super::read_file::ReadFile;
-use super::small::SMALL;
+use super::read_file::{ReadFile, Waiting};
 use super::stored::{stored, unchanged};
 use super::taints::{Verdict, told};
 use super::tell;
 use crate::error::{Error, Kind, Result};
-use crate::format::database::DatabaseFacts;
 use crate::format::directory::{Node, NodeKind};
 use crate::id::SnapshotId;
 use crate::limits::{DIRECTORY_DEPTH_MAX, WARNINGS_MAX};
@@ -156,7 +156,15 @@ impl<'b, 'r> PartBuilder<'b, 'r> {
             }
             before if file.same.as_ref().is_some_and(|same| self.links.meet(same)) => {
                 let before = before.map(|(_, node)| Box::new(node));
-                self.batch.push(Event::Linked(Box::new(file), before));
+                let pinned = file.same.as_ref().and_then(|same| self.links.take_pinned(same));
+                self.batch.push(match pinned {
+                    Some(PinnedContent { size, stream }) => {
+                        let file = Waiting::new(file.entry, None, None, before);
+                        let changes_everywhere = false;
+                        Event::Pinned(Box::new(Large { file, size, changes_everywhere, stream }))
+                    }
+                    None => Event::Linked(Box::new(file), before),
+                });
             }
             before => {
                 let turn = self.turn(&file, before.as_ref());
@@ -166,15 +174,9 @@ impl<'b, 'r> PartBuilder<'b, 'r> {
         Ok(())
     }
 
-    /// A database may be pinned that SQLite could read a moment ago, beside whoever used it then: to hold it
-    /// for a while longer does them no harm.
     fn turn(&mut self, file: &FileItem, before: Option<&(usize, Node)>) -> Turn {
-        let Some((parent, node)) = before else { return Turn::Now };
-        let Some(DatabaseFacts::Sqlite(facts)) = node.database() else { return Turn::Now };
-        let was_read_now = self.parents.get(*parent).is_some_and(|parent| parent.is_warm_up);
-        let is_worth_it = file.length > Some(SMALL) && file.same.is_none();
-        if !was_read_now || !is_worth_it || facts.journal_mode != "wal" || self.part.pins_left == 0
-        {
+        let can_wait = file.same.is_none() && may_be_pinned(file, before, self.parents);
+        if !can_wait || self.part.pins_left == 0 {
             return Turn::Now;
         }
         self.part.pins_left -= 1;

@@ -12,7 +12,7 @@ use super::scope::Scope;
 use crate::format::directory::LinkGroup;
 use crate::source::{Entry, FileAt, FileItem, SameFile, SameState, Together};
 use rustix::fs::{AtFlags, CWD, Mode, Stat, statat};
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeSet, HashMap};
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
@@ -27,13 +27,14 @@ pub(super) struct Databases {
     sqlite: OpenDatabase,
     /// Where those lie that were not given yet; none before anybody asks.
     left: Option<std::collections::btree_set::IntoIter<PathBuf>>,
-    given: HashSet<(u64, u64)>,
+    /// By device and inode, where each stood. Another file may get the inode of one that was deleted meanwhile.
+    given: HashMap<(u64, u64), PathBuf>,
 }
 
 impl Databases {
     /// Those of a scope, which is not looked at yet.
     pub(super) fn new(scope: Arc<Scope>, sqlite: OpenDatabase) -> Self {
-        Databases { scope, sqlite, left: None, given: HashSet::new() }
+        Databases { scope, sqlite, left: None, given: HashMap::new() }
     }
 
     /// The next one. What cannot be opened here is left to the walk, which tells why.
@@ -47,9 +48,10 @@ impl Databases {
         }
     }
 
-    /// What tells the walk that this file was given here.
-    pub(super) fn given(&self, stat: &Stat) -> Option<SameFile> {
-        self.given.contains(&identity(stat)).then(|| read_first(stat))
+    /// What tells the walk that this file, which stands at `path` in the snapshot, was given here.
+    pub(super) fn given(&self, stat: &Stat, path: &Path) -> Option<SameFile> {
+        let place = self.given.get(&identity(stat))?;
+        (place == path).then(|| read_first(stat))
     }
 
     fn file(&mut self, real: &Path) -> Option<FileAt> {
@@ -63,7 +65,7 @@ impl Databases {
         if !is_regular(&stat) || names(&stat) > 1 {
             return None;
         }
-        self.given.insert(identity(&stat));
+        self.given.insert(identity(&stat), stored.clone());
         let (length, same) = (size(&stat), read_first(&stat));
         // What else is known of it is told in its place.
         let entry = Entry { name: stored.file_name()?.as_bytes().to_vec(), ..Entry::default() };

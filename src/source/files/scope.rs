@@ -35,6 +35,7 @@ pub(crate) struct Scope {
     larger_than: Option<u64>,
     one_file_system: bool,
     refuse_servers: bool,
+    stands_still: bool,
     databases: Databases,
 }
 
@@ -49,6 +50,7 @@ impl Scope {
             larger_than: options.larger_than,
             one_file_system: options.one_file_system,
             refuse_servers: options.refuse_servers,
+            stands_still: options.stands_still,
             databases: if options.sqlite.is_some() { Databases::Met } else { Databases::None },
         })
     }
@@ -63,6 +65,7 @@ impl Scope {
             larger_than: None,
             one_file_system: false,
             refuse_servers: false,
+            stands_still: false,
             databases: Databases::Named,
         })
     }
@@ -131,6 +134,11 @@ impl Scope {
             holds(marker) && begins_with(folder, marker, header.as_deref())
         });
         found.map(|(marker, _)| marker.as_slice())
+    }
+
+    /// Whether nobody writes to any of it meanwhile.
+    pub(super) fn stands_still(&self) -> bool {
+        self.stands_still
     }
 
     /// Why a folder that holds such names is refused: a database server keeps its data there.

@@ -76,7 +76,8 @@ impl Walk {
         sqlite: Option<OpenDatabase>,
         env: Env,
     ) -> Self {
-        let databases = sqlite.clone().map(|sqlite| Databases::new(scope.clone(), sqlite));
+        let sooner = sqlite.clone().filter(|_| !scope.stands_still());
+        let databases = sooner.map(|sqlite| Databases::new(scope.clone(), sqlite));
         Walk {
             scope,
             together,
@@ -265,7 +266,8 @@ impl Walk {
         let proves = !(database && (logged || read_by.is_some()));
         let settled = proves && settled(&at, level.now, level.margin);
         let group = entry.meta.link_group;
-        let given = self.databases.as_ref().and_then(|databases| databases.given(&stat));
+        let path = directory.join(name);
+        let given = self.databases.as_ref().and_then(|databases| databases.given(&stat, &path));
         let same = given.or_else(|| same_file(group, names(&stat), &at, settled, read_by.as_ref()));
         let unopened = Unopened { directory, name: name.to_vec(), stat, sqlite, read_by };
         let open = Box::new(move || refused::open(unopened));

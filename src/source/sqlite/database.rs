@@ -34,8 +34,8 @@ pub(super) struct Database {
     pub taint: Option<String>,
     /// Where it was copied to, if it could not be opened in place.
     pub private: Option<TempDir>,
-    /// The files that SQLite reads in the transaction, if that is in a write-ahead log.
-    logged: Option<OpenFiles>,
+    /// The files that SQLite reads in the transaction, where the database lies.
+    files: Option<OpenFiles>,
 }
 
 impl Database {
@@ -69,7 +69,7 @@ impl Database {
                 let hold = if place.wal { Hold::Checkpoints } else { Hold::Writers };
                 let mut database = Database::new(begun, place.path.clone(), hold, None);
                 request.file.is_open(&files)?;
-                database.logged = place.wal.then(|| OpenFiles::since(&files));
+                database.files = Some(OpenFiles::since(&files));
                 // SQLite looks for -wal and -journal by name when the transaction begins. Where
                 // another file has the name by then, they may be that one's. What the name comes
                 // to mean later does not matter.
@@ -100,12 +100,12 @@ impl Database {
 
     fn new(begun: Begun, path: PathBuf, hold: Hold, private: Option<TempDir>) -> Self {
         let Begun { connection, tables, taint } = begun;
-        Database { connection, path, hold, tables, taint, private, logged: None }
+        Database { connection, path, hold, tables, taint, private, files: None }
     }
 
     /// Whether others may have written where the transaction reads.
     pub(super) fn was_written_unseen(&self) -> bool {
-        self.logged.as_ref().is_some_and(OpenFiles::were_written_unseen)
+        self.files.as_ref().is_some_and(OpenFiles::were_written_unseen)
     }
 
     /// Whether another file stands under the name by now.

@@ -132,10 +132,10 @@ impl OpenFiles {
         now
     }
 
-    /// Whether a database in WAL mode, listed when a transaction had begun, was written since by somebody who did
-    /// not see that it is read: that shows in locks on a file beside it, which is found by its name.
+    /// Whether a database, listed when a transaction had begun, was written since by somebody who did not see that it
+    /// is read: that shows in locks, in WAL mode on a file beside it, which is found by its name.
     ///
-    /// Where the log is empty, nobody who sees the transaction writes to the database. Else what stood in the log
+    /// In rollback mode, and where the log is empty, nobody who sees the transaction writes to the database. Else what stood in the log
     /// may be written there, as long as all have their names.
     pub(super) fn were_written_unseen(&self) -> bool {
         let Some(files) = &self.0 else { return false };

@@ -229,7 +229,8 @@ impl SourceArgs {
         }
         for Folder { path, stored, stands_still } in found.folders {
             let refuse_servers = !self.containers.options.raw && !stands_still;
-            let options = FilesOptions { stored, refuse_servers, ..self.files(env, together)? };
+            let files = self.files(env, together)?;
+            let options = FilesOptions { stored, refuse_servers, stands_still, ..files };
             sources.push(Box::new(FilesSource::new(&path, options)?));
         }
         if !found.documents.is_empty() {
@@ -272,6 +273,7 @@ impl SourceArgs {
             stored: None,
             may_be_empty: self.may_be_empty,
             refuse_servers: self.containers.refuse_servers,
+            stands_still: self.containers.options.stands_still,
             sqlite: None,
             together: together.clone(),
             env: env.clone(),
