@@ -50,7 +50,7 @@ pub(super) fn newest(backend: &dyn Backend) -> Result<Newest> {
     let none = || {
         Error::new(Kind::NoRepository, "open", backend.describe())
             .because("there is no repository")
-            .hint("create one with `icecore init`, or check the place's name")
+            .hint("is its disk mounted, and the name right? `icecore init` makes a new one")
     };
     let get = |number| backend.get(&Handle::config(number), None);
     // The first need not be listed before it is read.

@@ -5,6 +5,7 @@ use super::global::Global;
 use super::out::{self, Tone};
 use super::passwords;
 use super::progress::{self, Progress};
+use crate::agent::config::Config;
 use crate::backend::{Backend, Location, Memory, Options, Rates};
 use crate::crypto::Secret;
 use crate::env::Env;
@@ -47,7 +48,12 @@ impl App {
             Some(place) => Location::parse(place, &self.store_options()?),
             None => Err(Error::new(Kind::InvalidInput, "find", "the repository")
                 .because("no place was named")
-                .hint("use --repo PLACE, or set ICECORE_REPOSITORY")),
+                .hint(match names_of_jobs().as_str() {
+                    "" => "use --repo PLACE, or set ICECORE_REPOSITORY".to_owned(),
+                    names => {
+                        format!("use --repo with {names} of the file of jobs, or with a place")
+                    }
+                })),
         }
     }
 
@@ -78,9 +84,8 @@ impl App {
     /// The store that the repository lies in.
     pub fn backend(&self) -> Result<Arc<dyn Backend>> {
         let opened = self.location()?.open().map_err(|error| match error.kind() {
-            Kind::NoRepository if error.hint_text().is_none() => {
-                error.hint("create one with `icecore init`, or check the place's name")
-            }
+            Kind::NoRepository if error.hint_text().is_none() => error
+                .hint("is its disk mounted, and the name right? `icecore init` makes a new one"),
             _ => error,
         });
         Ok(Arc::from(opened?))
@@ -193,4 +198,12 @@ fn unremembered(voice: &Progress, error: &Error) {
 fn nearest(path: &Path) -> Option<PathBuf> {
     let absolute = std::path::absolute(path).ok()?;
     absolute.ancestors().find_map(|above| above.canonicalize().ok())
+}
+
+/// The repositories of the file of jobs as `--repo` takes them, if there is a file that can be used.
+fn names_of_jobs() -> String {
+    let file = std::env::var_os("ICECORE_CONFIG").map(PathBuf::from);
+    let config = Config::load(file.as_deref());
+    let names = config.iter().flat_map(|(config, _)| config.repository.keys());
+    names.map(|name| format!("@{name}")).collect::<Vec<_>>().join(", ")
 }

@@ -156,7 +156,7 @@ fn an_absent_artifact_fails_the_run() {
     for (name, hint) in [
         ("DIR/src/sub", None),
         ("sub/", None),
-        ("sub", Some("there is `sub/`")),
+        ("sub", Some("did you mean `sub/`")),
         ("src/none", Some("")),
     ] {
         jobs.write(&TWO.replace("\"sub/b\"", &format!("\"{name}\"")));
@@ -164,7 +164,10 @@ fn an_absent_artifact_fails_the_run() {
             None => drop(jobs.command(&["run", "app"]).assert().success()),
             Some(hint) => {
                 let said = jobs.complains(&["run", "app"]);
-                assert!(said.contains("it must be there") && said.contains(hint), "{name}: {said}");
+                assert!(
+                    said.contains("`must_contain` requires it") && said.contains(hint),
+                    "{name}: {said}"
+                );
             }
         }
     }

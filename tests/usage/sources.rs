@@ -127,7 +127,7 @@ fn an_empty_stream_is_refused() {
         command.write_stdin("").assert()
     };
     let said = stderr(&backup(&["--stdin"]).code(1));
-    assert!(said.contains("nothing came") && said.contains("--allow-empty"), "{said}");
+    assert!(said.contains("no data came") && said.contains("--allow-empty"), "{said}");
     backup(&["--stdin-from-command", "--", "true"]).code(1);
     backup(&["--stdin", "--allow-empty"]).success();
     backup(&["--stdin-from-command", "--allow-empty", "--", "true"]).success();

@@ -71,15 +71,15 @@ pub fn complete(
     let meant = match others.is_empty() {
         true => String::new(),
         false => format!(
-            "a name alone is that of a file or a database; there is {}; ",
+            "a name without `/` is that of a file or a database; did you mean {}? ",
             others.join(", ")
         ),
     };
     Err(Error::new(Kind::Failed, "find in the snapshot", absent.join(", "))
-        .because(format!("it must be there, and is not in {}", id.short()))
+        .because(format!("`must_contain` requires it, and {} does not have it", id.short()))
         .hint(format!(
-            "{meant}the snapshot stays: see what became of the source, then `icecore forget` it if it is \
-             worth nothing"
+            "{meant}if it was dropped on purpose, take it out of `must_contain`; the snapshot stays: see what \
+             became of the source, then `icecore forget` it if it is worth nothing"
         )))
 }
 

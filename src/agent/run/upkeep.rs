@@ -45,6 +45,8 @@ fn prune_one(
                 !plan.troubles.is_empty() || !plan.unread_notes.is_empty() || report.held > 0;
             said.figure("forgotten", report.forgotten);
             said.figure("kept", judged.stays().len());
+            let (forgotten, kept) = (report.forgotten, judged.stays().len());
+            monitor.note(&format!("{name}: snapshots forgotten: {forgotten}, kept: {kept}"));
             Ok(())
         })?;
     }

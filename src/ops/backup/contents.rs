@@ -213,7 +213,7 @@ fn refuse_empty(
             "capture",
             String::from_utf8_lossy(&built.part.path),
         )
-        .because("nothing came: whatever was to write it may have failed")
+        .because("no data came: what was to write it may have failed")
         .hint(
             "`--stdin-from-command` sees how a command ends; `--allow-empty`, or `allow_empty = true` at the \
              source of a job, saves an empty stream",

@@ -1,5 +1,6 @@
-//! The flags that choose snapshots: by host, tag and path.
+//! The flags that choose snapshots: by host, tag, path and job.
 
+use crate::agent::config::JOB_LABEL;
 use crate::error::{Attempt, Result};
 use crate::monitor::Monitor;
 use crate::ops::select::{self, Filter};
@@ -25,12 +26,17 @@ pub struct FilterArgs {
     /// Only snapshots that include this path; may be given several times
     #[arg(long = "path", value_name = "PATH")]
     pub paths: Vec<PathBuf>,
+
+    /// Only snapshots of this job of the file of jobs
+    #[arg(long = "job", value_name = "JOB")]
+    pub job: Option<String>,
 }
 
 impl FilterArgs {
     /// Whether everything passes.
     pub fn is_empty(&self) -> bool {
-        self.hosts.is_empty() && self.tags.is_empty() && self.paths.is_empty()
+        let all = self.hosts.is_empty() && self.tags.is_empty() && self.paths.is_empty();
+        all && self.job.is_none()
     }
 
     /// The one snapshot that `name` means; those that cannot be read are told.
@@ -69,7 +75,7 @@ impl FilterArgs {
             hosts: self.hosts.clone(),
             tags: self.tags.clone(),
             paths: self.paths.iter().map(absolute).collect::<Result<_>>()?,
-            ..Filter::default()
+            labels: self.job.iter().map(|job| (JOB_LABEL.to_owned(), job.clone())).collect(),
         })
     }
 }

@@ -58,11 +58,10 @@ pub fn named(app: &App) -> Result<Option<App>> {
     let Some(name) = repo.as_deref().and_then(|repo| repo.strip_prefix('@')) else {
         return Ok(None);
     };
-    let is_named = password_file.is_some() || password_command.is_some() || key_file.is_some();
-    if is_named || !options.is_empty() {
+    if !options.is_empty() {
         return Err(Error::new(Kind::InvalidInput, "use", format!("@{name}"))
-            .because("the file says what opens it, and its options")
-            .hint("leave out --password-file, --password-command, --key-file and -o"));
+            .because("the file says its options")
+            .hint("leave out -o"));
     }
     let file = std::env::var_os("ICECORE_CONFIG").map(PathBuf::from);
     let (config, path) = Config::load(file.as_deref())?;
@@ -72,7 +71,15 @@ pub fn named(app: &App) -> Result<Option<App>> {
             .because(format!("{} has none of this name", path.display()))
             .hint(format!("{}; a folder of this name is ./@{name}", config::nearest(name, &known)))
     })?;
-    with(app, found.get_ref()).map(Some)
+    // What is named on the command line opens it, as when the secret of the file is lost.
+    let is_named = password_file.is_some() || password_command.is_some() || key_file.is_some();
+    let mut repository = found.get_ref().clone();
+    if is_named {
+        repository.password_file.clone_from(password_file);
+        repository.password_command.clone_from(password_command);
+        repository.key_file.clone_from(key_file);
+    }
+    with(app, &repository).map(Some)
 }
 
 impl Program for JobProgram<'_> {

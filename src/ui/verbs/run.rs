@@ -56,7 +56,7 @@ pub enum Only {
     Backup,
     /// Copy from there into the others
     Copy,
-    /// Forget what no repository's `keep` says, and give back its room
+    /// Forget what the `keep` of each repository does not keep, and give back its room
     Prune,
     /// Check the repositories
     Check,

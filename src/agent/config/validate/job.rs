@@ -102,7 +102,7 @@ fn of_facts(job: &Job, at: &At<'_>) -> Result<()> {
     }
     at.filled(&["must_contain"], &job.must_contain)?;
     match job.must_contain.iter().any(|artifact| artifact == "volume:") {
-        true => Err(at.wrong_at(&["must_contain"], "`volume:` has no name behind it")),
+        true => Err(at.wrong_at(&["must_contain"], "`volume:` needs a name")),
         false => Ok(()),
     }
 }

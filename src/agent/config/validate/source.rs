@@ -51,9 +51,7 @@ fn named(source: &str, at: &At<'_>) -> Result<()> {
             )
             .hint(nearest(scheme, &SCHEMES))),
         "postgres-dump" => Ok(()),
-        _ if name.is_empty() => {
-            Err(at.wrong_at(&["source"], &format!("`{scheme}:` has no name behind it")))
-        }
+        _ if name.is_empty() => Err(at.wrong_at(&["source"], &format!("`{scheme}:` needs a name"))),
         "sqlite" => at.absolute("source", Path::new(name)),
         _ => Ok(()),
     }
