@@ -24,7 +24,7 @@ pub fn text(status: &Status) -> String {
 /// Writes them to the file that the configuration names, if it does, as a whole, for everybody to read.
 ///
 /// # Errors
-/// What the disk says.
+/// I/O errors.
 pub fn write(config: &Config, status: &Status) -> Result<()> {
     let path = config.metrics.as_ref().and_then(|metrics| metrics.textfile.as_ref());
     path.map_or(Ok(()), |path| state::replace(path, text(status).as_bytes(), 0o644))

@@ -12,8 +12,8 @@ use tokio::runtime::{Builder, Runtime};
 /// How long an engine may take to answer.
 const ANSWER: Duration = Duration::from_secs(30);
 
-/// What its client takes for too long at the latest: each call has a limit of its own, and those that stop or start
-/// something wait for as long as that may take.
+/// The client's own timeout, set out of reach: each call has a limit of its own, and those that stop or start something
+/// wait for as long as that may take.
 const CLIENT: Duration = Duration::from_hours(24 * 30);
 
 /// Where engines listen that all users share.

@@ -63,8 +63,8 @@ impl Engine {
         Ok(own)
     }
 
-    /// Those of these containers that are this engine's. Others are another's, and all of this engine may be in the
-    /// same container as this process.
+    /// Those of these containers that are this engine's. Unknown ones belong to another engine, as when this one itself
+    /// runs in the same container as this process.
     fn known(&self, ids: Vec<String>) -> Result<Vec<Container>> {
         let found = ids.iter().map(|id| self.container(id));
         let is_known = |found: &Result<Container>| {
@@ -96,7 +96,7 @@ fn own_of<'c>(near: &'c [Container], mounts: &str) -> Result<&'c Container> {
         [own] => Ok(own),
         [] => Err(error()
             .because(format!(
-                "it has the network of {}, and no container with that network has what is mounted here",
+                "it shares the network of {}, and no container on that network has the mounts seen here",
                 names(&near.iter().collect::<Vec<_>>())
             ))
             .hint("give it a network that is no other container's")),

@@ -21,7 +21,7 @@ const PRIVATE: u32 = 0o600;
 /// Makes a folder, and those above it that are missing, for their owner alone.
 ///
 /// # Errors
-/// What the disk says.
+/// I/O errors.
 pub fn private_folder(folder: &Path) -> Result<()> {
     let made = DirBuilder::new().recursive(true).mode(0o700).create(folder);
     made.attempt("make", folder.display())
@@ -30,7 +30,7 @@ pub fn private_folder(folder: &Path) -> Result<()> {
 /// Replaces a file as a whole, or not at all, so that a power cut leaves the one or the other.
 ///
 /// # Errors
-/// What the disk says.
+/// I/O errors.
 pub fn replace(path: &Path, content: &[u8], mode: u32) -> Result<()> {
     let replaced = new_beside(path, mode).and_then(|file| name(file, path, content));
     replaced.map(drop).attempt("write", path.display())
@@ -39,7 +39,7 @@ pub fn replace(path: &Path, content: &[u8], mode: u32) -> Result<()> {
 /// Tries whether a file could be replaced, by making one beside it that is removed again.
 ///
 /// # Errors
-/// What the disk says.
+/// I/O errors.
 pub fn try_beside(path: &Path) -> Result<()> {
     new_beside(path, 0o600).map(drop).attempt("write", path.display())
 }
@@ -48,7 +48,7 @@ pub fn try_beside(path: &Path) -> Result<()> {
 /// locked.
 ///
 /// # Errors
-/// What the disk says.
+/// I/O errors.
 pub fn replace_locked(path: &Path, content: &[u8]) -> Result<File> {
     let locked = new_beside(path, PRIVATE).and_then(|file| {
         file.as_file().try_lock()?;
@@ -85,7 +85,7 @@ fn folder_of(path: &Path) -> &Path {
 /// Locks a file, which is made if there is none; none if somebody else has it locked for longer than a glance.
 ///
 /// # Errors
-/// What the disk says.
+/// I/O errors.
 pub fn try_lock(path: &Path) -> Result<Option<File>> {
     let mut glances = 0;
     lock_unless(path, &mut || {
@@ -98,7 +98,7 @@ pub fn try_lock(path: &Path) -> Result<Option<File>> {
 /// The same, and waits for it until it is `given_up`.
 ///
 /// # Errors
-/// What the disk says.
+/// I/O errors.
 pub fn lock_unless(path: &Path, given_up: &mut dyn FnMut() -> bool) -> Result<Option<File>> {
     loop {
         let file = open_lock(path)?;
@@ -114,7 +114,7 @@ pub fn lock_unless(path: &Path, given_up: &mut dyn FnMut() -> bool) -> Result<Op
 /// Whether somebody has a file locked alone; nothing is made, and nobody kept from locking it.
 ///
 /// # Errors
-/// What the disk says.
+/// I/O errors.
 pub fn is_locked(path: &Path) -> Result<bool> {
     let file = match File::open(path) {
         Err(cause) if cause.kind() == io::ErrorKind::NotFound => return Ok(false),
@@ -130,7 +130,7 @@ pub fn is_locked(path: &Path) -> Result<bool> {
 /// Locks a file together with others who share it.
 ///
 /// # Errors
-/// What the disk says.
+/// I/O errors.
 pub fn lock_shared(path: &Path) -> Result<File> {
     let file = open_lock(path)?;
     file.lock_shared().attempt("lock", path.display())?;

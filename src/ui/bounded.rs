@@ -20,8 +20,8 @@ pub fn read_bounded(from: impl Read, most: usize) -> io::Result<Zeroizing<Vec<u8
     Ok(bytes)
 }
 
-/// What a line for the shell prints, one byte more than `most` if that is more: then it is ended. So it is, with all that
-/// it has started, when its time is over.
+/// Runs a line of the shell, and returns `most` bytes of what it prints, and one more if there is more. It is ended, with
+/// all that it has started, if it prints more or takes longer than `timeout`.
 pub fn printed_by(
     line: &OsStr,
     what: &str,
@@ -53,7 +53,7 @@ pub fn printed_by(
     let bytes = read.unwrap_or_else(|| Ok(Zeroizing::default()));
     let endless = bytes.as_ref().map_or(true, |bytes| bytes.len() > most);
     if endless {
-        // Its pipe is closed already; this is for one that does not mind.
+        // Its pipe is closed already; this ends a command that ignores that.
         child.kill().attempt("end", what)?;
     }
     let status = child.wait().attempt("run", what)?;

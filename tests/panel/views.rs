@@ -69,20 +69,32 @@ fn troubles_are_told() {
     assert!(!page.contains("All is well"));
 }
 
-/// A last run that was incomplete is a warning and no failure: on the page and in `status`, in the same words.
+/// A last run that was incomplete is a warning and no failure, unless it was for a repository that cannot be used before
+/// somebody does something: on the page and in `status`, in the same words.
 #[test]
 fn an_incomplete_run_is_a_warning() {
     let served = Served::new();
     served.backup();
     let status = || stdout(&served.jobs.command(&["status"]).assert().success());
     assert!(served.page("/").contains("All is well") && status().contains("All is well"));
-    fs::rename(served.jobs.path("nas"), served.jobs.path("away")).unwrap();
+    let broken = served.jobs.path("src/broken.db");
+    let database = rusqlite::Connection::open(&broken).unwrap();
+    database.execute_batch("CREATE TABLE t (v); INSERT INTO t VALUES (zeroblob(90000))").unwrap();
+    database.close().unwrap();
+    fs::File::options().write(true).open(&broken).unwrap().set_len(40960).unwrap();
     served.jobs.command(&["run", "app"]).assert().code(3);
     let (page, status) = (served.page("/"), status());
     for part in ["Well, with warnings", "app: warning: the last backup was incomplete"] {
         assert!(page.contains(part) && status.contains(part), "{part}: {page}{status}");
     }
     assert!(page.contains("badge doubtful\">warning") && !page.contains("badge bad"), "{page}");
+    fs::remove_file(broken).unwrap();
+    fs::rename(served.jobs.path("nas"), served.jobs.path("away")).unwrap();
+    served.jobs.command(&["run", "app"]).assert().code(3);
+    let status = stdout(&served.jobs.command(&["status"]).assert().code(3));
+    for part in ["Needs attention", "app: the last backup was INCOMPLETE"] {
+        assert!(served.page("/").contains(part) && status.contains(part), "{part}: {status}");
+    }
 }
 
 /// Files come as they were, as something to store; names that are no text, too. What is not there is said

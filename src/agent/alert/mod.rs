@@ -47,7 +47,7 @@ const DEADLINE: Duration = Duration::from_secs(25);
 /// How long messages of the first round may take, so that other channels can still tell that one does not work.
 const FIRST_ROUND: Duration = Duration::from_secs(18);
 
-/// How often is looked whether another process is done.
+/// How often we check whether another process is done.
 const GLANCE: Duration = Duration::from_millis(100);
 
 /// Whom it tells, and what it remembers.

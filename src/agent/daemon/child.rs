@@ -14,7 +14,7 @@ use std::sync::mpsc::{RecvTimeoutError, SyncSender, sync_channel};
 use std::thread::Builder;
 use std::time::Duration;
 
-/// How often is looked whether a run is over that says nothing.
+/// How often we check whether a run is over that says nothing.
 const GLANCE: Duration = Duration::from_secs(1);
 
 /// Longest line that is understood; reports of long runs are long.

@@ -42,7 +42,7 @@ struct Written {
 /// Those that were remembered in a folder of states.
 ///
 /// # Errors
-/// What the disk says; `Damaged` if the file is not what was written.
+/// I/O errors; `Damaged` if the file is not what was written.
 pub fn load(state: &Path) -> Result<Marks> {
     let path = state.join(FILE);
     let (attempted, subject) = ("read", path.display());
@@ -63,7 +63,7 @@ pub fn load(state: &Path) -> Result<Marks> {
 /// Remembers them, in the place of those before.
 ///
 /// # Errors
-/// What the disk says.
+/// I/O errors.
 pub fn save(state: &Path, marks: &Marks) -> Result<()> {
     let path = &state.join(FILE);
     let (attempted, subject) = ("write", path.display());

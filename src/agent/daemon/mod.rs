@@ -53,7 +53,7 @@ const LAST_RUNS: Duration = Duration::from_secs(60);
 /// How long whoever is being told something, or served, may still take.
 const LAST_WORDS: Duration = Duration::from_secs(30);
 
-/// How often is looked whether a thread is over.
+/// How often we check whether a thread is over.
 const GLANCE: Duration = Duration::from_millis(50);
 
 /// Something that happens.

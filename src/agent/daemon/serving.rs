@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 /// How long it takes until what could not be served is tried again.
 const RETRY: Duration = Duration::from_secs(60);
 
-/// How often is looked whether it is over.
+/// How often we check whether it is over.
 const GLANCE: Duration = Duration::from_secs(1);
 
 /// What is served.

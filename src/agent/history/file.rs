@@ -18,7 +18,7 @@ pub const SCHEMA: &str = include_str!("schema.sql");
 /// How long another process is waited for that writes.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// How often is looked whether others are done.
+/// How often we check whether others are done.
 const GLANCE: Duration = Duration::from_millis(20);
 
 /// The endings of what SQLite keeps beside a database.

@@ -76,7 +76,7 @@ impl History {
     /// Remembers a run, whose report is the file of this name in the folder of its job.
     ///
     /// # Errors
-    /// What the disk says.
+    /// I/O errors.
     pub fn record(&self, report: &Report, file: Option<&str>) -> Result<()> {
         let attempted = "write to";
         let transaction = self.begin()?;
@@ -94,7 +94,7 @@ impl History {
     /// Runs, the newest first.
     ///
     /// # Errors
-    /// What the disk says.
+    /// I/O errors.
     pub fn runs(&self, filter: &RunFilter) -> Result<Vec<PastRun>> {
         let (query, values) = filter.query();
         let mut statement = self.connection.prepare_cached(&query).sql("read")?;
@@ -106,7 +106,7 @@ impl History {
     /// The last run of a job that was asked for this.
     ///
     /// # Errors
-    /// What the disk says.
+    /// I/O errors.
     pub fn last_run(&self, job: &str, task: Task) -> Result<Option<PastRun>> {
         let filter = RunFilter { job: Some(job.to_owned()), task: Some(task), most: 1 };
         Ok(self.runs(&filter)?.pop())
@@ -116,7 +116,7 @@ impl History {
     /// has dated after that does not count.
     ///
     /// # Errors
-    /// What the disk says.
+    /// I/O errors.
     pub fn last_good(
         &self,
         job: &str,
@@ -138,7 +138,7 @@ impl History {
     /// What was done last, well or not.
     ///
     /// # Errors
-    /// What the disk says.
+    /// I/O errors.
     pub fn last_with_figure(
         &self,
         job: &str,
@@ -159,7 +159,7 @@ impl History {
     /// What was done in a repository for a job since then, the oldest first.
     ///
     /// # Errors
-    /// What the disk says.
+    /// I/O errors.
     pub fn works(&self, job: &str, repository: &str, since: Time) -> Result<Vec<Work>> {
         let query = format!(
             "SELECT {} FROM works WHERE job = ?1 AND repository = ?2 AND started >= ?3 ORDER BY started, run",

@@ -23,7 +23,7 @@ pub struct Died {
 /// Leaves the reports of runs that have died and have none yet, and remembers them.
 ///
 /// # Errors
-/// What the disk says.
+/// I/O errors.
 pub fn settle(history: &History) -> Result<()> {
     remember(history, &report_died(history.folder())?)
 }
@@ -31,7 +31,7 @@ pub fn settle(history: &History) -> Result<()> {
 /// Remembers runs that have died.
 ///
 /// # Errors
-/// What the disk says.
+/// I/O errors.
 pub fn remember(history: &History, died: &[Died]) -> Result<()> {
     died.iter().try_for_each(|died| history.record(&died.report, Some(&died.file)))
 }
@@ -39,7 +39,7 @@ pub fn remember(history: &History, died: &[Died]) -> Result<()> {
 /// Leaves the reports of runs that have died and have none yet.
 ///
 /// # Errors
-/// What the disk says.
+/// I/O errors.
 pub fn report_died(state: &Path) -> Result<Vec<Died>> {
     let mut died = Vec::new();
     for job in entries(&folder(state)) {
@@ -51,7 +51,7 @@ pub fn report_died(state: &Path) -> Result<Vec<Died>> {
 /// Leaves the reports of runs that died with the locks that this one has now.
 ///
 /// # Errors
-/// What the disk says.
+/// I/O errors.
 pub fn report_died_with(state: &Path, locks: &Locks) -> Result<Vec<Died>> {
     let report = |lock: &File| report_of(state, lock, REASON).transpose();
     locks.files().iter().filter_map(report).collect()
@@ -60,7 +60,7 @@ pub fn report_died_with(state: &Path, locks: &Locks) -> Result<Vec<Died>> {
 /// The same of one job, where it is known why.
 ///
 /// # Errors
-/// What the disk says.
+/// I/O errors.
 pub fn report_died_of(state: &Path, job: &str, reason: &str) -> Result<Vec<Died>> {
     report_in(state, &folder(state).join(job), reason)
 }

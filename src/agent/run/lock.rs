@@ -30,14 +30,14 @@ impl Locks {
         file.write_all(&text).and_then(|()| file.sync_all()).attempt("note", what)
     }
 
-    /// They themselves.
+    /// The locked files.
     pub fn files(&self) -> &[File] {
         &self.0
     }
 
     /// Forgets it: the run has left its report.
     pub fn clear(&self) {
-        // If it stays, the run is taken for dead, and was in time.
+        // If this fails, the run will be reported as dead although it finished.
         self.0.iter().for_each(|file| drop(file.set_len(0)));
     }
 }
@@ -56,7 +56,7 @@ pub fn take(run: &Run<'_>, states: &Path) -> Result<Option<Locks>> {
     if free.is_some() || run.wait.is_zero() {
         return Ok(free);
     }
-    // Once after the other is often enough: where runs take longer than their schedule leaves them, they would pile up.
+    // At most one run waits: more would pile up where runs outlast their schedule.
     let names: Vec<&str> = run.tasks.iter().map(|task| task.name()).collect();
     let Some(_next) = state::try_lock(&folder.join(format!("next-{}", names.join("-"))))? else {
         return Ok(None);
@@ -90,7 +90,7 @@ pub fn is_at_work(states: &Path, job: &str, task: Task) -> bool {
     state::is_locked(&folder(states).join(job).join(lock_of(task))).unwrap_or_default()
 }
 
-/// What runs of a task exclude each other by: what a copy gives on is what a backup makes.
+/// The lock of a task. A copy shares the backup's, since it passes on what backups create.
 pub fn lock_of(task: Task) -> &'static str {
     match task {
         Task::Backup | Task::Copy => "backup",

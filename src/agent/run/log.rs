@@ -164,7 +164,7 @@ impl<'a> Log<'a> {
         }
         if done.is_ok() && !started.unwell.is_empty() {
             return Err(Error::new(Kind::Failed, "start", started.unwell.join(", "))
-                .because("it runs again, but its health check does not say that it is healthy, or it keeps ending")
+                .because("it was started again, and is not healthy or keeps ending")
                 .hint("its log says why; raise `timeout` if it takes longer to get healthy"));
         }
         done

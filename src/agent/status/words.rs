@@ -1,7 +1,7 @@
 //! What is wrong, in sentences.
 
 use super::{JobStatus, RepositoryStatus, Stopped, TaskStatus};
-use crate::agent::report::Outcome;
+use crate::agent::report::{Fault, Outcome};
 use crate::env::Time;
 use crate::text::{age, count};
 use jiff::Timestamp;
@@ -81,6 +81,7 @@ fn not_well(job: &JobStatus, task: &TaskStatus) -> Option<String> {
     let run = task.last_run.as_ref()?;
     let (mark, became) = match run.outcome {
         Outcome::Failed => ("", "FAILED"),
+        Outcome::Incomplete if run.fault == Some(Fault::Unusable) => ("", "was INCOMPLETE"),
         Outcome::Incomplete => ("warning: ", "was incomplete"),
         Outcome::Done | Outcome::Skipped => return None,
     };

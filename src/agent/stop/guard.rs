@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 /// The argument that makes this program a guard.
 pub const VERB: &str = "guard-of-stopped-services";
 
-/// How often is looked whether another stop is over.
+/// How often we check whether another stop is over.
 const GLANCE: Duration = Duration::from_millis(50);
 
 /// Longest order.
@@ -27,7 +27,7 @@ pub fn run_as_guard() -> Option<ExitCode> {
     }
     Some(match guard() {
         Ok(()) => ExitCode::SUCCESS,
-        // Whoever started it hears the end of the pipe.
+        // The parent notices that the pipe closed.
         Err(_) => ExitCode::FAILURE,
     })
 }
@@ -94,7 +94,7 @@ fn prepare(order: &mut Order) -> Result<Option<(File, File)>> {
     Ok(Some((alone, journal::write(order)?)))
 }
 
-/// What has run since it was stopped. One who knows it may have to be started again before.
+/// What has run since it was stopped. The engine that knows may itself have to come back first.
 fn ran_meanwhile(order: &Order) -> Vec<String> {
     for _ in 1..order.what.tries() {
         match order.what.ran_meanwhile() {
@@ -111,7 +111,7 @@ fn alone(order: &Order) -> Result<Option<File>> {
     journal::alone(folder, &mut || is_told(GLANCE))
 }
 
-/// Waits for a word of the run, or its end, or the end of the time.
+/// Waits until the run asks, it ends, or the time is up.
 fn wait(most: Duration) -> Because {
     if !is_told(most) {
         return Because::Overdue;
@@ -127,7 +127,7 @@ fn is_told(most: Duration) -> bool {
     is_readable(io::stdin(), most)
 }
 
-/// Nobody may listen any more.
+/// The run may be gone; that is not an error.
 fn tell(message: &Message) {
     if let Ok(mut line) = serde_json::to_vec(message) {
         line.push(b'\n');

@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use std::thread::sleep;
 use std::time::{Duration, Instant, UNIX_EPOCH};
 
-/// How often is looked whether others are done.
+/// How often we check whether others are done.
 const GLANCE: Duration = Duration::from_millis(50);
 /// How long others are waited for that have something stopped.
 const MOST_PATIENCE: Duration = Duration::from_mins(5);
@@ -97,7 +97,7 @@ fn start_as_said_now(order: &Order) -> Result<()> {
     forget(&order.journal)
 }
 
-/// Services that stand still for longer than they may, or that nobody is about to start, each with its job and since
+/// Services that were stopped for longer than allowed, or have no guard left to start them, each with its job and since
 /// when; nothing is done about it.
 pub fn not_started(state: &Path, now: Time) -> Vec<(String, Time)> {
     let one = |path: PathBuf| {
@@ -141,7 +141,7 @@ pub fn start_stopped(state: &Path) -> Vec<Result<String>> {
 
 fn start_one(folder: &Path, path: &Path) -> Result<Option<LeftBehind>> {
     let Some((order, _lock)) = orphaned(path)? else { return Ok(None) };
-    // Not while another job captures what stands still; but better that than never.
+    // Wait for other jobs' captures, but not forever: running services matter more.
     let until = Instant::now() + MOST_PATIENCE;
     let _alone = alone(folder, &mut || {
         sleep(GLANCE);

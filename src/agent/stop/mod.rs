@@ -23,7 +23,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, Builder, sleep};
 use std::time::Duration;
 
-/// How often is looked whether the user wants to stop.
+/// How often we check whether the user asked to stop.
 const GLANCE: Duration = Duration::from_millis(50);
 
 /// Services that stand still. Dropped, they are started.

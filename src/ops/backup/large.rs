@@ -17,7 +17,7 @@ pub(super) struct Large {
 }
 
 impl Large {
-    /// Opens it, and has it stand for this moment if it can; whether it does.
+    /// Opens the file and tries to pin its present state; tells whether that worked.
     pub(super) fn pin(mut self) -> Result<(Self, bool)> {
         let mut stream = (self.stream)()?;
         let is_pinned = stream.pin();

@@ -68,7 +68,7 @@ impl OpenPart {
         }
     }
 
-    /// The part, which leans on these parents.
+    /// Finishes the part; `parents` are the snapshots that it was compared with.
     pub(super) fn finish(
         mut self,
         session: &mut Session<'_>,

@@ -37,7 +37,7 @@ pub(super) struct PartBuilder<'b, 'r> {
 }
 
 impl<'b, 'r> PartBuilder<'b, 'r> {
-    /// Goes on with a part.
+    /// Continues building `part`.
     pub(super) fn new(
         session: &'b mut Session<'r>,
         reader: &'b Reader<'b>,
@@ -274,7 +274,7 @@ impl<'b, 'r> PartBuilder<'b, 'r> {
     fn follow(&mut self, event: Event) -> Result<Vec<Event>> {
         let Event::Linked(file, before) = event else { return Ok(vec![event]) };
         if let Some(first) = file.same.as_ref().and_then(|same| self.links.find(same)) {
-            // What was read first was counted then.
+            // Already counted when it was read first.
             if file.same.as_ref().is_none_or(|same| same.state != SameState::ReadFirst) {
                 tell(self.monitor, content_length(&first.node));
             }

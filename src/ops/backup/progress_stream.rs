@@ -6,7 +6,7 @@ use crate::monitor::{Counter, Monitor, go_on};
 use crate::source::{ByteStream, FileProof, Got};
 use std::time::Duration;
 
-/// How often is looked whether the user wants to stop while nothing comes.
+/// How often we check whether the user asked to stop while no data comes.
 const GLANCE: Duration = Duration::from_millis(100);
 
 /// A stream that tells a monitor how far it is.

@@ -134,7 +134,7 @@ impl<'r> Backup<'r> {
         Ok(())
     }
 
-    /// What was captured stands before all parents.
+    /// Makes what was just captured the first parent of each source.
     fn lean_on(&mut self, contents: Contents) {
         for part in contents.parts {
             let at = self.sources.iter().position(|source| *source == part.source());
@@ -154,7 +154,7 @@ impl<'r> Backup<'r> {
     }
 }
 
-/// Does it, which the monitor is told of.
+/// Runs `work` as a task that the monitor shows.
 fn telling<T>(monitor: &dyn Monitor, work: impl FnOnce() -> T) -> T {
     monitor.begin("back up", None);
     let done = work();

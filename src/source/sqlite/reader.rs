@@ -216,7 +216,7 @@ impl SqliteReader {
         Running::start(&mut command, &what, Kept::Last(SAID_KEPT))
     }
 
-    /// Whoever keeps writers waiting gets no patience, whoever holds up nobody has all of it.
+    /// A read that blocks writers spools at once; one that blocks nobody never needs to.
     fn limits_for(&self, hold: Hold) -> SpoolLimits {
         let patience = match hold {
             Hold::Nobody => Duration::MAX,
@@ -347,7 +347,7 @@ impl ByteStream for Reading {
         if !ended.status.success() {
             return Err(broken(&self.path, &format!("the process that read it: {ended}")));
         }
-        // What comes to have the name of one that is pinned does not matter.
+        // A pinned database may be replaced before it is read: its content is fixed.
         let replaced = proof.is_replaced && !self.is_pinned;
         let large = self.remarked.is_some_and(|bytes| proof.bytes >= bytes);
         Ok(FileProof {
