@@ -41,9 +41,11 @@ mod tests {
     use super::*;
     use std::fs::File;
 
-    /// What the kernel makes up is no file system to rely on; nor is one that other machines may write to.
+    /// A file system in memory is this machine's. What the kernel makes up is none to rely on; nor is one that other
+    /// machines may write to.
     #[test]
     fn only_known_file_systems_are_of_this_machine() {
+        assert!(is_of_this_machine(File::open("/dev/shm").unwrap()));
         let made_up = File::open("/proc").unwrap();
         assert_eq!(magic(&made_up).unwrap(), 0x9FA0);
         assert!(!is_of_this_machine(&made_up));

@@ -9,20 +9,13 @@ use std::process::Child;
 
 /// A job whose capture takes until the file `go` is there.
 const FILE: &str = r#"
-[repository.one]
-url = "DIR/one"
-key_file = "DIR/one.key"
-
 [job.app]
 source = { command = "touch DIR/begun; while ! [ -e DIR/go ]; do sleep 0.05; done; echo x", name = "x" }
 to = ["one"]
 "#;
 
 fn jobs(more: &str) -> Jobs {
-    let jobs = Jobs::new();
-    jobs.init(&["one"]);
-    jobs.write(&format!("{FILE}{more}"));
-    jobs
+    Jobs::with_one(&format!("{FILE}{more}"))
 }
 
 fn go(jobs: &Jobs) {

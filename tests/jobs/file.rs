@@ -10,6 +10,9 @@ use std::process::{Child, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
+/// The repository `one` in a file of jobs.
+pub const ONE: &str = "[repository.one]\nurl = \"DIR/one\"\nkey_file = \"DIR/one.key\"\n";
+
 /// How long something may take to come about.
 const PATIENCE: Duration = Duration::from_secs(120);
 
@@ -21,6 +24,14 @@ pub struct Jobs {
 impl Jobs {
     pub fn new() -> Self {
         Jobs { cli: Cli::bare() }
+    }
+
+    /// The same with the repository `one`, and this in the file beside it.
+    pub fn with_one(text: &str) -> Self {
+        let jobs = Jobs::new();
+        jobs.init(&["one"]);
+        jobs.write(&format!("{ONE}{text}"));
+        jobs
     }
 
     pub fn path(&self, name: &str) -> PathBuf {

@@ -10,10 +10,6 @@ use std::process::Child;
 
 /// The service stops and starts when the test says so.
 const FILE: &str = r#"
-[repository.one]
-url = "DIR/one"
-key_file = "DIR/one.key"
-
 [job.app]
 source = "DIR/src"
 to = ["one"]
@@ -36,9 +32,7 @@ struct Starting {
 
 impl App {
     fn new(file: &str) -> Self {
-        let jobs = Jobs::new();
-        jobs.init(&["one"]);
-        jobs.write(file);
+        let jobs = Jobs::with_one(file);
         fs::create_dir_all(jobs.path("src/data")).unwrap();
         let database = Connection::open(jobs.path("src/data/app.db")).unwrap();
         database

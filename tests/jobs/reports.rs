@@ -6,10 +6,6 @@ use crate::common::cli::stdout;
 use std::fs;
 
 const FILE: &str = r#"
-[repository.one]
-url = "DIR/one"
-key_file = "DIR/one.key"
-
 [alert]
 command = "cat >>DIR/told"
 
@@ -19,10 +15,7 @@ to = ["one"]
 "#;
 
 fn jobs(more: &str) -> Jobs {
-    let jobs = Jobs::new();
-    jobs.init(&["one"]);
-    jobs.write(&format!("{FILE}{more}"));
-    jobs
+    Jobs::with_one(&format!("{FILE}{more}"))
 }
 
 fn told(jobs: &Jobs) -> String {
@@ -106,7 +99,7 @@ fn runs_that_die_have_a_report() {
             }
             _ => drop(jobs.command(&["run", "app"]).assert().success()),
         }
-        let _ = jobs.command(&["status"]).assert();
+        jobs.command(&["status"]).assert().code(if next == "run" { 0 } else { 3 });
         assert_eq!(reports(&jobs), if next == "run" { 2 } else { 1 }, "{next}");
         let reports = fs::read_dir(jobs.path("state/runs/app")).unwrap();
         let mut texts = reports.map(|entry| fs::read_to_string(entry.unwrap().path()).unwrap());

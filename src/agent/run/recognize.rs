@@ -1,5 +1,5 @@
-//! Which repository each name stands for, as this host remembers it: where another one has its place, as on a disk that
-//! is not mounted, that is told, once.
+//! Which repository each name stands for in a job, as this host remembers it: where another one has its place, as on a
+//! disk that is not mounted, that is told, once. Other files of jobs may call others so.
 
 use super::Run;
 use super::log::Log;
@@ -14,7 +14,7 @@ use std::path::Path;
 /// Remembers the repository of a name, and tells if another one was there before.
 pub fn recognize(run: &Run<'_>, log: &mut Log<'_>, name: &str, repository: &Repository) {
     let id = repository.config().repository;
-    let folder = log.state().join("repositories");
+    let folder = log.state().join("repositories").join(run.name);
     match remember(&folder, name, id) {
         Ok(None) => {}
         Ok(Some(before)) => log.missed(

@@ -69,7 +69,7 @@ pub fn refuse_unfinished(order: &Order) -> Result<()> {
     while order.journal.exists() {
         // A guard starts what would not stop once more after that time, and tries again where that fails.
         let is_guarded = state::is_locked(&order.journal).unwrap_or_default();
-        let most = if is_guarded { 3 * order.timeout } else { order.timeout };
+        let most = if is_guarded { order.timeout.saturating_mul(3) } else { order.timeout };
         if begun.elapsed() >= most {
             let reason = match is_guarded {
                 true => "what an earlier run of it has stopped is still being started",
@@ -91,6 +91,7 @@ fn start_as_said_now(order: &Order) -> Result<()> {
     if !order.what.starts_otherwise(&earlier.what) {
         return Ok(());
     }
+    let _alone = order.journal.parent().map(after_others).transpose()?;
     let mut started = Started::nothing(Because::NoGuard);
     order.start(&mut started);
     started.ran.well("start services by", &order.what.starting())?;
@@ -106,7 +107,7 @@ pub fn not_started(state: &Path, now: Time) -> Vec<(String, Time)> {
         let written = file.metadata().ok()?.modified().ok()?.duration_since(UNIX_EPOCH).ok()?;
         let order = read_from(&file, &path).ok()?;
         let since = Time(0) + written;
-        let most = order.max_downtime + 2 * order.timeout;
+        let most = order.max_downtime.saturating_add(order.timeout.saturating_mul(2));
         (is_left || now.since(since) > most).then_some((order.job, since))
     };
     journals(&state.join("stopped")).filter_map(one).collect()
@@ -141,12 +142,7 @@ pub fn start_stopped(state: &Path) -> Vec<Result<String>> {
 
 fn start_one(folder: &Path, path: &Path) -> Result<Option<LeftBehind>> {
     let Some((order, _lock)) = orphaned(path)? else { return Ok(None) };
-    // Wait for other jobs' captures, but not forever: running services matter more.
-    let until = Instant::now() + MOST_PATIENCE;
-    let _alone = alone(folder, &mut || {
-        sleep(GLANCE);
-        Instant::now() >= until
-    })?;
+    let _alone = after_others(folder)?;
     let mut started = Started::nothing(Because::NoGuard);
     order.start(&mut started);
     let ran = started.ran;
@@ -154,6 +150,15 @@ fn start_one(folder: &Path, path: &Path) -> Result<Option<LeftBehind>> {
         forget(path)?;
     }
     Ok(Some(LeftBehind { job: order.job, start: order.what.starting(), ran }))
+}
+
+/// Waits for other jobs' captures, but not forever: running services matter more.
+fn after_others(folder: &Path) -> Result<Option<File>> {
+    let begun = Instant::now();
+    alone(folder, &mut || {
+        sleep(GLANCE);
+        begun.elapsed() >= MOST_PATIENCE
+    })
 }
 
 /// What stands in a journal that nobody guards, and its lock.
