@@ -271,7 +271,7 @@ fn healthy_again_is_waited_for() {
         let web = project.container("web");
         let volume = project.engine.volume(&project.named("images"));
         let said = project.jobs.complains(&["run", "app"]);
-        assert!(said.contains("not say that it is healthy") && said.contains(&web), "{said}");
+        assert!(said.contains("is not healthy") && said.contains(&web), "{said}");
         assert!(runs(&project, "web"));
         assert!(!project.jobs.path("state/stopped/app.json").exists());
         fs::write(volume.join("well"), "").unwrap();
