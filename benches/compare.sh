@@ -148,7 +148,7 @@ unchanged() { # NAME JOB GENERATOR SIZE
     "$data" "$3" "$folder" "$4"
     touch "$folder.$4"
   }
-  sleep 3 # so that no time stamp is too young to be trusted
+  sleep 61 # so that no time stamp is too young to be trusted
   for tool in $(turned 0); do
     new_repository "$tool" "$1"
     backup "$tool" "first, $1" "$folder" r0 || true

@@ -188,21 +188,40 @@ fn replaced_databases_are_not_mixed() {
     });
 }
 
-/// A database that somebody writes who does not ask SQLite, while it is read, is told to be of several moments.
+/// A database that somebody writes who does not ask SQLite, while it is read, is told to be of several moments,
+/// also where its log holds something. A commit and a checkpoint of SQLite are no reason.
 #[test]
 fn what_is_overwritten_while_it_is_read_is_told() {
     let folder = TempDir::new().unwrap();
-    let path = folder.path().join("app.db");
-    drop(make(&path, "delete", 4096, 30_000));
-    for is_written in [false, true] {
-        let mut stream = stubborn_reader().open(&path).unwrap();
-        if is_written {
-            let file = fs::File::options().write(true).open(&path).unwrap();
-            let last = file.metadata().unwrap().len() - 4096;
-            file.write_all_at(&[7; 100], last + 1000).unwrap();
+    for (mode, is_logged) in [("delete", false), ("wal", false), ("wal", true)] {
+        let path = folder.path().join(format!("{mode}-{is_logged}.db"));
+        let writer = make(&path, mode, 4096, 30_000);
+        if mode == "wal" {
+            writer.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())).unwrap();
         }
-        let mut buffer = vec![0; 1 << 20];
-        while stream.read(&mut buffer).unwrap() != Got::End {}
-        assert_eq!(stream.finish().unwrap().changed.is_some(), is_written);
+        for case in ["left", "checkpoint", "overwritten"] {
+            if is_logged {
+                writer
+                    .execute_batch("PRAGMA wal_autocheckpoint = 0; UPDATE t SET body = body || 1 WHERE id = 1")
+                    .unwrap();
+            }
+            let mut stream = stubborn_reader().open(&path).unwrap();
+            match case {
+                "checkpoint" if mode == "wal" => {
+                    writer.execute_batch("UPDATE t SET body = body || 1 WHERE id = 2").unwrap();
+                    writer.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(())).unwrap();
+                }
+                "overwritten" => {
+                    let file = fs::File::options().write(true).open(&path).unwrap();
+                    let last = file.metadata().unwrap().len() - 4096;
+                    file.write_all_at(&[7; 100], last + 1000).unwrap();
+                }
+                _ => {}
+            }
+            let mut buffer = vec![0; 1 << 20];
+            while stream.read(&mut buffer).unwrap() != Got::End {}
+            let changed = stream.finish().unwrap().changed;
+            assert_eq!(changed.is_some(), case == "overwritten", "{mode} {is_logged} {case}");
+        }
     }
 }

@@ -1,7 +1,8 @@
 //! One database, open in one read transaction, in a process that opens nothing else of it:
 //! closing any other descriptor of the file would drop the locks that SQLite holds.
 
-use super::identity::{OpenFiles, replaced};
+use super::identity::replaced;
+use super::open_files::{FilesRead, OpenFiles};
 use super::preflight::Preflight;
 use super::private_copy;
 use super::protocol::Hold;
@@ -34,8 +35,9 @@ pub(super) struct Database {
     pub taint: Option<String>,
     /// Where it was copied to, if it could not be opened in place.
     pub private: Option<TempDir>,
-    /// The files that SQLite reads in the transaction, where the database lies.
-    files: Option<OpenFiles>,
+    /// The files that SQLite reads in the transaction, where the database lies. Closed after the
+    /// connection.
+    files: Option<FilesRead>,
 }
 
 impl Database {
@@ -63,13 +65,13 @@ impl Database {
         if place.would_leave_foreign_files() || place.has_foreign_index() {
             return Database::open_copy(&place, request);
         }
-        let files = OpenFiles::now();
+        let before = OpenFiles::now();
         match begin(&place.path, OpenFlags::SQLITE_OPEN_READ_ONLY, request.busy_wait) {
             Ok(begun) => {
                 let hold = if place.wal { Hold::Checkpoints } else { Hold::Writers };
                 let mut database = Database::new(begun, place.path.clone(), hold, None);
-                request.file.is_open(&files)?;
-                database.files = Some(OpenFiles::since(&files));
+                request.file.is_open(&before)?;
+                database.files = FilesRead::opened_since(&before);
                 // SQLite looks for -wal and -journal by name when the transaction begins. Where
                 // another file has the name by then, they may be that one's. What the name comes
                 // to mean later does not matter.
@@ -105,7 +107,7 @@ impl Database {
 
     /// Whether others may have written where the transaction reads.
     pub(super) fn was_written_unseen(&self) -> bool {
-        self.files.as_ref().is_some_and(OpenFiles::were_written_unseen)
+        self.files.as_ref().is_some_and(FilesRead::were_written_unseen)
     }
 
     /// Whether another file stands under the name by now.

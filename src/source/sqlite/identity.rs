@@ -2,20 +2,16 @@
 //! may write beside a database may choose the moment: so what SQLite opened is compared with what
 //! was found, and root takes the rights of the owner.
 
+use super::open_files::{OpenFile, OpenFiles};
 use crate::error::{Attempt, Error, Kind, Result};
 use crate::format::database::SIBLINGS;
 use rustix::fs::{Access, access};
 use rustix::process::{Gid, Uid, geteuid, getgroups};
 use rustix::thread::{set_thread_groups, set_thread_res_gid, set_thread_res_uid};
-use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::io;
-use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-
-/// Where the kernel tells which files a process has open.
-const DESCRIPTORS: &str = "/proc/self/fd";
 
 /// A database file as it was found.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -73,11 +69,10 @@ impl DatabaseFile {
     /// That among the files opened after `before` was taken is this one, and that all others
     /// stand beside it.
     pub(super) fn is_open(&self, before: &OpenFiles) -> Result<()> {
-        if before.0.is_none() {
+        let Some(opened) = before.opened_since() else {
             let found = self.path.metadata().attempt("examine", "it")?;
             return self.is(found.dev(), found.ino());
-        }
-        let opened = OpenFiles::since(before).0.unwrap_or_default();
+        };
         let own = |file: &&OpenFile| (file.device, file.inode) == (self.device, self.inode);
         let Some(main) = opened.values().find(own) else { return Err(replaced()) };
         let names = SIBLINGS.map(|suffix| sibling_path(&main.path, suffix));
@@ -92,70 +87,6 @@ impl DatabaseFile {
 /// The error for a file that another one took the place of.
 pub(super) fn replaced() -> Error {
     Error::new(Kind::SourceChanged, "read", "it").because("another file took its place")
-}
-
-/// The regular files that this process has open, by descriptor; nothing where the system does
-/// not tell.
-pub(super) struct OpenFiles(Option<BTreeMap<OsString, OpenFile>>);
-
-struct OpenFile {
-    path: PathBuf,
-    device: u64,
-    inode: u64,
-    /// Its length, and when it was written.
-    written: (u64, i64, i64),
-}
-
-impl OpenFiles {
-    /// Those open now. None of them is opened or closed for this, which would cost locks.
-    pub(super) fn now() -> Self {
-        OpenFiles(std::fs::read_dir(DESCRIPTORS).ok().map(|entries| {
-            let entries = entries.flatten();
-            let files = entries.filter_map(|entry| {
-                let link = entry.path();
-                let found = link.metadata().ok().filter(std::fs::Metadata::is_file)?;
-                let path = link.read_link().ok()?;
-                let written = (found.len(), found.mtime(), found.mtime_nsec());
-                let file = OpenFile { path, device: found.dev(), inode: found.ino(), written };
-                Some((entry.file_name(), file))
-            });
-            files.collect()
-        }))
-    }
-
-    /// Those open now that were not `before`.
-    pub(super) fn since(before: &OpenFiles) -> Self {
-        let mut now = OpenFiles::now();
-        if let (Some(now), Some(before)) = (&mut now.0, &before.0) {
-            now.retain(|descriptor, _| !before.contains_key(descriptor));
-        }
-        now
-    }
-
-    /// Whether a database, listed when a transaction had begun, was written since by somebody who did not see that it
-    /// is read: that shows in locks, in WAL mode on a file beside it, which is found by its name.
-    ///
-    /// In rollback mode, and where the log is empty, nobody who sees the transaction writes to the database. Else what stood in the log
-    /// may be written there, as long as all have their names.
-    pub(super) fn were_written_unseen(&self) -> bool {
-        let Some(files) = &self.0 else { return false };
-        let is_log = |file: &OpenFile| file.path.as_os_str().as_bytes().ends_with(b"-wal");
-        let is_index = |file: &OpenFile| file.path.as_os_str().as_bytes().ends_with(b"-shm");
-        let is_logged = files.values().any(|file| is_log(file) && file.written.0 > 0);
-        let has_its_name = |file: &OpenFile| {
-            let found = file.path.symlink_metadata();
-            found.is_ok_and(|found| (found.dev(), found.ino()) == (file.device, file.inode))
-        };
-        if is_logged && files.values().all(has_its_name) {
-            return false;
-        }
-        let now = OpenFiles::now().0.unwrap_or_default();
-        let mut read =
-            files.iter().filter(|(_, file)| !is_index(file) && (is_logged || !is_log(file)));
-        read.any(|(descriptor, file)| {
-            now.get(descriptor).is_none_or(|now| now.written != file.written)
-        })
-    }
 }
 
 /// Gives up root's rights for those of the owner of `file`, if they are enough to read it in

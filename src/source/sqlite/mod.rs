@@ -18,6 +18,7 @@ mod child;
 mod database;
 mod facts;
 mod identity;
+mod open_files;
 mod preflight;
 mod private_copy;
 mod protocol;
@@ -26,6 +27,7 @@ mod request;
 mod spool;
 mod tail;
 mod trouble;
+mod wal_index;
 mod watch;
 
 pub use identity::DatabaseFile;

@@ -1,7 +1,8 @@
 //! A private copy of a database that cannot be opened where it stands, because that would write
 //! there: with its journal and log, and only while no other process uses it.
 
-use super::identity::{DatabaseFile, OpenFiles, sibling_path};
+use super::identity::{DatabaseFile, sibling_path};
+use super::open_files::OpenFiles;
 use super::preflight::Preflight;
 use crate::error::{Attempt, Error, Kind, Result};
 use rustix::fs::{FlockOperation, Mode, OFlags, fcntl_lock};
