@@ -5,7 +5,9 @@ use icecore::backend::Memory;
 use icecore::format::{BlobKind, ObjectKind};
 use icecore::id::PackId;
 use icecore::monitor::Silent;
-use icecore::ops::prune::{PruneOptions, prune};
+use icecore::ops::check::{CheckOptions, check};
+use icecore::ops::prune::{PlanLimits, PruneOptions, prune};
+use icecore::repo::BlobLocation;
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -68,6 +70,26 @@ fn small_packs_are_merged() {
     let summary = &past.trees.last().unwrap().0.summary;
     assert!(summary.delta.blobs > 0 && summary.chunks_known > 0, "{summary:?}");
     assert!(past.prune().plan.unwrap().is_empty());
+}
+
+/// Deltas that no snapshot needs may outlive their bases, in packs that are little unused: a check does not
+/// take that for a finding.
+#[test]
+fn a_check_has_nothing_to_say_of_a_prune() {
+    let mut past = past(2, 8);
+    (0..5).for_each(|_| past.forget(0));
+    let options = PruneOptions { limits: PlanLimits::default(), ..thorough() };
+    prune(&past.repo.reopen().unwrap(), &options, &Silent).unwrap();
+    let repository = past.repo.reopen().unwrap();
+    let index = repository.load_index().unwrap();
+    let packs = packs_of(&past);
+    let is_there = |place: &BlobLocation| packs.contains_key(&place.pack);
+    let lacks_base = |place: &BlobLocation| {
+        place.bases.iter().any(|base| !index.entries_of(base).iter().any(is_there))
+    };
+    assert!(index.places().any(|place| is_there(&place) && lacks_base(&place)));
+    let report = check(&repository, CheckOptions::default(), &Silent).unwrap();
+    assert_eq!((report.errors, report.superseded), (0, 0), "{:?}", report.findings);
 }
 
 /// A dry run says what would be won, and writes and deletes nothing.

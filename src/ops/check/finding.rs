@@ -226,9 +226,12 @@ impl Finding {
 }
 
 /// Of the packs that findings are about, the blobs that nothing else provides, and the packs with any.
-pub(super) fn lost(findings: &[Finding], index: &Index) -> HashSet<(PackId, Option<u32>)> {
+pub(super) fn lost<'f>(
+    findings: impl Iterator<Item = &'f Finding>,
+    index: &Index,
+) -> HashSet<(PackId, Option<u32>)> {
     let packs: HashSet<PackId> =
-        findings.iter().filter_map(Finding::place).map(|(pack, _)| pack).collect();
+        findings.filter_map(Finding::place).map(|(pack, _)| pack).collect();
     let there = index.places().filter(|place| packs.contains(&place.pack));
     let lost = there.filter(|place| !index.knows(place.kind, &place.id));
     lost.flat_map(|place| [(place.pack, None), (place.pack, Some(place.offset))]).collect()

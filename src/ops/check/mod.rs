@@ -111,7 +111,7 @@ pub struct CheckReport {
     /// more: what they held was stored again. They are no errors.
     pub superseded: u64,
     /// Such findings, while nobody knows yet whether anything needs the packs.
-    pending: Vec<Finding>,
+    pending: Vec<Pending>,
     /// What was damaged at its source when it was captured, which is no damage of the repository:
     /// each path's newest mark, the first [`FINDINGS_MOST`] of them.
     pub tainted: Vec<Tainted>,
@@ -119,6 +119,14 @@ pub struct CheckReport {
     pub chains: Chains,
     /// What the damage touches, the first [`FINDINGS_MOST`] of it.
     pub touched: Vec<Touched>,
+}
+
+/// A finding that is none if no snapshot needs what it is about.
+#[derive(Debug)]
+struct Pending {
+    finding: Finding,
+    /// Whether it is a delta without its base: a prune leaves such behind, where neither is needed.
+    lacks_base: bool,
 }
 
 /// Findings that are kept in a report; the monitor hears of all.
@@ -155,8 +163,16 @@ impl CheckReport {
     /// Something is wrong with a pack that a snapshot may not need any more.
     fn suspect(&mut self, monitor: &dyn Monitor, finding: Finding) {
         match self.pending.len() < FINDINGS_MOST {
-            true => self.pending.push(finding),
+            true => self.pending.push(Pending { finding, lacks_base: false }),
             false => drop(self.found(monitor, finding)),
+        }
+    }
+
+    /// A delta that a snapshot may not need any more lacks its base. There may be any number of them after
+    /// prunes; what a snapshot does need is found when its trees are walked, too.
+    fn suspect_delta(&mut self, finding: Finding) {
+        if self.pending.len() < FINDINGS_MOST {
+            self.pending.push(Pending { finding, lacks_base: true });
         }
     }
 
@@ -165,9 +181,11 @@ impl CheckReport {
     fn settle(&mut self, index: &Index, monitor: &dyn Monitor) {
         let pending = std::mem::take(&mut self.pending);
         let is_well = self.is_healthy() && self.touched.is_empty();
-        let lost = if is_well { HashSet::new() } else { finding::lost(&pending, index) };
-        for finding in pending {
+        let findings = || pending.iter().map(|pending| &pending.finding);
+        let lost = if is_well { HashSet::new() } else { finding::lost(findings(), index) };
+        for Pending { finding, lacks_base } in pending {
             match is_well || !finding.is_of(&lost) {
+                true if lacks_base => {}
                 true => self.superseded += 1,
                 false => drop(self.found(monitor, finding)),
             }
@@ -273,4 +291,35 @@ pub fn check(
         monitor.trouble(&error.within("note what is damaged in", repository.backend().describe()));
     }
     Ok(report)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::backend::Handle;
+    use crate::id::PackId;
+    use crate::monitor::Silent;
+
+    /// Deltas whose bases a prune took away are no errors, however many there are; a pack that is gone is a finding, and
+    /// an error where there are more than are kept.
+    #[test]
+    fn what_nobody_needs_is_no_error() {
+        let index = Index::default();
+        let gone = || {
+            Finding::object(
+                Handle::pack(PackId([0; PackId::LEN])),
+                Error::damaged("find", "it", "gone"),
+            )
+        };
+        let mut report = CheckReport::default();
+        (0..2 * FINDINGS_MOST).for_each(|_| report.suspect_delta(gone()));
+        report.settle(&index, &Silent);
+        assert_eq!((report.is_healthy(), report.superseded), (true, 0));
+        report.suspect(&Silent, gone());
+        report.settle(&index, &Silent);
+        assert_eq!((report.is_healthy(), report.superseded), (true, 1));
+        (0..=FINDINGS_MOST).for_each(|_| report.suspect(&Silent, gone()));
+        report.settle(&index, &Silent);
+        assert!(!report.is_healthy());
+    }
 }

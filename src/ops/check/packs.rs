@@ -72,7 +72,7 @@ pub(super) fn check(
         let place = index.at(row);
         index.discount(place);
     }
-    unusable(index, monitor, report);
+    unusable(index, report);
     // Bases that were not read themselves, and turned out to be unreadable by what rests on them.
     for (row, base) in by_base {
         let Some(place) = index.at(row).filter(|place| index.knows(place.kind, &place.id)) else {
@@ -84,7 +84,7 @@ pub(super) fn check(
         }
         let reason = format!("its base {base} cannot be read");
         let error = Error::damaged("read chunk", place.id, reason);
-        report.suspect(monitor, Finding::blob(&place, error));
+        report.suspect_delta(Finding::blob(&place, error));
         index.discount([place]);
     }
     Ok((judged, left))
@@ -282,13 +282,13 @@ pub(super) fn stored_packs(repository: &Repository) -> Result<HashMap<PackId, u6
 }
 
 /// Entries whose bases are gone: nothing is wrong with them but that they cannot be read.
-fn unusable(index: &Index, monitor: &dyn Monitor, report: &mut CheckReport) {
+fn unusable(index: &Index, report: &mut CheckReport) {
     let stays = |place: &BlobLocation| !index.generations().is_condemned(&place.pack);
     for place in
         index.counting().filter(|place| stays(place) && !index.knows(place.kind, &place.id))
     {
         let reason = "a chunk that it is a delta of is lost";
         let error = Error::damaged("read chunk", place.id, reason);
-        report.suspect(monitor, Finding::blob(&place, error));
+        report.suspect_delta(Finding::blob(&place, error));
     }
 }

@@ -180,7 +180,7 @@ fn print(app: &App, report: &CheckReport, voice: &Progress, out: &mut Out) -> Re
     if report.superseded > 0 {
         let findings = text::count(report.superseded, "finding");
         out.prose(&format!(
-            "{findings} in packs that are gone or known to be damaged, which no snapshot needs"
+            "{findings} in packs that are missing or damaged, none of which a snapshot needs"
         ))?;
     }
     if report.is_healthy() {
