@@ -193,7 +193,7 @@ fn mistakes_are_told() {
             "webhook = { url = \"http://a\", template = \"x\", preset = \"ntfy\" }",
             "exclude each other",
         ),
-        ("webhook = { url_file = \"url\" }", "no absolute path"),
+        ("webhook = { url_file = \"url\" }", "not an absolute path"),
         ("mail = { to = \"nobody\", smtp = \"smtps://a@b\" }", "no address"),
         ("mail = { to = \"a@b.c\", smtp = \"smtps://a:pw@b\" }", "no secret stands in the file"),
         ("mail = { to = \"a@b.c\", smtp = \"smtps://a@b\", password = \"x\" }", "no secret stands"),

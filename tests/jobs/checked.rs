@@ -99,3 +99,29 @@ fn what_will_go_wrong_is_warned_of() {
     assert!(said.contains("other users can read") && said.contains("smtp: run"), "{said}");
     assert!(!warned(0o600).contains("other users can read"));
 }
+
+/// What nobody would notice is warned of: a `keep` that no schedule heeds, a page into which nobody can log, and that
+/// nobody is told of anything, in one sentence with the death of the host.
+#[test]
+fn what_comes_to_nothing_is_warned_of() {
+    let jobs = Jobs::new();
+    fs::write(jobs.path("hash"), "").unwrap();
+    let panel =
+        "[panel]\nlisten = \"127.0.0.1:0\"\nlogin = { user = \"ops\", hash_file = \"DIR/hash\" }\n";
+    let kept = ONE.replace("[job.app]", "keep = { last = 1 }\n[job.app]");
+    let warned = |text: &str| {
+        jobs.write(text);
+        stderr(&jobs.command(&["config", "check", "--offline"]).assert().success())
+    };
+    let said = warned(&format!("{kept}{panel}"));
+    assert!(said.contains("local: `keep` says what stays there"), "{said}");
+    assert!(said.contains("nobody can log in to the page") && said.contains("hash"), "{said}");
+    assert!(said.contains("nobody is told") && !said.contains("set `alert.ping`"), "{said}");
+    fs::write(jobs.path("hash"), "$argon2id$").unwrap();
+    for more in ["schedule = { prune = \"daily\" }", "prune = \"elsewhere\""] {
+        let said = warned(&format!("{kept}{more}\n{panel}[alert]\ncommand = \"true\"\n"));
+        assert!(!said.contains("`keep`") && !said.contains("log in"), "{said}");
+        assert!(!said.contains("nobody is told") && said.contains("set `alert.ping`"), "{said}");
+    }
+    assert!(!warned(ONE).contains("`keep`"));
+}

@@ -21,7 +21,7 @@ pub use memory::Memory;
 #[cfg(feature = "testing")]
 pub use notification::Kind;
 pub use notification::{Notification, Sender};
-pub use ping::{Ping, Pinging};
+pub use ping::{Ping, Pinging, can_be_pinged};
 #[cfg(feature = "testing")]
 pub use seen::troubles;
 pub use told::Patience;

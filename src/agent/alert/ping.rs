@@ -84,6 +84,18 @@ impl Ping {
     }
 }
 
+/// Whether a text, as it stands in the file, can be the address of pings: what its variables hold is known at run
+/// time only.
+pub fn can_be_pinged(text: &str) -> bool {
+    let text = text.trim().replace("{{job}}", "job");
+    match text.split_once("${") {
+        None => http::address(&text, NAME).is_ok(),
+        Some((before, _)) => {
+            before.is_empty() || ["http://", "https://"].iter().any(|it| before.starts_with(it))
+        }
+    }
+}
+
 /// A ping on its way, for which nobody waits.
 pub struct Pinging(Option<JoinHandle<Result<()>>>);
 
@@ -105,5 +117,29 @@ impl Pinging {
     /// If it did not arrive.
     pub fn end(self) -> Result<()> {
         self.0.and_then(|sending| sending.join().ok()).unwrap_or(Ok(()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Addresses of HTTP can be pinged, also where variables hold a part of them or the whole; nothing else can.
+    #[test]
+    fn addresses_are_told_from_other_texts() {
+        for (text, can) in [
+            ("https://hc-ping.com/1", true),
+            ("http://127.0.0.1:1/{{job}}", true),
+            ("https://{{job}}.example.com", true),
+            ("${URL}", true),
+            ("https://${HOST}:${PORT}/1", true),
+            ("hc-ping.com/1", false),
+            ("ftp://hc-ping.com/1", false),
+            ("hc-ping.com/${KEY}", false),
+            ("https://", false),
+            ("", false),
+        ] {
+            assert_eq!(can_be_pinged(text), can, "{text}");
+        }
     }
 }

@@ -84,7 +84,7 @@ impl Panel {
             return Some((&["login", "user"], reason.to_owned()));
         }
         if let Some((keys, path)) = absolute.find(|(_, path)| !path.is_absolute()) {
-            return Some((keys, format!("this is no absolute path: {}", path.display())));
+            return Some((keys, format!("not an absolute path: {}", path.display())));
         }
         let name = self.hosts.iter().find(|name| !is_name(name))?;
         let reason = format!("`hosts`: {name:?} is no name of a host; it stands without a port");

@@ -56,7 +56,7 @@ impl<'t> At<'t> {
             true => Ok(()),
             false => {
                 let reason =
-                    format!("`{key}` is no absolute path: {:?}", path.display().to_string());
+                    format!("`{key}` is not an absolute path: {:?}", path.display().to_string());
                 Err(self.wrong_at(&[key], &reason))
             }
         }

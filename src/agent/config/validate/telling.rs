@@ -1,7 +1,7 @@
 //! Who is told, by mail, webhook, command and file; and the page.
 
 use super::At;
-use crate::agent::alert::{check_address, unknown_name};
+use crate::agent::alert::{can_be_pinged, check_address, unknown_name};
 use crate::agent::config::place::Text;
 use crate::agent::config::{Alert, Config, MailTable, WebhookTable};
 use crate::error::Result;
@@ -12,8 +12,12 @@ pub(super) fn of_telling(config: &Config, text: Text<'_>) -> Result<()> {
     if let Some((key, fault)) = config.panel.as_ref().and_then(|panel| panel.fault()) {
         return Err(at(&["panel"]).wrong_at(key, &fault));
     }
-    if let Some(Alert { mail, webhook, command, .. }) = &config.alert {
+    if let Some(Alert { mail, webhook, command, ping }) = &config.alert {
         at(&["alert"]).filled(&["command"], command)?;
+        if ping.as_ref().is_some_and(|ping| !can_be_pinged(&ping.to_string())) {
+            let reason = "`ping` is not a URL that begins with https:// or http://";
+            return Err(at(&["alert"]).wrong_at(&["ping"], reason));
+        }
         webhook.iter().try_for_each(|it| of_webhook(it, &at(&["alert", "webhook"])))?;
         mail.iter().try_for_each(|it| of_mail(it, &at(&["alert", "mail"])))?;
     }

@@ -4,7 +4,7 @@
 use super::job_view::JobView;
 use super::{FileArgs, containers};
 use crate::agent::alert::Watch;
-use crate::agent::config::{Alert, Config, Written};
+use crate::agent::config::{Alert, Config, Job, Written};
 use crate::agent::run::{Program, Task};
 use crate::agent::schedule::Schedule;
 use crate::env::{Time, state};
@@ -26,6 +26,7 @@ use rustix::fs::{Access, access};
 use std::collections::BTreeMap;
 use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
+use toml::Spanned;
 
 /// Entries of each folder that are looked at in search of what cannot be captured.
 const LOOKED_AT: usize = 50_000;
@@ -69,6 +70,15 @@ pub fn run(app: &App, args: &CheckArgs) -> Result<Done> {
         }
     }
     unnoticed(&config, app.env.now()).iter().for_each(|warning| voice.warn(warning));
+    unpruned(&config).iter().for_each(|warning| voice.warn(warning));
+    if let Some(file) = config.panel.as_ref().map(|panel| &panel.login.hash_file)
+        && file.metadata().is_ok_and(|found| found.is_file() && found.len() == 0)
+    {
+        voice.warn(&format!(
+            "nobody can log in to the page: {} is empty; `icecore panel hash` prints what belongs there",
+            file.display()
+        ));
+    }
     if let Some(folder) = config.panel.as_ref().and_then(|panel| panel.restore_into.as_ref()) {
         match access(folder, Access::WRITE_OK | Access::EXEC_OK) {
             Ok(()) if folder.is_dir() => {}
@@ -141,15 +151,31 @@ fn unnoticed(config: &Config, now: Time) -> Vec<String> {
     warnings
 }
 
+/// Of which repositories nothing is forgotten although `keep` says what stays, each in a sentence.
+fn unpruned(config: &Config) -> Vec<String> {
+    let is_unpruned = |name: &str| {
+        let jobs = config.job.values().map(Spanned::get_ref);
+        let mut jobs = jobs.filter(|job| job.repositories().any(|it| it == name)).peekable();
+        let has_none =
+            |job: &Job| job.schedule_of(Task::Prune).is_none() && !job.is_pruned_elsewhere(name);
+        jobs.peek().is_some() && jobs.all(has_none)
+    };
+    let kept = config.repository.iter().filter(|(_, it)| it.get_ref().keep.is_some());
+    kept.filter(|(name, _)| is_unpruned(name))
+        .map(|(name, _)| {
+            format!(
+                "{name}: `keep` says what stays there, and no job that goes there has a time for `prune` in its \
+                 `schedule`: nothing is forgotten by itself"
+            )
+        })
+        .collect()
+}
+
 /// How many ways to tell people cannot be used, as far as this host knows, and places in which it remembers what
 /// there is to tell; each is told, and who would not notice.
 fn telling(app: &App, config: &Config, voice: &Progress) -> u64 {
     let alert = config.alert.as_ref();
-    if alert.is_none_or(|alert| alert.ping.is_none()) {
-        voice.warn(
-            "if this host dies, nobody will notice: set `alert.ping` to a service that watches it",
-        );
-    }
+    untold(alert).into_iter().for_each(|warning| voice.warn(warning));
     open_secrets(alert).iter().for_each(|warning| voice.warn(warning));
     let Some(state) = app.state_folder() else { return 0 };
     let watch = Watch::new(config, hostname(), &state, &app.env);
@@ -162,6 +188,21 @@ fn telling(app: &App, config: &Config, voice: &Progress) -> u64 {
     unusable.extend([figures, kept].into_iter().filter_map(Result::err));
     unusable.iter().for_each(|error| voice.trouble(error));
     unusable.len() as u64
+}
+
+/// Who would not notice what goes wrong, in a sentence.
+fn untold(alert: Option<&Alert>) -> Option<&'static str> {
+    let tells = |it: &Alert| it.mail.is_some() || it.webhook.is_some() || it.command.is_some();
+    match alert {
+        Some(alert) if alert.ping.is_some() => None,
+        Some(alert) if tells(alert) => Some(
+            "if this host dies, nobody will notice: set `alert.ping` to a service that watches it",
+        ),
+        _ => Some(
+            "nobody is told when something goes wrong, and nobody will notice if this host dies: set `mail`, `webhook` \
+             or `command` in [alert], and `ping` to a service that watches this host",
+        ),
+    }
 }
 
 /// Which files with secrets of messages others can read, each in a sentence.
