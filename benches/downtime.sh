@@ -55,6 +55,7 @@ all_hours() { # DELAY
   rm -rf "$work/state" "$work/uploads" && mkdir -p "$work/state"
   "$data" sqlite-start "$work/state/live.db" "$scale"
   "$data" small-files "$work/uploads" "$files"
+  sleep 61 # so that no time stamp is too young to be trusted
   for hour in $(seq 0 "$hours"); do
     for way in stopped hooks; do
       use_place "$1" "$way"

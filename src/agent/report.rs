@@ -236,15 +236,31 @@ impl Report {
     pub fn save(&self, states: &Path) -> Result<String> {
         let folder = folder(states).join(&self.job);
         state::private_folder(&folder)?;
-        // What is allowed in the name of a file everywhere; the process tells two of one moment apart.
-        let moment = self.started.replace(':', "");
-        let name = format!("{moment}-{}.json", std::process::id());
+        // The process tells two of one moment apart.
+        let name = format!("{}-{}.json", self.moment_in_names(), std::process::id());
         let path = folder.join(&name);
         let text = serde_json::to_vec_pretty(self)
             .map_err(|cause| Error::new(Kind::Failed, "write", path.display()).caused_by(cause))?;
         state::replace(&path, &text, 0o600)?;
         remove_old(&folder);
         Ok(name)
+    }
+
+    /// The report that this run has left on this host already, and the name of its file.
+    pub fn saved(&self, states: &Path) -> Option<(Report, String)> {
+        let moment = self.moment_in_names();
+        let entries = fs::read_dir(folder(states).join(&self.job)).into_iter().flatten().flatten();
+        let names = entries.filter_map(|entry| entry.file_name().into_string().ok());
+        names.filter(|name| name.starts_with(&moment)).find_map(|name| {
+            let text = fs::read(folder(states).join(&self.job).join(&name)).ok()?;
+            let report: Report = serde_json::from_slice(&text).ok()?;
+            (report.tasks == self.tasks).then_some((report, name))
+        })
+    }
+
+    /// When it began, in characters that names of files may have everywhere.
+    fn moment_in_names(&self) -> String {
+        self.started.replace(':', "")
     }
 }
 

@@ -2,7 +2,8 @@
 
 use super::file::Jobs;
 use super::service::{children, is_alive, kill_with_children};
-use crate::common::cli::lines;
+use crate::common::cli::{lines, stdout};
+use rusqlite::Connection;
 use rustix::process::{Pid, Signal, kill_process};
 use std::fs;
 use std::process::Child;
@@ -57,6 +58,44 @@ fn whoever_waited_reports_who_died() {
         reports.map(|entry| fs::read_to_string(entry.unwrap().path()).unwrap()).collect();
     let died = reports.iter().filter(|report| report.contains("it died")).count();
     assert_eq!((reports.len(), died), (2, 1), "{reports:?}");
+}
+
+/// A lock that cannot be read keeps no other run that died from being reported.
+#[test]
+fn an_unreadable_lock_hides_no_other() {
+    let jobs = jobs("[job.quick]\nsource = \"DIR/src\"\nto = [\"one\"]\n");
+    for other in ["a", "z"] {
+        fs::create_dir_all(jobs.path("state/locks").join(other).join("backup")).unwrap();
+    }
+    let mut run = jobs.spawn(&["run", "app"]);
+    jobs.wait_for("begun");
+    go(&jobs);
+    kill_with_children(&mut run);
+    jobs.command(&["run", "quick"]).assert().success();
+    let reports = fs::read_dir(jobs.path("state/runs/app")).unwrap();
+    assert_eq!(reports.count(), 1);
+    assert!(stdout(&jobs.command(&["status"]).assert()).contains("it died"));
+}
+
+/// A run that is killed after it has left its report, and before it has ended, has no second one.
+#[test]
+fn a_run_has_one_report() {
+    let jobs = jobs("[job.quick]\nsource = \"DIR/src\"\nto = [\"one\"]\n");
+    let mut run = jobs.spawn(&["run", "app"]);
+    jobs.wait_for("begun");
+    let lock = jobs.path("state/locks/app/backup");
+    let note = fs::read(&lock).unwrap();
+    assert!(!note.is_empty());
+    go(&jobs);
+    assert!(run.wait().unwrap().success());
+    fs::write(&lock, note).unwrap();
+    jobs.command(&["run", "quick"]).assert().success();
+    assert_eq!(fs::read(&lock).unwrap(), b"");
+    assert_eq!(fs::read_dir(jobs.path("state/runs/app")).unwrap().count(), 1);
+    let history = Connection::open(jobs.path("state/history.sqlite")).unwrap();
+    let query = "SELECT group_concat(outcome) FROM runs WHERE job = 'app'";
+    let outcomes: String = history.query_row(query, [], |row| row.get(0)).unwrap();
+    assert_eq!(outcomes, "done");
 }
 
 /// Another repository in the place of one, as on a disk that is not mounted, is told once.

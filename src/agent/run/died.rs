@@ -39,13 +39,11 @@ pub fn remember(history: &History, died: &[Died]) -> Result<()> {
 /// Leaves the reports of runs that have died and have none yet.
 ///
 /// # Errors
-/// I/O errors.
+/// I/O errors at one lock, where no other had anything to report: they keep no report from being left, and come
+/// again.
 pub fn report_died(state: &Path) -> Result<Vec<Died>> {
-    let mut died = Vec::new();
-    for job in entries(&folder(state)) {
-        died.extend(report_in(state, &job, REASON)?);
-    }
-    Ok(died)
+    let locks = entries(&folder(state)).flat_map(|job| entries(&job));
+    report_each(state, locks, REASON)
 }
 
 /// Leaves the reports of runs that died with the locks that this one has now.
@@ -62,17 +60,27 @@ pub fn report_died_with(state: &Path, locks: &Locks) -> Result<Vec<Died>> {
 /// # Errors
 /// I/O errors.
 pub fn report_died_of(state: &Path, job: &str, reason: &str) -> Result<Vec<Died>> {
-    report_in(state, &folder(state).join(job), reason)
+    report_each(state, entries(&folder(state).join(job)), reason)
 }
 
-fn report_in(state: &Path, job: &Path, reason: &str) -> Result<Vec<Died>> {
-    let mut died = Vec::new();
-    for path in entries(job) {
+fn report_each(
+    state: &Path,
+    locks: impl Iterator<Item = PathBuf>,
+    reason: &str,
+) -> Result<Vec<Died>> {
+    let (mut died, mut first) = (Vec::new(), None);
+    for path in locks {
         // It is given back at once, so that it keeps no run waiting.
-        let Some(lock) = unheld(&path)? else { continue };
-        died.extend(report_of(state, &lock, reason)?);
+        let report = |lock: File| report_of(state, &lock, reason);
+        match unheld(&path).and_then(|lock| lock.map_or(Ok(None), report)) {
+            Ok(found) => died.extend(found),
+            Err(error) => drop(first.get_or_insert(error)),
+        }
     }
-    Ok(died)
+    match first {
+        Some(error) if died.is_empty() => Err(error),
+        _ => Ok(died),
+    }
 }
 
 /// A lock with a note in it that nobody holds, and this process now does.
@@ -99,15 +107,27 @@ fn report_of(state: &Path, mut lock: &File, reason: &str) -> Result<Option<Died>
         return Ok(None);
     }
     // What a power cut has left of it says nothing.
-    let left = serde_json::from_slice(&text).ok().map(|left: Report| Report {
+    let died = match serde_json::from_slice(&text) {
+        Ok(left) => Some(reported(state, left, reason)?),
+        Err(_) => None,
+    };
+    lock.set_len(0).and_then(|()| lock.rewind()).attempt("write", what)?;
+    Ok(died)
+}
+
+/// The report of a run that has died, left now unless it died after it had left its own.
+fn reported(state: &Path, left: Report, reason: &str) -> Result<Died> {
+    if let Some((report, file)) = left.saved(state) {
+        return Ok(Died { report, file });
+    }
+    let report = Report {
         outcome: Outcome::Failed,
         reason: Some(reason.to_owned()),
         fault: Some(Fault::Other),
         ..left
-    });
-    let file = left.as_ref().map(|report| report.save(state)).transpose()?;
-    lock.set_len(0).and_then(|()| lock.rewind()).attempt("write", what)?;
-    Ok(left.zip(file).map(|(report, file)| Died { report, file }))
+    };
+    let file = report.save(state)?;
+    Ok(Died { report, file })
 }
 
 fn entries(folder: &Path) -> impl Iterator<Item = PathBuf> + use<> {

@@ -158,9 +158,9 @@ impl Run<'_> {
 fn settle_before(state: &Path, locks: Option<&Locks>) -> Result<()> {
     // First what this run is to overwrite.
     let mut died = locks.map_or(Ok(Vec::new()), |locks| died::report_died_with(state, locks))?;
-    died.extend(died::report_died(state)?);
-    match died.is_empty() {
-        true => Ok(()),
-        false => died::remember(&History::open(state)?, &died),
+    let others = died::report_died(state).map(|others| died.extend(others));
+    if !died.is_empty() {
+        died::remember(&History::open(state)?, &died)?;
     }
+    others
 }
