@@ -28,7 +28,7 @@ const KEPT: usize = 16 << 10;
 
 /// What became of a line.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Ran {
+pub struct CommandOutcome {
     /// Why it did not end well; none if it did.
     pub failure: Option<String>,
     /// The end of what it printed, on standard output and standard error.
@@ -37,14 +37,14 @@ pub struct Ran {
     pub seconds: f64,
 }
 
-impl Ran {
+impl CommandOutcome {
     /// One that failed before it ran.
     pub fn failed(error: &Error) -> Self {
         let failure = match error.hint_text() {
             Some(hint) => format!("{error} ({hint})"),
             None => error.to_string(),
         };
-        Ran { failure: Some(failure), output: String::new(), seconds: 0.0 }
+        CommandOutcome { failure: Some(failure), output: String::new(), seconds: 0.0 }
     }
 
     /// As an error of doing this, unless it ended well; without the secrets that can be told from the rest.
@@ -69,7 +69,7 @@ pub fn run(
     timeout: Duration,
     variables: &[(&str, String)],
     stop: &dyn Fn() -> bool,
-) -> Ran {
+) -> CommandOutcome {
     run_with(line, timeout, variables, &[], stop)
 }
 
@@ -80,7 +80,7 @@ pub fn run_with(
     variables: &[(&str, String)],
     input: &[u8],
     stop: &dyn Fn() -> bool,
-) -> Ran {
+) -> CommandOutcome {
     let begun = Instant::now();
     let kept = Arc::default();
     let failure = match supervise(line, timeout, variables, input, stop, &kept) {
@@ -89,7 +89,7 @@ pub fn run_with(
     };
     let output: Vec<u8> = lock(&kept).iter().copied().collect();
     let output = String::from_utf8_lossy(&output).into_owned();
-    Ran { failure, output, seconds: begun.elapsed().as_secs_f64() }
+    CommandOutcome { failure, output, seconds: begun.elapsed().as_secs_f64() }
 }
 
 type Output = Arc<Mutex<VecDeque<u8>>>;
@@ -208,7 +208,7 @@ fn lock(output: &Output) -> std::sync::MutexGuard<'_, VecDeque<u8>> {
 mod tests {
     use super::*;
 
-    fn quick(line: &str, timeout: u64) -> Ran {
+    fn quick(line: &str, timeout: u64) -> CommandOutcome {
         run(line, Duration::from_millis(timeout), &[("FACT", "known".into())], &|| false)
     }
 

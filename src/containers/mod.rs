@@ -24,4 +24,4 @@ pub use found::{Found, Name};
 pub use mounts::{Folder, Server};
 pub use options::CaptureOptions;
 pub use own::refuse_unmounted;
-pub use services::{Back, Service};
+pub use services::{Service, StartOutcome};

@@ -30,11 +30,11 @@ pub struct Service {
 
 /// What became of a service that was to be started.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Back {
+pub enum StartOutcome {
     /// It runs.
     Runs,
     /// It runs, and is not well, or not yet.
-    Unwell,
+    Unhealthy,
     /// It is gone: something else stands in its place, or nothing.
     Replaced,
 }
@@ -85,21 +85,21 @@ impl Engine {
     }
 
     /// Starts one that this id still names, and waits so long until it is well, if it says how it is.
-    pub fn start(&self, service: &Service, timeout: Duration) -> Result<Back> {
+    pub fn start(&self, service: &Service, timeout: Duration) -> Result<StartOutcome> {
         let begun = Instant::now();
-        let Some(found) = self.still_there(service)? else { return Ok(Back::Replaced) };
+        let Some(found) = self.still_there(service)? else { return Ok(StartOutcome::Replaced) };
         if !found.is_running {
             let call = self.docker.start_container(&service.id, None);
             if let Err(error) = self.ask("start", &service.name, call) {
                 return match self.still_there(service)? {
                     Some(_) => Err(error),
-                    None => Ok(Back::Replaced),
+                    None => Ok(StartOutcome::Replaced),
                 };
             }
         }
         let mut since = String::new();
         loop {
-            let Some(found) = self.still_there(service)? else { return Ok(Back::Replaced) };
+            let Some(found) = self.still_there(service)? else { return Ok(StartOutcome::Replaced) };
             if !found.is_running {
                 return Err(Error::new(Kind::Failed, "start", &service.name)
                     .because("it ended again at once")
@@ -108,8 +108,8 @@ impl Engine {
             // An engine may start one again that ends, and calls it running all the time.
             let has_stayed = !found.is_restarting && found.since() == since;
             match found.health {
-                None | Some(Health::Healthy) if has_stayed => return Ok(Back::Runs),
-                _ if begun.elapsed() >= timeout => return Ok(Back::Unwell),
+                None | Some(Health::Healthy) if has_stayed => return Ok(StartOutcome::Runs),
+                _ if begun.elapsed() >= timeout => return Ok(StartOutcome::Unhealthy),
                 _ => found.since().clone_into(&mut since),
             }
             sleep(GLANCE);

@@ -202,7 +202,9 @@ fn what_is_overwritten_while_it_is_read_is_told() {
         for case in ["left", "checkpoint", "overwritten"] {
             if is_logged {
                 writer
-                    .execute_batch("PRAGMA wal_autocheckpoint = 0; UPDATE t SET body = body || 1 WHERE id = 1")
+                    .execute_batch(
+                        "PRAGMA wal_autocheckpoint = 0; UPDATE t SET body = body || 1 WHERE id = 1",
+                    )
                     .unwrap();
             }
             let mut stream = stubborn_reader().open(&path).unwrap();

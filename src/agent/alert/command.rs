@@ -1,7 +1,7 @@
 //! Messages by a command: a line for the shell that reads the message.
 
 use super::notification::Notification;
-use crate::agent::shell::{self, Ran};
+use crate::agent::shell::{self, CommandOutcome};
 use crate::error::{Error, Kind, Result};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -31,7 +31,7 @@ impl Line {
             let stop = || is_over.load(Ordering::Relaxed);
             shell::run_with(&line, TIMEOUT, &variables, input.as_bytes(), &stop)
         };
-        let ran: Ran = tokio::task::spawn_blocking(run).await.map_err(|cause| {
+        let ran: CommandOutcome = tokio::task::spawn_blocking(run).await.map_err(|cause| {
             Error::new(Kind::Failed, "run", "the command").because(cause.to_string())
         })?;
         ran.well("tell by", &self.line)

@@ -6,7 +6,7 @@ use super::facts::Facts;
 use super::hooks::{Around, one};
 use super::log::Log;
 use super::recognize::recognize;
-use super::{Run, contents};
+use super::{Run, must_contain};
 use crate::agent::config::{JOB_LABEL, TextOrTable};
 use crate::agent::report::Outcome;
 use crate::backend::{Backend, Spool};
@@ -77,7 +77,7 @@ fn captured(run: &Run<'_>, log: &mut Log<'_>, facts: &mut Facts) -> Result<Strin
     if let Some(id) = snapshot.filter(|_| !run.job.must_contain.is_empty()) {
         let artifacts = &run.job.must_contain;
         log.step("contents", &artifacts.join(", "), |_, _| {
-            contents::complete(&into.repository, id, artifacts, &run.job.projects())
+            must_contain::complete(&into.repository, id, artifacts, &run.job.projects())
         })?;
     }
     Ok(into.name)

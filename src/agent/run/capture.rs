@@ -3,9 +3,9 @@
 //! then: they are read while services start, neither of which waits for the other.
 
 use super::Run;
-use super::log::{Log, Said};
+use super::log::{Log, StepNotes};
 use crate::agent::config::Stop;
-use crate::agent::stop::{Because, Order, Standstill, What, journal_of};
+use crate::agent::stop::{Order, StartReason, StoppedServices, What, journal_of};
 use crate::backend::{Backend, Spool};
 use crate::error::{Error, Kind, Result};
 use crate::id::SnapshotId;
@@ -79,7 +79,7 @@ fn still(
         })
     })?;
     let ready = into.wanted().and_then(|wanted| Ok((wanted, stop(log, order)?)));
-    let (wanted, standstill) = match ready {
+    let (wanted, services) = match ready {
         Ok(ready) => ready,
         Err(error) => {
             // The error is what matters; an outcome only spares the collector a wait.
@@ -88,26 +88,26 @@ fn still(
         }
     };
     into.spool.hold();
-    let pinned = log.step_until("read", into.name, &|| standstill.is_over(), |monitor, said| {
+    let pinned = log.step_until("read", into.name, &|| services.is_over(), |monitor, said| {
         let pin = || warmed.pin(wanted, monitor);
-        let pinned = standstill.during(run.program.monitor(), pin);
+        let pinned = services.during(run.program.monitor(), pin);
         said.figure("pinned", pinned.count());
         Ok(pinned)
     })?;
-    standstill.ask();
+    services.ask();
     into.spool.release();
     let captured = match pinned.count() {
         0 => pinned.read(&Silent),
         _ => log.step("read_pinned", into.name, |monitor, _| Ok(pinned.read(monitor)))?,
     };
-    let (started, because) = match start(standstill, log) {
+    let (started, because) = match start(services, log) {
         Ok(started) => started,
         Err(error) => {
             drop(captured.abandon());
             return Err(error);
         }
     };
-    if because == Because::Overdue {
+    if because == StartReason::Overdue {
         // Some of it may have been read while they ran already.
         drop(captured.abandon());
         return started;
@@ -142,25 +142,28 @@ fn order(run: &Run<'_>, log: &Log<'_>, stop: &Stop) -> Option<Order> {
     })
 }
 
-fn stop(log: &mut Log<'_>, order: Order) -> Result<Standstill> {
+fn stop(log: &mut Log<'_>, order: Order) -> Result<StoppedServices> {
     log.go_on()?;
     log.step("stop", &order.what.stopping(), |monitor, said| {
-        let (standstill, ran) = Standstill::begin(order, monitor)?;
+        let (services, ran) = StoppedServices::begin(order, monitor)?;
         said.output = Some(ran.output);
-        Ok(standstill)
+        Ok(services)
     })
 }
 
 /// Starts the services; whether they are back, and stood still for as long as was asked for, and why they were started.
-fn start(standstill: Standstill, log: &mut Log<'_>) -> Result<(Result<()>, Because)> {
-    let line = standstill.starting();
-    let started = standstill.end()?;
+fn start(services: StoppedServices, log: &mut Log<'_>) -> Result<(Result<()>, StartReason)> {
+    let line = services.starting();
+    let started = services.end()?;
     let reason = match started.because {
-        Because::Asked | Because::RunEnded | Because::NotStopped | Because::NotBegun => None,
-        Because::Overdue => {
+        StartReason::Asked
+        | StartReason::RunEnded
+        | StartReason::NotStopped
+        | StartReason::NotBegun => None,
+        StartReason::Overdue => {
             Some("they had stood still for as long as `max_downtime` allows, and were started")
         }
-        Because::NoGuard => {
+        StartReason::NoGuard => {
             Some("the process that guards the stopped services died; they were started again")
         }
     };
@@ -178,7 +181,7 @@ fn tell(
     heads: Option<Heads>,
     mut report: BackupReport,
     monitor: &dyn Monitor,
-    said: &mut Said,
+    said: &mut StepNotes,
 ) -> SnapshotId {
     report.snapshot.warnings.iter().for_each(|warning| monitor.warn(warning));
     let lost = heads.as_ref().map(|heads| heads.lost(&report.chains)).unwrap_or_default();
@@ -194,7 +197,7 @@ fn tell(
     report.snapshot.id
 }
 
-fn figures(report: &BackupReport, said: &mut Said) {
+fn figures(report: &BackupReport, said: &mut StepNotes) {
     let (snapshot, cost) = (&report.snapshot, &report.snapshot.summary);
     said.figure("snapshot_id", snapshot.id.to_string());
     said.figure("captured", utc(snapshot.started));

@@ -1,9 +1,9 @@
 //! Copies of a job's snapshots: each repository gets what the others have and its own policy would keep.
 
 use super::backup::first_that_answers;
-use super::contents::absent;
 use super::each::Each;
-use super::log::{Log, Said};
+use super::log::{Log, StepNotes};
+use super::must_contain::absent;
 use super::recognize::recognize;
 use super::{Run, TOOL};
 use crate::agent::config::Keep;
@@ -108,7 +108,7 @@ fn copy_into(
     which: Which,
     captured: Option<&str>,
     monitor: &dyn Monitor,
-    said: &mut Said,
+    said: &mut StepNotes,
 ) -> Result<()> {
     let (from, to) = (&source.repository, &target.repository);
     refuse_same(from, &**to.backend())?;
@@ -148,7 +148,7 @@ fn chosen<'r>(
     source: &'r Repository,
     keep: Option<&Keep>,
     monitor: &dyn Monitor,
-    said: &mut Said,
+    said: &mut StepNotes,
 ) -> Result<Snapshots<'r>> {
     let filter = run.filter();
     if let Some(keep) = keep {

@@ -5,7 +5,7 @@ use super::heard::Heard;
 use crate::agent::config::{without_passwords, without_secrets};
 use crate::agent::history::History;
 use crate::agent::report::{Fault, Outcome, Report, Step};
-use crate::agent::shell::Ran;
+use crate::agent::shell::CommandOutcome;
 use crate::agent::stop::{LeftBehind, Started};
 use crate::env::{Env, Time};
 use crate::error::{Error, Kind, Result};
@@ -26,7 +26,7 @@ pub struct Log<'a> {
 
 /// What a step has to say besides that it was done.
 #[derive(Default)]
-pub struct Said {
+pub struct StepNotes {
     /// Whether something is missing.
     pub is_incomplete: bool,
     /// The end of what a command printed.
@@ -35,7 +35,7 @@ pub struct Said {
     pub figures: BTreeMap<String, Value>,
 }
 
-impl Said {
+impl StepNotes {
     /// One more figure.
     pub fn figure(&mut self, name: &'static str, value: impl Into<Value>) {
         self.figures.insert(name.to_owned(), value.into());
@@ -68,7 +68,7 @@ impl<'a> Log<'a> {
         &mut self,
         step: &'static str,
         what: &str,
-        work: impl FnOnce(&dyn Monitor, &mut Said) -> Result<T>,
+        work: impl FnOnce(&dyn Monitor, &mut StepNotes) -> Result<T>,
     ) -> Result<T> {
         self.step_until(step, what, &|| false, work)
     }
@@ -79,11 +79,11 @@ impl<'a> Log<'a> {
         step: &'static str,
         what: &str,
         is_over: &(dyn Fn() -> bool + Sync),
-        work: impl FnOnce(&dyn Monitor, &mut Said) -> Result<T>,
+        work: impl FnOnce(&dyn Monitor, &mut StepNotes) -> Result<T>,
     ) -> Result<T> {
         let begun = self.env.now();
         let heard = Heard::new(self.monitor, is_over);
-        let mut said = Said::default();
+        let mut said = StepNotes::default();
         let result = work(&heard, &mut said);
         let outcome = match &result {
             Err(_) => Outcome::Failed,
@@ -138,7 +138,7 @@ impl<'a> Log<'a> {
 
     /// Services were started, by the guard.
     pub fn started(&mut self, line: &str, started: &Started) -> Result<()> {
-        let Ran { seconds, .. } = started.ran;
+        let CommandOutcome { seconds, .. } = started.ran;
         // Services stand still once more where a second repository is captured into.
         let before = self.report.downtime.unwrap_or_default();
         self.report.downtime = started.downtime.map(|seconds| before + seconds);
@@ -162,8 +162,8 @@ impl<'a> Log<'a> {
                 .because("it was started by somebody else, or by the engine, and ran meanwhile"),
             );
         }
-        if done.is_ok() && !started.unwell.is_empty() {
-            return Err(Error::new(Kind::Failed, "start", started.unwell.join(", "))
+        if done.is_ok() && !started.unhealthy.is_empty() {
+            return Err(Error::new(Kind::Failed, "start", started.unhealthy.join(", "))
                 .because("it was started again, and is not healthy or keeps ending")
                 .hint("its log says why; raise `timeout` if it takes longer to get healthy"));
         }

@@ -3,7 +3,6 @@
 mod backup;
 mod capture;
 mod configuration;
-mod contents;
 mod copy;
 mod died;
 mod each;
@@ -12,6 +11,7 @@ mod heard;
 mod hooks;
 mod lock;
 mod log;
+mod must_contain;
 mod preview;
 mod program;
 mod recognize;

@@ -1,9 +1,9 @@
 //! What is done with the snapshots of a job after they were made, besides copies: retention, checks. One
 //! repository that fails does not stop the others.
 
-use super::contents::complete;
 use super::each::Each;
 use super::log::Log;
+use super::must_contain::complete;
 use super::{Run, TOOL};
 use crate::agent::config::Keep;
 use crate::error::{Error, Kind, Result};

@@ -2,8 +2,8 @@
 //! starts, one after the other, so that nothing is started while it is still being stopped.
 
 use super::journal;
-use super::order::{Because, Message, Order, Started};
-use crate::agent::shell::Ran;
+use super::order::{Message, Order, StartReason, Started};
+use crate::agent::shell::CommandOutcome;
 use crate::env::is_readable;
 use crate::error::{Attempt, Error, Kind, Result};
 use std::fs::File;
@@ -42,10 +42,10 @@ fn guard() -> Result<()> {
         .map_err(|cause| Error::new(Kind::InvalidInput, "read", "the order").caused_by(cause))?;
     let prepared = prepare(&mut order);
     if let Err(error) = &prepared {
-        tell(&Message::Stopped(Ran::failed(error)));
+        tell(&Message::Stopped(CommandOutcome::failed(error)));
     }
     let Ok(Some((_alone, journal))) = prepared else {
-        tell(&Message::Started(Started::nothing(Because::NotBegun)));
+        tell(&Message::Started(Started::nothing(StartReason::NotBegun)));
         return Ok(());
     };
     let begun = Instant::now();
@@ -56,7 +56,7 @@ fn guard() -> Result<()> {
     tell(&Message::Stopped(stopped));
     let because = match is_stopped {
         true => wait(order.max_downtime.saturating_sub(begun.elapsed())),
-        false => Because::NotStopped,
+        false => StartReason::NotStopped,
     };
     let mut started = Started::nothing(because);
     if is_stopped {
@@ -112,13 +112,13 @@ fn alone(order: &Order) -> Result<Option<File>> {
 }
 
 /// Waits until the run asks, it ends, or the time is up.
-fn wait(most: Duration) -> Because {
+fn wait(most: Duration) -> StartReason {
     if !is_told(most) {
-        return Because::Overdue;
+        return StartReason::Overdue;
     }
     match io::stdin().lock().read(&mut [0]) {
-        Ok(1) => Because::Asked,
-        _ => Because::RunEnded,
+        Ok(1) => StartReason::Asked,
+        _ => StartReason::RunEnded,
     }
 }
 

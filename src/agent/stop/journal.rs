@@ -1,7 +1,7 @@
 //! What was stopped and not started yet: a file for each job, locked by its guard for as long as that lives.
 
-use super::order::{Because, Order, Started};
-use crate::agent::shell::Ran;
+use super::order::{Order, StartReason, Started};
+use crate::agent::shell::CommandOutcome;
 use crate::env::{Time, state};
 use crate::error::{Attempt, Error, Kind, Result};
 use rustix::process::geteuid;
@@ -52,7 +52,7 @@ pub struct LeftBehind {
     /// How starting them is called, without secrets.
     pub start: String,
     /// What became of it.
-    pub ran: Ran,
+    pub ran: CommandOutcome,
 }
 
 /// Waits until nobody else has anything stopped, by the journals in this folder; none if it is `given_up`.
@@ -92,7 +92,7 @@ fn start_as_said_now(order: &Order) -> Result<()> {
         return Ok(());
     }
     let _alone = order.journal.parent().map(after_others).transpose()?;
-    let mut started = Started::nothing(Because::NoGuard);
+    let mut started = Started::nothing(StartReason::NoGuard);
     order.start(&mut started);
     started.ran.well("start services by", &order.what.starting())?;
     forget(&order.journal)
@@ -143,7 +143,7 @@ pub fn start_stopped(state: &Path) -> Vec<Result<String>> {
 fn start_one(folder: &Path, path: &Path) -> Result<Option<LeftBehind>> {
     let Some((order, _lock)) = orphaned(path)? else { return Ok(None) };
     let _alone = after_others(folder)?;
-    let mut started = Started::nothing(Because::NoGuard);
+    let mut started = Started::nothing(StartReason::NoGuard);
     order.start(&mut started);
     let ran = started.ran;
     if ran.failure.is_none() {

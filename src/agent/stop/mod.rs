@@ -9,10 +9,10 @@ mod what;
 
 pub use guard::run_as_guard;
 pub use journal::{LeftBehind, not_started, path as journal_of, start_left_behind, start_stopped};
-pub use order::{Because, Order, Started};
+pub use order::{Order, StartReason, Started};
 pub use what::What;
 
-use super::shell::Ran;
+use super::shell::CommandOutcome;
 use crate::env::{command, this_program};
 use crate::error::{Attempt, Error, Kind, Result};
 use crate::monitor::Monitor;
@@ -27,7 +27,7 @@ use std::time::Duration;
 const GLANCE: Duration = Duration::from_millis(50);
 
 /// Services that stand still. Dropped, they are started.
-pub struct Standstill {
+pub struct StoppedServices {
     order: Order,
     guard: Child,
     input: Mutex<Option<ChildStdin>>,
@@ -43,7 +43,7 @@ struct Heard {
 
 #[derive(Default)]
 struct Said {
-    stopped: Option<Ran>,
+    stopped: Option<CommandOutcome>,
     started: Option<Started>,
     is_gone: bool,
 }
@@ -65,9 +65,9 @@ impl Heard {
     }
 }
 
-impl Standstill {
+impl StoppedServices {
     /// Stops the services, unless the user wants to stop before. Whatever fails, they are started again.
-    pub fn begin(order: Order, monitor: &dyn Monitor) -> Result<(Self, Ran)> {
+    pub fn begin(order: Order, monitor: &dyn Monitor) -> Result<(Self, CommandOutcome)> {
         let what = "the guard of stopped services";
         journal::refuse_unfinished(&order)?;
         let mut guard = command(this_program()?)
@@ -79,7 +79,7 @@ impl Standstill {
         let (input, output) = (guard.stdin.take(), guard.stdout.take());
         let heard: Arc<Heard> = Arc::default();
         let hears = heard.clone();
-        let standstill = Standstill { order, guard, input: Mutex::new(input), heard };
+        let services = StoppedServices { order, guard, input: Mutex::new(input), heard };
         let reading = Builder::new().spawn(move || {
             let lines = output.map(|output| BufReader::new(output).lines());
             for line in lines.into_iter().flatten().map_while(std::io::Result::ok) {
@@ -95,20 +95,20 @@ impl Standstill {
         });
         if reading.is_err() {
             // Nobody is to wait for what nobody hears.
-            standstill.heard.change(|said| said.is_gone = true);
+            services.heard.change(|said| said.is_gone = true);
         }
         reading.attempt("start a thread for", what)?;
-        let mut line = serde_json::to_vec(&standstill.order)
+        let mut line = serde_json::to_vec(&services.order)
             .map_err(|cause| Error::new(Kind::Failed, "tell", what).caused_by(cause))?;
         line.push(b'\n');
-        if let Some(input) = standstill.input().as_mut() {
+        if let Some(input) = services.input().as_mut() {
             input.write_all(&line).attempt("tell", what)?;
         }
-        let stopped = standstill.during(monitor, || {
+        let stopped = services.during(monitor, || {
             let is_told = |said: &Said| said.stopped.is_some() || said.started.is_some();
-            standstill.heard.wait(is_told).stopped.clone()
+            services.heard.wait(is_told).stopped.clone()
         });
-        let line = &standstill.order.what.stopping();
+        let line = &services.order.what.stopping();
         let stopped = match stopped {
             Some(ran) if ran.failure.is_none() => Ok(ran),
             _ if monitor.stop_requested() => {
@@ -120,10 +120,10 @@ impl Standstill {
                 .because("the guard process ended before the services were stopped")),
         };
         match stopped {
-            Ok(ran) => Ok((standstill, ran)),
+            Ok(ran) => Ok((services, ran)),
             Err(error) => {
-                let start = standstill.order.what.starting();
-                let started = standstill.end()?;
+                let start = services.order.what.starting();
+                let started = services.end()?;
                 Err(match started.ran.well("start services by", &start) {
                     Ok(()) => error,
                     Err(second) => {
@@ -195,7 +195,7 @@ impl Standstill {
         self.ask();
         let started = self.heard.wait(|said| said.started.is_some()).started.clone();
         // Where they could not be stopped, it may have to start them once more, much later.
-        if started.as_ref().is_none_or(|started| started.because != Because::NotStopped) {
+        if started.as_ref().is_none_or(|started| started.because != StartReason::NotStopped) {
             let _ = self.guard.wait();
         }
         match started {
@@ -203,13 +203,13 @@ impl Standstill {
             // The guard writes the journal before it stops anything; who starts what it has left removes that.
             None if !self.order.journal.exists() => {
                 let stopped = self.heard.said().stopped.is_some();
-                let because = if stopped { Because::NoGuard } else { Because::NotBegun };
+                let because = if stopped { StartReason::NoGuard } else { StartReason::NotBegun };
                 Ok(Started::nothing(because))
             }
             None => {
                 // What exactly was stopped, the guard has written down.
                 let order = journal::read(&self.order.journal)?;
-                let mut started = Started::nothing(Because::NoGuard);
+                let mut started = Started::nothing(StartReason::NoGuard);
                 order.start(&mut started);
                 self.heard.change(|said| said.started = Some(started.clone()));
                 // What stays of it is started once more, which does no harm.
@@ -226,7 +226,7 @@ impl Standstill {
     }
 }
 
-impl Drop for Standstill {
+impl Drop for StoppedServices {
     fn drop(&mut self) {
         if self.heard.said().started.is_none() {
             // Whatever failed before is what matters.

@@ -1,7 +1,7 @@
 //! What a guard is told, and what it says.
 
 use super::what::What;
-use crate::agent::shell::Ran;
+use crate::agent::shell::CommandOutcome;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -25,7 +25,7 @@ pub struct Order {
 impl Order {
     /// Starts what was stopped, and notes what became of it.
     pub fn start(&self, started: &mut Started) {
-        (started.ran, started.unwell) = self.what.start(self.timeout);
+        (started.ran, started.unhealthy) = self.what.start(self.timeout);
     }
 }
 
@@ -34,7 +34,7 @@ impl Order {
 #[serde(rename_all = "snake_case")]
 pub enum Message {
     /// The services were to be stopped.
-    Stopped(Ran),
+    Stopped(CommandOutcome),
     /// They were started.
     Started(Started),
 }
@@ -43,9 +43,9 @@ pub enum Message {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Started {
     /// Why then.
-    pub because: Because,
+    pub because: StartReason,
     /// What became of it.
-    pub ran: Ran,
+    pub ran: CommandOutcome,
     /// Seconds from the beginning of stopping to the end of starting, where that is known.
     pub downtime: Option<f64>,
     /// What ran although it was to stand still.
@@ -53,21 +53,21 @@ pub struct Started {
     pub ran_meanwhile: Vec<String>,
     /// What runs again, and is not well.
     #[serde(default)]
-    pub unwell: Vec<String>,
+    pub unhealthy: Vec<String>,
 }
 
 impl Started {
     /// Nothing was done yet.
-    pub fn nothing(because: Because) -> Self {
-        let ran = Ran { failure: None, output: String::new(), seconds: 0.0 };
-        Started { because, ran, downtime: None, ran_meanwhile: Vec::new(), unwell: Vec::new() }
+    pub fn nothing(because: StartReason) -> Self {
+        let ran = CommandOutcome { failure: None, output: String::new(), seconds: 0.0 };
+        Started { because, ran, downtime: None, ran_meanwhile: Vec::new(), unhealthy: Vec::new() }
     }
 }
 
 /// Why services were started when they were.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Because {
+pub enum StartReason {
     /// The run was done with them.
     Asked,
     /// The run has ended without a word, or was interrupted.

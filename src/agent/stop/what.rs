@@ -1,8 +1,8 @@
 //! What is stopped and started: by lines for the shell, or services of containers by their engine.
 
 use crate::agent::config::{Job, Stop, without_secrets};
-use crate::agent::shell::{self, Ran};
-use crate::containers::{Back, Engine, Service};
+use crate::agent::shell::{self, CommandOutcome};
+use crate::containers::{Engine, Service, StartOutcome};
 use crate::error::Result;
 use serde::{Deserialize, Serialize};
 use std::fmt::Write;
@@ -84,7 +84,7 @@ impl What {
 
     /// Stops it. Each line, or each service, may take so long; a line ends, and no further service is stopped, once it
     /// `is_over`.
-    pub fn stop(&mut self, timeout: Duration, is_over: &dyn Fn() -> bool) -> Ran {
+    pub fn stop(&mut self, timeout: Duration, is_over: &dyn Fn() -> bool) -> CommandOutcome {
         match self {
             What::Lines { stop, .. } => shell::run(stop, timeout, &[], is_over),
             What::Services(services) => told(|said| services.stop(timeout, said, is_over)),
@@ -92,13 +92,13 @@ impl What {
     }
 
     /// Starts it; what of it runs and is not well, beside what became of it.
-    pub fn start(&self, timeout: Duration) -> (Ran, Vec<String>) {
-        let mut unwell = Vec::new();
+    pub fn start(&self, timeout: Duration) -> (CommandOutcome, Vec<String>) {
+        let mut unhealthy = Vec::new();
         let ran = match self {
             What::Lines { start, .. } => shell::run(start, timeout, &[], &|| false),
-            What::Services(services) => told(|said| services.start(timeout, said, &mut unwell)),
+            What::Services(services) => told(|said| services.start(timeout, said, &mut unhealthy)),
         };
-        (ran, unwell)
+        (ran, unhealthy)
     }
 
     /// How often starting is tried: an engine may be started again itself.
@@ -143,18 +143,23 @@ impl Services {
     }
 
     /// One that cannot be started keeps none of the others from being started.
-    fn start(&self, timeout: Duration, said: &mut String, unwell: &mut Vec<String>) -> Result<()> {
+    fn start(
+        &self,
+        timeout: Duration,
+        said: &mut String,
+        unhealthy: &mut Vec<String>,
+    ) -> Result<()> {
         let engine = Engine::connect(self.socket.as_deref())?;
         let mut first = Ok(());
         for service in self.running.iter().rev() {
             match engine.start(service, timeout) {
-                Ok(Back::Runs) => line(said, &format!("started {}", service.name)),
-                Ok(Back::Replaced) => {
+                Ok(StartOutcome::Runs) => line(said, &format!("started {}", service.name)),
+                Ok(StartOutcome::Replaced) => {
                     line(said, &format!("{} was replaced or removed: left alone", service.name))
                 }
-                Ok(Back::Unwell) => {
+                Ok(StartOutcome::Unhealthy) => {
                     line(said, &format!("started {}, which is not healthy", service.name));
-                    unwell.push(service.name.clone());
+                    unhealthy.push(service.name.clone());
                 }
                 Err(error) => {
                     line(said, &error.to_string());
@@ -190,9 +195,9 @@ fn line(said: &mut String, text: &str) {
 }
 
 /// Does it, and tells of it as of a line for the shell.
-fn told(work: impl FnOnce(&mut String) -> Result<()>) -> Ran {
+fn told(work: impl FnOnce(&mut String) -> Result<()>) -> CommandOutcome {
     let begun = Instant::now();
     let mut output = String::new();
-    let failure = work(&mut output).err().and_then(|error| Ran::failed(&error).failure);
-    Ran { failure, output, seconds: begun.elapsed().as_secs_f64() }
+    let failure = work(&mut output).err().and_then(|error| CommandOutcome::failed(&error).failure);
+    CommandOutcome { failure, output, seconds: begun.elapsed().as_secs_f64() }
 }

@@ -25,10 +25,10 @@ pub(super) enum Event {
     /// An entry that needs no reading.
     Done(Box<Node>),
     /// A file to be read, and the parent's entry of the same name.
-    File(Box<FileItem>, Option<Box<Node>>, Turn),
+    File(Box<FileItem>, Option<Box<Node>>, ReadWhen),
     /// A later name of a file that is read under another, and the parent's entry of this name.
     Linked(Box<FileItem>, Option<Box<Node>>),
-    /// A file that stands for the moment of its turn, and is to be read later.
+    /// A file whose state is that of this moment, and which is read later.
     Pinned(Box<Large>),
     /// A file that was read.
     Read(Box<ReadFile>),
@@ -40,10 +40,10 @@ pub(super) enum Event {
 
 /// When a file is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Turn {
-    /// In its turn.
+pub(super) enum ReadWhen {
+    /// At once.
     Now,
-    /// Later, if it can be pinned in its turn.
+    /// Later, if its state can be pinned now.
     MayBeLater,
 }
 
@@ -66,9 +66,9 @@ impl Batch {
         self.events.push(event);
     }
 
-    pub(super) fn push_file(&mut self, file: FileItem, before: Option<Node>, turn: Turn) {
+    pub(super) fn push_file(&mut self, file: FileItem, before: Option<Node>, when: ReadWhen) {
         self.bytes = self.bytes.saturating_add(file.length.unwrap_or(0).max(LEAST));
-        self.events.push(Event::File(Box::new(file), before.map(Box::new), turn));
+        self.events.push(Event::File(Box::new(file), before.map(Box::new), when));
     }
 
     pub(super) fn is_full(&self) -> bool {
@@ -103,10 +103,10 @@ impl Batch {
                     events.push(Event::Read(Box::new(read)));
                     read_companions(companions, &mut writer, monitor, &mut events)?;
                 }
-                Prepared::Large(large, Turn::Now) => {
+                Prepared::Large(large, ReadWhen::Now) => {
                     read_large(*large, &mut writer, monitor, &mut events)?;
                 }
-                Prepared::Large(large, Turn::MayBeLater) => match large.pin() {
+                Prepared::Large(large, ReadWhen::MayBeLater) => match large.pin() {
                     Ok((large, true)) => events.push(Event::Pinned(Box::new(large))),
                     Ok((large, false)) => read_large(large, &mut writer, monitor, &mut events)?,
                     Err(error) if error.kind() == Kind::Interrupted => return Err(error),
@@ -124,7 +124,7 @@ impl Batch {
 enum Prepared {
     Event(Event),
     Small(Box<Small>),
-    Large(Box<Large>, Turn),
+    Large(Box<Large>, ReadWhen),
 }
 
 struct Small {
@@ -135,7 +135,7 @@ struct Small {
 
 impl Prepared {
     fn new(event: Event, monitor: &dyn Monitor) -> Self {
-        let Event::File(file, before, turn) = event else { return Prepared::Event(event) };
+        let Event::File(file, before, when) = event else { return Prepared::Event(event) };
         let FileItem { entry, length, stamp, settled, same, changes_everywhere, open } = *file;
         let file = Waiting::new(entry, stamp.filter(|_| settled), same, before);
         let expected = file.before.as_ref().map(|content| content.length);
@@ -144,7 +144,7 @@ impl Prepared {
             // Opened when its turn comes: a database must not be held while others are read.
             let (size, stream) = (length, open);
             let large = Large { file, size, changes_everywhere, stream };
-            return Prepared::Large(Box::new(large), turn);
+            return Prepared::Large(Box::new(large), when);
         }
         match read_small(open, length, monitor) {
             Ok(Whole::Bytes(bytes, proof)) => {
@@ -154,7 +154,7 @@ impl Prepared {
                 let stream: Box<dyn ByteStream> = Box::new(Resumed::new(front, then, stream));
                 let stream: Opener = Box::new(|| Ok(stream));
                 let large = Large { file, size: length, changes_everywhere, stream };
-                Prepared::Large(Box::new(large), Turn::Now)
+                Prepared::Large(Box::new(large), ReadWhen::Now)
             }
             Err(error) => Prepared::Event(Event::Failed(error)),
         }

@@ -1,7 +1,7 @@
 //! Databases in folders, read before any file: what their rows name was there by then, and is captured after
 //! them. When their turn comes, they are as they were here.
 
-use super::batch::{Batch, Event, Turn};
+use super::batch::{Batch, Event, ReadWhen};
 use super::capture::Capture;
 use super::former::file_at;
 use super::large::Large;
@@ -53,12 +53,12 @@ pub(super) fn read_databases(
             continue;
         }
         let before = file_at(parents, capture.reader, &found.folder, &found.file.entry.name);
-        let turn = match may_be_pinned(&found.file, before.as_ref(), parents) && *pins_left > 0 {
-            true => Turn::MayBeLater,
-            false => Turn::Now,
+        let when = match may_be_pinned(&found.file, before.as_ref(), parents) && *pins_left > 0 {
+            true => ReadWhen::MayBeLater,
+            false => ReadWhen::Now,
         };
         let mut batch = Batch::default();
-        batch.push_file(found.file, before.map(|(_, node)| node), turn);
+        batch.push_file(found.file, before.map(|(_, node)| node), when);
         let Capture { session, reader, cutter, monitor, .. } = &mut *capture;
         for event in batch.read(session, reader, cutter, *monitor)? {
             let mut read = match event {

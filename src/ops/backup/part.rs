@@ -1,6 +1,6 @@
 //! One source into one part: its items into directories, each compared with its former self.
 
-use super::batch::{Batch, Event, Turn, read_pinned};
+use super::batch::{Batch, Event, ReadWhen, read_pinned};
 use super::databases::may_be_pinned;
 use super::former::{Before, FormerDirectories};
 use super::large::Large;
@@ -167,20 +167,20 @@ impl<'b, 'r> PartBuilder<'b, 'r> {
                 });
             }
             before => {
-                let turn = self.turn(&file, before.as_ref());
-                self.batch.push_file(file, before.map(|(_, node)| node), turn);
+                let when = self.read_when(&file, before.as_ref());
+                self.batch.push_file(file, before.map(|(_, node)| node), when);
             }
         }
         Ok(())
     }
 
-    fn turn(&mut self, file: &FileItem, before: Option<&(usize, Node)>) -> Turn {
+    fn read_when(&mut self, file: &FileItem, before: Option<&(usize, Node)>) -> ReadWhen {
         let can_wait = file.same.is_none() && may_be_pinned(file, before, self.parents);
         if !can_wait || self.part.pins_left == 0 {
-            return Turn::Now;
+            return ReadWhen::Now;
         }
         self.part.pins_left -= 1;
-        Turn::MayBeLater
+        ReadWhen::MayBeLater
     }
 
     /// Whether the stamp proves the parent's content to be this file's, and it is all there.
@@ -282,7 +282,7 @@ impl<'b, 'r> PartBuilder<'b, 'r> {
             return Ok(vec![Event::Read(Box::new(linked))]);
         }
         let mut alone = Batch::default();
-        alone.push_file(*file, before.map(|node| *node), Turn::Now);
+        alone.push_file(*file, before.map(|node| *node), ReadWhen::Now);
         alone.read(self.session, self.reader, self.cutter, self.monitor)
     }
 
