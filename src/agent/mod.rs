@@ -1,4 +1,4 @@
-//! Works when nobody is there: a file that says what is backed up, and runs that do it. It calls the
+//! Unattended backups: a file of jobs that says what is backed up, and runs that do it. It calls the
 //! operations as the user interface does, and what the program around it has (secrets, caches, a
 //! voice) is handed to it.
 

@@ -1,4 +1,4 @@
-//! What a run leaves behind: its steps, and what became of each, without secrets.
+//! The report of a run: its steps and their outcomes, without secrets.
 
 use crate::env::{Time, state};
 use crate::error::{Error, Kind, Result};
@@ -49,7 +49,7 @@ impl Task {
     }
 }
 
-/// What became of a run or a step: each is worse than those before.
+/// The outcome of a run or a step: each is worse than those before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Outcome {
@@ -127,7 +127,7 @@ impl Fault {
     }
 }
 
-/// What became of a run.
+/// The outcome of a run.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Report {
     /// The shape of this report.
@@ -146,7 +146,7 @@ pub struct Report {
     pub started: String,
     /// How long it took.
     pub seconds: f64,
-    /// What became of it.
+    /// Its outcome.
     pub outcome: Outcome,
     /// Why it failed, or what is missing.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -184,7 +184,7 @@ pub struct Step {
     pub started: String,
     /// How long it took.
     pub seconds: f64,
-    /// What became of it.
+    /// Its outcome.
     pub outcome: Outcome,
     /// Why it failed.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -1,4 +1,4 @@
-//! Lines for the shell: they have so much time, and what they print is kept, the end of it.
+//! Runs shell commands with a time limit, and keeps the end of their output.
 
 use super::config::without_secrets;
 use crate::env::command;
@@ -26,7 +26,7 @@ const LAST_WORDS: Duration = Duration::from_millis(300);
 /// Bytes of output that are kept, the last ones.
 const KEPT: usize = 16 << 10;
 
-/// What became of a line.
+/// The outcome of a line.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct CommandOutcome {
     /// Why it did not end well; none if it did.

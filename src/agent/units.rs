@@ -1,4 +1,4 @@
-//! Files by which others keep the schedules, or start the agent: units of systemd, and a crontab.
+//! Units of systemd, and crontabs, that keep the schedules or start the agent.
 
 use super::config::{Config, Job};
 use super::daemon::tasks_of;

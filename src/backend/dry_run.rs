@@ -1,4 +1,4 @@
-//! Swallows what would be written, so that an operation can be tried out.
+//! A backend that discards writes, so that an operation can be tried out (`--dry-run`).
 
 use super::{Backend, Bytes, Handle, Put};
 use crate::error::{Kind, Result};

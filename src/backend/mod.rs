@@ -61,7 +61,7 @@ use crate::format::ObjectKind;
 use std::ops::Range;
 use std::time::Duration;
 
-/// What became of [`Backend::put_shared`].
+/// The outcome of [`Backend::put_shared`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Put {
     /// The object was created, and is durable.

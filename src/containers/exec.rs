@@ -1,5 +1,5 @@
-//! Runs a program in a container as if it ran here: this program, called by another name, does so for
-//! those who run PostgreSQL's programs by a command. Neither Docker's nor Podman's program is needed.
+//! Runs a program in a container as if it ran here, by way of this same executable: this is how PostgreSQL's
+//! programs are run in containers. Neither the `docker` nor the `podman` command is needed.
 
 use super::Engine;
 use crate::env::this_program;

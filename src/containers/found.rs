@@ -1,4 +1,4 @@
-//! What `volume:NAME`, `container:NAME` and `compose:PROJECT` stand for, now.
+//! What `volume:NAME`, `container:NAME` and `compose:PROJECT` currently stand for.
 
 use super::Engine;
 use super::container::Container;

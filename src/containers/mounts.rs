@@ -1,5 +1,5 @@
-//! What of containers lies in folders of this machine, and which of them are databases of a PostgreSQL
-//! that is to be asked itself.
+//! The folders of this machine that containers have mounted, and which of them are data folders of a
+//! PostgreSQL server, which is dumped instead.
 
 use super::Engine;
 use super::container::{Container, Mount};

@@ -1,4 +1,4 @@
-//! How what containers hold is to be captured.
+//! Options for capturing what containers hold.
 
 use super::container::Container;
 use std::collections::BTreeSet;

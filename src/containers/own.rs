@@ -1,5 +1,5 @@
-//! The container that this process runs in, if it runs in one of the engine's: which of the host's folders are
-//! the same ones here.
+//! The container that this process itself runs in, if it does, and which of the host's folders it has
+//! mounted.
 
 use super::Engine;
 use super::container::{Container, Mount};

@@ -28,7 +28,7 @@ pub struct Service {
     pub since: String,
 }
 
-/// What became of a service that was to be started.
+/// The outcome of a service that was to be started.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum StartOutcome {
     /// It runs.

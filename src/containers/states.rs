@@ -1,4 +1,4 @@
-//! Answers with states that the client does not know: its words are Docker's, and Podman has more of them, such as
+//! Answers with states that the client library does not know: it has Docker's, and Podman has more, such as
 //! `stopped` for a container that it has not cleaned up yet.
 
 use super::engine::Answer;

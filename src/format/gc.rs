@@ -71,7 +71,7 @@ impl Record for Condemned {
     const KIND: &'static str = "condemned";
 }
 
-/// `gc/<n>.verdict`: what became of them.
+/// `gc/<n>.verdict`: their outcomes.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Verdict {

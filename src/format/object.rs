@@ -104,7 +104,7 @@ pub enum Payload {
     Registration,
     /// That they still do.
     Heartbeat,
-    /// What became of it.
+    /// Its outcome.
     Outcome,
     /// That a snapshot is given up.
     Forgotten,
@@ -112,7 +112,7 @@ pub enum Payload {
     Note,
     /// Packs that a collection condemned.
     Condemned,
-    /// What became of these.
+    /// The outcome of these.
     Verdict,
     /// What was found damaged.
     Quarantined,

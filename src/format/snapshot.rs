@@ -7,7 +7,7 @@ use crate::id::{PackId, RepoId, SeriesId, SnapshotId};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// What became of writer `S`.
+/// The outcome of writer `S`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase", deny_unknown_fields)]
 pub enum Outcome {

@@ -1,5 +1,5 @@
-//! What a snapshot is a state of: each database of a server, each source, and its series. The last
-//! state of something does not go by the way.
+//! What a snapshot is a state of: each database of a server, each source, and its series. The last state of
+//! any of these is not forgotten in passing.
 
 use super::select::{Aside, named_sources};
 use crate::error::{Error, Kind, Result};

@@ -1,5 +1,5 @@
-//! What every request passes: for whom it is, who asks, and, where something is to be done, whether it is
-//! this page's own form.
+//! What every request must pass: its `Host`, the login, and, where it changes something, a check that the
+//! form was this page's own (against cross-site request forgery).
 
 use super::context::Context;
 use super::fields::Fields;

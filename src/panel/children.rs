@@ -1,4 +1,4 @@
-//! What was started from the page: runs of jobs and restores, how far they are, and how they ended.
+//! Child processes started from the page: runs of jobs and restores, their progress and their outcomes.
 
 use super::launcher::{Call, Launcher};
 use super::lines::{LastWords, Lines, complaints};
@@ -89,7 +89,7 @@ pub struct Progress {
 pub struct Ended {
     /// When.
     pub at: Time,
-    /// What became of it.
+    /// Its outcome.
     pub outcome: Outcome,
     /// Why it is not done.
     pub reason: Option<String>,

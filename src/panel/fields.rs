@@ -1,5 +1,4 @@
-//! What stands in a query or in the body of a form: fields by name, each of them bytes, since names of
-//! files are bytes.
+//! The fields of a query or a form, by name. Their values are bytes, since names of files are bytes.
 
 use super::refusal::Refusal;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode, percent_encode};

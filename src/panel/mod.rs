@@ -1,6 +1,6 @@
-//! The page in the browser: what the jobs did and will do, snapshots and what is in them, and buttons for
-//! what people do by hand. It reads reports on this host and asks child processes for everything else: it
-//! holds no key, and whoever took it over could enter no command, no configuration and no path of this host.
+//! The panel, a page in the browser: what the jobs did and will do, snapshots and what is in them, and buttons
+//! for what people do by hand. It reads reports on this host and asks child processes for everything else: it
+//! holds no key, and an attacker who took it over could enter no command, no configuration and no path.
 
 mod admission;
 mod children;

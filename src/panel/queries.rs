@@ -1,5 +1,5 @@
-//! What children are asked for: what is in a folder of a snapshot, which snapshots there are, what a prune
-//! would give up.
+//! Queries answered by child processes: the entries of a folder in a snapshot, the list of snapshots, and what
+//! a prune would forget.
 
 use super::launcher::{Call, Launcher};
 use super::lines::{LastWords, Lines, complaints};

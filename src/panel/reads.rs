@@ -1,4 +1,4 @@
-//! What takes a while to read, kept until something happens: nobody waits for it on a page.
+//! A cache of what takes a while to read, kept until something changes, so that no page waits for it.
 
 use super::refusal::Refusal;
 use std::collections::BTreeMap;

@@ -1,4 +1,4 @@
-//! What this host knows of its jobs by itself: their state, their past runs, and the reports of these.
+//! What this host knows of its jobs without asking a repository: their status, past runs, and reports.
 
 use super::launcher::Complain;
 use super::refusal::Refusal;

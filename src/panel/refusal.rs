@@ -1,4 +1,4 @@
-//! What is answered instead of what was asked for.
+//! Error responses.
 
 use super::page;
 use axum::http::StatusCode;

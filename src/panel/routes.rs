@@ -1,4 +1,4 @@
-//! Addresses, and what is answered at each.
+//! The routes: URLs, and their handlers.
 
 use super::admission::admit;
 use super::children::What;

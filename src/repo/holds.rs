@@ -29,7 +29,7 @@ pub struct Holds {
     pub troubles: Vec<Error>,
 }
 
-/// What became of a wish to hold a snapshot.
+/// The outcome of a wish to hold a snapshot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NewHold {
     /// Names the hold.

@@ -6,7 +6,7 @@ use crate::error::{Kind, Result};
 use crate::format::gc::{Forgotten, Position};
 use crate::id::SnapshotId;
 
-/// What became of the objects of snapshots that have a mark.
+/// The outcome of the objects of snapshots that have a mark.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Removed {
     /// How many the store did not let go.

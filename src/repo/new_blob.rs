@@ -15,7 +15,7 @@ pub struct NewBlob<'a> {
     pub bases: Vec<ChunkId>,
 }
 
-/// What became of it.
+/// Its outcome.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stored {
     /// It was in the repository, or in this session, already.

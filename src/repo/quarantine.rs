@@ -5,7 +5,7 @@ use crate::backend::Handle;
 use crate::error::{Error, Kind, Result};
 use crate::format::ObjectKind;
 
-/// What became of an object that was to go into quarantine.
+/// The outcome of an object that was to go into quarantine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Moved {
     /// It is there, and no longer in its place.

@@ -138,7 +138,7 @@ impl<'r> Session<'r> {
         self.broken
     }
 
-    /// Stores what is not known yet; what became of each, in order.
+    /// Stores what is not known yet; the outcome for each, in order.
     ///
     /// # Errors
     /// After any, this session stores and commits nothing more: what was handed to it may be lost.

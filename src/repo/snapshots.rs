@@ -11,7 +11,7 @@ use crate::id::SnapshotId;
 use crate::limits::OUTCOME_MAX;
 use std::collections::{BTreeMap, HashSet};
 
-/// What became of a writer, the hash of its object, and its length.
+/// The outcome of a writer, the hash of its object, and its length.
 pub type StoredOutcome = (Outcome, [u8; 32], u64);
 
 /// Takes outcomes one after the other, readable or not.

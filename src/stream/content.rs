@@ -131,7 +131,7 @@ impl<'b, 'r> ContentWriter<'b, 'r> {
         Ok(Written { content, bytes })
     }
 
-    /// Stores a part of a stream; what became of its chunks.
+    /// Stores a part of a stream; the outcomes for its chunks.
     fn store(&mut self, list: &mut ListWriter, part: &CutPart) -> Result<Vec<Stored>> {
         match part {
             CutPart::Hole(length) => {

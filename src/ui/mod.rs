@@ -26,7 +26,7 @@ use clap::{CommandFactory, FromArgMatches};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::process::ExitCode;
 
-/// The program: understands its arguments, does what they ask for, and says what became of it.
+/// The program: understands its arguments, does what they ask for, and reports the outcome.
 pub fn run() -> ExitCode {
     if let Some(code) = crate::agent::run_as_guard() {
         return code;

@@ -1,4 +1,4 @@
-//! The ways by which people are told.
+//! Channels: the ways in which alerts are sent.
 
 use super::command::Line;
 use super::mail::Mail;

@@ -1,6 +1,6 @@
-//! Tells people what they must know, and no more: a message for each change of state, by e-mail, by a
-//! request, or by a command; and pings for somebody outside who notices when this host falls silent. What
-//! cannot be told harms nothing else, and is told later.
+//! Alerts: one message for each change of state, by e-mail, webhook or command, and pings to an
+//! outside service that notices when this host falls silent. A channel that fails harms nothing
+//! else; its message is sent later.
 
 mod channel;
 mod command;
@@ -242,7 +242,7 @@ impl<'w> Watch<'w> {
         }
     }
 
-    /// Sends a message by every channel that says nothing but that it arrives; what became of each.
+    /// Sends a test message by every channel; the outcome of each.
     pub fn test(&self) -> Vec<(Name, Result<()>)> {
         let notification = Notification::test(&self.sender, self.env.now());
         self.send(

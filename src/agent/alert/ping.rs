@@ -1,4 +1,4 @@
-//! Pings: requests to somebody outside who notices when they stay away, as this host's own words would.
+//! Pings: requests to an outside service that raises an alarm when they stop coming (a dead-man's switch).
 
 use super::{http, sending};
 use crate::agent::config::Alert;

@@ -1,4 +1,4 @@
-//! What of a status is trouble that people are told.
+//! Which parts of a status are troubles to send alerts about.
 
 use super::trouble::{Matter, State, Subject, Trouble, Troubles};
 use crate::agent::report::{Fault, Outcome, Task};
@@ -82,7 +82,7 @@ fn is_told_as_damage(job: &JobStatus, task: &TaskStatus) -> bool {
     task.task == Task::Check && found_damage && job.repositories.iter().any(|it| it.damage > 0)
 }
 
-/// That nobody keeps its schedule says more than what became of its last run. What was missed while the machine was off
+/// That nobody keeps its schedule matters more than the outcome of its last run. What was missed while the machine was off
 /// is made up just now.
 fn overdue(task: &TaskStatus) -> Option<Trouble> {
     let due = task.due_since.filter(|_| task.is_overdue)?;

@@ -14,7 +14,7 @@ const PAUSES: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(4)];
 /// How long one try may take.
 const TRY: Duration = Duration::from_secs(16);
 
-/// Sends each channel its message; what became of each, in order. None of them waits for another.
+/// Sends each channel its message; the outcomes, in order. No channel waits for another.
 pub fn send(notifications: &[(Channel, Notification)], deadline: Duration) -> Vec<Result<()>> {
     let all = async {
         let tries = notifications.iter().map(|(channel, notification)| async {

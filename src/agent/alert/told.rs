@@ -1,5 +1,6 @@
-//! What one channel has told, and what it has to tell: one message for each change of state, those of five
-//! minutes together unless they are urgent, and a reminder every day. Nothing here looks at the clock, or sends anything.
+//! What one channel has sent, and what it is to send next: one message for each change of state, with the
+//! changes of five minutes in one message unless one is urgent, and a reminder every day. Nothing
+//! here reads the clock or sends anything.
 
 use super::notification::{Kind, Notification, Parts, Sender};
 use super::trouble::{Matter, State, Subject, Trouble, Troubles};

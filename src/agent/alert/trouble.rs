@@ -1,4 +1,4 @@
-//! What may be wrong, and how it is said.
+//! The kinds of trouble, and their wording.
 
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -83,7 +83,7 @@ pub enum State {
     Damaged,
     /// Services were not started again in time.
     Stopped,
-    /// What became of a run is not remembered.
+    /// The outcome of a run is not remembered.
     Forgotten,
     /// It cannot be read, or makes no sense.
     Unusable,

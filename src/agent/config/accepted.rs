@@ -1,5 +1,5 @@
-//! The file as it could be used the last time, for what comes again and again where there is no agent: whoever is
-//! alerted hears that it cannot be used any more.
+//! The last version of the file that could be used, for runs by timers while the file is broken. Alerts
+//! say that it cannot be used any more.
 
 use super::{Config, find};
 use crate::env::state;

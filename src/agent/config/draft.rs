@@ -1,4 +1,4 @@
-//! A first file, from what is found on this host.
+//! The draft of a file of jobs, from what is found on this host.
 
 use super::reference::toml_of;
 use super::source::SourceTable;

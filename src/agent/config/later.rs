@@ -1,4 +1,4 @@
-//! What the file says and this version does not do yet.
+//! Keys of the file that this version does not act on yet.
 
 use super::{Config, Job};
 use std::collections::{BTreeMap, BTreeSet};

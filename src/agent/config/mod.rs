@@ -1,5 +1,5 @@
-//! The file that says what is backed up: repositories by name, and jobs. The whole of it is understood,
-//! and what this version does not do yet is told.
+//! The file of jobs: repositories by name, and jobs. All of its keys are understood; those that this
+//! version does not act on yet are reported.
 
 mod accepted;
 mod agent;

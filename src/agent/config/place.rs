@@ -1,4 +1,4 @@
-//! Where in the file something is wrong, and what may have been meant.
+//! Where in the file a mistake is, and what may have been meant.
 
 use crate::error::{Error, Kind};
 use std::ops::Range;

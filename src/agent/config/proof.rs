@@ -1,5 +1,4 @@
-//! How a system is brought back, how that is tried, and what proves it. This version understands it, and
-//! does none of it yet.
+//! Recovery, drills and verification. This version reads these keys, and does not act on them yet.
 
 use super::written::{Size, Span, Written};
 use schemars::JsonSchema;

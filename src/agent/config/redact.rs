@@ -1,4 +1,4 @@
-//! Secrets that somebody wrote into a text all the same, where they can be told from the rest of it.
+//! Redacts secrets that were written into a text, where they can be recognized.
 
 use super::quoting::{first_word, open_quote};
 use std::ops::Range;

@@ -1,5 +1,5 @@
-//! What the file says of one job, as a file of its own: it goes with the job's snapshots, for whoever brings them
-//! back on a host that has nothing yet.
+//! The configuration of one job as a file of its own, with all defaults filled in. It is stored in the job's
+//! snapshots, for a recovery on a new host.
 
 use super::redact::{without_passwords, without_secrets};
 use super::{Config, Containers, Defaults, Job, Repository};

@@ -1,4 +1,4 @@
-//! A source that has more to say than its name.
+//! A source with options of its own.
 
 use super::stop::Hooks;
 use super::written::{Size, Written};

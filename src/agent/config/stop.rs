@@ -1,4 +1,4 @@
-//! What is done around a capture: hooks, and services that stand still meanwhile.
+//! What is done around a capture: hooks, and services that are stopped meanwhile.
 
 use super::shape::OneOrMany;
 use super::written::{Span, Written};

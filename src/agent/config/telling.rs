@@ -1,4 +1,4 @@
-//! Who is told.
+//! Alerts: who gets them, and how.
 
 use super::shape::OneOrMany;
 use super::written::{WithVariables, Written};

@@ -1,4 +1,4 @@
-//! Values that are written as a text, which is kept for whoever wants to see the file again.
+//! Values that keep the text they were written as, so that the file can be shown as it is.
 
 use crate::error::{Error, Kind, Result};
 use crate::ops::amount::{duration, size};

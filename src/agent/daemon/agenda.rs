@@ -1,4 +1,4 @@
-//! What is due, of all that the file has a schedule for. Nobody looks at the clock here: every moment is given.
+//! What is due, of all that the file has a schedule for. Nothing here reads the clock: every moment is given.
 //!
 //! A moment of a schedule is served by a run that begins after it. Moments that went by unserved, because the
 //! machine slept or another run was at work, are served by one run together.

@@ -1,4 +1,4 @@
-//! What the agent takes from the program around it, and what it says.
+//! What the agent needs from the program around it, and its log lines.
 
 use super::duty::Duty;
 use crate::agent::config::Config;

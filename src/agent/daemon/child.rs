@@ -1,4 +1,4 @@
-//! A run that is due, in a process of its own: the agent holds no key.
+//! A run that is due, in a child process: the agent itself holds no key.
 
 use super::around::{Around, Level, Line};
 use super::duty::Duty;
@@ -32,7 +32,7 @@ pub struct Running {
     output: PipeReader,
 }
 
-/// What became of it.
+/// Its outcome.
 #[derive(Debug)]
 pub struct Ended {
     /// What the run says, or its exit code.

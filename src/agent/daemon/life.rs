@@ -1,5 +1,5 @@
-//! The sign of life of an agent: a file that it holds locked, and whose time it sets as long as it looks at what
-//! is due.
+//! The agent's sign of life: a file that it keeps locked, and touches each time that it looks for what is
+//! due.
 
 use crate::env::{Env, Time, state};
 use crate::error::{Attempt, Error, Kind, Result};

@@ -1,4 +1,4 @@
-//! What systemd, or another service manager with the same protocol, is told. Where there is none, nobody is.
+//! Messages to systemd, or to another service manager with the same protocol (sd_notify(3)), where there is one.
 
 use sd_notify::NotifyState;
 use std::time::Duration;

@@ -1,5 +1,5 @@
-//! Up to when schedules were served, remembered beside the reports. A file that is lost or broken loses no more
-//! than runs that were missed while no agent was there.
+//! Up to which moment each schedule was served, kept beside the reports. If this file is lost, runs that were
+//! missed while no agent was running are not made up; nothing else depends on it.
 
 use super::duty::Duty;
 use crate::agent::report::Task;

@@ -1,5 +1,5 @@
-//! The agent: keeps the schedules of the file, looks at how the jobs do, and says so. Each run is a process of
-//! its own; the agent holds no key, and does nothing that could keep it from being there.
+//! The agent: starts runs when they are due, watches the state of the jobs, and sends alerts. Each run is a
+//! process of its own; the agent itself holds no key, and does nothing that could block it for long.
 
 mod agenda;
 mod around;

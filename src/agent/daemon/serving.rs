@@ -1,4 +1,4 @@
-//! What is served to people beside the schedules, in a thread of its own: by the file as it is kept now.
+//! The panel and the metrics, served in a thread of their own, by the file of jobs as it is now.
 
 use super::around::{Around, Line};
 use super::shared::Shared;

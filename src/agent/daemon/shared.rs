@@ -1,4 +1,4 @@
-//! What the threads of the agent share: the file as it is kept now, and the history.
+//! What the threads of the agent share: the file of jobs as it is now, and the history.
 
 use super::around::{Around, Level, Line};
 use crate::agent::config::Config;

@@ -1,4 +1,4 @@
-//! Looks at how the jobs do, in a thread of its own: whoever is told of it may take a while.
+//! Watches the state of the jobs and sends alerts, in a thread of its own: sending may take a while.
 
 use super::around::{Around, Line};
 use super::shared::Shared;

@@ -1,4 +1,4 @@
-//! The file of the history: opened, or, if it is broken, put aside.
+//! The database file of the history: opened, or, if it is broken, set aside and rebuilt.
 
 use crate::env::state;
 use crate::error::{Attempt, Error, Kind, Result};

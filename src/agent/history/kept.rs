@@ -1,4 +1,4 @@
-//! A history that stays open, for those who look into it again and again: opening one reads all of it.
+//! A history that stays open between uses: to open one means to check all of it.
 
 use super::History;
 use crate::error::Result;

@@ -1,5 +1,5 @@
-//! The history of runs, in a file of SQLite beside the reports. Nothing else depends on it: one that is lost or
-//! broken is made anew from the reports that are there, and no run fails for it.
+//! The history of runs, a SQLite database beside the reports. If it is lost or broken it is rebuilt from the
+//! reports, and no run fails because of it.
 
 mod file;
 mod kept;

@@ -1,4 +1,4 @@
-//! Rows of the history, and which of them are asked for.
+//! Rows of the history, and queries for them.
 
 use super::Work;
 use crate::agent::report::{Fault, Outcome, Task};
@@ -20,7 +20,7 @@ pub struct PastRun {
     pub started: Time,
     /// How long it took.
     pub seconds: f64,
-    /// What became of it.
+    /// Its outcome.
     pub outcome: Outcome,
     /// Why it failed, or what is missing.
     pub reason: Option<String>,

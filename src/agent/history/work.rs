@@ -1,4 +1,4 @@
-//! What a run did in each repository, out of its report.
+//! What a run did in each repository, as its report says.
 
 use crate::agent::report::{Outcome, Report, Step, Task};
 use crate::env::Time;
@@ -15,7 +15,7 @@ pub struct Work {
     pub started: Time,
     /// How long it took.
     pub seconds: f64,
-    /// What became of it.
+    /// Its outcome.
     pub outcome: Outcome,
     /// If all went well: of a backup or a copy, when the newest snapshot was captured that lacks nothing and is there
     /// since then; of anything else, when it began.

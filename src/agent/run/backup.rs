@@ -1,4 +1,4 @@
-//! The capture of a job, with what is around it.
+//! The capture of a job, with its hooks.
 
 use super::capture::{Target, capture};
 use super::configuration::Configuration;

@@ -1,6 +1,6 @@
-//! The capture of a job: live, or while services stand still. Then nearly everything is stored before, live,
-//! and while they stand still nothing waits for the network. Of databases of SQLite in WAL mode only the state is pinned
-//! then: they are read while services start, neither of which waits for the other.
+//! The capture of a job: live, or while services are stopped. In the latter case nearly everything is stored
+//! before, while they run, and nothing waits for the network while they are stopped. SQLite databases in WAL
+//! mode are only pinned then, and read while the services start again; neither waits for the other.
 
 use super::Run;
 use super::log::{Log, StepNotes};
@@ -175,7 +175,7 @@ fn start(services: StoppedServices, log: &mut Log<'_>) -> Result<(Result<()>, St
     Ok((log.started(&line, &started).and(stood_still), started.because))
 }
 
-/// What became of it; heads of series are remembered.
+/// The outcome of it; heads of series are remembered.
 fn tell(
     into: &Target<'_>,
     heads: Option<Heads>,

@@ -1,4 +1,4 @@
-//! What the job is, as a document in its snapshots.
+//! The job's configuration, stored in its snapshots.
 
 use super::Run;
 use crate::env::Env;

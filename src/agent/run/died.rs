@@ -1,4 +1,4 @@
-//! Runs that have died: each left in its lock what is to be reported of it.
+//! Runs that died: the lock of each holds the report that is to be saved for it.
 
 use super::lock::{Locks, folder};
 use crate::agent::history::History;

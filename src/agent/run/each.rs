@@ -1,4 +1,4 @@
-//! What became of something that is done in each repository by itself. One that fails does not stop the others.
+//! The outcome of something that is done in each repository by itself. One that fails does not stop the others.
 
 use super::log::Log;
 use crate::error::{Error, Kind, Result};
@@ -16,7 +16,7 @@ impl Each {
         Each { failures: Vec::new(), done: 0 }
     }
 
-    /// What became of it in one; only an interruption ends it all.
+    /// The outcome of it in one; only an interruption ends it all.
     pub fn add(&mut self, log: &mut Log<'_>, result: Result<()>) -> Result<()> {
         match result {
             Ok(()) => self.done += 1,

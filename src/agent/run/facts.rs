@@ -1,4 +1,4 @@
-//! What commands find of the run in their environment.
+//! The environment variables by which commands learn about the run.
 
 use crate::agent::report::Outcome;
 
@@ -9,7 +9,7 @@ pub struct Facts {
     pub job: String,
     /// The source that a command belongs to.
     pub source: Option<String>,
-    /// What became of the capture.
+    /// The outcome of the capture.
     pub outcome: Option<Outcome>,
     /// The snapshot.
     pub snapshot: Option<String>,

@@ -1,4 +1,4 @@
-//! Listens for a step: hands everything on, and keeps what was wrong for the report.
+//! The monitor of one step: passes everything on, and keeps the warnings for the report.
 
 use crate::error::Error;
 use crate::limits::WARNINGS_MAX;

@@ -1,5 +1,5 @@
-//! Locks by which no job does the same twice at a time. What stands in one is the report that a run would leave
-//! if it died now.
+//! Locks that keep two runs of a job from doing the same thing at once. Each holds the report that is to be
+//! saved if its run dies.
 
 use super::{Run, Task};
 use crate::agent::report::Report;

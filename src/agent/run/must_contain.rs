@@ -1,4 +1,4 @@
-//! Whether everything is in a snapshot that must be.
+//! `must_contain`: whether a snapshot has everything that it must.
 
 use crate::error::{Error, Kind, Result};
 use crate::format::directory::{Node, NodeKind};

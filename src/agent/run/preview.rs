@@ -1,4 +1,4 @@
-//! What a prune would forget, before it does.
+//! What a prune would forget (`--dry-run`).
 
 use super::Run;
 use super::upkeep::judge;

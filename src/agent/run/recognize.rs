@@ -1,5 +1,6 @@
-//! Which repository each name stands for in a job, as this host remembers it: where another one has its place, as on a
-//! disk that is not mounted, that is told, once. Other files of jobs may call others so.
+//! Remembers the id of the repository behind each name of a job, and reports once if another repository has
+//! taken its place, as when a disk is not mounted. Kept for each job, since another file of jobs may use the
+//! same name for another repository.
 
 use super::Run;
 use super::log::Log;

@@ -1,5 +1,4 @@
-//! What is told of a run that is over: to people, to somebody outside, and to Prometheus. Nothing of it changes
-//! what became of the run.
+//! What follows a run: alerts, pings, and metrics for Prometheus. None of these changes the outcome of the run.
 
 use super::{Run, settle};
 use crate::agent::alert::{Patience, Ping, Pinging, Watch};
@@ -66,7 +65,7 @@ fn remembers(status: &Status, report: &Report) -> bool {
     tasks.into_iter().any(is_it)
 }
 
-/// What became of a run that nobody remembers.
+/// The outcome of a run that nobody remembers.
 fn became(report: &Report) -> String {
     let reason = report.reason.as_ref().map(|reason| format!(": {reason}"));
     format!("what became of it: {}{}", report.outcome.name(), reason.unwrap_or_default())

@@ -1,5 +1,4 @@
-//! What is done with the snapshots of a job after they were made, besides copies: retention, checks. One
-//! repository that fails does not stop the others.
+//! Prunes and checks of a job's repositories. One repository that fails does not stop the others.
 
 use super::each::Each;
 use super::log::Log;

@@ -1,4 +1,4 @@
-//! Schedules in the words of others that keep them: systemd's `OnCalendar`, and crontabs.
+//! Schedules in the syntax of systemd (`OnCalendar`) and of crontabs.
 
 use super::Schedule;
 use crate::error::{Error, Kind, Result};

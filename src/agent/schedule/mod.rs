@@ -1,5 +1,5 @@
 //! When something is due: words such as `daily 02:10`, or cron expressions, by the clocks of a time zone.
-//! All of it is computed from the moment that is given: nobody looks at the clock here.
+//! All of it is computed from the moment that is given: nothing here reads the clock.
 
 mod calendar;
 mod words;

@@ -1,4 +1,4 @@
-//! Words for schedules that people have most often, as cron expressions.
+//! Words for the most common schedules, as cron expressions.
 
 /// The days of the week, as cron has them.
 const DAYS: [&str; 7] =

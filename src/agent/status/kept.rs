@@ -1,4 +1,4 @@
-//! Whether anybody keeps the schedules: what the agent has left behind, and what is at work.
+//! Whether the schedules are kept by an agent or by timers, and what is at work.
 
 use crate::agent::config::Config;
 use crate::agent::daemon::{Duty, Marks, load_marks};

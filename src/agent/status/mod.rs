@@ -1,5 +1,5 @@
-//! How well jobs do: what is good and how old it is, what is late, what failed, and what comes next. Computed from
-//! the file, the history and a moment: nobody looks at the clock here, and no repository is asked.
+//! The status of jobs: the newest good snapshots and their ages, what is late, what failed, and what comes
+//! next. Computed from the file, the history and a given moment: nothing here reads the clock or a repository.
 
 mod kept;
 mod place;

@@ -48,7 +48,7 @@ pub struct LastRun {
     pub started: Time,
     /// How long it took.
     pub seconds: f64,
-    /// What became of it.
+    /// Its outcome.
     pub outcome: Outcome,
     /// Why it failed, or what is missing.
     #[serde(skip_serializing_if = "Option::is_none")]

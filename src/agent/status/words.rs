@@ -1,4 +1,4 @@
-//! What is wrong, in sentences.
+//! Sentences that say what is wrong.
 
 use super::{JobStatus, RepositoryStatus, Stopped, TaskStatus};
 use crate::agent::report::{Fault, Outcome};

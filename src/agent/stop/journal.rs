@@ -45,13 +45,13 @@ pub fn forget(path: &Path) -> Result<()> {
     }
 }
 
-/// Services that an earlier run has left standing still, and what became of starting them.
+/// Services that an earlier run has left stopped, and the outcome of starting them.
 pub struct LeftBehind {
     /// Their job.
     pub job: String,
     /// How starting them is called, without secrets.
     pub start: String,
-    /// What became of it.
+    /// Its outcome.
     pub ran: CommandOutcome,
 }
 

@@ -1,6 +1,6 @@
-//! Services that stand still while sources are captured. A guard, a child of its own, stops them and starts
-//! them again: when it is asked to, when their time is over, and when the run has died. What it has stopped
-//! stands in a journal, for the next run after the guard has died, too.
+//! Services that are stopped while sources are captured. The guard, a separate process, stops them and starts
+//! them again: when it is asked to, when `max_downtime` is over, or when the run has died. What it stopped is
+//! written to a journal, so that the next run can start it if the guard died, too.
 
 mod guard;
 mod journal;

@@ -1,4 +1,4 @@
-//! What a guard is told, and what it says.
+//! The messages between a run and its guard.
 
 use super::what::What;
 use crate::agent::shell::CommandOutcome;
@@ -23,7 +23,7 @@ pub struct Order {
 }
 
 impl Order {
-    /// Starts what was stopped, and notes what became of it.
+    /// Starts what was stopped, and notes the outcome.
     pub fn start(&self, started: &mut Started) {
         (started.ran, started.unhealthy) = self.what.start(self.timeout);
     }
@@ -44,7 +44,7 @@ pub enum Message {
 pub struct Started {
     /// Why then.
     pub because: StartReason,
-    /// What became of it.
+    /// Its outcome.
     pub ran: CommandOutcome,
     /// Seconds from the beginning of stopping to the end of starting, where that is known.
     pub downtime: Option<f64>,

@@ -91,7 +91,7 @@ impl What {
         }
     }
 
-    /// Starts it; what of it runs and is not well, beside what became of it.
+    /// Starts it; the outcome, and the services that run and are unhealthy.
     pub fn start(&self, timeout: Duration) -> (CommandOutcome, Vec<String>) {
         let mut unhealthy = Vec::new();
         let ran = match self {

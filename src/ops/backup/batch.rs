@@ -168,7 +168,7 @@ impl Prepared {
     }
 }
 
-/// Reads a file that was pinned; what became of it.
+/// Reads a file that was pinned, and gives its outcome.
 pub(super) fn read_pinned(
     file: Large,
     session: &mut Session<'_>,

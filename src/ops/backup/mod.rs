@@ -83,7 +83,7 @@ impl Default for BackupOptions {
     }
 }
 
-/// What became of a backup.
+/// The outcome of a backup.
 #[derive(Clone, Debug)]
 pub struct BackupReport {
     /// The snapshot; if nothing was saved, as it would have been.

@@ -60,7 +60,7 @@ pub struct WholeCopy {
     pub started: Time,
 }
 
-/// What became of a copy.
+/// The outcome of a copy.
 #[derive(Debug, Default)]
 pub struct CopyReport {
     /// Those that are new in the target, the oldest first.

@@ -38,7 +38,7 @@ pub struct ForgetPlan<'r> {
     pub guarded: bool,
 }
 
-/// What became of a plan.
+/// The outcome of a plan.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ForgetReport {
     /// Snapshots given up.

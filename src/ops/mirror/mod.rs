@@ -38,7 +38,7 @@ pub struct MirrorOptions<'o> {
 pub struct MirrorReport {
     /// The repository.
     pub repository: RepoId,
-    /// What became of the targets, in their order.
+    /// The outcomes of the targets, in their order.
     pub targets: Vec<TargetReport>,
     /// What is damaged in the source, or cannot be read there, and was not copied.
     pub troubles: Vec<Error>,

@@ -1,4 +1,4 @@
-//! One place that a repository is mirrored to: whether it may be, what it has, and what became of it.
+//! One place that a repository is mirrored to: whether it may be used, what it has, and the outcome.
 
 use super::ahead::{DIVERGED, refuse_ahead};
 use super::proof::judge;
@@ -22,7 +22,7 @@ pub(super) struct Target {
     outcome: Mutex<TargetReport>,
 }
 
-/// What became of one target.
+/// The outcome of one target.
 #[derive(Debug, Default)]
 pub struct TargetReport {
     /// Where it is.
@@ -57,7 +57,7 @@ impl Target {
         self.store.capabilities().connections
     }
 
-    /// What became of it.
+    /// Its outcome.
     pub(super) fn into_report(self) -> TargetReport {
         self.outcome.into_inner().unwrap_or_else(PoisonError::into_inner)
     }

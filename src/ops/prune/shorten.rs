@@ -29,7 +29,7 @@ impl Chain {
     }
 }
 
-/// What became of chains.
+/// The outcome of chains.
 #[derive(Default)]
 pub(super) struct Shortened {
     /// Blobs that nobody needs any more where they lie, once the new entries are there: tops, and links.

@@ -11,7 +11,7 @@ use crate::repo::{BlobLocation, Index, ReadPack, Repository, WantedPack, Writer}
 use std::collections::HashSet;
 use std::ops::ControlFlow;
 
-/// What became of the index.
+/// The outcome of the index.
 #[derive(Debug, Default)]
 pub struct IndexRepair {
     /// Packs whose own account was compared with the index.

@@ -38,7 +38,7 @@ pub struct LostChunk {
     pub id: ChunkId,
 }
 
-/// What became of damaged packs.
+/// The outcome of damaged packs.
 #[derive(Debug, Default)]
 pub struct PacksRepair {
     /// Packs that were read because they were named, or known to be damaged, or gone.

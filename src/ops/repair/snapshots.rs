@@ -39,7 +39,7 @@ pub struct RepairedSnapshot {
     pub left_out: Vec<Vec<u8>>,
 }
 
-/// What became of snapshots that miss something.
+/// The outcome of snapshots that miss something.
 #[derive(Debug, Default)]
 pub struct SnapshotsRepair {
     /// Snapshots that were looked at.

@@ -35,7 +35,7 @@ pub struct RestoreOptions {
     pub verify: bool,
 }
 
-/// What became of a restore.
+/// The outcome of a restore.
 #[derive(Clone, Debug, Default)]
 pub struct RestoreReport {
     /// Entries that were, or would be, restored.

@@ -26,7 +26,7 @@ pub fn short(id: &str) -> &str {
     id.get(..8).unwrap_or(id)
 }
 
-/// What became of something, not by colour alone.
+/// The outcome of something, not by colour alone.
 pub fn outcome(of: Outcome) -> Markup {
     let class = match of {
         Outcome::Done => "good",

@@ -162,7 +162,7 @@ impl FileTable {
         self.mender.failure()
     }
 
-    /// Its segments, what became of them, and the packs that they name.
+    /// Its segments, their state, and the packs that they name.
     pub(super) fn segments(&self) -> impl Iterator<Item = (&SegmentHead, Shown, &[PackRow])> {
         (0..).zip(&self.segments).map(|(at, (head, shown))| {
             let first = self.segment_of.partition_point(|of| *of < at);

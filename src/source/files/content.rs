@@ -28,7 +28,7 @@ pub(super) struct Unopened {
     pub read_by: Option<Logged>,
 }
 
-/// What became of opening a file.
+/// The outcome of opening a file.
 pub(super) enum OpenFile {
     /// It is read.
     Stream(Box<dyn ByteStream>),

@@ -50,7 +50,7 @@ impl SqliteOptions {
     }
 }
 
-/// What became of opening a database.
+/// The outcome of opening a database.
 pub enum Opened {
     /// It is read.
     Pages(Box<dyn ByteStream>),

@@ -34,7 +34,7 @@ pub struct AlertArgs {
     pub file: FileArgs,
 }
 
-/// What became of a message.
+/// The outcome of a message.
 #[derive(Serialize)]
 struct ChannelView {
     channel: &'static str,

@@ -150,7 +150,7 @@ impl ReleaseArgs {
     }
 }
 
-/// Says what became of one hold.
+/// Reports the outcome for one hold.
 fn tell(
     app: &App,
     out: &mut Out,

@@ -40,7 +40,7 @@ pub struct MirrorArgs {
     pub dry_run: bool,
 }
 
-/// What became of one target.
+/// The outcome of one target.
 struct Outcome {
     place: String,
     /// Nothing if it could not be opened.

@@ -77,7 +77,7 @@ pub fn run(app: &App, verb: &RepairVerb) -> Result<Done> {
     }
 }
 
-/// Tells what became of damaged objects.
+/// Tells the outcome for damaged objects.
 fn print_left(left: &Left, dry_run: bool, out: &mut Out) -> Result<()> {
     let moved = if dry_run { "would move into quarantine" } else { "moved into quarantine" };
     left.quarantined.iter().try_for_each(|handle| out.prose(&format!("{moved}: {handle}")))

@@ -1,4 +1,4 @@
-//! Something with a place in the file, and what is asked of texts and paths there.
+//! A place in the file, and checks of the texts and paths that stand there.
 
 use crate::agent::config::place::Text;
 use crate::agent::config::written::{Span, Written};

@@ -1,4 +1,4 @@
-//! Who is told, by mail, webhook, command and file; and the page.
+//! Alerts by mail, webhook and command, the file of metrics, and the panel.
 
 use super::At;
 use crate::agent::alert::{can_be_pinged, check_address, unknown_name};

@@ -29,7 +29,7 @@ pub struct SpoolLimits {
 
 /// Where the bytes come from.
 pub(super) trait Intake: Send {
-    /// What became of it all, told at the end.
+    /// The outcome, reported at the end.
     type Outcome: Send;
 
     /// Fills the front of `to`, never empty, as far as one read goes.
