@@ -17,11 +17,11 @@ pub(super) struct WalIndex {
     then: Option<Checkpoint>,
 }
 
-/// How far a checkpoint has come, in frames.
+/// How far a checkpoint has come: numbers of frames, as they stand there, in the byte order of this machine.
 #[derive(Clone, Copy, PartialEq, Eq)]
 struct Checkpoint {
-    copied: u32,
-    attempted: u32,
+    copied: [u8; 4],
+    attempted: [u8; 4],
 }
 
 impl WalIndex {
@@ -42,10 +42,9 @@ impl WalIndex {
 
 impl Checkpoint {
     fn read(index: &File) -> Option<Self> {
-        // In the byte order of this machine.
         let number = |at| {
             let mut bytes = [0; 4];
-            index.read_exact_at(&mut bytes, at).ok().map(|()| u32::from_ne_bytes(bytes))
+            index.read_exact_at(&mut bytes, at).ok().map(|()| bytes)
         };
         Some(Checkpoint { copied: number(COPIED)?, attempted: number(ATTEMPTED)? })
     }
