@@ -261,7 +261,7 @@ fn a_check_without_data_looks_further_where_it_meets_damage() {
     cli.run(&["restore", "latest", "-t", "out"]).success();
     cli.run(&["check"]).success();
     let said = cli.says(&["check", "--read-data"]);
-    assert!(said.contains("which no snapshot needs"), "{said}");
+    assert!(said.contains("none of which a snapshot needs"), "{said}");
 }
 
 /// A listing that shows a withdrawal, and not yet the note that took the place of what it withdraws,
