@@ -99,6 +99,15 @@ impl Error {
         Error::new(Kind::Unavailable, attempted, subject).because(reason).hint(TRY_AGAIN)
     }
 
+    /// Shorthand for a disk or a store that is full.
+    pub fn no_space(
+        attempted: impl Into<String>,
+        subject: impl fmt::Display,
+        reason: impl Into<String>,
+    ) -> Self {
+        Error::new(Kind::NoSpace, attempted, subject).because(reason).hint(MAKE_ROOM)
+    }
+
     /// What helps where a store does not answer, unless a hint is there already.
     pub fn with_retry_hint(mut self) -> Self {
         self.0.hint.get_or_insert_with(|| TRY_AGAIN.to_owned());
@@ -198,7 +207,11 @@ impl<T> Attempt<T> for io::Result<T> {
         self.map_err(|source| match source.downcast::<Error>() {
             // From below a seam that knows only system calls.
             Ok(known) => known.retold(attempted, subject),
-            Err(source) => Error::new(kind_of_io(&source), attempted, subject).caused_by(source),
+            Err(source) => match kind_of_io(&source) {
+                Kind::NoSpace => Error::no_space(attempted, subject, ""),
+                kind => Error::new(kind, attempted, subject),
+            }
+            .caused_by(source),
         })
     }
 }
@@ -220,6 +233,10 @@ pub fn with_causes(error: &dyn std::error::Error) -> String {
 /// What helps where something is [`Kind::Unavailable`].
 const TRY_AGAIN: &str = "nothing is known to be wrong with what is stored: see that the store can \
                          be reached, and try again";
+
+/// What helps where something is [`Kind::NoSpace`].
+const MAKE_ROOM: &str = "make room there; if it is a repository that is full, `icecore forget` and \
+                         `icecore prune` do";
 
 /// `EIO` is no [`Kind::Unavailable`], though some network file systems say so of a server that is
 /// away: a failing disk says the same, and is not to be asked again and again.

@@ -89,11 +89,6 @@ impl From<&[u8]> for SnapshotPath {
 }
 
 impl SnapshotPath {
-    /// Whether a time chooses the snapshot.
-    pub fn is_by_time(&self) -> bool {
-        self.snapshot.starts_with(BY_TIME)
-    }
-
     /// The same among the snapshots that were made by a time.
     ///
     /// # Errors

@@ -92,6 +92,7 @@ fn a_disk_full_at_any_byte_recovers() {
         disk.limit_space(4000 + RESERVE + space);
         let error = local.put_new(&pack(2), &[2; 4000]).unwrap_err();
         assert_eq!(error.kind(), Kind::NoSpace, "with {space} bytes free");
+        assert!(error.hint_text().is_some_and(|hint| hint.contains("icecore prune")));
         assert_eq!(local.list(ObjectKind::Pack).unwrap().len(), 1);
         local.delete(&pack(1)).unwrap();
         assert_eq!(local.put_new(&pack(2), &[2; 4000]).unwrap(), Put::Created);

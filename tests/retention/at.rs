@@ -102,7 +102,7 @@ fn paths_follow_times() {
 }
 
 /// `restore --at` brings back what was there then, with or without a path, and every verb that takes
-/// a snapshot takes `latest@TIME`.
+/// a snapshot takes `latest@TIME`. A restore names the snapshot, its time, host and sources.
 #[test]
 fn the_program_goes_back_to_a_moment() {
     let cli = Cli::new();
@@ -114,6 +114,11 @@ fn the_program_goes_back_to_a_moment() {
     let id = cli.json(&["snapshots"])[0]["id"].as_str().unwrap().to_owned();
     let said = cli.says(&["restore", "--at", &first, "--target", "old"]);
     assert!(said.starts_with(&format!("snapshot {} of ", &id[..8])), "{said}");
+    let newest = cli.json(&["snapshots"])[1]["id"].as_str().unwrap().to_owned();
+    let said = cli.says(&["restore", "latest", "--target", "newest"]);
+    assert!(said.starts_with(&format!("snapshot {} of ", &newest[..8])), "{said}");
+    let words: Vec<&str> = said.split_whitespace().collect();
+    assert!(words.contains(&cli.text("src").as_str()), "{said}");
     let said = cli.json(&["restore", "--at", &first, "--target", "other"]);
     assert_eq!(said.last().unwrap()["snapshot_id"], id.as_str());
     let below = |folder: &str| cli.path(folder).join(cli.text("src/a").trim_start_matches('/'));

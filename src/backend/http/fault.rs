@@ -127,7 +127,7 @@ impl Fault {
                 return error(Kind::Denied, "this machine's clock is too far from the store's")
                     .hint("set this machine's clock");
             }
-            Some(Meaning::Full) => return error(Kind::NoSpace, &self.words()),
+            Some(Meaning::Full) => return Error::no_space(attempted, subject, self.words()),
             Some(Meaning::Misplaced(cure)) => {
                 return error(Kind::InvalidInput, &self.words()).hint(cure);
             }
@@ -157,7 +157,7 @@ impl Fault {
             };
         }
         match (said.kind(), self.status()) {
-            (_, Some(507)) => error(Kind::NoSpace, "the store is full"),
+            (_, Some(507)) => Error::no_space(attempted, subject, "the store is full"),
             (_, Some(401)) | (ErrorKind::PermissionDenied, _) => denied(&self.words()),
             (ErrorKind::NotFound, _) => {
                 error(Kind::Failed, "the server does not say what is missing")

@@ -4,6 +4,7 @@ mod postgres;
 
 use super::filter::FilterArgs;
 use super::patterns::Patterns;
+use super::views::source_name;
 use crate::error::{Error, Kind, Result};
 use crate::format::snapshot::Snapshot;
 use crate::monitor::Monitor;
@@ -123,14 +124,16 @@ impl RestoreArgs {
     }
 }
 
-/// Says which snapshot is restored, where a time has chosen it.
-fn tell_moment(app: &App, wanted: &SnapshotPath, snapshot: &Snapshot) -> Result<()> {
-    if !app.talks() || !wanted.is_by_time() {
+/// Says which snapshot is restored: with several series in a repository, `latest` may be of any.
+fn tell_snapshot(app: &App, snapshot: &Snapshot) -> Result<()> {
+    if !app.talks() {
         return Ok(());
     }
     let mut out = Out::new();
     let (id, host) = (snapshot.id.short(), text::plain(&snapshot.host));
-    out.line(&format!("snapshot {id} of {} from {host}", snapshot.started))?;
+    let sources: Vec<String> = snapshot.sources().iter().map(source_name).collect();
+    let sources = sources.join(", ");
+    out.prose(&format!("snapshot {id} of {} from {host}: {sources}", snapshot.started))?;
     out.finish()
 }
 
@@ -167,7 +170,7 @@ fn into_folder(app: &App, args: &RestoreArgs, target: &Path) -> Result<Done> {
     let repository = app.repository()?;
     let voice = app.progress()?;
     let stored = args.filter.one(&repository, &wanted.snapshot, &voice)?;
-    tell_moment(app, &wanted, &stored.snapshot)?;
+    tell_snapshot(app, &stored.snapshot)?;
     let index = app.index(&repository, &voice)?;
     let reader = Reader::new(&repository, &index).reloading();
     let path = wanted.path.as_deref();

@@ -1,7 +1,7 @@
 //! `restore --into`: databases back into a PostgreSQL server, after the plan was shown and
 //! agreed to.
 
-use super::{RestoreArgs, tell_moment};
+use super::{RestoreArgs, tell_snapshot};
 use crate::env::Env;
 use crate::error::{Attempt, Error, Kind, Result};
 use crate::monitor::{Monitor, go_on};
@@ -112,7 +112,7 @@ pub fn run(app: &App, args: &RestoreArgs, url: &str) -> Result<Done> {
     let repository = app.repository()?;
     let voice = app.progress()?;
     let stored = args.filter.one(&repository, &wanted.snapshot, &voice)?;
-    tell_moment(app, &wanted, &stored.snapshot)?;
+    tell_snapshot(app, &stored.snapshot)?;
     let index = app.index(&repository, &voice)?;
     let reader = Reader::new(&repository, &index).reloading();
     let settings = settings(url.as_bytes())?;
