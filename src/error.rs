@@ -11,7 +11,7 @@ use std::io;
 pub enum Kind {
     /// Anything that has no kind of its own.
     Failed,
-    /// The object, file or snapshot is not there, and whoever was asked is sure of it.
+    /// The object, file or snapshot is not there, for certain.
     NotFound,
     /// Something already stands where a new thing was to be made.
     AlreadyExists,
@@ -21,7 +21,7 @@ pub enum Kind {
     WrongKey,
     /// There is no repository at the place that was named.
     NoRepository,
-    /// Somebody else holds what is needed (a database lock, a fence).
+    /// Another process holds what is needed (a database lock, a fence).
     Locked,
     /// A newer format, an unknown feature, or a platform that cannot do it.
     Unsupported,

@@ -22,8 +22,8 @@
 //! | [`mod@format`] | values to bytes and back, as `format-spec/` says: no I/O, no keys, no clock |
 //! | [`id`] [`error`] [`limits`] [`env`](mod@env) [`text`] [`monitor`] | what all rooms share: names, errors, bounds, clock and chance, words for people, progress |
 //!
-//! The rooms are private. [`run`] is the program; whoever embeds the engine has what stands below,
-//! and calls [`run_as_child`] first of all in `main` where SQLite databases are captured. They must be
+//! The rooms are private. [`run`] is the program; programs that embed the engine have what stands below,
+//! and call [`run_as_child`] first of all in `main` where SQLite databases are captured. They must be
 //! those of other processes: one that has a database open itself through SQLite loses its locks there:
 //!
 //! ```

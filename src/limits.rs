@@ -134,7 +134,7 @@ pub const KDF_TRIES_MAX: u64 = 16 << 20;
 pub const WINDOW: usize = 4 * MIB;
 /// Most pieces of it: a list may be cut into single bytes.
 pub const WINDOW_PIECES: usize = 4 * WINDOW / CHUNK_MIN;
-/// Most bytes that are asked of a store ahead of whoever takes them, for each who does.
+/// Most bytes that are asked of a store ahead of a reader, for each reader.
 pub const FETCH_AHEAD: u64 = 4 * WINDOW as u64;
 /// Bytes of packs that each reader keeps as they are stored, or has on their way, of a store that is far
 /// away: what is used, and what is asked for ahead of it.
@@ -154,11 +154,11 @@ pub const SQLITE_FACTS_MAX: usize = 256 * KIB;
 pub const SQLITE_ROLLBACK_LARGE: u64 = 1 << 30;
 /// How long a busy database is waited for.
 pub const SQLITE_BUSY_WAIT: Duration = Duration::from_secs(10);
-/// Pages of a database read ahead of whoever stores them, in memory.
+/// Pages of a database read ahead of the thread that stores them, in memory.
 pub const SPOOL_MEMORY: usize = 8 * MIB;
 /// ... and in a temporary file, once memory is full and patience at its end.
 pub const SPOOL_FILE: u64 = 64 << 30;
-/// How long, in all, a read transaction may wait for whoever stores its pages.
+/// How long, in all, a read transaction may wait for the thread that stores its pages.
 pub const SPOOL_PATIENCE: Duration = Duration::from_secs(10);
 
 /// Largest service or password file of PostgreSQL that is read.

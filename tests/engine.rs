@@ -276,7 +276,7 @@ fn chunkers_do_not_mix() {
     }
 }
 
-/// Whoever looks at the head of a long content reads no more than a window of it, and goes on to its
+/// A look at the head of a long content reads no more than a window of it, and goes on to its
 /// end if it must.
 #[test]
 fn a_head_is_read_alone() {

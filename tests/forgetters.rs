@@ -175,7 +175,7 @@ fn a_writer_that_has_ended_is_not_given_up() {
     }
 }
 
-/// Whoever is given up by others while it gives snapshots up, in a store that refuses deletion, has
+/// A forget that others give up while it gives snapshots up, in a store that refuses deletion, has
 /// ended, and says nothing of it.
 #[test]
 fn a_forget_that_was_given_up_ends_well() {
@@ -234,7 +234,7 @@ fn a_hold_that_is_not_listed_yet_lasts() {
     assert!(repo.repository.snapshots(drop).unwrap().keys().any(|key| key.id == id));
 }
 
-/// Whoever was stopped while giving snapshots up is in the way of others alone who do so with a
+/// A forget that was stopped is in the way of others alone who do so with a
 /// guard, is named by them with exit code 11, and is given up by hand.
 #[test]
 fn a_stopped_forget_is_given_up_by_hand() {

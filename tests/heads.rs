@@ -1,4 +1,4 @@
-//! A repository that was rolled back: whoever has seen more of it says so.
+//! A repository that was rolled back: machines that have seen more of it say so.
 
 use crate::common::cli::{Cli, lines, stdout};
 use serde_json::Value;

@@ -11,7 +11,7 @@
 // The house: rooms, lengths of files, what nobody leaves behind.
 mod architecture;
 
-// The format, its text, its vectors, and whoever reads by the text alone.
+// The format, its text, its vectors, and a reader by the text alone.
 mod format;
 mod old_repositories;
 mod reader;

@@ -37,7 +37,7 @@ impl Far {
         opened.unwrap().with_cache(cache)
     }
 
-    /// What is done, and what was asked for it; told for whoever looks.
+    /// What is done, and what was asked for it; printed.
     fn asked(&self, what: &str, act: impl FnOnce()) -> Requests {
         self.remote.take_log();
         act();

@@ -149,7 +149,7 @@ impl Backend for Together {
             let too_few = |at_once: &mut (usize, usize)| at_once.1 < self.wanted;
             let wait = Duration::from_secs(60);
             drop(self.changed.wait_timeout_while(at_once, wait, too_few).unwrap());
-            // Whoever wants to be the next has time to come too early.
+            // The next one has time to come too early.
             std::thread::sleep(Duration::from_millis(50));
             self.at_once.lock().unwrap().0 -= 1;
         }

@@ -92,7 +92,7 @@ pub enum Fault {
     Away,
     /// Anything else.
     Other,
-    /// A repository that cannot be used before somebody does something: there is none, the password is wrong, the disk
+    /// A repository that cannot be used before a person does something: there is none, the password is wrong, the disk
     /// is full.
     Unusable,
     /// Damage of what is stored.
@@ -168,7 +168,7 @@ pub struct Report {
     /// What the file asks for and this version does not do, each in a sentence.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub not_done_yet: Vec<String>,
-    /// What failed, for whoever asked for the run.
+    /// What failed, for the caller.
     #[serde(skip)]
     pub failure: Option<Error>,
 }

@@ -116,7 +116,7 @@ fn supervise(
     let to = kept.clone();
     let reading = Builder::new().spawn(move || {
         keep(reader, &to);
-        // Whoever waited may have gone on.
+        // The waiting thread may have gone on.
         let _ = over.send(());
     });
     reading.attempt("start a thread for", &what)?;
@@ -144,7 +144,7 @@ fn supervise(
     }
 }
 
-/// A file with this in it, so that nobody has to wait for whoever reads it.
+/// A file with this in it: unlike a pipe, it needs no thread that waits for its reader.
 fn readable(input: &[u8]) -> io::Result<Stdio> {
     if input.is_empty() {
         return Ok(Stdio::null());

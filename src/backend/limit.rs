@@ -74,7 +74,7 @@ impl<B: Backend> Backend for Limit<B> {
         self.within(&self.download, |inner| inner.size(handle), |_| 0)
     }
 
-    /// Not among those that are counted: whoever takes the pages may well call in between.
+    /// Not counted: `visit` may call the store again.
     fn list_pages(&self, kind: ObjectKind, prefix: &str, visit: &mut Visit<'_>) -> Result<()> {
         self.inner.list_pages(kind, prefix, visit)
     }

@@ -113,7 +113,7 @@ impl<D: Disk> Local<D> {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
             result => result.attempt("make the directory", self.place(folder))?,
         }
-        // Even where it stood already: whoever made it may not have come to its sync yet.
+        // Even where it stood already: its maker may not have synced it yet.
         self.sync_folder(parent)?;
         self.durable.lock().unwrap_or_else(PoisonError::into_inner).insert(folder.to_owned());
         Ok(())

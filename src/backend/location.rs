@@ -84,7 +84,7 @@ impl Location {
         }
     }
 
-    /// What nobody has looked at, and whoever relies on its store should know.
+    /// What has not been tried, and users of its store should know.
     pub fn unseen(&self) -> &'static [&'static str] {
         match self {
             Location::Http(place) => place.unseen(),

@@ -69,7 +69,7 @@ impl Backend for Memory {
         let listed = found
             .map(|(handle, bytes)| Listed { handle: handle.clone(), size: bytes.len() as u64 })
             .collect();
-        // Whoever visits may well ask for the objects.
+        // `visit` may ask for the objects.
         drop(objects);
         visit(listed)
     }

@@ -79,7 +79,7 @@ pub struct Capabilities {
     /// A listing shows every object whose creation had returned before it began.
     pub list_after_write: bool,
     /// So many requests are worth having in flight at once, beside what else is done; with none,
-    /// each is made by whoever needs it.
+    /// each is made by the thread that needs it.
     pub connections: usize,
     /// Ranges of one object that lie no more bytes apart than this are read as one.
     pub read_gap: u32,

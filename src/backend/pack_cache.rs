@@ -22,7 +22,7 @@ const PACK: &str = "pack";
 /// read from it. The folder may be deleted at any time, serves several processes, and where
 /// nothing can be written to it, nothing is kept.
 ///
-/// What is read from it says nothing about the store: whoever checks or deletes does without.
+/// What is read from it says nothing about the store: checks and deletions do without.
 #[derive(Debug)]
 pub struct PackCache<B> {
     inner: B,
@@ -62,7 +62,7 @@ impl<B: Backend> PackCache<B> {
             drop(fs::remove_file(path));
             return None;
         }
-        // A file of somebody else's can be read all the same.
+        // A file of another user can be read all the same.
         let now = Timespec { tv_sec: 0, tv_nsec: UTIME_NOW };
         let _ = futimens(file, &Timestamps { last_access: now, last_modification: now });
         self.proved.lock().unwrap_or_else(PoisonError::into_inner).insert(*pack);
@@ -128,7 +128,7 @@ impl<B: Backend> Backend for PackCache<B> {
         Ok(put)
     }
 
-    /// A whole pack is asked for by whoever proves what the store has.
+    /// A whole pack is read from the store: that is asked for to prove what the store has.
     fn get(&self, handle: &Handle, range: Option<Range<u64>>) -> Result<Vec<u8>> {
         let kept = |range: &Range<u64>| self.read(&handle.pack_id()?, range);
         match range.as_ref().and_then(kept) {

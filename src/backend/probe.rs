@@ -30,7 +30,7 @@ pub fn probe(backend: &dyn Backend, env: &Env) -> Result<Capabilities> {
     race_for(ROUNDS, backend, env)
 }
 
-/// The same at length, for whoever wants to know.
+/// The same with more rounds.
 pub fn probe_thoroughly(backend: &dyn Backend, env: &Env) -> Result<Capabilities> {
     race_for(ROUNDS_MANY, backend, env)
 }

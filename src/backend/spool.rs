@@ -16,7 +16,7 @@ use std::thread;
 /// A backend that can be told to hold packs back, in files without a name, up to so many bytes. They go on
 /// their way before anything else is created, so that nothing is stored that rests on them before they are.
 ///
-/// While packs are held back none is read from the store, either: whoever wants one does without.
+/// While packs are held back none is read from the store, either: readers do without.
 #[derive(Debug)]
 pub struct Spool<B> {
     inner: B,

@@ -158,7 +158,7 @@ fn usual() -> Vec<PathBuf> {
     USUAL.iter().map(PathBuf::from).chain(of_user).collect()
 }
 
-/// Whether somebody listens there and lets this user in.
+/// Whether an engine listens there and lets this user in.
 fn reach(path: &Path) -> Result<()> {
     let error = |kind| Error::new(kind, "reach the container engine at", path.display());
     match UnixStream::connect(path) {
@@ -171,8 +171,8 @@ fn reach(path: &Path) -> Result<()> {
         }
         Err(cause) if cause.kind() == io::ErrorKind::PermissionDenied => {
             Err(error(Kind::Denied).because("its socket is closed to this user").hint(
-                "run icecore as root, or add its user to the group that owns the socket (`docker`): whoever \
-                 may use it is as mighty as root",
+                "run icecore as root, or add its user to the group that owns the socket (`docker`): a user who \
+                 may use it can do all that root can",
             ))
         }
         Err(cause) => Err(error(Kind::Failed).caused_by(cause)),

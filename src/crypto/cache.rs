@@ -1,4 +1,4 @@
-//! What proves files of the local cache: whoever can write to them cannot make up entries.
+//! Proofs of files of the local cache: a process that can write to them cannot make up entries.
 
 use super::keyring::{Key, Keyring, Purpose};
 use crate::error::Result;

@@ -30,8 +30,8 @@ pub fn magic(fd: impl AsFd) -> io::Result<i64> {
     Ok(found & 0xffff_ffff)
 }
 
-/// Whether the file system of `fd` is this machine's alone: whoever writes to it sees the same locks, and
-/// goes by the same clock. One that is not known is taken for another's.
+/// Whether the file system of `fd` is this machine's alone: all its writers see the same locks, and
+/// go by the same clock. One that is not known counts as remote.
 pub fn is_of_this_machine(fd: impl AsFd) -> bool {
     magic(fd).is_ok_and(|found| OF_ONE_MACHINE.contains(&found))
 }

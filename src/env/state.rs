@@ -10,7 +10,7 @@ use std::thread::sleep;
 use std::time::Duration;
 use tempfile::NamedTempFile;
 
-/// So often, and after so long each time, a lock is tried again that somebody may have for an instant, to see
+/// So often, and after so long each time, a lock is tried again that another process may have for an instant, to see
 /// whether it is free.
 const GLANCES: u32 = 5;
 const GLANCE: Duration = Duration::from_millis(20);
@@ -44,8 +44,8 @@ pub fn try_beside(path: &Path) -> Result<()> {
     new_beside(path, 0o600).map(drop).attempt("write", path.display())
 }
 
-/// The same as [`replace`], for its owner alone, with a file that is locked before it has its name: whoever finds it finds it
-/// locked.
+/// The same as [`replace`], for its owner alone, with a file that is locked before it has its name: it is never found
+/// unlocked.
 ///
 /// # Errors
 /// I/O errors.
@@ -82,7 +82,7 @@ fn folder_of(path: &Path) -> &Path {
     path.parent().unwrap_or(Path::new("/"))
 }
 
-/// Locks a file, which is made if there is none; none if somebody else has it locked for longer than a glance.
+/// Locks a file, which is made if there is none; none if another process has it locked for longer than a glance.
 ///
 /// # Errors
 /// I/O errors.
@@ -111,7 +111,7 @@ pub fn lock_unless(path: &Path, given_up: &mut dyn FnMut() -> bool) -> Result<Op
     }
 }
 
-/// Whether somebody has a file locked alone; nothing is made, and nobody kept from locking it.
+/// Whether a process has an exclusive lock on a file; nothing is made, and no process kept from locking it.
 ///
 /// # Errors
 /// I/O errors.
@@ -188,7 +188,7 @@ mod tests {
         assert!(replace(&folder.path().join("gone/file"), b"new", 0o600).is_err());
     }
 
-    /// A lock excludes others for as long as it is held, and those who share one exclude whoever wants it alone.
+    /// A lock excludes others for as long as it is held, and a shared one excludes an exclusive one.
     #[test]
     fn locks_exclude_others() {
         let folder = tempfile::tempdir().unwrap();
@@ -213,7 +213,7 @@ mod tests {
     /// To see whether a file is locked makes none, keeps nobody from locking it, and takes nobody else who looks for one
     /// who has locked it.
     #[test]
-    fn whoever_looks_keeps_nobody_from_locking() {
+    fn looking_keeps_nobody_from_locking() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("lock");
         assert!(!is_locked(&path).unwrap() && names(folder.path()).is_empty());
@@ -228,7 +228,7 @@ mod tests {
         let one = looks();
         assert!(!is_locked(&path).unwrap());
         drop(one);
-        // A machine that is busy may let somebody look for longer than others try.
+        // A machine that is busy may let a look take longer than others try.
         let is_locked_meanwhile = || {
             let one = looks();
             let looking = std::thread::spawn(move || {

@@ -79,7 +79,7 @@ pub struct Hold {
 }
 
 impl Hold {
-    /// Whether the snapshot must stay at this moment by the clock of whoever asks, which may be ahead
+    /// Whether the snapshot must stay at this moment by the caller's clock, which may be ahead
     /// of others.
     pub fn lasts(&self, now: Time) -> bool {
         self.until.is_none_or(|until| now.0 < until.0.saturating_add(CLOCK_TOLERANCE))
@@ -179,7 +179,7 @@ impl Verified {
     }
 }
 
-/// Packs that somebody read to their end at about the same time.
+/// Packs that were read to their end at about the same time.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Run {

@@ -100,7 +100,7 @@ pub enum Payload {
     Blobs,
     /// A segment of the index.
     Segment,
-    /// That somebody intends to write.
+    /// The intent to write.
     Registration,
     /// That they still do.
     Heartbeat,

@@ -5,7 +5,7 @@ use crate::env::Time;
 use crate::id::SnapshotId;
 use serde::{Deserialize, Serialize};
 
-/// `writers/<S>`: somebody intends to write packs.
+/// `writers/<S>`: the intent to write packs.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Registration {

@@ -1,11 +1,11 @@
-//! The head of a series: the newest member that somebody has seen, as it is written down.
+//! The head of a series: the newest member that was seen, as it is written down.
 
 use crate::error::{Error, Kind, Result};
 use crate::id::{SeriesId, hex, unhex};
 use std::fmt;
 use std::str::FromStr;
 
-/// A member of a series that somebody has seen.
+/// A member of a series that was seen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Head {
     /// The series.

@@ -37,7 +37,7 @@ impl Filter {
     }
 }
 
-/// The sources of a snapshot that somebody asked for: what says what its job is goes with any of them, and
+/// The sources of a snapshot that were asked for: what says what its job is goes with any of them, and
 /// snapshots from before there was such a document are of the same sources.
 pub fn named_sources(snapshot: &Snapshot) -> BTreeSet<SourceName> {
     let mut sources = snapshot.sources();
@@ -163,7 +163,7 @@ impl Aside {
 
 /// The snapshot that `name` means. `latest@TIME` is the newest that was made by then, by times that
 /// can be right. `latest` is none that was taken before a restore or is left of another, unless there
-/// are no others: whoever restores `latest` again after a mishap does not mean what the mishap
+/// are no others: a user who restores `latest` again after a mishap does not mean what the mishap
 /// left.
 ///
 /// # Errors

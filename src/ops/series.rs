@@ -129,7 +129,7 @@ impl Chains {
         heads.collect()
     }
 
-    /// Whether a member that somebody has seen is there, or was given up.
+    /// Whether a member that was seen before is there, or was given up.
     pub fn shows(&self, head: &Head) -> bool {
         let Some(chain) = self.0.get(&head.series) else { return false };
         let standing = chain.numbers.get(&head.sequence).map(Vec::as_slice).unwrap_or_default();

@@ -51,7 +51,7 @@ impl Panel {
         Ok(Panel { state, host, env, launcher, complain, children, token })
     }
 
-    /// Tells whoever looks after this program.
+    /// Tells the administrator of this program.
     pub(super) fn complain(&self, text: &str) {
         (self.complain)(text);
     }
@@ -81,7 +81,7 @@ pub struct Context {
     pub login: Arc<Login>,
     /// Where it may restore to.
     pub restore_into: Option<PathBuf>,
-    /// Tells whoever looks after this program.
+    /// Tells the administrator of this program.
     pub complain: Complain,
     /// What a form of this page has in it, and no other page can know.
     token: String,

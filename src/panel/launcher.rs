@@ -20,7 +20,7 @@ const READERS: usize = 4;
 /// How long is waited until one of them ends.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Tells whoever looks after this program.
+/// Tells the administrator of this program.
 pub type Complain = Arc<dyn Fn(&str) + Send + Sync>;
 
 /// What a child is called with.

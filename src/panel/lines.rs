@@ -26,7 +26,7 @@ impl<R: AsyncRead + Unpin> Lines<R> {
         Lines { from: BufReader::new(from), line: Vec::new(), is_whole: false }
     }
 
-    /// The next one, without its end; empty in place of one that is too long. None at the end. Whoever stops
+    /// The next one, without its end; empty in place of one that is too long. None at the end. A caller that stops
     /// waiting for it loses nothing.
     pub async fn next(&mut self) -> io::Result<Option<&[u8]>> {
         if std::mem::take(&mut self.is_whole) {

@@ -42,7 +42,7 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(4);
 /// After so long without a wrong password the pause is the first again.
 const FORGIVEN: Duration = Duration::from_secs(300);
 
-/// What is known of somebody who asks.
+/// What is known of a client.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Verdict {
     /// The right one.
@@ -109,7 +109,7 @@ impl Login {
             Ok(_) => {}
         }
         let Ok(place) = self.waiting.clone().try_acquire_owned() else { return Verdict::Busy };
-        // On its own: whoever goes away gets around no pause, and starts no second hashing.
+        // On its own: a client that goes away avoids no pause, and starts no second hashing.
         let login = self.clone();
         let judged = tokio::spawn(async move {
             let verdict = login.verified(credentials, hash).await;
@@ -199,7 +199,7 @@ impl Login {
 }
 
 impl Wrong {
-    /// One more: whoever guesses waits, and so does everybody whose password is not verified yet.
+    /// One more: a client that guesses waits, and so does every client whose password is not verified yet.
     async fn pause(&mut self) {
         if self.last.is_none_or(|last| last.elapsed() > FORGIVEN) {
             self.count = 0;

@@ -65,7 +65,7 @@ async fn style() -> Response {
     ([(CONTENT_TYPE, "text/css; charset=utf-8")], page::STYLE).into_response()
 }
 
-/// Figures for Prometheus, for whoever has the password.
+/// Figures for Prometheus; they need the password.
 async fn metrics(State(context): State<Arc<Context>>) -> Answer {
     let text = agent::metrics::text(&context.records.status().await?);
     Ok(([(CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text).into_response())

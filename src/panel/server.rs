@@ -113,7 +113,7 @@ async fn listen(config: &Config, listens: impl Fn(SocketAddr)) -> Result<Option<
     Ok(Some(listener))
 }
 
-/// What answers by a file; whoever is still connected finds nothing where the file has no page any more.
+/// What answers by a file; open connections get nothing more where the file has no page any more.
 fn app_of(panel: &Panel, config: &Arc<Config>) -> Result<Router> {
     let Some(settings) = &config.panel else { return Ok(Router::new()) };
     Ok(routes::all(Arc::new(Context::new(panel, config.clone(), settings)?)))

@@ -9,7 +9,7 @@ use std::fmt;
 pub struct Pattern(String);
 
 impl Pattern {
-    /// What somebody wrote.
+    /// As it was written.
     pub fn new(text: impl Into<String>) -> Self {
         Pattern(text.into())
     }

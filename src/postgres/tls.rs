@@ -61,7 +61,7 @@ pub(super) fn connector(settings: &Settings) -> Result<MakeRustlsConnect> {
     Ok(MakeRustlsConnect::new(config))
 }
 
-/// Whoever signs: the certificates in a file, or those that the system trusts.
+/// The authorities: the certificates in a file, or those that the system trusts.
 fn authorities(
     path: &Path,
     trust: Trust,

@@ -26,7 +26,7 @@ pub struct Batch<'b, 'r> {
 
 impl<'r> Reader<'r> {
     /// Asks for all of these that are in a store which is far away, as much as may be on its way at once:
-    /// whoever comes for some of them, once or several times, finds them in few large ranges.
+    /// they are read in few large ranges, whichever of them are taken, and how often.
     pub fn announce(&self, kind: BlobKind, ids: &[ChunkId]) {
         let fetcher = self.repository().fetcher();
         if fetcher.reading().far {

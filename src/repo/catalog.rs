@@ -47,14 +47,14 @@ impl Repository {
         let listed = || store.list(ObjectKind::Snapshot);
         // In whichever order: what is alive by one verdict is by the next, unless it has a mark.
         let (outcomes, generations) = both(store, listed, || self.generations())?;
-        // Marks and notes after snapshots: whoever gives one up puts its mark first, and whoever
+        // Marks and notes after snapshots: a forget puts its mark first, and a process that
         // changes tags has seen the snapshot.
         let marks = || store.list(ObjectKind::Forgotten);
         let (marks, mut notes) = both(store, marks, || self.notes())?;
         let mut shown = OutcomesShown::of(outcomes, marks);
         let changes = Arc::new(notes.tag_changes());
         if !shown.given_up.is_empty() {
-            // Notes after marks: whoever holds one puts its note first.
+            // Notes after marks: a hold puts its note first.
             notes = self.notes()?;
         }
         let holds = notes.into_holds(self.env().now());

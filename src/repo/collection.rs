@@ -1,5 +1,5 @@
 //! Collections (chapter 11, G2 to G7): what condemns packs, what becomes of them, and the index
-//! segments that take the place of others. Each is written once, by whoever comes first.
+//! segments that take the place of others. Each is written once, by the collector that comes first.
 
 use super::{BlobLocation, Repository};
 use crate::backend::{Handle, Listed};
@@ -14,7 +14,7 @@ use crate::limits::INDEX_ENTRIES_MAX;
 use std::collections::{BTreeSet, HashMap};
 
 impl Repository {
-    /// G2: begins collection `n`, after the verdict of the one before (C9); false if somebody else has.
+    /// G2: begins collection `n`, after the verdict of the one before (C9); false if another collector has.
     /// Writers go on counting on these segments, which are alive.
     pub fn condemn(
         &self,
@@ -33,7 +33,7 @@ impl Repository {
         Ok(self.get_record::<Condemned>(&Handle::gc(generation))?.0.packs)
     }
 
-    /// G7: decides a collection; false if somebody else has.
+    /// G7: decides a collection; false if another collector has.
     pub fn decide(&self, verdict: &Verdict) -> Result<bool> {
         let handle = Handle::verdict(verdict.generation);
         let bytes = self.seal_record(&handle, verdict)?;

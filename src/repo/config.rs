@@ -75,7 +75,7 @@ pub(super) fn newest(backend: &dyn Backend) -> Result<Newest> {
     Ok(newest)
 }
 
-/// The configuration in force in a store, of which nothing is proved: for whoever has no key.
+/// The configuration in force in a store, of which nothing is proved: for users without a key.
 ///
 /// # Errors
 /// As [`Repository::open`].
@@ -135,7 +135,7 @@ impl Repository {
         Ok(newest)
     }
 
-    /// Lets these slots count from now on; false if somebody else has followed `base` already.
+    /// Lets these slots count from now on; false if another process has followed `base` already.
     pub(super) fn put_slots(&self, base: &Newest, slots: BTreeSet<SlotId>) -> Result<bool> {
         let config = Config { previous: Some(base.hash), slots, ..base.config.clone() };
         let bytes = encode(&config, self.keys())?;

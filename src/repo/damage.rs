@@ -1,5 +1,5 @@
-//! What is known to be damaged (chapter 8, notes): written by whoever read it, heeded by whoever
-//! writes (chapter 11, W2).
+//! What is known to be damaged (chapter 8, notes): written by its finders, taken into account by
+//! writers (chapter 11, W2).
 
 use super::{BlobLocation, Index, Notes, Reader, Repository};
 use crate::backend::Handle;

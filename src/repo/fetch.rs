@@ -1,4 +1,4 @@
-//! Reads from the store ahead of whoever decodes: as many requests in flight as the store bears, on
+//! Reads from the store ahead of the decoding thread: as many requests in flight as the store bears, on
 //! threads of their own, results in the order asked for, and a bounded number of bytes waiting.
 
 use crate::backend::{Backend, Capabilities, Handle, Listed};
@@ -43,8 +43,8 @@ pub(super) struct Reading {
 }
 
 /// Fetches from one store. The threads are started when the first bytes are asked for. They do
-/// nothing but read, so whoever waits for them, a thread of rayon too, waits for the store alone.
-/// Where there are none, whoever asks reads.
+/// nothing but read, so a thread that waits for them, of rayon too, waits for the store alone.
+/// Where there are none, the asking thread reads.
 pub(crate) struct Fetcher {
     backend: Arc<dyn Backend>,
     threads: OnceLock<Threads>,
@@ -118,7 +118,7 @@ pub(crate) struct Fetched<'f, I: Iterator<Item = Fetch>> {
 }
 
 impl<I: Iterator<Item = Fetch>> Fetched<'_, I> {
-    /// The next answer, of which whoever asked knows that it comes.
+    /// The next answer, where the caller knows that there is one.
     pub(crate) fn take_next(&mut self) -> Result<Vec<u8>> {
         self.next().unwrap_or_else(|| Err(ended()))
     }
@@ -259,9 +259,9 @@ mod tests {
         assert_eq!(remote.most_in_flight(), 3);
     }
 
-    /// A store that wants no request beside another is asked by whoever needs the answer, in turn.
+    /// A store that wants no request beside another is asked by the threads that need answers, one after the other.
     #[test]
-    fn without_threads_whoever_asks_reads() {
+    fn without_threads_the_asking_thread_reads() {
         let (remote, fetcher) = fetcher(0);
         let fetched = fetcher.fetch((0..100).map(part));
         assert_eq!(fetched.filter(Result::is_ok).count(), 100);

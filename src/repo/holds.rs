@@ -86,7 +86,7 @@ impl Repository {
     pub fn hold(&self, snapshot: SnapshotId, reason: &str, until: Option<Time>) -> Result<NewHold> {
         let hold = note::Hold { snapshot, reason: reason.to_owned(), until };
         let id = self.put_note(About::Hold(hold))?;
-        // The note before the mark: whoever gives it up puts the mark before it reads notes.
+        // The note before the mark: a forget puts the mark before it reads notes.
         let given_up = self.is_forgotten(snapshot)?;
         if given_up {
             let holds = self.holds()?;
@@ -94,7 +94,7 @@ impl Repository {
             if !others && holds.troubles.is_empty() {
                 self.release([id].into())?;
                 return Err(Error::new(Kind::Refused, "hold snapshot", snapshot.short())
-                    .because("somebody has just given it up")
+                    .because("it has just been given up")
                     .hint("hold another one: `icecore snapshots` lists them"));
             }
         }

@@ -14,7 +14,7 @@ use crate::limits::{CLOSURE_READ_MAX, DEPTH_MAX};
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-/// The entries of all live segments, in sorted tables; for whoever deletes, of dead ones too.
+/// The entries of all live segments, in sorted tables; for deletions, those of dead ones too.
 #[derive(Debug, Default)]
 pub struct Index {
     pub(super) tables: Arc<[Table]>,
@@ -55,7 +55,7 @@ impl Index {
     }
 
     /// The same entries, of which none counts that lies in a condemned pack or is named by dead
-    /// segments alone; for whoever collects. The chain may be a newer one.
+    /// segments alone; for a collection. The chain may be a newer one.
     pub fn judged_by(&self, generations: Generations) -> Index {
         let mut index = Index {
             tables: Arc::clone(&self.tables),

@@ -26,7 +26,7 @@ pub struct InitOptions {
 
 impl Repository {
     /// Creates a repository where none is. What an earlier call left that was stopped on the way
-    /// is finished, by whoever has the secret that was given to it.
+    /// is finished, with the secret that was given to it.
     ///
     /// # Errors
     /// `AlreadyExists` if there is a repository, or anything that looks like one; `WrongKey` if
@@ -73,7 +73,7 @@ fn begin(
 }
 
 /// The keys that stand in the slot of an `init` that was stopped. They may as well be all that is
-/// within reach of a repository, so nobody makes another beside them: whoever opens them goes on
+/// within reach of a repository, so no other is made beside them: `init` with their secret goes on
 /// with the same repository.
 fn begun(backend: &dyn Backend, secret: &Secret) -> Result<Option<(SlotId, Keyring)>> {
     let slots = stored(backend)?;

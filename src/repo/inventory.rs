@@ -1,4 +1,4 @@
-//! Small objects as a store lists them at one time, each kind once: for whoever accounts for all of them.
+//! Small objects as a store lists them at one time, each kind once, to account for all of them.
 
 use super::snapshots::{OutcomesShown, VisitOutcome};
 use super::together::both;
@@ -35,8 +35,8 @@ impl Repository {
     pub fn inventory(&self) -> Result<Inventory> {
         let store = &**self.backend();
         let list = |kind| move || store.list(kind);
-        // Writers before outcomes: whoever ends meanwhile has ended. Outcomes before marks: whoever gives
-        // one up puts its mark first.
+        // Writers before outcomes: a writer that ends meanwhile has ended. Outcomes before marks: a forget
+        // puts its mark first.
         let (writers, outcomes) =
             (store.list(ObjectKind::Writer)?, store.list(ObjectKind::Snapshot)?);
         let marks_and_notes = || both(store, list(ObjectKind::Forgotten), list(ObjectKind::Note));
@@ -45,7 +45,7 @@ impl Repository {
         let open_writers = open_among(&writers, [&outcomes, &marks]);
         let mut outcomes = OutcomesShown::of(outcomes, marks);
         if !outcomes.given_up.is_empty() {
-            // Notes after marks: whoever holds one puts its note first.
+            // Notes after marks: a hold puts its note first.
             outcomes.retain_held(&self.holds()?);
         }
         Ok(Inventory { writers, open_writers, outcomes, notes, collections, quarantined })

@@ -188,7 +188,7 @@ impl Repository {
     }
 
     /// A slot is listed by the configuration right after the one that was read before the slot
-    /// was made, or never: so that whoever deletes one which does not count can shut it out.
+    /// was made, or never: so that a deletion of one which does not count can shut it out.
     fn put_slot(
         &self,
         secret: &Secret,
@@ -208,7 +208,7 @@ impl Repository {
             // Nothing counts that was not opened once as it stands.
             let standing = self.backend().get(&handle, None);
             match standing.and_then(|bytes| slot::unwrap(&bytes, id, secret, repository)) {
-                // Somebody swept it, and has shut it out before.
+                // Another process swept it, and has shut it out before.
                 Err(error) if error.kind() == Kind::NotFound => continue,
                 opened => opened?,
             };
@@ -222,7 +222,7 @@ impl Repository {
     }
 
     /// Lets a slot count no longer, then deletes its object; whether that is gone. Never the slot
-    /// that opened this repository: so whoever removes a slot leaves one that they can open.
+    /// that opened this repository: so a user who removes a slot keeps one that they can open.
     pub fn remove_slot(&self, id: SlotId) -> Result<bool> {
         for _ in 0..TRIES {
             // Before the configuration: see `put_slot`.
@@ -243,7 +243,7 @@ impl Repository {
         Err(contended("remove a key slot of", &**self.backend()))
     }
 
-    /// What a change starts from. Only somebody whose own slot counts changes anything.
+    /// What a change starts from. Only a user whose own slot counts changes anything.
     fn base(&self, attempted: &str) -> Result<Newest> {
         let newest = self.newest_config()?;
         if !newest.config.slots.contains(&self.slot) {

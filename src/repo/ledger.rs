@@ -106,7 +106,7 @@ impl Repository {
         for part in last.chunks(NOTE_VERIFIED_MAX) {
             self.put_note(About::Verified(together_again(part)))?;
         }
-        // Whoever is stopped here leaves notes that say the same twice, which is no harm.
+        // A stop here leaves notes that say the same twice, which does no harm.
         let merged = notes.iter().map(|(id, _)| *id).collect();
         self.put_note(About::Withdrawal(Withdrawal { notes: merged }))?;
         let merged: Vec<Handle> = notes.iter().map(|(id, _)| Handle::note(*id)).collect();

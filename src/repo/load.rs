@@ -32,7 +32,7 @@ enum Wanted {
 }
 
 impl Repository {
-    /// Reads the collection chain and then every live index segment, for whoever reads: entries of
+    /// Reads the collection chain and then every live index segment, for readers: entries of
     /// packs that are gone or damaged are in it, too, and those of condemned packs, which come last.
     /// What a damaged segment named is just not known; [`Index::take_troubles`] tells of it.
     ///
@@ -42,8 +42,8 @@ impl Repository {
         self.load(Wanted::Living)
     }
 
-    /// The same by a collection chain that was just read, every segment read from the store: for whoever
-    /// checks it.
+    /// The same by a collection chain that was just read, every segment read from the store: for
+    /// a check of it.
     pub fn load_index_to_check(&self, generations: Generations) -> Result<Index> {
         match self.try_load(Wanted::Proved, generations) {
             Err(error) if error.kind() == Kind::NotFound => self.load(Wanted::Proved),
@@ -51,13 +51,13 @@ impl Repository {
         }
     }
 
-    /// The same with dead segments, all read from the store: for whoever deletes, and trusts neither
+    /// The same with dead segments, all read from the store: for deletions, which trust neither
     /// verdicts nor the cache.
     pub fn load_whole_index(&self) -> Result<Index> {
         self.load(Wanted::All)
     }
 
-    /// The same for whoever writes (chapter 11, W2): what counts is only what certain segments name,
+    /// The same for writers (chapter 11, W2): what counts is only what certain segments name,
     /// lies in packs that are listed with their length, and is not condemned or noted as damaged. What
     /// a store whose listings lag does not show yet is not counted on either.
     ///

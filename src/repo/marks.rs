@@ -11,7 +11,7 @@ use crate::id::SnapshotId;
 pub struct Removed {
     /// How many the store did not let go.
     pub retained: u64,
-    /// How many stay, and their snapshots with them, since somebody holds them or may do so by a note
+    /// How many stay, and their snapshots with them, since they are held, or may be by a note
     /// that cannot be read.
     pub held: u64,
 }
@@ -36,7 +36,7 @@ impl Repository {
     }
 
     /// Removes the objects of snapshots that have a mark, but not of those that are held: after the
-    /// marks, since whoever holds a snapshot looks for its mark after that. Where listings lag, a hold
+    /// marks, since a hold looks for the mark of its snapshot after that. Where listings lag, a hold
     /// may be there that none shows yet, and no room is given back anyway: there all of them stay.
     pub fn remove_forgotten(&self, ids: &[SnapshotId]) -> Result<Removed> {
         let holds = self.holds()?;

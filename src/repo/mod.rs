@@ -143,7 +143,7 @@ impl Repository {
     }
 
     /// Reads packs from the cache, and keeps in it those that are written, where the store is far away.
-    /// Not for whoever checks, restores or deletes: it says nothing about what the store has.
+    /// Not for checks, restores or deletions: it says nothing about what the store has.
     pub fn keeping_packs(mut self) -> Self {
         let far = self.backend.capabilities().far;
         let cache = self.cache.as_ref().filter(|_| far);
@@ -181,7 +181,7 @@ impl Repository {
         Ok(zeroize::Zeroizing::new(*key))
     }
 
-    /// Whoever reads objects of the repository reads them by it.
+    /// All objects of the repository are read by it.
     pub(crate) fn fetcher(&self) -> &Fetcher {
         &self.fetcher
     }

@@ -48,7 +48,7 @@ impl Repository {
     /// All notes but withdrawals, and the ids that these name.
     ///
     /// What takes the place of a note is there before the withdrawal of that note, but a listing may
-    /// have shown the withdrawal alone: whoever finds one lists again.
+    /// have shown the withdrawal alone: where there is one, they are listed again.
     fn notes_and_withdrawn(
         &self,
         mut listed: Vec<Listed>,

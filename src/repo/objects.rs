@@ -127,7 +127,7 @@ impl Repository {
         })
     }
 
-    /// The same, all read from the store: for whoever checks it.
+    /// The same, all read from the store: for a check of it.
     pub(crate) fn get_stored_records<T: Record>(
         &self,
         listed: impl IntoIterator<Item = Listed, IntoIter: Clone>,

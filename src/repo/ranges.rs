@@ -9,7 +9,7 @@ use crate::limits::{FETCH_AHEAD, RANGES_KEPT};
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-/// A range that is read once, whoever needs it.
+/// A range that is read once for all that need it.
 #[derive(Debug)]
 pub(super) struct SharedRange {
     pub(super) run: Run,
@@ -35,7 +35,7 @@ impl SharedRange {
         range
     }
 
-    /// Begins to read it, unless somebody has.
+    /// Begins to read it, unless another thread has.
     pub(super) fn ask(&self, fetcher: &Fetcher) {
         let mut answer = self.answer.lock().unwrap_or_else(PoisonError::into_inner);
         if answer.is_none() && self.bytes.get().is_none() {
@@ -139,7 +139,7 @@ impl Ranges {
             let Err(absent) = range.wait(fetcher) else { continue };
             kept.lock().unwrap_or_else(PoisonError::into_inner).remove(range.run.begin());
             if absent.unavailable.is_some() {
-                // The others would wait in vain as well, and whoever needs them later asks anew.
+                // The others would wait in vain as well, and are asked for anew when they are needed.
                 let mut kept = kept.lock().unwrap_or_else(PoisonError::into_inner);
                 self.ranges.iter().for_each(|range| kept.remove(range.run.begin()));
                 drop(kept);
@@ -154,7 +154,7 @@ impl Ranges {
 pub(super) struct Sealed(Vec<Arc<SharedRange>>);
 
 impl Sealed {
-    /// The sealed bytes of a blob. Whoever finds none reads it by itself, and learns why.
+    /// The sealed bytes of a blob. Where there are none, the caller reads it by itself, and learns why.
     pub(super) fn get(&self, place: &BlobLocation) -> Option<&[u8]> {
         let key = (place.pack, place.offset);
         let after = self.0.partition_point(|range| range.run.begin() <= key);

@@ -22,12 +22,12 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 pub struct Reader<'r> {
     repository: &'r Repository,
     first: &'r Index,
-    /// Room for the index read again, in order; none for whoever judges by the first.
+    /// Room for the index read again, in order; none where the first decides.
     newer: Vec<OnceLock<Index>>,
     kept: Arc<ReadCache>,
     /// Of the packs in the first index.
     lengths: OnceLock<HashMap<PackId, u32>>,
-    /// Held by whoever goes the slow way: one closure in memory at a time.
+    /// Held by the thread that goes the slow way: one closure in memory at a time.
     slow: Mutex<()>,
 }
 
@@ -55,7 +55,7 @@ impl<'r> Reader<'r> {
         Reader { repository, first: index, newer, kept, lengths, slow }
     }
 
-    /// The same for whoever only reads: where a pack is gone, a collector may have moved what was in
+    /// The same for callers that only read: where a pack is gone, a collector may have moved what was in
     /// it, and the index is read again (chapter 11, order).
     pub fn reloading(mut self) -> Self {
         self.newer.resize_with(RELOADS_MOST, OnceLock::new);
@@ -135,7 +135,7 @@ impl<'r> Reader<'r> {
         ahead.len()
     }
 
-    /// Several blobs by the best entry of each alone: whoever makes deltas of them counts on its depth,
+    /// Several blobs by the best entry of each alone: a writer of deltas counts on its depth,
     /// and a deeper entry that stands in for a damaged one would be of no use to a reader of these.
     pub(super) fn read_best(&self, kind: BlobKind, ids: &[ChunkId]) -> Vec<Result<Plain>> {
         self.begin(kind, ids).finish_by(|id, place| {
@@ -353,7 +353,7 @@ impl<'r> Reader<'r> {
         }
         let subject = format!("{} in pack {}", place.id, place.pack);
         Err(Error::damaged("read chunk", subject, "its content is not what its id says").hint(
-            "whoever wrote that pack held a key and wrote a false chunk, or its memory failed",
+            "the writer of that pack held a key and wrote a false chunk, or its memory failed",
         ))
     }
 }

@@ -1,4 +1,4 @@
-//! Entries of the index by their rows, eight bytes each: for whoever goes through all of them.
+//! Entries of the index by their rows, eight bytes each, to go through all of them.
 
 use super::table::Table;
 use super::{BlobLocation, Index};

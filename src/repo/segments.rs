@@ -10,7 +10,7 @@ use crate::limits::INDEX_ENTRIES_MAX;
 use std::sync::Arc;
 
 impl Repository {
-    /// Reads segments, for whoever outlives this.
+    /// Reads segments; outlives this.
     pub(super) fn segments(&self) -> SegmentReader {
         let (backend, keys) = (Arc::clone(self.backend()), Arc::clone(&self.keys));
         SegmentReader { backend, keys, repository: self.config().repository }

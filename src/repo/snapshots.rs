@@ -72,7 +72,7 @@ impl Repository {
         self.visit_outcomes(&shown.outcomes, self.get_records(shown.outcomes.clone()), visit)
     }
 
-    /// The same, all read from the store: for whoever checks it.
+    /// The same, all read from the store: for a check of it.
     pub fn each_stored_outcome(&self, visit: &mut VisitOutcome<'_>) -> Result<HashSet<SnapshotId>> {
         let shown = self.outcomes_shown()?;
         self.each_stored_outcome_of(&shown, visit)?;
@@ -90,7 +90,7 @@ impl Repository {
     }
 
     pub(super) fn outcomes_shown(&self) -> Result<OutcomesShown> {
-        // Snapshots before marks: whoever gives one up while we look puts its mark first.
+        // Snapshots before marks: a forget meanwhile puts its mark first.
         let outcomes = self.backend().list(ObjectKind::Snapshot)?;
         let mut shown = OutcomesShown::of(outcomes, self.backend().list(ObjectKind::Forgotten)?);
         if !shown.given_up.is_empty() {
@@ -117,7 +117,7 @@ impl Repository {
     }
 
     /// Whether an outcome that was listed is listed no more: it was given up meanwhile, or a collector
-    /// has cleared it away. Whoever had listed them a moment later would not know of it.
+    /// has cleared it away. A listing a moment later would not have shown it.
     fn has_gone(&self, handle: &Handle) -> Result<bool> {
         let mut gone = true;
         self.backend().list_pages(ObjectKind::Snapshot, handle.name(), &mut |page| {

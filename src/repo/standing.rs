@@ -18,7 +18,7 @@ pub(super) struct Standing {
     barred: Vec<Vec<bool>>,
     /// Blobs that notes name.
     noted: HashSet<(PackId, u32)>,
-    /// Entries that somebody took out.
+    /// Entries that were taken out.
     discounted: Entries,
     met: Arc<Met>,
 }

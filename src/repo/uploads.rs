@@ -1,5 +1,5 @@
 //! Packs on their way to the store: each is closed, proved and uploaded by a thread of its own,
-//! while others are being put together; where the store wants none beside another, by whoever made it.
+//! while others are being put together; where the store wants none beside another, by the thread that made it.
 
 use super::pack::{ClosedPack, IndexedPack, OpenPack};
 use super::put_same;

@@ -1,4 +1,4 @@
-//! One writer, from its registration to its outcome (chapter 11: W1, W2, W5). Whoever uploads packs
+//! One writer, from its registration to its outcome (chapter 11: W1, W2, W5). A process that uploads packs
 //! or takes part in a collection is one; it knows nothing of packs and blobs itself.
 //!
 //! A writer that is dropped without an outcome, because of an error or a crash, stays registered.
@@ -94,7 +94,7 @@ impl Writer<'_> {
         &self.tags
     }
 
-    /// W2 of whoever counts on nothing: the newest collection alone.
+    /// W2 of a writer that counts on no stored chunk: the newest collection alone.
     pub fn read_chain(&mut self) -> Result<u64> {
         let newest = self.repository.generations()?.newest();
         self.generation = Some(newest);

@@ -10,7 +10,7 @@ use crate::format::writer::Registration;
 use crate::id::SnapshotId;
 use std::collections::BTreeSet;
 
-/// The verb of whoever gives snapshots up because others stay.
+/// The verb of a writer that gives snapshots up because others stay.
 const FORGET: &str = "forget";
 
 /// Which of the writers that were listed are not among outcomes and marks that were listed after them.
@@ -65,11 +65,11 @@ impl Repository {
         Ok(id)
     }
 
-    /// Says that snapshots are about to be given up because others stay: whoever does that alone
+    /// Says that snapshots are about to be given up because others stay: the only one that does
     /// may look once more which stay, and go by it until [`Repository::end_forgetting`].
     ///
     /// # Errors
-    /// `Locked` while somebody else does it.
+    /// `Locked` while another writer does it.
     pub fn begin_forgetting(&self) -> Result<SnapshotId> {
         self.admit(&WriterOptions {
             verb: FORGET.to_owned(),
@@ -145,7 +145,7 @@ impl Repository {
 
     /// Writers that have no outcome: still at work, or stopped.
     pub fn open_writers(&self) -> Result<BTreeSet<SnapshotId>> {
-        // Before the outcomes: whoever ends meanwhile has ended.
+        // Before the outcomes: a writer that ends meanwhile has ended.
         let registered = self.backend().list(ObjectKind::Writer)?;
         let outcomes = self.backend().list(ObjectKind::Snapshot)?;
         let marks = self.backend().list(ObjectKind::Forgotten)?;

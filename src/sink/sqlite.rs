@@ -169,7 +169,7 @@ fn steps(
 }
 
 /// What stands in the place of a database meanwhile, under a temporary name: a link that leads
-/// nowhere and makes nothing, whoever opens it. An empty or invalid file would not do: from a -wal
+/// nowhere, and makes nothing where it is opened. An empty or invalid file would not do: from a -wal
 /// beside it SQLite would make a database of it.
 fn bar(
     moves: &mut Moves<'_>,

@@ -1,4 +1,4 @@
-//! Windows cut beside the parent's pieces, by a thread that is a window ahead of whoever stores
+//! Windows cut beside the parent's pieces, by a thread that is a window ahead of the one that stores
 //! them.
 
 use super::parent::ParentPieces;
@@ -142,7 +142,7 @@ fn cut_all(
         if send.send(part).is_err() {
             break;
         }
-        // Whoever took this part has stored the one before. Each part learns from all but the one
+        // The taker of this part has stored the one before. Each part learns from all but the one
         // before it, however fast either side is: the same stream is always stored the same way.
         if !std::mem::take(&mut is_first) {
             match stored.recv() {

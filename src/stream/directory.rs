@@ -136,8 +136,8 @@ impl<'a> EntriesByName<'a> {
     }
 }
 
-/// One node of a directory that was not read yet, as the nodes above describe it: for whoever
-/// reads nodes that directories share only once.
+/// One node of a directory that was not read yet, as the nodes above describe it: for readers that
+/// read nodes that directories share only once.
 pub struct DirectoryPart(Unread<DirectoryShape>);
 
 /// What such a node holds.

@@ -1,4 +1,4 @@
-//! Content window by window, read ahead of whoever takes it.
+//! Content window by window, read ahead of its reader.
 
 use super::Pieces;
 use crate::error::{Attempt, Error, Kind, Result};
@@ -97,7 +97,7 @@ impl<'r> ContentReader<'r> {
         Ok(ContentReader { reader, pieces, windows_ahead, ahead, coming, failed: None, subject })
     }
 
-    /// The same for whoever hardly ever needs more than the first window: nothing is read ahead.
+    /// The same for readers that hardly ever need more than the first window: nothing is read ahead.
     pub fn of_head(reader: &'r Reader<'r>, content: &Content, subject: &str) -> Result<Self> {
         Ok(ContentReader { windows_ahead: 0, ..Self::new(reader, content, subject)? })
     }

@@ -14,7 +14,7 @@ pub enum Done {
     All,
     /// It was done, but not for every item.
     Incomplete,
-    /// It was not done, since somebody else does it just now.
+    /// It was not done, since another process is doing it.
     Skipped,
     /// It failed, and that is no news.
     FailedAgain,

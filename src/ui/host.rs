@@ -1,4 +1,4 @@
-//! What this machine and whoever runs the program are called in snapshots and reports.
+//! The names of this machine and of the user in snapshots and reports.
 
 /// The machine's name: as the environment has it, or else its own.
 pub fn hostname() -> String {
@@ -6,8 +6,8 @@ pub fn hostname() -> String {
     given.unwrap_or_else(|| rustix::system::uname().nodename().to_string_lossy().into_owned())
 }
 
-/// The user's name as the environment has it, or else the number. Root is root: `su` leaves the name of whoever
-/// called it.
+/// The user's name as the environment has it, or else the number. Root is root: `su` leaves the name of the user
+/// who called it.
 pub fn username() -> String {
     let user = rustix::process::geteuid();
     if user.is_root() {

@@ -140,7 +140,7 @@ impl Progress {
             }
             false => format!("{action:<8} {item} ({})\n", text::bytes(bytes)).into_bytes(),
         };
-        // Whoever does not read it loses nothing.
+        // Where nobody reads it, nothing is lost.
         self.aside(|| drop(io::stdout().lock().write_all(&line)));
     }
 
@@ -159,7 +159,7 @@ impl Progress {
             bytes_done: self.counts.of(Counter::Bytes),
         };
         if let Ok(line) = out::json_line("status", &status) {
-            // Whoever does not read progress loses nothing.
+            // Where nobody reads progress, nothing is lost.
             let _ = io::stdout().lock().write_all(&line);
         }
     }
@@ -310,7 +310,7 @@ fn stop_at_interrupt(task: Arc<Mutex<Task>>, json: bool) -> Result<Arc<AtomicBoo
             true => say_note("stopping; a second signal stops at once"),
             false => out::tell(Tone::Warning, "stopping; press Ctrl-C again to stop at once"),
         };
-        // Whoever holds the task may be what hangs; the next signal must be heard all the same.
+        // The thread that holds the task may hang; the next signal must be handled all the same.
         match task.try_lock() {
             Ok(task) => task.aside(say),
             Err(_) => say(),

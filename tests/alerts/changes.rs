@@ -329,7 +329,7 @@ fn whatever_happens_is_told() {
     }
 }
 
-/// Whoever has seen only a part ends nothing that he has not seen; what is not there any more is neither wrong nor
+/// A look at a part ends nothing of the rest; what is not there any more is neither wrong nor
 /// well.
 #[test]
 fn what_was_not_looked_at_does_not_end() {

@@ -126,7 +126,7 @@ fn dead_channels_harm_no_run() {
     assert!(!read.contains("s3cret"), "{read}");
 }
 
-/// What did not happen is told by whoever looks: `icecore alert`, which cron may call.
+/// What did not happen is told by the next look: `icecore alert`, which cron may call.
 #[test]
 fn what_did_not_happen_is_told() {
     let jobs = with("rpo = \"1s\"\n[alert]\ncommand = \"cat >>DIR/read\"");

@@ -72,7 +72,7 @@ fn a_false_table_costs_itself() {
     drop(other);
 }
 
-/// Overwrites all rows of every table in place, behind the back of whoever has it open.
+/// Overwrites all rows of every table in place, while others have it open.
 fn spoil(folder: &Path) {
     for table in tables(folder) {
         let file = fs::File::options().write(true).open(table).unwrap();
@@ -80,7 +80,7 @@ fn spoil(folder: &Path) {
     }
 }
 
-/// A table that breaks while it is in use is read from the store again, under the hand of whoever uses
+/// A table that breaks while it is in use is read from the store again, for those who use
 /// it: rows keep their places, and nothing is missing.
 #[test]
 fn a_table_that_breaks_in_use_is_mended() {
@@ -93,7 +93,7 @@ fn a_table_that_breaks_in_use_is_mended() {
 }
 
 /// If the store has lost the segments meanwhile, nobody takes what cannot be read for what is not there,
-/// and whoever comes next begins without the broken tables.
+/// and the next process begins without the broken tables.
 #[test]
 fn a_table_that_cannot_be_mended_is_told() {
     let (repo, folder) = filled(323);

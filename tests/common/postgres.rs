@@ -18,7 +18,7 @@ use tempfile::TempDir;
 /// The superuser of each server.
 pub const SUPERUSER: &str = "postgres";
 
-/// Its password, which the loopback asks for; the socket trusts whoever reaches it.
+/// Its password, which the loopback asks for; the socket trusts everyone who reaches it.
 pub const PASSWORD: &str = "pass word/%@:1";
 
 /// How long a server may take to answer or to end.
@@ -265,7 +265,7 @@ pub fn percent(text: &str) -> String {
     encoded
 }
 
-/// A command that sees no PostgreSQL settings of whoever runs the tests.
+/// A command that sees no PostgreSQL settings of the user who runs the tests.
 pub fn clean(mut command: Command) -> Command {
     for (name, _) in std::env::vars_os() {
         if name.to_string_lossy().starts_with("PG") {

@@ -1,4 +1,4 @@
-//! The program that tests run, apart from the state and the cache of whoever runs them.
+//! The program that tests run, apart from the state and the cache of the user who runs them.
 
 use std::process::Command;
 

@@ -1,5 +1,5 @@
 //! Containers that somebody else starts, holds or ends while services stand still: the engine by their restart policy, and
-//! whoever pauses them.
+//! containers that are paused.
 
 use super::project::{APP, Project};
 use crate::common::engine::{Engine, Kind, docker, on_each};

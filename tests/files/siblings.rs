@@ -1,4 +1,4 @@
-//! What stands beside a database that is captured is never stored as a file, whoever names it; and
+//! What stands beside a database that is captured is never stored as a file, even if it is named; and
 //! what stands beside any other file is a file.
 
 use crate::common::cli::{Cli, stderr, stdout};

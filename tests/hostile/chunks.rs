@@ -183,7 +183,7 @@ fn a_decompression_bomb_does_not_go_off() {
 }
 
 /// One writer stored A as a delta of B, another B as a delta of A, and whole copies of both are
-/// condemned: neither delta counts as a provider of the other, so that whoever sweeps sees what
+/// condemned: neither delta counts as a provider of the other, so that a sweep sees what
 /// would be lost; while one whole copy stands, both are read.
 #[test]
 fn crossed_deltas_carry_each_other_never() {
@@ -216,7 +216,7 @@ fn crossed_deltas_carry_each_other_never() {
     let index = repo.repository.load_index().unwrap();
     let counting = index.judged_by(index.generations().clone());
     assert!(!counting.knows(BlobKind::Data, &id_a) && !counting.knows(BlobKind::Data, &id_b));
-    assert!(both(&repo), "whoever only reads takes them last");
+    assert!(both(&repo), "readers take them last");
     // So a writer stores them again, and the crossed deltas count once more.
     let mut healing = session(&repo);
     healing

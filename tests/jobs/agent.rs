@@ -176,7 +176,7 @@ fn the_file_may_change() {
 }
 
 /// A file that is broken, that others can write, or that is gone, stops no backup: runs are as the agent has read it.
-/// Whoever is alerted hears of it once, and once that it is over.
+/// It is told once, and once that it is over.
 #[test]
 fn a_file_that_cannot_be_used_stops_no_backup() {
     let alert = "[alert]\ncommand = \"echo $ICECORE_ALERT_SUBJECT >>DIR/told\"\n";

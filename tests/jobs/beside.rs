@@ -45,7 +45,7 @@ fn two_jobs_share_a_repository() {
 
 /// One that waited for a run that dies leaves the report of that one, too.
 #[test]
-fn whoever_waited_reports_who_died() {
+fn a_run_that_waited_reports_the_one_that_died() {
     let jobs = jobs("");
     let mut first = jobs.spawn(&["run", "app"]);
     jobs.wait_for("begun");

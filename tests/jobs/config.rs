@@ -180,7 +180,7 @@ fn mistakes_are_told_with_their_place() {
     }
 }
 
-/// A file that others can write, or put another in the place of, is refused: its commands run as whoever
+/// A file that others can write, or put another in the place of, is refused: its commands run as the user who
 /// runs it.
 #[test]
 fn files_of_others_are_refused() {

@@ -73,7 +73,7 @@ fn incomplete_runs_say_why() {
     assert_eq!(report["reason"], reason.as_str());
 }
 
-/// A run that is killed has a report all the same, by whoever looks next: `status`, `alert` or the next run. It is one,
+/// A run that is killed has a report all the same, written by the next that looks: `status`, `alert` or the next run. It is one,
 /// and people hear of it.
 #[test]
 fn runs_that_die_have_a_report() {

@@ -61,7 +61,7 @@ fn wait_for_capture(machine: &Machine) {
     machine.says("rm /backup/captures; test -e /backup/stopped");
 }
 
-/// A timer begins a run at its time, as whoever wrote it and with that home, kept from what it need not write; anybody
+/// A timer begins a run at its time, as the user who wrote it and with that home, kept from what it need not write; anybody
 /// may read its figures. Asked to end, the run starts what it has stopped; and what a power cut has left stopped is
 /// started when the machine boots.
 #[test]

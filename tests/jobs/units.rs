@@ -225,7 +225,7 @@ fn variables_are_carried_or_named() {
     assert!(said.contains("ICECORE_HOST=\"web1\"") && said.contains("HEALTHCHECK_URL"), "{said}");
 }
 
-/// The user is whoever has the rights, and not whom the environment names.
+/// The user is the effective one, and not the one that the environment names.
 #[test]
 fn the_user_is_that_of_the_process() {
     let jobs = jobs(FILE);

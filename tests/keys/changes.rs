@@ -80,7 +80,7 @@ fn unreadable_slots_block_nobody() {
     assert!(repo.repository.slots().unwrap().iter().all(|slot| slot.slot.is_ok()));
 }
 
-/// Whoever opened the repository with a slot that was removed since changes no key any more, and
+/// A process that opened the repository with a slot that was removed since changes no key any more, and
 /// nobody removes the slot that they opened it with.
 #[test]
 fn the_removed_change_nothing() {

@@ -57,7 +57,7 @@ fn opens(repo: &TempRepo, byte: u8) -> bool {
     open(&repo.backend, byte).is_ok()
 }
 
-/// Two holders remove each other's slot: whoever wins the next configuration stays, the other is
+/// Two holders remove each other's slot: the one that wins the next configuration stays, the other is
 /// told that its key was removed; whichever call of the one the other comes before.
 #[test]
 fn removers_of_each_other_leave_one() {

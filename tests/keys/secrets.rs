@@ -102,7 +102,7 @@ fn an_unreadable_slot_is_named_and_given_up() {
     let listed = crate::common::cli::stdout(&listed);
     assert!(listed.contains("unreadable") && listed.contains("counts"), "{listed}");
     let said = cli.says(&["key", "remove", &id[..8]]);
-    assert!(said.contains("Whoever kept a copy"), "{said}");
+    assert!(said.contains("A copy of the old slot still opens"), "{said}");
     cli.run(&["key", "list"]).success();
     cli.run(&["check"]).success();
 }

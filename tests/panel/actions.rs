@@ -144,7 +144,7 @@ fn a_history_that_was_put_aside_is_noticed() {
     let served = Served::new();
     assert!(served.page("/job/app").contains("never"));
     for file in ["history.sqlite", "history.sqlite-wal", "history.sqlite-shm"] {
-        // Whoever wrote last may have removed what stands beside it.
+        // The last writer may have removed what stands beside it.
         let _ = fs::rename(served.jobs.path("state").join(file), served.jobs.path(file));
     }
     served.backup();

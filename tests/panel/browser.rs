@@ -22,7 +22,7 @@ fn lived_in() -> Served {
 }
 
 /// A backup is made, seen and looked into; a file of it downloaded, a folder restored, old ones given up after
-/// a look at which, and the rest checked: with the Tab key and Enter, and whoever looks sees where they are.
+/// a look at which, and the rest checked: with the Tab key and Enter, and the focus is visible.
 #[test]
 fn everything_is_done_by_keyboard() {
     let served = lived_in();

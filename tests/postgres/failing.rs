@@ -238,7 +238,7 @@ fn wrong_requests_are_refused() {
     }
 }
 
-/// Whoever presses Ctrl-C instead of typing the name is heard at once, and nothing has changed.
+/// Ctrl-C instead of the name ends the program at once, and nothing has changed.
 #[test]
 fn the_question_can_be_interrupted() {
     let server = server(VERSIONS[0]);

@@ -1,4 +1,4 @@
-//! A restore: snapshot, then index, then packs; whoever misses one reads the index again.
+//! A restore: snapshot, then index, then packs; where one is missing, the index is read again.
 
 use super::rules::Rules;
 use super::scenario::{Protocol, Steps, Who};

@@ -16,7 +16,7 @@ use icecore::ops::prune::prune;
 use icecore::repo::Repository;
 use std::sync::Arc;
 
-/// What is shared between a store that goes wrong and whoever looks at it later.
+/// What is shared between a store that goes wrong and the later look at it.
 struct Shared(Arc<dyn Backend>);
 
 impl Backend for Shared {

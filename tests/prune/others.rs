@@ -120,7 +120,7 @@ fn a_backup_beside_a_prune() {
     );
 }
 
-/// A prune comes before any call of whoever reads two snapshots, and moves what they need: it is read where
+/// A prune comes before any call of a reader of two snapshots, and moves what they need: it is read where
 /// it lies now. Without a look at the newer index some of it is not found.
 #[test]
 fn a_reader_beside_a_prune() {
@@ -162,7 +162,7 @@ fn a_reader_beside_a_prune() {
     assert!(missed > 0, "nothing was moved");
 }
 
-/// A prune comes before any call of whoever lists the snapshots, and clears away outcomes: that they are
+/// A prune comes before any call of a process that lists the snapshots, and clears away outcomes: that they are
 /// not there any more is no trouble.
 #[test]
 fn outcomes_that_are_cleared_away_are_no_trouble() {
@@ -256,7 +256,7 @@ fn one_of_two_copies_goes() {
     }
 }
 
-/// Where listings lag nothing is collected; where creation is not exclusive only by whoever says to
+/// Where listings lag nothing is collected; where creation is not exclusive only by a prune that says to
 /// be alone, and not while another is at work; that one's own registration is in nobody's way.
 #[test]
 fn some_stores_allow_no_prune() {

@@ -1,4 +1,4 @@
-//! Whoever holds a key and writes collections by hand deletes nothing through an honest prune.
+//! A thief who holds a key and writes collections by hand deletes nothing through an honest prune.
 
 use super::{Past, pruned};
 use crate::common::forge::{Blob, Forger};

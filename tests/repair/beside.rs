@@ -1,4 +1,4 @@
-//! Repairs beside others at work: whoever comes in between at whichever call, nothing that can be read is
+//! Repairs beside others at work: another process comes in between at any call, nothing that can be read is
 //! lost, and what anybody has committed is whole.
 
 use super::{checked, copy, flip, of_kind, open, options, past, readable};

@@ -1,4 +1,4 @@
-//! Holds: a snapshot that is held stays, whoever gives it up and however.
+//! Holds: a snapshot that is held stays, however it is to be given up.
 
 use super::policy;
 use crate::common::meanwhile::Meanwhile;

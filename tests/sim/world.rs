@@ -10,7 +10,7 @@ use icecore::error::Result;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard};
 
-/// The store, whoever's turn it is, and everything that was asked.
+/// The store, whose turn it is, and everything that was asked.
 pub struct World {
     pub objects: Arc<Memory>,
     pub scheduler: Scheduler,
@@ -31,7 +31,7 @@ pub struct State {
     pub broken: Option<String>,
 }
 
-/// A request that is made long after whoever made it was told that it failed, or once more.
+/// A request that is made long after its caller was told that it failed, or once more.
 pub struct Late {
     pub turn: u64,
     pub change: Change,
@@ -68,7 +68,7 @@ impl World {
         self.state.lock().unwrap()
     }
 
-    /// The time by the clock of whoever has the right one.
+    /// The true time.
     pub fn now(&self) -> Time {
         self.state().now
     }

@@ -133,7 +133,7 @@ fn a_slow_repository_does_not_hold_writers_up() {
     assert_eq!(count(&open_image(&rest(stream).0).1, "t"), 200_000);
 }
 
-/// Whoever keeps a large database in rollback mode is told that its writers had to wait; in WAL mode
+/// A large database in rollback mode comes with a warning that its writers had to wait; in WAL mode
 /// nobody waits.
 #[test]
 fn waiting_writers_are_remarked_on() {

@@ -85,7 +85,7 @@ impl Far {
 /// What the names of variables begin with that hold credentials.
 const FOREIGN: [&str; 5] = ["aws_", "azure_", "b2_", "google_", "icecore_webdav_"];
 
-/// A command that has the servers' credentials, and none of whoever runs the tests.
+/// A command that has the servers' credentials, and none of the user who runs the tests.
 fn with_credentials(mut command: Command, home: &Path) -> Command {
     for (name, _) in std::env::vars_os() {
         let text = name.to_string_lossy().to_ascii_lowercase();

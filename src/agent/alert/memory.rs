@@ -113,15 +113,15 @@ pub fn hold(folder: &Path) -> Result<Option<File>> {
     state::try_lock(&folder.join("alerts.lock"))
 }
 
-/// Says, for as long as the file is open, that somebody looks again and again.
+/// Says, for as long as the file is open, that this process looks again and again.
 pub fn attend(folder: &Path) -> Result<File> {
     state::lock_shared(&folder.join(ATTENDED))
 }
 
-/// Whether somebody does. Since they share the lock, only whoever wants it alone sees that they have it.
+/// Whether a process does. Since they share the lock, only an exclusive one shows that they have it.
 pub fn is_attended(folder: &Path) -> bool {
     matches!(state::try_lock(&folder.join(ATTENDED)), Ok(None))
 }
 
-/// The file that whoever looks again and again keeps locked, together with others.
+/// The file on which all processes that look again and again hold a shared lock.
 const ATTENDED: &str = "alerts.attended";

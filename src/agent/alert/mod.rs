@@ -175,7 +175,7 @@ impl<'w> Watch<'w> {
             if due.is_empty() {
                 break;
             }
-            // Whoever is killed while it tells has seen it all the same; whether that fails is seen below.
+            // What was seen is kept also if this process is killed while it sends; a failure to save is seen below.
             let _ = memory.save(self.state);
             let mut all_sent = true;
             for (name, sent) in self.send(due, end.saturating_sub(now.since(begun))) {

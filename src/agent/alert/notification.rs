@@ -27,7 +27,7 @@ pub enum Kind {
     Over,
     /// Something still is wrong.
     Reminder,
-    /// Nothing: somebody wants to see that messages arrive.
+    /// Nothing: a test that messages arrive.
     Test,
 }
 

@@ -100,7 +100,7 @@ pub fn can_be_pinged(text: &str) -> bool {
 pub struct Pinging(Option<JoinHandle<Result<()>>>);
 
 impl Pinging {
-    /// Sends one, if somebody is to be pinged.
+    /// Sends one, if one is to be sent.
     pub fn begin(ping: Ping, alert: Option<&Alert>, job: &str) -> Self {
         let Some(alert) = alert.filter(|alert| alert.ping.is_some()).cloned() else {
             return Pinging(None);

@@ -11,7 +11,7 @@ use std::time::Duration;
 /// Runs in a row that may fail for a store that is away, where no `rpo` says how long that may last.
 const OUTAGES: u32 = 1;
 
-/// How long after the first look whoever keeps the schedules may need to begin what was missed.
+/// How long after the first look the agent may need to begin what was missed.
 const MADE_UP: Duration = Duration::from_mins(5);
 
 /// All that is wrong, and the services that should run again, by their jobs, and since when they stand still.

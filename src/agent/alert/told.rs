@@ -24,9 +24,9 @@ const AGAIN: [Duration; 2] = [Duration::from_mins(1), Duration::from_mins(15)];
 /// Whether changes wait for others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Patience {
-    /// Somebody looks again soon.
+    /// It will be looked at again soon.
     Gather,
-    /// Nobody knows when somebody looks again.
+    /// It is not known when it will be looked at again.
     AtOnce,
 }
 
@@ -67,7 +67,7 @@ struct Failing {
 }
 
 impl Told {
-    /// What was wrong when somebody looked last.
+    /// What was wrong at the last look.
     pub fn troubles(&self) -> Troubles {
         let wrong = |it: &Standing| Some((it.subject.clone(), it.is.clone()?));
         self.standings.iter().filter_map(wrong).collect()

@@ -8,7 +8,7 @@ use std::time::Duration;
 /// What is wrong at a moment.
 pub type Troubles = BTreeMap<Subject, Trouble>;
 
-/// What somebody who looks has seen.
+/// What a look has seen.
 #[derive(Clone, Debug)]
 pub enum Seen {
     /// All that is wrong.

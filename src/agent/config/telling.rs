@@ -25,7 +25,7 @@ pub struct Alert {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(example = &"/usr/local/bin/page")]
     pub command: Option<String>,
-    /// An address that is asked for by GET after every run of a job that is well, so that somebody outside notices
+    /// An address that is asked for by GET after every run of a job that is well, so that a service outside notices
     /// this host's death; with `/start` behind it when a run begins, and with `/fail` when something is wrong with
     /// the job. `{{job}}` in it stands for the job, for those outside who watch each by itself.
     #[serde(skip_serializing_if = "Option::is_none")]

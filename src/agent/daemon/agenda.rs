@@ -94,7 +94,7 @@ impl Agenda {
     }
 
     /// What is to be begun now, the longest due first; it counts as being at work from now on. `done` knows when
-    /// somebody else did something last.
+    /// another process did something last.
     pub fn begin(&mut self, now: Time, done: &dyn Fn(&Duty) -> Option<Time>) -> Option<Due> {
         self.believe(now);
         loop {

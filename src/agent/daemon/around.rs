@@ -31,7 +31,7 @@ pub trait Around: Send + Sync {
     /// If it is not known which program this is.
     fn program(&self) -> Result<Command>;
 
-    /// Tells whoever looks after this host.
+    /// Tells the administrator of this host.
     fn say(&self, line: &Line);
 
     /// Hears how the jobs do, or why that is not known: once a minute, and after each run.

@@ -25,6 +25,6 @@ pub fn every() -> Option<Duration> {
 }
 
 fn tell(states: &[NotifyState<'_>]) {
-    // Whoever does not listen does not need it.
+    // A manager that does not listen does not need it.
     let _ = sd_notify::notify(states);
 }

@@ -50,7 +50,7 @@ const SHORTEST_WAIT: Duration = Duration::from_secs(1);
 /// How long runs have to end that were asked to: services are started first.
 const LAST_RUNS: Duration = Duration::from_secs(60);
 
-/// How long whoever is being told something, or served, may still take.
+/// How long alerts that are being sent, and requests that are being served, may still take.
 const LAST_WORDS: Duration = Duration::from_secs(30);
 
 /// How often we check whether a thread is over.
@@ -196,7 +196,7 @@ impl Daemon {
         let now = self.around.env().now();
         let has_served = match ended.outcome {
             Outcome::Skipped => false,
-            // It was asked to end: whoever keeps the schedules next does it again.
+            // It was asked to end: the next agent does it again.
             Outcome::Failed => !self.is_stopping,
             Outcome::Done | Outcome::Incomplete => true,
         };
@@ -267,7 +267,7 @@ impl Daemon {
                 self.say(Level::Error, "reload", text.to_owned());
             }
         }
-        // Whoever is told when the file cannot be used hears it at once.
+        // That the file cannot be used is told at once.
         let _ = self.look.send(());
     }
 
@@ -320,7 +320,7 @@ impl Daemon {
             match heard.recv_timeout(until.saturating_duration_since(Instant::now())) {
                 Ok(Event::Ended(duty, ended)) => self.ended(&duty, ended),
                 Ok(Event::Signal(SIGHUP)) => {}
-                // Whoever asks twice does not want to wait.
+                // A second signal means: do not wait.
                 Ok(Event::Signal(_)) | Err(_) => break,
             }
         }

@@ -98,7 +98,7 @@ fn connect(path: &Path) -> Result<(Connection, bool)> {
     }
     connection.pragma_update(None, "foreign_keys", true).sql(attempted)?;
     if shape == SHAPE {
-        // Most of what breaks a file is found here, and what is not is found by whoever reads it.
+        // Most of what breaks a file is found here, and the rest when it is read.
         let said: String =
             connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0)).sql(attempted)?;
         let is_whole = said == "ok" && has_tables(&connection)?;

@@ -159,7 +159,7 @@ impl<'a> Log<'a> {
                     "capture everything while services stand still",
                     names,
                 )
-                .because("it was started by somebody else, or by the engine, and ran meanwhile"),
+                .because("it was started by something else, or by the engine, and ran meanwhile"),
             );
         }
         if done.is_ok() && !started.unhealthy.is_empty() {

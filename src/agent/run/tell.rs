@@ -11,7 +11,7 @@ use std::path::Path;
 
 impl Run<'_> {
     /// Tells of it. What cannot be told is said here, and told later; so is what may wait for more, where another
-    /// run comes now, or somebody looks all the time.
+    /// run comes now, or an agent looks all the time.
     pub fn tell(&self, report: &Report, another_comes: bool) {
         // One that was skipped has no news.
         if report.outcome == Outcome::Skipped {

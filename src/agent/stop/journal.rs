@@ -168,7 +168,7 @@ fn orphaned(path: &Path) -> Result<Option<(Order, File)>> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         opened => opened.attempt("open", &subject)?,
     };
-    // Somebody may have it for an instant, to see whether it is guarded.
+    // Another process may have it for an instant, to see whether it is guarded.
     let is_held = || file.try_lock().is_err();
     if is_held() && {
         sleep(GLANCE);

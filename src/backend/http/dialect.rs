@@ -25,7 +25,7 @@ pub(super) trait Dialect: Words {
         false
     }
 
-    /// What nobody has looked at, and whoever relies on the place should know.
+    /// What has not been tried, and users of the place should know.
     fn unseen(&self) -> &'static [&'static str] {
         &[]
     }

@@ -133,7 +133,7 @@ impl Fault {
             }
             None => {}
         }
-        // Whoever looks for them on the network finds no server there.
+        // Credentials are looked for on the network, too, and no server was found there.
         if is_of_signing(said) && !service.credentials().found {
             return denied("no credentials were found");
         }

@@ -1,4 +1,4 @@
-//! Object Lock: S3 itself keeps what a repository rests on from being deleted, whoever asks, until a
+//! Object Lock: S3 itself keeps what a repository rests on from being deleted, by anyone, until a
 //! moment that can be put off (Amazon S3 User Guide, Locking objects with Object Lock).
 
 use super::fault::Fault;

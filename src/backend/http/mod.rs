@@ -71,7 +71,7 @@ impl HttpPlace {
         }
     }
 
-    /// What nobody has looked at.
+    /// What has not been tried.
     pub(super) fn unseen(&self) -> &'static [&'static str] {
         self.service.dialect().unseen()
     }

@@ -1,4 +1,4 @@
-//! A bucket of S3, Amazon's or of whoever speaks the same.
+//! A bucket of S3: Amazon's, or of another server with the same interface.
 
 use super::access_key::AccessKey;
 use super::dialect::Dialect;
@@ -62,7 +62,7 @@ const DENIED: [&str; 9] = [
 /// Where a bucket lies if nothing says so; stores that are not Amazon's do not mind.
 const REGION: &str = "us-east-1";
 
-/// Classes whose objects cannot be read until somebody has asked for them hours before.
+/// Classes whose objects cannot be read until they were asked for hours before.
 pub(super) const FROZEN: [&str; 2] = ["GLACIER", "DEEP_ARCHIVE"];
 
 impl S3 {

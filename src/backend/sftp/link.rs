@@ -85,7 +85,7 @@ impl Link {
             return Ok(session.clone());
         }
         let place = self.address().to_string();
-        // Those who waited while somebody else tried do not each try in turn.
+        // Threads that waited while another tried do not each try in turn.
         if self.failed.load(Ordering::SeqCst) > before {
             return Err(Error::unavailable("reach", place, "no connection could be made just now"));
         }

@@ -109,7 +109,7 @@ impl Session {
         self.offers
     }
 
-    /// Waits for an answer as long as somebody listens. What is asked just when the connection ends
+    /// Waits for an answer as long as the connection stands. What is asked just when the connection ends
     /// would otherwise wait for as long as any answer may take.
     pub(super) async fn hear<T>(
         &self,

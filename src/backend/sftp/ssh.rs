@@ -92,7 +92,7 @@ const FINAL: [(&str, Kind, &str, &str); 6] = [
         "REMOTE HOST IDENTIFICATION HAS CHANGED",
         Kind::Denied,
         "the server's key is not the one that is known: another machine may stand in its place",
-        "ask whoever runs the server; `ssh-keygen -R HOST` forgets the old key",
+        "ask the server's administrator; `ssh-keygen -R HOST` forgets the old key",
     ),
     (
         "Host key verification failed",

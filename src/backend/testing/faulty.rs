@@ -81,7 +81,7 @@ impl<B: Backend> Faulty<B> {
         self.rules.iter().find(strikes).map(|rule| rule.fault)
     }
 
-    /// Where a fault keeps whoever reads from an answer.
+    /// Whether a fault keeps the reader from an answer.
     fn fails(&self, fault: Option<Fault>, attempted: &str, subject: impl Display) -> Result<()> {
         match fault {
             Some(Fault::Fails) => Err(planned(attempted, subject)),

@@ -96,7 +96,7 @@ impl Remote {
         self.traffic().most_in_flight
     }
 
-    /// The requests since the last time that somebody took them.
+    /// The requests since they were taken last.
     pub fn take_log(&self) -> Vec<Asked> {
         let mut traffic = self.traffic();
         traffic.rounds = 0;

@@ -99,7 +99,7 @@ pub struct BackupReport {
     pub chains: Chains,
 }
 
-/// Captures `sources` as one snapshot: [`Backup`] step by step, for whoever has nothing to do in between.
+/// Captures `sources` as one snapshot: [`Backup`] step by step, for callers with nothing to do in between.
 ///
 /// # Errors
 /// All or nothing: the first part that fails altogether, unless told to keep going. Trouble with

@@ -1,4 +1,4 @@
-//! A source walked on a thread of its own, some items ahead of whoever stores them.
+//! A source walked on a thread of its own, some items ahead of the thread that stores them.
 
 use crate::error::{Attempt, Error, Kind, Result};
 use crate::source::{Item, Source};

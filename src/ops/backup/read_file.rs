@@ -131,8 +131,8 @@ pub(super) fn read_file(
         companions,
     } = proof;
     let Entry { name, mut meta } = file.entry;
-    // A database's stamp proves nothing: commits may stand in its -wal alone, and whoever wants it
-    // verified wants it read, also where it was stored as a file. Nor does that of a file which is
+    // A database's stamp proves nothing: commits may stand in its -wal alone, and `--verify-source` needs
+    // it read, also where it was stored as a file. Nor does that of a file which is
     // not all here: its extended attributes may be within reach next time.
     let whole = changed.is_none() && left_out.is_none() && warning.is_none();
     let plain = database.is_none() && scrutiny.is_none() && !begins_as_database;

@@ -169,7 +169,7 @@ impl Finding {
         }
     }
 
-    /// The head of a series that somebody has seen is not there.
+    /// The head of a series that was seen before is not there.
     pub(super) fn head(head: &Head) -> Self {
         let Head { series, sequence, .. } = *head;
         let at = Where::Series { series, first: sequence, last: sequence };

@@ -138,7 +138,7 @@ impl CheckReport {
         self.errors == 0
     }
 
-    /// Of these heads, which somebody has seen, those that are not there to be read and that nobody gave
+    /// Of these heads, which were seen before, those that cannot be read now and were not given
     /// up are something wrong, too.
     pub fn expect(&mut self, heads: impl IntoIterator<Item = Head>, monitor: &dyn Monitor) {
         for head in heads.into_iter().collect::<BTreeSet<_>>() {

@@ -184,7 +184,7 @@ impl Packs<'_> {
         if index.generations().is_condemned(&pack) {
             return;
         }
-        // A listing may lag: whoever holds the pack is asked for it.
+        // A listing may lag: the store is asked for the pack itself.
         let size =
             self.stored.get(&pack).copied().map_or_else(|| repository.backend().size(&handle), Ok);
         if rows.is_empty() {

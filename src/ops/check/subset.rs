@@ -9,7 +9,7 @@ use std::cmp::Reverse;
 use std::collections::HashMap;
 
 /// Those of the packs that are stored, by their lengths, that `read_data` asks for: first those that
-/// nobody has verified, then by when somebody did, the longest ago first. The order is the same
+/// were never verified, then by the time of the last verification, the oldest first. The order is the same
 /// for all hosts, so that they share the work.
 pub(super) fn choose(
     repository: &Repository,

@@ -75,7 +75,7 @@ fn write_content(
             }
         })
     });
-    // Whoever reads the output and goes away is no trouble of the file's.
+    // A closed pipe is no fault of the file.
     written.attempt("write", subject)?;
     read.map_err(|error| error.within("dump", subject))
 }

@@ -26,7 +26,7 @@ pub(super) fn holds(repository: &Repository, force: bool) -> Result<Holds> {
     }
 }
 
-/// Whoever holds a snapshot says when it may go; no force goes against that.
+/// A hold says when its snapshot may go; `--force` does not override it.
 pub(super) fn refuse_held(holds: &Holds, id: SnapshotId) -> Result<()> {
     match holds.of(id).last() {
         None => Ok(()),

@@ -45,7 +45,7 @@ pub struct ForgetReport {
     pub forgotten: u64,
     /// Those of them whose objects the store did not let go; they count as gone all the same.
     pub retained: u64,
-    /// Others that stay, since somebody held them at the same moment, or a note cannot be read that
+    /// Others that stay, since they were held at the same moment, or a note cannot be read that
     /// may be a hold. They go when that ends.
     pub held: u64,
 }
@@ -101,7 +101,7 @@ pub fn forget(
     ended.map(|()| report)
 }
 
-/// Says what is intended, so that nobody else does the same at the same time. Whoever meets
+/// Says what is intended, so that no other process does the same at the same time. One that meets
 /// another steps back for a while that no two agree on.
 fn intend(repository: &Repository) -> Result<Option<SnapshotId>> {
     let mut pause = PAUSE;

@@ -25,7 +25,7 @@ pub struct PolicyPlan<'r, K> {
 
 impl<'r, K> PolicyPlan<'r, K> {
     /// What it keeps of the snapshots that pass the filter, without those that are there only as long as
-    /// somebody holds them.
+    /// they are held.
     pub fn stays(&self) -> Snapshots<'r> {
         let verdicts = self.groups.iter().flat_map(|group| &group.verdicts);
         let stays: HashSet<SnapshotId> =

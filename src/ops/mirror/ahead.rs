@@ -1,4 +1,4 @@
-//! Whether a mirror has seen more than its source (M3): then the source was set back, or somebody else wrote to
+//! Whether a mirror has seen more than its source (M3): then the source was set back, or something else wrote to
 //! the mirror, and the next collection of the source would give up what only the mirror has.
 
 use super::survey::Survey;
@@ -66,6 +66,6 @@ pub(super) fn refuse_ahead(
 fn refusal(mirror: &Arc<dyn Backend>, handle: &Handle) -> Error {
     Error::new(Kind::Refused, "mirror to", mirror.describe()).because(format!(
         "it has {handle} and the source has not, nor has given it up: the source has lost it, or is an \
-         older state of itself, or somebody else wrote to the mirror"
+         older state of itself, or something else wrote to the mirror"
     ))
 }

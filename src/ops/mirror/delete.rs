@@ -59,8 +59,8 @@ pub fn delete_given_up(
     Ok(swept)
 }
 
-/// The snapshots that were given up and that the source has deleted, with their sizes. Whoever has stolen
-/// the source's keys can give everything up, and so can a wrong word to `forget`.
+/// The snapshots that were given up and that the source has deleted, with their sizes. A thief of
+/// the source's keys can give everything up, and so can a mistake with `forget`.
 fn going(
     mirror: &dyn Backend,
     kept: &HashSet<Handle>,

@@ -170,13 +170,13 @@ impl Target {
             if !survey.of(kind).iter().any(|object| object.handle == *last) {
                 let reason = format!(
                     "it has {last} and the source has not: the source is an older state of itself, \
-                     or somebody else wrote to the mirror"
+                     or something else wrote to the mirror"
                 );
                 return Err(self.refusal(reason).hint(DIVERGED));
             }
             if source.get(last, None)? != self.store.get(last, None)? {
                 let reason = format!(
-                    "its {last} is not the source's: it is damaged, or somebody else wrote to the \
+                    "its {last} is not the source's: it is damaged, or something else wrote to the \
                      mirror, or to the source after it was set back"
                 );
                 return Err(self.refusal(reason).hint(DIVERGED));

@@ -1,5 +1,5 @@
-//! One collection from wherever it stands to its verdict (chapter 11, G3 to G7). Whoever comes to one
-//! that is open goes on with it.
+//! One collection from wherever it stands to its verdict (chapter 11, G3 to G7). A collector that finds one
+//! open goes on with it.
 
 use super::mark::{Look, Mark, marked};
 use super::outcomes::Scope;

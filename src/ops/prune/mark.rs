@@ -17,7 +17,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 /// What was read before the snapshots: the index, and then the chain again.
 pub(super) struct Look {
-    /// Whoever reads trees reads by it.
+    /// Trees are read by it.
     index: Index,
     generations: Generations,
     /// Segments that cannot be read: what they name is not known.
@@ -287,7 +287,7 @@ impl<'l> Mark<'l> {
         true
     }
 
-    /// Whoever misses a needed chunk, and no note says that it is damaged, knows too little to go on.
+    /// Where a needed chunk is missing, and no note says that it is damaged, too little is known to go on.
     pub(super) fn refuse_lost(&self, repository: &Repository) -> Result<()> {
         if let Some(error) = self.index.failure() {
             return Err(error);

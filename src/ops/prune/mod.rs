@@ -240,7 +240,7 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// G8. Whoever put a verdict may have waited for nobody: unless it was this one, all are waited for
+    /// G8. Another collector's verdict does not prove that it waited: unless it was this one, all writers are waited for
     /// once more (C13).
     fn sweep(&mut self) -> Result<()> {
         let (repository, monitor) = (self.repository, self.monitor);
@@ -349,7 +349,7 @@ impl Run<'_> {
         Ok(moved.segments)
     }
 
-    /// Goes on with a collection; false if it waits for somebody.
+    /// Goes on with a collection; false if it waits for a writer.
     fn collect(&mut self, generation: u64) -> Result<bool> {
         let myself = self.alone.as_ref().map(Writer::id);
         let patience = &self.options.patience;

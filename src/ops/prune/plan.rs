@@ -216,7 +216,7 @@ impl Plan {
 
 /// Which of the small packs, the smallest first, are merged: as many as make whole packs, or else the
 /// tiny ones. What comes of either is merged no more, or not before it fills a pack: so each byte is
-/// written twice at most for it, whoever prunes how often.
+/// written twice at most for it, however often a repository is pruned.
 fn merged(small: &[PackFacts], room: u64) -> &[PackFacts] {
     let target = PACK_TARGET as u64;
     let whole = |bytes: u64| bytes / target * target;
@@ -325,8 +325,8 @@ mod tests {
         assert!(unasked.rewritten <= 10 * TARGET && !unasked.repack.is_empty());
     }
 
-    /// Small packs wait until they fill one, tiny ones until they make one that is not; whoever prunes
-    /// after every backup writes no more than twice of what was added in all, and few are left.
+    /// Small packs wait until they fill one, tiny ones until they make one that is not; a prune
+    /// after every backup writes no more than twice what was added in all, and few are left.
     #[test]
     fn merging_costs_little() {
         let tiny = [(TARGET / 300, 2, 90), (TARGET / 3000, 2, 112), (TARGET / 15_000, 2, 300)];

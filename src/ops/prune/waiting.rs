@@ -38,7 +38,7 @@ pub(super) fn wait_for_writers(
 ) -> Result<(Vec<WriterAtWork>, Vec<SnapshotId>)> {
     let began = repository.env().now();
     let mut given_up = Vec::new();
-    // Whoever comes later has read the collection, or will.
+    // Writers that register later have read the collection, or will.
     let mut listed: Option<HashSet<SnapshotId>> = None;
     loop {
         let mut writers = repository.writers_at_work()?;

@@ -1,7 +1,7 @@
 //! What snapshots reach: their entries, the nodes of their directories and lists, their chunks.
 //! Each node is read once, however many snapshots, folders and files share it.
 //!
-//! Whoever goes through places instead, each path by itself, walks with [`super::tree`].
+//! Code that visits each path by itself walks with [`super::tree`].
 
 mod content;
 mod needed;

@@ -288,7 +288,7 @@ impl<'w> Work<'w> {
 /// Chunks that are fetched together.
 const TOGETHER: usize = 16;
 
-/// R5: damaged packs go out of the way, unless somebody gave up what took their place.
+/// R5: damaged packs go out of the way, unless what took their place was given up.
 fn move_away(
     repository: &Repository,
     found: &BTreeMap<PackId, State>,

@@ -163,7 +163,7 @@ fn originals(repository: &Repository) -> Result<HashSet<SnapshotId>> {
         .collect()
 }
 
-/// Gives an original up, unless somebody holds it; how many that were.
+/// Gives an original up, unless it is held; how many that were.
 fn give_up(repository: &Repository, id: SnapshotId, monitor: &dyn Monitor) -> Result<u64> {
     let given_up = plan(repository, &[id.to_string()], &Filter::default(), true)
         .and_then(|plan| forget(repository, &plan, monitor));

@@ -80,7 +80,7 @@ pub fn restore(
     };
     let Some(mut report) = fill(reader, snapshot, &found, sink, options, monitor)? else {
         if new && !options.dry_run {
-            // Whoever is told that nothing was restored expects nothing there.
+            // Nothing was restored, so no new folder stays.
             let _ = std::fs::remove_dir(target);
         }
         return Err(nothing_chosen(snapshot, &found, options));

@@ -23,7 +23,7 @@ pub enum Reason {
     Oldest(Rule),
     /// It has these tags.
     Tags(TagList),
-    /// Somebody holds it.
+    /// It has a hold.
     Held(Hold),
     /// Its claimed time is in the future or against the order of its series: no rule can place it.
     Doubtful,

@@ -17,7 +17,7 @@ pub fn of_job(context: &Context, job: &str) -> Markup {
     }
 }
 
-/// A button that does something at once; what it is for is told to whoever only hears it.
+/// A button that does something at once; its purpose is told to screen readers.
 pub fn button(
     context: &Context,
     address: &str,

@@ -50,9 +50,9 @@ pub enum SslMode {
     Prefer,
     /// Always, with anyone.
     Require,
-    /// Always, with whoever has a certificate of a known authority.
+    /// Always, and the server must have a certificate of a known authority.
     VerifyCa,
-    /// Always, with whoever has such a certificate for the host's name.
+    /// Always, and the server must have such a certificate for the host's name.
     VerifyFull,
 }
 

@@ -1,4 +1,4 @@
-//! What the local caches of all repositories hold, for whoever wants to see or clear them.
+//! What the local caches of all repositories hold, to show and to clear them.
 
 use super::{PACKS, TABLES, TAG};
 use crate::env::Time;
@@ -54,7 +54,7 @@ pub fn kept_caches(root: &Path) -> Result<Vec<KeptCache>> {
     Ok(caches)
 }
 
-/// Removes the cache of a repository, which may be in use: whoever uses it goes on without.
+/// Removes the cache of a repository, which may be in use: its users go on without.
 ///
 /// # Errors
 /// `Refused` if the folder was not made for caches; those of removing.

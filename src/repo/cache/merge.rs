@@ -1,5 +1,5 @@
-//! Tables out of segments and other tables. The same segments give the same bytes, whoever puts them
-//! together, and in which steps.
+//! Tables out of segments and other tables. The same segments give the same bytes, however they are put
+//! together.
 
 use super::blocks::BlockWriter;
 use super::filter::Filter;

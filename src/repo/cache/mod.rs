@@ -134,7 +134,7 @@ impl LocalCache {
     }
 }
 
-/// Opens a regular file to read; anything else may keep whoever opens it waiting.
+/// Opens a regular file to read; opening anything else may block.
 fn open(path: &Path) -> Result<File> {
     let opened = fs::symlink_metadata(path).and_then(|facts| match facts.is_file() {
         true => File::open(path),

@@ -27,7 +27,7 @@ pub(super) const BASES: Layout = Layout { width: BASE_ROW, rows: 256 };
 pub(in crate::repo) enum Shown {
     /// Its entries are in the index.
     Living,
-    /// It is dead and still stored: they are in the index of whoever deletes alone.
+    /// It is dead and still stored: they are in the index for deletions alone.
     Dead,
     /// It is not stored any more, or shown by another table.
     Gone,
@@ -99,7 +99,7 @@ impl FileTable {
         })
     }
 
-    /// Gives the file a name that says what is in it: whoever else makes the same makes the same file.
+    /// Gives the file a name that says what is in it: another process that makes the same makes the same file.
     pub(super) fn keep(&mut self, temp: TempPath, folder: &Path, extension: &str) -> Result<()> {
         let name = hex(self.mac.split_at(16).0);
         self.path = folder.join(name).with_extension(extension);

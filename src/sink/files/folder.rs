@@ -375,5 +375,5 @@ fn type_of(kind: &NodeKind) -> FileType {
 
 fn exchanged(path: &Path) -> Error {
     Error::new(Kind::Refused, "restore", path.display())
-        .because("somebody exchanged it while it was made")
+        .because("it was replaced while it was made")
 }

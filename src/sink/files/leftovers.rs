@@ -1,7 +1,7 @@
 //! What a restore that was killed has left under temporary names.
 //!
-//! Whoever restores into a folder shares a lock on it (flock(2)) from before the first temporary file
-//! to after the last. So whoever has the folder for himself knows that no restore which made such a
+//! A restore into a folder shares a lock on it (flock(2)) from before the first temporary file
+//! to after the last. So a process that has the lock alone knows that no restore which made such a
 //! file there is alive, in this container or in another. The lock does not reach other machines:
 //! nothing is removed but on file systems of this one.
 
@@ -19,7 +19,7 @@ use std::time::Duration;
 /// Most files that are removed of one folder at a time.
 const REMOVED_MAX: usize = 10_000;
 
-/// How often, and after how long, a lock is tried again that somebody has for a moment.
+/// How often, and after how long, a lock is tried again that another process has for a moment.
 const TRIES: u32 = 100;
 const STEP: Duration = Duration::from_millis(10);
 
@@ -36,7 +36,7 @@ pub(super) fn begin(folder: BorrowedFd<'_>, path: &Path, overwrite: Overwrite, t
             _ => return,
         }
     }
-    // Somebody has locked it for another purpose, a script that runs this restore perhaps: while
+    // Another process has locked it for another purpose, a script that runs this restore perhaps: while
     // that lasts nobody else removes anything here.
 }
 

@@ -62,7 +62,7 @@ impl Links {
         };
         if let Some(place) = place {
             match self.link(&place, folder, name) {
-                // Whoever owns it need not let others link to it: this name gets the content.
+                // Its owner need not let others link to it: this name gets the content.
                 Err(_) if place.kept => {}
                 linked => return linked.map(|()| false),
             }

@@ -156,7 +156,7 @@ impl ByteStream for Unlogged {
         self.stream.read(buffer)
     }
 
-    /// A write-ahead log is locked through a file that is found by name: whoever opens another
+    /// A write-ahead log is locked through a file that is found by name: a process that opens another
     /// name meanwhile and writes pages back does not see that this one is being read.
     fn finish(self: Box<Self>) -> Result<FileProof> {
         let mut proof = self.stream.finish()?;

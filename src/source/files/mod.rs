@@ -58,7 +58,7 @@ pub struct FilesSource {
 
 impl FilesSource {
     /// The file or folder at `path`, which is not looked at yet. A symbolic link is followed here,
-    /// since whoever names it means what it leads to, and nowhere beneath; one that leads nowhere is
+    /// since naming it means what it leads to, and nowhere beneath; one that leads nowhere is
     /// captured itself.
     pub fn new(path: &Path, mut options: FilesOptions) -> Result<Self> {
         let real = absolute(path)?;

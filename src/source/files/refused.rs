@@ -1,5 +1,5 @@
 //! A database that SQLite refuses for what is in it, and that is stored as a file for that: it may
-//! be an encrypted one, or somebody may know how to mend it. What stands beside it may hold part of
+//! be an encrypted one, or be repaired later. What stands beside it may hold part of
 //! it, so all of it is read as one set, whose stamps have to hold meanwhile.
 
 use super::content::{OpenFile, Unopened};

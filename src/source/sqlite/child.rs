@@ -125,9 +125,9 @@ fn conclude(
 ) -> Result<Proof> {
     let found = examine(&database.connection, request, header)?;
     let is_replaced = database.private.is_none() && database.has_moved()?;
-    let changed = database
-        .was_written_unseen()
-        .then(|| "it was written while it was read, by somebody who could not see that".to_owned());
+    let changed = database.was_written_unseen().then(|| {
+        "it was written while it was read, by a process that could not see that".to_owned()
+    });
     let mut facts = found.facts;
     let count = match u64::from(facts.page_size) {
         0 => 0,

@@ -1,4 +1,4 @@
-//! Which file is read, and as whom. A path may come to mean another file at any time, and whoever
+//! Which file is read, and as whom. A path may come to mean another file at any time, and a process that
 //! may write beside a database may choose the moment: so what SQLite opened is compared with what
 //! was found, and root takes the rights of the owner.
 

@@ -1,4 +1,4 @@
-//! Which files SQLite has open, and whether somebody wrote to them who does not ask SQLite.
+//! Which files SQLite has open, and whether they were written to without SQLite.
 
 use super::wal_index::WalIndex;
 use std::collections::BTreeMap;
@@ -83,7 +83,7 @@ impl FilesRead {
         Some(FilesRead { files: files.collect(), index })
     }
 
-    /// Whether the database was written since by somebody who did not see that it is read: that shows in locks, in
+    /// Whether the database was written since by a process that did not see that it is read: that shows in locks, in
     /// WAL mode on a file beside it, which is found by its name.
     ///
     /// In rollback mode nobody who sees the transaction writes to the database. In WAL mode the log grows, and

@@ -72,7 +72,7 @@ const INDEX_STEP: u64 = 32 << 10;
 const INDEX_BEGUN: u64 = 3;
 
 /// Whether a file may be the index of a log (-shm; SQLite, `wal.c` and `os_unix.c`): else it is
-/// somebody's who named it so.
+/// the user's who named it so.
 pub fn may_be_index(file: &File) -> bool {
     let Ok(length) = file.metadata().map(|found| found.len()) else { return true };
     let mut head = [0; 4];

@@ -26,7 +26,7 @@ pub enum Verify {
 /// What the child is asked to do.
 #[derive(Debug)]
 pub(super) struct Request {
-    /// The database as whoever asks has found it.
+    /// The database as the parent process found it.
     pub file: DatabaseFile,
     pub verify: Verify,
     pub row_counts: bool,

@@ -7,7 +7,7 @@ use std::path::Path;
 
 /// Where the number of frames stands that are copied: `nBackfill`.
 const COPIED: u64 = 96;
-/// Where the number of frames stands that somebody began to copy: `nBackfillAttempted`.
+/// Where the number of frames stands that a checkpoint began to copy: `nBackfillAttempted`.
 const ATTEMPTED: u64 = 128;
 
 /// The index of a log, and what it told when it was opened.
@@ -32,7 +32,7 @@ impl WalIndex {
         Some(WalIndex { file, then })
     }
 
-    /// Whether somebody may have copied frames into the database since. It is said here before
+    /// Whether a checkpoint may have copied frames into the database since. It is said here before
     /// the first page of them is written.
     pub(super) fn may_have_moved(&self) -> bool {
         let was_at_rest = self.then.is_some_and(|then| then.copied == then.attempted);

@@ -52,7 +52,7 @@ impl Scratch {
             let folder = tempfile::Builder::new().prefix(PREFIX).tempdir_in(&self.within);
             let folder = folder.attempt("make a private folder in", self.within.display())?;
             let locked = lock(folder.path());
-            // Somebody may have swept it before it was locked, or nothing can be locked here.
+            // Another process may have swept it before it was locked, or nothing can be locked here.
             if locked.is_some() || attempts.next().is_none() {
                 break (folder, locked);
             }

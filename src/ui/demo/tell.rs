@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Write};
 use std::path::Path;
 
-/// Prints a line. Whoever does not read it misses nothing but the show.
+/// Prints a line. A closed pipe does not end the demonstration.
 fn say(line: &str) {
     let mut out = io::stdout().lock();
     let _ = writeln!(out, "{}", text::plain(line)).and_then(|()| out.flush());

@@ -127,7 +127,7 @@ pub fn run(app: &App, args: &CheckArgs) -> Result<Done> {
         .because(format!("{found} found")))
 }
 
-/// To whoever has seen nothing of the repository before, and may have noted somewhere what was there.
+/// On a machine that has not seen the repository before: its user may have noted elsewhere what was there.
 fn print_heads(report: &CheckReport, out: &mut Out) -> Result<()> {
     for head in report.chains.heads() {
         out.prose(&format!("the newest of its series: {head}"))?;

@@ -106,7 +106,7 @@ fn choose<'r>(
     Ok((judged.stays(), !plan.troubles.is_empty()))
 }
 
-/// Those that are there only as long as somebody holds them.
+/// Those that are there only as long as they are held.
 fn given_up(snapshots: &Snapshots<'_>) -> HashSet<SnapshotId> {
     let ids = snapshots.keys().map(|key| key.id);
     ids.filter(|id| snapshots.is_given_up(*id)).collect()

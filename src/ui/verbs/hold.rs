@@ -21,7 +21,7 @@ pub struct HoldArgs {
     #[arg(value_name = "SNAPSHOT", required = true)]
     pub names: Vec<String>,
 
-    /// Why, for whoever wants to give them up
+    /// Why; shown when they are to be given up
     #[arg(long, value_name = "TEXT")]
     pub reason: String,
 

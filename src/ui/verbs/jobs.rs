@@ -179,7 +179,7 @@ fn arguments(job: &Job, table: SourceTable) -> SourceArgs {
 
 /// How the containers of a job are captured.
 pub fn containers(job: &Job, raw: bool) -> ContainerArgs {
-    // What services are stopped is known; what a command stops, only whoever wrote it knows.
+    // Which services icecore stops is known; which a command stops is not.
     let stands_still = job.stop.as_ref().is_some_and(|stop| stop.stop.is_some());
     ContainerArgs {
         socket: job.socket.clone(),

@@ -174,7 +174,7 @@ fn tell(
         out.prose(&format!("{said} {}", id.short()))?;
         if deleted.is_some() {
             out.prose(
-                "Whoever kept a copy of the old slot, and its secret, can read on: the keys are \
+                "A copy of the old slot still opens the repository with its old secret: the keys are \
                  the same.",
             )?;
         }

@@ -197,8 +197,8 @@ fn warn(report: &PruneReport, dry_run: bool, voice: &Progress) {
     if !report.swept.needed.is_empty() {
         let packs = text::count(report.swept.needed.len() as u64, "pack");
         voice.warn(&format!(
-            "{packs} that a collection gave up are needed, and stay: whoever wrote that collection \
-             was wrong, or held a key and meant harm"
+            "{packs} that a collection gave up are needed, and stay: the writer of that collection \
+             was faulty, or held a key and meant harm"
         ));
     }
     if report.swept.retained.count > 0 {

@@ -29,7 +29,7 @@ impl<'t> At<'t> {
         self.text.wrong(self.text.span(&keys), format!("{}: {reason}", self.what))
     }
 
-    /// It makes no sense to somebody who was asked, and may have said what to do.
+    /// It makes no sense to its parser, which may have said what to do.
     pub(super) fn refused(&self, key: &str, error: &Error) -> Error {
         let outer = self.wrong_at(&[key], &format!("{key}: {error}"));
         match error.hint_text() {

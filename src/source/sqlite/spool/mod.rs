@@ -1,5 +1,5 @@
-//! What lies between the process that holds a read transaction and whoever stores its pages. The
-//! one who stores reads straight from that process, until it has been away for too long in all:
+//! The buffer between the process that holds a read transaction and the thread that stores its pages. The
+//! thread reads straight from that process, until it has been away for too long in all:
 //! then a thread reads on in its stead, into memory and an unlinked temporary file, so that no
 //! transaction waits for a slow repository.
 
@@ -11,7 +11,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-/// How long the stand-in sleeps at least while somebody reads.
+/// How long the stand-in sleeps at least while a thread reads.
 const STEP: Duration = Duration::from_millis(50);
 
 /// How much a spool takes, and when.
@@ -53,7 +53,7 @@ pub(super) struct Spool<I: Intake> {
 }
 
 struct State<I: Intake> {
-    /// Absent while somebody reads from it, and after its end.
+    /// Absent while a thread reads from it, and after its end.
     intake: Option<I>,
     /// Since when nobody takes, while that is so.
     away: Option<Instant>,
@@ -145,7 +145,7 @@ impl<I: Intake> Spool<I> {
         Ok(taken)
     }
 
-    /// Stands in for whoever takes, once patience is at its end; returns when all is read.
+    /// Stands in for the taker once patience is at its end; returns when all is read.
     pub(super) fn stand_in(&self, step: usize) {
         while let Some(mut intake) = self.turn() {
             let mut bytes = self.lock().spare.pop().unwrap_or_default();

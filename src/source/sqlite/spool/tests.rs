@@ -122,7 +122,7 @@ fn a_full_file_makes_the_intake_wait() {
     }
 }
 
-/// A stand-in that waits for room is freed when whoever takes goes away, and so is one that waits
+/// A stand-in that waits for room is freed when the taker goes away, and so is one that waits
 /// for its turn.
 #[test]
 fn an_abandoned_spool_frees_the_stand_in() {
@@ -137,7 +137,7 @@ fn an_abandoned_spool_frees_the_stand_in() {
     }
 }
 
-/// While the stand-in is in the middle of a read, whoever takes waits for what it brings, and
+/// While the stand-in is in the middle of a read, the taker waits for what it brings, and
 /// does not overtake it.
 #[test]
 fn nobody_overtakes_a_read_that_is_under_way() {
