@@ -377,6 +377,9 @@ fn the_sign_of_life_is_known() {
     agent.signal(Signal::CONT);
     agent.signal(Signal::HUP);
     jobs.wait_until("a sign", || is_alive().status.success());
+    std::fs::remove_dir_all(jobs.path("state")).unwrap();
+    agent.signal(Signal::HUP);
+    jobs.wait_until("a sign in a new folder", || is_alive().status.success());
     agent.end();
     let said = stderr(&jobs.command(&["agent", "--is-alive"]).assert().failure());
     assert!(said.contains("none is at work"), "{said}");

@@ -12,7 +12,10 @@ use std::path::{Path, PathBuf};
 const SILENCE: i64 = 120;
 
 /// The life of the one agent that keeps a folder of states.
-pub struct Life(File);
+pub struct Life {
+    folder: PathBuf,
+    file: File,
+}
 
 impl Life {
     /// Begins it.
@@ -20,7 +23,8 @@ impl Life {
     /// # Errors
     /// `Locked` if another agent keeps the same folder.
     pub fn begin(folder: &Path) -> Result<Self> {
-        state::try_lock(&place(folder))?.map(Life).ok_or_else(|| {
+        let begun = lock(folder)?.map(|file| Life { folder: folder.to_owned(), file });
+        begun.ok_or_else(|| {
             Error::new(Kind::Locked, "keep the schedules", "")
                 .because("another agent is at work with the same folder of states")
                 .hint("`systemctl status icecore-agent` may know it")
@@ -28,10 +32,16 @@ impl Life {
     }
 
     /// Gives a sign of it.
-    pub fn sign(&self) {
+    pub fn sign(&mut self) {
+        // Where the folder of states was deleted, another agent could begin.
+        if self.file.metadata().is_ok_and(|it| it.nlink() == 0)
+            && let Ok(Some(file)) = lock(&self.folder)
+        {
+            self.file = file;
+        }
         let now = Timespec { tv_sec: 0, tv_nsec: UTIME_NOW };
         // A file that is not touched fails the health check: so a disk that refuses this is noticed.
-        let _ = futimens(&self.0, &Timestamps { last_access: now, last_modification: now });
+        let _ = futimens(&self.file, &Timestamps { last_access: now, last_modification: now });
     }
 }
 
@@ -59,6 +69,11 @@ pub fn is_alive(folder: &Path, env: &Env) -> Result<()> {
         false => Err(Error::new(Kind::Failed, "hear of the agent of", folder.display())
             .because(format!("it is there, and has done nothing for {silence} s"))),
     }
+}
+
+fn lock(folder: &Path) -> Result<Option<File>> {
+    state::private_folder(folder)?;
+    state::try_lock(&place(folder))
 }
 
 fn place(folder: &Path) -> PathBuf {

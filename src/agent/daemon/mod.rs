@@ -23,7 +23,7 @@ use super::config::{Config, without_passwords};
 use super::report::{Outcome, Report, Task};
 use super::run::{remember, report_died_of};
 use super::stop;
-use crate::env::{Time, state};
+use crate::env::Time;
 use crate::error::{Attempt, Result};
 use child::{Ended, Running};
 use life::Life;
@@ -92,7 +92,6 @@ struct Daemon {
 /// `Locked` if another agent is at work on the same folder of states; those of reading the file.
 pub fn keep(around: &Arc<dyn Around>) -> Result<()> {
     let state = around.state();
-    state::private_folder(state)?;
     let life = Life::begin(state)?;
     let stamp = stamp(around.file());
     let config = Arc::new(Config::load(Some(around.file()))?.0);
@@ -259,11 +258,11 @@ impl Daemon {
             .and_then(|config| self.adopt(&config).map(|()| config.job.len()))
         {
             Ok(jobs) => {
-                self.say(Level::Info, "reload", format!("keeps {file} as it is now; jobs: {jobs}"));
+                self.say(Level::Info, "reload", format!("read {file} again; jobs: {jobs}"));
             }
             Err(error) => {
                 self.around.say(&Line::failed(&error));
-                let text = "the file is kept as it was before";
+                let text = "goes on with the jobs that the file had before";
                 self.say(Level::Error, "reload", text.to_owned());
             }
         }
@@ -312,7 +311,7 @@ impl Daemon {
         self.is_stopping = true;
         manager::stopping();
         let at_work = self.at_work.len();
-        self.say(Level::Info, "stop", format!("begins no more; still at work: {at_work}"));
+        self.say(Level::Info, "stop", format!("begins no more runs; at work: {at_work}"));
         self.at_work.values().filter_map(|run| run.pid).for_each(child::ask_to_end);
         self.serving.iter().for_each(Serving::end);
         let until = Instant::now() + LAST_RUNS;

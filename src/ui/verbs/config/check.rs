@@ -122,7 +122,7 @@ fn look(source: &mut dyn Source) -> Result<()> {
     Ok(())
 }
 
-/// Of which jobs nobody is told, or always, that no new snapshots come, each in a sentence.
+/// Of which jobs nobody would be told that no new snapshots come, or would be told all the time; each in a sentence.
 fn unnoticed(config: &Config, now: Time) -> Vec<String> {
     let mut warnings = Vec::new();
     for (name, job) in config.job.iter().map(|(name, job)| (name, job.get_ref())) {
@@ -135,8 +135,8 @@ fn unnoticed(config: &Config, now: Time) -> Vec<String> {
                 copies.filter(|_| number > 0).map_or(backups, |copies| copies.max(backups));
             match job.rpo.as_ref().and_then(|rpo| rpo.of(place)).map(|rpo| rpo.value.0) {
                 None => warnings.push(format!(
-                    "{name}: nothing says how old the newest snapshot in {place} may become, and nobody is told if none comes \
-                     any more: set `rpo`"
+                    "{name}: no `rpo` says how old the newest snapshot in {place} may become: if new ones stop coming, \
+                     nobody is told"
                 )),
                 Some(rpo) if rpo < between => warnings.push(format!(
                     "{name}: `rpo` allows {} in {place}, and the schedule leaves up to {} between two snapshots: it will be \

@@ -80,7 +80,7 @@ impl<'c> JobView<'c> {
                     format!("{schedule}, next {}", text::local_in(*next, &config.zone()))
                 }
                 _ if *is_after_backup => "after every backup".to_owned(),
-                _ => "when it is called for".to_owned(),
+                _ => "not scheduled".to_owned(),
             };
             out.prose(&format!("  {step}: {what}; {when}"))?;
         }
