@@ -59,3 +59,25 @@ fn sources_of_every_kind_are_drafted() {
     let check = ["config", "check", "--offline", "--config", &file];
     jobs.cli.command().args(check).assert().success();
 }
+
+/// What the draft suggests in comments is understood once it is none: all but the other way to write `source`.
+#[test]
+fn suggestions_are_understood() {
+    let jobs = Jobs::new();
+    jobs.command(&["-r", "repo", "config", "init", "src"]).assert().success();
+    let text = fs::read_to_string(jobs.path("config.toml")).unwrap();
+    let is_toml = |line: &str| {
+        let key = line.split(" = ").next().unwrap();
+        line.starts_with('[') || (line.contains(" = ") && !key.contains(' ') && key != "source")
+    };
+    let suggested =
+        |line: &str| line.strip_prefix("# ").filter(|it| is_toml(it)).map(str::to_owned);
+    let lines: Vec<_> =
+        text.lines().map(|line| suggested(line).unwrap_or_else(|| line.to_owned())).collect();
+    assert!(
+        lines.iter().any(|line| line == "[alert]")
+            && lines.iter().any(|line| line == "[repository.nas]")
+    );
+    jobs.write(&lines.join("\n"));
+    jobs.command(&["config", "check", "--offline"]).assert().success();
+}
