@@ -235,8 +235,8 @@ const TRY_AGAIN: &str = "nothing is known to be wrong with what is stored: see t
                          be reached, and try again";
 
 /// What helps where something is [`Kind::NoSpace`].
-const MAKE_ROOM: &str = "make room there; if it is a repository that is full, `icecore forget` and \
-                         `icecore prune` do";
+const MAKE_ROOM: &str =
+    "make room there; where a repository is full, by `icecore forget` and `icecore prune`";
 
 /// `EIO` is no [`Kind::Unavailable`], though some network file systems say so of a server that is
 /// away: a failing disk says the same, and is not to be asked again and again.

@@ -5,11 +5,12 @@ mod postgres;
 use super::filter::FilterArgs;
 use super::patterns::Patterns;
 use super::views::source_name;
+use crate::agent::config::JOB_LABEL;
 use crate::error::{Error, Kind, Result};
 use crate::format::snapshot::Snapshot;
 use crate::monitor::Monitor;
 use crate::ops::restore::{RestoreOptions, RestoreReport, restore};
-use crate::ops::select::SnapshotPath;
+use crate::ops::select::{SnapshotPath, named_sources};
 use crate::repo::Reader;
 use crate::sink::files::{FilesOptions, Overwrite, Report};
 use crate::text;
@@ -131,9 +132,11 @@ fn tell_snapshot(app: &App, snapshot: &Snapshot) -> Result<()> {
     }
     let mut out = Out::new();
     let (id, host) = (snapshot.id.short(), text::plain(&snapshot.host));
-    let sources: Vec<String> = snapshot.sources().iter().map(source_name).collect();
+    let job = snapshot.labels.get(JOB_LABEL).map(|job| format!(", job {}", text::plain(job)));
+    let job = job.unwrap_or_default();
+    let sources: Vec<String> = named_sources(snapshot).iter().map(source_name).collect();
     let sources = sources.join(", ");
-    out.prose(&format!("snapshot {id} of {} from {host}: {sources}", snapshot.started))?;
+    out.prose(&format!("snapshot {id} of {} from {host}{job}: {sources}", snapshot.started))?;
     out.finish()
 }
 
