@@ -82,7 +82,7 @@ async fn pass(context: &Context, request: Request) -> Result<Request, Response> 
         }
     }
     if is_embedded_elsewhere(request.headers()) {
-        let reason = "Other pages show nothing of this one.";
+        let reason = "This page cannot be embedded in others.";
         return Err(Refusal::new(StatusCode::FORBIDDEN, reason).into_response());
     }
     match *request.method() == Method::POST {
@@ -122,7 +122,9 @@ async fn form(context: &Context, request: Request, host: &str) -> Result<Request
     }
     let (mut head, body) = request.into_parts();
     let body = timeout(FORM_TIME, to_bytes(body, FORM)).await;
-    let Ok(Ok(body)) = body else { return Err(Refusal::senseless("The form did not come whole.")) };
+    let Ok(Ok(body)) = body else {
+        return Err(Refusal::senseless("The form did not arrive completely."));
+    };
     let fields = Fields::parse(&body);
     if !context.is_token(fields.bytes("token").unwrap_or_default()) {
         return Err(foreign());

@@ -48,7 +48,8 @@ pub async fn of(launcher: &Launcher, place: &Place, name: &[u8]) -> Result<Respo
     args.extend(["dump".into(), "--".into(), place.argument()]);
     let (mut child, permit) = launcher.read(Call::new(args)).await?;
     let said = child.stderr.take().map(|errors| tokio::spawn(complaints(errors)));
-    let output = child.stdout.take().ok_or_else(|| Refusal::failed("No file comes."))?;
+    let output =
+        child.stdout.take().ok_or_else(|| Refusal::failed("The download could not be started."))?;
     let mut dump = Dump { child, output, _place: permit };
     let failed = |cause: io::Error| Refusal::failed(cause.to_string());
     // Where there is no such file, the first thing that comes is the end.

@@ -50,7 +50,7 @@ impl IntoResponse for Refusal {
         let title = match self.status {
             StatusCode::UNAUTHORIZED => "Log in",
             StatusCode::NOT_FOUND => "Not found",
-            StatusCode::BAD_GATEWAY => "It did not work",
+            StatusCode::BAD_GATEWAY => "Failed",
             StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS => "Not now",
             _ => "Refused",
         };

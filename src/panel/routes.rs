@@ -50,7 +50,7 @@ pub fn all(context: Arc<Context>) -> Router {
         .route("/activity/{number}", get(activity))
         .fallback(|| async { Refusal::absent("There is no such page.") })
         .method_not_allowed_fallback(|| async {
-            Refusal::new(StatusCode::METHOD_NOT_ALLOWED, "That cannot be done here.")
+            Refusal::new(StatusCode::METHOD_NOT_ALLOWED, "This method is not allowed here.")
         })
         .layer(from_fn_with_state(context.clone(), admit))
         .with_state(context)
@@ -152,7 +152,8 @@ async fn archive(
 
 async fn activity(State(context): State<Arc<Context>>, Path(number): Path<String>) -> Answer {
     let found = number.parse().ok().and_then(|number| context.children.get(number));
-    let absent = || Refusal::absent("Nobody remembers that; reports of runs stay with their job.");
+    let absent =
+        || Refusal::absent("This is not remembered any more; reports of runs stay with their job.");
     Ok(page::activity::page(&context, &found.ok_or_else(absent)?))
 }
 
@@ -218,7 +219,7 @@ fn new_folder(context: &Context, place: &Place) -> Result<PathBuf, Refusal> {
     let Some(into) = &context.restore_into else {
         return Err(Refusal::new(
             StatusCode::FORBIDDEN,
-            "The file states no folder to restore into.",
+            "The file names no folder to restore into.",
         ));
     };
     let now = Timestamp::from_nanosecond(i128::from(context.env.now().0)).unwrap_or_default();

@@ -19,7 +19,10 @@ fn buttons_do_what_they_say() {
     assert_eq!((snapshots("local").len(), snapshots("nas").len()), (3, 3));
     let oldest = snapshots("local")[0]["id"].as_str().unwrap().to_owned();
     let page = served.settled("/job/app/prune");
-    assert!(page.contains("1 go, 2 stay") && page.contains("Give up 1 snapshot"), "{page}");
+    assert!(
+        page.contains("1 to forget, 2 to keep") && page.contains("Forget 1 snapshot"),
+        "{page}"
+    );
     assert!(page.contains(&oldest), "{page}");
     assert_eq!(served.post("/job/app/run", "task=prune").status, 400);
     assert_eq!(snapshots("local").len(), 3, "nothing goes before that is confirmed");
@@ -37,7 +40,7 @@ fn buttons_do_not_need_the_file_again() {
     let served = Served::new();
     served.jobs.write("[job");
     assert!(served.done("/job/app/run", "task=backup").contains("badge good"));
-    assert!(served.settled("/job/app/prune").contains("1 stay"));
+    assert!(served.settled("/job/app/prune").contains("1 to keep"));
     assert!(served.done("/job/app/run", "task=prune&confirmed=yes").contains("badge good"));
     assert!(served.done("/job/app/run", "task=check").contains("badge good"));
 }

@@ -72,9 +72,9 @@ fn everything_is_done_by_keyboard() {
 
     browser.choose("Job app");
     browser.choose("Prune old");
-    browser.wait_for("13 go, 2 stay");
+    browser.wait_for("13 to forget, 2 to keep");
     browser.picture("prune-light");
-    browser.choose("Give up 13 snapshots");
+    browser.choose("Forget 13 snapshots");
     browser.wait_for("Outcome\ndone");
     assert_eq!(snapshots(), 2);
 

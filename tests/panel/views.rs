@@ -41,8 +41,8 @@ fn all_pages_are_shown() {
         (&folder, "Download<span class=\"hidden\"> a</span>"),
         (&folder, "leads to a"),
         (&restore, "icecore --repo @local restore"),
-        ("/job/app/prune", "0 go, 1 stay"),
-        ("/job/app/prune", "No rule says what is kept"),
+        ("/job/app/prune", "0 to forget, 1 to keep"),
+        ("/job/app/prune", "The file has no rules for it"),
         ("/metrics", "icecore_late{"),
         ("/style.css", "prefers-color-scheme: dark"),
     ] {

@@ -25,7 +25,7 @@ pub fn page(context: &Context, activity: &Activity) -> Response {
                     dt { "Took" } dd { (duration(ended.at.seconds_since(activity.started))) }
                     dt { "Outcome" } dd #outcome role="status" { (outcome(ended.outcome)) }
                     @if let Some(reason) = &ended.reason { dt { "Reason" } dd { (reason) } }
-                    @if let Some(hint) = &ended.hint { dt { "What can be tried" } dd { (hint) } }
+                    @if let Some(hint) = &ended.hint { dt { "Hint" } dd { (hint) } }
                 }
                 None => {
                     dt { "For" } dd { (duration(context.env.now().seconds_since(activity.started))) }

@@ -26,7 +26,7 @@ pub fn page(context: &Context, place: &Place, found: &Entries, from: usize) -> R
             a.button href=(place.address("/restore", &place.path)) { "Restore all of it..." }
             a.button href=(place.address("/archive", &place.path)) { "Download everything" }
         }
-        @if found.entries.is_empty() { p { "There is nothing in it." } }
+        @if found.entries.is_empty() { p { "The folder is empty." } }
         @else {
             table.stack {
                 caption.hidden { "What is in the folder" }

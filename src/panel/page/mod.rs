@@ -58,7 +58,7 @@ pub fn html(page: Markup) -> Response {
 pub fn refused(title: &str, reason: &str, hint: Option<&str>) -> Markup {
     let body = html! {
         p { (reason) }
-        @if let Some(hint) = hint { p.hint { "What can be tried: " (hint) } }
+        @if let Some(hint) = hint { p.hint { "Hint: " (hint) } }
     };
     shell(Page { title, above: &[], refresh: None, body }, None, &html! {})
 }
@@ -76,11 +76,11 @@ fn shell(page: Page<'_>, environment: Option<&str>, foot: &Markup) -> Markup {
                 link rel="stylesheet" href="/style.css";
             }
             body {
-                a.skip href="#main" { "To the content" }
+                a.skip href="#main" { "Skip to the content" }
                 header {
                     a.name href="/" { "icecore" }
                     @if let Some(environment) = environment { span.environment { (environment) } }
-                    nav aria-label="Where this page stands" {
+                    nav aria-label="Breadcrumb" {
                         ol {
                             li { a href="/" { "Jobs" } }
                             @for (name, address) in page.above { li { a href=(address) { (name) } } }

@@ -1,4 +1,4 @@
-//! What a prune would give up, before it does.
+//! What a prune would forget, before it does.
 
 use super::words::{short, timestamp};
 use super::{Page, act, fitting};
@@ -16,9 +16,9 @@ const NAMED: usize = 200;
 pub fn page(context: &Context, job: &str, found: &Found<Arc<[Plan]>>) -> Response {
     let body = html! {
         @if let Some(failure) = &found.failure {
-            div.banner.bad role="alert" { p { "What would be removed could not be read: " (failure) } }
+            div.banner.bad role="alert" { p { "The snapshots that would be forgotten could not be read: " (failure) } }
         } @else if found.is_being_read {
-            p.banner role="status" { "What would go is being read; this page loads itself again." }
+            p.banner role="status" { "The snapshots that would be forgotten are being read; this page loads itself again." }
         } @else if let Some(plans) = &found.value {
             (plan(context, job, plans))
         }
@@ -32,13 +32,13 @@ fn plan(context: &Context, job: &str, plans: &[Plan]) -> Markup {
     let (repositories, shown) = fitting(plans.iter().map(|plan| repository(context, job, plan)));
     let more = plans.len() - shown;
     let label = match plans.iter().map(|plan| plan.forget.len()).sum() {
-        0 => "Give back room".to_owned(),
-        1 => "Give up 1 snapshot".to_owned(),
-        goes => format!("Give up {goes} snapshots"),
+        0 => "Free unused space".to_owned(),
+        1 => "Forget 1 snapshot".to_owned(),
+        goes => format!("Forget {goes} snapshots"),
     };
     let fields = [("task", "prune"), ("confirmed", "yes")];
     html! {
-        p { "By the rules of the file, as they apply now. What is given up cannot be brought back." }
+        p { "By the rules of the file, as they apply now. A forgotten snapshot cannot be brought back." }
         (repositories)
         @if more > 0 { p { "And " (more) " more repositories." } }
         div.actions {
@@ -55,9 +55,9 @@ fn repository(context: &Context, job: &str, plan: &Plan) -> Markup {
         section.card aria-labelledby={ "in-" (name) } {
             h2 #{ "in-" (name) } { (name) }
             @match (&plan.error, plan.has_policy) {
-                (Some(error), _) => p.reason { "Nothing would be given up: " (error) },
-                (None, false) => p { "No rule says what is kept: everything stays." },
-                (None, true) => p { (plan.forget.len()) " go, " (plan.kept) " stay." },
+                (Some(error), _) => p.reason { "Nothing would be forgotten: " (error) },
+                (None, false) => p { "The file has no rules for it: everything stays." },
+                (None, true) => p { (plan.forget.len()) " to forget, " (plan.kept) " to keep." },
             }
             @if !plan.forget.is_empty() {
                 ul.columns {

@@ -1,4 +1,4 @@
-//! Bringing something back.
+//! Restoring a snapshot, or a part of one.
 
 use super::words::short;
 use super::{Page, act};
@@ -9,7 +9,7 @@ use axum::response::Response;
 use maud::html;
 use std::os::unix::ffi::OsStrExt;
 
-/// What would come back, and where; and the command for anywhere else.
+/// What would be restored, and where; and the command for any other place.
 pub fn page(context: &Context, place: &Place) -> Response {
     let path = text::path(&place.path);
     let body = html! {
@@ -21,15 +21,15 @@ pub fn page(context: &Context, place: &Place) -> Response {
             h2 #here { "On this host" }
             @match &context.restore_into {
                 Some(folder) => {
-                    p { "It comes into a new folder in " code { (text::path(folder.as_os_str().as_bytes())) } ". Nothing that is there is touched." }
+                    p { "It is restored into a new folder in " code { (text::path(folder.as_os_str().as_bytes())) } ". Nothing that is there is changed." }
                     div.actions { (act::button(context, &place.address("/restore", &place.path), &[], "Restore", &path, true)) }
                 }
-                None => p { "The file states no folder for it: " code { "restore_into" } " in " code { "[panel]" } " does." },
+                None => p { "The file names no folder for it: set " code { "restore_into" } " in " code { "[panel]" } "." },
             }
         }
         section.card aria-labelledby="elsewhere" {
             h2 #elsewhere { "Into another folder, or over what is there" }
-            p { "That is typed by hand, on a host with this file; " code { "icecore help restore" } " says what else it can do." }
+            p { "Run this on a host with this file of jobs; " code { "icecore help restore" } " explains more options." }
             pre tabindex="0" { (place.command()) }
         }
     };

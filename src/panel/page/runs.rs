@@ -131,7 +131,7 @@ fn step(step: &Step) -> Markup {
             h3 { (step.step) " " span.what { (end_of(&step.what)) } }
             p { (outcome(step.outcome)) " " span.quiet { (duration(step.seconds)) } }
             @if let Some(error) = &step.error { p.reason { (end_of(error)) } }
-            @if let Some(hint) = &step.hint { p.hint { "What can be tried: " (end_of(hint)) } }
+            @if let Some(hint) = &step.hint { p.hint { "Hint: " (end_of(hint)) } }
             @if !step.warnings.is_empty() {
                 ul { @for warning in step.warnings.iter().take(WARNINGS) { li { (end_of(warning)) } } }
                 @if more > 0 { p { "And " (more) " more." } }
