@@ -181,7 +181,7 @@ fn lacks_scheme() -> Error {
 /// The place may hold a password and is not repeated.
 fn not_there_yet(scheme: &str) -> Error {
     Error::new(Kind::Unsupported, "use the repository location", format!("`{scheme}:...`"))
-        .because("stores of that kind are not there yet")
+        .because("this kind of store is not supported yet")
         .hint(match scheme {
             "dav" | "http" => "for WebDAV write webdav://host/path",
             "davs" | "https" => "for WebDAV write webdavs://host/path",

@@ -85,7 +85,7 @@ impl Options {
             }
             if !KEYS.iter().any(|(known, _)| *known == key) {
                 let nearest = nearest(key, KEYS.iter().map(|(known, _)| *known));
-                return Err(invalid(key).because("no store knows it").hint(nearest));
+                return Err(invalid(key).because("no store has such an option").hint(nearest));
             }
             if value.is_empty() {
                 return Err(invalid(key).because("it has no value").hint("write -o key=value"));

@@ -82,7 +82,7 @@ impl Engine {
         let call = in_any_state(self.docker.inspect_container(name, None));
         let inspected =
             self.ask("find the container", name, call).map_err(|error| match error.kind() {
-                Kind::NotFound => self.without(error.because("there is none of that name")),
+                Kind::NotFound => self.without(error.because("there is no such container")),
                 _ => error,
             })?;
         Container::new(inspected)

@@ -22,7 +22,7 @@ impl Engine {
     pub(super) fn volume(&self, name: &str, here: &Here) -> Result<Volume> {
         let found = match self.ask("find the volume", name, self.docker.inspect_volume(name)) {
             Err(error) if error.kind() == Kind::NotFound => {
-                return Err(error.because("there is none of that name").hint(self.volumes_known()));
+                return Err(error.because("there is no such volume").hint(self.volumes_known()));
             }
             found => found?,
         };

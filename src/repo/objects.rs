@@ -61,7 +61,7 @@ impl Repository {
                 "it creates nothing exclusively, as it did where the repository was made: several who write \
                  could undo what the others did",
             )
-            .hint("`icecore doctor` tries it; what is there can be read, and mirrored to a better store"))
+            .hint("`icecore doctor` measures it; the repository can be read, and mirrored to a better store"))
     }
 
     /// The plaintext of a sealed object, and the object's own hash.

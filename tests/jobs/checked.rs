@@ -114,7 +114,7 @@ fn what_comes_to_nothing_is_warned_of() {
         stderr(&jobs.command(&["config", "check", "--offline"]).assert().success())
     };
     let said = warned(&format!("{kept}{panel}"));
-    assert!(said.contains("local: `keep` says what stays there"), "{said}");
+    assert!(said.contains("local: no job schedules `prune` there"), "{said}");
     assert!(said.contains("nobody can log in to the page") && said.contains("hash"), "{said}");
     assert!(said.contains("nobody is told") && !said.contains("set `alert.ping`"), "{said}");
     fs::write(jobs.path("hash"), "$argon2id$").unwrap();

@@ -45,7 +45,7 @@ fn examples_are_understood() {
         let said = stdout(&jobs.command(&["config", "show"]).assert().success());
         for part in [
             "shop (production)",
-            "must hold",
+            "must contain",
             "how often",
             "where",
             "at most 2h old",
@@ -231,7 +231,7 @@ fn an_rpo_is_missed_and_compared_with_the_schedule() {
     assert!(said.contains("from local to nas; after every backup"), "{said}");
     let (_, warned) = check("local = \"2h\", ", "");
     assert!(
-        warned.contains("app: nothing says how old the newest snapshot in local may"),
+        warned.contains("app: no `rpo` says how old the newest snapshot in local may"),
         "{warned}"
     );
     for (from, to, warning) in [

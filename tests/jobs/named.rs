@@ -38,7 +38,7 @@ fn repositories_are_found_by_name() {
     let said = jobs.complains(&["-r", "@nass", "snapshots"]);
     assert!(said.contains("did you mean `nas`?") && said.contains("./@nass"), "{said}");
     let said = jobs.complains(&["-r", "@nas", "-o", "x=y", "snapshots"]);
-    assert!(said.contains("the file says its options"), "{said}");
+    assert!(said.contains("its options are in the file"), "{said}");
     let said = jobs.complains(&["snapshots"]);
     assert!(said.contains("--repo with @local, @nas of the file"), "{said}");
 }

@@ -27,7 +27,7 @@ impl Life {
         begun.ok_or_else(|| {
             Error::new(Kind::Locked, "keep the schedules", "")
                 .because("another agent is at work with the same folder of states")
-                .hint("`systemctl status icecore-agent` may know it")
+                .hint("`systemctl status icecore-agent` may show it")
         })
     }
 

@@ -59,7 +59,7 @@ impl fmt::Display for Spot {
 pub(super) fn server_of<'t>(scheme: &str, text: &'t str) -> Result<(String, &'t str)> {
     if text.contains(['@', '?', '#']) {
         return Err(invalid(scheme)
-            .because("a server is named without user, password or query")
+            .because("the name of a server has no user, password or query")
             .hint("secrets are taken from variables of the environment"));
     }
     let (protocol, rest) = text.split_once("://").unwrap_or(("https", text));

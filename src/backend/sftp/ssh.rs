@@ -33,7 +33,7 @@ impl Ssh {
         let options = options.of(SFTP)?;
         match (options.get("command"), options.get("identity")) {
             (Some(_), Some(_)) => Err(invalid("identity")
-                .because("-o command says all of the connection")
+                .because("-o command replaces the whole command of the connection")
                 .hint("write the key into the command: -i FILE")),
             (Some(line), None) => Ok(Ssh::Line(line.clone())),
             (None, identity) => Ok(Ssh::Plain(identity.map(PathBuf::from))),

@@ -161,7 +161,7 @@ impl Folder {
         }
         if self.overwrite == Overwrite::Never {
             return Err(Error::new(Kind::AlreadyExists, "restore", path.display())
-                .because("something stands there that was not there before"));
+                .because("something was put there meanwhile"));
         }
         Ok(Some(found))
     }

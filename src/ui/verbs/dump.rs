@@ -48,7 +48,7 @@ pub fn run(app: &App, args: &DumpArgs) -> Result<Done> {
     }
     if args.target.is_none() && out::is_terminal() {
         return Err(Error::new(Kind::Refused, "dump", "to a terminal")
-            .because("it could upset it")
+            .because("bytes of a file can disturb it")
             .hint("redirect the output, or use --target FILE"));
     }
     let repository = app.repository()?;

@@ -60,7 +60,7 @@ pub fn named(app: &App) -> Result<Option<App>> {
     };
     if !options.is_empty() {
         return Err(Error::new(Kind::InvalidInput, "use", format!("@{name}"))
-            .because("the file says its options")
+            .because("its options are in the file")
             .hint("leave out -o"));
     }
     let file = std::env::var_os("ICECORE_CONFIG").map(PathBuf::from);

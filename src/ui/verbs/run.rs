@@ -126,8 +126,8 @@ fn would_forget(
     tasks: &[Task],
 ) -> Result<Done> {
     if tasks != [Task::Prune] {
-        return Err(Error::new(Kind::InvalidInput, "try", "the run")
-            .because("nobody knows what it would do before it does it")
+        return Err(Error::new(Kind::InvalidInput, "preview", "the run")
+            .because("only a prune can be previewed")
             .hint("--dry-run goes with `--only prune`"));
     }
     let mut out = Out::new();

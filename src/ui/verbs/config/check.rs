@@ -164,8 +164,7 @@ fn unpruned(config: &Config) -> Vec<String> {
     kept.filter(|(name, _)| is_unpruned(name))
         .map(|(name, _)| {
             format!(
-                "{name}: `keep` says what stays there, and no job that goes there has a time for `prune` in its \
-                 `schedule`: nothing is forgotten by itself"
+                "{name}: no job schedules `prune` there: whatever `keep` says, nothing is forgotten by itself"
             )
         })
         .collect()

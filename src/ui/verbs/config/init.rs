@@ -33,7 +33,7 @@ pub fn run(app: &App, args: &InitArgs) -> Result<Done> {
     let path = std::path::absolute(&path).attempt("understand", path.display())?;
     let repository = app.global.repo.as_deref().ok_or_else(|| {
         Error::new(Kind::InvalidInput, "write", path.display())
-            .because("nobody says where the repository is to be")
+            .because("no repository was named")
             .hint("use --repo PLACE")
     })?;
     let password_file = match &app.global.password_file {

@@ -43,10 +43,10 @@ fn artifacts(config: &Config, name: &str, job: &Job, out: &mut Out) -> Result<()
     let of = environment.map_or_else(String::new, |environment| format!(" ({environment})"));
     out.line(&format!("{name}{of}"))?;
     for source in job.sources() {
-        out.line(&format!("  what       {}", source.title()))?;
+        out.line(&format!("  what          {}", source.title()))?;
     }
     for artifact in &job.must_contain {
-        out.line(&format!("  must hold  {artifact}"))?;
+        out.line(&format!("  must contain  {artifact}"))?;
     }
     let schedules = job.schedules();
     let often = [
@@ -60,8 +60,8 @@ fn artifacts(config: &Config, name: &str, job: &Job, out: &mut Out) -> Result<()
         .filter_map(|(what, schedule)| Some(format!("{what} {}", schedule.as_ref()?)))
         .collect();
     out.line(&match often.is_empty() {
-        true => "  how often  when `icecore run` is called".to_owned(),
-        false => format!("  how often  {}", often.join(", ")),
+        true => "  how often     when `icecore run` is called".to_owned(),
+        false => format!("  how often     {}", often.join(", ")),
     })?;
     for (name, repository) in config.repositories_of(job) {
         let keeps = repository.keep.as_ref().map_or_else(|| Ok("keeps all".to_owned()), kept)?;
@@ -69,10 +69,10 @@ fn artifacts(config: &Config, name: &str, job: &Job, out: &mut Out) -> Result<()
         let rpo = rpo.map_or_else(String::new, |rpo| format!(", at most {rpo} old"));
         let rto = job.rto.as_ref().and_then(|rto| rto.of(name));
         let rto = rto.map_or_else(String::new, |rto| format!(", back within {rto}"));
-        out.line(&format!("  where      {name}: {}; {keeps}{rpo}{rto}", repository.url))?;
+        out.line(&format!("  where         {name}: {}; {keeps}{rpo}{rto}", repository.url))?;
     }
     let places = job.repositories().count() as u64;
-    out.line(&format!("  places     {} beside the original", text::count(places, "place")))
+    out.line(&format!("  places        {} beside the original", text::count(places, "place")))
 }
 
 /// What a policy keeps, in words.
