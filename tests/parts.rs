@@ -88,6 +88,23 @@ fn an_emptied_part_is_refused() {
     repo.backup_with(emptied(), |_| {}).unwrap();
 }
 
+/// A part that held links and empty files alone, and now nothing but folders, is refused, too.
+#[test]
+fn a_part_that_lost_its_links_is_refused() {
+    let repo = TempRepo::new(92);
+    let link = || Item::Other(node("link", NodeKind::Symlink { target: b"x".to_vec() }));
+    let within = |held: Vec<Item>| {
+        let below = [Item::Enter(folder("below")), Item::Leave];
+        let all = [Item::Enter(folder("a"))].into_iter().chain(below).chain(held);
+        vec![items("/a", all.chain([Item::Leave]).collect())]
+    };
+    repo.backup(within(vec![])).unwrap();
+    repo.backup(within(vec![link()])).unwrap();
+    let refused = repo.backup(within(vec![])).unwrap_err();
+    assert_eq!((refused.kind(), refused.subject()), (Kind::Refused, "/a"), "{refused}");
+    repo.backup(within(vec![link()])).unwrap();
+}
+
 /// Somebody who wants to stop once the flag is set.
 struct Stopper(Arc<AtomicBool>);
 

@@ -2,10 +2,11 @@
 
 use super::capture::Capture;
 use super::databases::read_databases;
+use super::fill::Fill;
 use super::history::SourceHistory;
 use super::links::Links;
 use super::open_part::{BuiltPart, OpenPart};
-use super::parent::{self, Parent, Parentage};
+use super::parent::{Parent, Parentage};
 use super::part::PartBuilder;
 use crate::error::{Error, Kind, Result};
 use crate::format::snapshot::{Missing, Part, PartKind, Snapshot, SourceName, Summary};
@@ -220,9 +221,10 @@ fn refuse_empty(
         ));
     }
     let last = parents.iter().find(|parent| matches!(parent.root, Entry::Node(_)));
-    let had_bytes = |parent: &&Parent| parent::has_bytes(reader, &parent.root);
-    let may_be_empty = may_be_empty || built.counts.bytes > 0;
-    let Some(last) = last.filter(|_| !may_be_empty).filter(had_bytes) else { return Ok(()) };
+    let fill = Fill::of(&built.counts);
+    let has_lost_all = |parent: &&Parent| fill < Fill::before(reader, &parent.root);
+    let may_be_empty = may_be_empty || fill == Fill::Bytes;
+    let Some(last) = last.filter(|_| !may_be_empty).filter(has_lost_all) else { return Ok(()) };
     let name = String::from_utf8_lossy(&built.part.path);
     let host = last.foreign.as_ref().map_or(String::new(), |host| format!(" of host {host}"));
     let before = match last.ids.first() {

@@ -5,6 +5,7 @@ mod capture;
 mod contents;
 mod databases;
 mod directory;
+mod fill;
 mod former;
 mod history;
 mod large;

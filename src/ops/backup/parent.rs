@@ -1,14 +1,10 @@
 //! The parents that a source leans on: the newest snapshots that hold its past, or some of it.
 
-use crate::format::content::TreeRef;
-use crate::format::directory::Node;
 use crate::format::snapshot::{Part, Snapshot, SourceName};
 use crate::id::SnapshotId;
-use crate::ops::ls;
 use crate::ops::tree::{self, Entry};
 use crate::repo::Reader;
-use crate::stream::DirectoryEntries;
-use std::collections::{BTreeSet, HashSet};
+use std::collections::BTreeSet;
 
 /// Where deltas and unchanged files are looked for.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -83,25 +79,4 @@ impl Parents {
         };
         Parentage { source: part.source(), parents: part.parents.clone(), remark }
     }
-}
-
-/// Whether there is any content in what stood there. What cannot be read to its end counts:
-/// nobody knows what it held.
-pub(super) fn has_bytes(reader: &Reader<'_>, entry: &Entry) -> bool {
-    let Entry::Node(root) = entry else { return false };
-    let has_content = |node: &Node| ls::size(node) > 0;
-    let mut seen: HashSet<TreeRef> = root.entries().into_iter().collect();
-    let mut unread: Vec<TreeRef> = root.entries().into_iter().collect();
-    while let Some(directory) = unread.pop() {
-        let mut entries = DirectoryEntries::new(reader, directory);
-        loop {
-            match entries.next_entry() {
-                Ok(None) => break,
-                Ok(Some(node)) if has_content(&node) => return true,
-                Ok(Some(node)) => unread.extend(node.entries().filter(|below| seen.insert(*below))),
-                Err(_) => return true,
-            }
-        }
-    }
-    has_content(root)
 }
