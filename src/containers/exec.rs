@@ -7,13 +7,14 @@ use crate::error::{Error, Kind, Result};
 use bollard::container::LogOutput;
 use bollard::exec::StartExecResults;
 use bollard::models::ExecConfig;
-use futures_util::StreamExt;
+use futures_util::{Stream, StreamExt};
+use std::future::pending;
 use std::io::{self, Read, Write};
 use std::path::Path;
 use std::process::ExitCode;
 use std::thread::Builder;
 use std::time::Duration;
-use tokio::io::AsyncWriteExt;
+use tokio::io::{AsyncWrite, AsyncWriteExt};
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 
 /// The argument that makes this program run another one in a container.
@@ -75,26 +76,21 @@ fn exec(socket: &Path, container: &str, command: Vec<String>) -> Result<i64> {
     let started = engine.ask("run", &what, engine.docker.start_exec(&id, None))?;
     let StartExecResults::Attached { mut output, mut input } = started else {
         return Err(
-            Error::new(Kind::Failed, "run", what).because("the engine hands its output to nobody")
+            Error::new(Kind::Failed, "run", what).because("the engine does not hand on its output")
         );
     };
-    let mut typed = if has_input { read_input(&what)? } else { channel(1).1 };
+    let pieces = has_input.then(|| read_input(&what)).transpose()?;
     let handed = engine.wait(async {
-        let mut is_typing = has_input;
-        loop {
-            tokio::select! {
-                piece = typed.recv(), if is_typing => match piece {
-                    Some(piece) => input.write_all(&piece).await.and(Ok(input.flush().await?))?,
-                    None => {
-                        is_typing = false;
-                        input.shutdown().await?;
-                    }
-                },
-                said = output.next() => match said {
-                    None => return Ok(()),
-                    Some(said) => hand_on(said.map_err(io::Error::other)?)?,
-                },
+        let type_all = async {
+            if let Some(pieces) = pieces {
+                feed(&mut input, pieces).await;
             }
+            // What the program says is waited for, whatever became of its input.
+            pending().await
+        };
+        tokio::select! {
+            handed = hand_on_all(&mut output) => handed,
+            never = type_all => never,
         }
     });
     handed.map_err(|cause: io::Error| Error::new(Kind::Failed, "run", &what).caused_by(cause))?;
@@ -112,6 +108,25 @@ fn status(engine: &Engine, id: &str, what: &str) -> Result<i64> {
     }
     Err(Error::new(Kind::Failed, "run", what)
         .because("its output ended, and how it ended itself the engine does not say"))
+}
+
+/// Types all that comes, and then ends the input. A program that reads no more tells by its status whether that is well.
+async fn feed(input: &mut (impl AsyncWrite + Unpin), mut pieces: Receiver<Vec<u8>>) {
+    while let Some(piece) = pieces.recv().await {
+        if input.write_all(&piece).await.is_err() || input.flush().await.is_err() {
+            return;
+        }
+    }
+    let _ = input.shutdown().await;
+}
+
+async fn hand_on_all<E: std::error::Error + Send + Sync + 'static>(
+    output: &mut (impl Stream<Item = std::result::Result<LogOutput, E>> + Unpin),
+) -> io::Result<()> {
+    while let Some(said) = output.next().await {
+        hand_on(said.map_err(io::Error::other)?)?;
+    }
+    Ok(())
 }
 
 fn hand_on(said: LogOutput) -> io::Result<()> {
