@@ -1,26 +1,14 @@
 //! A repository that was rolled back: machines that have seen more of it say so.
 
 use crate::common::cli::{Cli, lines, stdout};
+use crate::common::stores::copy_folder;
 use serde_json::Value;
 use std::fs;
-use std::path::Path;
-
-fn copy(from: &Path, to: &Path) {
-    fs::create_dir_all(to).unwrap();
-    for entry in fs::read_dir(from).unwrap() {
-        let entry = entry.unwrap();
-        let target = to.join(entry.file_name());
-        match entry.file_type().unwrap().is_dir() {
-            true => copy(&entry.path(), &target),
-            false => drop(fs::copy(entry.path(), target).unwrap()),
-        }
-    }
-}
 
 /// The repository as it was when it was copied to `old`.
 fn roll_back(cli: &Cli) {
     fs::remove_dir_all(cli.path("repo")).unwrap();
-    copy(&cli.path("old"), &cli.path("repo"));
+    copy_folder(&cli.path("old"), &cli.path("repo"));
 }
 
 /// What a check that fails finds.
@@ -41,7 +29,7 @@ fn head_of(cli: &Cli, args: &[&str]) -> String {
 fn a_rollback_is_told_until_it_is_accepted() {
     let cli = Cli::new();
     cli.backup();
-    copy(&cli.path("repo"), &cli.path("old"));
+    copy_folder(&cli.path("repo"), &cli.path("old"));
     cli.backup();
     cli.run(&["check"]).success();
     roll_back(&cli);
@@ -90,7 +78,7 @@ fn hosts_remember_for_themselves() {
     };
     backup("a");
     backup("b");
-    copy(&cli.path("repo"), &cli.path("old"));
+    copy_folder(&cli.path("repo"), &cli.path("old"));
     backup("b");
     backup("a");
     for host in ["a", "b"] {
@@ -110,7 +98,7 @@ fn hosts_remember_for_themselves() {
 fn a_fresh_machine_is_told_what_to_expect() {
     let cli = Cli::new();
     let first = head_of(&cli, &[]);
-    copy(&cli.path("repo"), &cli.path("old"));
+    copy_folder(&cli.path("repo"), &cli.path("old"));
     let second = head_of(&cli, &[]);
     let expect =
         |head: &str, state: &str| cli.run(&["check", "--expect-head", head, "--state-dir", state]);

@@ -1,8 +1,10 @@
 //! Several repositories of one job: one that is full or away costs no snapshot, and gets later what it has missed.
 
 use super::file::Jobs;
+use crate::common::cli::stdout;
 use crate::common::proxy::{self, Fate};
 use crate::common::seaweed::{KEY, SECRET, server};
+use crate::common::stores::copy_folder;
 use assert_cmd::assert::Assert;
 use serde_json::Value;
 use std::fs;
@@ -88,4 +90,27 @@ fn a_full_repository_costs_no_snapshot() {
         steps,
         [r#""open" "done""#, r#""capture" "failed""#, r#""open" "done""#, r#""capture" "done""#]
     );
+}
+
+/// A repository that was set back to an older state has lost snapshots: the run that meets it says so, and `status` is not
+/// well, though a new snapshot was made, until a check has accepted it.
+#[test]
+fn a_repository_set_back_needs_help() {
+    let jobs = Jobs::new();
+    jobs.init(&["one", "two"]);
+    jobs.write(FILE);
+    jobs.command(&["run", "app"]).assert().success();
+    copy_folder(&jobs.path("one"), &jobs.path("old"));
+    fs::write(jobs.path("src").join("more"), "more").unwrap();
+    jobs.command(&["run", "app"]).assert().success();
+    jobs.command(&["status"]).assert().success();
+    fs::remove_dir_all(jobs.path("one")).unwrap();
+    fs::rename(jobs.path("old"), jobs.path("one")).unwrap();
+    jobs.command(&["run", "app"]).assert().code(3);
+    assert_eq!(jobs.report()["fault"], "damaged", "{}", jobs.report());
+    let told = jobs.command(&["status"]).assert().code(3);
+    assert!(stdout(&told).contains("was INCOMPLETE"), "{}", stdout(&told));
+    jobs.of("one", &["check", "--accept-head"]);
+    jobs.command(&["run", "app"]).assert().success();
+    jobs.command(&["status"]).assert().success();
 }

@@ -5,6 +5,7 @@
 use super::Run;
 use super::log::{Log, StepNotes};
 use crate::agent::config::Stop;
+use crate::agent::report::Fault;
 use crate::agent::stop::{Order, StartReason, StoppedServices, What, journal_of};
 use crate::backend::{Backend, Spool};
 use crate::error::{Error, Kind, Result};
@@ -193,6 +194,8 @@ fn tell(
         monitor.trouble(&error);
     }
     said.is_incomplete = report.incomplete || report.snapshot.tainted() > 0 || !lost.is_empty();
+    // Snapshots that are gone do not come back by themselves.
+    said.fault = lost.first().map(|head| Fault::of(&head.lost()));
     figures(&report, said);
     report.snapshot.id
 }

@@ -29,6 +29,8 @@ pub struct Log<'a> {
 pub struct StepNotes {
     /// Whether something is missing.
     pub is_incomplete: bool,
+    /// What sort of reason that has, if not the usual one.
+    pub fault: Option<Fault>,
     /// The end of what a command printed.
     pub output: Option<String>,
     /// Figures.
@@ -93,7 +95,7 @@ impl<'a> Log<'a> {
         let warnings = heard.into_warnings();
         let warnings: Vec<String> = warnings.iter().map(|it| without_passwords(it)).collect();
         if outcome == Outcome::Incomplete {
-            self.lacks(&incomplete(step, what, &warnings), Fault::Other);
+            self.lacks(&incomplete(step, what, &warnings), said.fault.unwrap_or(Fault::Other));
         }
         self.report.steps.push(Step {
             step: step.to_owned(),
@@ -140,8 +142,9 @@ impl<'a> Log<'a> {
     pub fn started(&mut self, line: &str, started: &Started) -> Result<()> {
         let CommandOutcome { seconds, .. } = started.ran;
         // Services stand still once more where a second repository is captured into.
-        let before = self.report.downtime.unwrap_or_default();
-        self.report.downtime = started.downtime.map(|seconds| before + seconds);
+        if let Some(more) = started.downtime {
+            *self.report.downtime.get_or_insert_default() += more;
+        }
         let because = serde_json::to_value(started.because).unwrap_or_default();
         let done = self.step("start", line, |_, said| {
             said.output = Some(started.ran.output.clone());

@@ -134,9 +134,9 @@ impl JobStatus {
         let became = |outcome| last_runs().any(|run| run.outcome == outcome);
         let is_late = repositories.iter().any(|place| place.is_late);
         let is_overdue = tasks.iter().any(|task| task.is_overdue);
-        // That another repository was there to go into helps only for a while.
-        let is_usable = !last_runs().any(|run| run.fault == Some(Fault::Unusable));
-        let is_well = is_usable && !is_late && !is_overdue && !became(Outcome::Failed);
+        // That there is a snapshot all the same helps only for a while.
+        let needs_help = last_runs().any(|run| run.fault >= Some(Fault::Unusable));
+        let is_well = !needs_help && !is_late && !is_overdue && !became(Outcome::Failed);
         let has_warnings = became(Outcome::Incomplete);
         let (job, zone) = (name.to_owned(), zone.clone());
         Ok(JobStatus { job, is_well, has_warnings, bytes, tasks, repositories, zone })

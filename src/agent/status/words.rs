@@ -81,7 +81,7 @@ fn not_well(job: &JobStatus, task: &TaskStatus) -> Option<String> {
     let run = task.last_run.as_ref()?;
     let (mark, became) = match run.outcome {
         Outcome::Failed => ("", "FAILED"),
-        Outcome::Incomplete if run.fault == Some(Fault::Unusable) => ("", "was INCOMPLETE"),
+        Outcome::Incomplete if run.fault >= Some(Fault::Unusable) => ("", "was INCOMPLETE"),
         Outcome::Incomplete => ("warning: ", "was incomplete"),
         Outcome::Done | Outcome::Skipped => return None,
     };
