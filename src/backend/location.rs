@@ -234,10 +234,10 @@ mod tests {
         }
     }
 
-    /// A store on another machine is said not to be there yet, with what works today, and without
+    /// A store on another machine is said not to be supported yet, with what works today, and without
     /// the secrets that stand in its name.
     #[test]
-    fn says_what_is_not_there_yet() {
+    fn says_what_is_not_supported_yet() {
         for (text, hint) in [
             ("rest:https://u:secret@host/", "mounted"),
             ("rclone:remote:x", "mounted"),
@@ -247,7 +247,7 @@ mod tests {
         ] {
             let error = text.parse::<Location>().unwrap_err();
             assert_eq!(error.kind(), Kind::Unsupported, "{text:?}");
-            assert!(error.to_string().contains("not there yet"), "{error}");
+            assert!(error.to_string().contains("not supported yet"), "{error}");
             assert!(error.hint_text().unwrap().contains(hint), "{text:?}");
             assert!(!error.to_string().contains("secret"), "{error}");
         }

@@ -183,8 +183,9 @@ pub const FLAGS: &[Word] = &[
     instead("--user", ONE_LABEL).of("key"),
     instead(
         "--check-unused",
-        "data that no snapshot needs is not counted: nothing collects it yet",
-    ),
+        "`icecore prune --dry-run` says how much no snapshot needs, and `icecore prune` gives it back",
+    )
+    .of("check"),
 ];
 
 /// The program's command line, which hears the flags that are not needed as well.

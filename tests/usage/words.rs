@@ -229,16 +229,16 @@ fn help_is_at_hand() {
     assert!(!page.contains("retry") && page.contains("EXTRA"), "hidden flags, exit codes: {page}");
 }
 
-/// A store on another machine is said not to be there yet, and no password is repeated; nor is one
+/// A store on another machine is said not to be supported yet, and no password is repeated; nor is one
 /// of a database that is named as another program would.
 #[test]
-fn other_places_are_not_there_yet() {
+fn other_places_are_not_supported_yet() {
     let cli = Cli::new();
     for place in ["swift:c:/x", "smb://u:secret@h/x", "rest:https://u:secret@h/", "rclone:r:x"] {
         for verb in [&["init", "--new-key-file", "k"][..], &["snapshots"], &["backup", "src"]] {
             let said = stderr(&cli.run(&[&["-r", place], verb].concat()).code(1));
             assert!(
-                said.contains("not there yet") && said.contains("hint: a folder that"),
+                said.contains("not supported yet") && said.contains("hint: a folder that"),
                 "{said}"
             );
             assert!(!said.contains("secret"), "{said}");

@@ -12,8 +12,8 @@ use std::sync::Arc;
 /// What `agent` takes.
 #[derive(Debug, Args)]
 pub struct AgentArgs {
-    /// Keep nothing; fail unless an agent is at work with the same folder of states, and has looked at what is due
-    /// within two minutes
+    /// Start nothing; fail unless an agent runs with this state folder, and was active
+    /// within the last two minutes
     #[arg(long)]
     pub is_alive: bool,
 

@@ -26,7 +26,7 @@ const AGAIN: i64 = 24 * 60 * 60;
 /// What `alert` takes.
 #[derive(Debug, Args)]
 pub struct AlertArgs {
-    /// Send a message by every channel that says nothing but that it arrives, and ping as after a run that went well
+    /// Send a test message by every channel, and a ping as after a run that went well
     #[arg(long)]
     pub test: bool,
 
@@ -119,7 +119,8 @@ fn look(app: &App, args: &AlertArgs, state: &Path) -> Result<Done> {
         Some(only) if failures.is_empty() => Err(only),
         Some(last) => {
             let all: Vec<String> = failures.iter().chain([&last]).map(Error::to_string).collect();
-            Err(Error::new(Kind::Failed, "do all of", "the look").because(all.join("; ")))
+            Err(Error::new(Kind::Failed, "look at the jobs and send", "all alerts")
+                .because(all.join("; ")))
         }
     }
 }
@@ -130,9 +131,9 @@ fn test(app: &App, config: &Config, watch: &Watch<'_>) -> Result<Done> {
         answers.push(("ping", watch.ping(Ping::Success, "test")));
     }
     if answers.is_empty() {
-        return Err(Error::new(Kind::InvalidInput, "tell", "anybody")
-            .because("the file says nothing of it")
-            .hint("`alert` in it says who is told: see `icecore config keys`"));
+        return Err(Error::new(Kind::InvalidInput, "send", "a test alert")
+            .because("the file has no channel in [alert]")
+            .hint("`icecore config keys` lists the keys of [alert]"));
     }
     let (mut out, all) = (Out::new(), answers.len());
     let mut failed = 0;
@@ -152,7 +153,7 @@ fn test(app: &App, config: &Config, watch: &Watch<'_>) -> Result<Done> {
     out.finish()?;
     match failed {
         0 => Ok(Done::All),
-        _ => Err(Error::new(Kind::Failed, "tell by every channel", "")
+        _ => Err(Error::new(Kind::Failed, "send a test alert by", "every channel")
             .because(format!("{failed} of {all} failed"))),
     }
 }

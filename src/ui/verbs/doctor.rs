@@ -117,7 +117,8 @@ fn of_bucket(bucket: &BucketFacts) -> Vec<String> {
             format!("{rule}: that destroys a repository, whose oldest objects are still in use")
         })),
         Err(error) => advice.push(format!(
-            "whether rules of the bucket delete objects after a time, which would destroy a repository, the              store does not tell: {error}"
+            "the store does not tell whether rules of the bucket delete objects after a time, which would destroy a \
+             repository: {error}"
         )),
     }
     match &bucket.encrypted {
@@ -131,7 +132,8 @@ fn of_bucket(bucket: &BucketFacts) -> Vec<String> {
     match &bucket.public {
         Ok(false) => {}
         Ok(true) => advice.push(
-            "others may read the bucket: they learn sizes and times, and have all the time to guess the              password"
+            "others may read the bucket: they see sizes and times, and can take their time to guess the \
+             password"
                 .to_owned(),
         ),
         Err(error) => advice.push(format!("who else may read the bucket is not told: {error}")),

@@ -67,7 +67,7 @@ pub fn run(app: &App, args: &HoldArgs) -> Result<Done> {
         return wrong(&format!("a reason has between 1 and {REASON_MAX} bytes"));
     }
     if let Some(until) = args.until.filter(|until| *until <= app.env.now()) {
-        return wrong(&format!("the hold would be over since {until}"));
+        return wrong(&format!("`--until` lies in the past: {until}"));
     }
     let repository = app.repository()?;
     let voice = app.progress()?;

@@ -130,23 +130,23 @@ pub enum Verb {
     /// Print an object of the repository
     #[command(subcommand)]
     Cat(cat::CatVerb),
-    /// Do what the file says of jobs: capture, and copy to where else it goes
+    /// Run jobs of the file: back up, and copy to the other repositories
     ///
     /// Commands of the job run before and after, services stand still meanwhile where it says so, and a report
     /// of every step is left in the folder of states. Prune and check are done when they are asked for by
     /// --only, so that each has a time of its own.
     Run(run::RunArgs),
-    /// Keep the schedules of the file: begin every run at its time, until a signal ends it
+    /// Run the jobs of the file by their schedules, until a signal ends it
     ///
     /// Each run is a process of its own. What was missed while the machine slept is made up once; nothing that
     /// is at work is begun again. The file is read again when it changes, or at SIGHUP. SIGTERM ends what is at
     /// work; services that stand still are started before. One agent keeps a folder of states.
     Agent(agent::AgentArgs),
-    /// Write units of systemd, or a crontab, that keep the schedules of the file where there is no agent
+    /// Print systemd units, or a crontab, that run the jobs of the file without an agent
     ///
     /// With --agent, the unit of the agent itself.
     Schedule(schedule::ScheduleArgs),
-    /// Show how well the jobs of the file do: what is good and how old it is, what is late, what failed
+    /// Show the state of the jobs: the age of the newest good snapshots, what is late, what failed
     ///
     /// The exit code is 3 if a repository's newest good snapshot is older than `rpo` allows, or the last run of
     /// anything failed. No repository is asked: it is what runs on this host have left in the folder of states.
@@ -154,7 +154,7 @@ pub enum Verb {
     /// Show the file that says what is backed up, and check it
     #[command(subcommand)]
     Config(config::ConfigVerb),
-    /// Tell people what is wrong by now, by the ways that the file names
+    /// Send the alerts that are due
     ///
     /// Every run does that at its end; without an agent, cron can call this, so that what did not happen is told, too.
     Alert(alert::AlertArgs),
@@ -169,7 +169,7 @@ pub enum Verb {
     Man(man::ManArgs),
     /// Print the version
     Version,
-    /// Show it all on an application made for the purpose
+    /// Show what icecore does, with a small application made for it
     Demo(demo::DemoArgs),
 }
 

@@ -84,7 +84,7 @@ pub enum Format {
 
 impl ToolArgs {
     /// The first flag that was given.
-    fn first_given(&self) -> Option<&'static str> {
+    pub fn first_given(&self) -> Option<&'static str> {
         first([("--pg-bin", self.pg_bin.is_some()), ("--pg-command", self.pg_command.is_some())])
     }
 

@@ -25,7 +25,7 @@ pub struct RunArgs {
     #[arg(long, conflicts_with = "jobs")]
     pub all: bool,
 
-    /// Do only this, several separated by commas
+    /// Do only these tasks, separated by commas
     #[arg(long, value_name = "WHAT[,WHAT...]", value_enum, value_delimiter = ',')]
     #[arg(default_values_t = [Only::Backup, Only::Copy])]
     pub only: Vec<Only>,

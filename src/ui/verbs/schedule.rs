@@ -32,7 +32,7 @@ pub struct ScheduleArgs {
     #[arg(long)]
     pub cron: bool,
 
-    /// Start the services that runs have left stopped that died, as after a power cut; for the time of booting
+    /// Start services that a run has left stopped when it died, as after a power cut; for use at boot
     #[arg(long)]
     pub start_stopped: bool,
 

@@ -33,8 +33,9 @@ pub struct IntoArgs {
     /// Restore databases into this server; if the URL names a database, the one that is chosen
     /// comes back under that name
     #[arg(long, value_name = "URL",
-          conflicts_with_all = ["target", "include", "iinclude", "exclude", "iexclude", "sparse",
-                                "special", "verify"])]
+          conflicts_with_all = ["target", "include", "iinclude", "include_file", "iinclude_file", "exclude",
+                                "iexclude", "exclude_file", "iexclude_file", "overwrite", "sparse", "special",
+                                "verify"])]
     pub into: Option<String>,
 
     /// Restore only databases of this name or pattern; may be given several times
@@ -88,7 +89,8 @@ impl IntoArgs {
     pub fn is_used(&self) -> bool {
         let flags = [self.globals, self.replace, self.no_owner, self.no_privileges, self.yes];
         let lists = [&self.database, &self.schema, &self.table];
-        flags.contains(&true) || lists.iter().any(|list| !list.is_empty()) || self.jobs > 1
+        let has_any = flags.contains(&true) || lists.iter().any(|list| !list.is_empty());
+        has_any || self.jobs > 1 || self.tools.first_given().is_some()
     }
 
     fn options(&self, into: Option<&str>) -> IntoOptions {
