@@ -9,7 +9,7 @@ use std::collections::VecDeque;
 use std::io::{self, PipeReader, Read, Seek, Write};
 use std::os::unix::process::CommandExt;
 use std::process::{Child, ExitStatus, Stdio};
-use std::sync::mpsc::{self, RecvTimeoutError};
+use std::sync::mpsc;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{Builder, sleep};
 use std::time::{Duration, Instant};
@@ -21,7 +21,7 @@ const GLANCE: Duration = Duration::from_millis(20);
 const GRACE: Duration = Duration::from_secs(5);
 
 /// How long is waited for the last output: something that stays in the background may hold the pipe.
-const LAST_WORDS: Duration = Duration::from_millis(300);
+const LAST_OUTPUT: Duration = Duration::from_millis(300);
 
 /// Bytes of output that are kept, the last ones.
 const KEPT: usize = 16 << 10;
@@ -109,9 +109,6 @@ fn supervise(
     shell.args(["-c", line]).envs(variables.iter().map(|(name, value)| (name, value)));
     shell.process_group(0).stdin(readable(input).attempt("give something to", &what)?);
     shell.stdout(writer.try_clone().attempt("make a pipe for", &what)?).stderr(writer);
-    let mut child = shell.spawn().attempt("run", &what)?;
-    // With it goes the writing end that is ours.
-    drop(shell);
     let (over, ended) = mpsc::channel();
     let to = kept.clone();
     let reading = Builder::new().spawn(move || {
@@ -120,10 +117,15 @@ fn supervise(
         let _ = over.send(());
     });
     reading.attempt("start a thread for", &what)?;
+    let mut child = shell.spawn().attempt("run", &what)?;
+    // With it goes the writing end that is ours.
+    drop(shell);
     let begun = Instant::now();
     let status = loop {
-        if let Some(status) = child.try_wait().attempt("wait for", &what)? {
-            break Ok(status);
+        match child.try_wait() {
+            Ok(Some(status)) => break Ok(status),
+            Ok(None) => {}
+            Err(cause) => break Err(format!("its end cannot be waited for: {cause}")),
         }
         match (begun.elapsed() >= timeout, stop()) {
             (true, _) => break Err(format!("it took longer than {}", seconds(timeout))),
@@ -139,9 +141,8 @@ fn supervise(
             Some(reason)
         }
     };
-    match ended.recv_timeout(LAST_WORDS) {
-        Ok(()) | Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => Ok(failure),
-    }
+    let _ = ended.recv_timeout(LAST_OUTPUT);
+    Ok(failure)
 }
 
 /// A file with this in it: unlike a pipe, it needs no thread that waits for its reader.

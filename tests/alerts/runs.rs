@@ -108,7 +108,7 @@ fn dead_channels_harm_no_run() {
     assert!(begun.elapsed() < Duration::from_secs(35), "{:?}", begun.elapsed());
     let said = stderr(&run);
     for part in
-        ["by webhook", "the mail server", "whom `ping` names", "icecore.prom", "hook `before`"]
+        ["by webhook", "the mail server", "the URL of `ping`", "icecore.prom", "hook `before`"]
     {
         assert!(said.contains(part), "{part}: {said}");
     }

@@ -195,8 +195,14 @@ fn mistakes_are_told() {
         ),
         ("webhook = { url_file = \"url\" }", "not an absolute path"),
         ("mail = { to = \"nobody\", smtp = \"smtps://a@b\" }", "no address"),
-        ("mail = { to = \"a@b.c\", smtp = \"smtps://a:pw@b\" }", "no secret stands in the file"),
-        ("mail = { to = \"a@b.c\", smtp = \"smtps://a@b\", password = \"x\" }", "no secret stands"),
+        (
+            "mail = { to = \"a@b.c\", smtp = \"smtps://a:pw@b\" }",
+            "secrets must not be in this file",
+        ),
+        (
+            "mail = { to = \"a@b.c\", smtp = \"smtps://a@b\", password = \"x\" }",
+            "secrets must not be",
+        ),
     ] {
         let said = with(alert).complains(&["config", "check"]);
         assert!(said.contains(message), "{alert}: {said}");

@@ -160,7 +160,10 @@ fn the_file_may_change() {
     agent.signal(Signal::HUP);
     let told = agent.says("reload");
     assert_eq!(
-        (&told["level"], told["message"].as_str().unwrap().contains("as it was before")),
+        (
+            &told["level"],
+            told["message"].as_str().unwrap().contains("the jobs that the file had before")
+        ),
         (&"error".into(), true)
     );
     assert!(agent.says("error")["message"].as_str().unwrap().contains("config.toml"));
@@ -218,7 +221,10 @@ fn a_file_that_lost_its_jobs_is_told() {
     jobs.write("");
     agent.signal(Signal::HUP);
     let told = agent.says("reload");
-    assert!(told["message"].as_str().unwrap().contains("as it was before"), "{told}");
+    assert!(
+        told["message"].as_str().unwrap().contains("the jobs that the file had before"),
+        "{told}"
+    );
     jobs.wait_for("told");
     agent.end();
     let told = fs::read_to_string(jobs.path("told")).unwrap();

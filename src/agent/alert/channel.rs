@@ -39,7 +39,8 @@ impl Channel {
         name: Name,
         variables: &BTreeMap<String, String>,
     ) -> Channel {
-        let none = || Error::new(Kind::InvalidInput, "tell by", name).because("it is not set up");
+        let none =
+            || Error::new(Kind::InvalidInput, "send an alert by", name).because("it is not set up");
         let way = match (name, alert) {
             ("mail", Some(Alert { mail: Some(mail), .. })) => {
                 Mail::open(mail, variables).map(Way::Mail)
@@ -67,7 +68,8 @@ impl Channel {
             Ok(Way::Webhook(webhook)) => webhook.send(notification).await,
             Ok(Way::Command(command)) => command.send(notification).await,
             Err(error) => {
-                Err(Error::new(error.kind(), "tell by", self.name).because(error.to_string()))
+                Err(Error::new(error.kind(), "send an alert by", self.name)
+                    .because(error.to_string()))
             }
         }
     }

@@ -34,7 +34,7 @@ impl Line {
         let ran: CommandOutcome = tokio::task::spawn_blocking(run).await.map_err(|cause| {
             Error::new(Kind::Failed, "run", "the command").because(cause.to_string())
         })?;
-        ran.well("tell by", &self.line)
+        ran.well("send an alert by", &self.line)
     }
 }
 

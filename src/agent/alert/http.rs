@@ -47,7 +47,7 @@ pub fn address(text: &str, what: &str) -> Result<Url> {
 
 /// Sends a request to `what`; anything but success is an error.
 pub async fn send(request: RequestBuilder, what: &str) -> Result<()> {
-    let answer = request.send().await.map_err(|cause| told(&cause.without_url(), what))?;
+    let answer = request.send().await.map_err(|cause| failure_of(&cause.without_url(), what))?;
     let status = answer.status();
     if status.is_success() {
         return Ok(());
@@ -58,8 +58,8 @@ pub async fn send(request: RequestBuilder, what: &str) -> Result<()> {
     Err(Error::new(kind, "reach", what).because(format!("the server answered {status}")))
 }
 
-/// The error, with its causes.
-fn told(error: &reqwest::Error, what: &str) -> Error {
+/// The error, by its deepest cause: those above it may repeat the address.
+fn failure_of(error: &reqwest::Error, what: &str) -> Error {
     let mut reason = error.to_string();
     let mut cause = error.source();
     while let Some(deeper) = cause {

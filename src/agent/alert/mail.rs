@@ -36,7 +36,7 @@ impl Mail {
         })?;
         let to = table.to.all().iter().map(|to| mailbox(to)).collect::<Result<Vec<_>>>()?;
         if to.is_empty() {
-            return Err(wrong("`to` names nobody"));
+            return Err(wrong("`to` is empty"));
         }
         let mut builder = AsyncSmtpTransport::<Tokio1Executor>::builder_dangerous(&server.host)
             .port(server.port)

@@ -19,7 +19,7 @@ const PAUSES: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(3)];
 const START_DEADLINE: Duration = Duration::from_secs(5);
 
 /// How errors name it.
-const NAME: &str = "whom `ping` names";
+const NAME: &str = "the URL of `ping`";
 
 /// What a ping says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,8 +33,8 @@ pub enum Ping {
 }
 
 impl Ping {
-    /// That of a run of a job with which nothing is wrong that people are told. One that failed for a store that is away
-    /// is well as long as each repository has a snapshot that is as new as it has to be.
+    /// The one for the end of a run. A run that failed because a store could not be reached
+    /// counts as a success as long as every repository is within its `rpo`.
     pub fn of_end(outcome: Outcome, job: Option<&JobStatus>) -> Self {
         let is_on_time = |place: &RepositoryStatus| place.rpo.is_some() && !place.is_late;
         match job {
@@ -44,7 +44,7 @@ impl Ping {
         }
     }
 
-    /// Sends it for a job; nothing where nobody is to be pinged.
+    /// Sends it for a job; nothing where the file has no `ping`.
     pub fn send(
         self,
         alert: &Alert,

@@ -24,8 +24,7 @@ pub fn send(notifications: &[(Channel, Notification)], deadline: Duration) -> Ve
         Ok(join_all(tries).await)
     };
     wait(all).unwrap_or_else(|error| {
-        let failed =
-            |_| Err(Error::new(error.kind(), "tell", "anybody").because(error.to_string()));
+        let failed = |_| Err(Error::new(error.kind(), "send", "alerts").because(error.to_string()));
         notifications.iter().map(failed).collect()
     })
 }
@@ -45,7 +44,7 @@ async fn once(channel: &Channel, notification: &Notification) -> Result<()> {
 }
 
 fn late(name: &str, time: Duration) -> Error {
-    Error::new(Kind::Unavailable, "tell by", name)
+    Error::new(Kind::Unavailable, "send an alert by", name)
         .because(format!("it did not answer within {} s", time.as_secs()))
 }
 

@@ -91,14 +91,15 @@ pub enum State {
     Silent,
 }
 
-/// Notifications of a reason that are told.
-const REASON: usize = 400;
+/// Most characters of a reason that are told.
+const REASON_MAX: usize = 400;
 
 impl Trouble {
     /// Of this reason, as one short line.
     pub fn new(state: State, reason: &str) -> Self {
-        let line = reason.split_whitespace().collect::<Vec<_>>().join(" ");
-        let mut short: String = line.chars().filter(|it| !it.is_control()).take(REASON).collect();
+        let line: String = reason.split_whitespace().collect::<Vec<_>>().join(" ");
+        let line: String = line.chars().filter(|it| !it.is_control()).collect();
+        let mut short: String = line.chars().take(REASON_MAX).collect();
         if short.len() < line.len() {
             short.push_str("...");
         }

@@ -16,7 +16,7 @@ const JITTER: Duration = Duration::from_secs(30);
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Agent {
-    /// Runs at work at once, at most; others wait. Never two that do the same for a job.
+    /// How many runs may be at work at once; others wait. Two that do the same for a job never are.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(example = 4, extend("default" = 2))]
     pub jobs: Option<NonZeroU16>,

@@ -44,15 +44,15 @@ pub struct Job {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(extend("examples" = [["local", "nas"]]))]
     pub to: Option<OneOrMany<String>>,
-    /// When what is done. A text alone is that of `backup`.
+    /// When each task is done. A text alone is the schedule of `backup`.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(extend("examples" = [{ "backup": "hourly", "prune": "daily 02:10", "check": "weekly" }]))]
     pub schedule: Option<TextOrTable<Written<Schedule>, Schedules>>,
-    /// How old the newest good snapshot may become, everywhere or by repository.
+    /// How old the newest good snapshot may become, in all repositories or by repository.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(extend("examples" = ["2h", { "local": "2h", "nas": "26h" }]))]
     pub rpo: Option<PerRepository<Written<Span>>>,
-    /// How long bringing it back may take, from everywhere or by repository.
+    /// How long a restore may take, from all repositories or by repository.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(extend("examples" = ["30min", { "local": "30min", "nas": "6h" }]))]
     pub rto: Option<PerRepository<Written<Span>>>,
@@ -60,7 +60,7 @@ pub struct Job {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(extend("examples" = [{ "read_data": "5%" }]))]
     pub check: Option<Check>,
-    /// `"elsewhere"` where another host forgets and prunes, everywhere or by repository: for credentials that
+    /// `"elsewhere"` where another host forgets and prunes, in all repositories or by repository: for credentials that
     /// may only add.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(extend("examples" = ["elsewhere", { "nas": "elsewhere" }]))]
@@ -69,7 +69,7 @@ pub struct Job {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(extend("examples" = [{ "before": "/srv/app/maintenance on", "finally": "/srv/app/maintenance off" }]))]
     pub hooks: Option<Hooks>,
-    /// What stands still during the capture.
+    /// What is stopped during the capture.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(extend("examples" = [{ "stop": "systemctl stop web", "start": "systemctl start web" }]))]
     pub stop: Option<Stop>,
@@ -77,7 +77,7 @@ pub struct Job {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(extend("examples" = [{ "allow_restore": true }]))]
     pub recover: Option<Recover>,
-    /// How bringing it back is tried. For a later version.
+    /// The restore drill. For a later version.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(extend("examples" = [{ "room": "20GiB", "timeout": "1h" }]))]
     pub drill: Option<Drill>,
@@ -103,10 +103,10 @@ impl<T> PerRepository<T> {
     }
 }
 
-/// A fact: a text, or the output of a command.
+/// A label: a text, or the output of a command.
 pub type Label = TextOrTable<String, LabelCommand>;
 
-/// A fact that a command tells.
+/// A label that a command prints.
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct LabelCommand {
@@ -136,7 +136,7 @@ pub struct Schedules {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(example = &"weekly")]
     pub check: Option<Written<Schedule>>,
-    /// When bringing it back is tried. For a later version.
+    /// When restores are drilled. For a later version.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(example = &"monthly")]
     pub drill: Option<Written<Schedule>>,
@@ -146,7 +146,7 @@ pub struct Schedules {
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Check {
-    /// How much is read back. Without it, nothing but what all packs say of themselves.
+    /// How much data is read back. Without it, only the heads and trailers of packs are.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(example = &"5%", extend("default" = "none"))]
     pub read_data: Option<Written<ReadBack>>,

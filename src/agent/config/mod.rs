@@ -102,15 +102,15 @@ pub struct Config {
 #[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Defaults {
-    /// What this host is there for; it heads reports.
+    /// The role of this host, such as `production`; reports and alerts show it.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(example = &"production")]
     pub environment: Option<String>,
-    /// Where days begin, for schedules and for what is kept. Without it, that of the machine.
+    /// The time zone of schedules and of what is kept. Without it, that of the machine.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(example = &"Europe/Berlin")]
     pub timezone: Option<Written<Zone>>,
-    /// Whom to call; it is printed where a system is brought back.
+    /// Whom to call; for a later version, which prints it in a recovery.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(example = &"Ops, +49 30 1234567, ops@example.com")]
     pub contacts: Option<String>,

@@ -64,7 +64,7 @@ impl Text<'_> {
         let error = self.wrong(span, format!("there is no key `{key}` here"));
         match is_secret(key) {
             true => error.hint(
-                "no secret stands in the file: name where it is, with `password_file`, \
+                "secrets must not be in this file: name where they are, with `password_file`, \
                  `password_command`, `key_file` or `env_file`",
             ),
             false => error.hint(nearest(key, &known)),

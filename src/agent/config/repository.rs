@@ -37,7 +37,7 @@ pub struct Repository {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(example = &"pass show backup/app")]
     pub password_command: Option<String>,
-    /// What `prune` leaves there of each job. Without it, everything.
+    /// Which snapshots of each job `prune` keeps there. Without it, all.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(extend("examples" = [{ "hourly": 48, "daily": 14, "min": 7 }]))]
     pub keep: Option<Keep>,

@@ -68,7 +68,7 @@ pub struct SourceTable {
     #[serde(skip_serializing_if = "is_false")]
     #[schemars(example = true)]
     pub raw: bool,
-    /// Whether it may have become empty. Without it, a source that was not and is fails the run, as does a command that
+    /// Whether it may have become empty. Without it, a source that has become empty fails the run, as does a command that
     /// prints nothing: it may not be mounted.
     #[serde(skip_serializing_if = "is_false")]
     #[schemars(example = true)]

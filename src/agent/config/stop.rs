@@ -28,11 +28,11 @@ pub struct Hooks {
     #[serde(skip_serializing_if = "is_empty")]
     #[schemars(example = &"logger backup done")]
     pub after: OneOrMany<String>,
-    /// After a capture, or what comes after it, that failed.
+    /// After a capture that failed, or a copy, prune or check that failed.
     #[serde(skip_serializing_if = "is_empty")]
     #[schemars(example = &"logger backup failed")]
     pub failed: OneOrMany<String>,
-    /// Last of all, whatever happened.
+    /// After `after` or `failed` of a capture, whatever its outcome.
     #[serde(skip_serializing_if = "is_empty")]
     #[schemars(example = &"/srv/app/maintenance off")]
     pub finally: OneOrMany<String>,
@@ -49,7 +49,7 @@ impl Hooks {
     }
 }
 
-/// What stands still while the sources are captured: `stop` and `start` as commands, or `services`. They are
+/// What is stopped while the sources are captured: `stop` and `start` as commands, or `services`. They are
 /// started again whatever happens.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize, JsonSchema)]
 #[serde(
@@ -58,7 +58,7 @@ impl Hooks {
     expecting = "a table with `stop` and `start`, or with `services`"
 )]
 pub struct Stop {
-    /// A line for the shell that stops what has to stand still.
+    /// A line for the shell that stops it.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(example = &"systemctl stop web")]
     pub stop: Option<String>,
@@ -76,7 +76,7 @@ pub struct Stop {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(example = &"1min", extend("default" = "30s"))]
     pub timeout: Option<Written<Span>>,
-    /// How long they may stand still. After that they are started, and the run fails.
+    /// How long they may be stopped. After that they are started, and the run fails.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(example = &"30s", extend("default" = "2min"))]
     pub max_downtime: Option<Written<Span>>,

@@ -25,8 +25,8 @@ pub struct Alert {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(example = &"/usr/local/bin/page")]
     pub command: Option<String>,
-    /// An address that is asked for by GET after every run of a job that is well, so that a service outside notices
-    /// this host's death; with `/start` behind it when a run begins, and with `/fail` when something is wrong with
+    /// An address that is asked for by GET after every run of a job that is well, so that an outside service notices
+    /// when this host is down; with `/start` behind it when a run begins, and with `/fail` when something is wrong with
     /// the job. `{{job}}` in it stands for the job, for those outside who watch each by itself.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(example = &"${HEALTHCHECK_URL}")]
@@ -69,7 +69,7 @@ pub struct Webhook {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(example = &"{\"text\": \"{{message}}\"}")]
     pub template: Option<String>,
-    /// The address; it is never told.
+    /// The address; messages and reports never show it.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(example = &"https://ntfy.example.com/${NTFY_TOPIC}")]
     pub url: Option<Written<WithVariables>>,

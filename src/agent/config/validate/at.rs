@@ -78,7 +78,7 @@ impl<'t> At<'t> {
     pub(super) fn lasting(&self, keys: &[&str], time: Option<&Written<Span>>) -> Result<()> {
         match time.is_some_and(|time| time.value.0.is_zero()) {
             true => {
-                Err(self.wrong_at(keys, &format!("`{}` leaves no time at all", keys.join("."))))
+                Err(self.wrong_at(keys, &format!("`{}` must be longer than 0", keys.join("."))))
             }
             false => Ok(()),
         }
@@ -94,7 +94,7 @@ impl<'t> At<'t> {
             true => Err(self
                 .wrong_at(
                     &[key],
-                    &format!("a password stands in `{key}`, and no secret stands in the file"),
+                    &format!("`{key}` contains a password, and secrets must not be in this file"),
                 )
                 .hint(instead)),
             false => Ok(()),

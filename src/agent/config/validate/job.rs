@@ -11,12 +11,12 @@ use crate::error::Result;
 pub(super) fn of_job(job: &Job, known: &[&str], at: &At<'_>) -> Result<()> {
     let to = job.to.iter().flat_map(|to| to.all());
     if to.clone().next().is_none() {
-        return Err(at.wrong("`to` names no repository"));
+        return Err(at.wrong("`to` is empty: a job needs a repository"));
     }
     of_names(to, known, at)?;
     of_repositories(job, at)?;
     if job.source.all().is_empty() {
-        return Err(at.wrong("`source` names nothing"));
+        return Err(at.wrong("`source` is empty"));
     }
     job.sources().try_for_each(|source| of_source(&source, at))?;
     of_patterns(&job.exclude, at)?;
@@ -77,9 +77,7 @@ fn of_repositories(job: &Job, at: &At<'_>) -> Result<()> {
     }
     let mut allowed = names.iter().filter_map(|name| job.rpo.as_ref()?.of(name));
     if allowed.any(|rpo| rpo.value.0.is_zero()) {
-        return Err(
-            at.wrong("`rpo` says how old a snapshot may become, and every one is older than 0s")
-        );
+        return Err(at.wrong("`rpo` must be longer than 0"));
     }
     let mut needed = names.iter().filter_map(|name| job.rto.as_ref()?.of(name));
     needed.try_for_each(|rto| at.lasting(&["rto"], Some(rto)))
@@ -89,7 +87,7 @@ fn of_repositories(job: &Job, at: &At<'_>) -> Result<()> {
 fn of_facts(job: &Job, at: &At<'_>) -> Result<()> {
     at.filled(&["tags"], &job.tags)?;
     if job.tags.iter().any(|tag| tag.contains(',')) {
-        return Err(at.wrong_at(&["tags"], "a comma stands between tags, and in none of `tags`"));
+        return Err(at.wrong_at(&["tags"], "a tag must not contain a comma"));
     }
     at.filled(&["labels"], job.labels.keys())?;
     if job.labels.contains_key(JOB_LABEL) {

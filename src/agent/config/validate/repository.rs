@@ -10,9 +10,7 @@ pub(super) fn of_repository(repository: &Repository, at: &At<'_>) -> Result<()> 
     let is_s3 = repository.url.starts_with("s3:");
     let instead = match is_s3 {
         true => "put its keys into a file of their own, which `env_file` names",
-        false => {
-            "servers of ssh know a user by a key, and other stores take passwords from the environment"
-        }
+        false => "use a key with ssh; other stores take passwords from the environment",
     };
     at.without_password("url", &repository.url, instead)?;
     let location = repository.location().map_err(|error| {
@@ -34,9 +32,9 @@ pub(super) fn of_repository(repository: &Repository, at: &At<'_>) -> Result<()> 
     let Repository { env_file, password_file, key_file, password_command, .. } = repository;
     let named = [password_file.is_some(), key_file.is_some(), password_command.is_some()];
     if named.into_iter().filter(|named| *named).count() != 1 {
-        return Err(at.wrong(
-            "exactly one of `password_file`, `key_file` and `password_command` says what opens it",
-        ));
+        return Err(
+            at.wrong("exactly one of `password_file`, `key_file` and `password_command` is needed")
+        );
     }
     at.filled(&["password_command"], password_command)?;
     for (key, path) in

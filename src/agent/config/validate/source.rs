@@ -30,7 +30,9 @@ pub(super) fn of_source(source: &SourceTable, at: &At<'_>) -> Result<()> {
         || source.pg_bin.is_some()
         || source.pg_command.is_some();
     if says_of_server && !of_server && !source.is_of_containers() {
-        return Err(at.wrong(&format!("{title} is no PostgreSQL server, and has databases named")));
+        return Err(at.wrong(&format!(
+            "{title} is no PostgreSQL server: `databases`, `exclude_databases`, `pg_bin` and `pg_command` are for those alone"
+        )));
     }
     of_patterns(&source.exclude, at)?;
     of_hooks(source.hooks.as_ref(), &["source", "hooks"], at)
@@ -41,13 +43,13 @@ fn named(source: &str, at: &At<'_>) -> Result<()> {
     let Some((scheme, name)) = source.split_once(':').filter(|_| !source.starts_with('/')) else {
         return at.absolute("source", Path::new(source));
     };
-    let of_password = "of PostgreSQL's passwords ~/.pgpass knows";
+    let of_password = "put the passwords of PostgreSQL into ~/.pgpass";
     at.without_password("source", source, of_password)?;
     match scheme {
         _ if !SCHEMES.contains(&scheme) => Err(at
             .wrong_at(
                 &["source"],
-                &format!("there are no sources `{scheme}:`, and a path begins with `/`"),
+                &format!("there is no kind of source `{scheme}:`, and a path must begin with `/`"),
             )
             .hint(nearest(scheme, &SCHEMES))),
         "postgres-dump" => Ok(()),

@@ -29,17 +29,15 @@ pub(super) fn of_telling(config: &Config, text: Text<'_>) -> Result<()> {
 
 fn of_webhook(webhook: &WebhookTable, at: &At<'_>) -> Result<()> {
     if webhook.url.is_some() == webhook.url_file.is_some() {
-        return Err(at.wrong("one of `url` and `url_file` says where it goes"));
+        return Err(at.wrong("exactly one of `url` and `url_file` is needed"));
     }
     webhook.url_file.iter().try_for_each(|path| at.absolute("url_file", path))?;
     if webhook.template.is_some() && webhook.preset.is_some() {
         return Err(at.wrong("`preset` and `template` exclude each other"));
     }
     match unknown_name(webhook.template.as_deref().unwrap_or_default()) {
-        Some(name) => {
-            Err(at
-                .wrong_at(&["template"], &format!("`{{{{{name}}}}}` in `template` means nothing")))
-        }
+        Some(name) => Err(at
+            .wrong_at(&["template"], &format!("`template` has the unknown name `{{{{{name}}}}}`"))),
         None => Ok(()),
     }
 }
