@@ -10,7 +10,7 @@ pub mod state;
 
 pub use memory::memory_limit;
 pub use ready::is_readable;
-pub use running::{Ended, Kept, Running};
+pub use running::{Ended, KeepOutput, Running};
 
 use crate::error::{Attempt, Error, Kind, Result};
 use jiff::civil::DateTime;

@@ -181,9 +181,9 @@ pub const DUMP_TOC_ENTRIES_MAX: usize = 1 << 22;
 pub const DUMP_SCRIPT_MAX: u64 = 64 << 20;
 /// Most bytes of packs that are kept on this machine for stores that are far away.
 pub const PACKS_KEPT: u64 = 1 << 30;
-/// Most databases whose state is pinned while services stand still, each by a process, and that are read after.
+/// Most databases whose state is pinned while services are stopped, each by a process, and that are read after.
 pub const PINS_MAX: usize = 16;
-/// Most bytes of packs that wait on this machine while services stand still.
+/// Most bytes of packs that wait on this machine while services are stopped.
 pub const PACKS_SPOOLED: u64 = 2 << 30;
 /// Most snapshots that a source's past is looked for in.
 pub const PARENTS_MAX: usize = 64;

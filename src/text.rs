@@ -87,6 +87,17 @@ pub fn duration(seconds: f64) -> String {
     }
 }
 
+/// The names of what there is, for a hint: `known: web, db`; or what to say where there is none.
+pub fn known(names: impl IntoIterator<Item = impl AsRef<str>>, none: &str) -> String {
+    let names: Vec<_> = names.into_iter().collect();
+    match names.is_empty() {
+        true => none.to_owned(),
+        false => {
+            format!("known: {}", names.iter().map(AsRef::as_ref).collect::<Vec<_>>().join(", "))
+        }
+    }
+}
+
 /// A word of a command line for a shell, in quotes where it needs some.
 pub fn for_shell(text: &str) -> String {
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_-+=:,./@%".contains(&byte);

@@ -41,7 +41,7 @@ fn of_tasks(page: &mut Page, status: &Status) {
         ("icecore_last_run_duration_seconds", "How long it took.", |task| {
             Some(task.last_run.as_ref()?.seconds)
         }),
-        ("icecore_last_run_downtime_seconds", "How long services stood still for it.", |task| {
+        ("icecore_last_run_downtime_seconds", "How long services were stopped for it.", |task| {
             task.last_run.as_ref()?.downtime
         }),
         ("icecore_next_run_timestamp_seconds", "When the next run is due.", |task| {

@@ -9,8 +9,8 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// The shape of reports; it grows when a key changes its meaning.
-const SHAPE: u32 = 1;
+/// The version of the format of reports; it grows when a key changes its meaning.
+const FORMAT_VERSION: u32 = 1;
 
 /// Reports that are kept of a job, the newest.
 const KEPT: usize = 500;
@@ -130,7 +130,7 @@ impl Fault {
 /// The outcome of a run.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Report {
-    /// The shape of this report.
+    /// The version of its format.
     pub report: u32,
     /// The job.
     pub job: String,
@@ -160,7 +160,7 @@ pub struct Report {
     /// The repository that this went into.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub repository: Option<String>,
-    /// Seconds for which services stood still.
+    /// Seconds for which services were stopped.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub downtime: Option<f64>,
     /// The steps, in order.
@@ -213,7 +213,7 @@ impl Report {
         now: Time,
     ) -> Self {
         Report {
-            report: SHAPE,
+            report: FORMAT_VERSION,
             job: job.to_owned(),
             tasks: tasks.to_vec(),
             environment,

@@ -15,7 +15,7 @@ use std::thread::{Builder, sleep};
 use std::time::{Duration, Instant};
 
 /// How often a line is looked after.
-const GLANCE: Duration = Duration::from_millis(20);
+const POLL_INTERVAL: Duration = Duration::from_millis(20);
 
 /// How long one may take that was asked to end, until it is killed.
 const GRACE: Duration = Duration::from_secs(5);
@@ -130,7 +130,7 @@ fn supervise(
         match (begun.elapsed() >= timeout, stop()) {
             (true, _) => break Err(format!("it took longer than {}", seconds(timeout))),
             (_, true) => break Err("the run was interrupted".to_owned()),
-            _ => sleep(GLANCE),
+            _ => sleep(POLL_INTERVAL),
         }
     };
     let failure = match status {
@@ -167,16 +167,16 @@ pub fn seconds(time: Duration) -> String {
 
 /// Asks the whole group to end, then makes it.
 fn end(child: &mut Child) {
-    let group = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
+    let group = Pid::from_child(child);
     let signal = |signal| {
         // It may have ended by itself.
-        let _ = group.map(|group| kill_process_group(group, signal));
+        let _ = kill_process_group(group, signal);
     };
     signal(Signal::TERM);
     let asked = Instant::now();
     while asked.elapsed() < GRACE {
         match child.try_wait() {
-            Ok(None) => sleep(GLANCE),
+            Ok(None) => sleep(POLL_INTERVAL),
             _ => break,
         }
     }

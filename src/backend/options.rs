@@ -2,6 +2,7 @@
 //! same options go with every place that a command names.
 
 use crate::error::{Error, Kind, Result};
+use crate::text;
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -158,7 +159,7 @@ fn nearest<'k>(key: &str, known: impl Iterator<Item = &'k str> + Clone) -> Strin
     let distance = |known: &&str| strsim::damerau_levenshtein(key, known);
     match known.clone().min_by_key(distance).filter(|best| distance(best) <= 1 + key.len() / 3) {
         Some(best) => format!("did you mean -o {best}=...?"),
-        None => format!("there are {}", known.collect::<Vec<_>>().join(", ")),
+        None => text::known(known, "there are none"),
     }
 }
 

@@ -3,6 +3,7 @@
 use super::Engine;
 use super::states::in_any_state;
 use crate::error::{Error, Kind, Result};
+use crate::text;
 use bollard::models::{
     ContainerInspectResponse, ContainerStateStatusEnum, ContainerSummary, HealthStatusEnum,
     MountPoint,
@@ -34,7 +35,7 @@ pub struct Container {
     pub id: String,
     /// Its name.
     pub name: String,
-    /// Whether it runs, and is not paused: then it stands still already.
+    /// Whether it runs, and is not paused.
     pub is_running: bool,
     /// Whether it ended by itself, and the engine is about to start it again.
     pub(super) is_restarting: bool,
@@ -138,19 +139,14 @@ impl Engine {
         let known = self.projects()?;
         let error = Error::new(Kind::NotFound, "find the Compose project", project)
             .because("no container, running or not, belongs to it");
-        Err(match known.is_empty() {
-            true => error.hint("create it: `docker compose up`; this engine has no project at all"),
-            false => error.hint(format!("there are {}", known.join(", "))),
-        })
+        let none = "create it: `docker compose up`; this engine has no project at all";
+        Err(error.hint(text::known(known, none)))
     }
 
     fn without(&self, error: Error) -> Error {
         let listed = self.list(&[]).unwrap_or_default();
-        let names: Vec<&str> = listed.iter().map(|it| it.name.as_str()).collect();
-        match names.is_empty() {
-            true => error.hint(format!("the engine at {} has none", self.socket().display())),
-            false => error.hint(format!("there are {}", names.join(", "))),
-        }
+        let none = format!("the engine at {} has none", self.socket().display());
+        error.hint(text::known(listed.iter().map(|it| &it.name), &none))
     }
 }
 
@@ -271,7 +267,7 @@ impl Container {
     }
 
     /// When it was started last, in the engine's words.
-    pub(super) fn since(&self) -> &str {
+    pub(super) fn started_at(&self) -> &str {
         let state = self.inspected.state.as_ref();
         state.and_then(|state| state.started_at.as_deref()).unwrap_or_default()
     }

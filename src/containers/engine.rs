@@ -10,14 +10,15 @@ use std::time::Duration;
 use tokio::runtime::{Builder, Runtime};
 
 /// How long an engine may take to answer.
-const ANSWER: Duration = Duration::from_secs(30);
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// The client's own timeout, set out of reach: each call has a limit of its own, and those that stop or start something
 /// wait for as long as that may take.
-const CLIENT: Duration = Duration::from_hours(24 * 30);
+const CLIENT_TIMEOUT: Duration = Duration::from_hours(24 * 30);
 
 /// Where engines listen that all users share.
-const USUAL: [&str; 3] = ["/var/run/docker.sock", "/run/docker.sock", "/run/podman/podman.sock"];
+const DEFAULT_SOCKETS: [&str; 3] =
+    ["/var/run/docker.sock", "/run/docker.sock", "/run/podman/podman.sock"];
 
 /// What a call of the engine's client ends with.
 pub(super) type Answer<T> = std::result::Result<T, bollard::errors::Error>;
@@ -39,16 +40,24 @@ impl Engine {
         let runtime = Builder::new_current_thread().enable_all().build();
         let runtime = runtime.attempt("start", "a client of the container engine")?;
         let text = socket.to_string_lossy();
-        let docker = Docker::connect_with_unix(&text, CLIENT.as_secs(), API_DEFAULT_VERSION);
-        let docker = docker.map_err(|cause| trouble(&cause, "reach", &socket.display()))?;
-        let negotiated = runtime
-            .block_on(async { tokio::time::timeout(ANSWER, docker.negotiate_version()).await });
+        let docker =
+            Docker::connect_with_unix(&text, CLIENT_TIMEOUT.as_secs(), API_DEFAULT_VERSION);
+        let docker = docker.map_err(|cause| error_from(&cause, "reach", &socket.display()))?;
+        let negotiated = runtime.block_on(async {
+            tokio::time::timeout(ANSWER_TIMEOUT, docker.negotiate_version()).await
+        });
         let docker = match negotiated {
             Ok(Ok(docker)) => docker,
             Ok(Err(cause)) => {
-                return Err(trouble(&cause, "reach the container engine at", &socket.display()));
+                return Err(error_from(&cause, "reach the container engine at", &socket.display()));
             }
-            Err(_) => return Err(late("reach the container engine at", &socket.display(), ANSWER)),
+            Err(_) => {
+                return Err(late(
+                    "reach the container engine at",
+                    &socket.display(),
+                    ANSWER_TIMEOUT,
+                ));
+            }
         };
         Ok(Engine { runtime, docker, socket })
     }
@@ -65,7 +74,7 @@ impl Engine {
         subject: &str,
         call: impl Future<Output = Answer<T>>,
     ) -> Result<T> {
-        self.ask_within(ANSWER, attempted, subject, call)
+        self.ask_within(ANSWER_TIMEOUT, attempted, subject, call)
     }
 
     /// Waits for an answer, for so long.
@@ -77,7 +86,7 @@ impl Engine {
         call: impl Future<Output = Answer<T>>,
     ) -> Result<T> {
         match self.runtime.block_on(async { tokio::time::timeout(most, call).await }) {
-            Ok(answer) => answer.map_err(|cause| trouble(&cause, attempted, &subject)),
+            Ok(answer) => answer.map_err(|cause| error_from(&cause, attempted, &subject)),
             Err(_) => Err(late(attempted, &subject, most)),
         }
     }
@@ -94,7 +103,7 @@ fn late(attempted: &str, subject: &dyn std::fmt::Display, most: Duration) -> Err
 }
 
 /// What an engine's refusal means.
-pub(super) fn trouble(
+pub(super) fn error_from(
     cause: &bollard::errors::Error,
     attempted: &str,
     subject: &dyn std::fmt::Display,
@@ -155,7 +164,7 @@ fn usual() -> Vec<PathBuf> {
         None => PathBuf::from(format!("/run/user/{}", geteuid().as_raw())),
     };
     let of_user = [own.join("podman/podman.sock"), own.join("docker.sock")];
-    USUAL.iter().map(PathBuf::from).chain(of_user).collect()
+    DEFAULT_SOCKETS.iter().map(PathBuf::from).chain(of_user).collect()
 }
 
 /// Whether an engine listens there and lets this user in.

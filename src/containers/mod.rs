@@ -10,18 +10,18 @@
 mod container;
 mod engine;
 mod exec;
-mod found;
 mod mounts;
 mod options;
-mod own;
+mod own_container;
 mod services;
+mod source;
 mod states;
 mod volume;
 
 pub use engine::Engine;
 pub use exec::{prefix, run_as_exec};
-pub use found::{Found, Name};
 pub use mounts::{Folder, Server};
 pub use options::CaptureOptions;
-pub use own::refuse_unmounted;
+pub use own_container::refuse_unmounted;
 pub use services::{Service, StartOutcome};
+pub use source::{ContainerSource, ResolvedSource};

@@ -4,7 +4,7 @@
 use super::Engine;
 use super::container::{Container, Mount};
 use super::options::CaptureOptions;
-use super::own::Here;
+use super::own_container::HostMounts;
 use super::volume::NOT_HERE;
 use crate::error::{Error, Kind, Result};
 use std::collections::{BTreeMap, BTreeSet};
@@ -18,7 +18,7 @@ pub struct Folder {
     /// Where it stands in the snapshot; none if it stands where it lies.
     pub stored: Option<PathBuf>,
     /// Whether whatever writes to it has been stopped for the capture.
-    pub stands_still: bool,
+    pub is_quiesced: bool,
 }
 
 /// A PostgreSQL that runs in a container.
@@ -55,14 +55,18 @@ const LOOKED_INTO: usize = 256;
 pub(super) struct Mounts<'e> {
     engine: &'e Engine,
     options: &'e CaptureOptions,
-    here: &'e Here,
+    here: &'e HostMounts,
     folders: BTreeMap<PathBuf, Folder>,
     servers: Vec<Server>,
     warnings: Vec<String>,
 }
 
 impl<'e> Mounts<'e> {
-    pub(super) fn new(engine: &'e Engine, options: &'e CaptureOptions, here: &'e Here) -> Self {
+    pub(super) fn new(
+        engine: &'e Engine,
+        options: &'e CaptureOptions,
+        here: &'e HostMounts,
+    ) -> Self {
         let (folders, servers, warnings) = Default::default();
         Mounts { engine, options, here, folders, servers, warnings }
     }
@@ -90,7 +94,7 @@ impl<'e> Mounts<'e> {
 
     /// Adds a file or folder of the host.
     pub(super) fn add_path(&mut self, path: PathBuf) {
-        self.keep(Folder { path, stored: None, stands_still: self.options.stands_still });
+        self.keep(Folder { path, stored: None, is_quiesced: self.options.is_quiesced });
     }
 
     fn keep(&mut self, folder: Folder) {
@@ -119,7 +123,7 @@ impl<'e> Mounts<'e> {
             return Ok(Some(Folder {
                 path: volume.folder,
                 stored: Some(Path::new("/volume").join(name)),
-                stands_still: self.options.stands_still,
+                is_quiesced: self.options.is_quiesced,
             }));
         }
         let path = mount.source.clone();
@@ -137,11 +141,9 @@ impl<'e> Mounts<'e> {
             return Ok(None);
         }
         let (attempted, name) = ("find what is mounted in", &container.name);
-        self.here.prove(&path).map_err(|cause| cause.within(attempted, name))?;
+        self.here.require(&path).map_err(|cause| cause.within(attempted, name))?;
         match found {
-            Ok(_) => {
-                Ok(Some(Folder { path, stored: None, stands_still: self.options.stands_still }))
-            }
+            Ok(_) => Ok(Some(Folder { path, stored: None, is_quiesced: self.options.is_quiesced })),
             Err(cause) => Err(Error::new(Kind::NotFound, attempted, name)
                 .because(format!("{} cannot be looked at: {cause}", path.display()))
                 .hint(NOT_HERE)),
@@ -154,7 +156,7 @@ impl<'e> Mounts<'e> {
             container.mounts.iter().any(|it| it.volume == mount.volume && it.source == mount.source)
         };
         let mut having: Vec<&Container> = containers.iter().filter(has_it).collect();
-        folder.stands_still |= having.iter().all(|container| self.options.stops(container));
+        folder.is_quiesced |= having.iter().all(|container| self.options.stops(container));
         let data = database_in(&folder.path).filter(|_| !self.options.raw);
         let Some(data) = data else {
             self.keep(folder);
@@ -175,7 +177,7 @@ impl<'e> Mounts<'e> {
                 }
                 Ok(())
             }
-            None if folder.stands_still => {
+            None if folder.is_quiesced => {
                 self.keep(folder);
                 Ok(())
             }

@@ -9,7 +9,7 @@ pub struct CaptureOptions {
     /// Databases are captured as the files that they are.
     pub raw: bool,
     /// Whatever writes to any of it has been stopped for the capture: its files are whole.
-    pub stands_still: bool,
+    pub is_quiesced: bool,
     /// Services that are stopped for the capture.
     pub stopped: Vec<String>,
     /// The Compose projects of the job: services and volumes are called by what these call them, too.
@@ -19,7 +19,7 @@ pub struct CaptureOptions {
 }
 
 impl CaptureOptions {
-    /// Whether a container stands still during the capture.
+    /// Whether a container is stopped during the capture.
     pub(super) fn stops(&self, container: &Container) -> bool {
         let listed = container.listed();
         self.stopped.iter().any(|name| listed.is_called(name, &self.projects))

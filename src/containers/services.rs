@@ -5,6 +5,7 @@ use super::Engine;
 use super::container::{Container, Health, Listed, PROJECT};
 use super::states::in_any_state;
 use crate::error::{Error, Kind, Result};
+use crate::text;
 use bollard::query_parameters::StopContainerOptions;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
@@ -12,7 +13,7 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 /// How often a container is looked at that is to get well.
-const GLANCE: Duration = Duration::from_millis(200);
+const POLL_INTERVAL: Duration = Duration::from_millis(200);
 
 /// How much longer the engine may take to stop a container than the container itself.
 const GRACE: Duration = Duration::from_secs(15);
@@ -79,7 +80,7 @@ impl Engine {
         }
         // It may have been started again by the engine between being found and being stopped.
         if let Some(found) = self.still_there(service)?.filter(|found| !found.is_running) {
-            found.since().clone_into(&mut service.since);
+            found.started_at().clone_into(&mut service.since);
         }
         Ok(())
     }
@@ -106,20 +107,20 @@ impl Engine {
                     .hint("its log says why: `docker logs` or `podman logs`"));
             }
             // An engine may start one again that ends, and calls it running all the time.
-            let has_stayed = !found.is_restarting && found.since() == since;
+            let has_stayed = !found.is_restarting && found.started_at() == since;
             match found.health {
                 None | Some(Health::Healthy) if has_stayed => return Ok(StartOutcome::Runs),
                 _ if begun.elapsed() >= timeout => return Ok(StartOutcome::Unhealthy),
-                _ => found.since().clone_into(&mut since),
+                _ => found.started_at().clone_into(&mut since),
             }
-            sleep(GLANCE);
+            sleep(POLL_INTERVAL);
         }
     }
 
     /// Whether one has run since it was stopped.
     pub fn has_run_since(&self, service: &Service) -> Result<bool> {
         Ok(match self.still_there(service)? {
-            Some(found) => found.is_running || found.since() != service.since,
+            Some(found) => found.is_running || found.started_at() != service.since,
             None => false,
         })
     }
@@ -143,7 +144,7 @@ impl Engine {
 
 impl Container {
     fn as_service(&self) -> Service {
-        let since = self.since().to_owned();
+        let since = self.started_at().to_owned();
         Service { id: self.id.clone(), name: self.name.clone(), since }
     }
 
@@ -180,10 +181,7 @@ fn unknown(name: &str, all: &[Listed], projects: &[String]) -> Error {
     let error = Error::new(Kind::NotFound, "find the service", name).because(
         "no container, running or not, is a service or has a name or a label of that kind",
     );
-    match known.is_empty() {
-        true => error.hint("its containers have to be created before: `docker compose up`"),
-        false => error.hint(format!("there are {}", known.join(", "))),
-    }
+    error.hint(text::known(known, "its containers have to be created before: `docker compose up`"))
 }
 
 /// Refuses what would not come back, or would come back by itself.

@@ -1,8 +1,9 @@
 //! Volumes, and where they lie on this machine.
 
 use super::Engine;
-use super::own::Here;
+use super::own_container::HostMounts;
 use crate::error::{Error, Kind, Result};
+use crate::text;
 use bollard::query_parameters::ListVolumesOptions;
 use std::path::PathBuf;
 
@@ -19,7 +20,7 @@ impl Engine {
     /// # Errors
     /// `NotFound`, also if it is not the same folder here; `Unsupported` if it is mounted only while a container
     /// runs, or does not lie on this machine.
-    pub(super) fn volume(&self, name: &str, here: &Here) -> Result<Volume> {
+    pub(super) fn volume(&self, name: &str, here: &HostMounts) -> Result<Volume> {
         let found = match self.ask("find the volume", name, self.docker.inspect_volume(name)) {
             Err(error) if error.kind() == Kind::NotFound => {
                 return Err(error.because("there is no such volume").hint(self.volumes_known()));
@@ -49,7 +50,7 @@ impl Engine {
                 )));
         }
         let folder = PathBuf::from(&found.mountpoint);
-        here.prove(&folder).map_err(|cause| cause.within("capture the volume", name))?;
+        here.require(&folder).map_err(|cause| cause.within("capture the volume", name))?;
         if !folder.is_absolute() || !folder.exists() {
             return Err(error()
                 .because(format!("{} is not there", folder.display()))
@@ -66,11 +67,8 @@ impl Engine {
             self.docker.list_volumes(None::<ListVolumesOptions>),
         );
         let listed = listed.ok().and_then(|listed| listed.volumes).unwrap_or_default();
-        let names: Vec<String> = listed.into_iter().map(|volume| volume.name).collect();
-        match names.is_empty() {
-            true => "the engine has no volume at all".to_owned(),
-            false => format!("there are {}", names.join(", ")),
-        }
+        let names = listed.into_iter().map(|volume| volume.name);
+        text::known(names, "the engine has no volume at all")
     }
 }
 

@@ -11,14 +11,14 @@ use std::thread::{Builder, JoinHandle, sleep};
 use std::time::Duration;
 
 /// How often a program is looked after that works by itself.
-const GLANCE: Duration = Duration::from_millis(50);
+const POLL_INTERVAL: Duration = Duration::from_millis(50);
 
 /// How long a program that was asked to end may take until it is killed.
 const GRACE: Duration = Duration::from_secs(5);
 
 /// Which bytes of its standard error are kept, at most so many.
 #[derive(Clone, Copy, Debug)]
-pub enum Kept {
+pub enum KeepOutput {
     /// The first ones.
     First(usize),
     /// The last ones.
@@ -55,7 +55,7 @@ impl fmt::Display for Ended {
 
 impl Running {
     /// Starts a program; its standard error is read, the other streams are the command's affair.
-    pub fn start(command: &mut Command, what: &str, kept: Kept) -> Result<Self> {
+    pub fn start(command: &mut Command, what: &str, kept: KeepOutput) -> Result<Self> {
         let child = command.stderr(Stdio::piped()).spawn().attempt("run", what)?;
         let mut running = Running { what: what.to_owned(), child, said: None };
         if let Some(errors) = running.child.stderr.take() {
@@ -92,7 +92,7 @@ impl Running {
                 return Ok(self.ended(status));
             }
             go_on()?;
-            sleep(GLANCE);
+            sleep(POLL_INTERVAL);
         }
     }
 
@@ -104,12 +104,12 @@ impl Running {
 
     /// Asks it to end, so that a server stops working for it, then makes it.
     fn stop(&mut self) {
-        let pid = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw);
+        let pid = Pid::from_child(&self.child);
         // It may have ended by itself.
-        let _ = pid.map(|pid| kill_process(pid, Signal::TERM));
-        for _ in 0..GRACE.as_millis() / GLANCE.as_millis() {
+        let _ = kill_process(pid, Signal::TERM);
+        for _ in 0..GRACE.as_millis() / POLL_INTERVAL.as_millis() {
             match self.child.try_wait() {
-                Ok(None) => sleep(GLANCE),
+                Ok(None) => sleep(POLL_INTERVAL),
                 _ => return,
             }
         }
@@ -127,7 +127,7 @@ impl Drop for Running {
 }
 
 /// Reads to the end, and keeps what is wanted.
-fn keep(mut errors: ChildStderr, kept: Kept) -> Vec<u8> {
+fn keep(mut errors: ChildStderr, kept: KeepOutput) -> Vec<u8> {
     let mut said = VecDeque::new();
     let mut buffer = [0; 4096];
     loop {
@@ -139,8 +139,8 @@ fn keep(mut errors: ChildStderr, kept: Kept) -> Vec<u8> {
         };
         said.extend(buffer.get(..length).unwrap_or_default());
         match kept {
-            Kept::First(most) => said.truncate(most),
-            Kept::Last(most) => drop(said.drain(..said.len().saturating_sub(most))),
+            KeepOutput::First(most) => said.truncate(most),
+            KeepOutput::Last(most) => drop(said.drain(..said.len().saturating_sub(most))),
         }
     }
     said.into()
@@ -150,7 +150,7 @@ fn keep(mut errors: ChildStderr, kept: Kept) -> Vec<u8> {
 mod tests {
     use super::*;
 
-    fn run(script: &str, kept: Kept) -> Running {
+    fn run(script: &str, kept: KeepOutput) -> Running {
         let mut command = super::super::command("sh");
         command.args(["-c", script]).stdin(Stdio::null()).stdout(Stdio::null());
         Running::start(&mut command, "sh", kept).unwrap()
@@ -160,17 +160,17 @@ mod tests {
     #[test]
     fn complaints_are_kept() {
         let script = "echo first >&2; seq 10000 >&2; echo last >&2; exit 3";
-        let first = run(script, Kept::First(8)).wait().unwrap();
+        let first = run(script, KeepOutput::First(8)).wait().unwrap();
         assert_eq!((first.status.code(), first.said.as_str()), (Some(3), "first\n1\n"));
-        let last = run(script, Kept::Last(5)).wait_while(&|| Ok(())).unwrap();
+        let last = run(script, KeepOutput::Last(5)).wait_while(&|| Ok(())).unwrap();
         assert_eq!((last.status.code(), last.said.as_str()), (Some(3), "last\n"));
     }
 
     /// A program that nobody waits for any more is asked to end.
     #[test]
     fn none_outlives_its_work() {
-        let running = run("exec sleep 1000", Kept::Last(1));
-        let pid = Pid::from_raw(i32::try_from(running.child.id()).unwrap()).unwrap();
+        let running = run("exec sleep 1000", KeepOutput::Last(1));
+        let pid = Pid::from_child(&running.child);
         let stopped = || Err(Error::new(Kind::Interrupted, "wait for", "sh"));
         assert!(running.wait_while(&stopped).is_err());
         assert!(rustix::process::test_kill_process(pid).is_err());

@@ -13,7 +13,7 @@ use tempfile::NamedTempFile;
 /// So often, and after so long each time, a lock is tried again that another process may have for an instant, to see
 /// whether it is free.
 const GLANCES: u32 = 5;
-const GLANCE: Duration = Duration::from_millis(20);
+const POLL_INTERVAL: Duration = Duration::from_millis(20);
 
 /// For the owner alone: what new temporary files have.
 const PRIVATE: u32 = 0o600;
@@ -89,7 +89,7 @@ fn folder_of(path: &Path) -> &Path {
 pub fn try_lock(path: &Path) -> Result<Option<File>> {
     let mut glances = 0;
     lock_unless(path, &mut || {
-        sleep(GLANCE);
+        sleep(POLL_INTERVAL);
         glances += 1;
         glances > GLANCES
     })
@@ -232,7 +232,7 @@ mod tests {
         let is_locked_meanwhile = || {
             let one = looks();
             let looking = std::thread::spawn(move || {
-                sleep(GLANCE / 2);
+                sleep(POLL_INTERVAL / 2);
                 drop(one);
             });
             let locked = try_lock(&path).unwrap();

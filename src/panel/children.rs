@@ -169,7 +169,7 @@ async fn follow(
     env: &Env,
 ) -> Ended {
     let complaints = child.stderr.take().map(|errors| tokio::spawn(complaints(errors)));
-    let mut said = Said::default();
+    let mut said = ChildState::default();
     if let Some(output) = child.stdout.take() {
         let mut lines = Lines::new(output);
         loop {
@@ -213,17 +213,17 @@ async fn follow(
 
 /// What a child said so far.
 #[derive(Default)]
-struct Said {
+struct ChildState {
     reason: Option<String>,
     /// Whether it was asked to end.
     is_told: bool,
 }
 
-impl Said {
+impl ChildState {
     fn hear(&mut self, line: &[u8], show: impl FnOnce(Progress)) {
         #[derive(Deserialize)]
         #[serde(tag = "message_type", rename_all = "snake_case")]
-        enum Heard {
+        enum ChildMessage {
             Status(Progress),
             Run {
                 reason: Option<String>,
@@ -232,9 +232,9 @@ impl Said {
             Other,
         }
         match serde_json::from_slice(line) {
-            Ok(Heard::Status(progress)) => show(progress),
-            Ok(Heard::Run { reason }) => self.reason = reason,
-            Ok(Heard::Other) | Err(_) => {}
+            Ok(ChildMessage::Status(progress)) => show(progress),
+            Ok(ChildMessage::Run { reason }) => self.reason = reason,
+            Ok(ChildMessage::Other) | Err(_) => {}
         }
     }
 }

@@ -35,7 +35,7 @@ pub struct Panel {
 }
 
 impl Panel {
-    /// Of a folder of states and a machine that is called `host` where the file does not say otherwise.
+    /// Of a state folder and a machine that is called `host` where the file does not say otherwise.
     ///
     /// # Errors
     /// If there is no randomness.
@@ -140,7 +140,7 @@ impl Context {
     /// A job of the file.
     pub fn job(&self, name: &str) -> Result<(&str, &Job), Refusal> {
         let found = self.config.job.get_key_value(name);
-        let found = found.map(|(name, job)| (name.as_str(), job.get_ref()));
+        let found = found.map(|(name, job)| (name.as_str(), job));
         found.ok_or_else(|| Refusal::absent("There is no such job in the file."))
     }
 

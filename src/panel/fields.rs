@@ -7,7 +7,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode, percent_encod
 const PLAIN: AsciiSet = NON_ALPHANUMERIC.remove(b'/').remove(b'.').remove(b'-').remove(b'_');
 
 /// Longest path in a snapshot.
-const LONGEST: usize = 16 << 10;
+const MAX_BYTES: usize = 16 << 10;
 
 /// Fields by name.
 pub struct Fields(Vec<(String, Vec<u8>)>);
@@ -54,7 +54,7 @@ impl Fields {
         let path = self.bytes("path").unwrap_or(b"/");
         let wrong = |part: &[u8]| part == b"." || part == b"..";
         let is_path = path.starts_with(b"/")
-            && path.len() <= LONGEST
+            && path.len() <= MAX_BYTES
             && !path.contains(&0)
             && !path.split(|byte| *byte == b'/').any(wrong);
         match is_path {

@@ -9,7 +9,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 /// The most snapshots of a list, the newest.
-const MOST: usize = 50_000;
+const MAX_ENTRIES: usize = 50_000;
 
 /// Letters of a remark, and of all remarks of a snapshot.
 const REMARK: usize = 200;
@@ -51,7 +51,7 @@ pub async fn read(launcher: &Launcher, key: &Key) -> Result<Arc<[Row]>, Refusal>
         if is_ours {
             // The oldest come first.
             rows.push_front(row(snapshot));
-            rows.truncate(MOST);
+            rows.truncate(MAX_ENTRIES);
         }
     };
     queries::snapshots(launcher, &key.repository, add).await?;

@@ -14,7 +14,7 @@ const WAIT: Duration = Duration::from_millis(120);
 const FAILURE: Duration = Duration::from_secs(10);
 
 /// How many are kept of a kind.
-const MOST: usize = 8;
+const MAX_READS: usize = 8;
 
 /// Something as far as it is known.
 #[derive(Clone)]
@@ -85,7 +85,7 @@ impl<K: Ord + Clone + Send + 'static, V: Clone + Send + 'static> Reads<K, V> {
             }
         }
         let known = slots.remove(key).and_then(|slot| slot.found.value);
-        if slots.len() >= MOST {
+        if slots.len() >= MAX_READS {
             let oldest = slots.iter().min_by_key(|(_, slot)| slot.begun);
             if let Some(oldest) = oldest.map(|(key, _)| key.clone()) {
                 slots.remove(&oldest);

@@ -3,7 +3,7 @@
 use super::launcher::Complain;
 use super::refusal::Refusal;
 use crate::agent::config::Config;
-use crate::agent::history::{History, Kept, PastRun, RunFilter, Work};
+use crate::agent::history::{History, PastRun, RunFilter, SharedHistory, Work};
 use crate::agent::run::{Report, Task};
 use crate::agent::status::Status;
 use crate::env::{Env, Time};
@@ -21,21 +21,21 @@ const PLOTTED: usize = 90;
 const PLOTTED_FOR: i64 = 400 * 86_400 * Time::SECOND;
 
 /// Longest report that is shown.
-const LONGEST: u64 = 16 << 20;
+const MAX_BYTES: u64 = 16 << 20;
 
 /// What this host knows of its jobs.
 pub struct Records {
     config: Arc<Config>,
     state: PathBuf,
     env: Env,
-    history: Kept,
+    history: SharedHistory,
     complain: Complain,
 }
 
 impl Records {
-    /// Of a file and a folder of states.
+    /// Of a file and a state folder.
     pub fn new(config: Arc<Config>, state: PathBuf, env: Env, complain: Complain) -> Self {
-        Records { config, history: Kept::new(state.clone()), state, env, complain }
+        Records { config, history: SharedHistory::new(state.clone()), state, env, complain }
     }
 
     /// Reads in the history, in a thread where waiting for others that write to it holds nobody up.
@@ -110,7 +110,7 @@ impl Records {
         }
         let path = self.state.join("runs").join(job).join(name);
         let mut bytes = Vec::new();
-        let read = File::open(path).and_then(|file| file.take(LONGEST).read_to_end(&mut bytes));
+        let read = File::open(path).and_then(|file| file.take(MAX_BYTES).read_to_end(&mut bytes));
         read.map_err(|_| absent())?;
         serde_json::from_slice(&bytes)
             .map_err(|cause| Refusal::failed(format!("The report makes no sense: {cause}")))

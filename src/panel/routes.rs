@@ -92,7 +92,7 @@ async fn runs(
 ) -> Answer {
     context.job(&job)?;
     let from = query(raw).number("from")?;
-    let (runs, has_more) = context.records.runs(&job, from, page::runs::MOST).await?;
+    let (runs, has_more) = context.records.runs(&job, from, page::runs::MAX_ROWS).await?;
     Ok(page::runs::page(&context, &job, &runs, from, has_more))
 }
 
@@ -128,7 +128,7 @@ async fn browse(
     let fields = query(raw);
     let place = context.place(at, &fields)?;
     let from = fields.number("from")?;
-    let found = queries::entries(&context.launcher, &place, from, page::browse::MOST).await?;
+    let found = queries::entries(&context.launcher, &place, from, page::browse::MAX_ROWS).await?;
     Ok(page::browse::page(&context, &place, &found, from))
 }
 

@@ -31,7 +31,7 @@ const STANDSTILL: Duration = Duration::from_secs(30);
 const BUFFER: usize = 32 << 10;
 
 /// How often is asked whether it is over.
-const GLANCE: Duration = Duration::from_secs(1);
+const POLL_INTERVAL: Duration = Duration::from_secs(1);
 
 /// How long runs that were started here have to end once it is over.
 const LAST_RUNS: Duration = Duration::from_secs(30);
@@ -68,7 +68,7 @@ async fn serve_all(
     let mut listener = listen(&config, &listens).await?;
     let app = watch::Sender::new(app_of(panel, &config)?);
     let room = Arc::new(Semaphore::new(CONNECTIONS));
-    let (mut glance, mut tried) = (interval(GLANCE), Instant::now());
+    let (mut glance, mut tried) = (interval(POLL_INTERVAL), Instant::now());
     loop {
         tokio::select! {
             () = accept(listener.as_ref(), &room, &app) => continue,
@@ -129,7 +129,7 @@ async fn accept(
     let Ok(place) = room.clone().acquire_owned().await else { return };
     let Ok((stream, _)) = listener.accept().await else {
         // No room for its descriptor, most likely: others end.
-        return sleep(GLANCE).await;
+        return sleep(POLL_INTERVAL).await;
     };
     let app = app.subscribe();
     tokio::spawn(async move {

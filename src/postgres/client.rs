@@ -12,7 +12,7 @@ use tokio_postgres::config::{ChannelBinding, SslMode as WireMode};
 use tokio_postgres::{Config, NoTls, SimpleQueryMessage, SimpleQueryRow};
 
 /// Databases that nearly every server has, to ask for the others from.
-const USUAL: [&str; 2] = ["postgres", "template1"];
+const DEFAULT_DATABASES: [&str; 2] = ["postgres", "template1"];
 
 /// A session of a server. It ends when this is dropped.
 pub struct Client {
@@ -100,7 +100,7 @@ impl Client {
     /// A session about the server as a whole: in the first of the usual databases that lets the
     /// role in, or else in the one that the settings name; in none of those to be avoided.
     pub fn connect_anywhere(settings: &Settings, avoid: &[&str]) -> Result<Self> {
-        let names = USUAL.into_iter().chain([settings.database()]);
+        let names = DEFAULT_DATABASES.into_iter().chain([settings.database()]);
         let mut first = None;
         for name in names.filter(|name| !avoid.contains(name)) {
             match Client::connect(&settings.with_database(name)) {

@@ -2,7 +2,7 @@
 //! status is an error.
 
 use super::{ByteStream, Entry, FileItem, FileProof, Got, Item, Opener, PartProof, Source};
-use crate::env::{self, Env, Kept, Running, Time, is_readable};
+use crate::env::{self, Env, KeepOutput, Running, Time, is_readable};
 use crate::error::{Attempt, Error, Kind, Result};
 use crate::format::directory::{FileTime, Metadata, bad_name};
 use crate::format::facts::PartFacts;
@@ -138,7 +138,7 @@ struct CommandStream {
 impl CommandStream {
     fn start(mut process: Command, what: &str) -> Result<Self> {
         process.stdin(Stdio::null()).stdout(Stdio::piped());
-        let mut running = Running::start(&mut process, what, Kept::Last(STDERR_KEPT))?;
+        let mut running = Running::start(&mut process, what, KeepOutput::Last(STDERR_KEPT))?;
         Ok(CommandStream { output: running.output()?, running })
     }
 }

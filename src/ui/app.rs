@@ -1,4 +1,4 @@
-//! One run of the program: its global options, the repository that they name, and its voice.
+//! One run of the program: its global options, the repository that they name, and its progress display.
 
 use super::cache;
 use super::global::Global;
@@ -126,14 +126,14 @@ impl App {
 
     /// What this host remembers of the repository; none if there is no place for it, or it cannot be
     /// read, which is told.
-    pub fn heads(&self, repository: &Repository, voice: &Progress) -> Option<Heads> {
+    pub fn heads(&self, repository: &Repository, progress: &Progress) -> Option<Heads> {
         let heads = Heads::load(&self.state_folder()?, repository.config().repository);
-        heads.map_err(|error| unremembered(voice, &error)).ok()
+        heads.map_err(|error| unremembered(progress, &error)).ok()
     }
 
     /// What this host has seen of the repository.
-    pub fn seen(&self, repository: &Repository, voice: &Progress) -> Vec<Head> {
-        self.heads(repository, voice).map(|heads| heads.known()).unwrap_or_default()
+    pub fn seen(&self, repository: &Repository, progress: &Progress) -> Vec<Head> {
+        self.heads(repository, progress).map(|heads| heads.known()).unwrap_or_default()
     }
 
     /// Where this host remembers things; none if there is no place for it.
@@ -149,22 +149,22 @@ impl App {
     /// The same for what cannot do without.
     pub fn known_state_folder(&self) -> Result<PathBuf> {
         self.state_folder().ok_or_else(|| {
-            Error::new(Kind::InvalidInput, "find", "the folder of states")
+            Error::new(Kind::InvalidInput, "find", "the state folder")
                 .hint("use --state-dir, or set ICECORE_STATE_DIR")
         })
     }
 
     /// Remembers what the repository shows now.
-    pub fn remember(&self, heads: &Heads, chains: &Chains, accept: bool, voice: &Progress) {
+    pub fn remember(&self, heads: &Heads, chains: &Chains, accept: bool, progress: &Progress) {
         let done = heads.remember(chains, accept);
-        done.unwrap_or_else(|error| unremembered(voice, &error));
+        done.unwrap_or_else(|error| unremembered(progress, &error));
     }
 
     /// The index; segments of it that are damaged are told, and what they named is not known.
-    pub fn index(&self, repository: &Repository, voice: &Progress) -> Result<Index> {
+    pub fn index(&self, repository: &Repository, progress: &Progress) -> Result<Index> {
         let mut index = repository.load_index()?;
         for (_, error) in index.take_troubles() {
-            voice.trouble(&error);
+            progress.trouble(&error);
         }
         Ok(index)
     }
@@ -190,8 +190,9 @@ impl App {
 }
 
 /// Without it nothing fails but what it is for: to notice that a repository was rolled back.
-fn unremembered(voice: &Progress, error: &Error) {
-    voice.warn(&format!("this host does not remember what it has seen of the repository: {error}"));
+fn unremembered(progress: &Progress, error: &Error) {
+    progress
+        .warn(&format!("this host does not remember what it has seen of the repository: {error}"));
 }
 
 /// Where the nearest folder above a path really lies that exists.

@@ -21,12 +21,12 @@ pub struct Cli {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ui::words;
+    use crate::ui::restic;
     use clap::CommandFactory;
 
     /// Every verb's arguments fit together, by clap's own account.
     #[test]
     fn arguments_fit_together() {
-        words::accepting(Cli::command()).debug_assert();
+        restic::with_restic_flags(Cli::command()).debug_assert();
     }
 }

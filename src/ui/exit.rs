@@ -2,7 +2,7 @@
 
 use super::global::Global;
 use super::out::{self, Tone};
-use super::words::{self, Answer, Word};
+use super::restic::{self, Answer, ResticWord};
 use crate::error::{Error, Kind, Result};
 use serde::Serialize;
 use std::process::ExitCode;
@@ -54,7 +54,7 @@ pub fn report(global: &Global, done: Result<Done>) -> ExitCode {
 
 /// Ends a run whose arguments could not be understood, or only asked for help.
 pub fn usage(command: clap::Command, message: &clap::Error) -> ExitCode {
-    if let Some(Word { word, answer, .. }) = words::unknown(command, message) {
+    if let Some(ResticWord { word, answer, .. }) = restic::unknown(command, message) {
         return match answer {
             Answer::NotNeeded(_, why) => {
                 out::tell(Tone::Warning, &format!("{word} is not needed: {why}"));

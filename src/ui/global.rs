@@ -46,7 +46,7 @@ pub struct Global {
     pub state_dir: Option<PathBuf>,
 
     /// Keep what is read of the index and of snapshots in this folder, not in `icecore` in the user's
-    /// folder of caches [env: ICECORE_CACHE_DIR]
+    /// cache folder [env: ICECORE_CACHE_DIR]
     #[arg(long, global = true, value_name = "DIR")]
     pub cache_dir: Option<PathBuf>,
 

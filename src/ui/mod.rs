@@ -1,11 +1,10 @@
 //! Speaks to people: arguments in; text, JSON lines and exit codes out. The only room that prints.
 
-pub mod words;
+pub mod restic;
 
 mod app;
 mod args;
 mod bar;
-mod bounded;
 mod cache;
 mod counts;
 mod demo;
@@ -16,7 +15,8 @@ mod json;
 mod out;
 mod passwords;
 mod progress;
-mod scan;
+mod progress_total;
+mod secret_input;
 mod table;
 mod verbs;
 
@@ -34,10 +34,10 @@ pub fn run() -> ExitCode {
     if let Some(code) = crate::containers::run_as_exec() {
         return code;
     }
-    let command = words::accepting(args::Cli::command());
+    let command = restic::with_restic_flags(args::Cli::command());
     let matches = command.clone().try_get_matches();
     let parsed = matches.and_then(|matches| {
-        Ok((args::Cli::from_arg_matches(&matches)?, words::accepted(&matches)))
+        Ok((args::Cli::from_arg_matches(&matches)?, restic::accepted(&matches)))
     });
     let (cli, notes) = match parsed {
         Ok(parsed) => parsed,

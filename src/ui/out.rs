@@ -2,7 +2,7 @@
 //! colours where one shows them.
 
 use super::json;
-use super::table::{Columns, Line};
+use super::table::{Columns, TableLine, whole_words};
 use crate::error::{Attempt, Error, Kind, Result};
 use crate::text::{is_visible, plain};
 use anstream::{AutoStream, ColorChoice, stream::RawStream};
@@ -12,7 +12,6 @@ use serde::Serialize;
 use std::borrow::Cow;
 use std::io::{self, BufWriter, IsTerminal, Stdout, Write};
 use std::os::fd::AsFd;
-use textwrap::WordSplitter;
 
 /// How errors name standard output.
 const STDOUT: &str = "standard output";
@@ -50,11 +49,11 @@ impl Out {
     pub fn table(&mut self, table: &Columns) -> Result<()> {
         for line in table.fitted(width()) {
             match line {
-                Line::Head(text) if self.coloured => {
+                TableLine::Head(text) if self.coloured => {
                     let dim = Style::new().dimmed();
                     written(writeln!(self.to, "{dim}{}{dim:#}", plain(&text)))?;
                 }
-                Line::Row(first, rest) if self.coloured => {
+                TableLine::Row(first, rest) if self.coloured => {
                     let (bold, first, rest) = (Style::new().bold(), plain(&first), plain(&rest));
                     written(writeln!(self.to, "{bold}{first}{bold:#}{rest}"))?;
                 }
@@ -112,10 +111,7 @@ fn width_of(stream: &(impl IsTerminal + AsFd)) -> Option<usize> {
 /// Text in lines of whole words, as wide as the room; all but the first are set in a little.
 fn wrapped(text: &str, room: Option<usize>) -> Cow<'_, str> {
     let Some(room) = room else { return text.into() };
-    let options = textwrap::Options::new(room).subsequent_indent("  ");
-    // A path or an id that is cut could not be copied.
-    let options = options.break_words(false).word_splitter(WordSplitter::NoHyphenation);
-    textwrap::fill(text, options).into()
+    textwrap::fill(text, whole_words(room).subsequent_indent("  ")).into()
 }
 
 /// Whether a stream is a terminal that shows colours, and nobody asked for none.

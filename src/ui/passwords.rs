@@ -1,8 +1,8 @@
 //! Where secrets come from: files, commands, the environment or a terminal; never an argument.
 
-use super::bounded::{printed_by, read_bounded};
 use super::global::Global;
 use super::out::{self, Tone};
+use super::secret_input::{printed_by, read_bounded};
 use crate::crypto::Secret;
 use crate::env::Env;
 use crate::error::{Attempt, Error, Kind, Result};
@@ -64,7 +64,7 @@ impl FromSecretArgs {
 pub fn of_copy(from: &FromSecretArgs, global: &Global) -> Result<Secret> {
     let FromSecretArgs { from_password_file, from_password_command, from_key_file } = from;
     let flags = flags(from_key_file, from_password_file, from_password_command);
-    only(flags, "flags")?.map_or_else(|| existing(global), Source::read)
+    only(flags, "flags")?.map_or_else(|| existing(global), SecretSource::read)
 }
 
 /// What opens the repository that is copied to; without these, what the environment names, or what is
@@ -192,32 +192,32 @@ fn flags(
     key_file: &Option<PathBuf>,
     password_file: &Option<PathBuf>,
     password_command: &Option<String>,
-) -> [Option<Source>; 3] {
+) -> [Option<SecretSource>; 3] {
     [
-        key_file.clone().map(Source::KeyFile),
-        password_file.clone().map(Source::PasswordFile),
-        password_command.as_deref().map(|line| Source::Command(line.into())),
+        key_file.clone().map(SecretSource::KeyFile),
+        password_file.clone().map(SecretSource::PasswordFile),
+        password_command.as_deref().map(|line| SecretSource::Command(line.into())),
     ]
 }
 
 /// The one secret that flags name, or else the one that variables name which begin like this.
-fn flag_or_variable(flags: [Option<Source>; 3], prefix: &str) -> Result<Option<Secret>> {
+fn flag_or_variable(flags: [Option<SecretSource>; 3], prefix: &str) -> Result<Option<Secret>> {
     if let Some(source) = only(flags, "flags")? {
         return source.read().map(Some);
     }
     let any = |name| std::env::var_os(format!("{prefix}{name}"));
     let variable = |name| any(name).filter(|value| !value.is_empty());
     let of_environment = [
-        variable("KEY_FILE").map(|path| Source::KeyFile(path.into())),
-        variable("PASSWORD_FILE").map(|path| Source::PasswordFile(path.into())),
-        variable("PASSWORD_COMMAND").map(Source::Command),
-        any("PASSWORD").map(|text| Source::Text(text, format!("{prefix}PASSWORD"))),
+        variable("KEY_FILE").map(|path| SecretSource::KeyFile(path.into())),
+        variable("PASSWORD_FILE").map(|path| SecretSource::PasswordFile(path.into())),
+        variable("PASSWORD_COMMAND").map(SecretSource::Command),
+        any("PASSWORD").map(|text| SecretSource::Text(text, format!("{prefix}PASSWORD"))),
     ];
     let what = format!("environment variables ({prefix}KEY_FILE, _PASSWORD, ...)");
-    only(of_environment, &what)?.map(Source::read).transpose()
+    only(of_environment, &what)?.map(SecretSource::read).transpose()
 }
 
-enum Source {
+enum SecretSource {
     KeyFile(PathBuf),
     PasswordFile(PathBuf),
     Command(OsString),
@@ -225,20 +225,23 @@ enum Source {
     Text(OsString, String),
 }
 
-impl Source {
+impl SecretSource {
     fn read(self) -> Result<Secret> {
         match self {
-            Source::KeyFile(path) => key_file(&path),
-            Source::PasswordFile(path) => password_file(&path),
-            Source::Command(line) => password_of(&line),
-            Source::Text(text, name) => {
+            SecretSource::KeyFile(path) => key_file(&path),
+            SecretSource::PasswordFile(path) => password_file(&path),
+            SecretSource::Command(line) => password_of(&line),
+            SecretSource::Text(text, name) => {
                 from_bytes(&Zeroizing::new(text.into_encoded_bytes()), &name)
             }
         }
     }
 }
 
-fn only<const N: usize>(sources: [Option<Source>; N], what: &str) -> Result<Option<Source>> {
+fn only<const N: usize>(
+    sources: [Option<SecretSource>; N],
+    what: &str,
+) -> Result<Option<SecretSource>> {
     let mut sources = sources.into_iter().flatten();
     match (sources.next(), sources.next()) {
         (Some(_), Some(_)) => Err(several(what)),

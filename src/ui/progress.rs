@@ -1,4 +1,4 @@
-//! The voice of a running operation: a bar on a terminal, status lines in JSON, troubles at once.
+//! Shows the progress of a running operation: a bar on a terminal, status lines in JSON, troubles at once.
 
 use super::bar::Bar;
 use super::counts::{Counts, Total};

@@ -1,6 +1,8 @@
 //! Tables without lines, cut to the width of the terminal.
 
 use crate::text::is_visible;
+use std::borrow::Cow;
+use textwrap::WordSplitter;
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 /// Blanks between two columns.
@@ -25,7 +27,7 @@ pub struct Columns {
 }
 
 /// A line of a table.
-pub enum Line {
+pub enum TableLine {
     /// The head.
     Head(String),
     /// A row's first cell, and what follows it.
@@ -69,10 +71,10 @@ impl Columns {
     }
 
     /// The lines, none wider than `width`, without blanks at their ends.
-    pub fn fitted(&self, width: Option<usize>) -> Vec<Line> {
+    pub fn fitted(&self, width: Option<usize>) -> Vec<TableLine> {
         let widths = self.widths(width);
         let head = self.line(&widths, self.head.iter().map(String::as_str));
-        let mut lines = vec![Line::Head(head.concat())];
+        let mut lines = vec![TableLine::Head(head.concat())];
         for row in &self.rows {
             let cells: Vec<Vec<String>> = row
                 .iter()
@@ -87,7 +89,7 @@ impl Columns {
             for at in 0..height {
                 let line = cells.iter().map(|cell| cell.get(at).map_or("", String::as_str));
                 let [first, rest] = self.line(&widths, line);
-                lines.push(Line::Row(first, rest));
+                lines.push(TableLine::Row(first, rest));
             }
         }
         lines
@@ -95,7 +97,7 @@ impl Columns {
 
     /// The same as plain text.
     pub fn lines(&self, width: Option<usize>) -> Vec<String> {
-        self.fitted(width).into_iter().map(Line::into_text).collect()
+        self.fitted(width).into_iter().map(TableLine::into_text).collect()
     }
 
     /// The first cell, and what follows it.
@@ -149,12 +151,12 @@ impl Columns {
     }
 }
 
-impl Line {
+impl TableLine {
     /// The line as text.
     pub fn into_text(self) -> String {
         match self {
-            Line::Head(text) => text,
-            Line::Row(first, rest) => first + &rest,
+            TableLine::Head(text) => text,
+            TableLine::Row(first, rest) => first + &rest,
         }
     }
 }
@@ -185,18 +187,12 @@ fn cut(text: &str, width: usize) -> String {
 
 /// Lines of whole words, each in so much room if its words allow that.
 fn wrap(text: &str, width: usize) -> Vec<String> {
-    let mut lines = vec![String::new()];
-    for word in text.split_whitespace() {
-        match lines.last_mut() {
-            Some(line) if line.is_empty() => line.push_str(word),
-            Some(line) if line.width() + 1 + word.width() <= width => {
-                line.push(' ');
-                line.push_str(word);
-            }
-            _ => lines.push(word.to_owned()),
-        }
-    }
-    lines
+    textwrap::wrap(text, whole_words(width)).into_iter().map(Cow::into_owned).collect()
+}
+
+/// Lines of whole words: a path or an id that is cut could not be copied.
+pub(super) fn whole_words(room: usize) -> textwrap::Options<'static> {
+    textwrap::Options::new(room).break_words(false).word_splitter(WordSplitter::NoHyphenation)
 }
 
 /// As many letters as so much room has.

@@ -2,8 +2,8 @@
 
 use crate::common::chance::Chance;
 use icecore::agent::alert::{
-    Attendance, Kind, Matter, Memory, Notification, Patience, Seen, Sender, State, Subject,
-    Trouble, Troubles, Watch,
+    Alerter, Aspect, Batching, Kind, Memory, Notification, Observation, Problem, Problems, Sender,
+    State, Subject, Watcher,
 };
 use icecore::agent::config::Config;
 use icecore::{Env, Error, Time};
@@ -15,7 +15,7 @@ const DAY: i64 = 24 * 60 * MINUTE;
 /// A host on which things go wrong, and what its channels tell.
 struct Host {
     memory: Memory,
-    troubles: Troubles,
+    problems: Problems,
     now: Time,
     names: Vec<&'static str>,
     down: Vec<&'static str>,
@@ -24,25 +24,25 @@ struct Host {
 
 impl Host {
     fn new() -> Self {
-        let (memory, troubles) = (Memory::default(), Troubles::new());
+        let (memory, problems) = (Memory::default(), Problems::new());
         let (names, down, told) = (vec!["mail"], vec![], vec![]);
-        Host { memory, troubles, now: Time(1_800_000_000 * Time::SECOND), names, down, told }
+        Host { memory, problems, now: Time(1_800_000_000 * Time::SECOND), names, down, told }
     }
 
     /// Something goes wrong with a job.
     fn wrong(&mut self, job: &str, state: State) {
-        let trouble = Trouble::new(state, "no reason");
-        self.troubles.insert(Subject::job(job, Matter::Backup), trouble);
+        let problem = Problem::new(state, "no reason");
+        self.problems.insert(Subject::job(job, Aspect::Backup), problem);
     }
 
     fn well(&mut self, job: &str) {
-        self.troubles.remove(&Subject::job(job, Matter::Backup));
+        self.problems.remove(&Subject::job(job, Aspect::Backup));
     }
 
     /// Looks once; how many messages were sent.
-    fn look(&mut self, patience: Patience) -> usize {
+    fn look(&mut self, patience: Batching) -> usize {
         let sender = Sender { host: "web1".to_owned(), environment: None };
-        self.memory.observe(&self.names, &Seen::All(self.troubles.clone()), self.now);
+        self.memory.observe(&self.names, &Observation::All(self.problems.clone()), self.now);
         let due = self.memory.due(&self.names, patience, &sender, self.now);
         let before = self.told.len();
         for (name, notification) in due {
@@ -60,7 +60,7 @@ impl Host {
     fn minutes(&mut self, minutes: i64) -> usize {
         let look = |_| {
             self.now.0 += MINUTE;
-            self.look(Patience::Gather)
+            self.look(Batching::Batch)
         };
         (0..minutes).map(look).sum()
     }
@@ -77,19 +77,19 @@ fn each_change_is_told_once() {
     assert_eq!(host.minutes(600), 0);
     host.wrong("app", State::Failed);
     assert_eq!(host.minutes(600), 1);
-    assert_eq!(host.last().kind, Kind::Trouble);
+    assert_eq!(host.last().kind, Kind::Problem);
     assert_eq!(host.last().subject, "icecore, web1: app: backup failed");
     assert!(host.last().message.contains("- app: backup failed: no reason\n"), "{:?}", host.last());
     // Another reason is no news, another state is.
-    let subject = Subject::job("app", Matter::Backup);
-    host.troubles.insert(subject, Trouble::new(State::Failed, "another"));
+    let subject = Subject::job("app", Aspect::Backup);
+    host.problems.insert(subject, Problem::new(State::Failed, "another"));
     assert_eq!(host.minutes(60), 0);
     host.wrong("app", State::Incomplete);
     assert_eq!(host.minutes(60), 1);
     assert!(host.last().subject.ends_with("app: backup is incomplete"));
     host.well("app");
     assert_eq!(host.minutes(3 * 24 * 60), 1);
-    assert_eq!(host.last().kind, Kind::Over);
+    assert_eq!(host.last().kind, Kind::Resolved);
     assert!(host.last().subject.ends_with("app: backup is well again"), "{:?}", host.last());
     assert!(host.last().message.contains("it was: app: backup is incomplete: no reason"));
 }
@@ -120,25 +120,25 @@ fn changes_within_five_minutes_are_told_together() {
     assert_eq!(host.last().jobs, ["a", "b", "c"]);
     // Where nobody knows when somebody looks again, nothing waits.
     host.wrong("a", State::Failed);
-    assert_eq!(host.look(Patience::AtOnce), 1);
+    assert_eq!(host.look(Batching::Immediate), 1);
 }
 
 /// Damage, and services that were not started again, wait for nothing, and take what does wait with them; that they are
 /// over waits.
 #[test]
 fn what_is_urgent_is_told_at_once() {
-    for (matter, state) in [(Matter::Data, State::Damaged), (Matter::Services, State::Stopped)] {
+    for (aspect, state) in [(Aspect::Data, State::Damaged), (Aspect::Services, State::Stopped)] {
         let mut host = Host::new();
         host.wrong("a", State::Failed);
         assert_eq!(host.minutes(1), 1);
         host.wrong("b", State::Failed);
         assert_eq!(host.minutes(1), 0);
-        let subject = Subject::job("c", matter);
-        host.troubles.insert(subject.clone(), Trouble::new(state, "no reason"));
+        let subject = Subject::job("c", aspect);
+        host.problems.insert(subject.clone(), Problem::new(state, "no reason"));
         assert_eq!(host.minutes(1), 1);
         assert!(host.last().message.contains("- b: backup failed"), "{:?}", host.last());
         assert_eq!(host.last().jobs, ["a", "b", "c"]);
-        host.troubles.remove(&subject);
+        host.problems.remove(&subject);
         assert_eq!(host.minutes(4), 0);
         assert_eq!(host.minutes(1), 1);
     }
@@ -215,13 +215,13 @@ fn nothing_is_lost_while_a_channel_is_away() {
 fn what_has_to_last_is_told_when_it_has() {
     let mut host = Host::new();
     let hour = std::time::Duration::from_hours(1);
-    let subject = Subject::in_repository("app", "nas", Matter::Age);
-    let trouble = Trouble::new(State::Late, "there is none").after(hour);
-    host.troubles.insert(subject.clone(), trouble.clone());
+    let subject = Subject::in_repository("app", "nas", Aspect::Age);
+    let problem = Problem::new(State::Late, "there is none").after(hour);
+    host.problems.insert(subject.clone(), problem.clone());
     assert_eq!(host.minutes(59), 0);
-    host.troubles.clear();
+    host.problems.clear();
     assert_eq!(host.minutes(600), 0);
-    host.troubles.insert(subject, trouble);
+    host.problems.insert(subject, problem);
     // A message about something else does not tell it before its time.
     host.wrong("other", State::Failed);
     assert_eq!(host.minutes(60), 1);
@@ -268,13 +268,13 @@ fn whatever_happens_is_told() {
         let mut began = vec![];
         for _ in 0..40 {
             let job = jobs[chance.below(3)];
-            let subject = Subject::job(job, Matter::Backup);
+            let subject = Subject::job(job, Aspect::Backup);
             match chance.below(4) {
-                0 if host.troubles.contains_key(&subject) => {
+                0 if host.problems.contains_key(&subject) => {
                     host.well(job);
                     changes += 1;
                 }
-                1 if !host.troubles.contains_key(&subject) => {
+                1 if !host.problems.contains_key(&subject) => {
                     host.wrong(job, State::Failed);
                     began.push(job);
                     changes += 1;
@@ -283,7 +283,7 @@ fn whatever_happens_is_told() {
                 _ => {}
             }
             host.now.0 -= 1;
-            host.look(Patience::Gather);
+            host.look(Batching::Batch);
             host.now.0 += 1;
             let wait = [0, 1, 3, 10, 60][chance.below(5)];
             host.minutes(wait);
@@ -317,7 +317,7 @@ fn whatever_happens_is_told() {
                     );
                     (wrong || well).then_some(wrong)
                 });
-                let is_wrong = host.troubles.contains_key(&Subject::job(job, Matter::Backup));
+                let is_wrong = host.problems.contains_key(&Subject::job(job, Aspect::Backup));
                 assert_eq!(last.unwrap_or(false), is_wrong, "seed {seed}: {name}: {job}");
                 let was_wrong = began.contains(&job);
                 assert_eq!(last.is_some(), was_wrong, "seed {seed}: {name}: {job}");
@@ -336,17 +336,17 @@ fn what_was_not_looked_at_does_not_end() {
     let mut host = Host::new();
     host.wrong("app", State::Failed);
     assert_eq!(host.minutes(10), 1);
-    let subject = Subject::job("app", Matter::History);
-    let part = Seen::Some([(subject.clone(), Trouble::new(State::Forgotten, ""))].into());
+    let subject = Subject::job("app", Aspect::History);
+    let part = Observation::Some([(subject.clone(), Problem::new(State::Forgotten, ""))].into());
     let sender = Sender { host: "web1".to_owned(), environment: None };
     host.memory.observe(&host.names, &part, host.now);
     let notification =
-        host.memory.due(&host.names, Patience::AtOnce, &sender, host.now).remove(0).1;
+        host.memory.due(&host.names, Batching::Immediate, &sender, host.now).remove(0).1;
     assert!(notification.subject.ends_with("app: runs are not remembered"), "{notification:?}");
-    assert!(notification.message.contains("Still:\n- app: backup failed"), "{notification:?}");
+    assert!(notification.message.contains("Ongoing:\n- app: backup failed"), "{notification:?}");
     host.memory.answer("mail", None, host.now);
-    host.memory.keep(&|it| it.matter != Matter::Backup);
-    host.troubles.clear();
+    host.memory.keep(&|it| it.aspect != Aspect::Backup);
+    host.problems.clear();
     assert_eq!(host.minutes(10), 1);
     assert!(!host.last().message.contains("backup"), "{:?}", host.last());
     assert!(host.last().message.contains("app: runs are remembered again"));
@@ -361,11 +361,11 @@ fn what_cannot_be_saved_is_not_told_every_minute() {
     let config = Config::parse(&text, &path("config.toml")).unwrap();
     let (env, state) = (Env::real(), path("state"));
     fs::create_dir(&state).unwrap();
-    let attendance = Attendance::begin(&state);
-    let watch = Watch::new(&config, "web1".to_owned(), &state, &env).attending(&attendance);
+    let watcher = Watcher::begin(&state);
+    let alerter = Alerter::new(&config, "web1".to_owned(), &state, &env).watched_by(&watcher);
     // Nothing can be put in the place of a folder that has something in it.
     fs::create_dir_all(state.join("alerts.json/x")).unwrap();
-    let look = || watch.tell_of_forgotten(["app"], "no reason", Patience::Gather).len();
+    let look = || alerter.send_forgotten(["app"], "no reason", Batching::Batch).len();
     assert_eq!(look(), 2);
     assert_eq!(look(), 1);
     assert_eq!(fs::read_to_string(path("told")).unwrap(), "told\n");

@@ -56,7 +56,7 @@ fn failures_are_told_and_their_end() {
         1,
         "{read}"
     );
-    assert_eq!(read.matches("Over:").count(), 1);
+    assert_eq!(read.matches("Resolved:").count(), 1);
     let mode = std::os::unix::fs::MetadataExt::mode(
         &fs::metadata(jobs.path("state/alerts.json")).unwrap(),
     );

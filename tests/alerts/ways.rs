@@ -215,7 +215,10 @@ fn mistakes_are_told() {
 fn what_cannot_be_used_is_told() {
     let jobs = with("webhook = { url_file = \"DIR/none\" }\nping = \"http://127.0.0.1:1\"");
     let said = jobs.complains(&["config", "check"]);
-    assert!(said.contains("none") && said.contains("1 place") && !said.contains("dies"), "{said}");
+    assert!(
+        said.contains("none") && said.contains("1 problem") && !said.contains("is down"),
+        "{said}"
+    );
     let said = stderr(&with("command = \"true\"").command(&["config", "check"]).assert().success());
-    assert!(said.contains("if this host dies, nobody will notice"), "{said}");
+    assert!(said.contains("nobody notices when this host is down"), "{said}");
 }

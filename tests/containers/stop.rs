@@ -241,7 +241,7 @@ fn what_must_not_be_stopped_is_refused() {
             assert!(runs(&project, "web"));
             project.write(&JOB.replace("\"db\"", "\"wbe\""));
             let said = project.jobs.complains(&["run", "app"]);
-            assert!(said.contains("wbe") && said.contains("there are web"), "{said}");
+            assert!(said.contains("wbe") && said.contains("known: web"), "{said}");
         }
     });
 }

@@ -1,7 +1,7 @@
 //! What is due when: months of schedules, with clocks that are set, machines that sleep, and runs that take long.
 
 use icecore::agent::config::Config;
-use icecore::agent::daemon::{Agenda, Duty, Marks};
+use icecore::agent::daemon::{Agenda, JobTask, Marks};
 use icecore::agent::run::Task;
 use icecore::agent::schedule::Schedule;
 use icecore::env::Time;
@@ -32,8 +32,8 @@ fn moment(text: &str) -> Time {
     text.parse().unwrap()
 }
 
-fn duty(job: &str, task: Task) -> Duty {
-    Duty { job: job.to_owned(), task }
+fn job_task(job: &str, task: Task) -> JobTask {
+    JobTask { job: job.to_owned(), task }
 }
 
 /// An agent without a program, whose clock the tests set.
@@ -43,8 +43,8 @@ struct Agent {
     /// How long runs of a job take; a second where nothing is said.
     takes: BTreeMap<&'static str, Duration>,
     /// What is at work, and until when.
-    ends: BTreeMap<Duty, Time>,
-    begun: Vec<(Duty, Time)>,
+    ends: BTreeMap<JobTask, Time>,
+    begun: Vec<(JobTask, Time)>,
 }
 
 impl Agent {
@@ -61,18 +61,18 @@ impl Agent {
 
     /// Looks once.
     fn look(&mut self) {
-        let over: Vec<Duty> =
+        let over: Vec<JobTask> =
             self.ends.iter().filter(|it| *it.1 <= self.now).map(|it| it.0.clone()).collect();
-        for duty in over {
-            self.ends.remove(&duty);
-            self.agenda.end(&duty, true, self.now);
+        for job_task in over {
+            self.ends.remove(&job_task);
+            self.agenda.end(&job_task, true, self.now);
         }
         while let Some(due) = self.agenda.begin(self.now, &|_| None) {
-            let takes = self.takes.get(due.duty.job.as_str()).copied().unwrap_or(MINUTE / 60);
-            let excludes = |other: &Duty| *other == due.duty;
+            let takes = self.takes.get(due.job_task.job.as_str()).copied().unwrap_or(MINUTE / 60);
+            let excludes = |other: &JobTask| *other == due.job_task;
             assert!(!self.ends.keys().any(excludes), "{due:?} twice at once");
-            self.ends.insert(due.duty.clone(), self.now + takes);
-            self.begun.push((due.duty, self.now));
+            self.ends.insert(due.job_task.clone(), self.now + takes);
+            self.begun.push((due.job_task, self.now));
         }
     }
 
@@ -92,9 +92,13 @@ impl Agent {
 
     /// When a job began, since the last question.
     fn took(&mut self, job: &str) -> Vec<Time> {
-        let begun =
-            self.begun.iter().filter(|(duty, _)| duty.job == job).map(|(_, at)| *at).collect();
-        self.begun.retain(|(duty, _)| duty.job != job);
+        let begun = self
+            .begun
+            .iter()
+            .filter(|(job_task, _)| job_task.job == job)
+            .map(|(_, at)| *at)
+            .collect();
+        self.begun.retain(|(job_task, _)| job_task.job != job);
         begun
     }
 }
@@ -123,7 +127,7 @@ fn every_moment_is_served_once() {
         ("d", "weekly sunday 02:30"),
         ("e", "monthly"),
     ];
-    let config = file("jitter = \"0s\"\njobs = 9", &schedules);
+    let config = file("jitter = \"0s\"\nmax_runs = 9", &schedules);
     let mut agent = Agent::new(&config, "2026-03-01T00:00:00Z");
     let (from, end) = (agent.now, moment("2026-12-01T00:00:00Z"));
     agent.until(end);
@@ -187,7 +191,7 @@ fn clocks_that_are_set_back_are_believed() {
     agent.now = moment("2031-01-01T00:30:00Z");
     agent.look();
     assert_eq!(agent.took("a").len(), 1);
-    agent.agenda.end(&duty("a", Task::Backup), false, agent.now);
+    agent.agenda.end(&job_task("a", Task::Backup), false, agent.now);
     agent.ends.clear();
     agent.now = moment("2026-06-01T11:40:00Z");
     agent.until(moment("2026-06-01T12:30:00Z"));
@@ -211,12 +215,12 @@ fn clocks_that_are_set_forward_begin_one_run() {
 #[test]
 fn nothing_is_done_twice_at_once() {
     let every = "{ backup = \"*/10 * * * *\", copy = \"*/10 * * * *\", check = \"*/10 * * * *\" }";
-    let config = file("jitter = \"0s\"\njobs = 3", &[("a", every), ("b", "*/10 * * * *")]);
+    let config = file("jitter = \"0s\"\nmax_runs = 3", &[("a", every), ("b", "*/10 * * * *")]);
     let mut agent = Agent::new(&config, "2026-06-01T08:05:00Z");
     agent.takes.insert("a", 35 * MINUTE);
     agent.until(moment("2026-06-01T09:59:00Z"));
-    let minutes = |task, begun: &[(Duty, Time)]| -> Vec<u64> {
-        let of = begun.iter().filter(|(it, _)| *it == duty("a", task));
+    let minutes = |task, begun: &[(JobTask, Time)]| -> Vec<u64> {
+        let of = begun.iter().filter(|(it, _)| *it == job_task("a", task));
         of.map(|(_, at)| at.since(moment("2026-06-01T08:00:00Z")).as_secs() / 60).collect()
     };
     assert_eq!(minutes(Task::Backup, &agent.begun), [10, 80]);
@@ -239,8 +243,8 @@ fn so_many_are_at_work_at_once() {
     let order: Vec<(&str, u64)> = agent
         .begun
         .iter()
-        .map(|(duty, at)| {
-            (duty.job.as_str(), at.since(moment("2026-06-01T08:10:00Z")).as_secs() / 60)
+        .map(|(job_task, at)| {
+            (job_task.job.as_str(), at.since(moment("2026-06-01T08:10:00Z")).as_secs() / 60)
         })
         .collect();
     assert_eq!(order, [("c", 0), ("b", 0), ("a", 10), ("d", 20)]);
@@ -251,16 +255,16 @@ fn so_many_are_at_work_at_once() {
 fn what_others_do_is_not_done_again() {
     let config = file("jitter = \"0s\"", &[("a", "hourly")]);
     let mut agent = Agent::new(&config, "2026-06-01T08:30:00Z");
-    let (hour, app) = (moment("2026-06-01T09:00:00Z"), duty("a", Task::Backup));
-    let nobody = |_: &Duty| None;
+    let (hour, app) = (moment("2026-06-01T09:00:00Z"), job_task("a", Task::Backup));
+    let nobody = |_: &JobTask| None;
     assert_eq!(agent.agenda.begin(hour, &nobody).unwrap().since, hour);
     agent.agenda.end(&app, false, hour);
     assert_eq!(agent.agenda.next(), Some(hour + MINUTE));
     assert_eq!(agent.agenda.begin(hour + MINUTE / 2, &nobody), None);
     assert_eq!(agent.agenda.begin(hour + MINUTE, &nobody).unwrap().since, hour);
     agent.agenda.end(&app, false, hour + MINUTE);
-    let before = |_: &Duty| Some(moment("2026-06-01T08:59:00Z"));
-    let since = |_: &Duty| Some(moment("2026-06-01T09:02:00Z"));
+    let before = |_: &JobTask| Some(moment("2026-06-01T08:59:00Z"));
+    let since = |_: &JobTask| Some(moment("2026-06-01T09:02:00Z"));
     assert_eq!(agent.agenda.begin(hour + 5 * MINUTE, &since), None);
     assert_eq!(agent.agenda.next(), Some(hour + HOUR));
     assert!(agent.agenda.begin(hour + HOUR, &before).is_some());
@@ -286,7 +290,8 @@ fn changed_schedules_count_from_now() {
 /// never more than the file allows; none is left out.
 #[test]
 fn jitter_is_always_the_same() {
-    let config = file("jobs = 9", &[("a", "* * * * *"), ("b", "* * * * *"), ("c", "* * * * *")]);
+    let config =
+        file("max_runs = 9", &[("a", "* * * * *"), ("b", "* * * * *"), ("c", "* * * * *")]);
     let mut agent = Agent::new(&config, "2026-06-01T08:00:31Z");
     agent.until(moment("2026-06-01T10:00:30Z"));
     let mut delays = Vec::new();

@@ -160,10 +160,7 @@ fn the_file_may_change() {
     agent.signal(Signal::HUP);
     let told = agent.says("reload");
     assert_eq!(
-        (
-            &told["level"],
-            told["message"].as_str().unwrap().contains("the jobs that the file had before")
-        ),
+        (&told["level"], told["message"].as_str().unwrap().contains("the jobs stay as they were")),
         (&"error".into(), true)
     );
     assert!(agent.says("error")["message"].as_str().unwrap().contains("config.toml"));
@@ -221,10 +218,7 @@ fn a_file_that_lost_its_jobs_is_told() {
     jobs.write("");
     agent.signal(Signal::HUP);
     let told = agent.says("reload");
-    assert!(
-        told["message"].as_str().unwrap().contains("the jobs that the file had before"),
-        "{told}"
-    );
+    assert!(told["message"].as_str().unwrap().contains("the jobs stay as they were"), "{told}");
     jobs.wait_for("told");
     agent.end();
     let told = fs::read_to_string(jobs.path("told")).unwrap();
@@ -239,7 +233,7 @@ fn a_file_that_lost_its_jobs_is_told() {
     agent.end();
 }
 
-/// Two agents never keep the schedules of one folder of states.
+/// Two agents never keep the schedules of one state folder.
 #[test]
 fn a_second_agent_is_refused() {
     let jobs = jobs(FILE);
@@ -345,7 +339,7 @@ fn the_service_manager_is_told() {
         command.env("NOTIFY_SOCKET", jobs.path("notify")).env("WATCHDOG_USEC", "4000000");
     });
     heard("READY=1");
-    assert!(heard("WATCHDOG=1").contains("STATUS=at work: app backup"));
+    assert!(heard("WATCHDOG=1").contains("STATUS=running: app backup"));
     assert!(heard("STATUS=next at ").contains("WATCHDOG=1"));
     agent.says("end");
     heard("WATCHDOG=1");
@@ -361,10 +355,7 @@ fn the_service_manager_is_told() {
     // It listens for signals when it says so.
     BufReader::new(agent.stderr.take().unwrap()).read_line(&mut said).unwrap();
     kill_process(Pid::from_child(&agent), Signal::TERM).unwrap();
-    assert!(
-        agent.wait().unwrap().success() && said.starts_with("<6>keeps the schedules of "),
-        "{said}"
-    );
+    assert!(agent.wait().unwrap().success() && said.starts_with("<6>started with "), "{said}");
 }
 
 /// `--is-alive` is well with an agent that looks at what is due, and not with one that hangs, nor with none.

@@ -28,7 +28,7 @@ fn what_cannot_be_reached_is_told() {
     ] {
         jobs.write(&text.replace(from, to));
         let said = jobs.complains(&["config", "check"]);
-        assert!(said.contains(message) && said.contains("not reached: 1 place"), "{said}");
+        assert!(said.contains(message) && said.contains("1 problem found"), "{said}");
     }
 }
 
@@ -51,7 +51,7 @@ fn what_runs_would_refuse_is_told() {
     ] {
         jobs.write(&ONE.replace(from, to));
         let said = jobs.complains(&["config", "check"]);
-        assert!(said.contains(message) && said.contains("not reached: 1 place"), "{to}: {said}");
+        assert!(said.contains(message) && said.contains("1 problem found"), "{to}: {said}");
     }
 }
 

@@ -235,16 +235,16 @@ fn an_rpo_is_missed_and_compared_with_the_schedule() {
         "{warned}"
     );
     for (from, to, warning) in [
-        ("2h", "30min", "allows 30 min in local, and the schedule leaves up to 1 h"),
+        ("2h", "30min", "`rpo` in local is 30 min, and the schedule leaves up to 1 h"),
         (
             "\"hourly\"",
             "\"0 9-17 * * 1-5\"",
-            "allows 1 d 2 h in nas, and the schedule leaves up to 2 d 16 h",
+            "`rpo` in nas is 1 d 2 h, and the schedule leaves up to 2 d 16 h",
         ),
         (
             "\"hourly\"",
             "\"hourly\", copy = \"weekly\"",
-            "allows 1 d 2 h in nas, and the schedule leaves up to 7 d",
+            "`rpo` in nas is 1 d 2 h, and the schedule leaves up to 7 d",
         ),
     ] {
         let (_, warned) = check(from, to);

@@ -5,7 +5,7 @@ use super::history::{at, backup};
 use crate::common::cli::{lines, stdout};
 use icecore::agent::config::Config;
 use icecore::agent::history::History;
-use icecore::agent::status::{Status, TaskStatus, trouble};
+use icecore::agent::status::{Status, TaskStatus, problems};
 use icecore::env::Time;
 use jiff::tz::TimeZone;
 use std::fs::{self, File};
@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 
 const FILE: &str = r#"
 [agent]
-jobs = 1
+max_runs = 1
 jitter = "1min"
 [repository.one]
 url = "DIR/one"
@@ -27,7 +27,7 @@ schedule = "hourly"
 
 const SECOND: i64 = 1_000_000_000;
 
-/// A folder of states with a file in it.
+/// A state folder with a file in it.
 struct Host {
     state: tempfile::TempDir,
 }
@@ -50,7 +50,7 @@ impl Host {
         let status = Status::of(&config, &history, now, &TimeZone::UTC).unwrap();
         let job = &status.jobs[0];
         assert_eq!(status.is_well, !job.tasks[0].is_overdue);
-        assert_eq!(trouble(job).iter().any(|it| it.contains("OVERDUE")), !status.is_well);
+        assert_eq!(problems(job).iter().any(|it| it.contains("OVERDUE")), !status.is_well);
         job.tasks[0].clone()
     }
 }
@@ -111,7 +111,10 @@ fn nobody_who_keeps_a_schedule_is_told() {
     jobs.is_due("hourly");
     let said = stdout(&jobs.command(&["status"]).assert().code(3));
     let sentence = "app: OVERDUE: the backup was due at 2026-01-01 10:00:00 +09:00";
-    assert!(said.contains(sentence) && said.contains("does the agent run"), "{said}");
+    assert!(
+        said.contains(sentence) && said.contains("is the agent or the timer running"),
+        "{said}"
+    );
     let status = &lines(&stdout(&jobs.command(&["--json", "status"]).assert().code(3)))[0];
     assert_eq!(status["jobs"][0]["tasks"][0]["is_overdue"], true);
     let said = stdout(&jobs.command(&["status", "--metrics"]).assert().code(3));

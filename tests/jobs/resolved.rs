@@ -9,7 +9,7 @@ use std::path::Path;
 /// A job with all kinds of secrets around it, each with `s3cret` in it.
 const FULL: &str = r#"
 [agent]
-jobs = 1
+max_runs = 1
 
 [defaults]
 timezone = "Europe/Berlin"

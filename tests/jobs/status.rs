@@ -6,7 +6,7 @@ use crate::common::cli::{lines, stdout};
 use icecore::agent::config::Config;
 use icecore::agent::history::History;
 use icecore::agent::run::{Outcome, Report, Task};
-use icecore::agent::status::{JobStatus, Status, trouble};
+use icecore::agent::status::{JobStatus, Status, problems};
 use icecore::env::Time;
 use jiff::tz::TimeZone;
 use serde_json::Value;
@@ -101,8 +101,8 @@ fn repositories_are_late_by_themselves() {
     assert_eq!(ids.collect::<Vec<_>>(), [Some("a1".into()), Some("b2".into())]);
     assert_eq!(job.repositories[1].age, Some(7200.0));
     assert_eq!(job.bytes, Some(1000));
-    let said = trouble(&past.at(&without("schedule"), at(3 * HOUR)).jobs[0]);
-    assert_eq!(said, ["app: LATE: the newest good snapshot in one is 3 h old; 2 h is allowed"]);
+    let said = problems(&past.at(&without("schedule"), at(3 * HOUR)).jobs[0]);
+    assert_eq!(said, ["app: LATE: in one, the newest good snapshot is 3 h old; 2 h is allowed"]);
 }
 
 /// A history that ended weeks ago is an old one, whatever was good in it.
@@ -121,7 +121,7 @@ fn what_never_ran_is_late_by_rpo_alone() {
     let past = Past::of(&[]);
     let job = past.job(at(0));
     assert_eq!(late(&job), ["one", "two"]);
-    assert!(trouble(&job)[0].contains("no good snapshot in one"));
+    assert!(problems(&job)[0].contains("in one, there is no good snapshot"));
     assert!(job.tasks.iter().all(|task| task.due_since.is_none() && task.next.is_some()));
     assert!(past.at(&without("rpo"), at(0)).is_well);
 }
@@ -136,7 +136,7 @@ fn a_failure_lasts_until_the_same_goes_well() {
         vec![copy(at(0), &backup(at(0)).started), check(1, Outcome::Failed), backup(at(2))];
     let job = Past::of(&reports).job(at(3));
     assert!(late(&job).is_empty() && !job.is_well);
-    assert!(trouble(&job)[0].contains("the last check FAILED"), "{:?}", trouble(&job));
+    assert!(problems(&job)[0].contains("the last check FAILED"), "{:?}", problems(&job));
     assert!(job.repositories[0].last_check.is_none());
     reports.push(check(4, Outcome::Done));
     let job = Past::of(&reports).job(at(5));
@@ -156,7 +156,7 @@ fn copies_are_told_where_there_are_any() {
         let found = job.tasks.iter().filter(|task| task.task == Task::Copy);
         assert_eq!(found.clone().count(), copies);
         assert!(found.clone().all(|task| task.follows_backup));
-        let said = trouble(job).into_iter().filter(|it| it.contains("copy FAILED"));
+        let said = problems(job).into_iter().filter(|it| it.contains("copy FAILED"));
         assert_eq!(said.count(), copies);
     }
 }
@@ -170,7 +170,7 @@ fn all_damage_is_told() {
         ("check two", Outcome::Failed, damaged[1].as_slice()),
     ];
     let past = Past::of(&[report(&[Task::Check], at(0), Outcome::Failed, &steps)]);
-    let said = trouble(&past.job(at(1)));
+    let said = problems(&past.job(at(1)));
     let jobs = Jobs::new();
     jobs.write(FILE);
     let checked = report(&[Task::Check], at(0), Outcome::Failed, &steps);
@@ -180,7 +180,7 @@ fn all_damage_is_told() {
         assert!(table.contains(row), "{table}");
     }
     for sentence in
-        ["the last check found 1 error in one;", "the last check found 2 errors in two;"]
+        ["in one, the last check found 1 error;", "in two, the last check found 2 errors;"]
     {
         assert!(said.iter().any(|it| it.contains(sentence)), "{said:?}");
     }
@@ -218,7 +218,7 @@ fn a_missed_repository_is_late() {
     let past = Past::of(&[report(&[Task::Backup], at(0), Outcome::Incomplete, &steps)]);
     let job = past.job(at(1));
     assert_eq!(late(&job), ["one"]);
-    assert!(trouble(&job)[1].contains("warning: the last backup was incomplete"));
+    assert!(problems(&job)[1].contains("warning: the last backup was incomplete"));
 }
 
 /// What a clock that was far ahead has dated is not taken for new for years; the last that was dated well is.
@@ -264,7 +264,7 @@ fn status_is_told() {
     let file = file.replace("\"/key\"", "\"DIR/two.key\"").replace("\"/", "\"DIR/");
     jobs.write(&format!("[defaults]\nenvironment = \"testing\"\n{file}"));
     let run = jobs.command(&["status"]).assert().code(3);
-    assert!(stdout(&run).contains("no good snapshot in two"), "{}", stdout(&run));
+    assert!(stdout(&run).contains("in two, there is no good snapshot"), "{}", stdout(&run));
 
     jobs.command(&["run", "app", "--only", "backup,copy,prune,check"]).assert().success();
     let said = stdout(&jobs.command(&["status"]).assert().success());

@@ -71,7 +71,7 @@ fn what_was_left_is_told() {
     jobs.command(&["status"]).assert().success();
     kill_with_children(&mut run);
     let said = stdout(&jobs.command(&["status"]).assert().code(3));
-    assert!(said.contains("app: STOPPED: its services have stood still since"), "{said}");
+    assert!(said.contains("app: STOPPED: its services have been stopped since"), "{said}");
     let status = &lines(&stdout(&jobs.command(&["--json", "status"]).assert().code(3)))[0];
     let of_job = (&status["stopped"][0]["job"], &status["jobs"][0]["is_well"]);
     assert_eq!(of_job, (&"app".into(), &false.into()));
@@ -154,7 +154,7 @@ fn both_failures_are_told() {
     let file = FILE.replace("sh DIR/stop", "echo stops-not >&2; exit 5");
     service.jobs.write(&file.replace("sh DIR/start", "echo starts-not >&2; exit 6"));
     let said = service.jobs.complains(&["run", "app"]);
-    for reason in ["stops-not", "starts-not", "may stand still"] {
+    for reason in ["stops-not", "starts-not", "may still be stopped"] {
         assert!(said.contains(reason), "{reason}: {said}");
     }
 }
@@ -218,7 +218,7 @@ fn a_start_that_was_mended_is_used() {
     let said = service.jobs.complains(&["run", "app"]);
     assert!(said.contains("start services") && !service.runs(), "{said}");
     service.jobs.write(FILE);
-    // That the services stood still until now is told.
+    // That the services were stopped until now is told.
     service.jobs.command(&["run", "app"]).assert().code(3);
     service.runs_again("the mended start");
     service.jobs.command(&["run", "app"]).assert().success();

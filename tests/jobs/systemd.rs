@@ -130,7 +130,7 @@ fn the_agent_is_a_service() {
     }
     // The journal takes the priorities of lines for what they are.
     let said = machine.says("journalctl -u icecore-agent -p info -o cat --no-pager");
-    assert!(said.lines().any(|line| line.starts_with("app backup: begins")), "{said}");
+    assert!(said.lines().any(|line| line.starts_with("app backup: run started")), "{said}");
 }
 
 /// A password that systemd keeps encrypted reaches a run as its unit says that it would.

@@ -1,7 +1,7 @@
 //! Verbs and flags that restic has: each works, or is answered in a sentence.
 
 use crate::common::cli::{Cli, lines, stderr, stdout};
-use icecore::ui::words::{Answer, FLAGS, VERBS, Value, Word};
+use icecore::ui::restic::{Answer, FLAGS, ResticWord, VERBS, Value};
 use std::fs;
 use std::time::{Duration, SystemTime};
 
@@ -10,7 +10,7 @@ use std::time::{Duration, SystemTime};
 #[test]
 fn every_foreign_verb_is_answered() {
     let cli = Cli::bare();
-    for Word { verb, word, answer } in VERBS {
+    for ResticWord { verb, word, answer } in VERBS {
         let said = cli.command().args(*verb).args([word, "--remove-all", "x"]).assert();
         let (code, sentence) = match answer {
             Answer::NotNeeded(_, why) => (0, why),
@@ -28,7 +28,7 @@ fn every_foreign_verb_is_answered() {
 #[test]
 fn every_foreign_flag_is_answered() {
     let cli = Cli::new();
-    for Word { verb, word, answer } in FLAGS {
+    for ResticWord { verb, word, answer } in FLAGS {
         match answer {
             Answer::NotNeeded(value, why) => {
                 let given = match value {

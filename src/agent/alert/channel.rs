@@ -1,6 +1,6 @@
 //! Channels: the ways in which alerts are sent.
 
-use super::command::Line;
+use super::command::ShellLine;
 use super::mail::Mail;
 use super::notification::Notification;
 use super::webhook::Webhook;
@@ -21,7 +21,7 @@ pub struct Channel {
 enum Way {
     Mail(Mail),
     Webhook(Webhook),
-    Command(Line),
+    Command(ShellLine),
 }
 
 /// The names of those that the file has.
@@ -49,7 +49,7 @@ impl Channel {
                 Webhook::open(webhook, variables).map(Way::Webhook)
             }
             ("command", Some(Alert { command: Some(line), .. })) => {
-                Ok(Way::Command(Line::new(line)))
+                Ok(Way::Command(ShellLine::new(line)))
             }
             _ => Err(none()),
         };

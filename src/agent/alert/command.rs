@@ -11,14 +11,14 @@ use std::time::Duration;
 const TIMEOUT: Duration = Duration::from_secs(15);
 
 /// A line that is given messages.
-pub struct Line {
+pub struct ShellLine {
     line: String,
 }
 
-impl Line {
+impl ShellLine {
     /// This line.
     pub fn new(line: &str) -> Self {
-        Line { line: line.to_owned() }
+        ShellLine { line: line.to_owned() }
     }
 
     /// Gives it a message.

@@ -72,11 +72,11 @@ impl Mail {
             .header(ContentTransferEncoding::QuotedPrintable)
             .body(notification.message.clone());
         let message = message.singlepart(body).map_err(failed)?;
-        self.transport.send(message).await.map(drop).map_err(|cause| told(&cause))
+        self.transport.send(message).await.map(drop).map_err(|cause| reported(&cause))
     }
 }
 
-fn told(error: &lettre::transport::smtp::Error) -> Error {
+fn reported(error: &lettre::transport::smtp::Error) -> Error {
     let reason = error.to_string();
     let kind = match error.is_permanent() || error.is_tls() || reason.contains("certificate") {
         true => Kind::Denied,

@@ -1,8 +1,8 @@
 //! What has been told, as a file: losing it costs one repeated message.
 
+use super::channel_state::{Batching, ChannelState};
 use super::notification::{Notification, Sender};
-use super::told::{Patience, Told};
-use super::trouble::{Matter, Seen, Subject, Troubles};
+use super::problem::{Aspect, Observation, Problems, Subject};
 use crate::env::{Time, state};
 use crate::error::{Attempt, Error, Kind, Result};
 use serde::{Deserialize, Serialize};
@@ -10,60 +10,60 @@ use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
-/// The shape of the file; one of another shape is not read.
-const SHAPE: u32 = 1;
+/// The version of the format; a file of another version is not read.
+const FORMAT_VERSION: u32 = 1;
 
 /// What each channel has told.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Memory {
-    shape: u32,
-    channels: BTreeMap<String, Told>,
+    version: u32,
+    channels: BTreeMap<String, ChannelState>,
 }
 
 impl Default for Memory {
     /// Nothing was told yet.
     fn default() -> Self {
-        Memory { shape: SHAPE, channels: BTreeMap::new() }
+        Memory { version: FORMAT_VERSION, channels: BTreeMap::new() }
     }
 }
 
 impl Memory {
     /// Sees how things are; channels that are gone are forgotten, new ones know nothing.
-    pub fn observe(&mut self, names: &[&str], seen: &Seen, now: Time) {
+    pub fn observe(&mut self, names: &[&str], observation: &Observation, now: Time) {
         self.channels.retain(|name, _| names.contains(&name.as_str()));
         for name in names {
-            let troubles = self.troubles_for(name, seen);
-            self.channels.entry((*name).to_owned()).or_default().observe(&troubles, now);
+            let problems = self.problems_for(name, observation);
+            self.channels.entry((*name).to_owned()).or_default().observe(&problems, now);
         }
     }
 
     /// Forgets what is not there any more.
     pub fn keep(&mut self, is_there: &dyn Fn(&Subject) -> bool) {
-        let is_there = |subject: &Subject| subject.matter == Matter::Channel || is_there(subject);
-        self.channels.values_mut().for_each(|told| told.keep(&is_there));
+        let is_there = |subject: &Subject| subject.aspect == Aspect::Channel || is_there(subject);
+        self.channels.values_mut().for_each(|reported| reported.keep(&is_there));
     }
 
     /// What is wrong, and that other channels do not work.
-    fn troubles_for(&self, name: &str, seen: &Seen) -> Troubles {
-        let known = || self.channels.get(name).map(Told::troubles).unwrap_or_default();
-        let mut troubles = match seen {
-            Seen::All(troubles) => troubles.clone(),
-            Seen::Some(troubles) => known().into_iter().chain(troubles.clone()).collect(),
+    fn problems_for(&self, name: &str, observation: &Observation) -> Problems {
+        let known = || self.channels.get(name).map(ChannelState::problems).unwrap_or_default();
+        let mut problems = match observation {
+            Observation::All(problems) => problems.clone(),
+            Observation::Some(problems) => known().into_iter().chain(problems.clone()).collect(),
         };
-        troubles.retain(|subject, _| subject.matter != Matter::Channel);
+        problems.retain(|subject, _| subject.aspect != Aspect::Channel);
         let others = self.channels.iter().filter(|(other, _)| *other != name);
-        let silent = others.filter_map(|(other, told)| {
-            Some((Subject::job(other, Matter::Channel), told.trouble()?))
+        let silent = others.filter_map(|(other, reported)| {
+            Some((Subject::job(other, Aspect::Channel), reported.problem()?))
         });
-        troubles.extend(silent);
-        troubles
+        problems.extend(silent);
+        problems
     }
 
     /// The messages that are due, each by the channel of this name.
     pub fn due<'n>(
         &self,
         names: &[&'n str],
-        patience: Patience,
+        patience: Batching,
         sender: &Sender,
         now: Time,
     ) -> Vec<(&'n str, Notification)> {
@@ -74,10 +74,10 @@ impl Memory {
 
     /// One was sent, or was not for this reason. The moment is the one at which it was due.
     pub fn answer(&mut self, name: &str, failure: Option<&Error>, now: Time) {
-        let told = self.channels.entry(name.to_owned()).or_default();
+        let reported = self.channels.entry(name.to_owned()).or_default();
         match failure {
-            None => told.sent(now),
-            Some(error) => told.not_sent(&error.to_string(), now),
+            None => reported.sent(now),
+            Some(error) => reported.not_sent(&error.to_string(), now),
         }
     }
 
@@ -91,7 +91,7 @@ impl Memory {
             text => text.attempt("read", path.display())?,
         };
         let memory: Option<Memory> = serde_json::from_slice(&text).ok();
-        Ok(memory.filter(|memory| memory.shape == SHAPE).unwrap_or_default())
+        Ok(memory.filter(|memory| memory.version == FORMAT_VERSION).unwrap_or_default())
     }
 
     /// Replaces it as a whole, or not at all.
@@ -119,7 +119,7 @@ pub fn attend(folder: &Path) -> Result<File> {
 }
 
 /// Whether a process does. Since they share the lock, only an exclusive one shows that they have it.
-pub fn is_attended(folder: &Path) -> bool {
+pub fn has_watcher(folder: &Path) -> bool {
     matches!(state::try_lock(&folder.join(ATTENDED)), Ok(None))
 }
 

@@ -3,29 +3,29 @@
 //! else; its message is sent later.
 
 mod channel;
+mod channel_state;
 mod command;
 mod http;
 mod mail;
 mod memory;
 mod notification;
 mod ping;
+mod problem;
+mod problems;
 mod secret;
-mod seen;
 mod sending;
-mod told;
-mod trouble;
 mod webhook;
 
+pub use channel_state::Batching;
 pub use mail::check_address;
 pub use memory::Memory;
 #[cfg(feature = "testing")]
 pub use notification::Kind;
 pub use notification::{Notification, Sender};
 pub use ping::{Ping, Pinging, can_be_pinged};
+pub use problem::{Aspect, Observation, Problem, Problems, State, Subject};
 #[cfg(feature = "testing")]
-pub use seen::troubles;
-pub use told::Patience;
-pub use trouble::{Matter, Seen, State, Subject, Trouble, Troubles};
+pub use problems::problems;
 pub use webhook::unknown_name;
 
 use super::config::{Alert, Config};
@@ -48,52 +48,52 @@ const DEADLINE: Duration = Duration::from_secs(25);
 const FIRST_ROUND: Duration = Duration::from_secs(18);
 
 /// How often we check whether another process is done.
-const GLANCE: Duration = Duration::from_millis(100);
+const POLL_INTERVAL: Duration = Duration::from_millis(100);
 
 /// Whom it tells, and what it remembers.
-pub struct Watch<'w> {
+pub struct Alerter<'w> {
     config: &'w Config,
     alert: Option<&'w Alert>,
     sender: Sender,
     state: &'w Path,
     env: &'w Env,
     variables: BTreeMap<String, String>,
-    attendance: Option<&'w Attendance>,
+    watcher: Option<&'w Watcher>,
 }
 
 /// What a process keeps that looks every minute: a lock, by which runs see that they may leave it to it to tell
 /// together what happens within a few minutes; and what could not be saved, so that it is not told every minute.
-pub struct Attendance {
+pub struct Watcher {
     _lock: Result<File>,
     unsaved: Mutex<Option<Memory>>,
 }
 
-impl Attendance {
+impl Watcher {
     /// Of this process, for as long as it lives; without the lock, runs tell everything themselves.
     pub fn begin(state: &Path) -> Self {
-        Attendance { _lock: memory::attend(state), unsaved: Mutex::default() }
+        Watcher { _lock: memory::attend(state), unsaved: Mutex::default() }
     }
 }
 
-impl<'w> Watch<'w> {
+impl<'w> Alerter<'w> {
     /// As the file has it; this machine is called `host` where the file has no name for it.
     pub fn new(config: &'w Config, host: String, state: &'w Path, env: &'w Env) -> Self {
         let defaults = &config.defaults;
         let host = defaults.host.clone().unwrap_or(host);
-        Watch {
+        Alerter {
             config,
             alert: config.alert.as_ref(),
             sender: Sender { host, environment: defaults.environment.clone() },
             state,
             env,
             variables: Environment::of_process().variables,
-            attendance: None,
+            watcher: None,
         }
     }
 
     /// The same of a process that looks every minute.
-    pub fn attending(self, attendance: &'w Attendance) -> Self {
-        Watch { attendance: Some(attendance), ..self }
+    pub fn watched_by(self, watcher: &'w Watcher) -> Self {
+        Alerter { watcher: Some(watcher), ..self }
     }
 
     /// The channels of the file.
@@ -101,14 +101,14 @@ impl<'w> Watch<'w> {
         self.alert.map(channel::names).unwrap_or_default()
     }
 
-    /// Tells what changed by this status of all jobs, and what became since of services that stood still then; or that
+    /// Tells what changed by this status of all jobs, and what became since of services that were stopped then; or that
     /// nothing is known of them.
-    pub fn look(&self, status: Result<&Status, &Error>, patience: Patience) -> Vec<Error> {
+    pub fn look(&self, status: Result<&Status, &Error>, patience: Batching) -> Vec<Error> {
         let status = match status {
             Ok(status) => status,
             Err(error) => {
                 let jobs = self.config.job.keys().map(String::as_str);
-                return self.tell_of_forgotten(jobs, &error.to_string(), patience);
+                return self.send_forgotten(jobs, &error.to_string(), patience);
             }
         };
         let has = |job: &JobStatus, subject: &Subject| {
@@ -117,36 +117,37 @@ impl<'w> Watch<'w> {
             job.job == subject.name && subject.repository.as_ref().is_none_or(is_place)
         };
         let is_there = |subject: &Subject| {
-            matches!(subject.matter, Matter::File | Matter::Services)
+            matches!(subject.aspect, Aspect::File | Aspect::Services)
                 || status.jobs.iter().any(|job| has(job, subject))
         };
         // What was started since the status was taken is told as well.
         let stopped = status.stopped.iter().map(|it| (it.job.clone(), it.since)).collect();
-        let seen = [stopped, self.not_started()].map(|it| Seen::All(self.troubles(status, it)));
-        self.tell(&seen, &is_there, patience)
+        let observation =
+            [stopped, self.not_started()].map(|it| Observation::All(self.problems(status, it)));
+        self.tell(&observation, &is_there, patience)
     }
 
     /// Tells that runs of jobs cannot be remembered, which the reason says, and what can be known without that.
-    pub fn tell_of_forgotten<'j>(
+    pub fn send_forgotten<'j>(
         &self,
         jobs: impl IntoIterator<Item = &'j str>,
         reason: &str,
-        patience: Patience,
+        patience: Batching,
     ) -> Vec<Error> {
-        let trouble = Trouble::new(State::Forgotten, reason);
-        let forgotten = |job| (Subject::job(job, Matter::History), trouble.clone());
-        let host = seen::of_services(&self.not_started()).into_iter().chain(self.of_file());
-        let seen = Seen::Some(jobs.into_iter().map(forgotten).chain(host).collect());
-        self.tell(&[seen], &|_| true, patience)
+        let problem = Problem::new(State::Forgotten, reason);
+        let forgotten = |job| (Subject::job(job, Aspect::History), problem.clone());
+        let host = problems::of_services(&self.not_started()).into_iter().chain(self.of_file());
+        let observation = Observation::Some(jobs.into_iter().map(forgotten).chain(host).collect());
+        self.tell(&[observation], &|_| true, patience)
     }
 
     /// Tells what changed, by what was seen, the last of which is how things are now. What could not be told is told later, and why is answered. It takes [`DEADLINE`] at most,
     /// or some seconds more where another process tells just then.
     fn tell(
         &self,
-        seen: &[Seen],
+        observation: &[Observation],
         is_there: &dyn Fn(&Subject) -> bool,
-        patience: Patience,
+        patience: Batching,
     ) -> Vec<Error> {
         let names = self.names();
         if names.is_empty() {
@@ -166,11 +167,14 @@ impl<'w> Watch<'w> {
         };
         let mut memory = unsaved.or_else(|| saved.clone()).unwrap_or_default();
         memory.keep(is_there);
-        seen.iter().for_each(|seen| memory.observe(&names, seen, begun));
+        observation.iter().for_each(|observation| memory.observe(&names, observation, begun));
         // The second round tells by the other channels that one does not work.
         for end in [FIRST_ROUND, DEADLINE] {
             let now = self.env.now();
-            seen.last().into_iter().for_each(|seen| memory.observe(&names, seen, now));
+            observation
+                .last()
+                .into_iter()
+                .for_each(|observation| memory.observe(&names, observation, now));
             let due = memory.due(&names, patience, &self.sender, now);
             if due.is_empty() {
                 break;
@@ -199,28 +203,28 @@ impl<'w> Watch<'w> {
     }
 
     fn unsaved(&self) -> Option<MutexGuard<'_, Option<Memory>>> {
-        let attendance = self.attendance?;
-        Some(attendance.unsaved.lock().unwrap_or_else(PoisonError::into_inner))
+        let watcher = self.watcher?;
+        Some(watcher.unsaved.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Whether another process looks every minute.
-    pub fn is_attended(&self) -> bool {
-        memory::is_attended(self.state)
+    pub fn has_watcher(&self) -> bool {
+        memory::has_watcher(self.state)
     }
 
     fn not_started(&self) -> Vec<(String, Time)> {
         stop::not_started(self.state, self.env.now())
     }
 
-    fn troubles(&self, status: &Status, not_started: Vec<(String, Time)>) -> Troubles {
-        seen::troubles(status, &not_started).into_iter().chain(self.of_file()).collect()
+    fn problems(&self, status: &Status, not_started: Vec<(String, Time)>) -> Problems {
+        problems::problems(status, &not_started).into_iter().chain(self.of_file()).collect()
     }
 
     /// That the file cannot be used, if it cannot.
-    fn of_file(&self) -> Option<(Subject, Trouble)> {
+    fn of_file(&self) -> Option<(Subject, Problem)> {
         let error = self.config.reload().err()?;
-        let subject = Subject::job(&self.config.file.display().to_string(), Matter::File);
-        Some((subject, Trouble::new(State::Unusable, &error.to_string())))
+        let subject = Subject::job(&self.config.file.display().to_string(), Aspect::File);
+        Some((subject, Problem::new(State::Unusable, &error.to_string())))
     }
 
     fn send(&self, due: Vec<(Name, Notification)>, most: Duration) -> Vec<(Name, Result<()>)> {
@@ -236,7 +240,7 @@ impl<'w> Watch<'w> {
         let begun = self.env.now();
         loop {
             match memory::hold(self.state)? {
-                None if self.env.now().since(begun) < FIRST_ROUND => self.env.sleep(GLANCE),
+                None if self.env.now().since(begun) < FIRST_ROUND => self.env.sleep(POLL_INTERVAL),
                 held => return Ok(held),
             }
         }
@@ -259,10 +263,10 @@ impl<'w> Watch<'w> {
 
     /// Whether something is wrong with a job that people are told.
     pub fn is_wrong(&self, status: &Status, job: &str) -> bool {
-        let is_news = |(subject, trouble): (&Subject, &Trouble)| {
-            subject.name == job && trouble.patience.is_zero()
+        let is_news = |(subject, problem): (&Subject, &Problem)| {
+            subject.name == job && problem.min_duration.is_zero()
         };
-        self.troubles(status, self.not_started()).iter().any(is_news)
+        self.problems(status, self.not_started()).iter().any(is_news)
     }
 
     /// Sends a ping for a job.

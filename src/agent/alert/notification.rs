@@ -1,11 +1,11 @@
-//! A message: what is new, what is over, and what lasts.
+//! A message: what is new, what is resolved, and what goes on.
 
 use crate::env::Time;
 use serde::Serialize;
 use std::collections::BTreeSet;
 use std::fmt::{self, Write};
 
-/// Lines of each part that are told.
+/// The most lines of each part.
 const LINES: usize = 30;
 
 /// Whom messages come from.
@@ -22,9 +22,9 @@ pub struct Sender {
 #[serde(rename_all = "lowercase")]
 pub enum Kind {
     /// Something went wrong.
-    Trouble,
+    Problem,
     /// Something is well again.
-    Over,
+    Resolved,
     /// Something still is wrong.
     Reminder,
     /// Nothing: a test that messages arrive.
@@ -34,8 +34,8 @@ pub enum Kind {
 impl fmt::Display for Kind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Kind::Trouble => "trouble",
-            Kind::Over => "over",
+            Kind::Problem => "problem",
+            Kind::Resolved => "resolved",
             Kind::Reminder => "reminder",
             Kind::Test => "test",
         })
@@ -64,10 +64,10 @@ pub struct Notification {
 pub struct Parts {
     /// What went wrong.
     pub news: Vec<(String, String)>,
-    /// What is over.
-    pub over: Vec<(String, String)>,
-    /// What was told before, and lasts.
-    pub lasting: Vec<(String, String)>,
+    /// What is resolved.
+    pub resolved: Vec<(String, String)>,
+    /// What was reported before, and goes on.
+    pub ongoing: Vec<(String, String)>,
     /// The jobs that they are about.
     pub jobs: BTreeSet<String>,
 }
@@ -75,15 +75,15 @@ pub struct Parts {
 impl Notification {
     /// Of these parts.
     pub fn new(sender: &Sender, parts: &Parts, now: Time) -> Self {
-        let Parts { news, over, lasting, jobs } = parts;
-        let (kind, gist) = match (news.as_slice(), over.as_slice()) {
-            ([], []) => (Kind::Reminder, format!("still wrong: {}", gist(lasting))),
-            ([], _) => (Kind::Over, gist(over)),
-            (_, []) => (Kind::Trouble, gist(news)),
-            _ => (Kind::Trouble, format!("{}; {}", gist(news), gist(over))),
+        let Parts { news, resolved, ongoing, jobs } = parts;
+        let (kind, gist) = match (news.as_slice(), resolved.as_slice()) {
+            ([], []) => (Kind::Reminder, format!("still wrong: {}", gist(ongoing))),
+            ([], _) => (Kind::Resolved, gist(resolved)),
+            (_, []) => (Kind::Problem, gist(news)),
+            _ => (Kind::Problem, format!("{}; {}", gist(news), gist(resolved))),
         };
         let mut message = format!("{}, {now}\n", sender.title());
-        for (title, lines) in [("New", news), ("Over", over), ("Still", lasting)] {
+        for (title, lines) in [("New", news), ("Resolved", resolved), ("Ongoing", ongoing)] {
             // Writing to a text does not fail.
             let _ = match lines.len() {
                 0 => continue,

@@ -68,9 +68,9 @@ impl Webhook {
             }
             Form::Ntfy => {
                 let (priority, tag) = match notification.kind {
-                    About::Trouble => ("high", "warning"),
+                    About::Problem => ("high", "warning"),
                     About::Reminder => ("default", "hourglass"),
-                    About::Over => ("default", "white_check_mark"),
+                    About::Resolved => ("default", "white_check_mark"),
                     About::Test => ("low", "test_tube"),
                 };
                 post.header("Title", header(&notification.subject))

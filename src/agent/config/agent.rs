@@ -1,13 +1,13 @@
 //! How the agent keeps the schedules.
 
-use super::written::{Span, Written};
+use super::values::{Span, Written};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::num::NonZeroU16;
 use std::time::Duration;
 
 /// Runs at once, where the file has no number.
-const MOST: usize = 2;
+const DEFAULT_MAX_RUNS: usize = 2;
 
 /// How late a run may begin, where the file does not say it.
 const JITTER: Duration = Duration::from_secs(30);
@@ -19,7 +19,7 @@ pub struct Agent {
     /// How many runs may be at work at once; others wait. Two that do the same for a job never are.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(example = 4, extend("default" = 2))]
-    pub jobs: Option<NonZeroU16>,
+    pub max_runs: Option<NonZeroU16>,
     /// Runs begin up to so much later than their schedule says, so that many hosts do not ask one store at the
     /// same moment; always the same for a job on a host.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -29,8 +29,8 @@ pub struct Agent {
 
 impl Agent {
     /// Runs at once.
-    pub fn most(&self) -> usize {
-        self.jobs.map_or(MOST, |jobs| jobs.get().into())
+    pub fn max_runs(&self) -> usize {
+        self.max_runs.map_or(DEFAULT_MAX_RUNS, |jobs| jobs.get().into())
     }
 
     /// How late a run may begin.

@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 const SYSTEM: &str = "/etc/icecore/config.toml";
 
 /// Longest file that is read.
-const MOST: u64 = 1 << 20;
+const MAX_BYTES: u64 = 1 << 20;
 
 /// The file's name in the user's folder of configurations; none without a home.
 pub fn of_user() -> Option<PathBuf> {
@@ -78,10 +78,10 @@ pub fn read(path: &Path) -> Result<String> {
             .hint(format!("run `chmod go-w {}`", for_shell(&shown.to_string()))));
     }
     let mut text = String::new();
-    file.by_ref().take(MOST + 1).read_to_string(&mut text).attempt("read", &subject)?;
-    match text.len() as u64 > MOST {
+    file.by_ref().take(MAX_BYTES + 1).read_to_string(&mut text).attempt("read", &subject)?;
+    match text.len() as u64 > MAX_BYTES {
         true => Err(Error::new(Kind::InvalidInput, "read", subject)
-            .because(format!("it is longer than {} KiB", MOST >> 10))),
+            .because(format!("it is longer than {} KiB", MAX_BYTES >> 10))),
         false => Ok(text),
     }
 }

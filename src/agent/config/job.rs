@@ -1,10 +1,10 @@
 //! A job: what is captured, how often, and where it goes.
 
-use super::proof::{Drill, Recover, Verification};
-use super::shape::{OneOrMany, TextOrTable};
+use super::one_or_many::{OneOrMany, TextOrTable};
+use super::recovery::{Drill, Recover, Verification};
 use super::source::SourceTable;
 use super::stop::{Hooks, Stop};
-use super::written::{ReadBack, Span, Written};
+use super::values::{ReadBack, Span, Written};
 use crate::agent::report::Task;
 use crate::agent::schedule::Schedule;
 use schemars::JsonSchema;

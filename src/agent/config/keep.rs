@@ -1,6 +1,6 @@
 //! What a repository keeps, in the words of `forget`.
 
-use super::written::{Count, Written};
+use super::values::{Count, Written};
 use crate::error::Result;
 use crate::ops::retention::{Age, Bound, Period, Policy, Rule, preset};
 use crate::ops::tag_list::TagList;

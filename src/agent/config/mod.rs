@@ -1,43 +1,43 @@
 //! The file of jobs: repositories by name, and jobs. All of its keys are understood; those that this
 //! version does not act on yet are reported.
 
-mod accepted;
 mod agent;
+mod alert;
 mod draft;
 mod find;
 mod job;
 mod keep;
-mod later;
+mod last_good;
+mod one_or_many;
 mod panel;
 mod place;
-mod proof;
 mod quoting;
+mod recovery;
 mod redact;
 mod reference;
 mod repository;
 mod resolved;
-mod shape;
 mod source;
 mod stop;
-mod telling;
+mod unsupported;
 mod validate;
-mod written;
+mod values;
 
 pub use agent::Agent;
+pub use alert::{Alert, Mail as MailTable, Metrics, Preset, Webhook as WebhookTable};
 pub use draft::Draft;
 pub use find::to_be;
 pub use job::{Check, Job, Schedules};
 pub use keep::Keep;
+pub use one_or_many::{OneOrMany, TextOrTable};
 pub use panel::Panel;
 pub use place::nearest;
 pub use redact::{without_passwords, without_secrets};
 pub use reference::{reference, schema};
 pub use repository::Repository;
-pub use shape::{OneOrMany, TextOrTable};
 pub use source::{SourceTable, VerifySource};
 pub use stop::{Hooks, Stop};
-pub use telling::{Alert, Mail as MailTable, Metrics, Preset, Webhook as WebhookTable};
-pub use written::{Meaning, Written};
+pub use values::{Meaning, Written};
 
 use crate::error::{Error, Kind, Result};
 use jiff::tz::TimeZone;
@@ -46,8 +46,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use toml::Spanned;
-use written::{ReadBack, Zone};
+use values::{ReadBack, Zone};
 
 /// The label of snapshots that says which job made them.
 pub const JOB_LABEL: &str = "job";
@@ -62,18 +61,16 @@ pub struct Config {
     pub defaults: Defaults,
     /// How `icecore agent` keeps the schedules.
     #[serde(default)]
-    #[schemars(extend("examples" = [{ "jobs": 4 }]))]
+    #[schemars(extend("examples" = [{ "max_runs": 4 }]))]
     pub agent: Agent,
     /// The repositories, by names that jobs call them by.
     #[serde(default)]
-    #[schemars(with = "BTreeMap<String, Repository>")]
     #[schemars(extend("examples" = [{ "local": { "url": "/backup/app", "password_file": "/etc/icecore/app.password" } }]))]
-    pub repository: BTreeMap<String, Spanned<Repository>>,
+    pub repository: BTreeMap<String, Repository>,
     /// The jobs, by their names.
     #[serde(default)]
-    #[schemars(with = "BTreeMap<String, Job>")]
     #[schemars(extend("examples" = [{ "app": { "source": "/srv/app", "to": ["local"] } }]))]
-    pub job: BTreeMap<String, Spanned<Job>>,
+    pub job: BTreeMap<String, Job>,
     /// Where containers are.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(extend("examples" = [{ "socket": "/run/podman/podman.sock" }]))]
@@ -160,7 +157,7 @@ impl Config {
         let text = Text { path, text };
         let mut config: Config =
             toml::from_str(text.text).map_err(|error| text.explained(&error))?;
-        for job in config.job.values_mut().map(Spanned::get_mut) {
+        for job in config.job.values_mut() {
             let defaults = config.defaults.clone();
             job.to = job.to.take().or(defaults.to);
             job.schedule = job.schedule.take().or(defaults.schedule);
@@ -191,7 +188,7 @@ impl Config {
     /// # Errors
     /// `NotFound`, with the nearest one there is.
     pub fn job(&self, name: &str) -> Result<&Job> {
-        self.job.get(name).map(Spanned::get_ref).ok_or_else(|| {
+        self.job.get(name).ok_or_else(|| {
             let known: Vec<&str> = self.job.keys().map(String::as_str).collect();
             Error::new(Kind::NotFound, "find the job", name).hint(nearest(name, &known))
         })
@@ -199,13 +196,13 @@ impl Config {
 
     /// The repositories of a job, in its order.
     pub fn repositories_of<'c>(&'c self, job: &'c Job) -> Vec<(&'c str, &'c Repository)> {
-        let known = |name| Some((name, self.repository.get(name)?.get_ref()));
+        let known = |name| Some((name, self.repository.get(name)?));
         job.repositories().filter_map(known).collect()
     }
 
     /// All repositories.
     pub fn repositories(&self) -> Vec<&Repository> {
-        self.repository.values().map(Spanned::get_ref).collect()
+        self.repository.values().collect()
     }
 
     /// What the zone is called where days begin.

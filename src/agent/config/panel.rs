@@ -1,6 +1,6 @@
 //! A page in the browser: where it listens, who may see it, and where it may restore to.
 
-use super::written::{Meaning, Written};
+use super::values::{Meaning, Written};
 use crate::error::{Error, Kind, Result};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

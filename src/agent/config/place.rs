@@ -1,6 +1,7 @@
 //! Where in the file a mistake is, and what may have been meant.
 
 use crate::error::{Error, Kind};
+use crate::text;
 use std::ops::Range;
 use std::path::Path;
 use toml::de::{DeTable, DeValue};
@@ -101,7 +102,6 @@ pub fn nearest(name: &str, known: &[&str]) -> String {
     let best = known.iter().min_by_key(distance);
     match best.filter(|best| distance(best) <= 1 + name.len() / 3) {
         Some(best) => format!("did you mean `{best}`?"),
-        None if known.is_empty() => "there are none here".to_owned(),
-        None => format!("there are {}", known.join(", ")),
+        None => text::known(known, "there are none here"),
     }
 }

@@ -1,7 +1,7 @@
 //! A source with options of its own.
 
 use super::stop::Hooks;
-use super::written::{Size, Written};
+use super::values::{Size, Written};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;

@@ -1,7 +1,7 @@
 //! What is done around a capture: hooks, and services that are stopped meanwhile.
 
-use super::shape::OneOrMany;
-use super::written::{Span, Written};
+use super::one_or_many::OneOrMany;
+use super::values::{Span, Written};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;

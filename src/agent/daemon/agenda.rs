@@ -3,7 +3,7 @@
 //! A moment of a schedule is served by a run that begins after it. Moments that went by unserved, because the
 //! machine slept or another run was at work, are served by one run together.
 
-use super::duty::Duty;
+use super::job_task::JobTask;
 use super::marks::{Mark, Marks};
 use crate::agent::config::Config;
 use crate::agent::report::Task;
@@ -24,7 +24,7 @@ const RETRY: Duration = Duration::from_secs(60);
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Due {
     /// What.
-    pub duty: Duty,
+    pub job_task: JobTask,
     /// The first moment that it serves.
     pub since: Time,
 }
@@ -40,14 +40,14 @@ struct Times {
 
 /// What is due, and what is at work.
 pub struct Agenda {
-    times: BTreeMap<Duty, Times>,
+    times: BTreeMap<JobTask, Times>,
     zone: TimeZone,
     most: usize,
     marks: Marks,
     /// What is at work, and since when.
-    running: BTreeMap<Duty, Time>,
+    running: BTreeMap<JobTask, Time>,
     /// What could not be begun, and when it is tried again.
-    put_off: BTreeMap<Duty, Time>,
+    put_off: BTreeMap<JobTask, Time>,
 }
 
 impl Agenda {
@@ -67,24 +67,26 @@ impl Agenda {
     /// from now.
     pub fn adopt(&mut self, config: &Config, host: &str, now: Time) {
         self.zone = config.zone();
-        self.most = config.agent.most();
+        self.most = config.agent.max_runs();
         self.times.clear();
         for (job, table) in &config.job {
             for task in Task::ALL {
-                let Some(written) = table.get_ref().schedule_of(task) else { continue };
+                let Some(written) = table.schedule_of(task) else { continue };
                 let times = Times {
                     text: written.to_string(),
                     schedule: written.value,
                     delay: delay(host, job, config.agent.jitter()),
                 };
-                self.times.insert(Duty { job: job.clone(), task }, times);
+                self.times.insert(JobTask { job: job.clone(), task }, times);
             }
         }
         let times = &self.times;
-        self.marks.retain(|duty, mark| times.get(duty).is_some_and(|it| it.text == mark.schedule));
-        for (duty, times) in times {
+        self.marks.retain(|job_task, mark| {
+            times.get(job_task).is_some_and(|it| it.text == mark.schedule)
+        });
+        for (job_task, times) in times {
             let new = || Mark { schedule: times.text.clone(), served: now };
-            self.marks.entry(duty.clone()).or_insert_with(new);
+            self.marks.entry(job_task.clone()).or_insert_with(new);
         }
     }
 
@@ -95,37 +97,39 @@ impl Agenda {
 
     /// What is to be begun now, the longest due first; it counts as being at work from now on. `done` knows when
     /// another process did something last.
-    pub fn begin(&mut self, now: Time, done: &dyn Fn(&Duty) -> Option<Time>) -> Option<Due> {
-        self.believe(now);
+    pub fn begin(&mut self, now: Time, done: &dyn Fn(&JobTask) -> Option<Time>) -> Option<Due> {
+        self.reset_future_marks(now);
         loop {
-            let due = self.most_due(now)?;
+            let due = self.longest_due(now)?;
             let is_known = |done: &Time| *done >= due.since && *done <= now;
-            let Some(done) = done(&due.duty).filter(is_known) else {
-                self.running.insert(due.duty.clone(), now);
+            let Some(done) = done(&due.job_task).filter(is_known) else {
+                self.running.insert(due.job_task.clone(), now);
                 return Some(due);
             };
-            self.mark(&due.duty, done);
+            self.mark(&due.job_task, done);
         }
     }
 
     /// Something that was begun is over. If that served nothing, since it was not done, it is due again after a
     /// minute.
-    pub fn end(&mut self, duty: &Duty, has_served: bool, now: Time) {
-        let Some(begun) = self.running.remove(duty) else { return };
+    pub fn end(&mut self, job_task: &JobTask, has_served: bool, now: Time) {
+        let Some(begun) = self.running.remove(job_task) else { return };
         match has_served {
-            true => self.mark(duty, begun),
-            false => drop(self.put_off.insert(duty.clone(), now + RETRY)),
+            true => self.mark(job_task, begun),
+            false => drop(self.put_off.insert(job_task.clone(), now + RETRY)),
         }
     }
 
     /// When there may be something to begin, if nothing that is at work ends before.
     pub fn next(&self) -> Option<Time> {
-        let waiting = self.times.keys().filter(|duty| !self.is_kept_waiting(duty));
-        waiting.filter_map(|duty| self.due_at(duty).max(self.put_off.get(duty).copied())).min()
+        let waiting = self.times.keys().filter(|job_task| !self.is_kept_waiting(job_task));
+        waiting
+            .filter_map(|job_task| self.due_at(job_task).max(self.put_off.get(job_task).copied()))
+            .min()
     }
 
     /// Takes back what a clock that was ahead has left.
-    fn believe(&mut self, now: Time) {
+    fn reset_future_marks(&mut self, now: Time) {
         for mark in self.marks.values_mut() {
             if mark.served > now + SET_BACK {
                 mark.served = now;
@@ -134,33 +138,33 @@ impl Agenda {
         self.put_off.retain(|_, until| *until > now && *until <= now + RETRY);
     }
 
-    fn most_due(&self, now: Time) -> Option<Due> {
+    fn longest_due(&self, now: Time) -> Option<Due> {
         if self.running.len() >= self.most {
             return None;
         }
-        let free = self
-            .times
-            .keys()
-            .filter(|duty| !self.is_kept_waiting(duty) && !self.put_off.contains_key(duty));
-        let due =
-            free.filter_map(|duty| Some(Due { since: self.due_at(duty)?, duty: duty.clone() }));
-        due.filter(|due| due.since <= now).min_by_key(|due| (due.since, due.duty.clone()))
+        let free = self.times.keys().filter(|job_task| {
+            !self.is_kept_waiting(job_task) && !self.put_off.contains_key(job_task)
+        });
+        let due = free.filter_map(|job_task| {
+            Some(Due { since: self.due_at(job_task)?, job_task: job_task.clone() })
+        });
+        due.filter(|due| due.since <= now).min_by_key(|due| (due.since, due.job_task.clone()))
     }
 
     /// Whether a run is at work beside which it cannot be.
-    fn is_kept_waiting(&self, duty: &Duty) -> bool {
-        self.running.keys().any(|other| other.excludes(duty))
+    fn is_kept_waiting(&self, job_task: &JobTask) -> bool {
+        self.running.keys().any(|other| other.excludes(job_task))
     }
 
     /// The first moment that was not served yet.
-    fn due_at(&self, duty: &Duty) -> Option<Time> {
-        let (times, mark) = (self.times.get(duty)?, self.marks.get(duty)?);
+    fn due_at(&self, job_task: &JobTask) -> Option<Time> {
+        let (times, mark) = (self.times.get(job_task)?, self.marks.get(job_task)?);
         let next = times.schedule.next(earlier(mark.served, times.delay), &self.zone)?;
         Some(next + times.delay)
     }
 
-    fn mark(&mut self, duty: &Duty, served: Time) {
-        if let Some(mark) = self.marks.get_mut(duty) {
+    fn mark(&mut self, job_task: &JobTask, served: Time) {
+        if let Some(mark) = self.marks.get_mut(job_task) {
             mark.served = served;
         }
     }

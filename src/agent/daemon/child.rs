@@ -1,7 +1,7 @@
 //! A run that is due, in a child process: the agent itself holds no key.
 
-use super::around::{Around, Level, Line};
-use super::duty::Duty;
+use super::context::{AgentContext, LogLine, Severity};
+use super::job_task::JobTask;
 use crate::agent::config::{Config, Job};
 use crate::agent::report::{Outcome, Task};
 use crate::error::{Attempt, Result};
@@ -15,10 +15,10 @@ use std::thread::Builder;
 use std::time::Duration;
 
 /// How often we check whether a run is over that says nothing.
-const GLANCE: Duration = Duration::from_secs(1);
+const POLL_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Longest line that is understood; reports of long runs are long.
-const LONGEST: u64 = 16 << 20;
+const MAX_BYTES: u64 = 16 << 20;
 
 /// The exit code of a run that was not begun, since another was at work.
 const SKIPPED: i32 = 4;
@@ -57,12 +57,17 @@ pub fn tasks_of(job: &Job, task: Task) -> Vec<Task> {
 impl Running {
     /// Starts it, with the file as the agent has accepted it, whatever lies in its place by now. Ctrl-C at a
     /// terminal is the agent's affair: it is asked to end by that.
-    pub fn start(around: &dyn Around, config: &Config, job: &str, tasks: &[Task]) -> Result<Self> {
+    pub fn start(
+        context: &dyn AgentContext,
+        config: &Config,
+        job: &str,
+        tasks: &[Task],
+    ) -> Result<Self> {
         let names: Vec<&str> = tasks.iter().map(|task| task.name()).collect();
         let attempted = "start a run of";
         let (output, input) = std::io::pipe().attempt(attempted, job)?;
         let errors = input.try_clone().attempt(attempted, job)?;
-        let mut command = around.program()?;
+        let mut command = context.program()?;
         command.args(["run", job, "--only", &names.join(","), "--json", "--no-progress"]);
         command.arg("--accepted");
         // The service manager speaks to the agent alone.
@@ -75,13 +80,13 @@ impl Running {
     }
 
     /// What it is asked to end by.
-    pub fn pid(&self) -> Option<Pid> {
-        i32::try_from(self.child.id()).ok().and_then(Pid::from_raw)
+    pub fn pid(&self) -> Pid {
+        Pid::from_child(&self.child)
     }
 
     /// Passes on what it complains of, and waits for its end.
-    pub fn follow(mut self, duty: &Duty, around: &dyn Around) -> Ended {
-        let mut heard = Heard::default();
+    pub fn follow(mut self, job_task: &JobTask, context: &dyn AgentContext) -> Ended {
+        let mut result = RunResult::default();
         if let Some(mut input) = self.child.stdin.take() {
             // One that is dead by now, and reads nothing, is seen below.
             let _ = input.write_all(self.file.as_bytes());
@@ -90,19 +95,19 @@ impl Running {
         let output = self.output;
         // It may wait for longer than the run: a program that this has started may hold the pipe for ever.
         if let Err(cause) = Builder::new().spawn(move || read(output, &to)) {
-            let text = format!("what it says cannot be heard: {cause}");
-            around.say(&Line::of(Level::Warning, "note", duty, text));
+            let text = format!("its output cannot be read: {cause}");
+            context.say(&LogLine::of(Severity::Warning, "note", job_task, text));
         }
         let status = loop {
-            match lines.recv_timeout(GLANCE) {
-                Ok(line) => heard.hear(&line, duty, around),
+            match lines.recv_timeout(POLL_INTERVAL) {
+                Ok(line) => result.hear(&line, job_task, context),
                 Err(RecvTimeoutError::Disconnected) => break self.child.wait(),
                 Err(RecvTimeoutError::Timeout) => match self.child.try_wait() {
                     Ok(None) => {}
                     Ok(Some(status)) => {
                         // Its last words may still be on the way.
-                        while let Ok(line) = lines.recv_timeout(GLANCE) {
-                            heard.hear(&line, duty, around);
+                        while let Ok(line) = lines.recv_timeout(POLL_INTERVAL) {
+                            result.hear(&line, job_task, context);
                         }
                         break Ok(status);
                     }
@@ -117,7 +122,7 @@ impl Running {
             },
             Err(cause) => cause.to_string(),
         };
-        heard.end(status.ok().and_then(|status| status.code()), how)
+        result.end(status.ok().and_then(|status| status.code()), how)
     }
 }
 
@@ -125,7 +130,7 @@ impl Running {
 fn read(output: PipeReader, to: &SyncSender<Vec<u8>>) {
     let mut lines = BufReader::new(output);
     let mut line = Vec::new();
-    while let Ok(1..) = (&mut lines).take(LONGEST).read_until(b'\n', &mut line) {
+    while let Ok(1..) = (&mut lines).take(MAX_BYTES).read_until(b'\n', &mut line) {
         if to.send(std::mem::take(&mut line)).is_err() {
             return;
         }
@@ -141,7 +146,7 @@ pub fn ask_to_end(pid: Pid) {
 /// A line of a run.
 #[derive(Deserialize)]
 #[serde(tag = "message_type", rename_all = "snake_case")]
-enum Said {
+enum RunMessage {
     Run {
         outcome: Outcome,
         reason: Option<String>,
@@ -168,42 +173,42 @@ struct Message {
 
 /// What a run has said so far.
 #[derive(Default)]
-struct Heard {
+struct RunResult {
     outcome: Option<Outcome>,
     reason: Option<String>,
     hint: Option<String>,
 }
 
-impl Heard {
-    fn hear(&mut self, line: &[u8], duty: &Duty, around: &dyn Around) {
+impl RunResult {
+    fn hear(&mut self, line: &[u8], job_task: &JobTask, context: &dyn AgentContext) {
         let Ok(said) = serde_json::from_slice(line) else {
             // Not ours: of a program that it has started, or of a panic.
             let text = String::from_utf8_lossy(line).trim_end().to_owned();
-            return around.say(&Line::of(Level::Warning, "said", duty, text));
+            return context.say(&LogLine::of(Severity::Warning, "said", job_task, text));
         };
         match said {
-            Said::Run { outcome, reason } => {
+            RunMessage::Run { outcome, reason } => {
                 self.outcome = Some(outcome);
                 self.reason = reason;
             }
-            Said::Note { message } => {
-                around.say(&Line::of(Level::Warning, "note", duty, message));
+            RunMessage::Note { message } => {
+                context.say(&LogLine::of(Severity::Warning, "note", job_task, message));
             }
-            Said::Error { error, hint } => {
-                let line = Line::of(Level::Error, "error", duty, error.message);
-                around.say(&Line { hint, ..line });
+            RunMessage::Error { error, hint } => {
+                let line = LogLine::of(Severity::Error, "error", job_task, error.message);
+                context.say(&LogLine { hint, ..line });
             }
-            Said::ExitError { message, hint } => {
+            RunMessage::ExitError { message, hint } => {
                 // The run itself says it shorter.
                 self.reason.get_or_insert(message);
                 self.hint = hint;
             }
-            Said::Other => {}
+            RunMessage::Other => {}
         }
     }
 
     fn end(self, code: Option<i32>, how: String) -> Ended {
-        let Heard { outcome, reason, hint } = self;
+        let RunResult { outcome, reason, hint } = self;
         let is_reported = outcome.is_some() || code == Some(SKIPPED);
         let by_code = if code == Some(SKIPPED) { Outcome::Skipped } else { Outcome::Failed };
         let outcome = outcome.unwrap_or(by_code);

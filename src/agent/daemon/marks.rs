@@ -1,7 +1,7 @@
 //! Up to which moment each schedule was served, kept beside the reports. If this file is lost, runs that were
 //! missed while no agent was running are not made up; nothing else depends on it.
 
-use super::duty::Duty;
+use super::job_task::JobTask;
 use crate::agent::report::Task;
 use crate::env::{Time, state};
 use crate::error::{Attempt, Error, Kind, Result};
@@ -16,7 +16,7 @@ use std::path::Path;
 const FILE: &str = "agent.json";
 
 /// Longest file that is read.
-const MOST: u64 = 4 << 20;
+const MAX_BYTES: u64 = 4 << 20;
 
 /// Up to when a schedule was served.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,7 +28,7 @@ pub struct Mark {
 }
 
 /// Up to when each schedule was served.
-pub type Marks = BTreeMap<Duty, Mark>;
+pub type Marks = BTreeMap<JobTask, Mark>;
 
 /// A mark in the file.
 #[derive(Serialize, Deserialize)]
@@ -39,7 +39,7 @@ struct Written {
     served: String,
 }
 
-/// Those that were remembered in a folder of states.
+/// Those that were remembered in a state folder.
 ///
 /// # Errors
 /// I/O errors; `Damaged` if the file is not what was written.
@@ -51,11 +51,11 @@ pub fn load(state: &Path) -> Result<Marks> {
         opened => opened.attempt(attempted, &subject)?,
     };
     let mut text = Vec::new();
-    file.take(MOST).read_to_end(&mut text).attempt(attempted, &subject)?;
+    file.take(MAX_BYTES).read_to_end(&mut text).attempt(attempted, &subject)?;
     let written: Vec<Written> = serde_json::from_slice(&text)
         .map_err(|cause| Error::damaged(attempted, &subject, cause.to_string()))?;
     let marks = written.into_iter().map(|Written { job, task, schedule, served }| {
-        Ok((Duty { job, task }, Mark { schedule, served: served.parse()? }))
+        Ok((JobTask { job, task }, Mark { schedule, served: served.parse()? }))
     });
     marks.collect()
 }
@@ -67,7 +67,7 @@ pub fn load(state: &Path) -> Result<Marks> {
 pub fn save(state: &Path, marks: &Marks) -> Result<()> {
     let path = &state.join(FILE);
     let (attempted, subject) = ("write", path.display());
-    let written = marks.iter().map(|(Duty { job, task }, Mark { schedule, served })| Written {
+    let written = marks.iter().map(|(JobTask { job, task }, Mark { schedule, served })| Written {
         job: job.clone(),
         task: *task,
         schedule: schedule.clone(),

@@ -1,6 +1,6 @@
 //! The panel and the metrics, served in a thread of their own, by the file of jobs as it is now.
 
-use super::around::{Around, Line};
+use super::context::{AgentContext, LogLine};
 use super::shared::Shared;
 use crate::error::{Attempt, Result};
 use std::sync::Arc;
@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 const RETRY: Duration = Duration::from_secs(60);
 
 /// How often we check whether it is over.
-const GLANCE: Duration = Duration::from_secs(1);
+const POLL_INTERVAL: Duration = Duration::from_secs(1);
 
 /// What is served.
 pub struct Serving {
@@ -25,10 +25,10 @@ impl Serving {
     ///
     /// # Errors
     /// If there is no thread for it.
-    pub fn start(around: &Arc<dyn Around>, shared: &Arc<Shared>) -> Result<Self> {
+    pub fn start(context: &Arc<dyn AgentContext>, shared: &Arc<Shared>) -> Result<Self> {
         let is_over = Arc::new(AtomicBool::new(false));
-        let (around, shared, over) = (around.clone(), shared.clone(), is_over.clone());
-        let serve = move || serve(&*around, &shared, &over);
+        let (context, shared, over) = (context.clone(), shared.clone(), is_over.clone());
+        let serve = move || serve(&*context, &shared, &over);
         let thread = Builder::new().spawn(serve).attempt("start a thread for", "the page")?;
         Ok(Serving { is_over, thread })
     }
@@ -44,16 +44,16 @@ impl Serving {
     }
 }
 
-fn serve(around: &dyn Around, shared: &Shared, over: &AtomicBool) {
+fn serve(context: &dyn AgentContext, shared: &Shared, over: &AtomicBool) {
     let is_over = || over.load(Ordering::Relaxed);
     while !is_over() {
         let config = shared.config();
-        let Err(error) = around.serve(&|| shared.config(), &is_over) else { return };
-        around.say(&Line::failed(&error));
+        let Err(error) = context.serve(&|| shared.config(), &is_over) else { return };
+        context.say(&LogLine::failed(&error));
         let until = Instant::now() + RETRY;
         let is_same = || Arc::ptr_eq(&shared.config(), &config);
         while !is_over() && is_same() && Instant::now() < until {
-            sleep(GLANCE);
+            sleep(POLL_INTERVAL);
         }
     }
 }

@@ -1,8 +1,8 @@
 //! What the threads of the agent share: the file of jobs as it is now, and the history.
 
-use super::around::{Around, Level, Line};
+use super::context::{AgentContext, LogLine, Severity};
 use crate::agent::config::Config;
-use crate::agent::history::{History, Kept};
+use crate::agent::history::{History, SharedHistory};
 use crate::error::Result;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -10,13 +10,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 /// What the threads of the agent share.
 pub struct Shared {
     config: Mutex<Arc<Config>>,
-    history: Kept,
+    history: SharedHistory,
 }
 
 impl Shared {
-    /// With this file, and the history of this folder of states.
+    /// With this file, and the history of this state folder.
     pub fn new(config: Arc<Config>, state: &Path) -> Self {
-        Shared { config: Mutex::new(config), history: Kept::new(state.to_owned()) }
+        Shared { config: Mutex::new(config), history: SharedHistory::new(state.to_owned()) }
     }
 
     /// The file as it is kept now.
@@ -32,10 +32,11 @@ impl Shared {
     /// Does something with the history.
     pub fn with_history<T>(
         &self,
-        around: &dyn Around,
+        context: &dyn AgentContext,
         work: impl FnOnce(&History) -> Result<T>,
     ) -> Result<T> {
-        self.history.with(|text| around.say(&Line::own(Level::Warning, "history", text)), work)
+        self.history
+            .with(|text| context.say(&LogLine::own(Severity::Warning, "history", text)), work)
     }
 }
 

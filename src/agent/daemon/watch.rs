@@ -1,6 +1,6 @@
 //! Watches the state of the jobs and sends alerts, in a thread of its own: sending may take a while.
 
-use super::around::{Around, Line};
+use super::context::{AgentContext, LogLine};
 use super::shared::Shared;
 use crate::agent::run::settle;
 use crate::agent::status::Status;
@@ -11,9 +11,9 @@ use std::time::Duration;
 const EVERY: Duration = Duration::from_secs(60);
 
 /// Looks every minute, and when it is asked to, until nobody can ask it any more.
-pub fn look_on(around: &dyn Around, shared: &Shared, asked: &Receiver<()>) {
+pub fn look_on(context: &dyn AgentContext, shared: &Shared, asked: &Receiver<()>) {
     loop {
-        look(around, shared);
+        look(context, shared);
         if let Err(RecvTimeoutError::Disconnected) = asked.recv_timeout(EVERY) {
             return;
         }
@@ -22,18 +22,18 @@ pub fn look_on(around: &dyn Around, shared: &Shared, asked: &Receiver<()>) {
     }
 }
 
-fn look(around: &dyn Around, shared: &Shared) {
+fn look(context: &dyn AgentContext, shared: &Shared) {
     let config = shared.config();
-    let now = around.env().now();
-    let status = shared.with_history(around, |history| {
+    let now = context.env().now();
+    let status = shared.with_history(context, |history| {
         // Runs that the agent has not begun may have died, too.
-        settle(history).unwrap_or_else(|error| around.say(&Line::failed(&error)));
+        settle(history).unwrap_or_else(|error| context.say(&LogLine::failed(&error)));
         Status::of(&config, history, now, &config.zone())
     });
     // A guard may have died, or given up on an engine that was away.
-    super::start_left_behind(around);
+    super::start_left_behind(context);
     if let Err(error) = &status {
-        around.say(&Line::failed(error));
+        context.say(&LogLine::failed(error));
     }
-    around.watch(&config, status.as_ref());
+    context.watch(&config, status.as_ref());
 }

@@ -9,8 +9,8 @@ use std::path::{Path, PathBuf};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-/// The shape of the tables; it grows with every change.
-pub const SHAPE: i64 = 1;
+/// The version of the tables; it grows with every change.
+pub const FORMAT_VERSION: i64 = 1;
 
 /// The tables.
 pub const SCHEMA: &str = include_str!("schema.sql");
@@ -19,7 +19,7 @@ pub const SCHEMA: &str = include_str!("schema.sql");
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// How often we check whether others are done.
-const GLANCE: Duration = Duration::from_millis(20);
+const POLL_INTERVAL: Duration = Duration::from_millis(20);
 
 /// The endings of what SQLite keeps beside a database.
 const BESIDE: [&str; 2] = ["-wal", "-shm"];
@@ -89,15 +89,15 @@ fn connect(path: &Path) -> Result<(Connection, bool)> {
     options.open(path).attempt(attempted, path.display())?;
     let connection = Connection::open(path).sql(attempted)?;
     connection.busy_timeout(PATIENCE).sql(attempted)?;
-    let shape: i64 =
+    let version: i64 =
         connection.pragma_query_value(None, "user_version", |row| row.get(0)).sql(attempted)?;
-    if shape > SHAPE {
+    if version > FORMAT_VERSION {
         return Err(Error::new(Kind::Unsupported, "read", path.display())
-            .because(format!("a newer icecore made it: its shape is {shape}, here it is {SHAPE}"))
+            .because(format!("a newer icecore made it: its format version is {version}, and this one knows {FORMAT_VERSION}"))
             .hint("use that version, or remove the file: a new one is made from the reports"));
     }
     connection.pragma_update(None, "foreign_keys", true).sql(attempted)?;
-    if shape == SHAPE {
+    if version == FORMAT_VERSION {
         // Most of what breaks a file is found here, and the rest when it is read.
         let said: String =
             connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0)).sql(attempted)?;
@@ -137,7 +137,7 @@ fn set_aside(path: &Path) -> Result<PathBuf> {
 fn alone(path: &Path) -> Result<File> {
     let until = Instant::now() + PATIENCE;
     let alone = state::lock_unless(path, &mut || {
-        sleep(GLANCE);
+        sleep(POLL_INTERVAL);
         Instant::now() >= until
     });
     alone?.ok_or_else(|| {

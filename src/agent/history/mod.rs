@@ -2,12 +2,12 @@
 //! reports, and no run fails because of it.
 
 mod file;
-mod kept;
 mod row;
+mod shared;
 mod work;
 
-pub use kept::Kept;
 pub use row::{PastRun, RunFilter};
+pub use shared::SharedHistory;
 pub use work::Work;
 
 use super::report::{self, Fault, Report, Task};
@@ -25,7 +25,7 @@ use std::path::{Path, PathBuf};
 const KEPT: i64 = 20_000;
 
 /// Longest report that is taken in again.
-const LONGEST: u64 = 16 << 20;
+const MAX_BYTES: u64 = 16 << 20;
 
 /// The history of runs on this host.
 pub struct History {
@@ -36,7 +36,7 @@ pub struct History {
 }
 
 impl History {
-    /// That of a folder of states. A broken one is put aside, and made anew from the reports.
+    /// That of a state folder. A broken one is put aside, and made anew from the reports.
     ///
     /// # Errors
     /// `Unsupported` if a newer version of this program made it; what the disk says.
@@ -63,7 +63,7 @@ impl History {
         self.inode.is_some() && inode(&self.file) == self.inode
     }
 
-    /// The folder of states that it lies in.
+    /// The state folder that it lies in.
     pub fn folder(&self) -> &Path {
         self.file.parent().unwrap_or(Path::new("/"))
     }
@@ -175,7 +175,7 @@ impl History {
     fn fill(&self, folder: &Path) -> Result<()> {
         let transaction = self.begin()?;
         transaction.execute_batch(file::SCHEMA).sql("make the tables of")?;
-        transaction.pragma_update(None, "user_version", file::SHAPE).sql("write to")?;
+        transaction.pragma_update(None, "user_version", file::FORMAT_VERSION).sql("write to")?;
         for job in entries(folder) {
             for path in entries(&job) {
                 let name = path.file_name().map(|name| name.to_string_lossy().into_owned());
@@ -260,6 +260,6 @@ fn entries(folder: &Path) -> Vec<PathBuf> {
 
 fn read(path: &Path) -> Option<Report> {
     let mut bytes = Vec::new();
-    File::open(path).ok()?.take(LONGEST).read_to_end(&mut bytes).ok()?;
+    File::open(path).ok()?.take(MAX_BYTES).read_to_end(&mut bytes).ok()?;
     serde_json::from_slice(&bytes).ok().filter(|report: &Report| report.moment().is_some())
 }

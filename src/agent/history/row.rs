@@ -28,7 +28,7 @@ pub struct PastRun {
     pub snapshot_id: Option<String>,
     /// The repository that this went into.
     pub repository: Option<String>,
-    /// Seconds for which services stood still.
+    /// Seconds for which services were stopped.
     pub downtime: Option<f64>,
     /// What sort of reasons there were that it did not go well.
     pub fault: Option<Fault>,

@@ -3,9 +3,9 @@
 use super::capture::{Target, capture};
 use super::configuration::Configuration;
 use super::facts::Facts;
-use super::hooks::{Around, one};
+use super::hooks::{HookSet, run_command_step};
+use super::identity::recognize;
 use super::log::Log;
-use super::recognize::recognize;
 use super::{Run, must_contain};
 use crate::agent::config::{JOB_LABEL, TextOrTable};
 use crate::agent::report::Outcome;
@@ -27,7 +27,7 @@ const LABEL_MOST: usize = 256;
 /// Captures, with the hooks around; the name of the repository that it went into.
 pub fn run(run: &Run<'_>, log: &mut Log<'_>) -> Result<String> {
     let hooks = run.job.hooks.clone().unwrap_or_default();
-    let around = Around { hooks: &hooks, source: None };
+    let around = HookSet { hooks: &hooks, source: None };
     let mut facts = Facts { job: run.name.to_owned(), ..Facts::default() };
     let done = around.before(log, &facts).and_then(|()| captured(run, log, &mut facts));
     let report = log.report();
@@ -41,14 +41,14 @@ pub fn run(run: &Run<'_>, log: &mut Log<'_>) -> Result<String> {
 fn captured(run: &Run<'_>, log: &mut Log<'_>, facts: &mut Facts) -> Result<String> {
     let options = BackupOptions {
         host: run.host(),
-        user: run.program.user(),
+        user: run.context.user(),
         tags: run.job.tags.iter().cloned().collect(),
         labels: labels(run, log),
         ..BackupOptions::default()
     };
     let mut all = run.config.repositories_of(run.job).into_iter();
     let mut into = Opened::of(next_that_answers(run, log, &mut all)?, log.state());
-    let sources = || run.program.sources(run.job, &run.config.repositories());
+    let sources = || run.context.sources(run.job, &run.config.repositories());
     let configuration = Configuration::of(run, &sources()?)?;
     let sources = || configuration.beside(sources()?);
     let mut snapshot = None;
@@ -63,7 +63,7 @@ fn captured(run: &Run<'_>, log: &mut Log<'_>, facts: &mut Facts) -> Result<Strin
             };
             // If no other answers, this one's failure is the run's.
             let Ok(next) = next_that_answers(run, log, &mut all) else { return Err(error) };
-            log.missed(&error);
+            log.incomplete_because(&error);
             into = Opened::of(next, log.state());
         }
     });
@@ -73,11 +73,11 @@ fn captured(run: &Run<'_>, log: &mut Log<'_>, facts: &mut Facts) -> Result<Strin
         facts.snapshot = Some(id.to_string());
         facts.into = Some(into.name.clone());
     }
-    log.go_on().and(done)?;
+    log.check_interrupt().and(done)?;
     if let Some(id) = snapshot.filter(|_| !run.job.must_contain.is_empty()) {
         let artifacts = &run.job.must_contain;
         log.step("contents", &artifacts.join(", "), |_, _| {
-            must_contain::complete(&into.repository, id, artifacts, &run.job.projects())
+            must_contain::require_artifacts(&into.repository, id, artifacts, &run.job.projects())
         })?;
     }
     Ok(into.name)
@@ -89,16 +89,22 @@ fn labels(run: &Run<'_>, log: &mut Log<'_>) -> BTreeMap<String, String> {
     for (name, label) in &run.job.labels {
         let value = match label {
             TextOrTable::Text(text) => Ok(text.clone()),
-            TextOrTable::Table(asked) => {
-                one(log, "label", &asked.command, LABEL_TIMEOUT, &[], true, "tell the label by")
-            }
+            TextOrTable::Table(asked) => run_command_step(
+                log,
+                "label",
+                &asked.command,
+                LABEL_TIMEOUT,
+                &[],
+                true,
+                "tell the label by",
+            ),
         };
         match value {
             Ok(value) => {
                 let line = value.lines().next().unwrap_or_default().trim();
                 labels.insert(name.clone(), line.chars().take(LABEL_MOST).collect());
             }
-            Err(error) => log.missed(&error),
+            Err(error) => log.incomplete_because(&error),
         }
     }
     labels
@@ -136,10 +142,10 @@ fn next_that_answers<'r>(
 ) -> Result<(String, Repository)> {
     let mut first = None;
     for (name, repository) in repositories {
-        log.go_on()?;
-        match log.step("open", name, |_, _| run.program.open(repository)) {
+        log.check_interrupt()?;
+        match log.step("open", name, |_, _| run.context.open(repository)) {
             Ok(opened) => {
-                first.iter().for_each(|error| log.missed(error));
+                first.iter().for_each(|error| log.incomplete_because(error));
                 recognize(run, log, name, &opened);
                 return Ok((name.to_owned(), opened));
             }
@@ -159,8 +165,8 @@ fn around_sources<T>(
 ) -> Result<T> {
     let sources: Vec<_> =
         run.job.sources().filter_map(|source| Some((source.title(), source.hooks?))).collect();
-    let around = |(title, hooks)| Around { hooks, source: Some(title) };
-    let around: Vec<Around<'_>> =
+    let around = |(title, hooks)| HookSet { hooks, source: Some(title) };
+    let around: Vec<HookSet<'_>> =
         sources.iter().map(|(title, hooks)| around((title.clone(), hooks))).collect();
     let mut begun = 0;
     let mut before = Ok(());

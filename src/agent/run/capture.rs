@@ -46,7 +46,7 @@ pub fn capture(
     snapshot: &mut Option<SnapshotId>,
 ) -> Result<()> {
     // Before anything is listed: all that is remembered now was there then.
-    let heads = run.heads(into.repository, run.program.monitor());
+    let heads = run.heads(into.repository, run.context.monitor());
     let live =
         |monitor: &dyn Monitor| backup(into.repository, (into.sources)()?, &into.options, monitor);
     match run.job.stop.as_ref().and_then(|stop| order(run, log, stop)) {
@@ -54,9 +54,9 @@ pub fn capture(
             order.what.look_up()?;
             still(run, log, into, order, heads, snapshot)
         }
-        None => log.step("capture", into.name, |monitor, said| {
+        None => log.step("capture", into.name, |monitor, notes| {
             let report = once_more_if_fenced(monitor, || live(monitor))?;
-            *snapshot = Some(tell(into, heads, report, monitor, said));
+            *snapshot = Some(tell(into, heads, report, monitor, notes));
             Ok(())
         }),
     }
@@ -89,10 +89,10 @@ fn still(
         }
     };
     into.spool.hold();
-    let pinned = log.step_until("read", into.name, &|| services.is_over(), |monitor, said| {
+    let pinned = log.step_until("read", into.name, &|| services.is_over(), |monitor, notes| {
         let pin = || warmed.pin(wanted, monitor);
-        let pinned = services.during(run.program.monitor(), pin);
-        said.figure("pinned", pinned.count());
+        let pinned = services.during(run.context.monitor(), pin);
+        notes.figure("pinned", pinned.count());
         Ok(pinned)
     })?;
     services.ask();
@@ -113,13 +113,13 @@ fn still(
         drop(captured.abandon());
         return started;
     }
-    let stored = log.step("capture", into.name, |monitor, said| {
+    let stored = log.step("capture", into.name, |monitor, notes| {
         let report = captured.commit(monitor)?;
-        *snapshot = Some(tell(into, heads, report, monitor, said));
+        *snapshot = Some(tell(into, heads, report, monitor, notes));
         Ok(())
     });
     // That services came back late, or did not, explains what else went wrong.
-    log.go_on().and(started).and(stored)
+    log.check_interrupt().and(started).and(stored)
 }
 
 fn once_more_if_fenced<T>(monitor: &dyn Monitor, work: impl Fn() -> Result<T>) -> Result<T> {
@@ -144,15 +144,15 @@ fn order(run: &Run<'_>, log: &Log<'_>, stop: &Stop) -> Option<Order> {
 }
 
 fn stop(log: &mut Log<'_>, order: Order) -> Result<StoppedServices> {
-    log.go_on()?;
-    log.step("stop", &order.what.stopping(), |monitor, said| {
+    log.check_interrupt()?;
+    log.step("stop", &order.what.stopping(), |monitor, notes| {
         let (services, ran) = StoppedServices::begin(order, monitor)?;
-        said.output = Some(ran.output);
+        notes.output = Some(ran.output);
         Ok(services)
     })
 }
 
-/// Starts the services; whether they are back, and stood still for as long as was asked for, and why they were started.
+/// Starts the services; whether they are back, and were stopped for as long as was asked for, and why they were started.
 fn start(services: StoppedServices, log: &mut Log<'_>) -> Result<(Result<()>, StartReason)> {
     let line = services.starting();
     let started = services.end()?;
@@ -162,14 +162,14 @@ fn start(services: StoppedServices, log: &mut Log<'_>) -> Result<(Result<()>, St
         | StartReason::NotStopped
         | StartReason::NotBegun => None,
         StartReason::Overdue => {
-            Some("they had stood still for as long as `max_downtime` allows, and were started")
+            Some("they had been stopped for as long as `max_downtime` allows, and were started")
         }
         StartReason::NoGuard => {
             Some("the process that guards the stopped services died; they were started again")
         }
     };
     let stood_still = reason.map_or(Ok(()), |reason| {
-        Err(Error::new(Kind::Failed, "capture everything while services stand still", "")
+        Err(Error::new(Kind::Failed, "capture all sources while the services were stopped", "")
             .because(reason)
             .hint("raise `max_downtime`, or run the job at a time when less changes"))
     });
@@ -182,7 +182,7 @@ fn tell(
     heads: Option<Heads>,
     mut report: BackupReport,
     monitor: &dyn Monitor,
-    said: &mut StepNotes,
+    notes: &mut StepNotes,
 ) -> SnapshotId {
     report.snapshot.warnings.iter().for_each(|warning| monitor.warn(warning));
     let lost = heads.as_ref().map(|heads| heads.lost(&report.chains)).unwrap_or_default();
@@ -193,22 +193,22 @@ fn tell(
     if let Some(Err(error)) = heads.map(|heads| heads.remember(&report.chains, false)) {
         monitor.trouble(&error);
     }
-    said.is_incomplete = report.incomplete || report.snapshot.tainted() > 0 || !lost.is_empty();
+    notes.is_incomplete = report.incomplete || report.snapshot.tainted() > 0 || !lost.is_empty();
     // Snapshots that are gone do not come back by themselves.
-    said.fault = lost.first().map(|head| Fault::of(&head.lost()));
-    figures(&report, said);
+    notes.fault = lost.first().map(|head| Fault::of(&head.lost()));
+    figures(&report, notes);
     report.snapshot.id
 }
 
-fn figures(report: &BackupReport, said: &mut StepNotes) {
+fn figures(report: &BackupReport, notes: &mut StepNotes) {
     let (snapshot, cost) = (&report.snapshot, &report.snapshot.summary);
-    said.figure("snapshot_id", snapshot.id.to_string());
-    said.figure("captured", utc(snapshot.started));
-    said.figure("files", cost.files_new + cost.files_changed + cost.files_unchanged);
-    said.figure("databases", cost.databases);
-    said.figure("failed", cost.failed);
-    said.figure("tainted", snapshot.tainted());
-    said.figure("bytes", cost.bytes);
-    said.figure("bytes_read", cost.bytes_read);
-    said.figure("bytes_written", cost.written);
+    notes.figure("snapshot_id", snapshot.id.to_string());
+    notes.figure("captured", utc(snapshot.started));
+    notes.figure("files", cost.files_new + cost.files_changed + cost.files_unchanged);
+    notes.figure("databases", cost.databases);
+    notes.figure("failed", cost.failed);
+    notes.figure("tainted", snapshot.tainted());
+    notes.figure("bytes", cost.bytes);
+    notes.figure("bytes_read", cost.bytes_read);
+    notes.figure("bytes_written", cost.written);
 }

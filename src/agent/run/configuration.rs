@@ -21,9 +21,9 @@ pub struct Configuration {
 impl Configuration {
     /// That of a run which captures these sources.
     pub fn of(run: &Run<'_>, sources: &[Box<dyn Source>]) -> Result<Self> {
-        let env = run.program.env().clone();
+        let env = run.context.env().clone();
         if let Some(taken) = sources.iter().find_map(|source| place_taken(&**source)) {
-            run.program.monitor().note(&format!(
+            run.context.monitor().note(&format!(
                 "the snapshot does not say what the job is: {taken} is captured, and leaves {JOB_FOLDER} no place"
             ));
             return Ok(Configuration { text: None, env });

@@ -1,10 +1,10 @@
 //! Copies of a job's snapshots: each repository gets what the others have and its own policy would keep.
 
 use super::backup::first_that_answers;
-use super::each::Each;
+use super::identity::recognize;
 use super::log::{Log, StepNotes};
 use super::must_contain::absent;
-use super::recognize::recognize;
+use super::per_repository::Each;
 use super::{Run, TOOL};
 use crate::agent::config::Keep;
 use crate::error::Result;
@@ -18,7 +18,7 @@ use crate::text::utc;
 use std::collections::BTreeSet;
 
 /// A repository of the job, open.
-struct Place<'r> {
+struct OpenRepository<'r> {
     name: &'r str,
     keep: Option<&'r Keep>,
     repository: Repository,
@@ -41,18 +41,22 @@ pub fn copy(run: &Run<'_>, log: &mut Log<'_>, captured: Option<&str>) -> Result<
         return Ok(());
     }
     let (from, source) = match repositories.iter().find(|(name, _)| Some(*name) == captured) {
-        Some((name, repository)) => ((*name).to_owned(), run.program.open(repository)?),
+        Some((name, repository)) => ((*name).to_owned(), run.context.open(repository)?),
         None => first_that_answers(run, log)?,
     };
     let captured_id = log.report().snapshot_id.clone();
     let keep = repositories.iter().find(|(name, _)| *name == from);
     let keep = keep.and_then(|(_, repository)| repository.keep.as_ref());
-    let mut places = vec![Place { name: &from, keep, repository: source }];
+    let mut places = vec![OpenRepository { name: &from, keep, repository: source }];
     let mut each = Each::new();
     for (name, repository) in repositories.iter().filter(|(name, _)| *name != from) {
-        let copied = log.step("copy", &format!("{from} to {name}"), |monitor, said| {
-            let target = run.program.open(repository)?;
-            places.push(Place { name, keep: repository.keep.as_ref(), repository: target });
+        let copied = log.step("copy", &format!("{from} to {name}"), |monitor, notes| {
+            let target = run.context.open(repository)?;
+            places.push(OpenRepository {
+                name,
+                keep: repository.keep.as_ref(),
+                repository: target,
+            });
             match places.as_slice() {
                 [source, .., target] => copy_into(
                     run,
@@ -60,7 +64,7 @@ pub fn copy(run: &Run<'_>, log: &mut Log<'_>, captured: Option<&str>) -> Result<
                     Which::All,
                     captured_id.as_deref(),
                     monitor,
-                    said,
+                    notes,
                 ),
                 _ => Ok(()),
             }
@@ -81,8 +85,8 @@ pub fn copy(run: &Run<'_>, log: &mut Log<'_>, captured: Option<&str>) -> Result<
         }
         for target in places.iter().filter(|target| target.name != source.name) {
             let what = format!("{} to {}", source.name, target.name);
-            let copied = log.step("copy", &what, |monitor, said| {
-                copy_into(run, [source, target], Which::CapturedHere, None, monitor, said)
+            let copied = log.step("copy", &what, |monitor, notes| {
+                copy_into(run, [source, target], Which::CapturedHere, None, monitor, notes)
             });
             each.add(log, copied)?;
         }
@@ -97,37 +101,37 @@ fn is_captured(snapshot: &Snapshot) -> bool {
 }
 
 /// Whether any snapshot of the job was captured into it.
-fn has_captures(run: &Run<'_>, place: &Place<'_>) -> Result<bool> {
+fn has_captures(run: &Run<'_>, place: &OpenRepository<'_>) -> Result<bool> {
     let all = find_all(&place.repository, &[], &run.filter(), drop)?;
     Ok(!all.filtered(is_captured)?.is_empty())
 }
 
 fn copy_into(
     run: &Run<'_>,
-    [source, target]: [&Place<'_>; 2],
+    [source, target]: [&OpenRepository<'_>; 2],
     which: Which,
     captured: Option<&str>,
     monitor: &dyn Monitor,
-    said: &mut StepNotes,
+    notes: &mut StepNotes,
 ) -> Result<()> {
     let (from, to) = (&source.repository, &target.repository);
     refuse_same(from, &**to.backend())?;
-    let mut chosen = chosen(run, from, target.keep, monitor, said)?;
+    let mut chosen = chosen(run, from, target.keep, monitor, notes)?;
     if which == Which::CapturedHere {
         chosen = chosen.filtered(is_captured)?;
     }
     let options = CopyOptions { host: run.host(), tool: TOOL.to_owned(), dry_run: false };
     let report = copy_snapshots(from, to, &chosen, &options, monitor)?;
-    said.is_incomplete |= !report.failed.is_empty();
+    notes.is_incomplete |= !report.failed.is_empty();
     report.failed.iter().for_each(|(_, error)| monitor.trouble(error));
-    said.figure("copied", report.copied.len());
-    said.figure("skipped", report.skipped);
-    said.figure(
+    notes.figure("copied", report.copied.len());
+    notes.figure("skipped", report.skipped);
+    notes.figure(
         "bytes_written",
         report.copied.iter().map(|copied| copied.bytes_stored).sum::<u64>(),
     );
     let ids = report.copied.iter().filter_map(|copied| copied.copy).map(|id| id.to_string());
-    said.figure("snapshot_ids", ids.collect::<Vec<_>>());
+    notes.figure("snapshot_ids", ids.collect::<Vec<_>>());
     if let Some(newest) = report.newest {
         // What this run has captured has everything, or it would have failed before.
         let artifacts = match captured == Some(newest.original.to_string().as_str()) {
@@ -135,8 +139,8 @@ fn copy_into(
             false => run.job.must_contain.as_slice(),
         };
         if absent(from, newest.original, artifacts, &run.job.projects())?.is_empty() {
-            said.figure("newest", utc(newest.started));
-            said.figure("newest_id", newest.copy.to_string());
+            notes.figure("newest", utc(newest.started));
+            notes.figure("newest_id", newest.copy.to_string());
         }
     }
     Ok(())
@@ -148,14 +152,14 @@ fn chosen<'r>(
     source: &'r Repository,
     keep: Option<&Keep>,
     monitor: &dyn Monitor,
-    said: &mut StepNotes,
+    notes: &mut StepNotes,
 ) -> Result<Snapshots<'r>> {
     let filter = run.filter();
     if let Some(keep) = keep {
         let (policy, zone) = (keep.policy()?, run.config.zone());
         let judged = plan_by_policy(source, &policy, &zone, &filter, named_sources, true)?;
         judged.plan.troubles.iter().for_each(|error| monitor.trouble(error));
-        said.is_incomplete = !judged.plan.troubles.is_empty();
+        notes.is_incomplete = !judged.plan.troubles.is_empty();
         return Ok(judged.stays());
     }
     let mut troubles = 0;
@@ -163,7 +167,7 @@ fn chosen<'r>(
         troubles += 1;
         monitor.trouble(&error);
     })?;
-    said.is_incomplete = troubles > 0;
+    notes.is_incomplete = troubles > 0;
     let given_up: BTreeSet<_> =
         all.keys().map(|key| key.id).filter(|id| all.is_given_up(*id)).collect();
     all.retain(|key| !given_up.contains(&key.id));

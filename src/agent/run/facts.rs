@@ -17,7 +17,7 @@ pub struct Facts {
     pub into: Option<String>,
     /// Why it failed.
     pub error: Option<String>,
-    /// Seconds for which services stood still.
+    /// Seconds for which services were stopped.
     pub downtime: Option<f64>,
 }
 

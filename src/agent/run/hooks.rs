@@ -10,14 +10,14 @@ use crate::error::{Error, Result};
 use std::time::Duration;
 
 /// Those of a job or a source, and what they find in their environment.
-pub struct Around<'h> {
+pub struct HookSet<'h> {
     /// The commands.
     pub hooks: &'h Hooks,
     /// The source whose they are.
     pub source: Option<String>,
 }
 
-impl Around<'_> {
+impl HookSet<'_> {
     /// Before the capture: the first that fails is the run's failure.
     pub fn before(&self, log: &mut Log<'_>, facts: &Facts) -> Result<()> {
         self.run("before", &self.hooks.before, log, facts)
@@ -31,7 +31,7 @@ impl Around<'_> {
         };
         for (step, lines) in [then, ("finally", &self.hooks.finally)] {
             if let Err(error) = self.run(step, lines, log, facts) {
-                log.missed(&error);
+                log.incomplete_because(&error);
             }
         }
     }
@@ -49,13 +49,13 @@ impl Around<'_> {
         lines.all().iter().try_for_each(|line| {
             let variables = facts.variables(step);
             let attempted = format!("run the hook `{step}`,");
-            one(log, step, line, timeout, &variables, is_before, &attempted).map(drop)
+            run_command_step(log, step, line, timeout, &variables, is_before, &attempted).map(drop)
         })
     }
 }
 
 /// Tells that what came after the capture failed, or was all there was to do.
-pub fn of_failure(run: &Run<'_>, log: &mut Log<'_>, error: &Error) {
+pub fn run_failed_hooks(run: &Run<'_>, log: &mut Log<'_>, error: &Error) {
     let Some(hooks) = &run.job.hooks else { return };
     let facts = Facts {
         job: run.name.to_owned(),
@@ -65,14 +65,14 @@ pub fn of_failure(run: &Run<'_>, log: &mut Log<'_>, error: &Error) {
         into: log.report().repository.clone(),
         ..Facts::default()
     };
-    let around = Around { hooks, source: None };
-    if let Err(error) = around.run("failed", &hooks.failed, log, &facts) {
-        log.missed(&error);
+    let set = HookSet { hooks, source: None };
+    if let Err(error) = set.run("failed", &hooks.failed, log, &facts) {
+        log.incomplete_because(&error);
     }
 }
 
 /// One line as a step of the run, and what it printed; where it `may_stop`, the wish to stop ends it.
-pub fn one(
+pub fn run_command_step(
     log: &mut Log<'_>,
     step: &'static str,
     line: &str,
@@ -81,9 +81,9 @@ pub fn one(
     may_stop: bool,
     attempted: &str,
 ) -> Result<String> {
-    log.step(step, line, |monitor, said| {
+    log.step(step, line, |monitor, notes| {
         let ran = shell::run(line, timeout, variables, &|| may_stop && monitor.stop_requested());
-        said.output = Some(ran.output.clone());
+        notes.output = Some(ran.output.clone());
         ran.well(attempted, line)?;
         Ok(ran.output)
     })

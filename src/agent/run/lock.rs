@@ -14,7 +14,7 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 /// How often a run that waits for another looks whether that is over.
-const GLANCE: Duration = Duration::from_millis(100);
+const POLL_INTERVAL: Duration = Duration::from_millis(100);
 
 /// The locks of a run. They end with the process, however that ends.
 pub struct Locks(Vec<File>);
@@ -61,11 +61,11 @@ pub fn take(run: &Run<'_>, states: &Path) -> Result<Option<Locks>> {
     let Some(_next) = state::try_lock(&folder.join(format!("next-{}", names.join("-"))))? else {
         return Ok(None);
     };
-    let monitor = run.program.monitor();
+    let monitor = run.context.monitor();
     monitor.note(&format!("{}: waiting for another run of this job", run.name));
     let begun = Instant::now();
     let given_up = &mut || {
-        sleep(GLANCE);
+        sleep(POLL_INTERVAL);
         begun.elapsed() >= run.wait || monitor.stop_requested()
     };
     let locks = take_all(run, &folder, &mut |path| state::lock_unless(path, given_up))?;

@@ -1,7 +1,7 @@
 //! A run as it goes on: its steps, one after the other.
 
 use super::Run;
-use super::heard::Heard;
+use super::step_monitor::StepMonitor;
 use crate::agent::config::{without_passwords, without_secrets};
 use crate::agent::history::History;
 use crate::agent::report::{Fault, Outcome, Report, Step};
@@ -47,7 +47,7 @@ impl StepNotes {
 impl<'a> Log<'a> {
     /// Of a run that begins.
     pub fn new(run: &Run<'a>, state: &Path) -> Self {
-        let (env, monitor) = (run.program.env(), run.program.monitor());
+        let (env, monitor) = (run.context.env(), run.context.monitor());
         let begun = env.now();
         let environment = run.config.defaults.environment.clone();
         let mut report = Report::new(run.name, run.tasks, environment, run.host(), begun);
@@ -84,18 +84,21 @@ impl<'a> Log<'a> {
         work: impl FnOnce(&dyn Monitor, &mut StepNotes) -> Result<T>,
     ) -> Result<T> {
         let begun = self.env.now();
-        let heard = Heard::new(self.monitor, is_over);
-        let mut said = StepNotes::default();
-        let result = work(&heard, &mut said);
+        let monitor = StepMonitor::new(self.monitor, is_over);
+        let mut notes = StepNotes::default();
+        let result = work(&monitor, &mut notes);
         let outcome = match &result {
             Err(_) => Outcome::Failed,
-            Ok(_) if said.is_incomplete => Outcome::Incomplete,
+            Ok(_) if notes.is_incomplete => Outcome::Incomplete,
             Ok(_) => Outcome::Done,
         };
-        let warnings = heard.into_warnings();
+        let warnings = monitor.into_warnings();
         let warnings: Vec<String> = warnings.iter().map(|it| without_passwords(it)).collect();
         if outcome == Outcome::Incomplete {
-            self.lacks(&incomplete(step, what, &warnings), said.fault.unwrap_or(Fault::Other));
+            self.mark_incomplete(
+                &incomplete(step, what, &warnings),
+                notes.fault.unwrap_or(Fault::Other),
+            );
         }
         self.report.steps.push(Step {
             step: step.to_owned(),
@@ -106,49 +109,49 @@ impl<'a> Log<'a> {
             error: result.as_ref().err().map(|error| without_passwords(&error.to_string())),
             hint: result.as_ref().err().and_then(Error::hint_text).map(without_passwords),
             warnings,
-            output: said.output.as_deref().map(without_secrets),
-            figures: said.figures,
+            output: notes.output.as_deref().map(without_secrets),
+            figures: notes.figures,
         });
         result
     }
 
     /// A step that failed without the run failing.
-    pub fn missed(&mut self, error: &Error) {
+    pub fn incomplete_because(&mut self, error: &Error) {
         self.monitor.trouble(error);
-        self.lacks(&error.to_string(), Fault::of(error));
+        self.mark_incomplete(&error.to_string(), Fault::of(error));
     }
 
     /// Something is missing.
-    fn lacks(&mut self, what: &str, fault: Fault) {
+    fn mark_incomplete(&mut self, what: &str, fault: Fault) {
         self.report.fault = self.report.fault.max(Some(fault));
         self.report.outcome = self.report.outcome.max(Outcome::Incomplete);
         self.report.reason.get_or_insert_with(|| without_passwords(what));
     }
 
-    /// Services that an earlier run had left standing still.
+    /// Services that an earlier run had left stopped.
     pub fn left_behind(&mut self, left: &LeftBehind) {
         let what = format!("services of {} that an earlier run had left stopped", left.job);
         self.monitor.warn(&format!("starting {what}"));
-        let started = self.step("left_behind", &what, |_, said| {
-            said.output = Some(left.ran.output.clone());
+        let started = self.step("left_behind", &what, |_, notes| {
+            notes.output = Some(left.ran.output.clone());
             left.ran.well("start services by", &left.start)
         });
         if let Err(error) = started {
-            self.missed(&error);
+            self.incomplete_because(&error);
         }
     }
 
     /// Services were started, by the guard.
     pub fn started(&mut self, line: &str, started: &Started) -> Result<()> {
         let CommandOutcome { seconds, .. } = started.ran;
-        // Services stand still once more where a second repository is captured into.
+        // Services are stopped once more where a second repository is captured into.
         if let Some(more) = started.downtime {
             *self.report.downtime.get_or_insert_default() += more;
         }
         let because = serde_json::to_value(started.because).unwrap_or_default();
-        let done = self.step("start", line, |_, said| {
-            said.output = Some(started.ran.output.clone());
-            said.figure("because", because);
+        let done = self.step("start", line, |_, notes| {
+            notes.output = Some(started.ran.output.clone());
+            notes.figure("because", because);
             started.ran.well("start services by", line)
         });
         if let Some(step) = self.report.steps.last_mut() {
@@ -156,10 +159,10 @@ impl<'a> Log<'a> {
         }
         if !started.ran_meanwhile.is_empty() {
             let names = started.ran_meanwhile.join(", ");
-            self.missed(
+            self.incomplete_because(
                 &Error::new(
                     Kind::SourceChanged,
-                    "capture everything while services stand still",
+                    "capture all sources while the services were stopped",
                     names,
                 )
                 .because("it was started by something else, or by the engine, and ran meanwhile"),
@@ -196,7 +199,7 @@ impl<'a> Log<'a> {
         if self.report.outcome != Outcome::Skipped {
             let saved =
                 self.report.save(&self.state).map_err(|error| error.within("leave", "a report"));
-            saved.as_ref().err().into_iter().for_each(|error| self.missed(error));
+            saved.as_ref().err().into_iter().for_each(|error| self.incomplete_because(error));
             self.remember(saved.ok().as_deref());
         }
         self.report
@@ -214,7 +217,7 @@ impl<'a> Log<'a> {
     }
 
     /// Ends the run once the user wants to stop.
-    pub fn go_on(&self) -> Result<()> {
+    pub fn check_interrupt(&self) -> Result<()> {
         match self.monitor.stop_requested() {
             false => Ok(()),
             true => {

@@ -3,28 +3,28 @@
 mod backup;
 mod capture;
 mod configuration;
+mod context;
 mod copy;
-mod died;
-mod each;
+mod dead_runs;
 mod facts;
-mod heard;
 mod hooks;
+mod identity;
 mod lock;
 mod log;
+mod maintenance;
 mod must_contain;
+mod notify;
+mod per_repository;
 mod preview;
-mod program;
-mod recognize;
-mod tell;
-mod upkeep;
+mod step_monitor;
 
 #[cfg(feature = "testing")]
 pub use super::report::Fault;
 pub use super::report::{Outcome, Report, Step, Task};
-pub use died::{remember, report_died_of, settle};
+pub use context::RunContext;
+pub use dead_runs::{remember, report_died_of, settle};
 pub use lock::{is_at_work, lock_of};
 pub use preview::WouldForget;
-pub use program::Program;
 
 use super::alert::{Ping, Pinging};
 use super::config::{Config, JOB_LABEL, Job};
@@ -54,7 +54,7 @@ pub struct Run<'a> {
     /// The job.
     pub job: &'a Job,
     /// What the run takes from the program around it.
-    pub program: &'a dyn Program,
+    pub context: &'a dyn RunContext,
     /// What is done.
     pub tasks: &'a [Task],
     /// How long it waits for another run of the job that does the same.
@@ -68,7 +68,7 @@ impl Run<'_> {
     /// If nothing could be done at all, not even a report.
     pub fn run(&self) -> Result<Report> {
         let state = self.state()?;
-        let monitor = self.program.monitor();
+        let monitor = self.context.monitor();
         let locks = lock::take(self, &state)?;
         if let Err(error) = settle_before(&state, locks.as_ref()) {
             monitor.trouble(&error);
@@ -98,7 +98,7 @@ impl Run<'_> {
         for left in stop::start_left_behind(log.state()) {
             match left {
                 Ok(left) => log.left_behind(&left),
-                Err(error) => log.missed(&error),
+                Err(error) => log.incomplete_because(&error),
             }
         }
         let captured = match self.tasks.contains(&Task::Backup) {
@@ -107,7 +107,7 @@ impl Run<'_> {
         };
         let done = self.upkeep(log, captured.as_deref());
         if let Err(error) = &done {
-            hooks::of_failure(self, log, error);
+            hooks::run_failed_hooks(self, log, error);
         }
         done
     }
@@ -119,17 +119,17 @@ impl Run<'_> {
             copy::copy(self, log, captured)?;
         }
         if wants(Task::Prune) {
-            upkeep::prune(self, log)?;
+            maintenance::prune(self, log)?;
         }
         if wants(Task::Check) {
-            upkeep::check(self, log)?;
+            maintenance::check(self, log)?;
         }
         Ok(())
     }
 
     /// Where this host remembers things, for its owner alone.
     fn state(&self) -> Result<PathBuf> {
-        let folder = self.program.state()?;
+        let folder = self.context.state()?;
         state::private_folder(&folder)?;
         Ok(folder)
     }
@@ -137,7 +137,7 @@ impl Run<'_> {
     /// What this host remembers of a repository; none if there is no place for that, or it cannot be read, which
     /// is told.
     fn heads(&self, repository: &Repository, monitor: &dyn Monitor) -> Option<Heads> {
-        let heads = Heads::load(&self.program.state().ok()?, repository.config().repository);
+        let heads = Heads::load(&self.context.state().ok()?, repository.config().repository);
         heads.map_err(|error| monitor.trouble(&error)).ok()
     }
 
@@ -149,7 +149,7 @@ impl Run<'_> {
 
     /// The name of this machine in snapshots.
     fn host(&self) -> String {
-        self.config.defaults.host.clone().unwrap_or_else(|| self.program.host())
+        self.config.defaults.host.clone().unwrap_or_else(|| self.context.host())
     }
 }
 
@@ -157,10 +157,11 @@ impl Run<'_> {
 /// while to open, is asked only if there are any.
 fn settle_before(state: &Path, locks: Option<&Locks>) -> Result<()> {
     // First what this run is to overwrite.
-    let mut died = locks.map_or(Ok(Vec::new()), |locks| died::report_died_with(state, locks))?;
-    let others = died::report_died(state).map(|others| died.extend(others));
+    let mut died =
+        locks.map_or(Ok(Vec::new()), |locks| dead_runs::report_died_with(state, locks))?;
+    let others = dead_runs::report_died(state).map(|others| died.extend(others));
     if !died.is_empty() {
-        died::remember(&History::open(state)?, &died)?;
+        dead_runs::remember(&History::open(state)?, &died)?;
     }
     others
 }

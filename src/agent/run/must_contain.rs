@@ -18,11 +18,11 @@ pub fn absent(
     artifacts: &[String],
     projects: &[String],
 ) -> Result<Vec<String>> {
-    Ok(look(repository, id, artifacts, projects)?.0)
+    Ok(find_missing(repository, id, artifacts, projects)?.0)
 }
 
 /// What is not there; and by what other name some of it is, as a folder or a volume.
-fn look(
+fn find_missing(
     repository: &Repository,
     id: SnapshotId,
     artifacts: &[String],
@@ -42,8 +42,8 @@ fn look(
         &FindOptions::default(),
         &mut |hit| {
             if is_kept(hit.node) {
-                absent.retain(|artifact| !is(hit.path, artifact, projects));
-                let named = |other: &String| is(hit.path, other, projects);
+                absent.retain(|artifact| !matches(hit.path, artifact, projects));
+                let named = |other: &String| matches(hit.path, other, projects);
                 let names = absent.iter().filter(|artifact| !artifact.contains(['/', ':']));
                 let folders = names.clone().map(|name| format!("{name}/")).filter(named);
                 others.extend(folders);
@@ -57,13 +57,13 @@ fn look(
 }
 
 /// Fails unless all of it is there.
-pub fn complete(
+pub fn require_artifacts(
     repository: &Repository,
     id: SnapshotId,
     artifacts: &[String],
     projects: &[String],
 ) -> Result<()> {
-    let (absent, others) = look(repository, id, artifacts, projects)?;
+    let (absent, others) = find_missing(repository, id, artifacts, projects)?;
     if absent.is_empty() {
         return Ok(());
     }
@@ -91,7 +91,7 @@ fn is_kept(node: &Node) -> bool {
 /// Whether a file at a path is the artifact: by its whole path, by its last names, as the dump of a
 /// database, as anything in a folder, or in a volume, whose name may stand without that of one of these
 /// projects. A name alone is no folder's: a folder is often called as its database is.
-fn is(path: &[u8], artifact: &str, projects: &[String]) -> bool {
+fn matches(path: &[u8], artifact: &str, projects: &[String]) -> bool {
     // What says what the job is was not captured of anything.
     if Path::new(OsStr::from_bytes(path)).starts_with(JOB_FOLDER) {
         return false;
@@ -149,7 +149,7 @@ mod tests {
             ("/srv/app/images-old/b", "app/images", false),
         ] {
             assert_eq!(
-                is(path.as_bytes(), artifact, &["shop".to_owned()]),
+                matches(path.as_bytes(), artifact, &["shop".to_owned()]),
                 found,
                 "{path} {artifact}"
             );

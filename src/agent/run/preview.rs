@@ -1,7 +1,7 @@
 //! What a prune would forget (`--dry-run`).
 
 use super::Run;
-use super::upkeep::judge;
+use super::maintenance::judge;
 use crate::agent::config::Repository;
 use crate::error::Result;
 use crate::text::utc;
@@ -49,7 +49,7 @@ impl Run<'_> {
 
     fn would_forget_in(&self, repository: &Repository) -> Result<(Vec<Goes>, usize)> {
         let Some(keep) = &repository.keep else { return Ok((Vec::new(), 0)) };
-        let opened = self.program.open(repository)?;
+        let opened = self.context.open(repository)?;
         let judged = judge(self, &opened, keep)?;
         let goes = judged.plan.forget.keys();
         let goes = goes.map(|key| Goes { id: key.id.to_string(), time: utc(key.started) });

@@ -2,7 +2,7 @@
 //! All of it is computed from the moment that is given: nothing here reads the clock.
 
 mod calendar;
-mod words;
+mod shorthand;
 
 use super::config::{Meaning, nearest};
 use crate::env::Time;
@@ -73,11 +73,11 @@ impl FromStr for Schedule {
                 .because(reason)
                 .hint(format!("write {}", Schedule::FORM))
         };
-        let expression = match words::to_cron(text) {
+        let expression = match shorthand::to_cron(text) {
             Some(translated) => translated.map_err(|reason| wrong(reason.to_owned()))?,
             None if text.starts_with(|first: char| first.is_ascii_alphabetic()) => {
                 let first = text.split_whitespace().next().unwrap_or_default();
-                let nearest = nearest(&first.to_ascii_lowercase(), &words::FIRST);
+                let nearest = nearest(&first.to_ascii_lowercase(), &shorthand::FIRST);
                 return Err(wrong(format!("no schedule begins with `{first}`; {nearest}")));
             }
             None => text.to_owned(),
@@ -194,7 +194,7 @@ mod tests {
             ("0 0 30 2 *", "never comes"),
             ("0 0 31 4,6 *", "never comes"),
             ("", ""),
-            ("sometimes", "there are hourly, daily"),
+            ("sometimes", "known: hourly, daily"),
             ("hourlyy", "did you mean `hourly`?"),
             ("Dayly 02:10", "did you mean `daily`?"),
             ("daily 25:00", "time of day"),

@@ -1,14 +1,14 @@
 //! The status of jobs: the newest good snapshots and their ages, what is late, what failed, and what comes
 //! next. Computed from the file, the history and a given moment: nothing here reads the clock or a repository.
 
-mod kept;
-mod place;
+mod overdue;
+mod repository;
+mod sentences;
 mod task;
-mod words;
 
-pub use place::RepositoryStatus;
+pub use repository::RepositoryStatus;
+pub use sentences::problems;
 pub use task::TaskStatus;
-pub use words::{older, trouble};
 
 use super::config::{Config, Job};
 use super::history::History;
@@ -18,7 +18,7 @@ use crate::env::Time;
 use crate::error::Result;
 use crate::text::utc;
 use jiff::tz::TimeZone;
-use kept::Kept;
+use overdue::OverdueRules;
 use serde::{Serialize, Serializer};
 
 /// How well the jobs of a file do.
@@ -49,7 +49,7 @@ pub struct Status {
 pub struct Stopped {
     /// Whose services they are; the file need not have it any more.
     pub job: String,
-    /// Since when they stand still.
+    /// Since when they are stopped.
     #[serde(serialize_with = "moment")]
     pub since: Time,
 }
@@ -81,9 +81,8 @@ impl Status {
     /// # Errors
     /// Those of reading the history.
     pub fn of(config: &Config, history: &History, now: Time, zone: &TimeZone) -> Result<Self> {
-        let (jobs, kept) = (config.job.iter(), Kept::of(config, history));
-        let jobs =
-            jobs.map(|(name, job)| JobStatus::of(name, job.get_ref(), history, &kept, now, zone));
+        let (jobs, rules) = (config.job.iter(), OverdueRules::of(config, history));
+        let jobs = jobs.map(|(name, job)| JobStatus::of(name, job, history, &rules, now, zone));
         let mut jobs = jobs.collect::<Result<Vec<_>>>()?;
         let stopped = stop::not_started(history.folder(), now).into_iter();
         let stopped: Vec<_> = stopped.map(|(job, since)| Stopped { job, since }).collect();
@@ -97,15 +96,17 @@ impl Status {
     }
 
     /// What is wrong, each in a sentence.
-    pub fn troubles(&self) -> Vec<String> {
-        let stopped = self.stopped.iter().map(|stopped| words::stopped(stopped, &self.zone));
-        stopped.chain(self.jobs.iter().flat_map(trouble)).collect()
+    pub fn problems(&self) -> Vec<String> {
+        let stopped = self.stopped.iter().map(|stopped| sentences::stopped(stopped, &self.zone));
+        stopped.chain(self.jobs.iter().flat_map(sentences::problems)).collect()
     }
 
     /// How it is on the whole, in a few words.
     pub fn in_short(&self) -> &'static str {
         match (self.is_well, self.has_warnings) {
-            (true, false) => "All is well: nothing is late or overdue, and no last run failed",
+            (true, false) => {
+                "All is well: nothing is late or overdue, and every last run succeeded"
+            }
             (true, true) => "Well, with warnings",
             (false, _) => "Needs attention",
         }
@@ -117,13 +118,13 @@ impl JobStatus {
         name: &str,
         job: &Job,
         history: &History,
-        kept: &Kept<'_>,
+        rules: &OverdueRules<'_>,
         now: Time,
         zone: &TimeZone,
     ) -> Result<Self> {
         let mut tasks = Vec::new();
         for task in Task::ALL {
-            tasks.extend(TaskStatus::of(name, job, task, history, kept, now, zone)?);
+            tasks.extend(TaskStatus::of(name, job, task, history, rules, now, zone)?);
         }
         let places = job.repositories();
         let places = places.map(|place| RepositoryStatus::of(name, job, place, history, now, zone));

@@ -1,6 +1,6 @@
 //! What a job does, when it was done last, and when it is done next.
 
-use super::kept::Kept;
+use super::overdue::OverdueRules;
 use super::{moment, moment_if_any};
 use crate::agent::config::Job;
 use crate::agent::daemon::tasks_of;
@@ -56,7 +56,7 @@ pub struct LastRun {
     /// What sort of reasons there were.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub fault: Option<Fault>,
-    /// Seconds for which services stood still.
+    /// Seconds for which services were stopped.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub downtime: Option<f64>,
     /// The name of its report, in the folder of the job's reports.
@@ -71,7 +71,7 @@ impl TaskStatus {
         job: &Job,
         task: Task,
         history: &History,
-        kept: &Kept<'_>,
+        rules: &OverdueRules<'_>,
         now: Time,
         zone: &TimeZone,
     ) -> Result<Option<Self>> {
@@ -95,7 +95,8 @@ impl TaskStatus {
         }
         let next = |after: Time| schedule.as_ref()?.value.next(after, zone);
         let text = schedule.as_ref().map(ToString::to_string);
-        let served = text.as_ref().and_then(|text| kept.served(name, task, text, now));
+        let served =
+            text.as_ref().and_then(|text| rules.nothing_missed_before(name, task, text, now));
         // What was due while it ran is not made up by everybody who keeps schedules.
         let due = last_run.as_ref().map(LastRun::ended).max(served).and_then(next);
         let due_since = due.filter(|due| *due <= now);
@@ -104,7 +105,7 @@ impl TaskStatus {
             follows_backup,
             next: next(now),
             due_since,
-            is_overdue: due_since.is_some_and(|due| kept.is_overdue(name, task, due, now)),
+            is_overdue: due_since.is_some_and(|due| rules.is_overdue(name, task, due, now)),
             schedule: text,
             last_run,
             not_well_in_a_row,

@@ -15,10 +15,10 @@ use std::time::{Duration, Instant};
 pub const VERB: &str = "guard-of-stopped-services";
 
 /// How often we check whether another stop is over.
-const GLANCE: Duration = Duration::from_millis(50);
+const POLL_INTERVAL: Duration = Duration::from_millis(50);
 
 /// Longest order.
-const MOST: u64 = 1 << 20;
+const MAX_BYTES: u64 = 1 << 20;
 
 /// Runs this process as a guard if its arguments say so.
 pub fn run_as_guard() -> Option<ExitCode> {
@@ -37,7 +37,7 @@ fn guard() -> Result<()> {
     let _ = rustix::process::setsid();
     ctrlc::set_handler(|| {}).map_err(io::Error::other).attempt("listen for", "signals")?;
     let mut line = String::new();
-    io::stdin().lock().take(MOST).read_line(&mut line).attempt("read", "the order")?;
+    io::stdin().lock().take(MAX_BYTES).read_line(&mut line).attempt("read", "the order")?;
     let mut order: Order = serde_json::from_str(&line)
         .map_err(|cause| Error::new(Kind::InvalidInput, "read", "the order").caused_by(cause))?;
     let prepared = prepare(&mut order);
@@ -108,7 +108,7 @@ fn ran_meanwhile(order: &Order) -> Vec<String> {
 /// Waits until no other job has something stopped; none if the run ends before.
 fn alone(order: &Order) -> Result<Option<File>> {
     let folder = order.journal.parent().unwrap_or(&order.journal);
-    journal::alone(folder, &mut || is_told(GLANCE))
+    journal::alone(folder, &mut || is_told(POLL_INTERVAL))
 }
 
 /// Waits until the run asks, it ends, or the time is up.

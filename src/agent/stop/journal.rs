@@ -13,15 +13,15 @@ use std::thread::sleep;
 use std::time::{Duration, Instant, UNIX_EPOCH};
 
 /// How often we check whether others are done.
-const GLANCE: Duration = Duration::from_millis(50);
+const POLL_INTERVAL: Duration = Duration::from_millis(50);
 /// How long others are waited for that have something stopped.
-const MOST_PATIENCE: Duration = Duration::from_mins(5);
+const MAX_BYTES_PATIENCE: Duration = Duration::from_mins(5);
 
 /// What helps where nobody knows how to start what was stopped.
 const BY_HAND: &str = "start what the job stops by hand, then remove this file";
 
 /// Longest journal that is read.
-const MOST: u64 = 1 << 20;
+const MAX_BYTES: u64 = 1 << 20;
 
 /// Where the journal of a job is.
 pub fn path(state: &Path, job: &str) -> PathBuf {
@@ -61,7 +61,7 @@ pub fn alone(folder: &Path, given_up: &mut dyn FnMut() -> bool) -> Result<Option
     state::lock_unless(&folder.join("lock"), given_up)
 }
 
-/// Waits a while for those who start what this job has left standing still, and refuses if it still is: its
+/// Waits a while for those who start what this job has left stopped, and refuses if it still is: its
 /// journal must not be written over.
 pub fn refuse_unfinished(order: &Order) -> Result<()> {
     start_as_said_now(order)?;
@@ -79,7 +79,7 @@ pub fn refuse_unfinished(order: &Order) -> Result<()> {
                 .because(reason)
                 .hint(format!("start them, and remove {}", order.journal.display())));
         }
-        sleep(GLANCE);
+        sleep(POLL_INTERVAL);
     }
     Ok(())
 }
@@ -156,8 +156,8 @@ fn start_one(folder: &Path, path: &Path) -> Result<Option<LeftBehind>> {
 fn after_others(folder: &Path) -> Result<Option<File>> {
     let begun = Instant::now();
     alone(folder, &mut || {
-        sleep(GLANCE);
-        begun.elapsed() >= MOST_PATIENCE
+        sleep(POLL_INTERVAL);
+        begun.elapsed() >= MAX_BYTES_PATIENCE
     })
 }
 
@@ -171,7 +171,7 @@ fn orphaned(path: &Path) -> Result<Option<(Order, File)>> {
     // Another process may have it for an instant, to see whether it is guarded.
     let is_held = || file.try_lock().is_err();
     if is_held() && {
-        sleep(GLANCE);
+        sleep(POLL_INTERVAL);
         is_held()
     } {
         return Ok(None);
@@ -194,7 +194,7 @@ pub fn read(path: &Path) -> Result<Order> {
 
 fn read_from(file: &File, path: &Path) -> Result<Order> {
     let mut text = Vec::new();
-    file.take(MOST).read_to_end(&mut text).attempt("read", path.display())?;
+    file.take(MAX_BYTES).read_to_end(&mut text).attempt("read", path.display())?;
     serde_json::from_slice(&text)
         .map_err(|cause| Error::damaged("read", path.display(), cause.to_string()).hint(BY_HAND))
 }

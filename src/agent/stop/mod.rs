@@ -24,44 +24,44 @@ use std::thread::{self, Builder, sleep};
 use std::time::Duration;
 
 /// How often we check whether the user asked to stop.
-const GLANCE: Duration = Duration::from_millis(50);
+const POLL_INTERVAL: Duration = Duration::from_millis(50);
 
-/// Services that stand still. Dropped, they are started.
+/// Services that are stopped. Dropped, they are started.
 pub struct StoppedServices {
     order: Order,
     guard: Child,
     input: Mutex<Option<ChildStdin>>,
-    heard: Arc<Heard>,
+    messages: Arc<GuardMessages>,
 }
 
 /// What the guard has said.
 #[derive(Default)]
-struct Heard {
-    said: Mutex<Said>,
+struct GuardMessages {
+    state: Mutex<GuardState>,
     changed: Condvar,
 }
 
 #[derive(Default)]
-struct Said {
+struct GuardState {
     stopped: Option<CommandOutcome>,
     started: Option<Started>,
     is_gone: bool,
 }
 
-impl Heard {
-    fn said(&self) -> MutexGuard<'_, Said> {
-        self.said.lock().unwrap_or_else(PoisonError::into_inner)
+impl GuardMessages {
+    fn state(&self) -> MutexGuard<'_, GuardState> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn change(&self, change: impl FnOnce(&mut Said)) {
-        change(&mut self.said());
+    fn change(&self, change: impl FnOnce(&mut GuardState)) {
+        change(&mut self.state());
         self.changed.notify_all();
     }
 
     /// Waits until something holds, or the guard is gone.
-    fn wait(&self, holds: impl Fn(&Said) -> bool) -> MutexGuard<'_, Said> {
-        let waits = |said: &mut Said| !said.is_gone && !holds(said);
-        self.changed.wait_while(self.said(), waits).unwrap_or_else(PoisonError::into_inner)
+    fn wait(&self, holds: impl Fn(&GuardState) -> bool) -> MutexGuard<'_, GuardState> {
+        let waits = |state: &mut GuardState| !state.is_gone && !holds(state);
+        self.changed.wait_while(self.state(), waits).unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -77,25 +77,25 @@ impl StoppedServices {
             .spawn()
             .attempt("start", what)?;
         let (input, output) = (guard.stdin.take(), guard.stdout.take());
-        let heard: Arc<Heard> = Arc::default();
-        let hears = heard.clone();
-        let services = StoppedServices { order, guard, input: Mutex::new(input), heard };
+        let messages: Arc<GuardMessages> = Arc::default();
+        let hears = messages.clone();
+        let services = StoppedServices { order, guard, input: Mutex::new(input), messages };
         let reading = Builder::new().spawn(move || {
             let lines = output.map(|output| BufReader::new(output).lines());
             for line in lines.into_iter().flatten().map_while(std::io::Result::ok) {
                 match serde_json::from_str(&line) {
-                    Ok(Message::Stopped(ran)) => hears.change(|said| said.stopped = Some(ran)),
+                    Ok(Message::Stopped(ran)) => hears.change(|state| state.stopped = Some(ran)),
                     Ok(Message::Started(started)) => {
-                        hears.change(|said| said.started = Some(started));
+                        hears.change(|state| state.started = Some(started));
                     }
                     Err(_) => break,
                 }
             }
-            hears.change(|said| said.is_gone = true);
+            hears.change(|state| state.is_gone = true);
         });
         if reading.is_err() {
             // Nobody is to wait for what nobody hears.
-            services.heard.change(|said| said.is_gone = true);
+            services.messages.change(|state| state.is_gone = true);
         }
         reading.attempt("start a thread for", what)?;
         let mut line = serde_json::to_vec(&services.order)
@@ -105,8 +105,8 @@ impl StoppedServices {
             input.write_all(&line).attempt("tell", what)?;
         }
         let stopped = services.during(monitor, || {
-            let is_told = |said: &Said| said.stopped.is_some() || said.started.is_some();
-            services.heard.wait(is_told).stopped.clone()
+            let is_told = |said: &GuardState| said.stopped.is_some() || said.started.is_some();
+            services.messages.wait(is_told).stopped.clone()
         });
         let line = &services.order.what.stopping();
         let stopped = match stopped {
@@ -127,7 +127,8 @@ impl StoppedServices {
                 Err(match started.ran.well("start services by", &start) {
                     Ok(()) => error,
                     Err(second) => {
-                        let why = format!("{}; and they may stand still: {second}", error.why());
+                        let why =
+                            format!("{}; services may still be stopped: {second}", error.why());
                         error.because(why)
                     }
                 })
@@ -146,7 +147,7 @@ impl StoppedServices {
 
     /// Whether the services run again, or nobody guards them any more.
     pub fn is_over(&self) -> bool {
-        let said = self.heard.said();
+        let said = self.messages.state();
         said.is_gone || said.started.is_some()
     }
 
@@ -161,7 +162,7 @@ impl StoppedServices {
                         self.give_up();
                         return;
                     }
-                    sleep(GLANCE);
+                    sleep(POLL_INTERVAL);
                 }
             };
             // Without a thread the wish is heard a little later.
@@ -178,7 +179,7 @@ impl StoppedServices {
         drop(self.input().take());
     }
 
-    /// Has the guard start them because all is captured that they have to stand still for, and does not wait for it.
+    /// Has the guard start them because all is captured that they have to be stopped for, and does not wait for it.
     pub fn ask(&self) {
         if let Some(mut input) = self.input().take() {
             // One that is gone hears nothing; that is seen at the end.
@@ -193,7 +194,7 @@ impl StoppedServices {
 
     fn finish(&mut self) -> Result<Started> {
         self.ask();
-        let started = self.heard.wait(|said| said.started.is_some()).started.clone();
+        let started = self.messages.wait(|state| state.started.is_some()).started.clone();
         // Where they could not be stopped, it may have to start them once more, much later.
         if started.as_ref().is_none_or(|started| started.because != StartReason::NotStopped) {
             let _ = self.guard.wait();
@@ -202,7 +203,7 @@ impl StoppedServices {
             Some(started) => Ok(started),
             // The guard writes the journal before it stops anything; who starts what it has left removes that.
             None if !self.order.journal.exists() => {
-                let stopped = self.heard.said().stopped.is_some();
+                let stopped = self.messages.state().stopped.is_some();
                 let because = if stopped { StartReason::NoGuard } else { StartReason::NotBegun };
                 Ok(Started::nothing(because))
             }
@@ -211,7 +212,7 @@ impl StoppedServices {
                 let order = journal::read(&self.order.journal)?;
                 let mut started = Started::nothing(StartReason::NoGuard);
                 order.start(&mut started);
-                self.heard.change(|said| said.started = Some(started.clone()));
+                self.messages.change(|state| state.started = Some(started.clone()));
                 // What stays of it is started once more, which does no harm.
                 let forgotten = match started.ran.failure {
                     None => journal::forget(&self.order.journal),
@@ -228,7 +229,7 @@ impl StoppedServices {
 
 impl Drop for StoppedServices {
     fn drop(&mut self) {
-        if self.heard.said().started.is_none() {
+        if self.messages.state().started.is_none() {
             // Whatever failed before is what matters.
             let _ = self.finish();
         }

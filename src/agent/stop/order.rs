@@ -18,7 +18,7 @@ pub struct Order {
     pub what: What,
     /// How long each may take.
     pub timeout: Duration,
-    /// How long they may stand still.
+    /// How long they may be stopped.
     pub max_downtime: Duration,
 }
 
@@ -48,7 +48,7 @@ pub struct Started {
     pub ran: CommandOutcome,
     /// Seconds from the beginning of stopping to the end of starting, where that is known.
     pub downtime: Option<f64>,
-    /// What ran although it was to stand still.
+    /// What ran although it was to be stopped.
     #[serde(default)]
     pub ran_meanwhile: Vec<String>,
     /// What runs again, and is not well.
@@ -72,7 +72,7 @@ pub enum StartReason {
     Asked,
     /// The run has ended without a word, or was interrupted.
     RunEnded,
-    /// They had stood still for as long as they may.
+    /// They had been stopped for as long as they may.
     Overdue,
     /// They could not be stopped.
     NotStopped,

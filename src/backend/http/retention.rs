@@ -18,7 +18,7 @@ pub(super) struct Retention {
 const MODES: [(&str, &str); 2] = [("governance", "GOVERNANCE"), ("compliance", "COMPLIANCE")];
 
 /// The longest period: nobody can take back what an error of a digit has locked.
-const LONGEST: Duration = Duration::from_hours(24 * 366 * 10);
+const MAX_PERIOD: Duration = Duration::from_hours(24 * 366 * 10);
 
 impl Retention {
     /// Reads the options `retain` and `retain-mode`.
@@ -33,7 +33,7 @@ impl Retention {
             };
         };
         let period =
-            period(text).filter(|period| (Duration::from_secs(1)..=LONGEST).contains(period));
+            period(text).filter(|period| (Duration::from_secs(1)..=MAX_PERIOD).contains(period));
         let period = period.ok_or_else(|| {
             invalid("retain")
                 .because("it is no duration up to ten years")

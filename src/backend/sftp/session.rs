@@ -2,7 +2,7 @@
 
 use super::address::Address;
 use super::ssh::{Farewell, Ssh, may_ask};
-use crate::env::{Kept, Running};
+use crate::env::{KeepOutput, Running};
 use crate::error::{Error, Kind, Result};
 use futures_util::future::{Either, select};
 use futures_util::{StreamExt, stream};
@@ -74,7 +74,7 @@ impl Session {
                 .because(format!("ssh could not be started: {}", error.why()))
                 .hint("see that OpenSSH's client is installed")
         };
-        let started = Running::start(&mut ssh.command(address), "ssh", Kept::Last(SAID));
+        let started = Running::start(&mut ssh.command(address), "ssh", KeepOutput::Last(SAID));
         let mut running = started.map_err(failed)?;
         let (input, output) = (running.input()?, running.output()?);
         let (listening, open) = watch::channel(());

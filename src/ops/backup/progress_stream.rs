@@ -7,7 +7,7 @@ use crate::source::{ByteStream, FileProof, Got};
 use std::time::Duration;
 
 /// How often we check whether the user asked to stop while no data comes.
-const GLANCE: Duration = Duration::from_millis(100);
+const POLL_INTERVAL: Duration = Duration::from_millis(100);
 
 /// A stream that tells a monitor how far it is.
 pub(super) struct ProgressStream<'m> {
@@ -19,7 +19,7 @@ pub(super) struct ProgressStream<'m> {
 pub(super) fn wait_for(stream: &dyn ByteStream, monitor: &dyn Monitor) -> Result<()> {
     loop {
         go_on(monitor, "back up")?;
-        if stream.is_ready(GLANCE) {
+        if stream.is_ready(POLL_INTERVAL) {
             return Ok(());
         }
     }

@@ -1,6 +1,7 @@
 //! `check`: accounts for every object, pack, index entry, base and tree, and reads data back.
 
 mod blobs;
+mod budget;
 mod finding;
 mod losses;
 mod members;
@@ -14,6 +15,7 @@ mod tainted;
 mod trees;
 
 pub(in crate::ops) use blobs::{BATCH, Unreadable, unreadable};
+pub use budget::Budget;
 pub use finding::{Cure, Finding, Touched, What, Where};
 #[cfg(feature = "testing")]
 pub use status::Share;
@@ -28,10 +30,11 @@ use crate::monitor::Monitor;
 use crate::ops::head::Head;
 use crate::ops::series::Chains;
 use crate::repo::{Index, Ledger, NotedDamage, Reader, Repository};
+use crate::text::count;
 use members::Members;
 use std::collections::{BTreeSet, HashSet};
+use std::fmt::Display;
 use std::thread::ScopedJoinHandle;
-use std::time::Duration;
 
 /// How much of the packs is read back: whatever it is, what was verified longest ago comes first.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -54,15 +57,6 @@ pub enum ReadData {
     Percent(f64),
     /// Random packs of so many bytes in all.
     Bytes(u64),
-}
-
-/// What reading may cost; at least one pack is read, and one that was begun is read to its end.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Budget {
-    /// So many bytes.
-    Bytes(u64),
-    /// So much time.
-    Time(Duration),
 }
 
 impl ReadData {
@@ -136,6 +130,21 @@ impl CheckReport {
     /// Whether nothing was wrong.
     pub fn is_healthy(&self) -> bool {
         self.errors == 0
+    }
+
+    /// An error unless nothing was wrong.
+    ///
+    /// # Errors
+    /// `Damaged`; `Unavailable` where all that is wrong is what the store did not give.
+    pub fn verdict(&self, repository: impl Display) -> Result<()> {
+        // Of what the store did not give nobody knows whether it is damaged.
+        let kind = match self.errors {
+            0 => return Ok(()),
+            errors if errors == self.unavailable => Kind::Unavailable,
+            _ => Kind::Damaged,
+        };
+        Err(Error::new(kind, "verify", repository)
+            .because(format!("{} found", count(self.errors, "error"))))
     }
 
     /// Of these heads, which were seen before, those that cannot be read now and were not given

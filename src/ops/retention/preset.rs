@@ -2,6 +2,7 @@
 
 use super::{Age, Bound, Period, Rule};
 use crate::error::{Error, Kind, Result};
+use crate::text;
 
 /// A policy that has a name.
 #[derive(Clone, Copy, Debug)]
@@ -49,8 +50,8 @@ pub const PRESETS: [Preset; 3] = [
 /// The preset of this name.
 pub fn preset(name: &str) -> Result<&'static Preset> {
     PRESETS.iter().find(|preset| preset.name == name).ok_or_else(|| {
-        let names: Vec<&str> = PRESETS.iter().map(|preset| preset.name).collect();
+        let names = PRESETS.iter().map(|preset| preset.name);
         Error::new(Kind::InvalidInput, "find the policy", format!("{name:?}"))
-            .hint(format!("there are {}", names.join(", ")))
+            .hint(text::known(names, "there are none"))
     })
 }

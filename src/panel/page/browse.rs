@@ -10,7 +10,7 @@ use axum::response::Response;
 use maud::{Markup, html};
 
 /// Entries on a page.
-pub const MOST: usize = 200;
+pub const MAX_ROWS: usize = 200;
 
 /// Folders above that are named, the deepest.
 const ABOVE: usize = 12;
@@ -40,7 +40,7 @@ pub fn page(context: &Context, place: &Place, found: &Entries, from: usize) -> R
                 tbody { (rows) }
             }
         }
-        (pages(&place.address("", &place.path), from, MOST, next))
+        (pages(&place.address("", &place.path), from, MAX_ROWS, next))
     };
     Page { title: &title, above: &place.above(), refresh: None, body }.render(context)
 }

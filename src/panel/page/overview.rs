@@ -11,15 +11,15 @@ const TROUBLES: usize = 20;
 
 /// All jobs, and what is at work.
 pub fn page(context: &Context, status: &Status) -> Response {
-    let troubles = status.troubles();
-    let more = troubles.len().saturating_sub(TROUBLES);
+    let problems = status.problems();
+    let more = problems.len().saturating_sub(TROUBLES);
     let body = html! {
-        @if troubles.is_empty() {
+        @if problems.is_empty() {
             p.banner.good { (status.in_short()) }
         } @else {
-            section.banner.(if status.is_well { "doubtful" } else { "bad" }) aria-labelledby="troubles" {
-                h2 #troubles { (status.in_short()) }
-                ul { @for sentence in troubles.iter().take(TROUBLES) { li { (sentence) } } }
+            section.banner.(if status.is_well { "doubtful" } else { "bad" }) aria-labelledby="problems" {
+                h2 #problems { (status.in_short()) }
+                ul { @for sentence in problems.iter().take(TROUBLES) { li { (sentence) } } }
                 @if more > 0 { p { "And " (more) " more." } }
             }
         }

@@ -11,7 +11,7 @@ use maud::{Markup, html};
 use serde_json::Value;
 
 /// Runs on a page.
-pub const MOST: usize = 100;
+pub const MAX_ROWS: usize = 100;
 
 /// Letters of a text in a report, and warnings and figures of a step, that are shown.
 const LETTERS: usize = 4000;
@@ -28,7 +28,7 @@ pub fn page(
 ) -> Response {
     let (table, shown) = table(context, job, runs);
     let next = (has_more || shown < runs.len()).then_some(from + shown);
-    let body = html! { (table) (pages(&format!("/job/{job}/runs"), from, MOST, next)) };
+    let body = html! { (table) (pages(&format!("/job/{job}/runs"), from, MAX_ROWS, next)) };
     let above = [(job, format!("/job/{job}"))];
     Page { title: "Runs", above: &above, refresh: None, body }.render(context)
 }
@@ -105,7 +105,7 @@ pub fn report(context: &Context, job: &str, report: &Report) -> Response {
             dt { "Begun" }
             dd { @match report.moment() { Some(at) => (moment(at, &context.zone)), None => (report.started) } }
             dt { "Took" } dd { (duration(report.seconds)) }
-            @if let Some(downtime) = report.downtime { dt { "Services stood still" } dd { (duration(downtime)) } }
+            @if let Some(downtime) = report.downtime { dt { "Services were stopped for" } dd { (duration(downtime)) } }
             @if id.is_some() {
                 dt { "Snapshot" } dd { (snapshot(context, job, report.repository.as_deref(), id)) }
             }

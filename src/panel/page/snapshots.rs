@@ -11,7 +11,7 @@ use maud::{Markup, html};
 use std::sync::Arc;
 
 /// Snapshots on a page.
-pub const MOST: usize = 100;
+pub const MAX_ROWS: usize = 100;
 
 /// The newest first.
 pub fn page(
@@ -24,7 +24,7 @@ pub fn page(
     let rows = found.value.as_deref().unwrap_or_default();
     let here = format!("/job/{job}/in/{repository}");
     let (shown, count) =
-        fitting(rows.iter().skip(from).take(MOST).map(|it| row(context, &here, it)));
+        fitting(rows.iter().skip(from).take(MAX_ROWS).map(|it| row(context, &here, it)));
     let next = Some(from.saturating_add(count)).filter(|next| *next < rows.len());
     let body = html! {
         @if let Some(failure) = &found.failure {
@@ -55,7 +55,7 @@ pub fn page(
                 tbody { (shown) }
             }
         }
-        (pages(&here, from, MOST, next))
+        (pages(&here, from, MAX_ROWS, next))
     };
     let above = [(job, format!("/job/{job}"))];
     let refresh = found.is_being_read.then_some(super::SOON);

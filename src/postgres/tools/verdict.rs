@@ -1,7 +1,7 @@
 //! Tools that dump: what their end, and what they said, means.
 
 use super::super::sqlstate;
-use crate::env::{Ended, Kept, Running};
+use crate::env::{Ended, KeepOutput, Running};
 use crate::error::{Error, Result};
 use crate::limits::{POSTGRES_SAID_MAX, WARNINGS_MAX};
 use std::process::Command;
@@ -9,7 +9,7 @@ use std::process::Command;
 /// Starts a tool.
 pub fn start(command: &mut Command) -> Result<Running> {
     let what = command.get_program().to_string_lossy().into_owned();
-    Running::start(command, &what, Kept::Last(POSTGRES_SAID_MAX))
+    Running::start(command, &what, KeepOutput::Last(POSTGRES_SAID_MAX))
 }
 
 /// Waits for the end of a tool; what it warned of.

@@ -31,7 +31,7 @@ impl KeptCache {
     }
 }
 
-/// The caches in a folder of caches, in the order of their repositories' ids; none if there is no such folder.
+/// The caches in a cache folder, in the order of their repositories' ids; none if there is no such folder.
 ///
 /// # Errors
 /// Those of listing.
@@ -61,7 +61,7 @@ pub fn kept_caches(root: &Path) -> Result<Vec<KeptCache>> {
 pub fn clear_cache(root: &Path, repository: RepoId) -> Result<()> {
     if !root.join(TAG).is_file() {
         return Err(Error::new(Kind::Refused, "clear the cache in", root.display())
-            .because(format!("it has no {TAG}, and is no folder of caches")));
+            .because(format!("it has no {TAG}, and is no cache folder")));
     }
     let folder = root.join(repository.to_string());
     match fs::remove_dir_all(&folder) {

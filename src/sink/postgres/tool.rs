@@ -1,7 +1,7 @@
 //! Running `pg_restore` and `psql`: what they read comes from us, what they complain of is kept,
 //! and neither outlives its work.
 
-use crate::env::{Ended, Kept, Running};
+use crate::env::{Ended, KeepOutput, Running};
 use crate::error::{Error, Kind, Result};
 use crate::limits::POSTGRES_SAID_MAX;
 use crate::postgres::NOT_HANDED_ON;
@@ -62,7 +62,7 @@ pub fn run_read(
 }
 
 fn start(mut command: Command, what: &str) -> Result<Running> {
-    Running::start(&mut command, what, Kept::First(POSTGRES_SAID_MAX))
+    Running::start(&mut command, what, KeepOutput::First(POSTGRES_SAID_MAX))
 }
 
 /// A pipe that remembers that nobody reads it any more.

@@ -29,7 +29,7 @@ pub struct FilesOptions {
     /// Fail at a folder in which a database server keeps its data: its files are of many moments.
     pub refuse_servers: bool,
     /// Whether nobody writes to any of it meanwhile, so that databases need not be read before other files.
-    pub stands_still: bool,
+    pub is_quiesced: bool,
     /// How SQLite databases are captured; without it they are files like any other, and so are
     /// their -wal and -journal.
     pub sqlite: Option<OpenDatabase>,
@@ -49,7 +49,7 @@ impl Default for FilesOptions {
             stored: None,
             may_be_empty: false,
             refuse_servers: false,
-            stands_still: false,
+            is_quiesced: false,
             sqlite: None,
             together: Arc::default(),
             env: Env::real(),

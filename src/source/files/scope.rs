@@ -35,7 +35,7 @@ pub(crate) struct Scope {
     larger_than: Option<u64>,
     one_file_system: bool,
     refuse_servers: bool,
-    stands_still: bool,
+    is_quiesced: bool,
     databases: Databases,
 }
 
@@ -50,7 +50,7 @@ impl Scope {
             larger_than: options.larger_than,
             one_file_system: options.one_file_system,
             refuse_servers: options.refuse_servers,
-            stands_still: options.stands_still,
+            is_quiesced: options.is_quiesced,
             databases: if options.sqlite.is_some() { Databases::Met } else { Databases::None },
         })
     }
@@ -65,7 +65,7 @@ impl Scope {
             larger_than: None,
             one_file_system: false,
             refuse_servers: false,
-            stands_still: false,
+            is_quiesced: false,
             databases: Databases::Named,
         })
     }
@@ -137,8 +137,8 @@ impl Scope {
     }
 
     /// Whether nobody writes to any of it meanwhile.
-    pub(super) fn stands_still(&self) -> bool {
-        self.stands_still
+    pub(super) fn is_quiesced(&self) -> bool {
+        self.is_quiesced
     }
 
     /// Why a folder that holds such names is refused: a database server keeps its data there.

@@ -76,7 +76,7 @@ impl Walk {
         sqlite: Option<OpenDatabase>,
         env: Env,
     ) -> Self {
-        let sooner = sqlite.clone().filter(|_| !scope.stands_still());
+        let sooner = sqlite.clone().filter(|_| !scope.is_quiesced());
         let databases = sooner.map(|sqlite| Databases::new(scope.clone(), sqlite));
         Walk {
             scope,

@@ -5,7 +5,7 @@ use super::identity::DatabaseFile;
 use super::protocol::{Frame, Hold, Proof, Remote, read_frame};
 use super::request::{VERB, Verify};
 use super::spool::{Intake, Spool, SpoolLimits, Taken};
-use crate::env::{Kept, Running};
+use crate::env::{KeepOutput, Running};
 use crate::error::{Attempt, Error, Kind, Result};
 use crate::format::database::DatabaseFacts;
 use crate::format::directory::Scrutiny;
@@ -213,7 +213,7 @@ impl SqliteReader {
         command.args(switches.iter().filter(|(on, _)| *on).map(|(_, name)| name));
         command.stdin(Stdio::null()).stdout(Stdio::piped());
         let what = format!("a process to read {}", path.display());
-        Running::start(&mut command, &what, Kept::Last(SAID_KEPT))
+        Running::start(&mut command, &what, KeepOutput::Last(SAID_KEPT))
     }
 
     /// A read that blocks writers spools at once; one that blocks nobody never needs to.

@@ -16,7 +16,7 @@ const UPLOADS: u64 = 40;
 const HOURLY: u64 = 300;
 
 /// The application, its writer at work.
-pub(super) struct App {
+pub(super) struct SampleApp {
     folder: PathBuf,
     random: Random,
     stop: Arc<AtomicBool>,
@@ -37,7 +37,7 @@ impl<T> Sql<T> for rusqlite::Result<T> {
     }
 }
 
-impl App {
+impl SampleApp {
     /// Makes the database and the uploads, and starts to write.
     pub(super) fn start(folder: &Path) -> Result<Self> {
         let uploads = folder.join("uploads");
@@ -51,7 +51,7 @@ impl App {
             move || write_on(&folder, &stop, &commits)
         });
         let folder = folder.to_owned();
-        let mut app = App { folder, random, stop, commits, writer: Some(writer) };
+        let mut app = SampleApp { folder, random, stop, commits, writer: Some(writer) };
         for _ in 0..UPLOADS {
             app.upload()?;
         }
@@ -105,7 +105,7 @@ impl App {
     }
 }
 
-impl Drop for App {
+impl Drop for SampleApp {
     fn drop(&mut self) {
         // The demo has failed already if there is still a writer to stop.
         drop(self.join());

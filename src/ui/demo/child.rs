@@ -2,8 +2,8 @@
 //! second time and closes that loses the locks that SQLite holds there (How To Corrupt An SQLite
 //! Database File, 2.2), so it must not be the one that backs it up.
 
-use super::app::App;
-use crate::env::{Kept, Running, command, this_program};
+use super::app::SampleApp;
+use crate::env::{KeepOutput, Running, command, this_program};
 use crate::error::{Attempt, Error, Kind, Result};
 use std::io::{self, BufRead, BufReader, Write};
 use std::path::Path;
@@ -31,7 +31,7 @@ impl AppProcess {
         let mut command = command(this_program()?);
         command.args(["demo", "--application"]).arg(folder);
         command.stdin(Stdio::piped()).stdout(Stdio::piped());
-        let mut running = Running::start(&mut command, WHAT, Kept::Last(SAID_KEPT))?;
+        let mut running = Running::start(&mut command, WHAT, KeepOutput::Last(SAID_KEPT))?;
         let (questions, answers) = (running.input()?, BufReader::new(running.output()?));
         let mut app = AppProcess { running, questions, answers };
         app.commits()?;
@@ -70,7 +70,7 @@ impl AppProcess {
 
 /// Is the application in `folder`, until nobody asks anything more.
 pub(in crate::ui) fn serve(folder: &Path) -> Result<()> {
-    let mut app = App::start(folder)?;
+    let mut app = SampleApp::start(folder)?;
     for question in io::stdin().lines() {
         let answer = match question.attempt("read", "a question")?.as_str() {
             WORK => app.work_an_hour()?,

@@ -3,8 +3,8 @@
 
 mod app;
 mod child;
+mod output;
 mod proof;
-mod tell;
 
 use crate::backend::Local;
 use crate::crypto::Secret;
@@ -28,11 +28,11 @@ use std::time::Instant;
 /// Runs the demonstration in `folder`, which must not exist yet or be empty.
 pub(super) fn demo(folder: &Path, hours: u32) -> Result<()> {
     let application = folder.join("app");
-    tell::application(&application);
+    output::application(&application);
     let mut app = AppProcess::start(&application)?;
     let with = Place::create(&folder.join("repository"), true)?;
     let without = Place::create(&folder.join("repository-without-deltas"), false)?;
-    tell::head();
+    output::head();
     let mut states: Vec<State> = Vec::new();
     let mut costs = Costs::default();
     for hour in 0..=hours {
@@ -46,15 +46,15 @@ pub(super) fn demo(folder: &Path, hours: u32) -> Result<()> {
             stored: snapshot.summary.written,
             whole: without.backup(&application)?.summary.written,
         };
-        tell::row(hour, rows, app.commits()? - commits, &cost, seconds);
+        output::row(hour, rows, app.commits()? - commits, &cost, seconds);
         costs.add(&cost);
         states.push((snapshot, proof::files(&application.join("uploads"))?));
     }
     app.stop()?;
     let restored = restore_one(&with, folder, &application, &states)?;
     let touched = damage_a_copy(&with, folder)?;
-    tell::verdict(states.len(), &costs, &restored, touched);
-    tell::end(folder);
+    output::verdict(states.len(), &costs, &restored, touched);
+    output::end(folder);
     Ok(())
 }
 
@@ -132,7 +132,7 @@ fn restore_one(
     let missing = || Error::new(Kind::NotFound, "restore", format!("hour {hour}"));
     let (snapshot, uploads) = states.get(hour).ok_or_else(missing)?;
     let target = folder.join("restored");
-    tell::restoring(hour, snapshot, &target);
+    output::restoring(hour, snapshot, &target);
     let index = place.repository.load_index()?;
     let reader = Reader::new(&place.repository, &index).reloading();
     let application = application.canonicalize().attempt("find", application.display())?;
@@ -148,20 +148,20 @@ fn restore_one(
         ));
     }
     let restored = Restored { hour, rows, uploads: uploads.len() };
-    tell::restored(&restored);
+    output::restored(&restored);
     Ok(restored)
 }
 
 /// Flips one bit of a pack in a copy of the repository and lets `check` find it; how many
 /// snapshots it touches.
 fn damage_a_copy(place: &Place, folder: &Path) -> Result<usize> {
-    tell::checking();
+    output::checking();
     let healthy = check(&place.repository, CheckOptions { read_data: ReadData::All }, &Silent)?;
-    tell::checked(&healthy);
+    output::checked(&healthy);
     let copy = folder.join("damaged-copy");
     copy_tree(&place.path, &copy)?;
     let pack = largest(&copy.join("packs"))?;
-    tell::flipping(&pack);
+    output::flipping(&pack);
     let mut content = std::fs::read(&pack).attempt("read", pack.display())?;
     let middle = content.len() / 2;
     if let Some(byte) = content.get_mut(middle) {
@@ -173,7 +173,7 @@ fn damage_a_copy(place: &Place, folder: &Path) -> Result<usize> {
     if !healthy.is_healthy() || report.is_healthy() {
         return Err(Error::new(Kind::Failed, "find", "the flipped bit"));
     }
-    Ok(tell::found(&report))
+    Ok(output::found(&report))
 }
 
 fn copy_tree(from: &Path, to: &Path) -> Result<()> {

@@ -1,8 +1,8 @@
 //! `agent`: keeps the schedules of the file.
 
+use super::agent_context::CliAgentContext;
 use super::config::FileArgs;
-use super::this_program::ThisProgram;
-use crate::agent::daemon::{Around, is_alive, keep};
+use crate::agent::daemon::{AgentContext, check_alive, run_agent};
 use crate::error::Result;
 use crate::ui::app::App;
 use crate::ui::exit::Done;
@@ -24,11 +24,11 @@ pub struct AgentArgs {
 /// Keeps them.
 pub fn run(app: &App, args: &AgentArgs) -> Result<Done> {
     if args.is_alive {
-        is_alive(&app.known_state_folder()?, &app.env)?;
+        check_alive(&app.known_state_folder()?, &app.env)?;
         return Ok(Done::All);
     }
     let (_, file) = args.file.load()?;
-    let around: Arc<dyn Around> = Arc::new(ThisProgram::new(app, &file)?);
-    keep(&around)?;
+    let context: Arc<dyn AgentContext> = Arc::new(CliAgentContext::new(app, &file)?);
+    run_agent(&context)?;
     Ok(Done::All)
 }

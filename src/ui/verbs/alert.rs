@@ -1,7 +1,7 @@
 //! `alert`: tells people what they have to know by now, or that messages arrive.
 
 use super::config::FileArgs;
-use crate::agent::alert::{Patience, Ping, Watch};
+use crate::agent::alert::{Alerter, Batching, Ping};
 use crate::agent::config::Config;
 use crate::agent::history::History;
 use crate::agent::metrics;
@@ -48,7 +48,7 @@ pub fn run(app: &App, args: &AlertArgs) -> Result<Done> {
     let state = app.known_state_folder()?;
     if args.test {
         let (config, _) = args.file.load()?;
-        return test(app, &config, &Watch::new(&config, hostname(), &state, &app.env));
+        return test(app, &config, &Alerter::new(&config, hostname(), &state, &app.env));
     }
     let done = look(app, args, &state);
     if !app.global.quiet {
@@ -68,7 +68,7 @@ pub fn run(app: &App, args: &AlertArgs) -> Result<Done> {
     }
 }
 
-/// What was complained of last, in the folder of states. With `--quiet` this is called by timers, every few minutes,
+/// What was complained of last, in the state folder. With `--quiet` this is called by timers, every few minutes,
 /// and cron mails whatever is said: the same is said once a day.
 struct Complaint<'c>(&'c Path);
 
@@ -99,7 +99,7 @@ impl Complaint<'_> {
 
 fn look(app: &App, args: &AlertArgs, state: &Path) -> Result<Done> {
     let config = Config::load_or_last(args.file.config.as_deref(), state)?;
-    let watch = Watch::new(&config, hostname(), state, &app.env);
+    let alerter = Alerter::new(&config, hostname(), state, &app.env);
     let mut failures: Vec<Error> = config.reload().err().into_iter().collect();
     let status = History::open(state).and_then(|history| {
         failures.extend(settle(&history).err());
@@ -111,7 +111,7 @@ fn look(app: &App, args: &AlertArgs, state: &Path) -> Result<Done> {
             Err(error) => failures.push(error),
         }
     }
-    failures.extend(watch.look(status.as_ref(), Patience::AtOnce));
+    failures.extend(alerter.look(status.as_ref(), Batching::Immediate));
     // Nothing of this keeps anybody from being told.
     failures.extend(status.and_then(|status| metrics::write(&config, &status)).err());
     match failures.pop() {
@@ -125,10 +125,10 @@ fn look(app: &App, args: &AlertArgs, state: &Path) -> Result<Done> {
     }
 }
 
-fn test(app: &App, config: &Config, watch: &Watch<'_>) -> Result<Done> {
-    let mut answers = watch.test();
+fn test(app: &App, config: &Config, alerter: &Alerter<'_>) -> Result<Done> {
+    let mut answers = alerter.test();
     if config.alert.as_ref().is_some_and(|alert| alert.ping.is_some()) {
-        answers.push(("ping", watch.ping(Ping::Success, "test")));
+        answers.push(("ping", alerter.ping(Ping::Success, "test")));
     }
     if answers.is_empty() {
         return Err(Error::new(Kind::InvalidInput, "send", "a test alert")

@@ -18,7 +18,7 @@ use crate::ui::exit::Done;
 use crate::ui::host::{hostname, username};
 use crate::ui::out::Out;
 use crate::ui::progress::Progress;
-use crate::ui::{passwords, scan};
+use crate::ui::{passwords, progress_total};
 use clap::Args;
 use serde::Serialize;
 use std::collections::BTreeSet;
@@ -81,31 +81,32 @@ pub fn run(app: &App, args: &BackupArgs) -> Result<Done> {
     let open_sources = || args.source.open(&app.env, together(app)?);
     let sources = open_sources()?;
     let repository = open(app, args.dry_run)?;
-    let voice = app.progress()?;
-    let options = options(&repository, args, &voice)?;
-    let heads = app.heads(&repository, &voice);
+    let progress = app.progress()?;
+    let options = options(&repository, args, &progress)?;
+    let heads = app.heads(&repository, &progress);
     let scanned = args.source.open_to_scan(&sources, &app.env, together(app)?);
-    let mut report =
-        scan::ahead(&voice, scanned, || match backup(&repository, sources, &options, &voice) {
+    let mut report = progress_total::ahead(&progress, scanned, || {
+        match backup(&repository, sources, &options, &progress) {
             Err(error) if error.kind() == Kind::Fenced && args.source.can_be_read_again() => {
-                voice.note("a collector gave this backup up; it starts again");
-                backup(&repository, open_sources()?, &options, &voice)
+                progress.note("a collector gave this backup up; it starts again");
+                backup(&repository, open_sources()?, &options, &progress)
             }
             report => report,
-        })?;
+        }
+    })?;
     for warning in &report.snapshot.warnings {
-        voice.warn(warning);
+        progress.warn(warning);
     }
     let lost = heads.as_ref().map(|heads| heads.lost(&report.chains)).unwrap_or_default();
-    lost.iter().for_each(|head| voice.trouble(&head.lost()));
+    lost.iter().for_each(|head| progress.trouble(&head.lost()));
     let head = saved_head(&repository, &mut report);
     if let Some(heads) = heads.filter(|_| !args.dry_run) {
-        app.remember(&heads, &report.chains, false, &voice);
+        app.remember(&heads, &report.chains, false, &progress);
     }
     let mut out = Out::new();
     match app.global.json {
-        true => out.json("summary", &SummaryView::new(&report, head, &voice, args.dry_run))?,
-        false if app.talks() => print(&report, &voice, args.dry_run, &mut out)?,
+        true => out.json("summary", &SummaryView::new(&report, head, &progress, args.dry_run))?,
+        false if app.talks() => print(&report, &progress, args.dry_run, &mut out)?,
         false => {}
     }
     out.finish()?;
@@ -138,12 +139,16 @@ fn open(app: &App, dry_run: bool) -> Result<Repository> {
     }
 }
 
-fn options(repository: &Repository, args: &BackupArgs, voice: &Progress) -> Result<BackupOptions> {
+fn options(
+    repository: &Repository,
+    args: &BackupArgs,
+    progress: &Progress,
+) -> Result<BackupOptions> {
     let parent = match &args.parent {
         _ if args.force => ParentChoice::None,
         None => ParentChoice::Auto,
         Some(name) => {
-            let stored = FilterArgs::default().one(repository, name, voice)?;
+            let stored = FilterArgs::default().one(repository, name, progress)?;
             ParentChoice::Snapshot(stored.snapshot.id)
         }
     };
@@ -189,7 +194,7 @@ fn label(text: &str) -> Result<(String, String)> {
     }
 }
 
-fn print(report: &BackupReport, voice: &Progress, dry_run: bool, out: &mut Out) -> Result<()> {
+fn print(report: &BackupReport, progress: &Progress, dry_run: bool, out: &mut Out) -> Result<()> {
     let snapshot = &report.snapshot;
     let cost = &snapshot.summary;
     for line in parents(&report.parents) {
@@ -210,7 +215,7 @@ fn print(report: &BackupReport, voice: &Progress, dry_run: bool, out: &mut Out) 
         "read:     {} of {} in {}",
         text::bytes(cost.bytes_read),
         text::bytes(cost.bytes),
-        text::duration(voice.seconds())
+        text::duration(progress.seconds())
     ))?;
     out.prose(&format!("chunks:   {} new, {} known", cost.chunks_new, cost.chunks_known))?;
     out.prose(&format!(
@@ -304,7 +309,12 @@ struct SummaryView<'s> {
 }
 
 impl<'s> SummaryView<'s> {
-    fn new(report: &'s BackupReport, head: Option<Head>, voice: &Progress, dry_run: bool) -> Self {
+    fn new(
+        report: &'s BackupReport,
+        head: Option<Head>,
+        progress: &Progress,
+        dry_run: bool,
+    ) -> Self {
         let snapshot = &report.snapshot;
         let cost = &snapshot.summary;
         SummaryView {
@@ -334,7 +344,7 @@ impl<'s> SummaryView<'s> {
             bytes_written: cost.written,
             backup_start: text::rfc3339(snapshot.started),
             backup_end: text::rfc3339(snapshot.finished),
-            total_duration: voice.seconds(),
+            total_duration: progress.seconds(),
             warnings: &snapshot.warnings,
         }
     }

@@ -40,7 +40,7 @@ struct SummaryView {
 /// Shows or clears; no repository is asked anything.
 pub fn run(app: &App, args: &CacheArgs) -> Result<Done> {
     let folder = cache::folder(&app.global).ok_or_else(|| {
-        Error::new(Kind::InvalidInput, "find", "the folder of caches").because(
+        Error::new(Kind::InvalidInput, "find", "the cache folder").because(
             "there is none: --no-cache or an empty ICECORE_CACHE_DIR says so, or no home is known",
         )
     })?;

@@ -3,13 +3,13 @@
 mod cures;
 mod status;
 
-use super::views::TaintView;
+use super::views::{TaintView, TouchedView};
 use crate::backend::Handle;
 use crate::env::Time;
 use crate::error::{Error, Kind, Result};
 use crate::ops::amount::size;
 use crate::ops::check::{
-    Budget, CheckOptions, CheckReport, Cure, Finding, ReadData, Touched, What, Where, check,
+    Budget, CheckOptions, CheckReport, Cure, Finding, ReadData, What, Where, check,
 };
 use crate::ops::head::Head;
 use crate::ops::retention::Age;
@@ -21,7 +21,6 @@ use crate::ui::progress::Progress;
 use clap::Args;
 use jiff::tz::TimeZone;
 use serde::Serialize;
-use std::time::Duration;
 
 /// What `check` takes.
 #[derive(Debug, Args)]
@@ -36,7 +35,7 @@ pub struct CheckArgs {
 
     /// Read no more back than so many bytes, or no longer than so much time, such as 5GiB or 10min: what
     /// any host has verified longest ago, and first of all what none has
-    #[arg(long, value_name = "SIZE|TIME", value_parser = budget, requires = "read_data")]
+    #[arg(long, value_name = "SIZE|TIME", value_parser = str::parse::<Budget>, requires = "read_data")]
     pub budget: Option<Budget>,
 
     /// Read back only what no host has verified for so long, such as 30d; with --status, exit with 3 if
@@ -92,39 +91,29 @@ pub fn run(app: &App, args: &CheckArgs) -> Result<Done> {
     }
     let read_data = args.read_data(app)?;
     let repository = app.repository()?;
-    let voice = app.progress()?;
+    let progress = app.progress()?;
     // Before anything is listed: all that is remembered now was there then.
-    let heads = app.heads(&repository, &voice);
-    let mut report = check(&repository, CheckOptions { read_data }, &voice)?;
-    report.expect(args.expect_head.iter().copied(), &voice);
+    let heads = app.heads(&repository, &progress);
+    let mut report = check(&repository, CheckOptions { read_data }, &progress)?;
+    report.expect(args.expect_head.iter().copied(), &progress);
     if let Some(heads) = &heads {
         if !args.accept_head {
-            report.expect(heads.lost(&report.chains), &voice);
+            report.expect(heads.lost(&report.chains), &progress);
         }
-        app.remember(heads, &report.chains, args.accept_head, &voice);
+        app.remember(heads, &report.chains, args.accept_head, &progress);
     }
     let mut out = Out::new();
     match app.global.json {
-        true => out.json("summary", &SummaryView::new(&report, &voice))?,
+        true => out.json("summary", &SummaryView::new(&report, &progress))?,
         false => {
-            print(app, &report, &voice, &mut out)?;
+            print(app, &report, &progress, &mut out)?;
             if app.talks() && heads.is_none_or(|heads| heads.is_new) {
                 print_heads(&report, &mut out)?;
             }
         }
     }
     out.finish()?;
-    if report.is_healthy() {
-        return Ok(Done::All);
-    }
-    let found = text::count(report.errors, "error");
-    // Of what the store did not give nobody knows whether it is damaged.
-    let kind = match report.unavailable == report.errors {
-        true => Kind::Unavailable,
-        false => Kind::Damaged,
-    };
-    Err(Error::new(kind, "find all well in", repository.backend().describe())
-        .because(format!("{found} found")))
+    report.verdict(repository.backend().describe()).map(|()| Done::All)
 }
 
 /// On a machine that has not seen the repository before: its user may have noted elsewhere what was there.
@@ -135,7 +124,7 @@ fn print_heads(report: &CheckReport, out: &mut Out) -> Result<()> {
     Ok(())
 }
 
-fn print(app: &App, report: &CheckReport, voice: &Progress, out: &mut Out) -> Result<()> {
+fn print(app: &App, report: &CheckReport, progress: &Progress, out: &mut Out) -> Result<()> {
     for touched in &report.touched {
         let path = text::path(&touched.path);
         out.line(&format!("cannot be restored: {}:{path}", touched.snapshot.short()))?;
@@ -149,7 +138,7 @@ fn print(app: &App, report: &CheckReport, voice: &Progress, out: &mut Out) -> Re
         text::count(report.snapshots, "snapshot"),
         text::count(report.packs, "pack"),
         text::count(report.entries, "chunk"),
-        text::duration(voice.seconds())
+        text::duration(progress.seconds())
     ))?;
     if report.packs_read > 0 {
         let read = text::bytes(report.bytes_read);
@@ -267,18 +256,6 @@ impl From<&Where> for WhereView {
 }
 
 #[derive(Serialize)]
-struct TouchedView {
-    snapshot: String,
-    path: String,
-}
-
-impl From<&Touched> for TouchedView {
-    fn from(touched: &Touched) -> Self {
-        TouchedView { snapshot: touched.snapshot.to_string(), path: text::path(&touched.path) }
-    }
-}
-
-#[derive(Serialize)]
 struct TaintedView<'r> {
     snapshot: String,
     snapshots: u64,
@@ -287,7 +264,7 @@ struct TaintedView<'r> {
 }
 
 impl<'r> SummaryView<'r> {
-    fn new(report: &'r CheckReport, voice: &Progress) -> Self {
+    fn new(report: &'r CheckReport, progress: &Progress) -> Self {
         let tainted = report.tainted.iter().map(|tainted| TaintedView {
             snapshot: tainted.snapshot.to_string(),
             snapshots: tainted.snapshots,
@@ -308,26 +285,9 @@ impl<'r> SummaryView<'r> {
             findings: report.findings.iter().map(FindingView::from).collect(),
             touched: report.touched.iter().map(TouchedView::from).collect(),
             tainted: tainted.collect(),
-            seconds_elapsed: voice.seconds(),
+            seconds_elapsed: progress.seconds(),
         }
     }
-}
-
-/// A number of bytes, or a time in `s`, `min`, `h` or `d`.
-fn budget(text: &str) -> Result<Budget> {
-    let digits = text.trim_end_matches(|letter: char| letter.is_ascii_alphabetic());
-    let seconds = match text.get(digits.len()..).unwrap_or_default() {
-        "s" => 1,
-        "min" => 60,
-        "h" => 3600,
-        "d" => 86_400,
-        _ => return size(text).map(Budget::Bytes),
-    };
-    let time = digits.parse::<u64>().ok().and_then(|number| number.checked_mul(seconds));
-    time.map(|time| Budget::Time(Duration::from_secs(time))).ok_or_else(|| {
-        Error::new(Kind::InvalidInput, "understand the budget", format!("{text:?}"))
-            .hint("write a size, such as 5GiB, or a time, such as 10min or 2h")
-    })
 }
 
 /// `n/t`, `x%` or a number of bytes.
@@ -355,26 +315,6 @@ fn subset(text: &str) -> Result<ReadData> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    /// A budget is a size, or a time where its unit is one of time; `m` is no unit of time.
-    #[test]
-    fn budgets_are_understood() {
-        let time = |seconds| Budget::Time(Duration::from_secs(seconds));
-        for (text, expected) in [
-            ("5GiB", Budget::Bytes(5 << 30)),
-            ("5m", Budget::Bytes(5 << 20)),
-            ("700", Budget::Bytes(700)),
-            ("10min", time(600)),
-            ("2h", time(7200)),
-            ("90s", time(90)),
-            ("1d", time(86_400)),
-        ] {
-            assert_eq!(budget(text).unwrap(), expected, "{text}");
-        }
-        for text in ["", "min", "5 parsecs", "99999999999999999999s", "-1h"] {
-            assert_eq!(budget(text).unwrap_err().kind(), Kind::InvalidInput, "{text}");
-        }
-    }
 
     /// Each form of a subset is understood, and what makes no sense is refused.
     #[test]

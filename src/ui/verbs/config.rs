@@ -16,7 +16,7 @@ use std::io::Read;
 use std::path::PathBuf;
 
 /// Longest file that the agent accepts.
-const LONGEST: u64 = 1 << 20;
+const MAX_BYTES: u64 = 1 << 20;
 
 /// What is done with the file.
 #[derive(Debug, Subcommand)]
@@ -55,7 +55,7 @@ impl FileArgs {
     pub fn accepted(&self) -> Result<Config> {
         let path = self.config.clone().unwrap_or_default();
         let mut text = String::new();
-        let read = std::io::stdin().take(LONGEST).read_to_string(&mut text);
+        let read = std::io::stdin().take(MAX_BYTES).read_to_string(&mut text);
         read.attempt("read", path.display())?;
         Config::parse(&text, &path)
     }

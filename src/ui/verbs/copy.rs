@@ -66,12 +66,12 @@ pub fn run(app: &App, args: &CopyArgs) -> Result<Done> {
     })?);
     refuse_same(&source, &*store)?;
     let target = app.open(store, &passwords::of_target(&args.secret)?)?.keeping_packs();
-    let voice = app.progress()?;
-    let (chosen, unreadable) = choose(&source, args, policy.as_ref(), &voice)?;
-    warn_held(&chosen, &voice)?;
+    let progress = app.progress()?;
+    let (chosen, unreadable) = choose(&source, args, policy.as_ref(), &progress)?;
+    warn_held(&chosen, &progress)?;
     let tool = concat!("icecore ", env!("CARGO_PKG_VERSION")).to_owned();
     let options = CopyOptions { host: hostname(), tool, dry_run: args.dry_run };
-    let report = copy(&source, &target, &chosen, &options, &voice)?;
+    let report = copy(&source, &target, &chosen, &options, &progress)?;
     let mut out = Out::new();
     match app.global.json {
         true => json(&report, args.dry_run, &mut out)?,
@@ -87,10 +87,10 @@ fn choose<'r>(
     source: &'r Repository,
     args: &CopyArgs,
     policy: Option<&Policy>,
-    voice: &Progress,
+    progress: &Progress,
 ) -> Result<(Snapshots<'r>, bool)> {
     let Some(policy) = policy else {
-        let (mut chosen, unreadable) = args.filter.all(source, &args.names, voice)?;
+        let (mut chosen, unreadable) = args.filter.all(source, &args.names, progress)?;
         if args.names.is_empty() {
             let given_up = given_up(&chosen);
             chosen.retain(|key| !given_up.contains(&key.id));
@@ -102,7 +102,7 @@ fn choose<'r>(
     // Nothing is given up here: that rules keep nothing of some sources is no harm.
     let judged = plan_by_policy(source, policy, &zone, &filter, key, true)?;
     let plan = &judged.plan;
-    plan.troubles.iter().chain(&plan.unread_notes).for_each(|error| voice.trouble(error));
+    plan.troubles.iter().chain(&plan.unread_notes).for_each(|error| progress.trouble(error));
     Ok((judged.stays(), !plan.troubles.is_empty()))
 }
 
@@ -113,11 +113,11 @@ fn given_up(snapshots: &Snapshots<'_>) -> HashSet<SnapshotId> {
 }
 
 /// A hold is a matter of its repository.
-fn warn_held(chosen: &Snapshots<'_>, voice: &Progress) -> Result<()> {
+fn warn_held(chosen: &Snapshots<'_>, progress: &Progress) -> Result<()> {
     let holds = chosen.holds()?;
     let held = chosen.keys().filter(|key| !holds.of(key.id).is_empty()).count();
     if held > 0 {
-        voice.note(&format!(
+        progress.note(&format!(
             "{} held here; `icecore hold` holds their copies in the target",
             text::count(held as u64, "snapshot")
         ));

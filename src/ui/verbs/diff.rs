@@ -58,11 +58,11 @@ pub fn run(app: &App, args: &DiffArgs) -> Result<Done> {
     let (before, after) =
         (SnapshotPath::from(args.before.as_bytes()), SnapshotPath::from(args.after.as_bytes()));
     let repository = app.repository()?.keeping_packs();
-    let voice = app.progress()?;
+    let progress = app.progress()?;
     let everything = FilterArgs::default();
-    let old = everything.one(&repository, &before.snapshot, &voice)?;
-    let new = everything.one(&repository, &after.snapshot, &voice)?;
-    let index = app.index(&repository, &voice)?;
+    let old = everything.one(&repository, &before.snapshot, &progress)?;
+    let new = everything.one(&repository, &after.snapshot, &progress)?;
+    let index = app.index(&repository, &progress)?;
     let reader = Reader::new(&repository, &index).reloading();
     let path = |wanted: &SnapshotPath| wanted.path.clone().unwrap_or_else(|| b"/".to_vec());
     let old = tree::find(&reader, &old.snapshot, &path(&before))?;
@@ -83,11 +83,11 @@ pub fn run(app: &App, args: &DiffArgs) -> Result<Done> {
     };
     let mut trouble = |error: Error| {
         incomplete = true;
-        voice.trouble(&error);
+        progress.trouble(&error);
         Ok(())
     };
     let compared = diff(&reader, &old, &new, &mut show, &mut trouble);
-    record_damage(&repository, &index, &voice);
+    record_damage(&repository, &index, &progress);
     compared?;
     match app.global.json {
         true => out.json("statistics", &statistics)?,

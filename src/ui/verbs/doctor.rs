@@ -38,11 +38,11 @@ struct SummaryView {
 pub fn run(app: &App, _: &DoctorArgs) -> Result<Done> {
     let location = app.location()?;
     let store = app.backend()?;
-    let voice = app.progress()?;
+    let progress = app.progress()?;
     let folder = format!("{TRIALS}{}", hex(&app.env.random::<4>()?));
     let trials = location.below(&folder);
     let make = |name: &str| trials.below(name).create();
-    let diagnosis = doctor(&make, &app.env, &voice);
+    let diagnosis = doctor(&make, &app.env, &progress);
     if diagnosis.as_ref().is_ok_and(|it| !it.left) || diagnosis.is_err() {
         // What stays of it is empty folders, or, of one that was interrupted, what it was trying.
         drop(trials.clear());

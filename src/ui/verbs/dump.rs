@@ -52,17 +52,17 @@ pub fn run(app: &App, args: &DumpArgs) -> Result<Done> {
             .hint("redirect the output, or use --target FILE"));
     }
     let repository = app.repository()?;
-    let voice = app.progress()?;
-    let stored = args.filter.one(&repository, &wanted.snapshot, &voice)?;
-    let index = app.index(&repository, &voice)?;
+    let progress = app.progress()?;
+    let stored = args.filter.one(&repository, &wanted.snapshot, &progress)?;
+    let index = app.index(&repository, &progress)?;
     let reader = Reader::new(&repository, &index).reloading();
     let dumped = match &args.target {
-        None => dump(&reader, &stored.snapshot, &wanted, &mut Out::new(), &voice),
+        None => dump(&reader, &stored.snapshot, &wanted, &mut Out::new(), &progress),
         Some(target) => {
-            into_file(target, |file| dump(&reader, &stored.snapshot, &wanted, file, &voice))
+            into_file(target, |file| dump(&reader, &stored.snapshot, &wanted, file, &progress))
         }
     };
-    record_damage(&repository, &index, &voice);
+    record_damage(&repository, &index, &progress);
     dumped.map(|_| Done::All)
 }
 

@@ -44,9 +44,9 @@ impl FilterArgs {
         &self,
         repository: &Repository,
         name: &str,
-        voice: &Progress,
+        progress: &Progress,
     ) -> Result<StoredSnapshot> {
-        select::find(repository, name, &self.filter()?, |error| voice.trouble(&error))
+        select::find(repository, name, &self.filter()?, |error| progress.trouble(&error))
     }
 
     /// The snapshots that `names` mean, or all, newest first; and whether any could not be read,
@@ -55,12 +55,12 @@ impl FilterArgs {
         &self,
         repository: &'r Repository,
         names: &[String],
-        voice: &Progress,
+        progress: &Progress,
     ) -> Result<(Snapshots<'r>, bool)> {
         let mut unreadable = false;
         let snapshots = select::find_all(repository, names, &self.filter()?, |error| {
             unreadable = true;
-            voice.trouble(&error);
+            progress.trouble(&error);
         })?;
         Ok((snapshots, unreadable))
     }

@@ -89,9 +89,9 @@ pub enum KindArg {
 /// Looks for entries.
 pub fn run(app: &App, args: &FindArgs) -> Result<Done> {
     let repository = app.repository()?.keeping_packs();
-    let voice = app.progress()?;
-    let (snapshots, mut incomplete) = args.filter.all(&repository, &args.snapshots, &voice)?;
-    let index = app.index(&repository, &voice)?;
+    let progress = app.progress()?;
+    let (snapshots, mut incomplete) = args.filter.all(&repository, &args.snapshots, &progress)?;
+    let index = app.index(&repository, &progress)?;
     let reader = Reader::new(&repository, &index).reloading();
     let mut out = Out::new();
     let (mut last, mut found) = (None, false);
@@ -114,11 +114,11 @@ pub fn run(app: &App, args: &FindArgs) -> Result<Done> {
     };
     let mut trouble = |_: &StoredSnapshot, error: Error| {
         incomplete = true;
-        voice.trouble(&error);
+        progress.trouble(&error);
         Ok(())
     };
     let searched = find(&reader, &snapshots, &options(args), &mut show, &mut trouble);
-    record_damage(&repository, &index, &voice);
+    record_damage(&repository, &index, &progress);
     searched?;
     out.finish()?;
     if !found && !incomplete {

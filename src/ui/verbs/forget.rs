@@ -96,7 +96,7 @@ pub fn run(app: &App, args: &ForgetArgs) -> Result<Done> {
     if let Some(id) = &args.writer {
         return fence(app, &repository, id, args.dry_run);
     }
-    let voice = app.progress()?;
+    let progress = app.progress()?;
     let mut out = Out::new();
     let (mut incomplete, mut given_up) = (false, BTreeSet::new());
     if !args.names.is_empty() {
@@ -107,11 +107,11 @@ pub fn run(app: &App, args: &ForgetArgs) -> Result<Done> {
             true => json(&plan, &mut out).map(|()| Vec::new())?,
             false => goes(&plan, args.dry_run)?,
         };
-        let forgetting = Forgetting { app, repository: &repository, voice: &voice, args };
+        let forgetting = Forgetting { app, repository: &repository, progress: &progress, args };
         incomplete = forgetting.finish(&plan, lines, &mut out)?;
         given_up = plan.given_up();
         if !plan.unreadable.is_empty() && !args.gaps {
-            voice.warn(
+            progress.warn(
                 "nobody knows its place in its series; if `check` misses something there, \
                  `icecore forget --gaps` gives it up",
             );
@@ -123,28 +123,28 @@ pub fn run(app: &App, args: &ForgetArgs) -> Result<Done> {
         let PolicyPlan { plan, groups } =
             plan_by_policy(&repository, &policy, &args.keep.zone()?, &filter, key, args.force)?;
         if groups.is_empty() && !args.filter.is_empty() {
-            voice.warn("no snapshot passes the filters");
+            progress.warn("no snapshot passes the filters");
         }
         match app.global.json {
             true => verdicts::json(&groups, &mut out)?,
             false if app.talks() || args.dry_run => verdicts::tables(&groups, &mut out)?,
             false => {}
         }
-        let forgetting = Forgetting { app, repository: &repository, voice: &voice, args };
+        let forgetting = Forgetting { app, repository: &repository, progress: &progress, args };
         incomplete = forgetting.finish(&plan, Vec::new(), &mut out)?;
         given_up = plan.given_up();
     }
     if args.gaps {
         let gaps = gaps(&repository)?;
         if !args.dry_run {
-            forget_gaps(&repository, &gaps, &voice)?;
+            forget_gaps(&repository, &gaps, &progress)?;
         }
         tell_gaps(app, &gaps, args.dry_run, &mut out)?;
     }
     if args.prune {
-        let seen = app.seen(&repository, &voice);
+        let seen = app.seen(&repository, &progress);
         let how = PruneOptions { given_up, ..args.how.options(args.dry_run, seen) };
-        let done = give_back(app, &repository, &how, &voice, &mut out)?;
+        let done = give_back(app, &repository, &how, &progress, &mut out)?;
         incomplete |= done == Done::Incomplete;
     }
     out.finish()?;
@@ -155,7 +155,7 @@ pub fn run(app: &App, args: &ForgetArgs) -> Result<Done> {
 struct Forgetting<'a> {
     app: &'a App,
     repository: &'a Repository,
-    voice: &'a Progress,
+    progress: &'a Progress,
     args: &'a ForgetArgs,
 }
 
@@ -164,7 +164,7 @@ impl Forgetting<'_> {
     fn finish(&self, plan: &ForgetPlan<'_>, lines: Vec<String>, out: &mut Out) -> Result<bool> {
         let dry_run = self.args.dry_run;
         for error in plan.troubles.iter().chain(&plan.unread_notes) {
-            self.voice.trouble(error);
+            self.progress.trouble(error);
         }
         let goes = (plan.forget.len() + plan.unreadable.len()) as u64;
         let report = match dry_run {
@@ -184,15 +184,15 @@ impl Forgetting<'_> {
     }
 
     fn give_up(&self, plan: &ForgetPlan<'_>) -> Result<ForgetReport> {
-        let report = forget(self.repository, plan, self.voice)?;
+        let report = forget(self.repository, plan, self.progress)?;
         if report.retained > 0 {
-            self.voice.warn(&format!(
+            self.progress.warn(&format!(
                 "the store keeps {}; they count as given up all the same",
                 text::count(report.retained, "snapshot")
             ));
         }
         if report.held > 0 {
-            self.voice.warn(&format!(
+            self.progress.warn(&format!(
                 "{} of them stay for now: they are held since just now, or may be by a note that cannot \
                  be read",
                 report.held

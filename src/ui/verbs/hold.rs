@@ -70,15 +70,15 @@ pub fn run(app: &App, args: &HoldArgs) -> Result<Done> {
         return wrong(&format!("`--until` lies in the past: {until}"));
     }
     let repository = app.repository()?;
-    let voice = app.progress()?;
-    let (snapshots, unreadable) = args.filter.all(&repository, &args.names, &voice)?;
+    let progress = app.progress()?;
+    let (snapshots, unreadable) = args.filter.all(&repository, &args.names, &progress)?;
     let mut out = Out::new();
     let held = snapshots.iter().try_for_each(|stored| {
         let snapshot = &stored?.snapshot;
         let hold = repository.hold(snapshot.id, &args.reason, args.until)?;
         let id = snapshot.id.short();
         if hold.given_up {
-            voice.warn(&format!("snapshot {id} was given up, and goes with its last hold"));
+            progress.warn(&format!("snapshot {id} was given up, and goes with its last hold"));
         }
         let until = args.until.map(|until| format!(" until {until}")).unwrap_or_default();
         tell(app, &mut out, "hold", snapshot, hold.id, &format!("holds snapshot {id}{until}"))
@@ -92,11 +92,11 @@ pub fn run(app: &App, args: &HoldArgs) -> Result<Done> {
 /// Ends holds.
 pub fn release(app: &App, args: &ReleaseArgs) -> Result<Done> {
     let repository = app.repository()?;
-    let voice = app.progress()?;
-    let (snapshots, unreadable) = args.filter.all(&repository, &args.names, &voice)?;
+    let progress = app.progress()?;
+    let (snapshots, unreadable) = args.filter.all(&repository, &args.names, &progress)?;
     let holds = repository.holds()?;
     for error in &holds.troubles {
-        voice.trouble(error);
+        progress.trouble(error);
     }
     let mut ended = Vec::new();
     for stored in snapshots.iter() {

@@ -89,8 +89,8 @@ fn list(app: &App) -> Result<Done> {
     out.finish()?;
     let counting = slots.iter().filter(|slot| slot.counts);
     let unreadable: Vec<_> = counting.filter_map(|slot| slot.slot.as_ref().err()).collect();
-    let voice = app.progress()?;
-    unreadable.iter().for_each(|error| voice.trouble(error));
+    let progress = app.progress()?;
+    unreadable.iter().for_each(|error| progress.trouble(error));
     Ok(Done::incomplete_if(!unreadable.is_empty()))
 }
 

@@ -95,9 +95,9 @@ pub fn run(app: &App, args: &LsArgs) -> Result<Done> {
         paths.push(b"/".to_vec());
     }
     let repository = app.repository()?.keeping_packs();
-    let voice = app.progress()?;
-    let stored = args.filter.one(&repository, &wanted.snapshot, &voice)?;
-    let index = app.index(&repository, &voice)?;
+    let progress = app.progress()?;
+    let stored = args.filter.one(&repository, &wanted.snapshot, &progress)?;
+    let index = app.index(&repository, &progress)?;
     let reader = Reader::new(&repository, &index).reloading();
     let mut out = Out::new();
     if app.global.json {
@@ -121,7 +121,7 @@ pub fn run(app: &App, args: &LsArgs) -> Result<Done> {
         };
         let mut trouble = |error: Error| {
             incomplete = true;
-            voice.trouble(&error);
+            progress.trouble(&error);
             Ok(())
         };
         ls(&reader, &stored.snapshot, path, recursive, &mut visit, &mut trouble)?;
@@ -133,7 +133,7 @@ pub fn run(app: &App, args: &LsArgs) -> Result<Done> {
         entries.reverse();
     }
     entries.iter().try_for_each(|(path, node)| show(path, node))?;
-    record_damage(&repository, &index, &voice);
+    record_damage(&repository, &index, &progress);
     out.finish()?;
     Ok(Done::incomplete_if(incomplete))
 }

@@ -1,6 +1,6 @@
 //! `mirror`: copies of the repository in other places.
 
-use super::prune::TallyView;
+use super::prune::{TallyView, tally};
 use crate::backend::{Backend, DryRun, Location};
 use crate::crypto::Secret;
 use crate::error::{Error, Kind, Result};
@@ -41,7 +41,7 @@ pub struct MirrorArgs {
 }
 
 /// The outcome of one target.
-struct Outcome {
+struct MirroredTarget {
     place: String,
     /// Nothing if it could not be opened.
     report: TargetReport,
@@ -57,13 +57,13 @@ pub fn run(app: &App, args: &MirrorArgs) -> Result<Done> {
     let opened: Vec<Result<Arc<dyn Backend>>> =
         args.targets.iter().map(|place| app.target(place, args.dry_run)).collect();
     refuse_twice(&source, opened.iter().flatten(), args.dry_run)?;
-    let voice = app.progress()?;
+    let progress = app.progress()?;
     let stores: Vec<Arc<dyn Backend>> = opened.iter().flatten().cloned().collect();
     let key = secret.as_ref().map(|secret| (&app.env, secret));
     let options = MirrorOptions { dry_run: args.dry_run, key };
-    let report = mirror(&source, stores, options, &voice)?;
+    let report = mirror(&source, stores, options, &progress)?;
     let MirrorReport { repository, targets, troubles } = report;
-    troubles.iter().for_each(|error| voice.trouble(error));
+    troubles.iter().for_each(|error| progress.trouble(error));
     let mut reports = targets.into_iter();
     let mut outcomes = Vec::new();
     for (place, store) in args.targets.iter().zip(opened) {
@@ -71,16 +71,18 @@ pub fn run(app: &App, args: &MirrorArgs) -> Result<Done> {
             Ok(store) => (reports.next().unwrap_or_default(), Some(store)),
             Err(error) => (TargetReport { failure: Some(error), ..Default::default() }, None),
         };
-        let mut outcome = Outcome { place: place.clone(), report, deleted: None };
+        let mut outcome = MirroredTarget { place: place.clone(), report, deleted: None };
         match (store, &secret) {
             (Some(store), Some(secret)) if outcome.report.is_whole() && troubles.is_empty() => {
-                match delete(app, args, &source, store, &outcome, secret, &voice) {
+                match delete(app, args, &source, store, &outcome, secret, &progress) {
                     Err(error) if error.kind() == Kind::Interrupted => return Err(error),
                     Err(error) => outcome.report.failure = Some(error),
                     Ok(deleted) => outcome.deleted = deleted,
                 }
             }
-            (_, Some(_)) => voice.warn(&format!("nothing is deleted in {place}: it is not whole")),
+            (_, Some(_)) => {
+                progress.warn(&format!("nothing is deleted in {place}: it is not whole"))
+            }
             (_, None) => {}
         }
         outcomes.push(outcome);
@@ -101,7 +103,7 @@ pub fn run(app: &App, args: &MirrorArgs) -> Result<Done> {
         false => {}
     }
     out.finish()?;
-    judge(outcomes, !troubles.is_empty(), &voice)
+    judge(outcomes, !troubles.is_empty(), &progress)
 }
 
 /// A folder in the repository, or the repository by another name, is no mirror of it.
@@ -142,9 +144,9 @@ fn delete(
     args: &MirrorArgs,
     source: &Arc<dyn Backend>,
     store: Arc<dyn Backend>,
-    outcome: &Outcome,
+    outcome: &MirroredTarget,
     secret: &Secret,
-    voice: &Progress,
+    progress: &Progress,
 ) -> Result<Option<Swept>> {
     if outcome.report.copied.contains_key(&ObjectKind::Config) {
         return Ok(None);
@@ -154,14 +156,14 @@ fn delete(
         false => store,
     };
     if args.dry_run && !outcome.report.copied.is_empty() {
-        voice.note("more may be deleted than is said, once the rest is copied");
+        progress.note("more may be deleted than is said, once the rest is copied");
     }
     let limit = if args.force { DeleteLimit::All } else { DeleteLimit::Half };
-    delete_given_up(&**source, store, &app.env, secret, limit, voice).map(Some)
+    delete_given_up(&**source, store, &app.env, secret, limit, progress).map(Some)
 }
 
-fn print(outcome: &Outcome, dry_run: bool, out: &mut Out) -> Result<()> {
-    let Outcome { place, report, deleted } = outcome;
+fn print(outcome: &MirroredTarget, dry_run: bool, out: &mut Out) -> Result<()> {
+    let MirroredTarget { place, report, deleted } = outcome;
     let copied = amounts(report);
     let verb = if dry_run { "would copy" } else { "copied" };
     match (copied.is_empty(), report.failure.is_some()) {
@@ -197,15 +199,11 @@ fn amounts(report: &TargetReport) -> Vec<String> {
     all.into_iter().filter(|(it, _)| it.count > 0).map(|(it, noun)| tally(it, noun)).collect()
 }
 
-fn tally(tally: Tally, noun: &str) -> String {
-    format!("{} ({})", text::count(tally.count, noun), text::bytes(tally.bytes))
-}
-
 /// Tells what went wrong. A single target's error is that of the command.
-fn judge(outcomes: Vec<Outcome>, is_damaged: bool, voice: &Progress) -> Result<Done> {
+fn judge(outcomes: Vec<MirroredTarget>, is_damaged: bool, progress: &Progress) -> Result<Done> {
     let (all, mut failed) = (outcomes.len(), Vec::new());
-    for Outcome { place, report, .. } in outcomes {
-        report.different.iter().for_each(|error| voice.trouble(error));
+    for MirroredTarget { place, report, .. } in outcomes {
+        report.different.iter().for_each(|error| progress.trouble(error));
         let differs = || {
             let objects = text::count(report.different.len() as u64, "object");
             Error::new(Kind::Damaged, "mirror to", &place)
@@ -218,7 +216,7 @@ fn judge(outcomes: Vec<Outcome>, is_damaged: bool, voice: &Progress) -> Result<D
         0 => Ok(Done::incomplete_if(is_damaged)),
         _ if all == 1 => failed.pop().map_or(Ok(Done::All), Err),
         number => {
-            failed.iter().for_each(|error| voice.trouble(error));
+            failed.iter().for_each(|error| progress.trouble(error));
             let reason =
                 format!("of {all} targets, {number} failed or have something that differs");
             Err(Error::new(Kind::Failed, "mirror to", "all targets").because(reason))
@@ -249,9 +247,9 @@ struct TargetView {
     error: Option<String>,
 }
 
-impl From<&Outcome> for TargetView {
-    fn from(outcome: &Outcome) -> Self {
-        let Outcome { place, report, deleted } = outcome;
+impl From<&MirroredTarget> for TargetView {
+    fn from(outcome: &MirroredTarget) -> Self {
+        let MirroredTarget { place, report, deleted } = outcome;
         let mut all = Tally::default();
         report.copied.values().for_each(|copied| all.join(*copied));
         let of = |part: fn(&Swept) -> Tally| deleted.as_ref().map(|it| part(it).into());

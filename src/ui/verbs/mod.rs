@@ -32,16 +32,16 @@ pub mod stats;
 pub mod status;
 pub mod tag;
 
+mod agent_context;
 mod containers;
 mod filter;
-mod from;
 mod groups;
-mod jobs;
 mod keep;
 mod patterns;
 mod postgres;
+mod run_context;
+mod source_lists;
 mod sources;
-mod this_program;
 mod verdicts;
 mod views;
 
@@ -132,15 +132,15 @@ pub enum Verb {
     Cat(cat::CatVerb),
     /// Run jobs of the file: back up, and copy to the other repositories
     ///
-    /// Commands of the job run before and after, services stand still meanwhile where it says so, and a report
-    /// of every step is left in the folder of states. Prune and check are done when they are asked for by
+    /// Commands of the job run before and after, services are stopped meanwhile where it says so, and a report
+    /// of every step is left in the state folder. Prune and check are done when they are asked for by
     /// --only, so that each has a time of its own.
     Run(run::RunArgs),
     /// Run the jobs of the file by their schedules, until a signal ends it
     ///
     /// Each run is a process of its own. What was missed while the machine slept is made up once; nothing that
     /// is at work is begun again. The file is read again when it changes, or at SIGHUP. SIGTERM ends what is at
-    /// work; services that stand still are started before. One agent keeps a folder of states.
+    /// work; services that are stopped are started before. One agent keeps a state folder.
     Agent(agent::AgentArgs),
     /// Print systemd units, or a crontab, that run the jobs of the file without an agent
     ///
@@ -149,7 +149,7 @@ pub enum Verb {
     /// Show the state of the jobs: the age of the newest good snapshots, what is late, what failed
     ///
     /// The exit code is 3 if a repository's newest good snapshot is older than `rpo` allows, or the last run of
-    /// anything failed. No repository is asked: it is what runs on this host have left in the folder of states.
+    /// anything failed. No repository is asked: it is what runs on this host have left in the state folder.
     Status(status::StatusArgs),
     /// Show the file that says what is backed up, and check it
     #[command(subcommand)]
@@ -176,7 +176,7 @@ pub enum Verb {
 /// Does what the command line asks for, of which `describe` tells all.
 pub fn run(app: &App, verb: &Verb, describe: fn() -> Command) -> Result<Done> {
     start_threads()?;
-    let named = jobs::named(app)?;
+    let named = run_context::named(app)?;
     let app = named.as_ref().unwrap_or(app);
     match verb {
         Verb::Init(args) => init::run(app, args),

@@ -1,7 +1,7 @@
 //! `panel`: a page in the browser.
 
+use super::agent_context::CliAgentContext;
 use super::config::FileArgs;
-use super::this_program::ThisProgram;
 use crate::error::{Error, Kind, Result};
 use crate::monitor::go_on;
 use crate::panel;
@@ -46,9 +46,9 @@ pub fn run(app: &App, args: &PanelArgs) -> Result<Done> {
             .because("the file has no [panel]")
             .hint("`icecore config keys` says what stands in one"));
     }
-    let voice = app.progress()?;
-    let program = ThisProgram::new(app, &file)?;
+    let progress = app.progress()?;
+    let program = CliAgentContext::new(app, &file)?;
     let config = Arc::new(config);
-    program.serve_page(&|| config.clone(), &|| go_on(&voice, "serve").is_err())?;
+    program.serve_page(&|| config.clone(), &|| go_on(&progress, "serve").is_err())?;
     Ok(Done::All)
 }

@@ -83,10 +83,10 @@ impl HowArgs {
 /// Prunes.
 pub fn run(app: &App, args: &PruneArgs) -> Result<Done> {
     let repository = app.repository()?;
-    let voice = app.progress()?;
+    let progress = app.progress()?;
     let mut out = Out::new();
-    let how = args.how.options(args.dry_run, app.seen(&repository, &voice));
-    let done = give_back(app, &repository, &how, &voice, &mut out)?;
+    let how = args.how.options(args.dry_run, app.seen(&repository, &progress));
+    let done = give_back(app, &repository, &how, &progress, &mut out)?;
     out.finish()?;
     Ok(done)
 }
@@ -96,16 +96,16 @@ pub fn give_back(
     app: &App,
     repository: &Repository,
     options: &PruneOptions,
-    voice: &Progress,
+    progress: &Progress,
     out: &mut Out,
 ) -> Result<Done> {
-    let (report, dry_run) = (prune(repository, options, voice)?, options.dry_run);
+    let (report, dry_run) = (prune(repository, options, progress)?, options.dry_run);
     match app.global.json {
         true => out.json("prune", &PruneView::new(&report, dry_run))?,
         false if app.talks() || dry_run => print(&report, dry_run, out)?,
         false => {}
     }
-    warn(&report, dry_run, voice);
+    warn(&report, dry_run, progress);
     let waits = report.waits.is_some() && !dry_run;
     Ok(Done::incomplete_if(waits || !report.troubles.is_empty()))
 }
@@ -168,35 +168,36 @@ fn plan_lines(plan: &Plan) -> Vec<String> {
     lines
 }
 
-fn tally(tally: Tally, noun: &str) -> String {
+/// A number of objects with their bytes.
+pub(super) fn tally(tally: Tally, noun: &str) -> String {
     format!("{} ({})", text::count(tally.count, noun), text::bytes(tally.bytes))
 }
 
 /// What the user has to know to go on.
-fn warn(report: &PruneReport, dry_run: bool, voice: &Progress) {
+fn warn(report: &PruneReport, dry_run: bool, progress: &Progress) {
     for id in &report.given_up {
-        voice.warn(&format!("gave up the writer {id}, which was silent for too long"));
+        progress.warn(&format!("gave up the writer {id}, which was silent for too long"));
     }
     if let Some((number, writers)) = &report.waits {
         for writer in writers {
-            voice.warn(&format!("collection {number} waits for {}", described(writer)));
+            progress.warn(&format!("collection {number} waits for {}", described(writer)));
         }
         if !dry_run {
-            voice.warn(
+            progress.warn(
                 "nothing is deleted before these have ended: then `icecore prune` goes on; of one \
                  that was stopped, `icecore forget --writer ID` says so",
             );
         }
     }
     if !report.troubles.is_empty() {
-        voice.warn(
+        progress.warn(
             "all that may be needed by what cannot be read was kept; `icecore check` names it, and \
              `icecore forget` gives the snapshots up",
         );
     }
     if !report.swept.needed.is_empty() {
         let packs = text::count(report.swept.needed.len() as u64, "pack");
-        voice.warn(&format!(
+        progress.warn(&format!(
             "{packs} that a collection gave up are needed, and stay: the writer of that collection \
              was faulty, or held a key and meant harm"
         ));
@@ -204,7 +205,7 @@ fn warn(report: &PruneReport, dry_run: bool, voice: &Progress) {
     if report.swept.retained.count > 0 {
         let retained = tally(report.swept.retained, "object");
         let until = report.swept.retained_until.map_or(String::new(), |it| format!(", until {it}"));
-        voice.warn(&format!("the store retains {retained} that may be deleted{until}"));
+        progress.warn(&format!("the store retains {retained} that may be deleted{until}"));
     }
 }
 

@@ -84,13 +84,13 @@ fn print_left(left: &Left, dry_run: bool, out: &mut Out) -> Result<()> {
 }
 
 /// Warns of damaged objects that stay where they are.
-fn warn_left(left: &Left, voice: &Progress) {
+fn warn_left(left: &Left, progress: &Progress) {
     for (handle, why) in &left.kept {
-        voice.warn(&format!("{handle} stays where it is: {why}"));
+        progress.warn(&format!("{handle} stays where it is: {why}"));
     }
     if !left.retained.is_empty() {
         let objects = text::count(left.retained.len() as u64, "object");
-        voice.warn(&format!("the store retains {objects} that was copied into quarantine"));
+        progress.warn(&format!("the store retains {objects} that was copied into quarantine"));
     }
 }
 

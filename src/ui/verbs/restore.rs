@@ -171,22 +171,23 @@ fn into_folder(app: &App, args: &RestoreArgs, target: &Path) -> Result<Done> {
     let mut options = options(args)?;
     refuse_repository(app, target)?;
     let repository = app.repository()?;
-    let voice = app.progress()?;
-    let stored = args.filter.one(&repository, &wanted.snapshot, &voice)?;
+    let progress = app.progress()?;
+    let stored = args.filter.one(&repository, &wanted.snapshot, &progress)?;
     tell_snapshot(app, &stored.snapshot)?;
-    let index = app.index(&repository, &voice)?;
+    let index = app.index(&repository, &progress)?;
     let reader = Reader::new(&repository, &index).reloading();
     let path = wanted.path.as_deref();
-    let report = restore(&reader, &stored.snapshot, path, target, &mut options, &voice)?;
+    let report = restore(&reader, &stored.snapshot, path, target, &mut options, &progress)?;
     for line in &report.left_out.lines {
-        voice.warn(line);
+        progress.warn(line);
     }
     let mut out = Out::new();
     match app.global.json {
-        true => {
-            out.json("summary", &SummaryView::new(&stored.snapshot, &report, &voice, args.dry_run))?
-        }
-        false if app.talks() => print(&report, &voice, args, &mut out)?,
+        true => out.json(
+            "summary",
+            &SummaryView::new(&stored.snapshot, &report, &progress, args.dry_run),
+        )?,
+        false if app.talks() => print(&report, &progress, args, &mut out)?,
         false => {}
     }
     out.finish()?;
@@ -224,7 +225,7 @@ fn options(args: &RestoreArgs) -> Result<RestoreOptions> {
 
 fn print(
     report: &RestoreReport,
-    voice: &Progress,
+    progress: &Progress,
     args: &RestoreArgs,
     out: &mut Out,
 ) -> Result<()> {
@@ -237,7 +238,7 @@ fn print(
         text::count(report.items, "item"),
         text::count(report.files, "file"),
         text::bytes(report.bytes),
-        text::duration(voice.seconds())
+        text::duration(progress.seconds())
     ))?;
     if report.kept > 0 {
         let files = text::count(report.kept, "file");
@@ -309,7 +310,12 @@ struct LeftOut {
 }
 
 impl SummaryView {
-    fn new(snapshot: &Snapshot, report: &RestoreReport, voice: &Progress, dry_run: bool) -> Self {
+    fn new(
+        snapshot: &Snapshot,
+        report: &RestoreReport,
+        progress: &Progress,
+        dry_run: bool,
+    ) -> Self {
         let left_out = &report.left_out;
         SummaryView {
             snapshot_id: snapshot.id.to_string(),
@@ -323,7 +329,7 @@ impl SummaryView {
             items_damaged: report.damaged,
             files_tainted: report.tainted,
             bytes_restored: report.bytes,
-            seconds_elapsed: voice.seconds(),
+            seconds_elapsed: progress.seconds(),
             left_out: LeftOut {
                 owners: left_out.owners,
                 special_modes: left_out.special_modes,

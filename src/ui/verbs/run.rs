@@ -1,7 +1,7 @@
 //! `run`: does what the file says of a job.
 
 use super::config::FileArgs;
-use super::jobs::JobProgram;
+use super::run_context::CliRunContext;
 use crate::agent::config::Config;
 use crate::agent::run::{Outcome, Report, Run, Task, WouldForget};
 use crate::error::{Error, Kind, Result};
@@ -78,23 +78,23 @@ pub fn run(app: &App, args: &RunArgs) -> Result<Done> {
     // A name that is wrong is told before anything is done.
     names.iter().try_for_each(|name| config.job(name).map(drop))?;
     let tasks: Vec<Task> = args.only.iter().copied().map(Task::from).collect();
-    let voice = app.progress()?;
-    let program = JobProgram { app, voice: &voice };
+    let progress = app.progress()?;
+    let context = CliRunContext { app, progress: &progress };
     if args.dry_run {
-        return would_forget(app, &config, &names, &program, &tasks);
+        return would_forget(app, &config, &names, &context, &tasks);
     }
     let (mut worst, mut failures, mut printed) = (Outcome::Done, Vec::new(), Ok(()));
     for name in &names {
-        go_on(&voice, "run the jobs")?;
+        go_on(&progress, "run the jobs")?;
         let job = config.job(name)?;
-        let (program, tasks) = (&program, &tasks);
-        let run = Run { config: &config, name, job, program, tasks, wait: args.wait };
+        let (context, tasks) = (&context, &tasks);
+        let run = Run { config: &config, name, job, context, tasks, wait: args.wait };
         let report = run.run()?;
         if !report.not_done_yet.is_empty() {
-            voice.note(&format!("{name}: not done yet: {}", keys(&report.not_done_yet)));
+            progress.note(&format!("{name}: not done yet: {}", keys(&report.not_done_yet)));
         }
         // People hear of it also where nobody reads what this prints.
-        run.tell(&report, Some(name) != names.last() && !voice.stop_requested());
+        run.tell(&report, Some(name) != names.last() && !progress.stop_requested());
         printed = printed.and(tell(app, &report));
         worst = worst.max(report.outcome);
         failures.extend(report.failure.map(|error| error.within("run the job", name)));
@@ -110,7 +110,7 @@ pub fn run(app: &App, args: &RunArgs) -> Result<Done> {
         }),
         (Some(error), 1) => Err(error),
         (Some(last), failed) => {
-            failures.iter().chain([&last]).for_each(|error| voice.trouble(error));
+            failures.iter().chain([&last]).for_each(|error| progress.trouble(error));
             Err(Error::new(Kind::Failed, "run all of the jobs", "")
                 .because(format!("{failed} of {} failed", names.len())))
         }
@@ -122,7 +122,7 @@ fn would_forget(
     app: &App,
     config: &Config,
     names: &[&str],
-    program: &JobProgram<'_>,
+    context: &CliRunContext<'_>,
     tasks: &[Task],
 ) -> Result<Done> {
     if tasks != [Task::Prune] {
@@ -134,7 +134,7 @@ fn would_forget(
     let mut failed = false;
     for name in names {
         let (job, wait) = (config.job(name)?, Duration::ZERO);
-        let run = Run { config, name, job, program, tasks, wait };
+        let run = Run { config, name, job, context, tasks, wait };
         for plan in run.would_forget() {
             failed |= plan.error.is_some();
             match app.global.json {
@@ -203,7 +203,7 @@ fn line(report: &Report) -> String {
         line.push_str(&format!("; snapshot {} in {into}", id.get(..8).unwrap_or(id)));
     }
     if let Some(downtime) = report.downtime {
-        line.push_str(&format!("; services stood still for {}", text::duration(downtime)));
+        line.push_str(&format!("; services were stopped for {}", text::duration(downtime)));
     }
     if let Some(reason) = report.reason.as_ref().filter(|_| report.failure.is_none()) {
         line.push_str(&format!("; {reason}"));

@@ -44,9 +44,9 @@ pub struct SnapshotsArgs {
 /// Lists snapshots, the newest last.
 pub fn run(app: &App, args: &SnapshotsArgs) -> Result<Done> {
     let repository = app.repository()?;
-    let voice = app.progress()?;
-    let (mut shown, unreadable) = args.filter.all(&repository, &args.names, &voice)?;
-    warn_of_future(&shown, app.env.now(), &voice);
+    let progress = app.progress()?;
+    let (mut shown, unreadable) = args.filter.all(&repository, &args.names, &progress)?;
+    warn_of_future(&shown, app.env.now(), &progress);
     if let Some(number) = args.latest {
         let by = if args.group_by.is_empty() { &GroupBy::USUAL } else { args.group_by.as_slice() };
         keep_latest(&mut shown, by, number)?;
@@ -54,7 +54,7 @@ pub fn run(app: &App, args: &SnapshotsArgs) -> Result<Done> {
     let groups = groups(&shown, &args.group_by)?;
     let holds = shown.holds()?;
     for error in &holds.troubles {
-        voice.trouble(error);
+        progress.trouble(error);
     }
     let mut out = Out::new();
     match (app.global.json, args.group_by.is_empty()) {
@@ -106,10 +106,10 @@ const HEAD: [&str; 8] = ["ID", "Time", "Host", "Tags", "Held", "Size", "Stored",
 const HEAD_COMPACT: [&str; 7] = ["ID", "Time", "Host", "Tags", "Held", "Size", "Stored"];
 
 /// Snapshots that say that they were made later than now.
-fn warn_of_future(shown: &Snapshots<'_>, now: Time, voice: &Progress) {
+fn warn_of_future(shown: &Snapshots<'_>, now: Time, progress: &Progress) {
     let bound = now.0.saturating_add(CLOCK_TOLERANCE);
     for key in shown.keys().filter(|key| key.started.0 > bound) {
-        voice.warn(&format!(
+        progress.warn(&format!(
             "snapshot {} says that it was made at {}, which is in the future: it has the \
              place of its number in its series",
             key.id.short(),

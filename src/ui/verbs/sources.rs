@@ -1,10 +1,10 @@
 //! The sources that a command line names, and how they are captured.
 
 use super::containers::ContainerArgs;
-use super::from::{ListArgs, refuse_foreign};
 use super::patterns::Patterns;
 use super::postgres::{DumpArgs, ToolArgs};
-use crate::containers::{Folder, Name, Server, prefix};
+use super::source_lists::{ListArgs, refuse_foreign};
+use crate::containers::{ContainerSource, Folder, Server, prefix};
 use crate::env::Env;
 use crate::error::{Error, Kind, Result};
 use crate::format::snapshot::{PartKind, SourceName};
@@ -216,7 +216,7 @@ impl SourceArgs {
     /// captured before it is there.
     fn of_containers(
         &self,
-        name: &Name,
+        name: &ContainerSource,
         env: &Env,
         together: &Arc<Together>,
     ) -> Result<Vec<Box<dyn Source>>> {
@@ -227,10 +227,10 @@ impl SourceArgs {
             let prefix = prefix(&engine, &container)?;
             sources.push(self.dump.source_in(&name, &user, prefix, self.row_counts, env)?);
         }
-        for Folder { path, stored, stands_still } in found.folders {
-            let refuse_servers = !self.containers.options.raw && !stands_still;
+        for Folder { path, stored, is_quiesced } in found.folders {
+            let refuse_servers = !self.containers.options.raw && !is_quiesced;
             let files = self.files(env, together)?;
-            let options = FilesOptions { stored, refuse_servers, stands_still, ..files };
+            let options = FilesOptions { stored, refuse_servers, is_quiesced, ..files };
             sources.push(Box::new(FilesSource::new(&path, options)?));
         }
         if !found.documents.is_empty() {
@@ -273,7 +273,7 @@ impl SourceArgs {
             stored: None,
             may_be_empty: self.may_be_empty,
             refuse_servers: self.containers.refuse_servers,
-            stands_still: self.containers.options.stands_still,
+            is_quiesced: self.containers.options.is_quiesced,
             sqlite: None,
             together: together.clone(),
             env: env.clone(),

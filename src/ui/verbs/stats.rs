@@ -30,17 +30,17 @@ pub struct StatsArgs {
 /// Measures.
 pub fn run(app: &App, args: &StatsArgs) -> Result<Done> {
     let repository = app.repository()?.keeping_packs();
-    let voice = app.progress()?;
-    let (snapshots, mut incomplete) = args.filter.all(&repository, &args.names, &voice)?;
-    let index = app.index(&repository, &voice)?;
+    let progress = app.progress()?;
+    let (snapshots, mut incomplete) = args.filter.all(&repository, &args.names, &progress)?;
+    let index = app.index(&repository, &progress)?;
     let reader = Reader::new(&repository, &index).reloading();
     let mut trouble = |error: Error| {
         incomplete = true;
-        voice.trouble(&error);
+        progress.trouble(&error);
         Ok(())
     };
     let measured = measure(&reader, &snapshots, &mut trouble);
-    record_damage(&repository, &index, &voice);
+    record_damage(&repository, &index, &progress);
     let measured = measured?;
     let store = stored(&repository, &index)?;
     let mut out = Out::new();

@@ -92,7 +92,7 @@ fn print(status: &Status, zone: &str, out: &mut Out) -> Result<()> {
         out.prose(&format!("times are those of {zone}"))?;
     }
     out.line(status.in_short())?;
-    status.troubles().iter().try_for_each(|sentence| out.prose(sentence))
+    status.problems().iter().try_for_each(|sentence| out.prose(sentence))
 }
 
 /// What the last check found, if it found anything wrong; else when it was checked last.

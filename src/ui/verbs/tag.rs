@@ -47,8 +47,8 @@ pub fn run(app: &App, args: &TagArgs) -> Result<Done> {
         return wrong("no snapshot is named", "name some, or choose with --host, --tag or --path");
     }
     let repository = app.repository()?;
-    let voice = app.progress()?;
-    let (snapshots, unreadable) = args.filter.all(&repository, &args.names, &voice)?;
+    let progress = app.progress()?;
+    let (snapshots, unreadable) = args.filter.all(&repository, &args.names, &progress)?;
     let mut changed = 0;
     for stored in snapshots.iter() {
         let stored = stored?;

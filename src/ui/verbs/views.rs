@@ -6,6 +6,7 @@ use crate::format::directory::{FileTime, Node, NodeKind, Taint};
 use crate::format::snapshot::{
     Missing, Origin, Part, PartKind, Snapshot, SourceName, Summary, TaintedEntry,
 };
+use crate::ops::check::Touched;
 use crate::ops::ls::{mode_text, size};
 use crate::ops::tree;
 use crate::repo::Hold;
@@ -329,5 +330,18 @@ fn type_of(node: &Node) -> &'static str {
         NodeKind::Socket => "socket",
         NodeKind::CharDevice { .. } => "chardev",
         NodeKind::BlockDevice { .. } => "dev",
+    }
+}
+
+/// A path of a snapshot that damage touches.
+#[derive(Serialize)]
+pub struct TouchedView {
+    snapshot: String,
+    path: String,
+}
+
+impl From<&Touched> for TouchedView {
+    fn from(touched: &Touched) -> Self {
+        TouchedView { snapshot: touched.snapshot.to_string(), path: text::path(&touched.path) }
     }
 }

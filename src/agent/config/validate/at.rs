@@ -1,7 +1,7 @@
 //! A place in the file, and checks of the texts and paths that stand there.
 
 use crate::agent::config::place::Text;
-use crate::agent::config::written::{Span, Written};
+use crate::agent::config::values::{Span, Written};
 use crate::error::{Error, Result};
 use std::path::Path;
 

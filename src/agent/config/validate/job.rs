@@ -1,7 +1,7 @@
 //! What is captured together, where it goes, and what is done around it.
 
 use super::At;
-use super::around::{of_hooks, of_stop};
+use super::hooks::{of_hooks, of_stop};
 use super::source::{of_patterns, of_source};
 use crate::agent::config::place::nearest;
 use crate::agent::config::{JOB_LABEL, Job, TextOrTable};

@@ -1,11 +1,11 @@
 //! What must hold between the keys of the file.
 
-mod around;
+mod alert;
 mod at;
+mod hooks;
 mod job;
 mod repository;
 mod source;
-mod telling;
 
 use super::Config;
 use super::place::Text;
@@ -20,7 +20,7 @@ pub fn all(config: &Config, text: Text<'_>) -> Result<()> {
     for (name, repository) in &config.repository {
         let at = At::new(text, &["repository", name], format!("repository {name}"));
         at.name(name)?;
-        repository::of_repository(repository.get_ref(), &at)?;
+        repository::of_repository(repository, &at)?;
     }
     let known: Vec<&str> = config.repository.keys().map(String::as_str).collect();
     let defaults = At::new(text, &["defaults"], "defaults");
@@ -29,7 +29,7 @@ pub fn all(config: &Config, text: Text<'_>) -> Result<()> {
     for (name, job) in &config.job {
         let at = At::new(text, &["job", name], format!("job {name}"));
         at.name(name)?;
-        job::of_job(job.get_ref(), &known, &at)?;
+        job::of_job(job, &known, &at)?;
     }
-    telling::of_telling(config, text)
+    alert::of_alert(config, text)
 }

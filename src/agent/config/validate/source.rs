@@ -1,7 +1,7 @@
 //! What is captured.
 
 use super::At;
-use super::around::of_hooks;
+use super::hooks::of_hooks;
 use crate::agent::config::SourceTable;
 use crate::agent::config::place::nearest;
 use crate::error::Result;

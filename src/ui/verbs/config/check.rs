@@ -3,9 +3,9 @@
 
 use super::job_view::JobView;
 use super::{FileArgs, containers};
-use crate::agent::alert::Watch;
+use crate::agent::alert::Alerter;
 use crate::agent::config::{Alert, Config, Job, Written};
-use crate::agent::run::{Program, Task};
+use crate::agent::run::{RunContext, Task};
 use crate::agent::schedule::Schedule;
 use crate::env::{Time, state};
 use crate::error::{Error, Kind, Result};
@@ -20,13 +20,12 @@ use crate::ui::exit::Done;
 use crate::ui::host::hostname;
 use crate::ui::out::Out;
 use crate::ui::progress::Progress;
-use crate::ui::verbs::jobs::JobProgram;
+use crate::ui::verbs::run_context::CliRunContext;
 use clap::Args;
 use rustix::fs::{Access, access};
 use std::collections::BTreeMap;
 use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
-use toml::Spanned;
 
 /// Entries of each folder that are looked at in search of what cannot be captured.
 const LOOKED_AT: usize = 50_000;
@@ -45,11 +44,11 @@ pub struct CheckArgs {
 /// Checks it.
 pub fn run(app: &App, args: &CheckArgs) -> Result<Done> {
     let (config, path) = args.file.load()?;
-    let voice = app.progress()?;
-    let program = JobProgram { app, voice: &voice };
+    let progress = app.progress()?;
+    let program = CliRunContext { app, progress: &progress };
     let mut troubles = 0;
     if !args.offline {
-        troubles += reach(&config, &program, &voice)?;
+        troubles += reach(&config, &program, &progress)?;
     }
     let mut out = Out::new();
     if app.talks() {
@@ -60,21 +59,21 @@ pub fn run(app: &App, args: &CheckArgs) -> Result<Done> {
         ))?;
     }
     for (name, job) in &config.job {
-        let mut view = JobView::new(&config, name, job.get_ref(), app.env.now());
+        let mut view = JobView::new(&config, name, job, app.env.now());
         if !args.offline {
-            view.now = containers::now(job.get_ref());
+            view.now = containers::now(job);
         }
         match app.global.json {
             true => out.json("job", &view)?,
             false => view.print(&config, &mut out)?,
         }
     }
-    unnoticed(&config, app.env.now()).iter().for_each(|warning| voice.warn(warning));
-    unpruned(&config).iter().for_each(|warning| voice.warn(warning));
+    unnoticed(&config, app.env.now()).iter().for_each(|warning| progress.warn(warning));
+    unpruned(&config).iter().for_each(|warning| progress.warn(warning));
     if let Some(file) = config.panel.as_ref().map(|panel| &panel.login.hash_file)
         && file.metadata().is_ok_and(|found| found.is_file() && found.len() == 0)
     {
-        voice.warn(&format!(
+        progress.warn(&format!(
             "nobody can log in to the page: {} is empty; `icecore panel hash` prints what belongs there",
             file.display()
         ));
@@ -82,26 +81,25 @@ pub fn run(app: &App, args: &CheckArgs) -> Result<Done> {
     if let Some(folder) = config.panel.as_ref().and_then(|panel| panel.restore_into.as_ref()) {
         match access(folder, Access::WRITE_OK | Access::EXEC_OK) {
             Ok(()) if folder.is_dir() => {}
-            Ok(()) => {
-                voice.warn(&format!("`restore_into` of [panel] is no folder: {}", folder.display()))
-            }
-            Err(cause) => voice.warn(&format!(
+            Ok(()) => progress
+                .warn(&format!("`restore_into` of [panel] is no folder: {}", folder.display())),
+            Err(cause) => progress.warn(&format!(
                 "nothing can be restored from the page into {}, as `restore_into` has it: {cause}",
                 folder.display()
             )),
         }
     }
     let missing = config.missing_variables(&Environment::of_process().variables);
-    missing.iter().for_each(|missing| voice.warn(missing));
-    let unusable = telling(app, &config, &voice);
+    missing.iter().for_each(|missing| progress.warn(missing));
+    let unusable = telling(app, &config, &progress);
     if !args.offline {
         troubles += unusable;
     }
     out.finish()?;
     match troubles {
         0 => Ok(Done::All),
-        _ => Err(Error::new(Kind::Failed, "reach everything that is in", path.display())
-            .because(format!("not reached: {}", text::count(troubles, "place")))),
+        _ => Err(Error::new(Kind::Failed, "reach all that is in", path.display())
+            .because(format!("{} found", text::count(troubles, "problem")))),
     }
 }
 
@@ -125,7 +123,7 @@ fn look(source: &mut dyn Source) -> Result<()> {
 /// Of which jobs nobody would be told that no new snapshots come, or would be told all the time; each in a sentence.
 fn unnoticed(config: &Config, now: Time) -> Vec<String> {
     let mut warnings = Vec::new();
-    for (name, job) in config.job.iter().map(|(name, job)| (name, job.get_ref())) {
+    for (name, job) in config.job.iter() {
         let (Some(backup), zone) = (job.schedule_of(Task::Backup), config.zone()) else { continue };
         let jitter = config.agent.jitter();
         let gap = |schedule: Written<Schedule>| schedule.value.longest_gap(now, &zone) + jitter;
@@ -139,8 +137,8 @@ fn unnoticed(config: &Config, now: Time) -> Vec<String> {
                      nobody is told"
                 )),
                 Some(rpo) if rpo < between => warnings.push(format!(
-                    "{name}: `rpo` allows {} in {place}, and the schedule leaves up to {} between two snapshots: it will be \
-                     late again and again",
+                    "{name}: `rpo` in {place} is {}, and the schedule leaves up to {} between two snapshots: the job would \
+                     be late again and again",
                     text::age(rpo.as_secs_f64()),
                     text::age(between.as_secs_f64())
                 )),
@@ -154,38 +152,36 @@ fn unnoticed(config: &Config, now: Time) -> Vec<String> {
 /// Of which repositories nothing is forgotten although `keep` says what stays, each in a sentence.
 fn unpruned(config: &Config) -> Vec<String> {
     let is_unpruned = |name: &str| {
-        let jobs = config.job.values().map(Spanned::get_ref);
+        let jobs = config.job.values();
         let mut jobs = jobs.filter(|job| job.repositories().any(|it| it == name)).peekable();
         let has_none =
             |job: &Job| job.schedule_of(Task::Prune).is_none() && !job.is_pruned_elsewhere(name);
         jobs.peek().is_some() && jobs.all(has_none)
     };
-    let kept = config.repository.iter().filter(|(_, it)| it.get_ref().keep.is_some());
+    let kept = config.repository.iter().filter(|(_, it)| it.keep.is_some());
     kept.filter(|(name, _)| is_unpruned(name))
         .map(|(name, _)| {
-            format!(
-                "{name}: no job schedules `prune` there: whatever `keep` says, nothing is forgotten by itself"
-            )
+            format!("{name}: no job schedules `prune` there: its `keep` has no effect")
         })
         .collect()
 }
 
 /// How many ways to tell people cannot be used, as far as this host knows, and places in which it remembers what
 /// there is to tell; each is told, and who would not notice.
-fn telling(app: &App, config: &Config, voice: &Progress) -> u64 {
+fn telling(app: &App, config: &Config, progress: &Progress) -> u64 {
     let alert = config.alert.as_ref();
-    untold(alert).into_iter().for_each(|warning| voice.warn(warning));
-    open_secrets(alert).iter().for_each(|warning| voice.warn(warning));
+    untold(alert).into_iter().for_each(|warning| progress.warn(warning));
+    open_secrets(alert).iter().for_each(|warning| progress.warn(warning));
     let Some(state) = app.state_folder() else { return 0 };
-    let watch = Watch::new(config, hostname(), &state, &app.env);
+    let alerter = Alerter::new(config, hostname(), &state, &app.env);
     let textfile = config.metrics.as_ref().and_then(|metrics| metrics.textfile.as_ref());
     let figures = textfile.map_or(Ok(()), |path| state::try_beside(path));
     // Also of what was told: where that cannot be remembered, it is told again and again.
     let kept = state::private_folder(&state)
         .and_then(|()| state::try_beside(&state.join("history.sqlite")));
-    let mut unusable = watch.unusable();
+    let mut unusable = alerter.unusable();
     unusable.extend([figures, kept].into_iter().filter_map(Result::err));
-    unusable.iter().for_each(|error| voice.trouble(error));
+    unusable.iter().for_each(|error| progress.trouble(error));
     unusable.len() as u64
 }
 
@@ -195,11 +191,11 @@ fn untold(alert: Option<&Alert>) -> Option<&'static str> {
     match alert {
         Some(alert) if alert.ping.is_some() => None,
         Some(alert) if tells(alert) => Some(
-            "if this host dies, nobody will notice: set `alert.ping` to a service that watches it",
+            "nobody notices when this host is down: set `alert.ping` to a service that watches it",
         ),
         _ => Some(
-            "nobody is told when something goes wrong, and nobody will notice if this host dies: set `mail`, `webhook` \
-             or `command` in [alert], and `ping` to a service that watches this host",
+            "nobody is told when something goes wrong, or notices when this host is down: set `mail`, `webhook` or \
+             `command` in [alert], and `ping` to a service that watches this host",
         ),
     }
 }
@@ -219,24 +215,24 @@ fn open_secrets(alert: Option<&Alert>) -> Vec<String> {
 }
 
 /// How many repositories and sources cannot be reached; each is told.
-fn reach(config: &Config, program: &JobProgram<'_>, voice: &Progress) -> Result<u64> {
+fn reach(config: &Config, program: &CliRunContext<'_>, progress: &Progress) -> Result<u64> {
     let mut troubles = 0;
     let mut tell = |error: Error, attempted: &str, what: &str| {
         troubles += 1;
-        voice.trouble(&error.within(attempted, what));
+        progress.trouble(&error.within(attempted, what));
     };
     let mut ids = BTreeMap::new();
     for (name, repository) in &config.repository {
-        go_on(voice, "check the file")?;
-        match program.open(repository.get_ref()) {
+        go_on(progress, "check the file")?;
+        match program.open(repository) {
             Ok(opened) => {
                 ids.insert(name.as_str(), opened.config().repository);
             }
             Err(error) => tell(error, "reach the repository", name),
         }
     }
-    for (name, job) in config.job.iter().map(|(name, job)| (name, job.get_ref())) {
-        go_on(voice, "check the file")?;
+    for (name, job) in config.job.iter() {
+        go_on(progress, "check the file")?;
         let places: Vec<&str> = job.repositories().collect();
         for (number, place) in places.iter().enumerate() {
             let before = places.iter().take(number);
@@ -258,7 +254,7 @@ fn reach(config: &Config, program: &JobProgram<'_>, voice: &Progress) -> Result<
                 Err(error) => tell(error, "put together the sources of the job", name),
                 Ok(wanted) => {
                     let (sources, left_out) = wanted.into_parts();
-                    left_out.iter().for_each(|reason| voice.warn(reason));
+                    left_out.iter().for_each(|reason| progress.warn(reason));
                     for mut source in sources {
                         let title = String::from_utf8_lossy(&source.describe().path).into_owned();
                         if let Err(error) = look(&mut *source) {

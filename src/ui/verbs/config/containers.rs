@@ -1,14 +1,15 @@
 //! What of containers the sources of a job are now, and which services it stops.
 
 use crate::agent::config::{Job, SourceTable};
-use crate::containers::{Engine, Found, Name};
+use crate::containers::{ContainerSource, Engine, ResolvedSource};
 use crate::error::Result;
-use crate::ui::verbs::jobs::containers;
+use crate::ui::verbs::run_context::containers;
 
 /// A line for each source and for what is stopped. What cannot be found is told where it is looked for.
 pub fn now(job: &Job) -> Vec<String> {
-    let names =
-        job.sources().filter_map(|source| Some((Name::of(source.source.as_deref()?)?, source)));
+    let names = job
+        .sources()
+        .filter_map(|source| Some((ContainerSource::of(source.source.as_deref()?)?, source)));
     let mut lines: Vec<String> =
         names.filter_map(|(name, source)| of_source(job, &name, &source).ok()).collect();
     lines.extend(services(job).ok().flatten());
@@ -32,9 +33,10 @@ pub fn services(job: &Job) -> Result<Option<String>> {
     }))
 }
 
-fn of_source(job: &Job, name: &Name, source: &SourceTable) -> Result<String> {
+fn of_source(job: &Job, name: &ContainerSource, source: &SourceTable) -> Result<String> {
     let exclude = [job.exclude.clone(), source.exclude.clone()].concat();
-    let (_, Found { folders, servers, .. }) = containers(job, source.raw).find(name, &exclude)?;
+    let (_, ResolvedSource { folders, servers, .. }) =
+        containers(job, source.raw).find(name, &exclude)?;
     let servers = servers.into_iter().map(|server| format!("PostgreSQL {}", server.name));
     let folders = folders.into_iter().map(|folder| match folder.stored {
         Some(stored) => format!("{} ({})", stored.display(), folder.path.display()),

@@ -18,7 +18,7 @@ pub fn run(app: &App, args: &FileArgs) -> Result<Done> {
         true => json(&config, &path, &mut out)?,
         false => {
             for (name, job) in &config.job {
-                artifacts(&config, name, job.get_ref(), &mut out)?;
+                artifacts(&config, name, job, &mut out)?;
             }
             if config.job.is_empty() {
                 out.line(&format!("{} has no job", path.display()))?;

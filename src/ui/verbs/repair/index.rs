@@ -20,8 +20,8 @@ pub struct RepairIndexArgs {
 /// Repairs the index.
 pub(super) fn run(app: &App, args: &RepairIndexArgs) -> Result<Done> {
     let repository = args.how.open(app)?;
-    let voice = app.progress()?;
-    let report = repair_index(&repository, &args.how.options(), &voice)?;
+    let progress = app.progress()?;
+    let report = repair_index(&repository, &args.how.options(), &progress)?;
     let mut out = Out::new();
     match app.global.json {
         true => out.json("repair_index", &IndexView::new(&report, args.how.dry_run))?,
@@ -29,7 +29,7 @@ pub(super) fn run(app: &App, args: &RepairIndexArgs) -> Result<Done> {
         false => {}
     }
     out.finish()?;
-    warn_left(&report.left, &voice);
+    warn_left(&report.left, &progress);
     Ok(Done::incomplete_if(!report.unknown.is_empty() || !is_done(&report.left)))
 }
 

@@ -3,7 +3,6 @@
 use super::{HowArgs, LeftView, is_done, print_left, warn_left};
 use crate::error::{Error, Kind, Result};
 use crate::id::PackId;
-use crate::ops::check::Touched;
 use crate::ops::repair::{DamagedPacks, PacksRepair, repair_packs};
 use crate::repo::Repository;
 use crate::text;
@@ -12,6 +11,7 @@ use crate::ui::exit::Done;
 use crate::ui::out::Out;
 use crate::ui::passwords::{self, FromSecretArgs};
 use crate::ui::progress::Progress;
+use crate::ui::verbs::views::TouchedView;
 use clap::Args;
 use serde::Serialize;
 
@@ -46,17 +46,17 @@ pub(super) fn run(app: &App, args: &RepairPacksArgs) -> Result<Done> {
             .hint("name it with --from PLACE"));
     }
     let repository = args.how.open(app)?;
-    let voice = app.progress()?;
+    let progress = app.progress()?;
     let (packs, read_data) = (args.packs.clone(), args.read_data);
     let which = DamagedPacks { packs, read_data, copy: copy.as_ref() };
-    let report = repair_packs(&repository, &which, &args.how.options(), &voice)?;
+    let report = repair_packs(&repository, &which, &args.how.options(), &progress)?;
     let mut out = Out::new();
     match app.global.json {
         true => out.json("repair_packs", &PacksView::new(&report, args.how.dry_run))?,
         false => print(app, &report, args.how.dry_run, &mut out)?,
     }
     out.finish()?;
-    warn(&report, copy.is_some(), &voice);
+    warn(&report, copy.is_some(), &progress);
     let is_all = report.lost.is_empty() && report.given_up.is_empty() && report.touched.is_empty();
     Ok(Done::incomplete_if(!is_all || !is_done(&report.left)))
 }
@@ -103,16 +103,16 @@ fn print(app: &App, report: &PacksRepair, dry_run: bool, out: &mut Out) -> Resul
     print_left(&report.left, dry_run, out)
 }
 
-fn warn(report: &PacksRepair, has_copy: bool, voice: &Progress) {
+fn warn(report: &PacksRepair, has_copy: bool, progress: &Progress) {
     use crate::monitor::Monitor;
-    warn_left(&report.left, voice);
+    warn_left(&report.left, progress);
     if !report.given_up.is_empty() {
         let packs = text::count(report.given_up.len() as u64, "pack");
-        voice.warn(&format!("a collection gave up {packs}: `icecore prune` goes on with them"));
+        progress.warn(&format!("a collection gave up {packs}: `icecore prune` goes on with them"));
     }
     if !report.lost.is_empty() {
         let copy = if has_copy { "" } else { "a copy of the repository may have it (--from), " };
-        voice.warn(&format!(
+        progress.warn(&format!(
             "{} lost: {copy}the next backup stores again what its sources still have, and \
              `icecore repair snapshots` makes snapshots of what is left",
             text::count(report.lost.len() as u64, "chunk")
@@ -142,19 +142,9 @@ struct LostView {
     chunk: String,
 }
 
-#[derive(Serialize)]
-struct TouchedView {
-    snapshot: String,
-    path: String,
-}
-
 impl PacksView {
     fn new(report: &PacksRepair, dry_run: bool) -> Self {
         let ids = |packs: &[PackId]| packs.iter().map(ToString::to_string).collect();
-        let touched = |touched: &Touched| TouchedView {
-            snapshot: touched.snapshot.to_string(),
-            path: text::path(&touched.path),
-        };
         let lost = report.lost.iter();
         PacksView {
             dry_run,
@@ -168,7 +158,7 @@ impl PacksView {
             lost: lost
                 .map(|lost| LostView { kind: lost.kind, chunk: lost.id.to_string() })
                 .collect(),
-            touched: report.touched.iter().map(touched).collect(),
+            touched: report.touched.iter().map(TouchedView::from).collect(),
             left: LeftView::from(&report.left),
         }
     }

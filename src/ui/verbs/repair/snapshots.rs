@@ -32,10 +32,10 @@ pub struct RepairSnapshotsArgs {
 /// Repairs snapshots.
 pub(super) fn run(app: &App, args: &RepairSnapshotsArgs) -> Result<Done> {
     let repository = args.how.open(app)?;
-    let voice = app.progress()?;
+    let progress = app.progress()?;
     let (names, filter, forget) = (args.names.clone(), args.filter.filter()?, args.forget);
     let which = DamagedSnapshots { names, filter, forget };
-    let report = repair_snapshots(&repository, &which, &args.how.options(), &voice)?;
+    let report = repair_snapshots(&repository, &which, &args.how.options(), &progress)?;
     let mut out = Out::new();
     match app.global.json {
         true => out.json("repair_snapshots", &SnapshotsView::new(&report, args.how.dry_run))?,

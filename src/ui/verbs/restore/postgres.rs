@@ -112,14 +112,14 @@ impl IntoArgs {
 pub fn run(app: &App, args: &RestoreArgs, url: &str) -> Result<Done> {
     let wanted = args.wanted()?;
     let repository = app.repository()?;
-    let voice = app.progress()?;
-    let stored = args.filter.one(&repository, &wanted.snapshot, &voice)?;
+    let progress = app.progress()?;
+    let stored = args.filter.one(&repository, &wanted.snapshot, &progress)?;
     tell_snapshot(app, &stored.snapshot)?;
-    let index = app.index(&repository, &voice)?;
+    let index = app.index(&repository, &progress)?;
     let reader = Reader::new(&repository, &index).reloading();
     let settings = settings(url.as_bytes())?;
     if settings.shows_password() {
-        voice.warn(
+        progress.warn(
             "the password stands in the URL, which other users of this machine can see: \
              ~/.pgpass, PGPASSFILE or PGPASSWORD keep it to yourself",
         );
@@ -135,7 +135,7 @@ pub fn run(app: &App, args: &RestoreArgs, url: &str) -> Result<Done> {
         return Ok(Done::All);
     }
     if !args.into.yes {
-        agree(&prepared.plan, &voice)?;
+        agree(&prepared.plan, &progress)?;
     }
     let safety = Safety {
         repository: &repository,
@@ -143,18 +143,18 @@ pub fn run(app: &App, args: &RestoreArgs, url: &str) -> Result<Done> {
         tools,
         backup: BackupOptions { host: hostname(), user: username(), ..BackupOptions::default() },
     };
-    let done = prepared.execute(&connection, &safety, &voice);
-    record_damage(&repository, &index, &voice);
+    let done = prepared.execute(&connection, &safety, &progress);
+    record_damage(&repository, &index, &progress);
     let done = done?;
     for note in &done.notes {
-        voice.warn(note);
+        progress.warn(note);
     }
     let mut out = Out::new();
     let view = SummaryView {
         databases: &done.databases,
         tables_counted: done.counted,
         notes: &done.notes,
-        seconds_elapsed: voice.seconds(),
+        seconds_elapsed: progress.seconds(),
     };
     match app.global.json {
         true => out.json("summary", &view)?,
@@ -172,10 +172,10 @@ fn suffix(env: &Env) -> Result<String> {
 }
 
 /// Asks for the name of what is to be restored.
-fn agree(plan: &Plan, voice: &Progress) -> Result<()> {
+fn agree(plan: &Plan, progress: &Progress) -> Result<()> {
     let name = plan.confirmation();
     out::say(&format!("Type {name} to go on:"));
-    let line = line_of(io::stdin().as_fd(), voice)?;
+    let line = line_of(io::stdin().as_fd(), progress)?;
     if line.strip_suffix(b"\r").unwrap_or(&line) == name.as_bytes() {
         return Ok(());
     }
@@ -186,12 +186,12 @@ fn agree(plan: &Plan, voice: &Progress) -> Result<()> {
 }
 
 /// One line, without its end, of what a person types, who may press Ctrl-C instead.
-fn line_of(input: BorrowedFd<'_>, voice: &Progress) -> Result<Vec<u8>> {
-    const GLANCE: Timespec = Timespec { tv_sec: 0, tv_nsec: 100_000_000 };
+fn line_of(input: BorrowedFd<'_>, progress: &Progress) -> Result<Vec<u8>> {
+    const POLL_INTERVAL: Timespec = Timespec { tv_sec: 0, tv_nsec: 100_000_000 };
     let mut line = Vec::new();
     loop {
-        go_on(voice, "restore into the server")?;
-        match poll(&mut [PollFd::from_borrowed_fd(input, PollFlags::IN)], Some(&GLANCE)) {
+        go_on(progress, "restore into the server")?;
+        match poll(&mut [PollFd::from_borrowed_fd(input, PollFlags::IN)], Some(&POLL_INTERVAL)) {
             Ok(0) | Err(Errno::INTR) => continue,
             ready => ready.map_err(io::Error::from).attempt("read", "standard input")?,
         };

@@ -18,14 +18,14 @@ pub fn recognize(run: &Run<'_>, log: &mut Log<'_>, name: &str, repository: &Repo
     let folder = log.state().join("repositories").join(run.name);
     match remember(&folder, name, id) {
         Ok(None) => {}
-        Ok(Some(before)) => log.missed(
+        Ok(Some(before)) => log.incomplete_because(
             &Error::new(Kind::Failed, "find what was captured before in", name)
                 .because(format!("another repository is there: {id}, and before it was {before}"))
                 .hint(
                     "mount its disk if that is missing, and see what `icecore snapshots` says; this is not told again",
                 ),
         ),
-        Err(error) => run.program.monitor().trouble(&error),
+        Err(error) => run.context.monitor().trouble(&error),
     }
 }
 

@@ -9,7 +9,7 @@ use crate::source::Source;
 use std::path::PathBuf;
 
 /// How repositories are opened and sources found; who listens.
-pub trait Program: Sync {
+pub trait RunContext: Sync {
     /// Clock and randomness.
     fn env(&self) -> &Env;
 

@@ -4,7 +4,7 @@ use super::Engine;
 use super::container::Container;
 use super::mounts::{Folder, Mounts, Server};
 use super::options::CaptureOptions;
-use super::own::Here;
+use super::own_container::HostMounts;
 use crate::error::{Error, Kind, Result};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 
 /// What of containers is to be captured.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Name {
+pub enum ContainerSource {
     /// A volume.
     Volume(String),
     /// A container's volumes and mounts.
@@ -23,7 +23,7 @@ pub enum Name {
 
 /// What was found.
 #[derive(Debug, Default)]
-pub struct Found {
+pub struct ResolvedSource {
     /// Files and folders of this machine.
     pub folders: Vec<Folder>,
     /// Servers that are dumped.
@@ -45,15 +45,15 @@ pub struct Document {
     pub text: Vec<u8>,
 }
 
-impl Name {
+impl ContainerSource {
     /// The name that a source's text is, if it is one.
     pub fn of(source: &str) -> Option<Self> {
         let (scheme, name) = source.split_once(':')?;
         let name = name.to_owned();
         match scheme {
-            "volume" => Some(Name::Volume(name)),
-            "container" => Some(Name::Container(name)),
-            "compose" => Some(Name::Project(name)),
+            "volume" => Some(ContainerSource::Volume(name)),
+            "container" => Some(ContainerSource::Container(name)),
+            "compose" => Some(ContainerSource::Project(name)),
             _ => None,
         }
     }
@@ -64,28 +64,32 @@ impl Engine {
     ///
     /// # Errors
     /// Whatever of it cannot be captured: nothing is left out without a word.
-    pub fn find(&self, name: &Name, options: &CaptureOptions) -> Result<Found> {
+    pub fn resolve(
+        &self,
+        name: &ContainerSource,
+        options: &CaptureOptions,
+    ) -> Result<ResolvedSource> {
         let here = self.here()?;
         let mut mounts = Mounts::new(self, options, &here);
         match name {
-            Name::Volume(name) => {
+            ContainerSource::Volume(name) => {
                 let folder = self.volume(name, &here)?.folder;
                 let stored = Some(Path::new("/volume").join(name));
-                Ok(Found {
+                Ok(ResolvedSource {
                     folders: vec![Folder {
                         path: folder,
                         stored,
-                        stands_still: options.stands_still,
+                        is_quiesced: options.is_quiesced,
                     }],
-                    ..Found::default()
+                    ..ResolvedSource::default()
                 })
             }
-            Name::Container(name) => {
+            ContainerSource::Container(name) => {
                 let containers = [self.container(name)?];
                 mounts.add(&containers)?;
                 self.whole(mounts, Path::new("/container").join(name), &containers)
             }
-            Name::Project(project) => {
+            ContainerSource::Project(project) => {
                 let containers = self.project(project)?;
                 // What icecore itself has mounted is there to be captured as what it is.
                 let (own, others): (Vec<_>, Vec<_>) =
@@ -98,7 +102,12 @@ impl Engine {
         }
     }
 
-    fn whole(&self, mounts: Mounts<'_>, place: PathBuf, containers: &[Container]) -> Result<Found> {
+    fn whole(
+        &self,
+        mounts: Mounts<'_>,
+        place: PathBuf,
+        containers: &[Container],
+    ) -> Result<ResolvedSource> {
         let mut documents = BTreeMap::new();
         for container in containers {
             let name = format!("{}.json", container.stable_name());
@@ -106,7 +115,7 @@ impl Engine {
         }
         let documents = documents.into_iter().map(|(name, text)| Document { name, text }).collect();
         let (folders, servers, warnings) = mounts.into_parts();
-        Ok(Found { folders, servers, place, documents, warnings })
+        Ok(ResolvedSource { folders, servers, place, documents, warnings })
     }
 
     /// How a container was made, with the digests of its image.
@@ -124,7 +133,7 @@ impl Engine {
 }
 
 /// The Compose files of containers and the files of variables beside them, as far as they are here.
-fn files_of(containers: &[Container], here: &Here) -> BTreeSet<PathBuf> {
+fn files_of(containers: &[Container], here: &HostMounts) -> BTreeSet<PathBuf> {
     let mut files = BTreeSet::new();
     for container in containers {
         let label =
@@ -140,6 +149,6 @@ fn files_of(containers: &[Container], here: &Here) -> BTreeSet<PathBuf> {
         }
         files.insert(folder.join(".env"));
     }
-    files.retain(|path| path.is_absolute() && here.has(path) && path.is_file());
+    files.retain(|path| path.is_absolute() && here.contains(path) && path.is_file());
     files
 }

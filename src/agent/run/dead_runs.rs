@@ -9,7 +9,7 @@ use std::io::{Read, Seek};
 use std::path::{Path, PathBuf};
 
 /// Longest note that is read.
-const MOST: u64 = 1 << 20;
+const MAX_BYTES: u64 = 1 << 20;
 
 /// Why a run failed of whose end nobody knows more.
 const REASON: &str = "it died before its end: it was killed, or the machine went down";
@@ -102,7 +102,7 @@ fn report_of(state: &Path, mut lock: &File, reason: &str) -> Result<Option<Died>
     let what = "the lock of a run";
     let mut text = Vec::new();
     lock.rewind().attempt("read", what)?;
-    lock.take(MOST).read_to_end(&mut text).attempt("read", what)?;
+    lock.take(MAX_BYTES).read_to_end(&mut text).attempt("read", what)?;
     if text.is_empty() {
         return Ok(None);
     }

@@ -1,6 +1,6 @@
 //! Recovery, drills and verification. This version reads these keys, and does not act on them yet.
 
-use super::written::{Size, Span, Written};
+use super::values::{Size, Span, Written};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;

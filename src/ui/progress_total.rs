@@ -6,18 +6,18 @@ use crate::source::{Item, Source};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
-/// Runs `work` and looks at the same sources meanwhile; what they come to is told to `voice`. No
+/// Runs `work` and looks at the same sources meanwhile; what they come to is told to `progress`. No
 /// sources: nothing can be known of them before they are read.
 pub fn ahead<T>(
-    voice: &Progress,
+    progress: &Progress,
     sources: Option<Vec<Box<dyn Source>>>,
     work: impl FnOnce() -> T,
 ) -> T {
-    let Some(sources) = sources.filter(|_| voice.shows()) else { return work() };
+    let Some(sources) = sources.filter(|_| progress.shows()) else { return work() };
     let over = AtomicBool::new(false);
     let look = || {
         if let Some(total) = total(sources, &over) {
-            voice.expect(total);
+            progress.expect(total);
         }
     };
     thread::scope(|scope| {

@@ -2,7 +2,7 @@
 
 use crate::jobs::history::{at, backup, report};
 use crate::jobs::status::Past;
-use icecore::agent::alert::{Matter, Ping, State, troubles};
+use icecore::agent::alert::{Aspect, Ping, State, problems};
 use icecore::agent::metrics;
 use icecore::agent::run::{Fault, Outcome, Report, Task};
 use icecore::agent::status::Status;
@@ -30,9 +30,9 @@ fn status(file: &str, reports: &[Report], now: Time) -> Status {
 }
 
 /// What is wrong, and in which state.
-fn wrong(file: &str, reports: &[Report], now: Time) -> Vec<(Matter, Option<String>, State)> {
-    let found = troubles(&status(file, reports, now), &[]);
-    found.into_iter().map(|(subject, it)| (subject.matter, subject.repository, it.state)).collect()
+fn wrong(file: &str, reports: &[Report], now: Time) -> Vec<(Aspect, Option<String>, State)> {
+    let found = problems(&status(file, reports, now), &[]);
+    found.into_iter().map(|(subject, it)| (subject.aspect, subject.repository, it.state)).collect()
 }
 
 /// A run that did not go well for such a reason.
@@ -45,12 +45,12 @@ fn bad(tasks: &[Task], minute: i64, outcome: Outcome, fault: Fault) -> Report {
 fn a_run_is_told_once() {
     let both = [Task::Backup, Task::Copy];
     let mut runs = vec![bad(&both, 0, Outcome::Failed, Fault::Other)];
-    assert_eq!(wrong(FILE, &runs, at(1)), [(Matter::Backup, None, State::Failed)]);
+    assert_eq!(wrong(FILE, &runs, at(1)), [(Aspect::Backup, None, State::Failed)]);
     runs.push(bad(&both, 2, Outcome::Incomplete, Fault::Other));
-    assert_eq!(wrong(FILE, &runs, at(3)), [(Matter::Backup, None, State::Incomplete)]);
+    assert_eq!(wrong(FILE, &runs, at(3)), [(Aspect::Backup, None, State::Incomplete)]);
     runs.push(bad(&[Task::Check], 4, Outcome::Failed, Fault::Other));
     runs.push(report(&both, at(5), Outcome::Done, &[]));
-    assert_eq!(wrong(FILE, &runs, at(6)), [(Matter::Check, None, State::Failed)]);
+    assert_eq!(wrong(FILE, &runs, at(6)), [(Aspect::Check, None, State::Failed)]);
 }
 
 /// A store that is away is told when `rpo` breaks, or after the second run where no `rpo` says when that is; other
@@ -61,18 +61,18 @@ fn outages_are_told_when_they_last() {
     let away = |minute| bad(&[Task::Backup], minute, Outcome::Failed, Fault::Away);
     let check = |minute| bad(&[Task::Check], minute, Outcome::Failed, Fault::Away);
     let runs = [backup(at(0)), away(60), away(90), away(115)];
-    let of = |list: Vec<(Matter, Option<String>, State)>| -> Vec<Matter> {
+    let of = |list: Vec<(Aspect, Option<String>, State)>| -> Vec<Aspect> {
         let one = list.into_iter().filter(|(_, place, _)| place.as_deref() != Some("two"));
-        one.map(|(matter, _, _)| matter).collect()
+        one.map(|(aspect, _, _)| aspect).collect()
     };
     assert_eq!(of(wrong(&with_rpo, &runs, at(120))), []);
-    assert_eq!(of(wrong(&with_rpo, &runs, at(121))), [Matter::Age]);
+    assert_eq!(of(wrong(&with_rpo, &runs, at(121))), [Aspect::Age]);
     assert_eq!(of(wrong(FILE, &runs[..2], at(70))), []);
-    assert_eq!(of(wrong(FILE, &runs[..3], at(100))), [Matter::Backup]);
+    assert_eq!(of(wrong(FILE, &runs[..3], at(100))), [Aspect::Backup]);
     assert_eq!(of(wrong(&with_rpo, &[backup(at(0)), check(1)], at(2))), []);
-    assert_eq!(of(wrong(&with_rpo, &[backup(at(0)), check(1), check(2)], at(3))), [Matter::Check]);
+    assert_eq!(of(wrong(&with_rpo, &[backup(at(0)), check(1), check(2)], at(3))), [Aspect::Check]);
     let other = bad(&[Task::Backup], 1, Outcome::Failed, Fault::Other);
-    assert_eq!(of(wrong(&with_rpo, &[backup(at(0)), other], at(3))), [Matter::Backup]);
+    assert_eq!(of(wrong(&with_rpo, &[backup(at(0)), other], at(3))), [Aspect::Backup]);
 }
 
 /// A run that failed for a store that is away ends for somebody outside as well: well while the job is within `rpo`, and
@@ -106,7 +106,7 @@ fn damage_is_told_until_a_check_finds_none() {
         let fault = (damaged > 0).then_some(Fault::Damaged);
         Report { fault, ..report(&[Task::Check], at(minute), outcome, &[step]) }
     };
-    let damaged = (Matter::Data, Some("two".to_owned()), State::Damaged);
+    let damaged = (Aspect::Data, Some("two".to_owned()), State::Damaged);
     assert_eq!(wrong(FILE, &[check(0, 3)], at(1)), std::slice::from_ref(&damaged));
     let step = ("check two", Outcome::Failed, [].as_slice());
     let away = report(&[Task::Check], at(1), Outcome::Failed, &[step]);
@@ -119,13 +119,13 @@ fn damage_is_told_until_a_check_finds_none() {
 #[test]
 fn lateness_is_told() {
     let file = format!("{FILE}{RPO}");
-    let found = troubles(&status(&file, &[backup(at(0))], at(185)), &[]);
+    let found = problems(&status(&file, &[backup(at(0))], at(185)), &[]);
     let late = found.iter().filter(|(_, it)| it.state == State::Late);
     let late: Vec<_> = late.map(|(subject, it)| (subject.to_string(), it)).collect();
     assert_eq!(late[0].0, "app in one");
     assert_eq!(late[0].1.reason, "the newest good snapshot is 3 h 5 min old; 2 h is allowed");
     assert_eq!(
-        (late[0].1.patience, late[1].1.patience),
+        (late[0].1.min_duration, late[1].1.min_duration),
         (Duration::ZERO, Duration::from_hours(26))
     );
 }
@@ -137,21 +137,21 @@ fn what_is_overdue_is_told() {
     let week = 7 * 24 * 60;
     for (minute, matters) in [
         (59, [].as_slice()),
-        (70, &[Matter::Backup]),
-        (week + 70, &[Matter::Backup, Matter::Check]),
+        (70, &[Aspect::Backup]),
+        (week + 70, &[Aspect::Backup, Aspect::Check]),
     ] {
         let runs = [
             report(&[Task::Check], at(0), Outcome::Done, &[]),
             bad(&[Task::Backup], 1, Outcome::Failed, Fault::Other),
         ];
-        let found = troubles(&status(FILE, &runs, at(minute)), &[]);
+        let found = problems(&status(FILE, &runs, at(minute)), &[]);
         let overdue: Vec<_> = found.iter().filter(|(_, it)| it.state == State::Overdue).collect();
-        let of: Vec<_> = overdue.iter().map(|(subject, _)| subject.matter).collect();
+        let of: Vec<_> = overdue.iter().map(|(subject, _)| subject.aspect).collect();
         assert_eq!(of, matters, "{minute}");
-        for (subject, trouble) in overdue {
-            assert!(subject.is(trouble.state).ends_with(" is overdue"));
+        for (subject, problem) in overdue {
+            assert!(subject.describe(problem.state).ends_with(" is overdue"));
             assert!(
-                trouble.reason.starts_with("it was due at ") && trouble.patience > Duration::ZERO
+                problem.reason.contains(" was due at ") && problem.min_duration > Duration::ZERO
             );
         }
     }
@@ -160,9 +160,9 @@ fn what_is_overdue_is_told() {
 /// Services that stand still for too long are told, with their job.
 #[test]
 fn services_that_stand_still_are_told() {
-    let found = troubles(&status(FILE, &[], at(0)), &[("app".to_owned(), at(-10))]);
-    let (subject, trouble) = found.first_key_value().unwrap();
-    assert_eq!(subject.is(trouble.state), "app: services were not started again");
+    let found = problems(&status(FILE, &[], at(0)), &[("app".to_owned(), at(-10))]);
+    let (subject, problem) = found.first_key_value().unwrap();
+    assert_eq!(subject.describe(problem.state), "app: services were not started again");
 }
 
 /// Every figure has a type and a help, names end with their units, and labels are those of jobs, repositories and

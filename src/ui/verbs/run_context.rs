@@ -4,7 +4,7 @@ use super::containers::ContainerArgs;
 use super::postgres::{DumpArgs, ToolArgs};
 use super::sources::{SourceArgs, VerifySource};
 use crate::agent::config::{self, Config, Job, SourceTable};
-use crate::agent::run::Program;
+use crate::agent::run::RunContext;
 use crate::backend::Location;
 use crate::containers::{CaptureOptions, refuse_unmounted};
 use crate::env::Env;
@@ -30,11 +30,11 @@ use std::sync::Arc;
 const VARIABLES_MOST: u64 = 64 << 10;
 
 /// This program, for jobs.
-pub struct JobProgram<'a> {
+pub struct CliRunContext<'a> {
     /// Its options.
     pub app: &'a App,
-    /// Its voice.
-    pub voice: &'a Progress,
+    /// Its progress.
+    pub progress: &'a Progress,
 }
 
 /// The program as it would be with the options of a repository.
@@ -73,7 +73,7 @@ pub fn named(app: &App) -> Result<Option<App>> {
     })?;
     // What is named on the command line opens it, as when the secret of the file is lost.
     let is_named = password_file.is_some() || password_command.is_some() || key_file.is_some();
-    let mut repository = found.get_ref().clone();
+    let mut repository = found.clone();
     if is_named {
         repository.password_file.clone_from(password_file);
         repository.password_command.clone_from(password_command);
@@ -82,13 +82,13 @@ pub fn named(app: &App) -> Result<Option<App>> {
     with(app, &repository).map(Some)
 }
 
-impl Program for JobProgram<'_> {
+impl RunContext for CliRunContext<'_> {
     fn env(&self) -> &Env {
         &self.app.env
     }
 
     fn monitor(&self) -> &dyn Monitor {
-        self.voice
+        self.progress
     }
 
     fn state(&self) -> Result<PathBuf> {
@@ -180,17 +180,17 @@ fn arguments(job: &Job, table: SourceTable) -> SourceArgs {
 /// How the containers of a job are captured.
 pub fn containers(job: &Job, raw: bool) -> ContainerArgs {
     // Which services icecore stops is known; which a command stops is not.
-    let stands_still = job.stop.as_ref().is_some_and(|stop| stop.stop.is_some());
+    let is_quiesced = job.stop.as_ref().is_some_and(|stop| stop.stop.is_some());
     ContainerArgs {
         socket: job.socket.clone(),
         options: CaptureOptions {
             raw,
-            stands_still,
+            is_quiesced,
             stopped: job.stop.iter().flat_map(|stop| stop.services.clone()).collect(),
             projects: job.projects(),
             ..CaptureOptions::default()
         },
-        refuse_servers: !raw && !stands_still,
+        refuse_servers: !raw && !is_quiesced,
     }
 }
 

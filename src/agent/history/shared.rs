@@ -5,16 +5,16 @@ use crate::error::Result;
 use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 
-/// The history of a folder of states, opened when it is used first.
-pub struct Kept {
+/// The history of a state folder, opened when it is used first.
+pub struct SharedHistory {
     state: PathBuf,
     open: Mutex<Option<History>>,
 }
 
-impl Kept {
+impl SharedHistory {
     /// That of this folder.
     pub fn new(state: PathBuf) -> Self {
-        Kept { state, open: Mutex::default() }
+        SharedHistory { state, open: Mutex::default() }
     }
 
     /// Does something with it. It is opened anew if another lies in its place, or if it failed: it may be

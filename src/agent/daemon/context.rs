@@ -1,6 +1,6 @@
 //! What the agent needs from the program around it, and its log lines.
 
-use super::duty::Duty;
+use super::job_task::JobTask;
 use crate::agent::config::Config;
 use crate::agent::report::Task;
 use crate::agent::status::Status;
@@ -12,7 +12,7 @@ use std::process::Command;
 use std::sync::Arc;
 
 /// What the agent takes from the program around it.
-pub trait Around: Send + Sync {
+pub trait AgentContext: Send + Sync {
     /// Clock and randomness.
     fn env(&self) -> &Env;
 
@@ -32,7 +32,7 @@ pub trait Around: Send + Sync {
     fn program(&self) -> Result<Command>;
 
     /// Tells the administrator of this host.
-    fn say(&self, line: &Line);
+    fn say(&self, line: &LogLine);
 
     /// Hears how the jobs do, or why that is not known: once a minute, and after each run.
     fn watch(&self, config: &Config, status: Result<&Status, &Error>);
@@ -47,7 +47,7 @@ pub trait Around: Send + Sync {
 /// How much a line matters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Level {
+pub enum Severity {
     /// Something failed.
     Error,
     /// Something to know.
@@ -58,9 +58,9 @@ pub enum Level {
 
 /// Something that the agent says.
 #[derive(Clone, Debug, Serialize)]
-pub struct Line {
+pub struct LogLine {
     /// How much it matters.
-    pub level: Level,
+    pub level: Severity,
     /// What it is, for programs that read it.
     pub event: &'static str,
     /// The job.
@@ -76,21 +76,26 @@ pub struct Line {
     pub hint: Option<String>,
 }
 
-impl Line {
+impl LogLine {
     /// Of the agent itself.
-    pub fn own(level: Level, event: &'static str, message: impl Into<String>) -> Self {
-        Line { level, event, job: None, task: None, message: message.into(), hint: None }
+    pub fn own(level: Severity, event: &'static str, message: impl Into<String>) -> Self {
+        LogLine { level, event, job: None, task: None, message: message.into(), hint: None }
     }
 
     /// Of something that a job does.
-    pub fn of(level: Level, event: &'static str, duty: &Duty, message: impl Into<String>) -> Self {
-        let Duty { job, task } = duty.clone();
-        Line { job: Some(job), task: Some(task), ..Line::own(level, event, message) }
+    pub fn of(
+        level: Severity,
+        event: &'static str,
+        job_task: &JobTask,
+        message: impl Into<String>,
+    ) -> Self {
+        let JobTask { job, task } = job_task.clone();
+        LogLine { job: Some(job), task: Some(task), ..LogLine::own(level, event, message) }
     }
 
     /// Of something that failed.
     pub fn failed(error: &Error) -> Self {
         let hint = error.hint_text().map(str::to_owned);
-        Line { hint, ..Line::own(Level::Error, "error", error.to_string()) }
+        LogLine { hint, ..LogLine::own(Severity::Error, "error", error.to_string()) }
     }
 }

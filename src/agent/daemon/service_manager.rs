@@ -20,7 +20,7 @@ pub fn alive(status: &str) {
 
 /// How often it has to say that it is alive, if anybody asks: twice within the time after which it is taken
 /// for dead.
-pub fn every() -> Option<Duration> {
+pub fn watchdog_interval() -> Option<Duration> {
     sd_notify::watchdog_enabled().map(|most| most / 2)
 }
 

@@ -17,7 +17,7 @@ pub(super) fn of_hooks(hooks: Option<&Hooks>, keys: &[&str], at: &At<'_>) -> Res
     at.lasting(&of("timeout"), timeout.as_ref())
 }
 
-/// What is wrong with what stands still.
+/// What is wrong with what is stopped.
 pub(super) fn of_stop(stop: &Stop, at: &At<'_>) -> Result<()> {
     let fits = match (&stop.stop, &stop.start) {
         (Some(_), Some(_)) => stop.services.is_empty(),

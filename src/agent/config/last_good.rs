@@ -34,7 +34,7 @@ impl Config {
                 let file = absolute(&file).unwrap_or(file);
                 let now = Accepted { file, text: config.text.clone() };
                 if accepted.as_ref() != Some(&now) {
-                    // That the folder of states cannot be written is told elsewhere.
+                    // That the state folder cannot be written is told elsewhere.
                     let _ = now.save(&path);
                 }
                 Ok(config)

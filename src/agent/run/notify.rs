@@ -1,7 +1,7 @@
 //! What follows a run: alerts, pings, and metrics for Prometheus. None of these changes the outcome of the run.
 
 use super::{Run, settle};
-use crate::agent::alert::{Patience, Ping, Pinging, Watch};
+use crate::agent::alert::{Alerter, Batching, Ping, Pinging};
 use crate::agent::history::History;
 use crate::agent::metrics;
 use crate::agent::report::{Outcome, Report};
@@ -17,16 +17,16 @@ impl Run<'_> {
         if report.outcome == Outcome::Skipped {
             return;
         }
-        let Ok(state) = self.program.state() else { return };
-        let monitor = self.program.monitor();
-        let watch = Watch::new(self.config, self.host(), &state, self.program.env());
-        let patience = match another_comes || watch.is_attended() {
-            true => Patience::Gather,
-            false => Patience::AtOnce,
+        let Ok(state) = self.context.state() else { return };
+        let monitor = self.context.monitor();
+        let alerter = Alerter::new(self.config, self.host(), &state, self.context.env());
+        let patience = match another_comes || alerter.has_watcher() {
+            true => Batching::Batch,
+            false => Batching::Immediate,
         };
         let status = self.status(&state);
         let (is_wrong, lost) = match &status {
-            Ok(status) if remembers(status, report) => (watch.is_wrong(status, self.name), None),
+            Ok(status) if remembers(status, report) => (alerter.is_wrong(status, self.name), None),
             Ok(_) => (true, Some("the history of runs lacks the last one".to_owned())),
             Err(error) => (true, Some(error.to_string())),
         };
@@ -38,10 +38,10 @@ impl Run<'_> {
         let pinging = Pinging::begin(ping, self.config.alert.as_ref(), self.name);
         let written = status.as_ref().map_or(Ok(()), |it| metrics::write(self.config, it));
         let failures = match (&status, lost) {
-            (Ok(status), None) => watch.look(Ok(status), patience),
+            (Ok(status), None) => alerter.look(Ok(status), patience),
             (_, lost) => {
-                let reason = format!("{}; {}", lost.unwrap_or_default(), became(report));
-                watch.tell_of_forgotten([self.name], &reason, patience)
+                let reason = format!("{}; {}", lost.unwrap_or_default(), outcome_text(report));
+                alerter.send_forgotten([self.name], &reason, patience)
             }
         };
         let failures = failures.into_iter().chain(written.err()).chain(pinging.end().err());
@@ -49,9 +49,9 @@ impl Run<'_> {
     }
 
     fn status(&self, state: &Path) -> Result<Status> {
-        let (history, now) = (History::open(state)?, self.program.env().now());
+        let (history, now) = (History::open(state)?, self.context.env().now());
         if let Err(error) = settle(&history) {
-            self.program.monitor().trouble(&error);
+            self.context.monitor().trouble(&error);
         }
         Status::of(self.config, &history, now, &self.config.zone())
     }
@@ -66,7 +66,7 @@ fn remembers(status: &Status, report: &Report) -> bool {
 }
 
 /// The outcome of a run that nobody remembers.
-fn became(report: &Report) -> String {
+fn outcome_text(report: &Report) -> String {
     let reason = report.reason.as_ref().map(|reason| format!(": {reason}"));
     format!("what became of it: {}{}", report.outcome.name(), reason.unwrap_or_default())
 }

@@ -5,16 +5,16 @@ use crate::agent::run::lock_of;
 
 /// What a job does at times of its own.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Duty {
+pub struct JobTask {
     /// The job.
     pub job: String,
     /// What it does.
     pub task: Task,
 }
 
-impl Duty {
+impl JobTask {
     /// Whether runs of both exclude each other.
-    pub fn excludes(&self, other: &Duty) -> bool {
+    pub fn excludes(&self, other: &JobTask) -> bool {
         self.job == other.job && lock_of(self.task) == lock_of(other.task)
     }
 }

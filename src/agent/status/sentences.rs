@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
 /// The age of something that is older than allowed, to the second where it is nearly as allowed.
-pub fn older(seconds: f64, allowed: &str) -> String {
+fn older(seconds: f64, allowed: &str) -> String {
     let old = age(seconds);
     let rest = (seconds % 60.0).floor();
     match old == allowed {
@@ -19,7 +19,7 @@ pub fn older(seconds: f64, allowed: &str) -> String {
 }
 
 /// What is wrong with a job, each in a sentence: what is late, damaged or overdue, and what did not go well the last time.
-pub fn trouble(job: &JobStatus) -> Vec<String> {
+pub fn problems(job: &JobStatus) -> Vec<String> {
     let late = job.repositories.iter().filter_map(|place| late(&job.job, place));
     let overdue = job.tasks.iter().filter_map(|task| overdue(job, task));
     let damaged = job.repositories.iter().filter_map(|place| damaged(&job.job, place));
@@ -29,27 +29,48 @@ pub fn trouble(job: &JobStatus) -> Vec<String> {
         .collect()
 }
 
-/// That services stand still that should not.
+/// That services are stopped that should not be.
 pub fn stopped(stopped: &Stopped, zone: &TimeZone) -> String {
     let (job, since) = (&stopped.job, moment(stopped.since, zone));
     format!(
-        "{job}: STOPPED: its services have stood still since {since}, and were not started again; \
-         `icecore schedule --start-stopped` starts what a run has left behind that died"
+        "{job}: STOPPED: its services have been stopped since {since}, and were not started again: run \
+         `icecore schedule --start-stopped`"
     )
 }
 
+impl RepositoryStatus {
+    /// In which way it is late.
+    pub fn late(&self) -> Option<String> {
+        let rpo = self.rpo.filter(|_| self.is_late).map(age)?;
+        Some(match self.age {
+            Some(old) => {
+                let old = older(old, &rpo);
+                format!("the newest good snapshot is {old} old; {rpo} is allowed")
+            }
+            None => "there is no good snapshot that this host knows of".to_owned(),
+        })
+    }
+
+    /// In which way it is damaged.
+    pub fn damaged(&self) -> Option<String> {
+        let errors = (self.damage > 0).then(|| count(self.damage, "error"))?;
+        Some(format!("the last check found {errors}; `icecore check` names them"))
+    }
+}
+
+impl TaskStatus {
+    /// In which way it is overdue.
+    pub fn overdue(&self, zone: &TimeZone) -> Option<String> {
+        let due = moment(self.due_since.filter(|_| self.is_overdue)?, zone);
+        let what = self.task.name();
+        Some(format!(
+            "the {what} was due at {due}, and no run has started; is the agent or the timer running?"
+        ))
+    }
+}
+
 fn late(job: &str, place: &RepositoryStatus) -> Option<String> {
-    let rpo = place.rpo.filter(|_| place.is_late).map(age)?;
-    let name = &place.repository;
-    Some(match place.age {
-        Some(old) => {
-            let old = older(old, &rpo);
-            format!(
-                "{job}: LATE: the newest good snapshot in {name} is {old} old; {rpo} is allowed"
-            )
-        }
-        None => format!("{job}: LATE: there is no good snapshot in {name} that this host knows of"),
-    })
+    Some(format!("{job}: LATE: in {}, {}", place.repository, place.late()?))
 }
 
 /// A moment by the clocks of a zone, which is stated.
@@ -61,20 +82,12 @@ fn moment(time: Time, zone: &TimeZone) -> String {
 }
 
 fn damaged(job: &str, place: &RepositoryStatus) -> Option<String> {
-    let (name, errors) =
-        (&place.repository, (place.damage > 0).then(|| count(place.damage, "error"))?);
-    Some(format!(
-        "{job}: DAMAGED: the last check found {errors} in {name}; `icecore check` names them"
-    ))
+    Some(format!("{job}: DAMAGED: in {}, {}", place.repository, place.damaged()?))
 }
 
 fn overdue(job: &JobStatus, task: &TaskStatus) -> Option<String> {
-    let due = task.due_since.filter(|_| task.is_overdue)?;
-    let (job, what, due) = (&job.job, task.task.name(), moment(due, &job.zone));
-    Some(format!(
-        "{job}: OVERDUE: the {what} was due at {due}, and has not begun; does the agent run, or whatever else keeps the \
-         schedule?"
-    ))
+    let reason = task.overdue(&job.zone)?;
+    Some(format!("{}: OVERDUE: {reason}", job.job))
 }
 
 fn not_well(job: &JobStatus, task: &TaskStatus) -> Option<String> {

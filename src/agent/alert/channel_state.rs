@@ -3,7 +3,7 @@
 //! here reads the clock or sends anything.
 
 use super::notification::{Kind, Notification, Parts, Sender};
-use super::trouble::{Matter, State, Subject, Trouble, Troubles};
+use super::problem::{Aspect, Problem, Problems, State, Subject};
 use crate::env::Time;
 use crate::text::age;
 use serde::{Deserialize, Serialize};
@@ -15,7 +15,7 @@ const GATHERED: Duration = Duration::from_mins(5);
 /// How often is reminded of what lasts.
 const REMINDED: Duration = Duration::from_hours(24);
 
-/// How many changes of one thing are told in a time of [`REMINDED`]; then it has to wait.
+/// How many changes of one thing are reported in a time of [`REMINDED`]; then it has to wait.
 const CHANGES: usize = 6;
 
 /// How long after a message could not be sent it is tried again: doubled each time, up to the second.
@@ -23,38 +23,38 @@ const AGAIN: [Duration; 2] = [Duration::from_mins(1), Duration::from_mins(15)];
 
 /// Whether changes wait for others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Patience {
+pub enum Batching {
     /// It will be looked at again soon.
-    Gather,
+    Batch,
     /// It is not known when it will be looked at again.
-    AtOnce,
+    Immediate,
 }
 
-/// What a channel has told.
+/// What a channel has reported.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
-pub struct Told {
-    standings: Vec<Standing>,
+pub struct ChannelState {
+    states: Vec<AlertState>,
     /// When the last message was sent.
     last: Option<Time>,
     /// Since when messages cannot be sent.
     failing: Option<Failing>,
 }
 
-/// How things stand with one subject.
+/// What a channel has reported of one subject, and how it is now.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-struct Standing {
+struct AlertState {
     subject: Subject,
     /// What is wrong; nothing if all is well.
-    is: Option<Trouble>,
+    current: Option<Problem>,
     /// Since when it is in this state.
     since: Time,
-    /// What was told of it last, and when.
-    told: Option<Trouble>,
-    told_at: Option<Time>,
-    /// What was wrong, and over before it was told.
-    missed: Option<Trouble>,
-    /// When the last changes were told.
+    /// What was reported of it last, and when.
+    reported: Option<Problem>,
+    reported_at: Option<Time>,
+    /// What was wrong, and over before it was reported.
+    unreported: Option<Problem>,
+    /// When the last changes were reported.
     changes: Vec<Time>,
 }
 
@@ -66,42 +66,42 @@ struct Failing {
     again: Time,
 }
 
-impl Told {
+impl ChannelState {
     /// What was wrong at the last look.
-    pub fn troubles(&self) -> Troubles {
-        let wrong = |it: &Standing| Some((it.subject.clone(), it.is.clone()?));
-        self.standings.iter().filter_map(wrong).collect()
+    pub fn problems(&self) -> Problems {
+        let wrong = |it: &AlertState| Some((it.subject.clone(), it.current.clone()?));
+        self.states.iter().filter_map(wrong).collect()
     }
 
     /// Forgets what is not there any more: it is neither wrong nor well.
     pub fn keep(&mut self, is_there: &dyn Fn(&Subject) -> bool) {
-        self.standings.retain(|standing| is_there(&standing.subject));
+        self.states.retain(|state| is_there(&state.subject));
     }
 
     /// Sees how things are.
-    pub fn observe(&mut self, troubles: &Troubles, now: Time) {
-        for standing in &mut self.standings {
-            standing.observe(troubles.get(&standing.subject), now);
+    pub fn observe(&mut self, problems: &Problems, now: Time) {
+        for state in &mut self.states {
+            state.observe(problems.get(&state.subject), now);
         }
-        for (subject, trouble) in troubles {
-            if !self.standings.iter().any(|standing| standing.subject == *subject) {
-                self.standings.push(Standing::new(subject.clone(), trouble.clone(), now));
+        for (subject, problem) in problems {
+            if !self.states.iter().any(|state| state.subject == *subject) {
+                self.states.push(AlertState::new(subject.clone(), problem.clone(), now));
             }
         }
-        self.standings.retain_mut(|standing| standing.is_worth_keeping(now));
+        self.states.retain_mut(|state| state.is_worth_keeping(now));
     }
 
     /// The message that is due, if one is.
-    pub fn due(&self, patience: Patience, sender: &Sender, now: Time) -> Option<Notification> {
+    pub fn due(&self, patience: Batching, sender: &Sender, now: Time) -> Option<Notification> {
         if self.failing.as_ref().is_some_and(|failing| is_ahead(failing.again, now)) {
             return None;
         }
-        let has_rested = patience == Patience::AtOnce
+        let has_rested = patience == Batching::Immediate
             || self.last.is_none_or(|last| elapsed(last, now) >= GATHERED);
-        let mut news = self.standings.iter().filter(|it| it.is_news(now) && it.may_be_told(now));
+        let mut news = self.states.iter().filter(|it| it.is_news(now) && it.may_be_reported(now));
         let has_news = news.clone().next().is_some();
-        let is_urgent = news.any(Standing::is_urgent);
-        let reminds = self.standings.iter().any(|standing| standing.is_to_be_reminded(now));
+        let is_urgent = news.any(AlertState::is_urgent);
+        let reminds = self.states.iter().any(|state| state.is_to_be_reminded(now));
         match (has_news && (has_rested || is_urgent), reminds) {
             (false, false) => None,
             (true, _) => Some(self.notification(sender, now)),
@@ -113,8 +113,8 @@ impl Told {
 
     fn notification(&self, sender: &Sender, now: Time) -> Notification {
         let mut parts = Parts::default();
-        for standing in &self.standings {
-            standing.tell(&mut parts, now);
+        for state in &self.states {
+            state.tell(&mut parts, now);
         }
         Notification::new(sender, &parts, now)
     }
@@ -122,7 +122,7 @@ impl Told {
     /// The message was sent.
     pub fn sent(&mut self, now: Time) {
         (self.last, self.failing) = (Some(now), None);
-        self.standings.iter_mut().for_each(|standing| standing.sent(now));
+        self.states.iter_mut().for_each(|state| state.sent(now));
     }
 
     /// It was not, and is tried again later.
@@ -135,65 +135,67 @@ impl Told {
     }
 
     /// That it does not work, for the other channels.
-    pub fn trouble(&self) -> Option<Trouble> {
-        self.failing.as_ref().map(|failing| Trouble::new(State::Silent, &failing.reason))
+    pub fn problem(&self) -> Option<Problem> {
+        self.failing.as_ref().map(|failing| Problem::new(State::Silent, &failing.reason))
     }
 }
 
-impl Standing {
-    fn new(subject: Subject, trouble: Trouble, now: Time) -> Self {
-        Standing {
+impl AlertState {
+    fn new(subject: Subject, problem: Problem, now: Time) -> Self {
+        AlertState {
             subject,
-            is: Some(trouble),
+            current: Some(problem),
             since: now,
-            told: None,
-            told_at: None,
-            missed: None,
+            reported: None,
+            reported_at: None,
+            unreported: None,
             changes: Vec::new(),
         }
     }
 
-    fn observe(&mut self, trouble: Option<&Trouble>, now: Time) {
-        if state(self.is.as_ref()) != state(trouble) {
-            if self.is.is_some() && self.is_untold(now) {
-                self.missed = self.is.take();
+    fn observe(&mut self, problem: Option<&Problem>, now: Time) {
+        if state(self.current.as_ref()) != state(problem) {
+            if self.current.is_some() && self.is_unreported(now) {
+                self.unreported = self.current.take();
             }
             self.since = now;
         }
-        self.is = trouble.cloned();
+        self.current = problem.cloned();
     }
 
     /// Whether the reader believes what is not so, and for long enough.
-    fn is_untold(&self, now: Time) -> bool {
-        let patience = self.is.as_ref().map_or(Duration::ZERO, |trouble| trouble.patience);
-        state(self.is.as_ref()) != state(self.told.as_ref()) && elapsed(self.since, now) >= patience
+    fn is_unreported(&self, now: Time) -> bool {
+        let min_duration =
+            self.current.as_ref().map_or(Duration::ZERO, |problem| problem.min_duration);
+        state(self.current.as_ref()) != state(self.reported.as_ref())
+            && elapsed(self.since, now) >= min_duration
     }
 
     /// Whether there is something to tell.
     fn is_news(&self, now: Time) -> bool {
-        self.is_untold(now) || self.missed.is_some()
+        self.is_unreported(now) || self.unreported.is_some()
     }
 
     /// Whether it waits for nothing else.
     fn is_urgent(&self) -> bool {
-        let is = state(self.is.as_ref());
-        is != state(self.told.as_ref()) && matches!(is, Some(State::Damaged | State::Stopped))
+        let is = state(self.current.as_ref());
+        is != state(self.reported.as_ref()) && matches!(is, Some(State::Damaged | State::Stopped))
     }
 
     /// Not where it changes all the time.
-    fn may_be_told(&self, now: Time) -> bool {
+    fn may_be_reported(&self, now: Time) -> bool {
         self.changes.len() < CHANGES
             || self.changes.first().is_none_or(|first| elapsed(*first, now) >= REMINDED)
     }
 
     fn is_to_be_reminded(&self, now: Time) -> bool {
-        let is_old = |told: Time| elapsed(told, now) >= REMINDED;
-        self.is.is_some() && self.told_at.is_some_and(is_old)
+        let is_old = |reported: Time| elapsed(reported, now) >= REMINDED;
+        self.current.is_some() && self.reported_at.is_some_and(is_old)
     }
 
     fn is_worth_keeping(&mut self, now: Time) -> bool {
         self.changes.retain(|change| elapsed(*change, now) < REMINDED);
-        self.is.is_some() || self.is_news(now) || !self.changes.is_empty()
+        self.current.is_some() || self.is_news(now) || !self.changes.is_empty()
     }
 
     fn tell(&self, parts: &mut Parts, now: Time) {
@@ -202,31 +204,32 @@ impl Standing {
             true => " (it changes often: the next change may be told a day later)",
             false => "",
         };
-        let sentence = |trouble: &Trouble| match trouble.reason.as_str() {
-            "" => subject.is(trouble.state),
-            reason => format!("{}: {reason}", subject.is(trouble.state)),
+        let sentence = |problem: &Problem| match problem.reason.as_str() {
+            "" => subject.describe(problem.state),
+            reason => format!("{}: {reason}", subject.describe(problem.state)),
         };
-        match (&self.is, self.told.as_ref().or(self.missed.as_ref())) {
-            (Some(trouble), _) if self.is_untold(now) => {
-                parts
-                    .news
-                    .push((subject.is(trouble.state), format!("{}{often}", sentence(trouble))));
+        match (&self.current, self.reported.as_ref().or(self.unreported.as_ref())) {
+            (Some(problem), _) if self.is_unreported(now) => {
+                parts.news.push((
+                    subject.describe(problem.state),
+                    format!("{}{often}", sentence(problem)),
+                ));
             }
-            (Some(trouble), Some(_)) => {
+            (Some(problem), Some(_)) => {
                 let lasts = age(elapsed(self.since, now).as_secs_f64());
-                parts.lasting.push((
-                    subject.is(trouble.state),
-                    format!("{} (for {lasts})", sentence(trouble)),
+                parts.ongoing.push((
+                    subject.describe(problem.state),
+                    format!("{} (for {lasts})", sentence(problem)),
                 ));
             }
             (None, Some(was)) => {
-                let was = sentence(self.missed.as_ref().unwrap_or(was));
-                let text = format!("{}{often}; it was: {was}", subject.is_well());
-                parts.over.push((subject.is_well(), text));
+                let was = sentence(self.unreported.as_ref().unwrap_or(was));
+                let text = format!("{}{often}; it was: {was}", subject.describe_well());
+                parts.resolved.push((subject.describe_well(), text));
             }
             (_, None) => return,
         }
-        if !matches!(subject.matter, Matter::Channel | Matter::File) {
+        if !matches!(subject.aspect, Aspect::Channel | Aspect::File) {
             parts.jobs.insert(subject.name.clone());
         }
     }
@@ -237,16 +240,16 @@ impl Standing {
             let more = self.changes.len().saturating_sub(CHANGES);
             self.changes.drain(..more);
         }
-        self.missed = None;
-        if self.is.is_none() || self.is_untold(now) || self.told.is_some() {
-            self.told = self.is.clone();
+        self.unreported = None;
+        if self.current.is_none() || self.is_unreported(now) || self.reported.is_some() {
+            self.reported = self.current.clone();
         }
-        self.told_at = self.told.is_some().then_some(now);
+        self.reported_at = self.reported.is_some().then_some(now);
     }
 }
 
-fn state(trouble: Option<&Trouble>) -> Option<State> {
-    trouble.map(|trouble| trouble.state)
+fn state(problem: Option<&Problem>) -> Option<State> {
+    problem.map(|problem| problem.state)
 }
 
 /// The time since then; for ever, if the clock was set back meanwhile: rather tell twice than never.

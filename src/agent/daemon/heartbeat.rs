@@ -11,29 +11,29 @@ use std::path::{Path, PathBuf};
 /// How long an agent that lives is silent, at most: some times longer than it waits for anything.
 const SILENCE: i64 = 120;
 
-/// The life of the one agent that keeps a folder of states.
-pub struct Life {
+/// The life of the one agent that keeps a state folder.
+pub struct Heartbeat {
     folder: PathBuf,
     file: File,
 }
 
-impl Life {
+impl Heartbeat {
     /// Begins it.
     ///
     /// # Errors
     /// `Locked` if another agent keeps the same folder.
     pub fn begin(folder: &Path) -> Result<Self> {
-        let begun = lock(folder)?.map(|file| Life { folder: folder.to_owned(), file });
+        let begun = lock(folder)?.map(|file| Heartbeat { folder: folder.to_owned(), file });
         begun.ok_or_else(|| {
             Error::new(Kind::Locked, "keep the schedules", "")
-                .because("another agent is at work with the same folder of states")
+                .because("another agent is at work with the same state folder")
                 .hint("`systemctl status icecore-agent` may show it")
         })
     }
 
     /// Gives a sign of it.
-    pub fn sign(&mut self) {
-        // Where the folder of states was deleted, another agent could begin.
+    pub fn beat(&mut self) {
+        // Where the state folder was deleted, another agent could begin.
         if self.file.metadata().is_ok_and(|it| it.nlink() == 0)
             && let Ok(Some(file)) = lock(&self.folder)
         {
@@ -45,11 +45,11 @@ impl Life {
     }
 }
 
-/// Fails unless an agent keeps this folder of states, and has looked at what is due lately.
+/// Fails unless an agent keeps this state folder, and has looked at what is due lately.
 ///
 /// # Errors
 /// `NotFound` if there is none, `Failed` if it has not.
-pub fn is_alive(folder: &Path, env: &Env) -> Result<()> {
+pub fn check_alive(folder: &Path, env: &Env) -> Result<()> {
     let path = place(folder);
     let none = || {
         Error::new(Kind::NotFound, "find the agent of", folder.display())

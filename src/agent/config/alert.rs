@@ -1,7 +1,7 @@
 //! Alerts: who gets them, and how.
 
-use super::shape::OneOrMany;
-use super::written::{WithVariables, Written};
+use super::one_or_many::OneOrMany;
+use super::values::{WithVariables, Written};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
@@ -19,8 +19,8 @@ pub struct Alert {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(extend("examples" = [{ "preset": "ntfy", "url_file": "/etc/icecore/ntfy.url" }]))]
     pub webhook: Option<Webhook>,
-    /// A line for the shell that reads the message on its standard input, and finds `ICECORE_ALERT_KIND` (`trouble`,
-    /// `over`, `reminder` or `test`), `ICECORE_ALERT_SUBJECT`, `ICECORE_ALERT_JOBS`, `ICECORE_ALERT_HOST` and
+    /// A line for the shell that reads the message on its standard input, and finds `ICECORE_ALERT_KIND` (`problem`,
+    /// `resolved`, `reminder` or `test`), `ICECORE_ALERT_SUBJECT`, `ICECORE_ALERT_JOBS`, `ICECORE_ALERT_HOST` and
     /// `ICECORE_ALERT_ENVIRONMENT` in its environment; it has 15 seconds.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(example = &"/usr/local/bin/page")]

@@ -7,7 +7,7 @@ use crate::agent::config::{Alert, Config, MailTable, WebhookTable};
 use crate::error::Result;
 
 /// What is wrong with it.
-pub(super) fn of_telling(config: &Config, text: Text<'_>) -> Result<()> {
+pub(super) fn of_alert(config: &Config, text: Text<'_>) -> Result<()> {
     let at = |keys| At::new(text, keys, keys.join("."));
     if let Some((key, fault)) = config.panel.as_ref().and_then(|panel| panel.fault()) {
         return Err(at(&["panel"]).wrong_at(key, &fault));

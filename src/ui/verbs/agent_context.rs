@@ -1,8 +1,8 @@
 //! This program, for what works when nobody is there: it starts itself again for whatever needs a key.
 
-use crate::agent::alert::{Attendance, Patience, Watch};
+use crate::agent::alert::{Alerter, Batching, Watcher};
 use crate::agent::config::Config;
-use crate::agent::daemon::{Around, Level, Line};
+use crate::agent::daemon::{AgentContext, LogLine, Severity};
 use crate::agent::metrics;
 use crate::agent::status::Status;
 use crate::env::{Env, command, this_program};
@@ -22,7 +22,7 @@ use std::sync::{Arc, OnceLock};
 
 /// This program, around the agent and the page.
 #[derive(Clone)]
-pub struct ThisProgram {
+pub struct CliAgentContext {
     global: Global,
     env: Env,
     state: PathBuf,
@@ -32,10 +32,10 @@ pub struct ThisProgram {
     /// Whether standard error goes to systemd's journal.
     is_journal: bool,
     /// That it looks every minute, once it does.
-    attendance: Arc<OnceLock<Attendance>>,
+    watcher: Arc<OnceLock<Watcher>>,
 }
 
-impl ThisProgram {
+impl CliAgentContext {
     /// With the same folders, for this file.
     pub fn new(app: &App, file: &Path) -> Result<Self> {
         let state = app.known_state_folder()?;
@@ -50,8 +50,8 @@ impl ThisProgram {
         ];
         let is_journal = std::env::var_os("JOURNAL_STREAM").is_some();
         let (global, env) = (app.global.clone(), app.env.clone());
-        let attendance = Arc::default();
-        Ok(ThisProgram { global, env, state, file, variables, is_journal, attendance })
+        let watcher = Arc::default();
+        Ok(CliAgentContext { global, env, state, file, variables, is_journal, watcher })
     }
 
     /// Serves the page of the file, as that is at each moment, until it is over.
@@ -61,7 +61,7 @@ impl ThisProgram {
         is_over: &dyn Fn() -> bool,
     ) -> Result<()> {
         let say = |program: &Self, level, text: String| {
-            program.say(&Line::own(level, "panel", text));
+            program.say(&LogLine::own(level, "panel", text));
         };
         let (program, complaining) = (self.clone(), self.clone());
         let page = Panel::new(
@@ -69,15 +69,15 @@ impl ThisProgram {
             hostname(),
             self.env.clone(),
             Launcher::new(move || program.program()),
-            Arc::new(move |reason| say(&complaining, Level::Warning, reason.to_owned())),
+            Arc::new(move |reason| say(&complaining, Severity::Warning, reason.to_owned())),
         )?;
         let listens =
-            |address| say(self, Level::Info, format!("the page is served at http://{address}"));
+            |address| say(self, Severity::Info, format!("the page is served at http://{address}"));
         panel::serve(&page, file, listens, is_over)
     }
 }
 
-impl Around for ThisProgram {
+impl AgentContext for CliAgentContext {
     fn env(&self) -> &Env {
         &self.env
     }
@@ -109,8 +109,8 @@ impl Around for ThisProgram {
         Ok(command)
     }
 
-    fn say(&self, line: &Line) {
-        if self.global.quiet && line.level == Level::Info {
+    fn say(&self, line: &LogLine) {
+        if self.global.quiet && line.level == Severity::Info {
             return;
         }
         if self.global.json {
@@ -118,7 +118,7 @@ impl Around for ThisProgram {
             struct View<'l> {
                 time: String,
                 #[serde(flatten)]
-                line: &'l Line,
+                line: &'l LogLine,
             }
             return out::say_json("agent", &View { time: text::rfc3339(self.env.now()), line });
         }
@@ -129,21 +129,24 @@ impl Around for ThisProgram {
         let text = format!("{about}{}{hint}", line.message);
         match (self.is_journal, line.level) {
             // What the journal has before a line says how much it matters.
-            (true, Level::Error) => out::say(&format!("<3>{text}")),
-            (true, Level::Warning) => out::say(&format!("<4>{text}")),
-            (true, Level::Info) => out::say(&format!("<6>{text}")),
-            (false, Level::Error) => out::tell(Tone::Error, &text),
-            (false, Level::Warning) => out::tell(Tone::Warning, &text),
-            (false, Level::Info) => out::say(&text),
+            (true, Severity::Error) => out::say(&format!("<3>{text}")),
+            (true, Severity::Warning) => out::say(&format!("<4>{text}")),
+            (true, Severity::Info) => out::say(&format!("<6>{text}")),
+            (false, Severity::Error) => out::tell(Tone::Error, &text),
+            (false, Severity::Warning) => out::tell(Tone::Warning, &text),
+            (false, Severity::Info) => out::say(&text),
         }
     }
 
     fn watch(&self, config: &Config, status: Result<&Status, &Error>) {
-        let attendance = self.attendance.get_or_init(|| Attendance::begin(&self.state));
-        let watch = Watch::new(config, self.host(), &self.state, &self.env).attending(attendance);
-        let failures = watch.look(status, Patience::Gather);
+        let watcher = self.watcher.get_or_init(|| Watcher::begin(&self.state));
+        let alerter = Alerter::new(config, self.host(), &self.state, &self.env).watched_by(watcher);
+        let failures = alerter.look(status, Batching::Batch);
         let written = status.map_or(Ok(()), |status| metrics::write(config, status));
-        failures.into_iter().chain(written.err()).for_each(|error| self.say(&Line::failed(&error)));
+        failures
+            .into_iter()
+            .chain(written.err())
+            .for_each(|error| self.say(&LogLine::failed(&error)));
     }
 
     fn serve(&self, file: &dyn Fn() -> Arc<Config>, is_over: &dyn Fn() -> bool) -> Result<()> {

@@ -4,7 +4,7 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Arg, ArgAction, ArgMatches, Command};
 
 /// A verb or flag that is not this program's own.
-pub struct Word {
+pub struct ResticWord {
     /// The verb that it belongs to; any one that does not know it itself without.
     pub verb: Option<&'static str>,
     /// As it is written on the command line.
@@ -30,23 +30,23 @@ pub enum Value {
     One,
 }
 
-impl Word {
+impl ResticWord {
     /// The same word, of this verb alone.
     const fn of(self, verb: &'static str) -> Self {
-        Word { verb: Some(verb), ..self }
+        ResticWord { verb: Some(verb), ..self }
     }
 }
 
-const fn not_needed(word: &'static str, why: &'static str) -> Word {
-    Word { verb: None, word, answer: Answer::NotNeeded(Value::None, why) }
+const fn not_needed(word: &'static str, why: &'static str) -> ResticWord {
+    ResticWord { verb: None, word, answer: Answer::NotNeeded(Value::None, why) }
 }
 
-const fn value_not_needed(word: &'static str, why: &'static str) -> Word {
-    Word { verb: None, word, answer: Answer::NotNeeded(Value::One, why) }
+const fn value_not_needed(word: &'static str, why: &'static str) -> ResticWord {
+    ResticWord { verb: None, word, answer: Answer::NotNeeded(Value::One, why) }
 }
 
-const fn instead(word: &'static str, what: &'static str) -> Word {
-    Word { verb: None, word, answer: Answer::Instead(what) }
+const fn instead(word: &'static str, what: &'static str) -> ResticWord {
+    ResticWord { verb: None, word, answer: Answer::Instead(what) }
 }
 
 const NO_CACHE: &str =
@@ -64,7 +64,7 @@ const XATTRS: &str = "extended attributes come back as far as they may be set: -
                       back those that give privileges, too";
 
 /// Verbs, and what follows the verb that is named.
-pub const VERBS: &[Word] = &[
+pub const VERBS: &[ResticWord] = &[
     not_needed("unlock", NO_LOCKS),
     instead(
         "mount",
@@ -113,7 +113,7 @@ pub const VERBS: &[Word] = &[
 ];
 
 /// Flags.
-pub const FLAGS: &[Word] = &[
+pub const FLAGS: &[ResticWord] = &[
     not_needed("--cleanup-cache", NO_CACHE),
     not_needed("--no-lock", NO_LOCKS),
     value_not_needed("--retry-lock", NO_LOCKS),
@@ -189,7 +189,7 @@ pub const FLAGS: &[Word] = &[
 ];
 
 /// The program's command line, which hears the flags that are not needed as well.
-pub fn accepting(command: Command) -> Command {
+pub fn with_restic_flags(command: Command) -> Command {
     FLAGS.iter().fold(command, |command, word| match word.answer {
         Answer::NotNeeded(value, _) => {
             let name = word.word.trim_start_matches('-');
@@ -214,7 +214,7 @@ pub fn accepted(matches: &ArgMatches) -> Vec<String> {
     while let Some((_, within)) = given.subcommand() {
         given = within;
     }
-    let was_given = |word: &&Word| {
+    let was_given = |word: &&ResticWord| {
         let source = given.try_contains_id(word.word).is_ok();
         source && given.value_source(word.word) == Some(clap::parser::ValueSource::CommandLine)
     };
@@ -226,7 +226,7 @@ pub fn accepted(matches: &ArgMatches) -> Vec<String> {
 }
 
 /// The word that the `command` line was not understood for, if it is one of these.
-pub fn unknown(command: Command, message: &clap::Error) -> Option<&'static Word> {
+pub fn unknown(command: Command, message: &clap::Error) -> Option<&'static ResticWord> {
     let (words, kind) = match message.kind() {
         ErrorKind::UnknownArgument => (FLAGS, ContextKind::InvalidArg),
         ErrorKind::InvalidSubcommand => (VERBS, ContextKind::InvalidSubcommand),
@@ -235,6 +235,7 @@ pub fn unknown(command: Command, message: &clap::Error) -> Option<&'static Word>
     let Some(ContextValue::String(found)) = message.get(kind) else { return None };
     let matches = command.ignore_errors(true).try_get_matches().ok();
     let verb = matches.as_ref().and_then(ArgMatches::subcommand_name);
-    let fits = |word: &&Word| word.word == found && (word.verb.is_none() || word.verb == verb);
+    let fits =
+        |word: &&ResticWord| word.word == found && (word.verb.is_none() || word.verb == verb);
     words.iter().find(fits)
 }

@@ -23,18 +23,18 @@ impl Each {
             Err(error) if error.kind() == Kind::Interrupted => return Err(error),
             Err(error) => self.failures.push(error),
         }
-        log.go_on()
+        log.check_interrupt()
     }
 
     /// The first failure; the others are told. Where `may_miss`, they only make the run incomplete.
     pub fn end(self, log: &mut Log<'_>, may_miss: bool) -> Result<()> {
         let mut failures = self.failures.into_iter();
         if may_miss {
-            failures.for_each(|error| log.missed(&error));
+            failures.for_each(|error| log.incomplete_because(&error));
             return Ok(());
         }
         let first = failures.next();
-        failures.for_each(|error| log.missed(&error));
+        failures.for_each(|error| log.incomplete_because(&error));
         first.map_or(Ok(()), Err)
     }
 }

@@ -18,7 +18,7 @@ const OF_NETWORK: [&str; 3] = ["/etc/hostname", "/etc/hosts", "/etc/resolv.conf"
 const ID_LENGTH: usize = 64;
 
 /// What of the host is here.
-pub(super) enum Here {
+pub(super) enum HostMounts {
     /// All of it: this process runs on the host, as far as the engine knows.
     Host,
     /// What is mounted in a container.
@@ -37,14 +37,14 @@ impl Engine {
     ///
     /// # Errors
     /// It runs in a container, and it cannot be told in which.
-    pub(super) fn here(&self) -> Result<Here> {
+    pub(super) fn here(&self) -> Result<HostMounts> {
         let mounts = mounts_of_process();
         if let [own] = &self.known(ids(&mounts, &[OF_PODMAN]))?[..] {
             return Ok(own.into());
         }
         let mut near = self.known(ids(&mounts, &OF_NETWORK))?;
         if near.is_empty() {
-            return Ok(Here::Host);
+            return Ok(HostMounts::Host);
         }
         let owners: Vec<String> = near.iter().map(|owner| owner.id.clone()).collect();
         let sharing = self.list(&[])?.into_iter();
@@ -57,7 +57,7 @@ impl Engine {
     /// The ids of the containers that must not be stopped: that of this process, and the one whose network it has.
     pub(super) fn own(&self) -> Result<BTreeSet<String>> {
         let mut own = BTreeSet::from_iter(ids(&mounts_of_process(), &OF_NETWORK));
-        if let Here::Container { id, .. } = self.here()? {
+        if let HostMounts::Container { id, .. } = self.here()? {
             own.insert(id);
         }
         Ok(own)
@@ -106,31 +106,31 @@ fn own_of<'c>(near: &'c [Container], mounts: &str) -> Result<&'c Container> {
     }
 }
 
-impl From<&Container> for Here {
+impl From<&Container> for HostMounts {
     fn from(own: &Container) -> Self {
         let (id, name, mounts) = (own.id.clone(), own.name.clone(), own.mounts.clone());
-        Here::Container { id, name, mounts }
+        HostMounts::Container { id, name, mounts }
     }
 }
 
-impl Here {
+impl HostMounts {
     /// Whether this process runs in the container of this id.
     pub(super) fn is_in(&self, id: &str) -> bool {
-        matches!(self, Here::Container { id: own, .. } if own == id)
+        matches!(self, HostMounts::Container { id: own, .. } if own == id)
     }
 
     /// Whether a path of the host leads to the same place here.
-    pub(super) fn has(&self, path: &Path) -> bool {
-        let Here::Container { mounts, .. } = self else { return true };
+    pub(super) fn contains(&self, path: &Path) -> bool {
+        let HostMounts::Container { mounts, .. } = self else { return true };
         let around = mounts.iter().filter(|mount| path.starts_with(&mount.destination));
         let nearest = around.max_by_key(|mount| mount.destination.components().count());
         nearest.is_some_and(|mount| mount.source == mount.destination)
     }
 
     /// Fails unless it does.
-    pub(super) fn prove(&self, path: &Path) -> Result<()> {
+    pub(super) fn require(&self, path: &Path) -> Result<()> {
         match self {
-            Here::Container { name, .. } if !self.has(path) => {
+            HostMounts::Container { name, .. } if !self.contains(path) => {
                 let shown = path.display();
                 Err(Error::new(Kind::NotFound, "find what of the host is", &shown)
                     .because(format!("it is not mounted in {name}, the container of icecore"))
@@ -261,7 +261,7 @@ mod tests {
         };
         let mounts =
             vec![mount("/srv", "/srv"), mount("/mnt/a", "/srv/hidden"), mount("/var", "/host/var")];
-        let here = Here::Container { id: ID.to_owned(), name: "icecore".to_owned(), mounts };
+        let here = HostMounts::Container { id: ID.to_owned(), name: "icecore".to_owned(), mounts };
         for (path, has) in [
             ("/srv", true),
             ("/srv/app/data", true),
@@ -270,8 +270,8 @@ mod tests {
             ("/srvs", false),
             ("/var/lib", false),
         ] {
-            assert_eq!(here.has(Path::new(path)), has, "{path}");
-            assert!(Here::Host.has(Path::new(path)));
+            assert_eq!(here.contains(Path::new(path)), has, "{path}");
+            assert!(HostMounts::Host.contains(Path::new(path)));
         }
     }
 

@@ -6,16 +6,16 @@ use crate::monitor::{Counter, FileChange, Monitor};
 use std::sync::{Mutex, PoisonError};
 
 /// A listener that may want the step to stop.
-pub struct Heard<'m> {
+pub struct StepMonitor<'m> {
     to: &'m dyn Monitor,
     is_over: &'m (dyn Fn() -> bool + Sync),
     warnings: Mutex<Vec<String>>,
 }
 
-impl<'m> Heard<'m> {
+impl<'m> StepMonitor<'m> {
     /// Hands on to `to`; the step ends when the user says so, and when `is_over`.
     pub fn new(to: &'m dyn Monitor, is_over: &'m (dyn Fn() -> bool + Sync)) -> Self {
-        Heard { to, is_over, warnings: Mutex::default() }
+        StepMonitor { to, is_over, warnings: Mutex::default() }
     }
 
     /// What was wrong.
@@ -31,7 +31,7 @@ impl<'m> Heard<'m> {
     }
 }
 
-impl Monitor for Heard<'_> {
+impl Monitor for StepMonitor<'_> {
     fn begin(&self, task: &str, total: Option<(Counter, u64)>) {
         self.to.begin(task, total);
     }

@@ -120,7 +120,6 @@ impl FromStr for ReadBack {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self> {
-        let oldest = |budget| ReadData::Oldest { budget: Some(budget), before: None };
         let wrong = || {
             Error::new(Kind::InvalidInput, "understand how much to read back", format!("{text:?}"))
                 .hint(format!("write {}", Self::FORM))
@@ -132,13 +131,10 @@ impl FromStr for ReadBack {
                 Ok(percent) if percent > 0.0 && percent <= 100.0 => ReadData::Percent(percent),
                 _ => return Err(wrong()),
             },
-            _ => match (size(text), duration(text)) {
-                // `30m` may be minutes, or MiB.
-                (Ok(_), Ok(_)) => return Err(wrong()),
-                (Ok(bytes), _) => oldest(Budget::Bytes(bytes)),
-                (_, Ok(time)) => oldest(Budget::Time(time)),
-                _ => return Err(wrong()),
-            },
+            _ => {
+                let budget = text.parse::<Budget>().map_err(|_| wrong())?;
+                ReadData::Oldest { budget: Some(budget), before: None }
+            }
         }))
     }
 }

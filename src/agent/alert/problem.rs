@@ -1,4 +1,4 @@
-//! The kinds of trouble, and their wording.
+//! The kinds of problems, and their wording.
 
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -6,33 +6,33 @@ use std::fmt;
 use std::time::Duration;
 
 /// What is wrong at a moment.
-pub type Troubles = BTreeMap<Subject, Trouble>;
+pub type Problems = BTreeMap<Subject, Problem>;
 
-/// What a look has seen.
+/// What is known of problems at a moment.
 #[derive(Clone, Debug)]
-pub enum Seen {
+pub enum Observation {
     /// All that is wrong.
-    All(Troubles),
+    All(Problems),
     /// Something that is; of all else nothing is known.
-    Some(Troubles),
+    Some(Problems),
 }
 
-/// What something may be wrong with. People are told once that it went wrong, and once that it is over.
+/// What something may be wrong with. It is reported once when it begins, and once when it is over.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Subject {
-    /// The job; of [`Matter::Channel`] the channel, of [`Matter::File`] the file.
+    /// The job; of [`Aspect::Channel`] the channel, of [`Aspect::File`] the file.
     pub name: String,
     /// The repository, where it is about one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub repository: Option<String>,
     /// In which respect.
-    pub matter: Matter,
+    pub aspect: Aspect,
 }
 
 /// A respect in which something may be wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Matter {
+pub enum Aspect {
     /// The job's last backup.
     Backup,
     /// Its last copy.
@@ -57,14 +57,14 @@ pub enum Matter {
 
 /// What is wrong.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Trouble {
-    /// The state, of which every change is told.
+pub struct Problem {
+    /// The state; every change of it is reported.
     pub state: State,
     /// Why; another reason alone is no news.
     pub reason: String,
-    /// How long it has to last before it is told.
+    /// How long it has to last before it is reported.
     #[serde(default, skip_serializing_if = "Duration::is_zero")]
-    pub patience: Duration,
+    pub min_duration: Duration,
 }
 
 /// A state in which something may be that is not well.
@@ -91,10 +91,10 @@ pub enum State {
     Silent,
 }
 
-/// Most characters of a reason that are told.
+/// The longest reason in an alert, in characters.
 const REASON_MAX: usize = 400;
 
-impl Trouble {
+impl Problem {
     /// Of this reason, as one short line.
     pub fn new(state: State, reason: &str) -> Self {
         let line: String = reason.split_whitespace().collect::<Vec<_>>().join(" ");
@@ -103,28 +103,28 @@ impl Trouble {
         if short.len() < line.len() {
             short.push_str("...");
         }
-        Trouble { state, reason: short, patience: Duration::ZERO }
+        Problem { state, reason: short, min_duration: Duration::ZERO }
     }
 
-    /// The same, which is told once it has lasted for so long.
-    pub fn after(self, patience: Duration) -> Self {
-        Trouble { patience, ..self }
+    /// The same, reported once it has lasted for so long.
+    pub fn after(self, min_duration: Duration) -> Self {
+        Problem { min_duration, ..self }
     }
 }
 
 impl Subject {
     /// What the job's runs do.
-    pub fn job(name: &str, matter: Matter) -> Self {
-        Subject { name: name.to_owned(), repository: None, matter }
+    pub fn job(name: &str, aspect: Aspect) -> Self {
+        Subject { name: name.to_owned(), repository: None, aspect }
     }
 
     /// What it has in a repository.
-    pub fn in_repository(name: &str, repository: &str, matter: Matter) -> Self {
-        Subject { repository: Some(repository.to_owned()), ..Subject::job(name, matter) }
+    pub fn in_repository(name: &str, repository: &str, aspect: Aspect) -> Self {
+        Subject { repository: Some(repository.to_owned()), ..Subject::job(name, aspect) }
     }
 
     /// That it is in this state, without a reason.
-    pub fn is(&self, state: State) -> String {
+    pub fn describe(&self, state: State) -> String {
         let word = match state {
             State::Incomplete => "is incomplete",
             State::Failed => "failed",
@@ -140,15 +140,15 @@ impl Subject {
     }
 
     /// That it is well.
-    pub fn is_well(&self) -> String {
-        let word = match self.matter {
-            Matter::Backup | Matter::Copy | Matter::Prune | Matter::Check => "is well again",
-            Matter::Age => "is on time again",
-            Matter::Data => "was found whole by a check",
-            Matter::Services => "run again",
-            Matter::History => "are remembered again",
-            Matter::File => "can be used again",
-            Matter::Channel => "arrive again",
+    pub fn describe_well(&self) -> String {
+        let word = match self.aspect {
+            Aspect::Backup | Aspect::Copy | Aspect::Prune | Aspect::Check => "is well again",
+            Aspect::Age => "is on time again",
+            Aspect::Data => "was found whole by a check",
+            Aspect::Services => "run again",
+            Aspect::History => "are remembered again",
+            Aspect::File => "can be used again",
+            Aspect::Channel => "arrive again",
         };
         format!("{self} {word}")
     }
@@ -156,21 +156,21 @@ impl Subject {
 
 impl fmt::Display for Subject {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let matter = match self.matter {
-            Matter::Channel => return write!(f, "alerts by {}", self.name),
-            Matter::File => return write!(f, "the file of jobs {}", self.name),
-            Matter::Backup => ": backup",
-            Matter::Copy => ": copy",
-            Matter::Prune => ": prune",
-            Matter::Check => ": check",
-            Matter::Services => ": services",
-            Matter::History => ": runs",
-            Matter::Age | Matter::Data => "",
+        let aspect = match self.aspect {
+            Aspect::Channel => return write!(f, "alerts by {}", self.name),
+            Aspect::File => return write!(f, "the file of jobs {}", self.name),
+            Aspect::Backup => ": backup",
+            Aspect::Copy => ": copy",
+            Aspect::Prune => ": prune",
+            Aspect::Check => ": check",
+            Aspect::Services => ": services",
+            Aspect::History => ": runs",
+            Aspect::Age | Aspect::Data => "",
         };
         write!(f, "{}", self.name)?;
         if let Some(repository) = &self.repository {
             write!(f, " in {repository}")?;
         }
-        f.write_str(matter)
+        f.write_str(aspect)
     }
 }

@@ -37,11 +37,11 @@ pub fn printed_by(
     }
     let mut child = command.spawn().attempt("run", what)?;
     let (done, is_done) = channel::<()>();
-    let group = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
+    let group = Pid::from_child(&child);
     let watching = timeout.map(|timeout| {
         Builder::new().spawn(move || {
             let is_over = is_done.recv_timeout(timeout) == Err(RecvTimeoutError::Timeout);
-            if let Some(group) = group.filter(|_| is_over) {
+            if is_over {
                 // It may have ended by itself.
                 let _ = kill_process_group(group, Signal::KILL);
             }

@@ -1,11 +1,11 @@
 //! Prunes and checks of a job's repositories. One repository that fails does not stop the others.
 
-use super::each::Each;
 use super::log::Log;
-use super::must_contain::complete;
+use super::must_contain::require_artifacts;
+use super::per_repository::Each;
 use super::{Run, TOOL};
 use crate::agent::config::Keep;
-use crate::error::{Error, Kind, Result};
+use crate::error::Result;
 use crate::format::snapshot::SourceName;
 use crate::ops::check::{CheckOptions, check as check_repository, coverage};
 use crate::ops::forget::{PolicyPlan, forget, plan_by_policy};
@@ -33,23 +33,23 @@ fn prune_one(
     name: &str,
     repository: &crate::agent::config::Repository,
 ) -> Result<()> {
-    let opened = log.step("open", name, |_, _| run.program.open(repository))?;
+    let opened = log.step("open", name, |_, _| run.context.open(repository))?;
     if let Some(keep) = &repository.keep {
-        log.step("forget", name, |monitor, said| {
+        log.step("forget", name, |monitor, notes| {
             let judged = judge(run, &opened, keep)?;
             let plan = &judged.plan;
             plan.troubles.iter().chain(&plan.unread_notes).for_each(|error| monitor.trouble(error));
             let report = forget(&opened, plan, monitor)?;
-            said.is_incomplete =
+            notes.is_incomplete =
                 !plan.troubles.is_empty() || !plan.unread_notes.is_empty() || report.held > 0;
-            said.figure("forgotten", report.forgotten);
-            said.figure("kept", judged.stays().len());
+            notes.figure("forgotten", report.forgotten);
+            notes.figure("kept", judged.stays().len());
             let (forgotten, kept) = (report.forgotten, judged.stays().len());
             monitor.note(&format!("{name}: snapshots forgotten: {forgotten}, kept: {kept}"));
             Ok(())
         })?;
     }
-    log.step("prune", name, |monitor, said| {
+    log.step("prune", name, |monitor, notes| {
         let heads = run.heads(&opened, monitor);
         let options = PruneOptions {
             limits: PlanLimits::default(),
@@ -62,18 +62,18 @@ fn prune_one(
             tool: TOOL.to_owned(),
         };
         let report = prune_repository(&opened, &options, monitor)?;
-        said.is_incomplete = !report.troubles.is_empty();
+        notes.is_incomplete = !report.troubles.is_empty();
         if report.waits.is_some() {
             // That is so wherever several back up at night, and no news.
             monitor.note("some is removed by the next prune only, since a writer is at work");
         }
         let swept = &report.swept;
-        said.figure("packs_deleted", swept.packs.count);
-        said.figure(
+        notes.figure("packs_deleted", swept.packs.count);
+        notes.figure(
             "bytes_deleted",
             swept.packs.bytes + swept.segments.bytes + swept.records.bytes,
         );
-        said.figure("bytes_written", report.written);
+        notes.figure("bytes_written", report.written);
         Ok(())
     })
 }
@@ -94,8 +94,9 @@ pub fn judge<'r>(
 fn refuse_incomplete(run: &Run<'_>, repository: &Repository) -> Result<()> {
     let all = find_all(repository, &[], &run.filter(), drop)?;
     let newest = all.keys().find(|key| !all.is_given_up(key.id)).map(|key| key.id);
-    let complete = |id| complete(repository, id, &run.job.must_contain, &run.job.projects());
-    newest.map_or(Ok(()), complete)
+    let has_all =
+        |id| require_artifacts(repository, id, &run.job.must_contain, &run.job.projects());
+    newest.map_or(Ok(()), has_all)
 }
 
 /// Checks every repository of the job.
@@ -103,8 +104,8 @@ pub fn check(run: &Run<'_>, log: &mut Log<'_>) -> Result<()> {
     let read_data = run.job.check.as_ref().map(|check| check.read_data()).unwrap_or_default();
     let mut each = Each::new();
     for (name, repository) in run.config.repositories_of(run.job) {
-        let checked = log.step("check", name, |monitor, said| {
-            let opened = run.program.open(repository)?;
+        let checked = log.step("check", name, |monitor, notes| {
+            let opened = run.context.open(repository)?;
             // Before anything is listed: all that is remembered now was there then.
             let heads = run.heads(&opened, monitor);
             let mut report = check_repository(&opened, CheckOptions { read_data }, monitor)?;
@@ -112,33 +113,25 @@ pub fn check(run: &Run<'_>, log: &mut Log<'_>) -> Result<()> {
                 report.expect(heads.lost(&report.chains), monitor);
                 heads.remember(&report.chains, false)?;
             }
-            said.figure("snapshots", report.snapshots);
-            said.figure("packs", report.packs);
-            said.figure("packs_read", report.packs_read);
-            said.figure("bytes_read", report.bytes_read);
-            said.figure("errors", report.errors);
+            notes.figure("snapshots", report.snapshots);
+            notes.figure("packs", report.packs);
+            notes.figure("packs_read", report.packs_read);
+            notes.figure("bytes_read", report.bytes_read);
+            notes.figure("errors", report.errors);
             let damaged = report.errors.saturating_sub(report.unavailable);
             // Where not all of it could be looked at, nobody knows that nothing is damaged.
             if damaged > 0 || report.unavailable == 0 {
-                said.figure("damaged", damaged);
+                notes.figure("damaged", damaged);
             }
             match coverage(&opened, None) {
                 Ok(coverage) => {
-                    said.figure("bytes_stored", coverage.all.bytes);
-                    said.figure("bytes_verified", coverage.within_30_days().bytes);
+                    notes.figure("bytes_stored", coverage.all.bytes);
+                    notes.figure("bytes_verified", coverage.within_30_days().bytes);
                 }
                 Err(error) => monitor.trouble(&error),
             }
-            match report.is_healthy() {
-                true => Ok(()),
-                false => {
-                    let is_away = report.unavailable == report.errors;
-                    let kind = if is_away { Kind::Unavailable } else { Kind::Damaged };
-                    Err(Error::new(kind, "find all well in", name)
-                        .because(format!("errors were found: {}", report.errors))
-                        .hint("`icecore check` of that repository names them"))
-                }
-            }
+            let verdict = report.verdict(name);
+            verdict.map_err(|error| error.hint("`icecore check` of that repository names them"))
         });
         each.add(log, checked)?;
     }
