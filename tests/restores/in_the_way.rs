@@ -251,3 +251,21 @@ fn what_was_kept_gets_no_older_log() {
         assert_eq!(names(dir.path()), left);
     }
 }
+
+/// What a link led to stays when the link is replaced, and that is told, since others may go on using it.
+#[test]
+fn a_replaced_link_is_told() {
+    let cli = Cli::new();
+    fs::create_dir(cli.path("src/data")).unwrap();
+    whole(&cli.path("src/data/app.db"), 10);
+    cli.backup();
+    cli.says(&["restore", "latest", "--target", "out"]);
+    let source = fs::canonicalize(cli.path("src/data/app.db")).unwrap();
+    let found = cli.path("out").join(source.strip_prefix("/").unwrap());
+    fs::rename(&found, cli.path("live.db")).unwrap();
+    std::os::unix::fs::symlink(cli.path("live.db"), &found).unwrap();
+    let restore = ["restore", "latest", "--target", "out", "--overwrite", "always"];
+    let told = stderr(&cli.run(&restore).success());
+    assert!(told.contains("was a link to") && told.contains("live.db"), "{told}");
+    assert!(found.is_file() && !found.is_symlink() && cli.path("live.db").exists());
+}

@@ -46,6 +46,9 @@ impl Folder {
         identity: Identity,
         sort: Sort,
     ) -> Result<bool> {
+        if sort != Sort::Special {
+            self.tell_replaced_link(name);
+        }
         match sort {
             Sort::Captured => {
                 self.complete(name, "came back whole, without it");

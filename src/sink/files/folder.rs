@@ -203,6 +203,7 @@ impl Folder {
                     let _guard = guard
                         .transpose()
                         .map_err(|error| error.within("restore", path.display()))?;
+                    self.tell_replaced_link(name);
                     made(rustix::fs::unlinkat(&self.fd, name, AtFlags::empty()))?;
                 }
                 Err(cause) => made(Err(cause))?,
@@ -315,6 +316,15 @@ impl Folder {
         }
         state.made.insert(identity);
         Ok(())
+    }
+
+    /// A symbolic link may lead to what others go on using: that is not replaced, and is told.
+    pub(super) fn tell_replaced_link(&self, name: &[u8]) {
+        if let (Ok(target), Ok(path)) =
+            (rustix::fs::readlinkat(&self.fd, name, Vec::new()), self.path_of(name))
+        {
+            self.reporter.replaced_link(&path, Path::new(OsStr::from_bytes(target.as_bytes())));
+        }
     }
 
     fn rename_new(&self, temporary: &[u8], name: &[u8]) -> Result<(), Errno> {

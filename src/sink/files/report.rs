@@ -80,6 +80,14 @@ impl Reporter {
         line(&mut report, format!("the hard link {} was not made: {reason}", path.display()));
     }
 
+    pub(super) fn replaced_link(&self, path: &Path, target: &Path) {
+        let (path, target) = (path.display(), target.display());
+        let text = format!(
+            "{path} was a link to {target}, and is none any more; what it led to stays as it was"
+        );
+        line(&mut self.inner(), text);
+    }
+
     pub(super) fn sibling(&self, path: &Path, reason: &str) {
         let mut report = self.inner();
         report.siblings += 1;
