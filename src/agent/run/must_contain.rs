@@ -76,16 +76,16 @@ pub fn require_artifacts(
         ),
     };
     Err(Error::new(Kind::Failed, "find in the snapshot", absent.join(", "))
-        .because(format!("`must_contain` requires it, and {} does not have it", id.short()))
+        .because(format!("`must_contain` requires it, and {} does not have it, or without content", id.short()))
         .hint(format!(
             "{meant}if it was dropped on purpose, take it out of `must_contain`; the snapshot stays: see what \
              became of the source, then `icecore forget` it if it is worth nothing"
         )))
 }
 
-/// Whether it is something that was captured: neither a folder nor a link.
+/// Whether it is something that was captured: neither a folder nor a link, nor a file that was emptied.
 fn is_kept(node: &Node) -> bool {
-    matches!(node.kind, NodeKind::File { .. })
+    matches!(&node.kind, NodeKind::File { content, .. } if content.length > 0)
 }
 
 /// Whether a file at a path is the artifact: by its whole path, by its last names, as the dump of a

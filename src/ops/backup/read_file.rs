@@ -4,6 +4,7 @@ use super::links::First;
 use super::taints::Verdict;
 use crate::error::{Error, Kind};
 use crate::format::content::Content;
+use crate::format::database::DatabaseFacts;
 use crate::format::directory::{Metadata, Node, NodeKind, Stamp, Taint};
 use crate::format::snapshot::Summary;
 use crate::monitor::FileChange;
@@ -17,6 +18,7 @@ pub(super) struct Waiting {
     same: Option<SameFile>,
     pub(super) before: Option<Content>,
     taint: Option<Taint>,
+    was_database: bool,
 }
 
 impl Waiting {
@@ -27,8 +29,9 @@ impl Waiting {
         before: Option<Box<Node>>,
     ) -> Self {
         let taint = before.as_ref().and_then(|node| node.taint.clone());
+        let was_database = before.as_ref().is_some_and(|node| is_sqlite(node));
         let before = before.and_then(|node| content(*node));
-        Waiting { entry, stamp, same, before, taint }
+        Waiting { entry, stamp, same, before, taint, was_database }
     }
 }
 
@@ -43,6 +46,8 @@ pub(super) struct ReadFile {
     /// The taint that it has under another of its names.
     pub(super) shared: Option<Taint>,
     before: Option<Content>,
+    /// Whether the parent has a database in its place.
+    was_database: bool,
     pub(super) bytes_read: u64,
 }
 
@@ -61,6 +66,7 @@ impl ReadFile {
             warning: None,
             verdict,
             shared,
+            was_database: before.as_ref().is_some_and(is_sqlite),
             before: before.and_then(content),
             bytes_read: 0,
         }
@@ -87,7 +93,17 @@ impl ReadFile {
             .left_out
             .as_ref()
             .map(|what| Error::new(Kind::Failed, "capture all of", &path).because(what));
-        changed.into_iter().chain(left_out)
+        // What SQLite refuses is told as damage.
+        let is_lost = self.was_database
+            && self.node.database().is_none()
+            && self.verdict.scrutiny.is_none()
+            && self.changed.is_none();
+        let lost = is_lost.then(|| {
+            Error::new(Kind::SourceChanged, "capture as a database", &path)
+                .because("it was one in the snapshot before, and is none now")
+                .hint("if it was emptied or overwritten, restore it: later backups store what is there without a word")
+        });
+        changed.into_iter().chain(left_out).chain(lost)
     }
 
     /// How it differs from the file before, if it does.
@@ -148,10 +164,16 @@ pub(super) fn read_file(
         warning,
         verdict: Verdict { scrutiny, finding: taint },
         shared: None,
+        was_database: file.was_database,
         before: file.before,
         bytes_read: written.bytes,
     };
     (read, companions)
+}
+
+/// Whether it is a database of SQLite.
+pub(super) fn is_sqlite(node: &Node) -> bool {
+    node.database().is_some_and(DatabaseFacts::is_sqlite)
 }
 
 /// The content of a file.

@@ -17,6 +17,7 @@ use crate::ops::tree::Entry;
 use crate::repo::{Reader, Repository, Session, SessionOptions, WriterOptions};
 use crate::source::Source;
 use crate::stream::Cutter;
+use crate::text::count;
 
 /// A backup on its way: begun, perhaps warmed up, captured, and only then committed. What fails ends it; one
 /// that is dropped stays registered, see [`Writer`](crate::repo::Writer).
@@ -228,6 +229,7 @@ impl Captured<'_> {
             contents.warnings.push(error.to_string());
             monitor.trouble(&error);
         }
+        contents.warnings.extend(fewer_databases(backup.history.last.as_ref(), &contents));
         let mut report = put(backup, contents)?;
         report.incomplete |= met_damage;
         Ok(report)
@@ -295,6 +297,16 @@ fn put(backup: Backup<'_>, contents: Contents) -> Result<BackupReport> {
         unchanged: unchanged.map(|last| last.id),
         chains: history.chains,
     })
+}
+
+/// What is said where there were more databases before: one that was deleted by mistake is missed too late.
+fn fewer_databases(last: Option<&Snapshot>, contents: &Contents) -> Option<String> {
+    let last = last.filter(|last| last.summary.databases > contents.counts.databases)?;
+    let (now, before) = (contents.counts.databases, last.summary.databases);
+    let (now, id) = (count(now, "database"), last.id.short());
+    Some(format!(
+        "{now}, and {before} in snapshot {id}: `icecore diff {id} latest` shows which are gone"
+    ))
 }
 
 /// From when it was met, nothing rests on it; what was counted on before may.
