@@ -301,6 +301,13 @@ fn services_that_were_left_stopped_are_started() {
     assert!(told["message"].as_str().unwrap().contains("services of app"), "{told}");
     assert!(!jobs.path("down").exists());
     agent.end();
+    // Also where the file is broken since, and the agent cannot begin.
+    let mut run = jobs.spawn(&["run", "app"]);
+    jobs.wait_for("down");
+    kill_with_children(&mut run);
+    jobs.write("[job");
+    jobs.command(&["agent"]).assert().code(1);
+    assert!(!jobs.path("down").exists());
 }
 
 /// Where a job has several repositories and copies no time of their own, a backup is copied at once.

@@ -8,6 +8,7 @@ mod config;
 mod draft;
 pub mod file;
 pub mod history;
+mod lost;
 mod named;
 mod overdue;
 mod pins;

@@ -26,7 +26,7 @@ mod values;
 pub use agent::Agent;
 pub use alert::{Alert, Mail as MailTable, Metrics, Preset, Webhook as WebhookTable};
 pub use draft::Draft;
-pub use find::to_be;
+pub use find::{find, to_be};
 pub use job::{Check, Job, Schedules};
 pub use keep::Keep;
 pub use one_or_many::{OneOrMany, TextOrTable};
@@ -145,7 +145,7 @@ impl Config {
     /// # Errors
     /// `NotFound`, `Refused` if others can write it, `InvalidInput` with the place of what is wrong.
     pub fn load(named: Option<&Path>) -> Result<(Self, PathBuf)> {
-        let path = find::find(named)?;
+        let path = find(named)?;
         Ok((Config::parse(&find::read(&path)?, &path)?, path))
     }
 

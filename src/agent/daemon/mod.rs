@@ -94,7 +94,12 @@ pub fn run_agent(context: &Arc<dyn AgentContext>) -> Result<()> {
     let state = context.state();
     let heartbeat = Heartbeat::begin(state)?;
     let stamp = stamp(context.file());
-    let config = Arc::new(Config::load(Some(context.file()))?.0);
+    let loaded = Config::load(Some(context.file()));
+    if loaded.is_err() {
+        // What was stopped by the file that there was is started whatever the file is now.
+        start_left_behind(&**context);
+    }
+    let config = Arc::new(loaded?.0);
     let (happens, heard) = channel();
     let signals = Signals::new([SIGHUP, SIGINT, SIGTERM]).attempt("listen for", "signals")?;
     hear(signals, happens.clone())?;

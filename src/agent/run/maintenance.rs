@@ -3,6 +3,7 @@
 use super::log::Log;
 use super::must_contain::require_artifacts;
 use super::per_repository::Each;
+use super::uncounted::uncounted;
 use super::{Run, TOOL};
 use crate::agent::config::Keep;
 use crate::error::Result;
@@ -46,6 +47,7 @@ fn prune_one(
             notes.figure("kept", judged.stays().len());
             let (forgotten, kept) = (report.forgotten, judged.stays().len());
             monitor.note(&format!("{name}: snapshots forgotten: {forgotten}, kept: {kept}"));
+            uncounted(run, &opened)?.iter().for_each(|group| monitor.warn(group));
             Ok(())
         })?;
     }

@@ -17,6 +17,7 @@ mod notify;
 mod per_repository;
 mod preview;
 mod step_monitor;
+mod uncounted;
 
 #[cfg(feature = "testing")]
 pub use super::report::Fault;

@@ -7,6 +7,8 @@ mod sentences;
 mod task;
 
 pub use repository::RepositoryStatus;
+pub use sentences::NO_JOB;
+#[cfg(feature = "testing")]
 pub use sentences::problems;
 pub use task::TaskStatus;
 
@@ -90,7 +92,8 @@ impl Status {
             job.is_well &= stopped.iter().all(|stopped| stopped.job != job.job);
         }
         let environment = config.defaults.environment.clone();
-        let is_well = stopped.is_empty() && jobs.iter().all(|job| job.is_well);
+        // A file that lost its jobs is no reason to be calm.
+        let is_well = !jobs.is_empty() && stopped.is_empty() && jobs.iter().all(|job| job.is_well);
         let has_warnings = jobs.iter().any(|job| job.has_warnings);
         Ok(Status { now, environment, is_well, has_warnings, stopped, jobs, zone: zone.clone() })
     }
@@ -98,7 +101,12 @@ impl Status {
     /// What is wrong, each in a sentence.
     pub fn problems(&self) -> Vec<String> {
         let stopped = self.stopped.iter().map(|stopped| sentences::stopped(stopped, &self.zone));
-        stopped.chain(self.jobs.iter().flat_map(sentences::problems)).collect()
+        let no_job = self.jobs.is_empty().then(|| sentences::NO_JOB.to_owned());
+        no_job
+            .into_iter()
+            .chain(stopped)
+            .chain(self.jobs.iter().flat_map(sentences::problems))
+            .collect()
     }
 
     /// How it is on the whole, in a few words.

@@ -7,6 +7,9 @@ use crate::text::{age, count};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
+/// That there is no job.
+pub const NO_JOB: &str = "the file has no job: nothing is backed up";
+
 /// The age of something that is older than allowed, to the second where it is nearly as allowed.
 fn older(seconds: f64, allowed: &str) -> String {
     let old = age(seconds);

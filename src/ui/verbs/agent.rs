@@ -2,6 +2,7 @@
 
 use super::agent_context::CliAgentContext;
 use super::config::FileArgs;
+use crate::agent::config::find;
 use crate::agent::daemon::{AgentContext, check_alive, run_agent};
 use crate::error::Result;
 use crate::ui::app::App;
@@ -27,7 +28,7 @@ pub fn run(app: &App, args: &AgentArgs) -> Result<Done> {
         check_alive(&app.known_state_folder()?, &app.env)?;
         return Ok(Done::All);
     }
-    let (_, file) = args.file.load()?;
+    let file = find(args.file.config.as_deref())?;
     let context: Arc<dyn AgentContext> = Arc::new(CliAgentContext::new(app, &file)?);
     run_agent(&context)?;
     Ok(Done::All)

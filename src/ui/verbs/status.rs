@@ -77,9 +77,8 @@ fn print(status: &Status, zone: &str, out: &mut Out) -> Result<()> {
             ]);
         }
     }
-    match status.jobs.is_empty() {
-        true => out.line("the file has no job")?,
-        false => out.table(&table)?,
+    if !status.jobs.is_empty() {
+        out.table(&table)?;
     }
     for job in &status.jobs {
         let next = job.tasks.iter().filter_map(|task| next(task, &status.zone));

@@ -7,6 +7,7 @@ use crate::agent::alert::Alerter;
 use crate::agent::config::{Alert, Config, Job, Written};
 use crate::agent::run::{RunContext, Task};
 use crate::agent::schedule::Schedule;
+use crate::agent::status::NO_JOB;
 use crate::env::{Time, state};
 use crate::error::{Error, Kind, Result};
 use crate::format::snapshot::PartKind;
@@ -67,6 +68,9 @@ pub fn run(app: &App, args: &CheckArgs) -> Result<Done> {
             true => out.json("job", &view)?,
             false => view.print(&config, &mut out)?,
         }
+    }
+    if config.job.is_empty() {
+        progress.warn(NO_JOB);
     }
     unnoticed(&config, app.env.now()).iter().for_each(|warning| progress.warn(warning));
     unpruned(&config).iter().for_each(|warning| progress.warn(warning));

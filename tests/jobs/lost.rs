@@ -1,0 +1,88 @@
+//! What was lost where it was captured, or is counted nowhere any more, is told.
+
+use super::file::Jobs;
+use crate::common::cli::{stderr, stdout};
+use rusqlite::Connection;
+use std::fs;
+
+const FILE: &str = r#"
+[repository.one]
+url = "DIR/one"
+key_file = "DIR/one.key"
+keep = { last = 9 }
+
+[job.app]
+source = "DIR/src"
+to = ["one"]
+"#;
+
+/// Two databases with rows, saved once by a job.
+fn saved(file: &str) -> Jobs {
+    let jobs = Jobs::new();
+    jobs.init(&["one"]);
+    jobs.write(file);
+    for name in ["app.db", "users.db"] {
+        let database = Connection::open(jobs.path("src").join(name)).unwrap();
+        database.execute_batch("CREATE TABLE t (x); INSERT INTO t VALUES (1), (2)").unwrap();
+    }
+    jobs.command(&["run", "app"]).assert().success();
+    jobs
+}
+
+/// A file that was a database in the snapshot before, and was emptied or overwritten since, makes a run incomplete, also
+/// where a warm-up has seen it first; and a file without a byte is not what `must_contain` requires.
+#[test]
+fn a_database_that_is_none_any_more_is_told() {
+    let stop = "stop = { stop = \"true\", start = \"true\" }\n";
+    for (more, content) in [("", &b""[..]), ("", b"no database"), (stop, b"")] {
+        let jobs = saved(&format!("{FILE}{more}"));
+        fs::write(jobs.path("src/app.db"), content).unwrap();
+        let run = jobs.command(&["run", "app"]).assert().code(3);
+        let told = stderr(&run);
+        assert!(told.contains("app.db: it was one in the snapshot before"), "{told}");
+        assert!(!told.contains("users.db"), "{told}");
+        assert_eq!(jobs.report()["outcome"], "incomplete");
+        jobs.command(&["run", "app"]).assert().success();
+        if content.is_empty() {
+            jobs.write(&format!("{FILE}{more}must_contain = [\"app.db\"]\n"));
+            assert!(jobs.complains(&["run", "app"]).contains("`must_contain` requires it"));
+        }
+    }
+}
+
+/// Where there were more databases in the snapshot before, a backup says so once.
+#[test]
+fn a_database_that_is_gone_is_told() {
+    let jobs = saved(FILE);
+    fs::remove_file(jobs.path("src/users.db")).unwrap();
+    let told = stderr(&jobs.command(&["run", "app"]).assert().success());
+    assert!(told.contains("1 database, and 2 in snapshot "), "{told}");
+    let told = stderr(&jobs.command(&["run", "app"]).assert().success());
+    assert!(!told.contains("in snapshot "), "{told}");
+}
+
+/// A prune says of which snapshots no `keep` holds, since their job is not in the file any more.
+#[test]
+fn snapshots_of_a_renamed_job_are_told() {
+    let jobs = saved(FILE);
+    let prune = ["run", "--all", "--only", "prune"];
+    let told = stderr(&jobs.command(&prune).assert().success());
+    assert!(!told.contains("no `keep`"), "{told}");
+    jobs.write(&FILE.replace("[job.app]", "[job.shop]"));
+    jobs.command(&["run", "shop"]).assert().success();
+    let told = stderr(&jobs.command(&prune).assert().success());
+    assert!(told.contains("1 snapshot of job app, which is not in the file"), "{told}");
+    assert_eq!(jobs.of("one", &["snapshots"]).len(), 2);
+}
+
+/// A file that lost its jobs does not pass for one in which all is well.
+#[test]
+fn a_file_without_jobs_is_not_well() {
+    let jobs = saved(FILE);
+    jobs.command(&["status"]).assert().success();
+    jobs.write("");
+    let told = stdout(&jobs.command(&["status"]).assert().code(3));
+    assert!(told.contains("Needs attention") && told.contains("the file has no job"), "{told}");
+    let told = stderr(&jobs.command(&["config", "check"]).assert().success());
+    assert!(told.contains("the file has no job"), "{told}");
+}
