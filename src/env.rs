@@ -19,7 +19,7 @@ use jiff::{Timestamp, Zoned};
 use serde::{Deserialize, Serialize};
 use std::ffi::OsStr;
 use std::fmt;
-use std::ops::Add;
+use std::ops::{Add, Sub};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::str::FromStr;
@@ -48,6 +48,26 @@ impl Time {
         let seconds = self.0.saturating_sub(earlier.0) as f64 / 1e9;
         seconds
     }
+
+    /// That of a timestamp; none if it lies beyond the years 1677 to 2262.
+    pub fn of(timestamp: Timestamp) -> Option<Time> {
+        i64::try_from(timestamp.as_nanosecond()).ok().map(Time)
+    }
+
+    /// The same as a timestamp, which reaches further.
+    pub fn timestamp(self) -> Timestamp {
+        Timestamp::from_nanosecond(i128::from(self.0)).unwrap_or_default()
+    }
+
+    /// The same by the clocks of a zone.
+    pub fn in_zone(self, zone: &TimeZone) -> Zoned {
+        self.timestamp().to_zoned(zone.clone())
+    }
+
+    /// For sentences: by the clocks of a zone, which is stated, to the second.
+    pub fn stated_in(self, zone: &TimeZone) -> String {
+        self.in_zone(zone).strftime("%Y-%m-%d %H:%M:%S %:z").to_string()
+    }
 }
 
 impl Add<Duration> for Time {
@@ -58,20 +78,22 @@ impl Add<Duration> for Time {
     }
 }
 
+impl Sub<Duration> for Time {
+    type Output = Time;
+
+    fn sub(self, duration: Duration) -> Time {
+        Time(self.0.saturating_sub(nanoseconds(duration)))
+    }
+}
+
 fn nanoseconds(duration: Duration) -> i64 {
     i64::try_from(duration.as_nanos()).unwrap_or(i64::MAX)
 }
 
 impl fmt::Display for Time {
-    /// For sentences: in the local time zone, which is stated, to the second.
+    /// In the local time zone: see [`Time::stated_in`].
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match Timestamp::from_nanosecond(i128::from(self.0)) {
-            Ok(moment) => {
-                let local = moment.to_zoned(TimeZone::system());
-                write!(f, "{}", local.strftime("%Y-%m-%d %H:%M:%S %:z"))
-            }
-            Err(_) => write!(f, "{} ns", self.0),
-        }
+        f.write_str(&self.stated_in(&TimeZone::system()))
     }
 }
 
@@ -87,8 +109,7 @@ impl FromStr for Time {
             true => text.parse::<Zoned>().ok().map(|zoned| zoned.timestamp()),
             false => text.parse::<Timestamp>().ok().or_else(|| Some(local()?.timestamp())),
         };
-        let time = moment.and_then(|moment| i64::try_from(moment.as_nanosecond()).ok());
-        time.map(Time).ok_or_else(|| {
+        moment.and_then(Time::of).ok_or_else(|| {
             Error::new(Kind::InvalidInput, "understand the time", format!("{text:?}")).hint(
                 "write 2026-01-31, or 2026-01-31 12:00:00, or 2026-01-31T12:00:00Z, or \
                      2026-01-31T12:00[Europe/Berlin]",
@@ -96,6 +117,9 @@ impl FromStr for Time {
         })
     }
 }
+
+/// The name and version of this program, as repositories record them.
+pub const TOOL: &str = concat!("icecore ", env!("CARGO_PKG_VERSION"));
 
 /// A path to this very program, even after it was replaced on disk.
 ///

@@ -2,7 +2,6 @@
 //! hides or obeys.
 
 use crate::env::Time;
-use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use std::fmt::Write;
 use std::path::Path;
@@ -53,26 +52,17 @@ pub fn local(time: Time) -> String {
 
 /// The same in another zone.
 pub fn local_in(time: Time, zone: &TimeZone) -> String {
-    match Timestamp::from_nanosecond(i128::from(time.0)) {
-        Ok(moment) => moment.to_zoned(zone.clone()).strftime("%Y-%m-%d %H:%M:%S").to_string(),
-        Err(_) => time.to_string(),
-    }
+    time.in_zone(zone).strftime("%Y-%m-%d %H:%M:%S").to_string()
 }
 
 /// A moment for machines: RFC 3339 with its nanoseconds, in the local time zone.
 pub fn rfc3339(time: Time) -> String {
-    match Timestamp::from_nanosecond(i128::from(time.0)) {
-        Ok(moment) => {
-            moment.to_zoned(TimeZone::system()).strftime("%Y-%m-%dT%H:%M:%S%.9f%:z").to_string()
-        }
-        Err(_) => time.to_string(),
-    }
+    time.in_zone(&TimeZone::system()).strftime("%Y-%m-%dT%H:%M:%S%.9f%:z").to_string()
 }
 
 /// A moment in UTC, to the millisecond, as reports have it.
 pub fn utc(time: Time) -> String {
-    let moment = Timestamp::from_nanosecond(i128::from(time.0)).unwrap_or(Timestamp::MIN);
-    moment.strftime("%Y-%m-%dT%H:%M:%S%.3fZ").to_string()
+    time.timestamp().strftime("%Y-%m-%dT%H:%M:%S%.3fZ").to_string()
 }
 
 /// How long something took: `0.123 s`, `12.3 s`, `2 min 5 s`, `3 h 5 min`.

@@ -8,6 +8,7 @@ use serde_json::Value;
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
+use strum::{EnumString, IntoStaticStr, VariantArray};
 
 /// The version of the format of reports; it grows when a key changes its meaning.
 const FORMAT_VERSION: u32 = 1;
@@ -16,8 +17,22 @@ const FORMAT_VERSION: u32 = 1;
 const KEPT: usize = 500;
 
 /// What a run is asked to do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Serialize,
+    Deserialize,
+    EnumString,
+    IntoStaticStr,
+    VariantArray,
+)]
 #[serde(rename_all = "lowercase")]
+#[strum(serialize_all = "lowercase")]
 pub enum Task {
     /// Captures the sources into the first repository that answers.
     Backup,
@@ -31,27 +46,30 @@ pub enum Task {
 
 impl Task {
     /// All that there are.
-    pub const ALL: [Task; 4] = [Task::Backup, Task::Copy, Task::Prune, Task::Check];
+    pub const ALL: &[Task] = Task::VARIANTS;
 
     /// What it is called, as `run --only` has it.
     pub fn name(self) -> &'static str {
-        match self {
-            Task::Backup => "backup",
-            Task::Copy => "copy",
-            Task::Prune => "prune",
-            Task::Check => "check",
-        }
-    }
-
-    /// The one of this name.
-    pub fn named(name: &str) -> Option<Self> {
-        Task::ALL.into_iter().find(|task| task.name() == name)
+        self.into()
     }
 }
 
 /// The outcome of a run or a step: each is worse than those before.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Serialize,
+    Deserialize,
+    EnumString,
+    IntoStaticStr,
+)]
 #[serde(rename_all = "lowercase")]
+#[strum(serialize_all = "lowercase")]
 pub enum Outcome {
     /// All of it was done.
     Done,
@@ -64,29 +82,28 @@ pub enum Outcome {
 }
 
 impl Outcome {
-    /// All that there are.
-    pub const ALL: [Outcome; 4] =
-        [Outcome::Done, Outcome::Skipped, Outcome::Incomplete, Outcome::Failed];
-
     /// What it is called.
     pub fn name(self) -> &'static str {
-        match self {
-            Outcome::Done => "done",
-            Outcome::Skipped => "skipped",
-            Outcome::Incomplete => "incomplete",
-            Outcome::Failed => "failed",
-        }
-    }
-
-    /// The one of this name.
-    pub fn named(name: &str) -> Option<Self> {
-        Outcome::ALL.into_iter().find(|outcome| outcome.name() == name)
+        self.into()
     }
 }
 
 /// What a run did not go well for: each weighs more than those before.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Serialize,
+    Deserialize,
+    EnumString,
+    IntoStaticStr,
+)]
 #[serde(rename_all = "lowercase")]
+#[strum(serialize_all = "lowercase")]
 pub enum Fault {
     /// Stores that did not answer, and nothing else.
     Away,
@@ -112,18 +129,62 @@ impl Fault {
 
     /// What it is called.
     pub fn name(self) -> &'static str {
-        match self {
-            Fault::Away => "away",
-            Fault::Other => "other",
-            Fault::Unusable => "unusable",
-            Fault::Damaged => "damaged",
-        }
+        self.into()
     }
+}
 
-    /// The one of this name.
-    pub fn named(name: &str) -> Option<Self> {
-        let all = [Fault::Away, Fault::Other, Fault::Unusable, Fault::Damaged];
-        all.into_iter().find(|fault| fault.name() == name)
+/// What a step of a run is; `reports.md` says more of each.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, IntoStaticStr, VariantArray,
+)]
+#[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
+pub enum StepKind {
+    /// Services that an earlier run left stopped are started.
+    LeftBehind,
+    /// A hook before the capture.
+    Before,
+    /// A command tells a label.
+    Label,
+    /// A repository is opened.
+    Open,
+    /// Nearly everything is stored before services are stopped.
+    WarmUp,
+    /// Services are stopped.
+    Stop,
+    /// Sources are read while they are stopped.
+    Read,
+    /// Databases are read whose state was pinned then.
+    ReadPinned,
+    /// Services are started.
+    Start,
+    /// The snapshot is made.
+    Capture,
+    /// What `must_contain` requires is looked for.
+    Contents,
+    /// A hook after a capture that went well.
+    After,
+    /// A hook after a failure.
+    Failed,
+    /// A hook at the end.
+    Finally,
+    /// Snapshots are copied into another repository.
+    Copy,
+    /// Snapshots are forgotten.
+    Forget,
+    /// A repository is pruned.
+    Prune,
+    /// A repository is checked.
+    Check,
+    /// What a newer version did.
+    #[serde(other)]
+    Unknown,
+}
+
+impl StepKind {
+    /// What it is called.
+    pub fn name(self) -> &'static str {
+        self.into()
     }
 }
 
@@ -176,8 +237,8 @@ pub struct Report {
 /// A step of a run.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Step {
-    /// What it is, one of those that `reports.md` lists.
-    pub step: String,
+    /// What it is.
+    pub step: StepKind,
     /// What it was done with: a command, a repository, a source.
     pub what: String,
     /// When it began.
@@ -276,4 +337,19 @@ fn remove_old(folder: &Path) {
     names.sort();
     let more = names.len().saturating_sub(KEPT);
     names.iter().take(more).for_each(|path| drop(fs::remove_file(path)));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Every step is explained.
+    #[test]
+    fn steps_are_explained() {
+        for step in StepKind::VARIANTS {
+            let name = format!("`{}`", step.name());
+            assert!(include_str!("reports.md").contains(&name), "{name}");
+            assert_eq!(serde_json::to_value(step).unwrap(), step.name());
+        }
+    }
 }

@@ -216,7 +216,7 @@ impl Units<'_> {
     /// What has a schedule.
     fn duties(&self) -> impl Iterator<Item = (&str, &Job, Task)> {
         let jobs = self.config.job.iter().map(|(name, job)| (name.as_str(), job));
-        let all = jobs.flat_map(|(name, job)| Task::ALL.map(|task| (name, job, task)));
+        let all = jobs.flat_map(|(name, job)| Task::ALL.iter().map(move |task| (name, job, *task)));
         all.filter(|(_, job, task)| job.schedule_of(*task).is_some())
     }
 

@@ -20,7 +20,6 @@ use axum::http::header::CONTENT_TYPE;
 use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::{get, post};
-use jiff::Timestamp;
 use std::fs::DirBuilder;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::PathBuf;
@@ -222,7 +221,7 @@ fn new_folder(context: &Context, place: &Place) -> Result<PathBuf, Refusal> {
             "The file names no folder to restore into.",
         ));
     };
-    let now = Timestamp::from_nanosecond(i128::from(context.env.now().0)).unwrap_or_default();
+    let now = context.env.now().timestamp();
     let short = place.snapshot.get(..8).unwrap_or_default();
     let folder = into.join(format!("{}-{short}-{}", place.job, now.strftime("%Y%m%dT%H%M%S%3f")));
     let made = DirBuilder::new().mode(0o700).create(&folder).attempt("make", folder.display());

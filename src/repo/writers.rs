@@ -3,6 +3,7 @@
 
 use super::{Repository, WriterOptions};
 use crate::backend::{Handle, Listed};
+use crate::env::TOOL;
 use crate::error::{Error, Kind, Result};
 use crate::format::ObjectKind;
 use crate::format::snapshot::{Maintenance, Outcome, Tombstone};
@@ -74,7 +75,7 @@ impl Repository {
         self.admit(&WriterOptions {
             verb: FORGET.to_owned(),
             host: self.env().host(),
-            tool: concat!("icecore ", env!("CARGO_PKG_VERSION")).to_owned(),
+            tool: TOOL.to_owned(),
         })
     }
 

@@ -172,6 +172,10 @@ fn the_file_may_change() {
     assert!(told["message"].as_str().unwrap().contains("jobs: 2"), "{told}");
     let marks = fs::read_to_string(jobs.path("state/agent.json")).unwrap();
     assert!(marks.contains("more"), "{marks}");
+    jobs.write(FILE);
+    agent.signal(Signal::HUP);
+    let told = agent.says_so_often("reload", 4);
+    assert_eq!(told["message"], "job more is not in the file any more, and is not run");
     agent.end();
 }
 

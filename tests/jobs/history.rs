@@ -35,7 +35,7 @@ pub fn report(
         let (step, what) = step.split_once(' ').unwrap();
         let figures = figures.iter().map(|(name, value)| ((*name).to_owned(), value.clone()));
         report.steps.push(Step {
-            step: step.to_owned(),
+            step: serde_json::from_value(step.into()).unwrap(),
             what: what.to_owned(),
             started: report.started.clone(),
             seconds: 1.0,

@@ -71,7 +71,7 @@ fn snapshots_of_a_renamed_job_are_told() {
     jobs.write(&FILE.replace("[job.app]", "[job.shop]"));
     jobs.command(&["run", "shop"]).assert().success();
     let told = stderr(&jobs.command(&prune).assert().success());
-    assert!(told.contains("1 snapshot of job app, which is not in the file"), "{told}");
+    assert!(told.contains("1 snapshot of job app, which is not in this file"), "{told}");
     assert_eq!(jobs.of("one", &["snapshots"]).len(), 2);
 }
 
@@ -85,4 +85,31 @@ fn a_file_without_jobs_is_not_well() {
     assert!(told.contains("Needs attention") && told.contains("the file has no job"), "{told}");
     let told = stderr(&jobs.command(&["config", "check"]).assert().success());
     assert!(told.contains("the file has no job"), "{told}");
+}
+
+/// A prune says what it takes from a repository that was away while it should have got it, and no more than that.
+#[test]
+fn what_a_repository_away_does_not_get_is_told() {
+    let jobs = Jobs::new();
+    jobs.init(&["one", "two"]);
+    let file = "[repository.one]\nurl = \"DIR/one\"\nkey_file = \"DIR/one.key\"\nkeep = { last = 1 }\n\
+                [repository.two]\nurl = \"DIR/two\"\nkey_file = \"DIR/two.key\"\nkeep = { last = 2 }\n\
+                [job.app]\nsource = \"DIR/src\"\nto = [\"one\", \"two\"]\n";
+    jobs.write(file);
+    let run = |number: u32, code| {
+        fs::write(jobs.path("src/file"), number.to_string()).unwrap();
+        jobs.command(&["run", "app"]).assert().code(code);
+    };
+    let prune =
+        |code| stderr(&jobs.command(&["run", "app", "--only", "prune"]).assert().code(code));
+    (1..3).for_each(|number| run(number, 0));
+    assert!(!prune(0).contains("before being copied"));
+    fs::rename(jobs.path("two"), jobs.path("away")).unwrap();
+    (3..6).for_each(|number| run(number, 3));
+    // Of the two that go, one is among those that the other repository would keep.
+    let told = prune(10);
+    assert!(told.contains("1 snapshot forgotten in one before being copied to two"), "{told}");
+    fs::rename(jobs.path("away"), jobs.path("two")).unwrap();
+    run(6, 0);
+    assert!(!prune(0).contains("before being copied"));
 }

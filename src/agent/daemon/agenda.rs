@@ -70,7 +70,7 @@ impl Agenda {
         self.most = config.agent.max_runs();
         self.times.clear();
         for (job, table) in &config.job {
-            for task in Task::ALL {
+            for &task in Task::ALL {
                 let Some(written) = table.schedule_of(task) else { continue };
                 let times = Times {
                     text: written.to_string(),
@@ -159,7 +159,7 @@ impl Agenda {
     /// The first moment that was not served yet.
     fn due_at(&self, job_task: &JobTask) -> Option<Time> {
         let (times, mark) = (self.times.get(job_task)?, self.marks.get(job_task)?);
-        let next = times.schedule.next(earlier(mark.served, times.delay), &self.zone)?;
+        let next = times.schedule.next(mark.served - times.delay, &self.zone)?;
         Some(next + times.delay)
     }
 
@@ -168,10 +168,6 @@ impl Agenda {
             mark.served = served;
         }
     }
-}
-
-fn earlier(time: Time, by: Duration) -> Time {
-    Time(time.0.saturating_sub(i64::try_from(by.as_nanos()).unwrap_or(i64::MAX)))
 }
 
 /// Always the same for a job on a host, so that its runs are as far apart as its schedule says.

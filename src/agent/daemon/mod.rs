@@ -257,15 +257,16 @@ impl Daemon {
     fn reload(&mut self) {
         self.stamp = stamp(self.context.file());
         let file = self.context.file().display().to_string();
-        match self
-            .shared
-            .config()
-            .reload()
-            .map(Arc::new)
-            .and_then(|config| self.adopt(&config).map(|()| config.job.len()))
-        {
-            Ok(jobs) => {
+        let before = self.shared.config();
+        let reloaded = before.reload().map(Arc::new);
+        match reloaded.and_then(|config| self.adopt(&config).map(|()| config)) {
+            Ok(config) => {
+                let jobs = config.job.len();
                 self.say(Severity::Info, "reload", format!("read {file} again; jobs: {jobs}"));
+                for job in before.job.keys().filter(|job| !config.job.contains_key(*job)) {
+                    let text = format!("job {job} is not in the file any more, and is not run");
+                    self.say(Severity::Warning, "reload", text);
+                }
             }
             Err(error) => {
                 self.context.say(&LogLine::failed(&error));

@@ -92,7 +92,7 @@ impl PastRun {
         let (tasks, fault): (String, Option<String>) = (row.get("tasks")?, row.get("fault")?);
         Ok(PastRun {
             job: row.get("job")?,
-            tasks: tasks.split(',').filter_map(Task::named).collect(),
+            tasks: tasks.split(',').filter_map(|task| task.parse().ok()).collect(),
             started: Time(row.get("started")?),
             seconds: row.get("seconds")?,
             outcome: outcome(row)?,
@@ -100,7 +100,7 @@ impl PastRun {
             snapshot_id: row.get("snapshot_id")?,
             repository: row.get("repository")?,
             downtime: row.get("downtime")?,
-            fault: fault.as_deref().and_then(Fault::named),
+            fault: fault.and_then(|fault| fault.parse().ok()),
             file: row.get("file")?,
         })
     }
@@ -110,7 +110,7 @@ impl PastRun {
 pub fn work(row: &Row<'_>) -> Result<Work> {
     let (task, figures): (String, String) = (row.get("task")?, row.get("figures")?);
     Ok(Work {
-        task: Task::named(&task).ok_or_else(|| unknown(&task))?,
+        task: task.parse().map_err(|_| unknown(&task))?,
         repository: row.get("repository")?,
         started: Time(row.get("started")?),
         seconds: row.get("seconds")?,
@@ -128,7 +128,7 @@ pub fn names_of(tasks: &[Task]) -> String {
 
 fn outcome(row: &Row<'_>) -> Result<Outcome> {
     let name: String = row.get("outcome")?;
-    Outcome::named(&name).ok_or_else(|| unknown(&name))
+    name.parse().map_err(|_| unknown(&name))
 }
 
 fn unknown(name: &str) -> Error {

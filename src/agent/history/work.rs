@@ -1,6 +1,6 @@
 //! What a run did in each repository, as its report says.
 
-use crate::agent::report::{Outcome, Report, Step, Task};
+use crate::agent::report::{Outcome, Report, Step, StepKind, Task};
 use crate::env::Time;
 use serde_json::{Map, Value};
 
@@ -88,9 +88,9 @@ impl Report {
     /// Whether nothing that came after the capture takes its worth away: something that must be there is not, or
     /// services were started before it was done.
     fn stands(&self) -> bool {
-        let spoils = |step: &Step| match step.step.as_str() {
-            "contents" => step.outcome == Outcome::Failed,
-            "start" => {
+        let spoils = |step: &Step| match step.step {
+            StepKind::Contents => step.outcome == Outcome::Failed,
+            StepKind::Start => {
                 let because = step.figures.get("because").and_then(Value::as_str);
                 because.is_some_and(|because| ["overdue", "no_guard"].contains(&because))
             }
@@ -103,11 +103,11 @@ impl Report {
 impl Step {
     /// What it was done for, if it is the step that does it.
     fn task(&self) -> Option<Task> {
-        match self.step.as_str() {
-            "capture" => Some(Task::Backup),
-            "copy" => Some(Task::Copy),
-            "prune" => Some(Task::Prune),
-            "check" => Some(Task::Check),
+        match self.step {
+            StepKind::Capture => Some(Task::Backup),
+            StepKind::Copy => Some(Task::Copy),
+            StepKind::Prune => Some(Task::Prune),
+            StepKind::Check => Some(Task::Check),
             _ => None,
         }
     }

@@ -8,7 +8,7 @@ use super::identity::recognize;
 use super::log::Log;
 use super::{Run, must_contain};
 use crate::agent::config::{JOB_LABEL, TextOrTable};
-use crate::agent::report::Outcome;
+use crate::agent::report::{Outcome, StepKind};
 use crate::backend::{Backend, Spool};
 use crate::error::{Error, Kind, Result};
 use crate::ops::backup::BackupOptions;
@@ -76,7 +76,7 @@ fn captured(run: &Run<'_>, log: &mut Log<'_>, facts: &mut Facts) -> Result<Strin
     log.check_interrupt().and(done)?;
     if let Some(id) = snapshot.filter(|_| !run.job.must_contain.is_empty()) {
         let artifacts = &run.job.must_contain;
-        log.step("contents", &artifacts.join(", "), |_, _| {
+        log.step(StepKind::Contents, &artifacts.join(", "), |_, _| {
             must_contain::require_artifacts(&into.repository, id, artifacts, &run.job.projects())
         })?;
     }
@@ -91,7 +91,7 @@ fn labels(run: &Run<'_>, log: &mut Log<'_>) -> BTreeMap<String, String> {
             TextOrTable::Text(text) => Ok(text.clone()),
             TextOrTable::Table(asked) => run_command_step(
                 log,
-                "label",
+                StepKind::Label,
                 &asked.command,
                 LABEL_TIMEOUT,
                 &[],
@@ -143,7 +143,7 @@ fn next_that_answers<'r>(
     let mut first = None;
     for (name, repository) in repositories {
         log.check_interrupt()?;
-        match log.step("open", name, |_, _| run.context.open(repository)) {
+        match log.step(StepKind::Open, name, |_, _| run.context.open(repository)) {
             Ok(opened) => {
                 first.iter().for_each(|error| log.incomplete_because(error));
                 recognize(run, log, name, &opened);

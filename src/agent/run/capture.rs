@@ -5,7 +5,7 @@
 use super::Run;
 use super::log::{Log, StepNotes};
 use crate::agent::config::Stop;
-use crate::agent::report::Fault;
+use crate::agent::report::{Fault, StepKind};
 use crate::agent::stop::{Order, StartReason, StoppedServices, What, journal_of};
 use crate::backend::{Backend, Spool};
 use crate::error::{Error, Kind, Result};
@@ -54,7 +54,7 @@ pub fn capture(
             order.what.look_up()?;
             still(run, log, into, order, heads, snapshot)
         }
-        None => log.step("capture", into.name, |monitor, notes| {
+        None => log.step(StepKind::Capture, into.name, |monitor, notes| {
             let report = once_more_if_fenced(monitor, || live(monitor))?;
             *snapshot = Some(tell(into, heads, report, monitor, notes));
             Ok(())
@@ -72,7 +72,7 @@ fn still(
     heads: Option<Heads>,
     snapshot: &mut Option<SnapshotId>,
 ) -> Result<()> {
-    let warmed = log.step("warm_up", into.name, |monitor, _| {
+    let warmed = log.step(StepKind::WarmUp, into.name, |monitor, _| {
         once_more_if_fenced(monitor, || {
             let wanted = into.wanted()?;
             let backup = Backup::begin(into.repository, &wanted, &into.options)?;
@@ -89,17 +89,18 @@ fn still(
         }
     };
     into.spool.hold();
-    let pinned = log.step_until("read", into.name, &|| services.is_over(), |monitor, notes| {
-        let pin = || warmed.pin(wanted, monitor);
-        let pinned = services.during(run.context.monitor(), pin);
-        notes.figure("pinned", pinned.count());
-        Ok(pinned)
-    })?;
+    let pinned =
+        log.step_until(StepKind::Read, into.name, &|| services.is_over(), |monitor, notes| {
+            let pin = || warmed.pin(wanted, monitor);
+            let pinned = services.during(run.context.monitor(), pin);
+            notes.figure("pinned", pinned.count());
+            Ok(pinned)
+        })?;
     services.ask();
     into.spool.release();
     let captured = match pinned.count() {
         0 => pinned.read(&Silent),
-        _ => log.step("read_pinned", into.name, |monitor, _| Ok(pinned.read(monitor)))?,
+        _ => log.step(StepKind::ReadPinned, into.name, |monitor, _| Ok(pinned.read(monitor)))?,
     };
     let (started, because) = match start(services, log) {
         Ok(started) => started,
@@ -113,7 +114,7 @@ fn still(
         drop(captured.abandon());
         return started;
     }
-    let stored = log.step("capture", into.name, |monitor, notes| {
+    let stored = log.step(StepKind::Capture, into.name, |monitor, notes| {
         let report = captured.commit(monitor)?;
         *snapshot = Some(tell(into, heads, report, monitor, notes));
         Ok(())
@@ -145,7 +146,7 @@ fn order(run: &Run<'_>, log: &Log<'_>, stop: &Stop) -> Option<Order> {
 
 fn stop(log: &mut Log<'_>, order: Order) -> Result<StoppedServices> {
     log.check_interrupt()?;
-    log.step("stop", &order.what.stopping(), |monitor, notes| {
+    log.step(StepKind::Stop, &order.what.stopping(), |monitor, notes| {
         let (services, ran) = StoppedServices::begin(order, monitor)?;
         notes.output = Some(ran.output);
         Ok(services)

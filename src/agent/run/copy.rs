@@ -1,12 +1,14 @@
 //! Copies of a job's snapshots: each repository gets what the others have and its own policy would keep.
 
+use super::Run;
 use super::backup::first_that_answers;
 use super::identity::recognize;
 use super::log::{Log, StepNotes};
 use super::must_contain::absent;
 use super::per_repository::Each;
-use super::{Run, TOOL};
 use crate::agent::config::Keep;
+use crate::agent::report::StepKind;
+use crate::env::TOOL;
 use crate::error::Result;
 use crate::format::snapshot::Snapshot;
 use crate::monitor::Monitor;
@@ -50,7 +52,7 @@ pub fn copy(run: &Run<'_>, log: &mut Log<'_>, captured: Option<&str>) -> Result<
     let mut places = vec![OpenRepository { name: &from, keep, repository: source }];
     let mut each = Each::new();
     for (name, repository) in repositories.iter().filter(|(name, _)| *name != from) {
-        let copied = log.step("copy", &format!("{from} to {name}"), |monitor, notes| {
+        let copied = log.step(StepKind::Copy, &format!("{from} to {name}"), |monitor, notes| {
             let target = run.context.open(repository)?;
             places.push(OpenRepository {
                 name,
@@ -85,7 +87,7 @@ pub fn copy(run: &Run<'_>, log: &mut Log<'_>, captured: Option<&str>) -> Result<
         }
         for target in places.iter().filter(|target| target.name != source.name) {
             let what = format!("{} to {}", source.name, target.name);
-            let copied = log.step("copy", &what, |monitor, notes| {
+            let copied = log.step(StepKind::Copy, &what, |monitor, notes| {
                 copy_into(run, [source, target], Which::CapturedHere, None, monitor, notes)
             });
             each.add(log, copied)?;

@@ -4,7 +4,7 @@ use super::Run;
 use super::facts::Facts;
 use super::log::Log;
 use crate::agent::config::{Hooks, OneOrMany};
-use crate::agent::report::Outcome;
+use crate::agent::report::{Outcome, StepKind};
 use crate::agent::shell;
 use crate::error::{Error, Result};
 use std::time::Duration;
@@ -20,16 +20,16 @@ pub struct HookSet<'h> {
 impl HookSet<'_> {
     /// Before the capture: the first that fails is the run's failure.
     pub fn before(&self, log: &mut Log<'_>, facts: &Facts) -> Result<()> {
-        self.run("before", &self.hooks.before, log, facts)
+        self.run(StepKind::Before, &self.hooks.before, log, facts)
     }
 
     /// After it, and last of all. What fails of these makes the run incomplete.
     pub fn after(&self, log: &mut Log<'_>, facts: &Facts) {
         let then = match facts.error {
-            None => ("after", &self.hooks.after),
-            Some(_) => ("failed", &self.hooks.failed),
+            None => (StepKind::After, &self.hooks.after),
+            Some(_) => (StepKind::Failed, &self.hooks.failed),
         };
-        for (step, lines) in [then, ("finally", &self.hooks.finally)] {
+        for (step, lines) in [then, (StepKind::Finally, &self.hooks.finally)] {
             if let Err(error) = self.run(step, lines, log, facts) {
                 log.incomplete_because(&error);
             }
@@ -38,17 +38,17 @@ impl HookSet<'_> {
 
     fn run(
         &self,
-        step: &'static str,
+        step: StepKind,
         lines: &OneOrMany<String>,
         log: &mut Log<'_>,
         facts: &Facts,
     ) -> Result<()> {
         let facts = Facts { source: self.source.clone(), ..facts.clone() };
         let timeout = self.hooks.timeout();
-        let is_before = step == "before";
+        let is_before = step == StepKind::Before;
         lines.all().iter().try_for_each(|line| {
-            let variables = facts.variables(step);
-            let attempted = format!("run the hook `{step}`,");
+            let variables = facts.variables(step.name());
+            let attempted = format!("run the hook `{}`,", step.name());
             run_command_step(log, step, line, timeout, &variables, is_before, &attempted).map(drop)
         })
     }
@@ -66,7 +66,7 @@ pub fn run_failed_hooks(run: &Run<'_>, log: &mut Log<'_>, error: &Error) {
         ..Facts::default()
     };
     let set = HookSet { hooks, source: None };
-    if let Err(error) = set.run("failed", &hooks.failed, log, &facts) {
+    if let Err(error) = set.run(StepKind::Failed, &hooks.failed, log, &facts) {
         log.incomplete_because(&error);
     }
 }
@@ -74,7 +74,7 @@ pub fn run_failed_hooks(run: &Run<'_>, log: &mut Log<'_>, error: &Error) {
 /// One line as a step of the run, and what it printed; where it `may_stop`, the wish to stop ends it.
 pub fn run_command_step(
     log: &mut Log<'_>,
-    step: &'static str,
+    step: StepKind,
     line: &str,
     timeout: Duration,
     variables: &[(&str, String)],

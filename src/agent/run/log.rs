@@ -4,7 +4,7 @@ use super::Run;
 use super::step_monitor::StepMonitor;
 use crate::agent::config::{without_passwords, without_secrets};
 use crate::agent::history::History;
-use crate::agent::report::{Fault, Outcome, Report, Step};
+use crate::agent::report::{Fault, Outcome, Report, Step, StepKind};
 use crate::agent::shell::CommandOutcome;
 use crate::agent::stop::{LeftBehind, Started};
 use crate::env::{Env, Time};
@@ -68,7 +68,7 @@ impl<'a> Log<'a> {
     /// Does a step.
     pub fn step<T>(
         &mut self,
-        step: &'static str,
+        step: StepKind,
         what: &str,
         work: impl FnOnce(&dyn Monitor, &mut StepNotes) -> Result<T>,
     ) -> Result<T> {
@@ -78,7 +78,7 @@ impl<'a> Log<'a> {
     /// Does a step, which is to stop when `is_over`.
     pub fn step_until<T>(
         &mut self,
-        step: &'static str,
+        step: StepKind,
         what: &str,
         is_over: &(dyn Fn() -> bool + Sync),
         work: impl FnOnce(&dyn Monitor, &mut StepNotes) -> Result<T>,
@@ -96,12 +96,12 @@ impl<'a> Log<'a> {
         let warnings: Vec<String> = warnings.iter().map(|it| without_passwords(it)).collect();
         if outcome == Outcome::Incomplete {
             self.mark_incomplete(
-                &incomplete(step, what, &warnings),
+                &incomplete(step.name(), what, &warnings),
                 notes.fault.unwrap_or(Fault::Other),
             );
         }
         self.report.steps.push(Step {
-            step: step.to_owned(),
+            step,
             what: without_secrets(what),
             started: utc(begun),
             seconds: self.env.now().seconds_since(begun),
@@ -132,7 +132,7 @@ impl<'a> Log<'a> {
     pub fn left_behind(&mut self, left: &LeftBehind) {
         let what = format!("services of {} that an earlier run had left stopped", left.job);
         self.monitor.warn(&format!("starting {what}"));
-        let started = self.step("left_behind", &what, |_, notes| {
+        let started = self.step(StepKind::LeftBehind, &what, |_, notes| {
             notes.output = Some(left.ran.output.clone());
             left.ran.well("start services by", &left.start)
         });
@@ -149,7 +149,7 @@ impl<'a> Log<'a> {
             *self.report.downtime.get_or_insert_default() += more;
         }
         let because = serde_json::to_value(started.because).unwrap_or_default();
-        let done = self.step("start", line, |_, notes| {
+        let done = self.step(StepKind::Start, line, |_, notes| {
             notes.output = Some(started.ran.output.clone());
             notes.figure("because", because);
             started.ran.well("start services by", line)

@@ -1,11 +1,14 @@
 //! Prunes and checks of a job's repositories. One repository that fails does not stop the others.
 
+use super::Run;
 use super::log::Log;
 use super::must_contain::require_artifacts;
 use super::per_repository::Each;
+use super::uncopied::uncopied;
 use super::uncounted::uncounted;
-use super::{Run, TOOL};
 use crate::agent::config::Keep;
+use crate::agent::report::StepKind;
+use crate::env::TOOL;
 use crate::error::Result;
 use crate::format::snapshot::SourceName;
 use crate::ops::check::{CheckOptions, check as check_repository, coverage};
@@ -34,12 +37,17 @@ fn prune_one(
     name: &str,
     repository: &crate::agent::config::Repository,
 ) -> Result<()> {
-    let opened = log.step("open", name, |_, _| run.context.open(repository))?;
+    let opened = log.step(StepKind::Open, name, |_, _| run.context.open(repository))?;
     if let Some(keep) = &repository.keep {
-        log.step("forget", name, |monitor, notes| {
+        let works = log.report().works();
+        log.step(StepKind::Forget, name, |monitor, notes| {
             let judged = judge(run, &opened, keep)?;
             let plan = &judged.plan;
             plan.troubles.iter().chain(&plan.unread_notes).for_each(|error| monitor.trouble(error));
+            match uncopied(run, &works, (name, &opened), plan) {
+                Ok(lost) => lost.iter().for_each(|lost| monitor.warn(lost)),
+                Err(error) => monitor.trouble(&error),
+            }
             let report = forget(&opened, plan, monitor)?;
             notes.is_incomplete =
                 !plan.troubles.is_empty() || !plan.unread_notes.is_empty() || report.held > 0;
@@ -51,7 +59,7 @@ fn prune_one(
             Ok(())
         })?;
     }
-    log.step("prune", name, |monitor, notes| {
+    log.step(StepKind::Prune, name, |monitor, notes| {
         let heads = run.heads(&opened, monitor);
         let options = PruneOptions {
             limits: PlanLimits::default(),
@@ -106,7 +114,7 @@ pub fn check(run: &Run<'_>, log: &mut Log<'_>) -> Result<()> {
     let read_data = run.job.check.as_ref().map(|check| check.read_data()).unwrap_or_default();
     let mut each = Each::new();
     for (name, repository) in run.config.repositories_of(run.job) {
-        let checked = log.step("check", name, |monitor, notes| {
+        let checked = log.step(StepKind::Check, name, |monitor, notes| {
             let opened = run.context.open(repository)?;
             // Before anything is listed: all that is remembered now was there then.
             let heads = run.heads(&opened, monitor);

@@ -17,6 +17,7 @@ mod notify;
 mod per_repository;
 mod preview;
 mod step_monitor;
+mod uncopied;
 mod uncounted;
 
 #[cfg(feature = "testing")]
@@ -42,9 +43,6 @@ use log::Log;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
-
-/// What maintains repositories.
-const TOOL: &str = concat!("icecore ", env!("CARGO_PKG_VERSION"));
 
 /// A run of a job.
 pub struct Run<'a> {

@@ -8,9 +8,10 @@ use crate::error::Result;
 use crate::repo::Repository;
 use crate::text::{count, plain};
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 /// How old the newest snapshot of another host must be for that name to be taken for a former one.
-const LEFT: i64 = 7 * 24 * 60 * 60 * Time::SECOND;
+const LEFT: Duration = Duration::from_hours(7 * 24);
 
 /// Number and newest of the snapshots of a host and a job.
 type Groups = BTreeMap<(String, String), (u64, Time)>;
@@ -39,16 +40,16 @@ pub fn uncounted(run: &Run<'_>, repository: &Repository) -> Result<Vec<String>> 
 
 /// Of another host that still makes snapshots nothing is said: it prunes its own.
 fn sentences(groups: Groups, host: &str, now: Time) -> Vec<String> {
-    let is_left = |newest: Time| newest.0 < now.0.saturating_sub(LEFT);
+    let is_left = |newest: Time| newest < now - LEFT;
     let left = groups.into_iter().filter(|((of, _), (_, newest))| *of == host || is_left(*newest));
     let sentence = |((of, job), (number, newest)): ((String, String), (u64, Time))| {
         let (number, job) = (count(number, "snapshot"), plain(&job));
         let whose = match of == host {
-            true => format!("job {job}, which is not in the file"),
+            true => format!("job {job}, which is not in this file"),
             false => format!("job {job} by host {}, which is not this one", plain(&of)),
         };
         format!(
-            "{number} of {whose}: no `keep` counts them, and they stay; the newest is of {newest}"
+            "{number} of {whose}: they stay, since no `keep` counts them; the newest is of {newest}"
         )
     };
     left.map(sentence).collect()
@@ -73,7 +74,7 @@ mod tests {
             "{told:?}"
         );
         assert!(
-            told[1].starts_with("2 snapshots of job old, which is not in the file"),
+            told[1].starts_with("2 snapshots of job old, which is not in this file"),
             "{told:?}"
         );
     }

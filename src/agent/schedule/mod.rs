@@ -9,9 +9,9 @@ use crate::env::Time;
 use crate::error::{Error, Kind, Result};
 use croner::Cron;
 use croner::parser::{CronParser, Seconds, Year};
+use jiff::Zoned;
 use jiff::civil::date;
 use jiff::tz::TimeZone;
-use jiff::{Timestamp, Zoned};
 use std::iter::successors;
 use std::str::FromStr;
 use std::time::Duration;
@@ -35,9 +35,7 @@ pub struct Schedule {
 impl Schedule {
     /// The first moment after `after` at which it is due; none if it never is again.
     pub fn next(&self, after: Time, zone: &TimeZone) -> Option<Time> {
-        let moment = Timestamp::from_nanosecond(i128::from(after.0)).ok()?;
-        let next = self.next_zoned(&moment.to_zoned(zone.clone()))?;
-        i64::try_from(next.timestamp().as_nanosecond()).ok().map(Time)
+        Time::of(self.next_zoned(&after.in_zone(zone))?.timestamp())
     }
 
     /// The longest time between two moments of it, as far as a year or a thousand of them show.
@@ -119,17 +117,18 @@ fn times_of_day(whole: &Cron, parse: impl Fn(&str) -> Result<Cron>) -> Result<Ve
 #[cfg(test)]
 mod tests {
     use super::*;
+    use jiff::Timestamp;
 
     /// The next moments from one on, as local times.
     fn next(schedule: &str, zone: &str, from: &str, count: usize) -> Vec<String> {
         let zone = TimeZone::get(zone).unwrap();
         let schedule: Schedule = schedule.parse().unwrap();
         let from: Timestamp = from.parse().unwrap();
-        let mut time = Time(from.as_nanosecond().try_into().unwrap());
+        let mut time = Time::of(from).unwrap();
         let mut found = Vec::new();
         for _ in 0..count {
             time = schedule.next(time, &zone).unwrap();
-            let moment = Timestamp::from_nanosecond(time.0.into()).unwrap().to_zoned(zone.clone());
+            let moment = time.in_zone(zone);
             found.push(moment.strftime("%m-%d %H:%M %:z").to_string());
         }
         found

@@ -131,7 +131,7 @@ impl JobStatus {
         zone: &TimeZone,
     ) -> Result<Self> {
         let mut tasks = Vec::new();
-        for task in Task::ALL {
+        for &task in Task::ALL {
             tasks.extend(TaskStatus::of(name, job, task, history, rules, now, zone)?);
         }
         let places = job.repositories();

@@ -6,7 +6,6 @@ use crate::agent::history::{History, Work};
 use crate::agent::report::Task;
 use crate::env::Time;
 use crate::error::Result;
-use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use serde::Serialize;
@@ -106,7 +105,7 @@ impl RepositoryStatus {
         let age = last_good.as_ref().map(|good| now.since(good.captured));
         let rpo = job.rpo.as_ref().and_then(|rpo| rpo.of(repository)).map(|rpo| rpo.value.0);
         let checked = history.last_with_figure(name, repository, Task::Check, "damaged")?;
-        let works = history.works(name, repository, Time(now.0.saturating_sub(span(GROWTH))))?;
+        let works = history.works(name, repository, now - GROWTH)?;
         Ok(RepositoryStatus {
             repository: repository.to_owned(),
             is_late: rpo.is_some_and(|rpo| age.is_none_or(|age| age > rpo)),
@@ -135,19 +134,13 @@ impl From<Work> for LastCheck {
     }
 }
 
-fn span(time: Duration) -> i64 {
-    i64::try_from(time.as_nanos()).unwrap_or(i64::MAX)
-}
-
 /// What was written, by days of the zone.
 fn growth(works: &[Work], zone: &TimeZone) -> Vec<Day> {
     let mut days: BTreeMap<Date, u64> = BTreeMap::new();
     for work in works {
         let written = work.figure("bytes_written").unwrap_or_default();
-        if let Ok(moment) = Timestamp::from_nanosecond(i128::from(work.started.0))
-            && written > 0
-        {
-            let sum = days.entry(moment.to_zoned(zone.clone()).date()).or_default();
+        if written > 0 {
+            let sum = days.entry(work.started.in_zone(zone).date()).or_default();
             *sum = sum.saturating_add(written);
         }
     }

@@ -2,9 +2,7 @@
 
 use super::{JobStatus, RepositoryStatus, Stopped, TaskStatus};
 use crate::agent::report::{Fault, Outcome};
-use crate::env::Time;
 use crate::text::{age, count};
-use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
 /// That there is no job.
@@ -34,7 +32,7 @@ pub fn problems(job: &JobStatus) -> Vec<String> {
 
 /// That services are stopped that should not be.
 pub fn stopped(stopped: &Stopped, zone: &TimeZone) -> String {
-    let (job, since) = (&stopped.job, moment(stopped.since, zone));
+    let (job, since) = (&stopped.job, stopped.since.stated_in(zone));
     format!(
         "{job}: STOPPED: its services have been stopped since {since}, and were not started again: run \
          `icecore schedule --start-stopped`"
@@ -64,7 +62,7 @@ impl RepositoryStatus {
 impl TaskStatus {
     /// In which way it is overdue.
     pub fn overdue(&self, zone: &TimeZone) -> Option<String> {
-        let due = moment(self.due_since.filter(|_| self.is_overdue)?, zone);
+        let due = self.due_since.filter(|_| self.is_overdue)?.stated_in(zone);
         let what = self.task.name();
         Some(format!(
             "the {what} was due at {due}, and no run has started; is the agent or the timer running?"
@@ -74,14 +72,6 @@ impl TaskStatus {
 
 fn late(job: &str, place: &RepositoryStatus) -> Option<String> {
     Some(format!("{job}: LATE: in {}, {}", place.repository, place.late()?))
-}
-
-/// A moment by the clocks of a zone, which is stated.
-fn moment(time: Time, zone: &TimeZone) -> String {
-    match Timestamp::from_nanosecond(i128::from(time.0)) {
-        Ok(moment) => moment.to_zoned(zone.clone()).strftime("%Y-%m-%d %H:%M:%S %:z").to_string(),
-        Err(_) => time.to_string(),
-    }
 }
 
 fn damaged(job: &str, place: &RepositoryStatus) -> Option<String> {
@@ -101,7 +91,7 @@ fn not_well(job: &JobStatus, task: &TaskStatus) -> Option<String> {
         Outcome::Incomplete => ("warning: ", "was incomplete"),
         Outcome::Done | Outcome::Skipped => return None,
     };
-    let (job, what, when) = (&job.job, task.task.name(), moment(run.started, &job.zone));
+    let (job, what, when) = (&job.job, task.task.name(), run.started.stated_in(&job.zone));
     let reason = run.reason.as_ref().map(|reason| format!(": {reason}")).unwrap_or_default();
     Some(format!("{job}: {mark}the last {what} {became} ({when}){reason}"))
 }

@@ -112,5 +112,5 @@ fn written(time: Time) -> String {
 
 fn until(headers: &HeaderMap) -> Option<Time> {
     let moment: Timestamp = headers.get(UNTIL)?.to_str().ok()?.parse().ok()?;
-    i64::try_from(moment.as_nanosecond()).ok().map(Time)
+    Time::of(moment)
 }

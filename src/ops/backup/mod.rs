@@ -29,6 +29,7 @@ pub use parent::{ParentChoice, Parentage};
 pub use steps::{Backup, Captured};
 pub use wanted::Wanted;
 
+use crate::env::TOOL;
 use crate::error::Result;
 use crate::format::snapshot::Snapshot;
 use crate::id::SnapshotId;
@@ -71,7 +72,7 @@ impl Default for BackupOptions {
         BackupOptions {
             host: String::new(),
             user: String::new(),
-            tool: concat!("icecore ", env!("CARGO_PKG_VERSION")).to_owned(),
+            tool: TOOL.to_owned(),
             tags: BTreeSet::new(),
             labels: BTreeMap::new(),
             parent: ParentChoice::Auto,

@@ -2,8 +2,8 @@
 
 use crate::env::Time;
 use crate::error::{Error, Kind, Result};
+use jiff::Span;
 use jiff::tz::TimeZone;
-use jiff::{Span, Timestamp};
 use std::fmt;
 use std::str::FromStr;
 
@@ -30,9 +30,7 @@ impl Age {
         let Age { years, months, days, hours } = self;
         let span = Span::new().try_years(years).ok()?.try_months(months).ok()?;
         let span = span.try_days(days).ok()?.try_hours(hours).ok()?;
-        let moment = Timestamp::from_nanosecond(i128::from(time.0)).ok()?;
-        let before = moment.to_zoned(zone.clone()).checked_sub(span).ok()?;
-        i64::try_from(before.timestamp().as_nanosecond()).ok().map(Time)
+        Time::of(time.in_zone(zone).checked_sub(span).ok()?.timestamp())
     }
 
     fn unit(&mut self, letter: char) -> Option<(&mut u16, u16)> {
@@ -147,9 +145,7 @@ mod tests {
             ("1m", "2026-03-31T00:00:00+02:00", "2026-02-28T00:00:00+01:00"),
             ("1y", "2028-02-29T08:00:00+01:00", "2027-02-28T08:00:00+01:00"),
         ] {
-            let [from, to] = [from, to].map(|text| {
-                Time(text.parse::<Timestamp>().unwrap().as_nanosecond().try_into().unwrap())
-            });
+            let [from, to] = [from, to].map(|text| Time::of(text.parse().unwrap()).unwrap());
             assert_eq!(age.parse::<Age>().unwrap().before(from, &zone), Some(to), "{age}");
         }
         let age: Age = "9999y".parse().unwrap();

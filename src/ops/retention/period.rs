@@ -1,7 +1,6 @@
 //! Hours, days, weeks, months and years, as the clocks and calendars of a time zone have them.
 
 use crate::env::Time;
-use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 
@@ -33,7 +32,7 @@ pub struct Bucket {
 impl Period {
     /// The bucket that a moment lies in; none where each snapshot counts by itself.
     pub fn bucket(self, time: Time, zone: &TimeZone) -> Option<Bucket> {
-        let moment = Timestamp::from_nanosecond(i128::from(time.0)).ok()?.to_zoned(zone.clone());
+        let moment = time.in_zone(zone);
         let date = moment.date();
         let week = || date.iso_week_date().first_of_week().ok().map(Date::from);
         let hour = (moment.hour(), moment.offset().seconds());
@@ -78,8 +77,7 @@ mod tests {
     use super::*;
 
     fn bucket(period: Period, text: &str, zone: &str) -> Option<Bucket> {
-        let moment: Timestamp = text.parse().unwrap();
-        let time = Time(moment.as_nanosecond().try_into().unwrap());
+        let time = Time::of(text.parse().unwrap()).unwrap();
         period.bucket(time, &TimeZone::get(zone).unwrap())
     }
 

@@ -128,7 +128,7 @@ fn step(step: &Step) -> Markup {
     let more = step.warnings.len().saturating_sub(WARNINGS);
     html! {
         li {
-            h3 { (step.step) " " span.what { (end_of(&step.what)) } }
+            h3 { (step.step.name()) " " span.what { (end_of(&step.what)) } }
             p { (outcome(step.outcome)) " " span.quiet { (duration(step.seconds)) } }
             @if let Some(error) = &step.error { p.reason { (end_of(error)) } }
             @if let Some(hint) = &step.hint { p.hint { "Hint: " (end_of(hint)) } }

@@ -8,10 +8,7 @@ use maud::{Markup, html};
 
 /// A moment, in the time zone of the file.
 pub fn moment(time: Time, zone: &TimeZone) -> Markup {
-    match Timestamp::from_nanosecond(i128::from(time.0)) {
-        Ok(moment) => timestamp(moment, zone),
-        Err(_) => html! { (time.0) },
-    }
+    timestamp(time.timestamp(), zone)
 }
 
 /// The same.

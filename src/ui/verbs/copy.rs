@@ -4,6 +4,7 @@ use super::filter::FilterArgs;
 use super::groups::GroupKey;
 use super::keep::KeepArgs;
 use crate::backend::Location;
+use crate::env::TOOL;
 use crate::error::{Error, Kind, Result};
 use crate::format::snapshot::Snapshot;
 use crate::id::SnapshotId;
@@ -69,7 +70,7 @@ pub fn run(app: &App, args: &CopyArgs) -> Result<Done> {
     let progress = app.progress()?;
     let (chosen, unreadable) = choose(&source, args, policy.as_ref(), &progress)?;
     warn_held(&chosen, &progress)?;
-    let tool = concat!("icecore ", env!("CARGO_PKG_VERSION")).to_owned();
+    let tool = TOOL.to_owned();
     let options = CopyOptions { host: hostname(), tool, dry_run: args.dry_run };
     let report = copy(&source, &target, &chosen, &options, &progress)?;
     let mut out = Out::new();

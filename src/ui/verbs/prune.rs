@@ -1,5 +1,6 @@
 //! `prune`: gives back the room of what nobody needs any more.
 
+use crate::env::TOOL;
 use crate::error::{Error, Kind, Result};
 use crate::monitor::Monitor;
 use crate::ops::amount::{duration, size};
@@ -75,7 +76,7 @@ impl HowArgs {
             seen,
             exclusive: self.exclusive,
             host: hostname(),
-            tool: concat!("icecore ", env!("CARGO_PKG_VERSION")).to_owned(),
+            tool: TOOL.to_owned(),
         }
     }
 }

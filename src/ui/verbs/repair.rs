@@ -5,6 +5,7 @@ mod packs;
 mod snapshots;
 
 use crate::backend::DryRun;
+use crate::env::TOOL;
 use crate::error::Result;
 use crate::monitor::Monitor;
 use crate::ops::repair::{Left, RepairOptions};
@@ -51,11 +52,7 @@ pub struct HowArgs {
 
 impl HowArgs {
     fn options(&self) -> RepairOptions {
-        RepairOptions {
-            dry_run: self.dry_run,
-            host: hostname(),
-            tool: concat!("icecore ", env!("CARGO_PKG_VERSION")).to_owned(),
-        }
+        RepairOptions { dry_run: self.dry_run, host: hostname(), tool: TOOL.to_owned() }
     }
 
     /// The repository; for a trial over a store that swallows what is written.
