@@ -16,6 +16,7 @@ use crate::error::{Attempt, Error, Kind, Result};
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, Zoned};
+use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 use std::ffi::OsStr;
 use std::fmt;
@@ -24,7 +25,6 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::str::FromStr;
 use std::sync::Arc;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
@@ -282,10 +282,7 @@ impl SeededRandom {
 
 impl Random for SeededRandom {
     fn fill(&self, buffer: &mut [u8]) -> Result<()> {
-        match self.0.lock() {
-            Ok(mut stream) => stream.fill(buffer),
-            Err(poisoned) => poisoned.into_inner().fill(buffer),
-        }
+        self.0.lock().fill(buffer);
         Ok(())
     }
 }

@@ -3,14 +3,15 @@
 use super::config::without_secrets;
 use crate::env::command;
 use crate::error::{Attempt, Error, Kind, Result};
+use parking_lot::Mutex;
 use rustix::process::{Pid, Signal, kill_process_group};
 use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
 use std::io::{self, PipeReader, Read, Seek, Write};
 use std::os::unix::process::CommandExt;
 use std::process::{Child, ExitStatus, Stdio};
+use std::sync::Arc;
 use std::sync::mpsc;
-use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{Builder, sleep};
 use std::time::{Duration, Instant};
 
@@ -87,7 +88,7 @@ pub fn run_with(
         Ok(failure) => failure,
         Err(error) => Some(error.to_string()),
     };
-    let output: Vec<u8> = lock(&kept).iter().copied().collect();
+    let output: Vec<u8> = kept.lock().iter().copied().collect();
     let output = String::from_utf8_lossy(&output).into_owned();
     CommandOutcome { failure, output, seconds: begun.elapsed().as_secs_f64() }
 }
@@ -194,15 +195,11 @@ fn keep(mut from: PipeReader, to: &Output) {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
             Err(_) => return,
         };
-        let mut kept = lock(to);
+        let mut kept = to.lock();
         kept.extend(buffer.get(..length).unwrap_or_default());
         let more = kept.len().saturating_sub(KEPT);
         kept.drain(..more);
     }
-}
-
-fn lock(output: &Output) -> std::sync::MutexGuard<'_, VecDeque<u8>> {
-    output.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]

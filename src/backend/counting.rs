@@ -4,9 +4,9 @@
 use super::{Backend, Bytes, Handle, Put, Visit};
 use crate::error::Result;
 use crate::format::ObjectKind;
+use parking_lot::{Mutex, MutexGuard};
 use std::collections::BTreeMap;
 use std::ops::{AddAssign, Range};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// What a backend was asked to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -96,7 +96,7 @@ impl<B: Backend> Counting<B> {
     }
 
     fn counts(&self) -> MutexGuard<'_, Counts> {
-        self.counts.lock().unwrap_or_else(PoisonError::into_inner)
+        self.counts.lock()
     }
 }
 

@@ -6,8 +6,8 @@ use super::{Backend, Bytes, Capabilities, Handle, Put, Visit};
 use crate::env::{Env, Time};
 use crate::error::Result;
 use crate::format::ObjectKind;
+use parking_lot::{Condvar, Mutex, MutexGuard};
 use std::ops::Range;
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
 /// A backend of which so many calls are made at once, and over which so many bytes go in a second each way.
 #[derive(Debug)]
@@ -38,8 +38,10 @@ impl<B: Backend> Limit<B> {
         length: impl FnOnce(&T) -> usize,
     ) -> Result<T> {
         let full = |in_flight: &mut usize| *in_flight >= self.connections;
-        let waited = self.freed.wait_while(self.in_flight(), full);
-        *waited.unwrap_or_else(PoisonError::into_inner) += 1;
+        let mut in_flight = self.in_flight();
+        self.freed.wait_while(&mut in_flight, full);
+        *in_flight += 1;
+        drop(in_flight);
         let result = call(&self.inner);
         let length = result.as_ref().map_or(0, length) as u64;
         line.carry(length);
@@ -49,7 +51,7 @@ impl<B: Backend> Limit<B> {
     }
 
     fn in_flight(&self) -> MutexGuard<'_, usize> {
-        self.in_flight.lock().unwrap_or_else(PoisonError::into_inner)
+        self.in_flight.lock()
     }
 }
 

@@ -1,7 +1,7 @@
 //! A line to a store, over which bytes go one after another.
 
 use crate::env::{Env, Time};
-use std::sync::{Mutex, PoisonError};
+use parking_lot::Mutex;
 use std::time::Duration;
 
 /// So many bytes a second over all connections; none for as many as come.
@@ -26,7 +26,7 @@ impl Line {
         let takes = Duration::from_nanos(u64::try_from(nanoseconds).unwrap_or(u64::MAX));
         let now = self.env.now();
         let free_at = {
-            let mut free_at = self.free_at.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut free_at = self.free_at.lock();
             *free_at = (*free_at).max(now) + takes;
             *free_at
         };

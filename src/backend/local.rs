@@ -11,14 +11,15 @@ use super::{Backend, Bytes, Capabilities, Handle, Listed, Put, Visit};
 use crate::error::{Attempt, Error, Kind, Result};
 use crate::format::ObjectKind;
 use crate::id::unhex;
+use parking_lot::Mutex;
 use std::collections::BTreeSet;
 use std::fs::DirBuilder;
 use std::io;
 use std::ops::Range;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, OnceLock, PoisonError};
 
 /// A repository in a directory of this machine, or of a file system mounted here.
 #[derive(Debug)]
@@ -115,12 +116,12 @@ impl<D: Disk> Local<D> {
         }
         // Even where it stood already: its maker may not have synced it yet.
         self.sync_folder(parent)?;
-        self.durable.lock().unwrap_or_else(PoisonError::into_inner).insert(folder.to_owned());
+        self.durable.lock().insert(folder.to_owned());
         Ok(())
     }
 
     fn known_durable(&self, folder: &str) -> bool {
-        self.durable.lock().unwrap_or_else(PoisonError::into_inner).contains(folder)
+        self.durable.lock().contains(folder)
     }
 
     /// Creates an object: all of it durably, or nothing.

@@ -4,10 +4,10 @@ use super::bounds::{readable, storable};
 use super::{Backend, Bytes, Capabilities, Handle, Listed, Put, Visit};
 use crate::error::{Error, Kind, Result};
 use crate::format::ObjectKind;
+use parking_lot::{Mutex, MutexGuard};
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 use std::ops::Range;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// A store that lives as long as the value.
 #[derive(Debug, Default)]
@@ -22,7 +22,7 @@ impl Memory {
     }
 
     fn objects(&self) -> MutexGuard<'_, Objects> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock()
     }
 }
 

@@ -4,6 +4,7 @@
 use super::{Backend, Bytes, Handle, Put};
 use crate::error::Result;
 use crate::id::PackId;
+use parking_lot::Mutex;
 use rustix::fs::{Timespec, Timestamps, UTIME_NOW, futimens};
 use std::collections::HashSet;
 use std::fs::{self, DirBuilder, File};
@@ -11,7 +12,6 @@ use std::io::{self, Write};
 use std::ops::Range;
 use std::os::unix::fs::{DirBuilderExt, FileExt};
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
 use std::time::SystemTime;
 
 /// How the names of files end that hold a pack.
@@ -46,7 +46,7 @@ impl<B: Backend> PackCache<B> {
     fn read(&self, pack: &PackId, range: &Range<u64>) -> Option<Vec<u8>> {
         let path = self.path(pack);
         let file = File::open(&path).ok()?;
-        if !self.proved.lock().unwrap_or_else(PoisonError::into_inner).contains(pack) {
+        if !self.proved.lock().contains(pack) {
             self.prove(pack, &file, &path)?;
         }
         let mut bytes = vec![0; usize::try_from(range.end.checked_sub(range.start)?).ok()?];
@@ -65,7 +65,7 @@ impl<B: Backend> PackCache<B> {
         // A file of another user can be read all the same.
         let now = Timespec { tv_sec: 0, tv_nsec: UTIME_NOW };
         let _ = futimens(file, &Timestamps { last_access: now, last_modification: now });
-        self.proved.lock().unwrap_or_else(PoisonError::into_inner).insert(*pack);
+        self.proved.lock().insert(*pack);
         Some(())
     }
 

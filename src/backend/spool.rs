@@ -4,13 +4,13 @@ use super::{Backend, Bytes, Handle, Put};
 use crate::error::{Attempt, Error, Kind, Result};
 use crate::format::ObjectKind;
 use crate::id::PackId;
+use parking_lot::{Mutex, MutexGuard};
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, Write};
 use std::ops::Range;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
 
 /// A backend that can be told to hold packs back, in files without a name, up to so many bytes. They go on
@@ -66,7 +66,7 @@ impl<B: Backend> Spool<B> {
     }
 
     fn waiting(&self) -> MutexGuard<'_, Waiting> {
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+        self.waiting.lock()
     }
 
     /// Holds a pack back if that is wanted, and there is room for it.
@@ -93,7 +93,7 @@ impl<B: Backend> Spool<B> {
     fn store_held(&self) -> Result<()> {
         let held: Vec<PackId> = self.waiting().packs.keys().copied().collect();
         let left = Mutex::new(held.into_iter());
-        let next = || left.lock().unwrap_or_else(PoisonError::into_inner).next();
+        let next = || left.lock().next();
         let store_some = || -> Result<()> {
             while let Some(pack) = next() {
                 self.store(pack)?;

@@ -6,11 +6,12 @@ use super::refusal::Refusal;
 use crate::agent::run::{Outcome, Task};
 use crate::env::{Env, Time};
 use axum::http::StatusCode;
+use parking_lot::Mutex;
 use rustix::process::{Pid, Signal, kill_process};
 use serde::Deserialize;
 use std::collections::VecDeque;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use tokio::process::Child;
 use tokio::sync::watch;
 
@@ -114,7 +115,7 @@ impl Children {
 
     /// Starts something, or finds it at work already; its number.
     pub fn start(&self, what: What, call: Call) -> Result<u64, Refusal> {
-        let mut all = lock(&self.all);
+        let mut all = self.all.lock();
         let at_work = all.iter().filter(|activity| activity.ended.is_none());
         if let Some(same) = at_work.clone().find(|activity| activity.what == what) {
             return Ok(same.number);
@@ -141,12 +142,12 @@ impl Children {
 
     /// What has this number.
     pub fn get(&self, number: u64) -> Option<Activity> {
-        lock(&self.all).iter().find(|activity| activity.number == number).cloned()
+        self.all.lock().iter().find(|activity| activity.number == number).cloned()
     }
 
     /// All, the newest first.
     pub fn all(&self) -> Vec<Activity> {
-        lock(&self.all).iter().cloned().collect()
+        self.all.lock().iter().cloned().collect()
     }
 
     /// Asks all to end.
@@ -247,11 +248,7 @@ fn terminate(child: &Child) {
 }
 
 fn change(all: &Mutex<VecDeque<Activity>>, number: u64, change: impl FnOnce(&mut Activity)) {
-    if let Some(activity) = lock(all).iter_mut().find(|activity| activity.number == number) {
+    if let Some(activity) = all.lock().iter_mut().find(|activity| activity.number == number) {
         change(activity);
     }
-}
-
-fn lock(all: &Mutex<VecDeque<Activity>>) -> MutexGuard<'_, VecDeque<Activity>> {
-    all.lock().unwrap_or_else(PoisonError::into_inner)
 }

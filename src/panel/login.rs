@@ -8,11 +8,12 @@ use argon2::{Algorithm, Argon2, Params, PasswordHasher, Version};
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use blake3::Hash;
+use parking_lot::Mutex;
 use std::fs::{self, File};
 use std::io::Read;
 use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::{Mutex as AsyncMutex, Semaphore};
 use tokio::task::spawn_blocking;
@@ -133,7 +134,7 @@ impl Login {
         match self.verify(text).await {
             Err(reason) => Verdict::NoHash(reason),
             Ok(true) => {
-                *self.remembered.lock().unwrap_or_else(PoisonError::into_inner) = Some(asked);
+                *self.remembered.lock() = Some(asked);
                 *wrong = Wrong::default();
                 Verdict::Welcome
             }
@@ -146,7 +147,7 @@ impl Login {
 
     /// Hashes are compared in a time that tells nothing of them.
     fn is_remembered(&self, asked: Remembered) -> bool {
-        *self.remembered.lock().unwrap_or_else(PoisonError::into_inner) == Some(asked)
+        *self.remembered.lock() == Some(asked)
     }
 
     async fn verify(&self, credentials: Zeroizing<Vec<u8>>) -> Result<bool, String> {

@@ -1,8 +1,9 @@
 //! A cache of what takes a while to read, kept until something changes, so that no page waits for it.
 
 use super::refusal::Refusal;
+use parking_lot::Mutex;
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::Notify;
 use tokio::time::timeout;
@@ -65,7 +66,7 @@ impl<K: Ord + Clone + Send + 'static, V: Clone + Send + 'static> Reads<K, V> {
         if found.is_being_read && found.value.is_none() {
             // Most is read in a moment; where not, the page says so.
             let _ = timeout(WAIT, told).await;
-            return lock(&self.slots).get(key).map(|slot| slot.found.clone()).unwrap_or(found);
+            return self.slots.lock().get(key).map(|slot| slot.found.clone()).unwrap_or(found);
         }
         found
     }
@@ -76,7 +77,7 @@ impl<K: Ord + Clone + Send + 'static, V: Clone + Send + 'static> Reads<K, V> {
         after: &str,
         read: impl Future<Output = Result<V, Refusal>> + Send + 'static,
     ) -> Found<V> {
-        let mut slots = lock(&self.slots);
+        let mut slots = self.slots.lock();
         if let Some(slot) = slots.get(key) {
             let lasts = if slot.found.failure.is_some() { FAILURE } else { self.fresh };
             let is_fresh = slot.after == after && slot.begun.elapsed() < lasts;
@@ -100,15 +101,11 @@ impl<K: Ord + Clone + Send + 'static, V: Clone + Send + 'static> Reads<K, V> {
                 Ok(value) => (Some(value), None),
                 Err(refusal) => (known, Some(refusal.reason().to_owned())),
             };
-            if let Some(slot) = lock(&slots).get_mut(&key) {
+            if let Some(slot) = slots.lock().get_mut(&key) {
                 slot.found = Found { value, is_being_read: false, failure };
             }
             told.notify_waiters();
         });
         found
     }
-}
-
-fn lock<K, V>(slots: &Mutex<BTreeMap<K, Slot<V>>>) -> MutexGuard<'_, BTreeMap<K, Slot<V>>> {
-    slots.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -10,7 +10,6 @@ use crate::format::BlobKind;
 use crate::id::{BaseId, ChunkId, PackId};
 use rayon::prelude::*;
 use std::collections::{HashMap, HashSet};
-use std::sync::PoisonError;
 
 /// A read of several blobs that was begun. Its first [`crate::limits::FETCH_AHEAD`] bytes are
 /// fetched meanwhile.
@@ -41,7 +40,7 @@ impl<'r> Reader<'r> {
     /// The ranges that hold these blobs: those that are on their way already, and others.
     pub(super) fn ranges(&self, needed: &[BlobLocation]) -> Ranges {
         let reading = self.repository().fetcher().reading();
-        let mut kept = self.kept_ranges().lock().unwrap_or_else(PoisonError::into_inner);
+        let mut kept = self.kept_ranges().lock();
         let mut ranges = Vec::new();
         let missing = needed.iter().filter(|place| match kept.find(place) {
             Some(range) => {

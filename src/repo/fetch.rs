@@ -4,11 +4,12 @@
 use crate::backend::{Backend, Capabilities, Handle, Listed};
 use crate::error::{Error, Kind, Result};
 use crate::limits::FETCH_AHEAD;
+use parking_lot::Mutex;
 use std::collections::VecDeque;
 use std::iter::Peekable;
 use std::ops::Range;
 use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
+use std::sync::{Arc, OnceLock, Weak};
 use std::thread::{Builder, JoinHandle};
 
 /// What is asked of the store.
@@ -202,7 +203,7 @@ impl Drop for Threads {
 }
 
 fn next(jobs: &Mutex<Receiver<Job>>) -> Option<Job> {
-    jobs.lock().unwrap_or_else(PoisonError::into_inner).recv().ok()
+    jobs.lock().recv().ok()
 }
 
 impl Job {

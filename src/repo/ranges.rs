@@ -6,8 +6,9 @@ use super::runs::Run;
 use crate::error::{Kind, Result};
 use crate::id::PackId;
 use crate::limits::{FETCH_AHEAD, RANGES_KEPT};
+use parking_lot::Mutex;
 use std::collections::{BTreeMap, VecDeque};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, OnceLock};
 
 /// A range that is read once for all that need it.
 #[derive(Debug)]
@@ -37,7 +38,7 @@ impl SharedRange {
 
     /// Begins to read it, unless another thread has.
     pub(super) fn ask(&self, fetcher: &Fetcher) {
-        let mut answer = self.answer.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut answer = self.answer.lock();
         if answer.is_none() && self.bytes.get().is_none() {
             *answer = Some(fetcher.ask(self.run.fetch()));
         }
@@ -54,7 +55,7 @@ impl SharedRange {
     }
 
     fn ask_unread(&self, fetcher: &Fetcher) -> Result<Vec<u8>> {
-        let answer = self.answer.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let answer = self.answer.lock().take();
         answer.unwrap_or_else(|| fetcher.ask(self.run.fetch())).take()
     }
 
@@ -137,10 +138,10 @@ impl Ranges {
             self.ask(fetcher, at);
             let Some(range) = self.ranges.get(at) else { break };
             let Err(absent) = range.wait(fetcher) else { continue };
-            kept.lock().unwrap_or_else(PoisonError::into_inner).remove(range.run.begin());
+            kept.lock().remove(range.run.begin());
             if absent.unavailable.is_some() {
                 // The others would wait in vain as well, and are asked for anew when they are needed.
-                let mut kept = kept.lock().unwrap_or_else(PoisonError::into_inner);
+                let mut kept = kept.lock();
                 self.ranges.iter().for_each(|range| kept.remove(range.run.begin()));
                 drop(kept);
                 return (Sealed(self.ranges), absent.unavailable);

@@ -5,8 +5,9 @@ use crate::crypto::Decryptor;
 use crate::format::BlobKind;
 use crate::id::BaseId;
 use crate::limits::BASE_CACHE;
+use parking_lot::Mutex;
 use std::collections::{HashMap, VecDeque};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 /// A blob's plaintext, shared.
 pub type Plain = Arc<Vec<u8>>;

@@ -14,9 +14,10 @@ use crate::format::BlobKind;
 use crate::format::pack::{BlobAad, Salt};
 use crate::id::{BaseId, ChunkId, PackId};
 use crate::limits::{BASE_CACHE, CLOSURE_BYTES, CLOSURE_MAX};
+use parking_lot::Mutex;
 use rayon::prelude::*;
 use std::collections::{HashMap, HashSet};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, OnceLock};
 
 /// Reads blobs through one index, or also through newer ones: see [`Reader::reloading`].
 pub struct Reader<'r> {
@@ -86,7 +87,7 @@ impl<'r> Reader<'r> {
         let length = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
         if self.repository.fetcher().reading().far {
             let range = SharedRange::of(Run::whole(pack, length), bytes);
-            let mut kept = self.kept_ranges().lock().unwrap_or_else(PoisonError::into_inner);
+            let mut kept = self.kept_ranges().lock();
             kept.keep(&range);
         }
     }
@@ -139,7 +140,7 @@ impl<'r> Reader<'r> {
     /// and a deeper entry that stands in for a damaged one would be of no use to a reader of these.
     pub(super) fn read_best(&self, kind: BlobKind, ids: &[ChunkId]) -> Vec<Result<Plain>> {
         self.begin(kind, ids).finish_by(|id, place| {
-            let _alone = self.slow.lock().unwrap_or_else(PoisonError::into_inner);
+            let _alone = self.slow.lock();
             let place = place.ok_or_else(|| Error::new(Kind::NotFound, "read chunk", id))?;
             self.read_closure(place, &Entries::new()).map_err(|failure| failure.1)
         })
@@ -175,7 +176,7 @@ impl<'r> Reader<'r> {
 
     /// The slow way, by the newest index that leads somewhere.
     pub(super) fn read_any(&self, kind: BlobKind, id: &ChunkId) -> Result<Plain> {
-        let _alone = self.slow.lock().unwrap_or_else(PoisonError::into_inner);
+        let _alone = self.slow.lock();
         let mut first = None;
         loop {
             match self.read_by_any_entry(kind, id) {
@@ -295,7 +296,7 @@ impl<'r> Reader<'r> {
                 .collect();
             plains.extend(decoded);
         }
-        let mut cache = self.kept.plains.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut cache = self.kept.plains.lock();
         plains.iter().for_each(|(base, plain)| cache.keep(*base, plain));
     }
 
@@ -305,7 +306,7 @@ impl<'r> Reader<'r> {
         &self,
         wanted: impl Iterator<Item = &'p BlobLocation>,
     ) -> (HashMap<BaseId, Plain>, Vec<BlobLocation>) {
-        let cache = self.kept.plains.lock().unwrap_or_else(PoisonError::into_inner);
+        let cache = self.kept.plains.lock();
         let mut plains = HashMap::new();
         let mut needed = Vec::new();
         let mut seen = HashSet::new();
@@ -334,7 +335,7 @@ impl<'r> Reader<'r> {
     }
 
     fn decryptor(&self, kind: BlobKind, salt: &Salt) -> Result<Arc<Decryptor>> {
-        let mut decryptors = self.kept.decryptors.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut decryptors = self.kept.decryptors.lock();
         if let Some(decryptor) = decryptors.get(&(kind, salt.bytes)) {
             return Ok(decryptor.clone());
         }

@@ -6,9 +6,10 @@ use super::table::Table;
 use crate::format::index::PackRow;
 use crate::format::note::Damage;
 use crate::id::PackId;
+use parking_lot::RwLock;
 use std::collections::HashSet;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
 
 /// Which entries count. Of a pack it is known by its row in a table, so that nothing is looked
 /// up for each entry.
@@ -72,12 +73,12 @@ impl Standing {
 
     /// An entry was read and is wrong.
     pub(super) fn meet(&self, place: BlobLocation) {
-        self.met.entries.write().unwrap_or_else(PoisonError::into_inner).insert(place);
+        self.met.entries.write().insert(place);
         self.met.any.store(true, Ordering::Release);
     }
 
     pub(super) fn met(&self) -> Vec<BlobLocation> {
-        let entries = self.met.entries.read().unwrap_or_else(PoisonError::into_inner);
+        let entries = self.met.entries.read();
         entries.iter().cloned().collect()
     }
 
@@ -95,7 +96,6 @@ impl Standing {
 
 impl Met {
     fn has(&self, place: &BlobLocation) -> bool {
-        self.any.load(Ordering::Acquire)
-            && self.entries.read().unwrap_or_else(PoisonError::into_inner).contains(place)
+        self.any.load(Ordering::Acquire) && self.entries.read().contains(place)
     }
 }

@@ -3,10 +3,11 @@
 
 use super::files::{Logs, Scope};
 use super::sqlite::database_of;
+use parking_lot::Mutex;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, OnceLock};
 
 /// The sources of one backup. All of them share one, and tell it of themselves when they are made.
 #[derive(Default)]
@@ -33,17 +34,17 @@ impl Together {
     /// What lies in this folder is dumped by a server: no source captures it as files.
     pub fn add_dumped(&self, folder: &Path) {
         let found = folder.metadata().ok().map(|found| (found.dev(), found.ino()));
-        self.dumped.lock().unwrap_or_else(PoisonError::into_inner).extend(found);
+        self.dumped.lock().extend(found);
     }
 
     /// Whether a folder of this device and inode is one of those.
     pub(super) fn is_dumped(&self, identity: (u64, u64)) -> bool {
-        self.dumped.lock().unwrap_or_else(PoisonError::into_inner).contains(&identity)
+        self.dumped.lock().contains(&identity)
     }
 
     /// One more source captures this.
     pub(super) fn add(&self, scope: Arc<Scope>) {
-        self.scopes.lock().unwrap_or_else(PoisonError::into_inner).push(scope);
+        self.scopes.lock().push(scope);
     }
 
     /// What a folder of this device and inode is, however it was reached, if it is never captured.
@@ -84,7 +85,7 @@ impl Together {
     }
 
     fn scopes(&self) -> Vec<Arc<Scope>> {
-        self.scopes.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.scopes.lock().clone()
     }
 }
 

@@ -9,10 +9,11 @@ use crate::env::{Env, Time};
 use crate::error::{Attempt, Error, Result};
 use crate::monitor::{Counter, FileChange, Monitor};
 use crate::text;
+use parking_lot::{Mutex, MutexGuard};
 use serde::Serialize;
 use std::io::{self, IsTerminal, Write};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Time between two status lines.
 const STATUS_EVERY: i64 = Time::SECOND;
@@ -90,7 +91,7 @@ impl Progress {
     }
 
     fn task(&self) -> MutexGuard<'_, Task> {
-        self.task.lock().unwrap_or_else(PoisonError::into_inner)
+        self.task.lock()
     }
 
     /// Whether anybody sees how far a task is.
@@ -312,8 +313,8 @@ fn stop_at_interrupt(task: Arc<Mutex<Task>>, json: bool) -> Result<Arc<AtomicBoo
         };
         // The thread that holds the task may hang; the next signal must be handled all the same.
         match task.try_lock() {
-            Ok(task) => task.aside(say),
-            Err(_) => say(),
+            Some(task) => task.aside(say),
+            None => say(),
         }
     };
     ctrlc::set_handler(handler).map_err(io::Error::other).attempt("listen for", "Ctrl-C")?;

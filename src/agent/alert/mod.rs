@@ -35,10 +35,10 @@ use crate::env::{Env, Time};
 use crate::error::{Error, Result};
 use crate::postgres::Environment;
 use channel::{Channel, Name};
+use parking_lot::{Mutex, MutexGuard};
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::path::Path;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 /// How long a look may take, whatever channels do.
@@ -204,7 +204,7 @@ impl<'w> Alerter<'w> {
 
     fn unsaved(&self) -> Option<MutexGuard<'_, Option<Memory>>> {
         let watcher = self.watcher?;
-        Some(watcher.unsaved.lock().unwrap_or_else(PoisonError::into_inner))
+        Some(watcher.unsaved.lock())
     }
 
     /// Whether another process looks every minute.

@@ -4,8 +4,9 @@ use super::context::{AgentContext, LogLine, Severity};
 use crate::agent::config::Config;
 use crate::agent::history::{History, SharedHistory};
 use crate::error::Result;
+use parking_lot::Mutex;
 use std::path::Path;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 /// What the threads of the agent share.
 pub struct Shared {
@@ -21,12 +22,12 @@ impl Shared {
 
     /// The file as it is kept now.
     pub fn config(&self) -> Arc<Config> {
-        lock(&self.config).clone()
+        self.config.lock().clone()
     }
 
     /// Keeps another from now on.
     pub fn keep(&self, config: Arc<Config>) {
-        *lock(&self.config) = config;
+        *self.config.lock() = config;
     }
 
     /// Does something with the history.
@@ -38,8 +39,4 @@ impl Shared {
         self.history
             .with(|text| context.say(&LogLine::own(Severity::Warning, "history", text)), work)
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -2,8 +2,8 @@
 
 use super::History;
 use crate::error::Result;
+use parking_lot::Mutex;
 use std::path::PathBuf;
-use std::sync::{Mutex, PoisonError};
 
 /// The history of a state folder, opened when it is used first.
 pub struct SharedHistory {
@@ -27,7 +27,7 @@ impl SharedHistory {
         warn: impl Fn(&str),
         work: impl FnOnce(&History) -> Result<T>,
     ) -> Result<T> {
-        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut open = self.open.lock();
         let history = match open.take().filter(History::is_in_place) {
             Some(history) => history,
             None => {

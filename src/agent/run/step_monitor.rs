@@ -3,7 +3,7 @@
 use crate::error::Error;
 use crate::limits::WARNINGS_MAX;
 use crate::monitor::{Counter, FileChange, Monitor};
-use std::sync::{Mutex, PoisonError};
+use parking_lot::Mutex;
 
 /// A listener that may want the step to stop.
 pub struct StepMonitor<'m> {
@@ -20,11 +20,11 @@ impl<'m> StepMonitor<'m> {
 
     /// What was wrong.
     pub fn into_warnings(self) -> Vec<String> {
-        self.warnings.into_inner().unwrap_or_else(PoisonError::into_inner)
+        self.warnings.into_inner()
     }
 
     fn keep(&self, text: String) {
-        let mut warnings = self.warnings.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut warnings = self.warnings.lock();
         if warnings.len() < WARNINGS_MAX {
             warnings.push(text);
         }

@@ -17,9 +17,10 @@ use crate::env::{command, this_program};
 use crate::error::{Attempt, Error, Kind, Result};
 use crate::monitor::Monitor;
 use order::Message;
+use parking_lot::{Condvar, Mutex, MutexGuard};
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, ChildStdin, Stdio};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::thread::{self, Builder, sleep};
 use std::time::Duration;
 
@@ -50,7 +51,7 @@ struct GuardState {
 
 impl GuardMessages {
     fn state(&self) -> MutexGuard<'_, GuardState> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock()
     }
 
     fn change(&self, change: impl FnOnce(&mut GuardState)) {
@@ -61,7 +62,9 @@ impl GuardMessages {
     /// Waits until something holds, or the guard is gone.
     fn wait(&self, holds: impl Fn(&GuardState) -> bool) -> MutexGuard<'_, GuardState> {
         let waits = |state: &mut GuardState| !state.is_gone && !holds(state);
-        self.changed.wait_while(self.state(), waits).unwrap_or_else(PoisonError::into_inner)
+        let mut state = self.state();
+        self.changed.wait_while(&mut state, waits);
+        state
     }
 }
 
@@ -137,7 +140,7 @@ impl StoppedServices {
     }
 
     fn input(&self) -> MutexGuard<'_, Option<ChildStdin>> {
-        self.input.lock().unwrap_or_else(PoisonError::into_inner)
+        self.input.lock()
     }
 
     /// How starting them is called, without secrets.

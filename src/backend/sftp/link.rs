@@ -6,10 +6,11 @@ use super::fault::Fault;
 use super::session::Session;
 use super::ssh::Ssh;
 use crate::error::{Attempt, Error, Result};
+use parking_lot::Mutex;
 use russh_sftp::client::error::Error as SftpError;
 use russh_sftp::client::rawsession::SftpResult;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::runtime::{Builder, Handle, Runtime};
 
@@ -80,7 +81,7 @@ impl Link {
     /// The present connection, or a new one.
     fn session(&self) -> Result<Arc<Session>> {
         let before = self.failed.load(Ordering::SeqCst);
-        let mut present = self.session.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut present = self.session.lock();
         if let Some(session) = &*present {
             return Ok(session.clone());
         }
@@ -101,7 +102,7 @@ impl Link {
 
     /// Ends a session that failed, unless it was ended, and tells why it did.
     fn hang_up(&self, session: &Arc<Session>, error: &SftpError) -> Error {
-        let mut present = self.session.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut present = self.session.lock();
         if present.as_ref().is_some_and(|present| Arc::ptr_eq(present, session)) {
             *present = None;
         }
@@ -121,6 +122,6 @@ impl Link {
 impl Drop for Link {
     fn drop(&mut self) {
         // The program is ended while there still is a runtime.
-        drop(self.session.lock().unwrap_or_else(PoisonError::into_inner).take());
+        drop(self.session.lock().take());
     }
 }

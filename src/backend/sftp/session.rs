@@ -6,6 +6,7 @@ use crate::env::{KeepOutput, Running};
 use crate::error::{Error, Kind, Result};
 use futures_util::future::{Either, select};
 use futures_util::{StreamExt, stream};
+use parking_lot::Mutex;
 use russh_sftp::client::error::Error as SftpError;
 use russh_sftp::client::rawsession::SftpResult;
 use russh_sftp::client::{Config, RawSftpSession};
@@ -15,7 +16,7 @@ use std::cell::Cell;
 use std::io;
 use std::pin::{Pin, pin};
 use std::process::{ChildStdin, ChildStdout};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt, ReadBuf};
@@ -125,7 +126,7 @@ impl Session {
     /// How the program ended, which has lost its connection and may be about to.
     pub(super) fn ended(&self) -> &Farewell {
         self.farewell.get_or_init(|| {
-            let running = self.running.lock().unwrap_or_else(PoisonError::into_inner).take();
+            let running = self.running.lock().take();
             let glances = Cell::new(0);
             let look = || {
                 glances.set(glances.get() + 1);
@@ -140,7 +141,7 @@ impl Session {
 
     /// Ends it: whatever still waits for an answer gets none.
     pub(super) fn end(&self) {
-        drop(self.running.lock().unwrap_or_else(PoisonError::into_inner).take());
+        drop(self.running.lock().take());
     }
 
     /// Fills the buffer from an open file, as far as that reaches, and tells how far that is.

@@ -4,10 +4,11 @@
 use super::{Disk, DiskEntry};
 use crate::env::{Env, Time};
 use crate::error::Result;
+use parking_lot::{Mutex, MutexGuard};
 use rustix::io::Errno;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 /// Bytes that are written whole or not at all.
 const SECTOR: usize = 512;
@@ -125,7 +126,7 @@ impl CrashDisk {
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock()
     }
 
     /// The state for one more call, while there is power.

@@ -4,11 +4,11 @@ use crate::backend::{Backend, Bytes, Handle, Listed, Put, Visit};
 use crate::env::{Env, Time};
 use crate::error::{Error, Kind, Result};
 use crate::format::ObjectKind;
+use parking_lot::Mutex;
 use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
 
 /// What goes wrong with a call. A fault that means nothing to a verb leaves it alone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -158,12 +158,7 @@ impl<B: Backend> Backend for Faulty<B> {
         let fault = self.next_fault();
         self.fails(fault, "list", kind.folder())?;
         let listed = self.inner.list(kind)?;
-        let before = self
-            .seen
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .insert(kind, listed.clone())
-            .unwrap_or_default();
+        let before = self.seen.lock().insert(kind, listed.clone()).unwrap_or_default();
         let mut shown = match fault {
             Some(Fault::Shuffles) => self.shuffled(listed)?,
             Some(Fault::Duplicates) => {

@@ -5,9 +5,10 @@ use crate::backend::{Backend, Bytes, Capabilities, Handle, Listed, Memory, Put, 
 use crate::env::{Env, Time};
 use crate::error::{Error, Kind, Result};
 use crate::format::ObjectKind;
+use parking_lot::{Mutex, MutexGuard};
 use std::collections::HashMap;
 use std::ops::Range;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// How a [`Remote`] behaves. The default answers at once and keeps every promise.
@@ -188,7 +189,7 @@ impl Remote {
     }
 
     fn traffic(&self) -> MutexGuard<'_, Traffic> {
-        self.traffic.lock().unwrap_or_else(PoisonError::into_inner)
+        self.traffic.lock()
     }
 }
 

@@ -2,7 +2,7 @@
 
 use crate::id::PackId;
 use crate::repo::{Index, Repository};
-use std::sync::{Mutex, PoisonError};
+use parking_lot::Mutex;
 
 /// How often the index is read again in vain, where packs are lost.
 const RELOADS_MOST: usize = 4;
@@ -27,7 +27,7 @@ impl<'c> Moved<'c> {
 
     /// Whether the newest index counts on nothing in a pack that is gone. Where that cannot be read nobody knows.
     pub(super) fn has(&self, pack: &PackId) -> bool {
-        let mut read = self.read.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut read = self.read.lock();
         if read.newest.as_ref().is_some_and(|newest| does_without(newest, pack)) {
             return true;
         }

@@ -11,8 +11,9 @@ use crate::format::ObjectKind;
 use crate::id::RepoId;
 use crate::ops::prune::Tally;
 use crate::repo::unproved_config;
+use parking_lot::{Mutex, MutexGuard};
 use std::collections::{BTreeMap, HashMap};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 /// A target of a mirror, while it is made.
 pub(super) struct Target {
@@ -59,7 +60,7 @@ impl Target {
 
     /// Its outcome.
     pub(super) fn into_report(self) -> TargetReport {
-        self.outcome.into_inner().unwrap_or_else(PoisonError::into_inner)
+        self.outcome.into_inner()
     }
 
     /// Whether nothing more is copied there.
@@ -237,6 +238,6 @@ impl Target {
     }
 
     fn outcome(&self) -> MutexGuard<'_, TargetReport> {
-        self.outcome.lock().unwrap_or_else(PoisonError::into_inner)
+        self.outcome.lock()
     }
 }

@@ -8,8 +8,8 @@ use crate::backend::{Backend, Bytes, Listed};
 use crate::error::{Error, Kind, Result};
 use crate::format::ObjectKind;
 use crate::monitor::{Counter, Monitor, go_on};
+use parking_lot::{Mutex, MutexGuard};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread::Builder;
 
 /// Most large objects in memory at once.
@@ -44,7 +44,7 @@ impl<'t> Transfer<'t> {
     }
 
     pub(super) fn into_troubles(self) -> Vec<Error> {
-        self.troubles.into_inner().unwrap_or_else(PoisonError::into_inner)
+        self.troubles.into_inner()
     }
 
     /// Copies those of these objects that a target lacks; all are there when it returns.
@@ -63,7 +63,7 @@ impl<'t> Transfer<'t> {
             }
             work.run(self);
         });
-        work.stopped.into_inner().unwrap_or_else(PoisonError::into_inner).map_or(Ok(()), Err)
+        work.stopped.into_inner().map_or(Ok(()), Err)
     }
 
     /// How many objects of a kind are carried at once. A chain has no gaps at any moment.
@@ -115,7 +115,7 @@ impl<'t> Transfer<'t> {
                     let error = error.within("mirror", handle).hint(
                         "repair the source, and mirror again: what is whole of it is copied then",
                     );
-                    self.troubles.lock().unwrap_or_else(PoisonError::into_inner).push(error);
+                    self.troubles.lock().push(error);
                     Ok(None)
                 }
             },
@@ -150,6 +150,6 @@ impl Work<'_> {
     }
 
     fn stopped(&self) -> MutexGuard<'_, Option<Error>> {
-        self.stopped.lock().unwrap_or_else(PoisonError::into_inner)
+        self.stopped.lock()
     }
 }

@@ -3,12 +3,13 @@
 
 use crate::crypto::{BLOCK_MAC, CacheKeys};
 use crate::error::{Attempt, Error, Result};
+use parking_lot::{Mutex, MutexGuard};
 use std::fs::File;
 use std::io::{self, Write};
 use std::ops::Range;
 use std::os::unix::fs::FileExt;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Blocks of all tables that are kept: 10 MB at most.
 const KEPT: usize = 1 << 11;
@@ -49,7 +50,7 @@ impl KeptBlocks {
     /// The place of a block. Those of one part follow each other; parts begin anywhere.
     fn place(&self, name: Name) -> Option<MutexGuard<'_, Kept>> {
         let place = name.part.wrapping_mul(0x9E37_79B1).wrapping_add(name.block) % KEPT;
-        Some(self.places.get(place)?.lock().unwrap_or_else(PoisonError::into_inner))
+        Some(self.places.get(place)?.lock())
     }
 
     fn get(&self, name: Name) -> Option<Arc<[u8]>> {

@@ -1,8 +1,9 @@
 //! The file behind a table, which is made anew when a part of it turns out not to be what was written.
 
 use crate::error::{Error, Result};
+use parking_lot::{Mutex, RwLock};
 use std::fs::File;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
+use std::sync::{Arc, OnceLock};
 
 /// Makes a file anew, with the same bytes.
 pub(in crate::repo) type Rebuild = Box<dyn Fn() -> Result<Arc<File>> + Send + Sync>;
@@ -50,19 +51,19 @@ impl Mender {
 
     /// The file that is read now.
     pub(super) fn file(&self) -> Arc<File> {
-        Arc::clone(&self.file.read().unwrap_or_else(PoisonError::into_inner))
+        Arc::clone(&self.file.read())
     }
 
     /// The file to read instead of `failed`; of several that wait, one makes it.
     fn renew(&self, failed: &Arc<File>, error: Error) -> Result<Arc<File>> {
-        let mut rebuild = self.rebuild.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut rebuild = self.rebuild.lock();
         let now = self.file();
         if !Arc::ptr_eq(&now, failed) {
             return Ok(now);
         }
         let Some(rebuild) = rebuild.take() else { return Err(error) };
         let new = rebuild()?;
-        *self.file.write().unwrap_or_else(PoisonError::into_inner) = Arc::clone(&new);
+        *self.file.write() = Arc::clone(&new);
         Ok(new)
     }
 }

@@ -10,6 +10,7 @@ use crate::error::{Attempt, Error, Kind, Result};
 use crate::format::directory::{Metadata, Node, NodeKind, bad_name};
 use crate::sink::sqlite::lock_exclusively;
 use crate::sink::temporary::temporary;
+use parking_lot::{Mutex, MutexGuard};
 use rustix::fs::{AtFlags, FileType, Mode, OFlags, RenameFlags, Stat, makedev};
 use rustix::io::Errno;
 use std::collections::{HashMap, HashSet};
@@ -18,7 +19,7 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 /// What was made, and under which name it is.
 pub(super) struct Made {
@@ -353,13 +354,13 @@ impl Folder {
     }
 
     pub(super) fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock()
     }
 }
 
 impl Drop for Folder {
     fn drop(&mut self) {
-        let state = self.state.get_mut().unwrap_or_else(PoisonError::into_inner);
+        let state = self.state.get_mut();
         let fd = self.fd.as_fd();
         match (&state.becomes, state.before) {
             (Some(meta), _) if state.done => {

@@ -6,7 +6,8 @@ use super::same::Same;
 use crate::error::Result;
 use crate::format::directory::Node;
 use crate::sink::FileSink;
-use std::sync::{Arc, Mutex, PoisonError};
+use parking_lot::Mutex;
+use std::sync::Arc;
 
 /// Files that are whole and have not appeared, in the order in which they will. Nothing stays of
 /// those that never do.
@@ -24,7 +25,7 @@ pub(super) enum Held {
 impl HeldBack {
     /// Takes what is to appear as the file of this turn.
     pub(super) fn keep(&self, turn: u64, held: Held) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).push((turn, held));
+        self.0.lock().push((turn, held));
     }
 
     /// Lets all of them appear.
@@ -32,7 +33,7 @@ impl HeldBack {
     /// # Errors
     /// The first trouble; the files after it never appear.
     pub(super) fn appear(&self, links: &Links) -> Result<()> {
-        let mut files = std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner));
+        let mut files = std::mem::take(&mut *self.0.lock());
         files.sort_by_key(|(turn, _)| *turn);
         for (_, held) in files {
             let folder = match held {

@@ -7,6 +7,7 @@ use super::same::{Identity, Same};
 use super::waiting::Sort;
 use crate::error::{Error, Kind, Result};
 use crate::sink::temporary::temporary;
+use parking_lot::{Mutex, MutexGuard};
 use rustix::fs::{AtFlags, Mode, OFlags, ResolveFlags};
 use rustix::io::Errno;
 use std::collections::HashMap;
@@ -15,7 +16,7 @@ use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 const NOT_RESTORED: &str = "the file that it leads to was not restored";
 
@@ -170,7 +171,7 @@ impl Links {
     }
 
     fn files(&self) -> MutexGuard<'_, HashMap<Same, Link>> {
-        self.files.lock().unwrap_or_else(PoisonError::into_inner)
+        self.files.lock()
     }
 }
 

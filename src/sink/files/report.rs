@@ -1,8 +1,8 @@
 //! What a restore could not bring back, counted, with the first few by name.
 
 use crate::limits::WARNINGS_MAX;
+use parking_lot::{Mutex, MutexGuard};
 use std::path::Path;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// What was left out of a restore that is otherwise complete, in numbers of entries.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -113,7 +113,7 @@ impl Reporter {
     }
 
     fn inner(&self) -> MutexGuard<'_, Report> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock()
     }
 }
 

@@ -1,6 +1,7 @@
 //! What a reading child leaves behind when nobody wants its pages any more: nothing, at once.
 
 use crate::error::{Attempt, Result};
+use parking_lot::Mutex;
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::fs::{FlockOperation, Mode, OFlags, flock};
 use rustix::io::Errno;
@@ -8,8 +9,8 @@ use rustix::process::geteuid;
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 use tempfile::TempDir;
 
 /// Where private copies go: a folder of this process's own, made when one is needed.
@@ -43,7 +44,7 @@ impl Scratch {
 
     /// The folder itself.
     pub(super) fn folder(&self) -> Result<PathBuf> {
-        let mut own = self.own.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut own = self.own.lock();
         if let Some(own) = own.as_ref() {
             return Ok(own.folder.path().to_owned());
         }
@@ -77,7 +78,7 @@ impl Scratch {
 
     /// Removes the folder with all in it.
     pub(super) fn remove(&self) {
-        drop(self.own.lock().unwrap_or_else(PoisonError::into_inner).take());
+        drop(self.own.lock().take());
     }
 }
 

@@ -4,11 +4,12 @@
 //! transaction waits for a slow repository.
 
 use crate::error::{Attempt, Error, Kind, Result};
+use parking_lot::{Condvar, Mutex};
 use std::collections::VecDeque;
 use std::fs::File;
 use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// How long the stand-in sleeps at least while a thread reads.
@@ -107,7 +108,7 @@ impl<I: Intake> Spool<I> {
 
     /// Fills the front of `to` with what is there, or straight from the intake.
     pub(super) fn take(&self, to: &mut [u8]) -> Result<Taken<I::Outcome>> {
-        let mut state = self.lock();
+        let mut state = self.state.lock();
         state.come_back();
         let taken = loop {
             let got = state.take_memory(to);
@@ -118,7 +119,7 @@ impl<I: Intake> Spool<I> {
             if let Some((file, offset, waiting)) = state.file.waiting() {
                 drop(state);
                 let got = self.take_file(&file, offset, waiting, to)?;
-                state = self.lock();
+                state = self.state.lock();
                 break Taken::Bytes(got);
             }
             if let Some(outcome) = state.end.take() {
@@ -130,13 +131,13 @@ impl<I: Intake> Spool<I> {
             if let Some(mut intake) = state.intake.take() {
                 drop(state);
                 let taken = intake.read(to);
-                state = self.lock();
+                state = self.state.lock();
                 if matches!(taken, Taken::Bytes(_)) {
                     state.intake = Some(intake);
                 }
                 break taken;
             }
-            state = self.moved.wait(state).unwrap_or_else(PoisonError::into_inner);
+            self.moved.wait(&mut state);
         };
         state.away = Some(Instant::now());
         if state.patience(&self.limits).is_zero() {
@@ -148,7 +149,7 @@ impl<I: Intake> Spool<I> {
     /// Stands in for the taker once patience is at its end; returns when all is read.
     pub(super) fn stand_in(&self, step: usize) {
         while let Some(mut intake) = self.turn() {
-            let mut bytes = self.lock().spare.pop().unwrap_or_default();
+            let mut bytes = self.state.lock().spare.pop().unwrap_or_default();
             bytes.resize(step, 0);
             match intake.read(&mut bytes) {
                 Taken::Bytes(got) => {
@@ -156,9 +157,9 @@ impl<I: Intake> Spool<I> {
                     if !self.put(bytes) {
                         return;
                     }
-                    self.lock().intake = Some(intake);
+                    self.state.lock().intake = Some(intake);
                 }
-                Taken::End(outcome) => self.lock().end = Some(outcome),
+                Taken::End(outcome) => self.state.lock().end = Some(outcome),
             }
             self.moved.notify_all();
         }
@@ -166,23 +167,19 @@ impl<I: Intake> Spool<I> {
 
     /// Nobody will take anything any more.
     pub(super) fn abandon(&self) {
-        self.lock().abandoned = true;
+        self.state.lock().abandoned = true;
         self.moved.notify_all();
     }
 
     /// Whether the file was ever begun.
     #[cfg(test)]
     fn spilled(&self) -> bool {
-        self.lock().file.file.is_some()
-    }
-
-    fn lock(&self) -> MutexGuard<'_, State<I>> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock().file.file.is_some()
     }
 
     /// Waits until it is time to stand in; none at the end.
     fn turn(&self) -> Option<I> {
-        let mut state = self.lock();
+        let mut state = self.state.lock();
         loop {
             if state.abandoned || state.end.is_some() {
                 return None;
@@ -193,10 +190,7 @@ impl<I: Intake> Spool<I> {
             {
                 return Some(intake);
             }
-            state = match self.moved.wait_timeout(state, patience.max(STEP)) {
-                Ok((state, _)) => state,
-                Err(poisoned) => poisoned.into_inner().0,
-            };
+            self.moved.wait_for(&mut state, patience.max(STEP));
         }
     }
 
@@ -206,18 +200,18 @@ impl<I: Intake> Spool<I> {
             match self.way(bytes.len()) {
                 Way::Nowhere => return false,
                 Way::Memory => {
-                    self.lock().keep(bytes);
+                    self.state.lock().keep(bytes);
                     return true;
                 }
                 Way::File => match self.spill(&bytes) {
                     Ok(()) => {
-                        let mut state = self.lock();
+                        let mut state = self.state.lock();
                         state.file.written += length(&bytes);
                         state.reuse(bytes);
                         return true;
                     }
                     // A full disk is no loss: the intake waits from now on.
-                    Err(_) => self.lock().file.room = Some(0),
+                    Err(_) => self.state.lock().file.room = Some(0),
                 },
             }
         }
@@ -226,7 +220,7 @@ impl<I: Intake> Spool<I> {
     /// Where a buffer of `length` bytes goes, once there is room for it: into memory if there is
     /// room and no older bytes wait in the file, else into the file.
     fn way(&self, length: usize) -> Way {
-        let mut state = self.lock();
+        let mut state = self.state.lock();
         loop {
             if state.abandoned {
                 return Way::Nowhere;
@@ -241,7 +235,7 @@ impl<I: Intake> Spool<I> {
             if state.file.written.saturating_add(to_u64(length)) <= room {
                 return Way::File;
             }
-            state = self.moved.wait(state).unwrap_or_else(PoisonError::into_inner);
+            self.moved.wait(&mut state);
         }
     }
 
@@ -249,7 +243,7 @@ impl<I: Intake> Spool<I> {
     /// the taking one never reads past `written`, so the state need not be locked meanwhile.
     fn spill(&self, bytes: &[u8]) -> Result<()> {
         let (file, at) = {
-            let state = self.lock();
+            let state = self.state.lock();
             (state.file.file.clone(), state.file.written)
         };
         let file = match file {
@@ -268,7 +262,7 @@ impl<I: Intake> Spool<I> {
             .attempt("examine", folder.display())?;
         let half = free.f_bavail.saturating_mul(free.f_frsize) / 2;
         let file = Arc::new(file);
-        let mut state = self.lock();
+        let mut state = self.state.lock();
         state.file.room = Some(half.min(self.limits.file));
         state.file.file = Some(file.clone());
         Ok(file)
@@ -278,7 +272,7 @@ impl<I: Intake> Spool<I> {
         let most = usize::try_from(waiting).unwrap_or(usize::MAX).min(to.len());
         let to = to.get_mut(..most).unwrap_or_default();
         file.read_exact_at(to, offset).attempt("read", "a temporary file")?;
-        self.lock().file.taken += length(to);
+        self.state.lock().file.taken += length(to);
         self.moved.notify_all();
         Ok(most)
     }

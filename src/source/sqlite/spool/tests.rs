@@ -74,7 +74,7 @@ fn without_patience_the_file_takes_what_memory_cannot() {
 fn small_reads_share_a_buffer() {
     let spool = Spool::new(Counted::of(100_000), limits(Duration::ZERO, u64::MAX));
     spool.stand_in(50_000);
-    let room: usize = spool.lock().memory.iter().map(Vec::capacity).sum();
+    let room: usize = spool.state.lock().memory.iter().map(Vec::capacity).sum();
     assert_eq!(room, 50_000);
     assert_eq!(take_all(&spool, 777, Duration::ZERO), (bytes(0, 100_000), "done"));
 }
@@ -87,7 +87,7 @@ fn the_fast_path_goes_past_the_spool() {
         scope.spawn(|| spool.stand_in(1000));
         take_all(&spool, 1500, Duration::ZERO)
     });
-    assert!(!spool.spilled() && spool.lock().spare.is_empty());
+    assert!(!spool.spilled() && spool.state.lock().spare.is_empty());
     assert_eq!(all, (bytes(0, 1_000_000), "done"));
 }
 
