@@ -310,12 +310,10 @@ impl Report {
     /// The report that this run has left on this host already, and the name of its file.
     pub fn saved(&self, states: &Path) -> Option<(Report, String)> {
         let moment = self.moment_in_names();
-        let entries = fs::read_dir(folder(states).join(&self.job)).into_iter().flatten().flatten();
-        let names = entries.filter_map(|entry| entry.file_name().into_string().ok());
-        names.filter(|name| name.starts_with(&moment)).find_map(|name| {
-            let text = fs::read(folder(states).join(&self.job).join(&name)).ok()?;
-            let report: Report = serde_json::from_slice(&text).ok()?;
-            (report.tasks == self.tasks).then_some((report, name))
+        state::entries(&folder(states).join(&self.job)).into_iter().find_map(|path| {
+            let name = path.file_name()?.to_str().filter(|name| name.starts_with(&moment))?;
+            let report: Report = serde_json::from_slice(&fs::read(&path).ok()?).ok()?;
+            (report.tasks == self.tasks).then(|| (report, name.to_owned()))
         })
     }
 
@@ -332,11 +330,9 @@ pub fn folder(state: &Path) -> PathBuf {
 
 /// Those that are too many; one that stays does no harm.
 fn remove_old(folder: &Path) {
-    let names = fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
-    let mut names: Vec<PathBuf> = names.collect();
-    names.sort();
-    let more = names.len().saturating_sub(KEPT);
-    names.iter().take(more).for_each(|path| drop(fs::remove_file(path)));
+    let paths = state::entries(folder);
+    let more = paths.len().saturating_sub(KEPT);
+    paths.iter().take(more).for_each(|path| drop(fs::remove_file(path)));
 }
 
 #[cfg(test)]

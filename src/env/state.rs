@@ -2,12 +2,12 @@
 //! beside them end with the process that holds them, however that ends.
 
 use crate::error::{Attempt, Result};
-use std::fs::{DirBuilder, File, Permissions, TryLockError};
+use std::fs::{self, DirBuilder, File, Permissions, TryLockError};
 use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::thread::sleep;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tempfile::NamedTempFile;
 
 /// So often, and after so long each time, a lock is tried again that another process may have for an instant, to see
@@ -82,6 +82,14 @@ fn folder_of(path: &Path) -> &Path {
     path.parent().unwrap_or(Path::new("/"))
 }
 
+/// The paths in a folder, by name; none where it cannot be read.
+pub fn entries(folder: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    let mut paths: Vec<PathBuf> = entries.map(|entry| entry.path()).collect();
+    paths.sort();
+    paths
+}
+
 /// Locks a file, which is made if there is none; none if another process has it locked for longer than a glance.
 ///
 /// # Errors
@@ -92,6 +100,18 @@ pub fn try_lock(path: &Path) -> Result<Option<File>> {
         sleep(POLL_INTERVAL);
         glances += 1;
         glances > GLANCES
+    })
+}
+
+/// The same, and waits for it so long at most.
+///
+/// # Errors
+/// I/O errors.
+pub fn lock_within(path: &Path, most: Duration) -> Result<Option<File>> {
+    let begun = Instant::now();
+    lock_unless(path, &mut || {
+        sleep(POLL_INTERVAL);
+        begun.elapsed() >= most
     })
 }
 

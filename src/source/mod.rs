@@ -50,7 +50,7 @@ pub trait Source: Send {
     }
 
     /// Whether it may have become empty, which is taken for a failure otherwise.
-    fn may_be_empty(&self) -> bool {
+    fn allow_empty(&self) -> bool {
         false
     }
 

@@ -24,13 +24,13 @@ pub struct StreamSource {
     name: Vec<u8>,
     item: Option<Item>,
     facts: PartFacts,
-    may_be_empty: bool,
+    allow_empty: bool,
 }
 
 impl StreamSource {
     /// The same, which may be empty or not.
-    pub fn with_empty(self, may_be_empty: bool) -> Self {
-        StreamSource { may_be_empty, ..self }
+    pub fn allowing_empty(self, allow_empty: bool) -> Self {
+        StreamSource { allow_empty, ..self }
     }
 
     /// Standard input, to be stored as the file `name`.
@@ -73,7 +73,7 @@ impl StreamSource {
             ..Metadata::default()
         };
         let item = Item::File(FileItem::new(Entry { name: name.to_vec(), meta }, None, open));
-        Ok(StreamSource { name: name.to_vec(), item: Some(item), facts, may_be_empty: false })
+        Ok(StreamSource { name: name.to_vec(), item: Some(item), facts, allow_empty: false })
     }
 }
 
@@ -83,8 +83,8 @@ impl Source for StreamSource {
         SourceName { kind: PartKind::Stdin, path, selection: BTreeSet::new() }
     }
 
-    fn may_be_empty(&self) -> bool {
-        self.may_be_empty
+    fn allow_empty(&self) -> bool {
+        self.allow_empty
     }
 
     fn next(&mut self) -> Result<Option<Item>> {

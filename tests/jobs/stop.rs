@@ -172,6 +172,8 @@ fn journals_that_are_not_to_be_had_are_told() {
     fs::write(journals.join("other.json"), "{").unwrap();
     let said = stderr(&service.jobs.command(&["run", "app"]).assert().code(3));
     assert!(said.contains("other.json") && said.contains("remove this file"), "{said}");
+    let said = stdout(&service.jobs.command(&["status"]).assert().code(3));
+    assert!(said.contains("other: STOPPED"), "{said}");
 }
 
 /// After `max_downtime` the service is started whatever the capture does, and the run fails.

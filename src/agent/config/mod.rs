@@ -37,7 +37,7 @@ pub use reference::{reference, schema};
 pub use repository::Repository;
 pub use source::{SourceTable, VerifySource};
 pub use stop::{Hooks, Stop};
-pub use values::{Meaning, Written};
+pub use values::{FileValue, Written};
 
 use crate::error::{Error, Kind, Result};
 use jiff::tz::TimeZone;

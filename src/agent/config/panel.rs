@@ -1,6 +1,6 @@
 //! A page in the browser: where it listens, who may see it, and where it may restore to.
 
-use super::values::{Meaning, Written};
+use super::values::{FileValue, Written};
 use crate::error::{Error, Kind, Result};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -50,7 +50,7 @@ pub struct PanelLogin {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Listen(pub SocketAddr);
 
-impl Meaning for Listen {
+impl FileValue for Listen {
     const NAME: &'static str = "Listen";
     const FORM: &'static str = "an address and a port, such as `127.0.0.1:8440` or `[::1]:8440`";
 }

@@ -19,7 +19,7 @@ pub struct Repository {
     /// Options of the store, as `-o` has them.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     #[schemars(extend("examples" = [{ "region": "fra1" }]))]
-    pub options: BTreeMap<String, Plain>,
+    pub options: BTreeMap<String, OptionValue>,
     /// A file with variables that a bucket of S3 is opened by, a line `NAME=VALUE` each, such as
     /// `AWS_ACCESS_KEY_ID`. Other stores read the environment.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -58,22 +58,22 @@ impl Repository {
 /// A text, a number, or yes or no.
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize, JsonSchema)]
 #[serde(untagged, expecting = "a text, a number, or true or false")]
-pub enum Plain {
+pub enum OptionValue {
     /// A text.
     Text(String),
     /// A number.
     Number(u64),
     /// Yes or no.
-    Yes(bool),
+    Bool(bool),
 }
 
-impl fmt::Display for Plain {
+impl fmt::Display for OptionValue {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Plain::Text(text) => f.write_str(text),
-            Plain::Number(number) => write!(f, "{number}"),
-            Plain::Yes(true) => f.write_str("yes"),
-            Plain::Yes(false) => f.write_str("no"),
+            OptionValue::Text(text) => f.write_str(text),
+            OptionValue::Number(number) => write!(f, "{number}"),
+            OptionValue::Bool(true) => f.write_str("yes"),
+            OptionValue::Bool(false) => f.write_str("no"),
         }
     }
 }

@@ -58,7 +58,7 @@ impl Hooks {
     expecting = "a table with `stop` and `start`, or with `services`"
 )]
 pub struct Stop {
-    /// A line for the shell that stops it.
+    /// A line for the shell that stops it, and ends once it is stopped: what is captured after that counts as consistent.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(example = &"systemctl stop web")]
     pub stop: Option<String>,

@@ -13,8 +13,8 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
-/// What a text can mean.
-pub trait Meaning: FromStr<Err = Error> {
+/// A value that is written as a text.
+pub trait FileValue: FromStr<Err = Error> {
     /// What it is called in the schema.
     const NAME: &'static str;
     /// How it is written, in a sentence.
@@ -29,7 +29,7 @@ pub struct Written<T> {
     pub value: T,
 }
 
-impl<T: Meaning> FromStr for Written<T> {
+impl<T: FileValue> FromStr for Written<T> {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self> {
@@ -43,7 +43,7 @@ impl<T> fmt::Display for Written<T> {
     }
 }
 
-impl<'de, T: Meaning> Deserialize<'de> for Written<T> {
+impl<'de, T: FileValue> Deserialize<'de> for Written<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
         text.parse().map_err(said)
@@ -56,7 +56,7 @@ impl<T> Serialize for Written<T> {
     }
 }
 
-impl<T: Meaning> JsonSchema for Written<T> {
+impl<T: FileValue> JsonSchema for Written<T> {
     fn schema_name() -> Cow<'static, str> {
         T::NAME.into()
     }
@@ -76,7 +76,7 @@ pub(super) fn said<E: de::Error>(error: Error) -> E {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Span(pub Duration);
 
-impl Meaning for Span {
+impl FileValue for Span {
     const NAME: &'static str = "Duration";
     const FORM: &'static str = "a duration, such as `90s`, `30min`, `2h` or `1d`";
 }
@@ -93,7 +93,7 @@ impl FromStr for Span {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Size(pub u64);
 
-impl Meaning for Size {
+impl FileValue for Size {
     const NAME: &'static str = "Size";
     const FORM: &'static str = "a size, such as `500M` or `20GiB`";
 }
@@ -110,7 +110,7 @@ impl FromStr for Size {
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct ReadBack(pub ReadData);
 
-impl Meaning for ReadBack {
+impl FileValue for ReadBack {
     const NAME: &'static str = "ReadData";
     const FORM: &'static str = "`all`, `none`, a share such as `5%`, or what was verified longest ago up to a size such \
                                 as `5GiB` or a time such as `30min`";
@@ -143,7 +143,7 @@ impl FromStr for ReadBack {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Zone(pub TimeZone);
 
-impl Meaning for Zone {
+impl FileValue for Zone {
     const NAME: &'static str = "TimeZone";
     const FORM: &'static str = "the name of a time zone, such as `Europe/Berlin` or `UTC`";
 }
@@ -159,7 +159,7 @@ impl FromStr for Zone {
     }
 }
 
-impl Meaning for Age {
+impl FileValue for Age {
     const NAME: &'static str = "Age";
     const FORM: &'static str = "an age by the calendar, such as `14d` or `1y6m` (`m` is months)";
 }
@@ -174,7 +174,7 @@ enum Piece {
     Variable(String),
 }
 
-impl Meaning for WithVariables {
+impl FileValue for WithVariables {
     const NAME: &'static str = "TextWithVariables";
     const FORM: &'static str = "a text; `${NAME}` in it stands for a variable of the environment";
 }

@@ -6,8 +6,7 @@ use rusqlite::{Connection, ErrorCode};
 use std::fs::{self, File};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
-use std::thread::sleep;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// The version of the tables; it grows with every change.
 pub const FORMAT_VERSION: i64 = 1;
@@ -17,9 +16,6 @@ pub const SCHEMA: &str = include_str!("schema.sql");
 
 /// How long another process is waited for that writes.
 const PATIENCE: Duration = Duration::from_secs(30);
-
-/// How often we check whether others are done.
-const POLL_INTERVAL: Duration = Duration::from_millis(20);
 
 /// The endings of what SQLite keeps beside a database.
 const BESIDE: [&str; 2] = ["-wal", "-shm"];
@@ -135,12 +131,7 @@ fn set_aside(path: &Path) -> Result<PathBuf> {
 
 /// Waits until nobody else opens it.
 fn alone(path: &Path) -> Result<File> {
-    let until = Instant::now() + PATIENCE;
-    let alone = state::lock_unless(path, &mut || {
-        sleep(POLL_INTERVAL);
-        Instant::now() >= until
-    });
-    alone?.ok_or_else(|| {
+    state::lock_within(path, PATIENCE)?.ok_or_else(|| {
         Error::new(Kind::Locked, "open", "the history of runs")
             .because("another process has been opening it all the while")
     })

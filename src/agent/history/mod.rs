@@ -12,6 +12,7 @@ pub use work::Work;
 
 use super::report::{self, Fault, Report, Task};
 use crate::env::Time;
+use crate::env::state::entries;
 use crate::error::{Error, Kind, Result};
 use crate::limits::CLOCK_TOLERANCE;
 use file::Sql;
@@ -248,14 +249,6 @@ fn insert(transaction: &Transaction<'_>, report: &Report, file: Option<&str>) ->
 
 fn inode(path: &Path) -> Option<u64> {
     Some(fs::metadata(path).ok()?.ino())
-}
-
-/// What is in a folder, by name.
-fn entries(folder: &Path) -> Vec<PathBuf> {
-    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
-    let mut paths: Vec<PathBuf> = entries.map(|entry| entry.path()).collect();
-    paths.sort();
-    paths
 }
 
 fn read(path: &Path) -> Option<Report> {

@@ -3,6 +3,7 @@
 use super::lock::{Locks, folder};
 use crate::agent::history::History;
 use crate::agent::report::{Fault, Outcome, Report};
+use crate::env::state::entries;
 use crate::error::{Attempt, Result};
 use std::fs::{self, File, TryLockError};
 use std::io::{Read, Seek};
@@ -42,7 +43,7 @@ pub fn remember(history: &History, died: &[Died]) -> Result<()> {
 /// I/O errors at one lock, where no other had anything to report: they keep no report from being left, and come
 /// again.
 pub fn report_died(state: &Path) -> Result<Vec<Died>> {
-    let locks = entries(&folder(state)).flat_map(|job| entries(&job));
+    let locks = entries(&folder(state)).into_iter().flat_map(|job| entries(&job));
     report_each(state, locks, REASON)
 }
 
@@ -65,7 +66,7 @@ pub fn report_died_of(state: &Path, job: &str, reason: &str) -> Result<Vec<Died>
 
 fn report_each(
     state: &Path,
-    locks: impl Iterator<Item = PathBuf>,
+    locks: impl IntoIterator<Item = PathBuf>,
     reason: &str,
 ) -> Result<Vec<Died>> {
     let (mut died, mut first) = (Vec::new(), None);
@@ -128,8 +129,4 @@ fn reported(state: &Path, left: Report, reason: &str) -> Result<Died> {
     };
     let file = report.save(state)?;
     Ok(Died { report, file })
-}
-
-fn entries(folder: &Path) -> impl Iterator<Item = PathBuf> + use<> {
-    fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path())
 }

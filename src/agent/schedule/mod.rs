@@ -4,7 +4,7 @@
 mod calendar;
 mod shorthand;
 
-use super::config::{Meaning, nearest};
+use super::config::{FileValue, nearest};
 use crate::env::Time;
 use crate::error::{Error, Kind, Result};
 use croner::Cron;
@@ -56,7 +56,7 @@ impl Schedule {
     }
 }
 
-impl Meaning for Schedule {
+impl FileValue for Schedule {
     const NAME: &'static str = "Schedule";
     const FORM: &'static str = "`hourly`, `hourly :15`, `daily`, `daily 02:10`, `weekly`, `weekly sunday 03:00`, \
                                 `monthly`, `monthly 15 03:00`, or a cron expression of five fields";
@@ -128,7 +128,7 @@ mod tests {
         let mut found = Vec::new();
         for _ in 0..count {
             time = schedule.next(time, &zone).unwrap();
-            let moment = time.in_zone(zone);
+            let moment = time.in_zone(&zone);
             found.push(moment.strftime("%m-%d %H:%M %:z").to_string());
         }
         found

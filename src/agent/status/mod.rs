@@ -1,7 +1,7 @@
 //! The status of jobs: the newest good snapshots and their ages, what is late, what failed, and what comes
 //! next. Computed from the file, the history and a given moment: nothing here reads the clock or a repository.
 
-mod overdue;
+mod context;
 mod repository;
 mod sentences;
 mod task;
@@ -19,8 +19,8 @@ use super::stop;
 use crate::env::Time;
 use crate::error::Result;
 use crate::text::utc;
+use context::Context;
 use jiff::tz::TimeZone;
-use overdue::OverdueRules;
 use serde::{Serialize, Serializer};
 
 /// How well the jobs of a file do.
@@ -83,8 +83,8 @@ impl Status {
     /// # Errors
     /// Those of reading the history.
     pub fn of(config: &Config, history: &History, now: Time, zone: &TimeZone) -> Result<Self> {
-        let (jobs, rules) = (config.job.iter(), OverdueRules::of(config, history));
-        let jobs = jobs.map(|(name, job)| JobStatus::of(name, job, history, &rules, now, zone));
+        let context = Context::new(config, history, now, zone);
+        let jobs = config.job.iter().map(|(name, job)| JobStatus::of(&context, name, job));
         let mut jobs = jobs.collect::<Result<Vec<_>>>()?;
         let stopped = stop::not_started(history.folder(), now).into_iter();
         let stopped: Vec<_> = stopped.map(|(job, since)| Stopped { job, since }).collect();
@@ -122,20 +122,13 @@ impl Status {
 }
 
 impl JobStatus {
-    fn of(
-        name: &str,
-        job: &Job,
-        history: &History,
-        rules: &OverdueRules<'_>,
-        now: Time,
-        zone: &TimeZone,
-    ) -> Result<Self> {
+    fn of(context: &Context<'_>, name: &str, job: &Job) -> Result<Self> {
         let mut tasks = Vec::new();
         for &task in Task::ALL {
-            tasks.extend(TaskStatus::of(name, job, task, history, rules, now, zone)?);
+            tasks.extend(TaskStatus::of(context, name, job, task)?);
         }
         let places = job.repositories();
-        let places = places.map(|place| RepositoryStatus::of(name, job, place, history, now, zone));
+        let places = places.map(|place| RepositoryStatus::of(context, name, job, place));
         let repositories = places.collect::<Result<Vec<_>>>()?;
         let captured = repositories.iter().filter_map(|place| place.last_capture);
         let bytes = captured.max_by_key(|(at, _)| *at).map(|(_, bytes)| bytes);
@@ -147,7 +140,7 @@ impl JobStatus {
         let needs_help = last_runs().any(|run| run.fault >= Some(Fault::Unusable));
         let is_well = !needs_help && !is_late && !is_overdue && !became(Outcome::Failed);
         let has_warnings = became(Outcome::Incomplete);
-        let (job, zone) = (name.to_owned(), zone.clone());
+        let (job, zone) = (name.to_owned(), context.zone.clone());
         Ok(JobStatus { job, is_well, has_warnings, bytes, tasks, repositories, zone })
     }
 }

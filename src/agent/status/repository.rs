@@ -1,8 +1,9 @@
 //! What a job has in one repository.
 
+use super::context::Context;
 use super::moment;
 use crate::agent::config::Job;
-use crate::agent::history::{History, Work};
+use crate::agent::history::Work;
 use crate::agent::report::Task;
 use crate::env::Time;
 use crate::error::Result;
@@ -86,14 +87,8 @@ pub struct Day {
 
 impl RepositoryStatus {
     /// At a moment.
-    pub fn of(
-        name: &str,
-        job: &Job,
-        repository: &str,
-        history: &History,
-        now: Time,
-        zone: &TimeZone,
-    ) -> Result<Self> {
+    pub fn of(context: &Context<'_>, name: &str, job: &Job, repository: &str) -> Result<Self> {
+        let Context { history, now, zone, .. } = *context;
         let last = |task| history.last_good(name, repository, task, now);
         let captured = last(Task::Backup)?;
         let last_capture =

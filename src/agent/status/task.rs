@@ -1,14 +1,13 @@
 //! What a job does, when it was done last, and when it is done next.
 
-use super::overdue::OverdueRules;
+use super::context::Context;
 use super::{moment, moment_if_any};
 use crate::agent::config::Job;
 use crate::agent::daemon::tasks_of;
-use crate::agent::history::{History, PastRun, RunFilter};
+use crate::agent::history::{PastRun, RunFilter};
 use crate::agent::report::{Fault, Outcome, Task};
 use crate::env::Time;
 use crate::error::Result;
-use jiff::tz::TimeZone;
 use serde::Serialize;
 use std::time::Duration;
 
@@ -66,15 +65,8 @@ pub struct LastRun {
 
 impl TaskStatus {
     /// At a moment; none if it is never done by itself and never was, or has nothing to do.
-    pub fn of(
-        name: &str,
-        job: &Job,
-        task: Task,
-        history: &History,
-        rules: &OverdueRules<'_>,
-        now: Time,
-        zone: &TimeZone,
-    ) -> Result<Option<Self>> {
+    pub fn of(context: &Context<'_>, name: &str, job: &Job, task: Task) -> Result<Option<Self>> {
+        let Context { history, now, zone, .. } = *context;
         // Where there is one repository, a run has nothing to copy, whatever it was asked for.
         if task == Task::Copy && job.repositories().nth(1).is_none() {
             return Ok(None);
@@ -95,8 +87,7 @@ impl TaskStatus {
         }
         let next = |after: Time| schedule.as_ref()?.value.next(after, zone);
         let text = schedule.as_ref().map(ToString::to_string);
-        let served =
-            text.as_ref().and_then(|text| rules.nothing_missed_before(name, task, text, now));
+        let served = text.as_ref().and_then(|text| context.nothing_missed_before(name, task, text));
         // What was due while it ran is not made up by everybody who keeps schedules.
         let due = last_run.as_ref().map(LastRun::ended).max(served).and_then(next);
         let due_since = due.filter(|due| *due <= now);
@@ -105,7 +96,7 @@ impl TaskStatus {
             follows_backup,
             next: next(now),
             due_since,
-            is_overdue: due_since.is_some_and(|due| rules.is_overdue(name, task, due, now)),
+            is_overdue: due_since.is_some_and(|due| context.is_overdue(name, task, due)),
             schedule: text,
             last_run,
             not_well_in_a_row,

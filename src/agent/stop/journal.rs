@@ -15,7 +15,10 @@ use std::time::{Duration, Instant, UNIX_EPOCH};
 /// How often we check whether others are done.
 const POLL_INTERVAL: Duration = Duration::from_millis(50);
 /// How long others are waited for that have something stopped.
-const MAX_BYTES_PATIENCE: Duration = Duration::from_mins(5);
+const PATIENCE: Duration = Duration::from_mins(5);
+
+/// What is locked by those who have something stopped.
+const LOCK: &str = "lock";
 
 /// What helps where nobody knows how to start what was stopped.
 const BY_HAND: &str = "start what the job stops by hand, then remove this file";
@@ -58,7 +61,7 @@ pub struct LeftBehind {
 /// Waits until nobody else has anything stopped, by the journals in this folder; none if it is `given_up`.
 pub fn alone(folder: &Path, given_up: &mut dyn FnMut() -> bool) -> Result<Option<File>> {
     state::private_folder(folder)?;
-    state::lock_unless(&folder.join("lock"), given_up)
+    state::lock_unless(&folder.join(LOCK), given_up)
 }
 
 /// Waits a while for those who start what this job has left stopped, and refuses if it still is: its
@@ -105,8 +108,12 @@ pub fn not_started(state: &Path, now: Time) -> Vec<(String, Time)> {
         let file = File::open(&path).ok()?;
         let is_left = file.try_lock_shared().is_ok() && is_in_place(&file, &path);
         let written = file.metadata().ok()?.modified().ok()?.duration_since(UNIX_EPOCH).ok()?;
-        let order = read_from(&file, &path).ok()?;
         let since = Time(0) + written;
+        let Ok(order) = read_from(&file, &path) else {
+            // Journals are written whole: this one was damaged since.
+            let job = path.file_stem()?.to_string_lossy().into_owned();
+            return is_left.then_some((job, since));
+        };
         let most = order.max_downtime.saturating_add(order.timeout.saturating_mul(2));
         (is_left || now.since(since) > most).then_some((order.job, since))
     };
@@ -120,9 +127,9 @@ fn is_in_place(file: &File, path: &Path) -> bool {
 }
 
 fn journals(folder: &Path) -> impl Iterator<Item = PathBuf> + use<> {
-    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
-    let paths = entries.map(|entry| entry.path());
-    paths.filter(|path| path.extension().is_some_and(|ending| ending == "json"))
+    state::entries(folder)
+        .into_iter()
+        .filter(|path| path.extension().is_some_and(|ending| ending == "json"))
 }
 
 /// Starts what earlier runs have stopped whose guards are dead, too, as after a power cut.
@@ -154,11 +161,8 @@ fn start_one(folder: &Path, path: &Path) -> Result<Option<LeftBehind>> {
 
 /// Waits for other jobs' captures, but not forever: running services matter more.
 fn after_others(folder: &Path) -> Result<Option<File>> {
-    let begun = Instant::now();
-    alone(folder, &mut || {
-        sleep(POLL_INTERVAL);
-        begun.elapsed() >= MAX_BYTES_PATIENCE
-    })
+    state::private_folder(folder)?;
+    state::lock_within(&folder.join(LOCK), PATIENCE)
 }
 
 /// What stands in a journal that nobody guards, and its lock.

@@ -158,9 +158,9 @@ impl<'r> Capture<'_, 'r> {
         past: &SourceHistory,
     ) -> Result<()> {
         let name = part.source.clone();
-        let may_be_empty = self.options.allow_empty || part.may_be_empty;
+        let allow_empty = self.options.allow_empty || part.allow_empty;
         let built = self.builder(past, &mut all.links, part).finish().and_then(|built| {
-            refuse_empty(self.reader, &built, &past.parents.list, may_be_empty)?;
+            refuse_empty(self.reader, &built, &past.parents.list, allow_empty)?;
             Ok(built)
         });
         match built {
@@ -206,9 +206,9 @@ fn refuse_empty(
     reader: &Reader<'_>,
     built: &BuiltPart,
     parents: &[Parent],
-    may_be_empty: bool,
+    allow_empty: bool,
 ) -> Result<()> {
-    if built.part.kind == PartKind::Stdin && built.counts.bytes == 0 && !may_be_empty {
+    if built.part.kind == PartKind::Stdin && built.counts.bytes == 0 && !allow_empty {
         return Err(Error::new(
             Kind::Refused,
             "capture",
@@ -223,8 +223,8 @@ fn refuse_empty(
     let last = parents.iter().find(|parent| matches!(parent.root, Entry::Node(_)));
     let fill = Fill::of(&built.counts);
     let has_lost_all = |parent: &&Parent| fill < Fill::before(reader, &parent.root);
-    let may_be_empty = may_be_empty || fill == Fill::Bytes;
-    let Some(last) = last.filter(|_| !may_be_empty).filter(has_lost_all) else { return Ok(()) };
+    let allow_empty = allow_empty || fill == Fill::Bytes;
+    let Some(last) = last.filter(|_| !allow_empty).filter(has_lost_all) else { return Ok(()) };
     let name = String::from_utf8_lossy(&built.part.path);
     let host = last.foreign.as_ref().map_or(String::new(), |host| format!(" of host {host}"));
     let before = match last.ids.first() {

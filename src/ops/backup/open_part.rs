@@ -23,7 +23,7 @@ pub(super) struct OpenPart {
     pub(super) incomplete: bool,
     pub(super) all_or_nothing: bool,
     /// Whether it may have become empty.
-    pub(super) may_be_empty: bool,
+    pub(super) allow_empty: bool,
     /// How many more files may be pinned.
     pub(super) pins_left: usize,
     /// Files that were, in the order of the walk.
@@ -60,7 +60,7 @@ impl OpenPart {
             taints: Taints::after(newest, started),
             incomplete: false,
             all_or_nothing: source.all_or_nothing(),
-            may_be_empty: source.may_be_empty(),
+            allow_empty: source.allow_empty(),
             pins_left: 0,
             pinned: VecDeque::new(),
             proof: PartProof::default(),

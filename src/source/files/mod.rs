@@ -50,7 +50,7 @@ pub struct FilesSource {
     path: PathBuf,
     /// Where it lies.
     real: PathBuf,
-    may_be_empty: bool,
+    allow_empty: bool,
     together: Arc<Together>,
     scope: Arc<Scope>,
     walk: Walk,
@@ -63,12 +63,12 @@ impl FilesSource {
     pub fn new(path: &Path, mut options: FilesOptions) -> Result<Self> {
         let real = absolute(path)?;
         let scope = Scope::of_files(&real, &mut options);
-        let FilesOptions { together, sqlite, env, stored, may_be_empty, .. } = options;
+        let FilesOptions { together, sqlite, env, stored, allow_empty, .. } = options;
         together.add(scope.clone());
         let path = stored.unwrap_or_else(|| real.clone());
         let name = path.file_name().unwrap_or_default().as_bytes();
         let walk = Walk::new(&real, name, scope.clone(), together.clone(), sqlite, env);
-        Ok(FilesSource { path, real, may_be_empty, together, scope, walk })
+        Ok(FilesSource { path, real, allow_empty, together, scope, walk })
     }
 }
 
@@ -78,8 +78,8 @@ impl Source for FilesSource {
         SourceName { kind: PartKind::Files, path, selection: BTreeSet::new() }
     }
 
-    fn may_be_empty(&self) -> bool {
-        self.may_be_empty
+    fn allow_empty(&self) -> bool {
+        self.allow_empty
     }
 
     fn left_out(&mut self) -> Result<Option<String>> {

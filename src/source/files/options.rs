@@ -25,7 +25,7 @@ pub struct FilesOptions {
     /// Where it stands in the snapshot, if not where it lies.
     pub stored: Option<PathBuf>,
     /// Whether it may have become empty.
-    pub may_be_empty: bool,
+    pub allow_empty: bool,
     /// Fail at a folder in which a database server keeps its data: its files are of many moments.
     pub refuse_servers: bool,
     /// Whether nobody writes to any of it meanwhile, so that databases need not be read before other files.
@@ -47,7 +47,7 @@ impl Default for FilesOptions {
             larger_than: None,
             one_file_system: false,
             stored: None,
-            may_be_empty: false,
+            allow_empty: false,
             refuse_servers: false,
             is_quiesced: false,
             sqlite: None,

@@ -34,9 +34,11 @@ pub mod tag;
 
 mod agent_context;
 mod containers;
+mod env_file;
 mod filter;
 mod groups;
 mod keep;
+mod named_repository;
 mod patterns;
 mod postgres;
 mod run_context;
@@ -176,7 +178,7 @@ pub enum Verb {
 /// Does what the command line asks for, of which `describe` tells all.
 pub fn run(app: &App, verb: &Verb, describe: fn() -> Command) -> Result<Done> {
     start_threads()?;
-    let named = run_context::named(app)?;
+    let named = named_repository::named(app)?;
     let app = named.as_ref().unwrap_or(app);
     match verb {
         Verb::Init(args) => init::run(app, args),

@@ -1,33 +1,24 @@
-//! What this program gives to jobs: repositories that are opened, sources that are found.
+//! What this program gives to jobs: it opens their repositories and finds their sources.
 
 use super::containers::ContainerArgs;
+use super::named_repository::app_for;
 use super::postgres::{DumpArgs, ToolArgs};
 use super::sources::{SourceArgs, VerifySource};
-use crate::agent::config::{self, Config, Job, SourceTable};
+use crate::agent::config::{self, Job, SourceTable};
 use crate::agent::run::RunContext;
 use crate::backend::Location;
 use crate::containers::{CaptureOptions, refuse_unmounted};
 use crate::env::Env;
-use crate::error::{Attempt, Error, Kind, Result};
+use crate::error::Result;
 use crate::monitor::Monitor;
 use crate::repo::Repository;
 use crate::source::Source;
 use crate::source::stdin::StreamSource;
-use crate::text::readable_by_others;
 use crate::ui::app::App;
-use crate::ui::global::Global;
 use crate::ui::host::{hostname, username};
-use crate::ui::out::{self, Tone};
 use crate::ui::progress::Progress;
-use std::collections::BTreeMap;
-use std::fs::File;
-use std::io::Read;
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-
-/// Longest file of variables.
-const VARIABLES_MOST: u64 = 64 << 10;
 
 /// This program, for jobs.
 pub struct CliRunContext<'a> {
@@ -35,51 +26,6 @@ pub struct CliRunContext<'a> {
     pub app: &'a App,
     /// Its progress.
     pub progress: &'a Progress,
-}
-
-/// The program as it would be with the options of a repository.
-fn with(app: &App, repository: &config::Repository) -> Result<App> {
-    let options = repository.options.iter().map(|(key, value)| format!("{key}={value}"));
-    let global = Global {
-        repo: Some(repository.url.clone()),
-        options: options.collect(),
-        password_file: repository.password_file.clone(),
-        password_command: repository.password_command.clone(),
-        key_file: repository.key_file.clone(),
-        ..app.global.clone()
-    };
-    let variables = repository.env_file.as_deref().map(variables).transpose()?;
-    Ok(App::new(global).with_variables(variables.unwrap_or_default()))
-}
-
-/// The program with the repository of the file that `--repo @NAME` means; none if it means none.
-pub fn named(app: &App) -> Result<Option<App>> {
-    let Global { repo, options, password_file, password_command, key_file, .. } = &app.global;
-    let Some(name) = repo.as_deref().and_then(|repo| repo.strip_prefix('@')) else {
-        return Ok(None);
-    };
-    if !options.is_empty() {
-        return Err(Error::new(Kind::InvalidInput, "use", format!("@{name}"))
-            .because("its options are in the file")
-            .hint("leave out -o"));
-    }
-    let file = std::env::var_os("ICECORE_CONFIG").map(PathBuf::from);
-    let (config, path) = Config::load(file.as_deref())?;
-    let found = config.repository.get(name).ok_or_else(|| {
-        let known: Vec<&str> = config.repository.keys().map(String::as_str).collect();
-        Error::new(Kind::NotFound, "find the repository", format!("@{name}"))
-            .because(format!("{} has none of this name", path.display()))
-            .hint(format!("{}; a folder of this name is ./@{name}", config::nearest(name, &known)))
-    })?;
-    // What is named on the command line opens it, as when the secret of the file is lost.
-    let is_named = password_file.is_some() || password_command.is_some() || key_file.is_some();
-    let mut repository = found.clone();
-    if is_named {
-        repository.password_file.clone_from(password_file);
-        repository.password_command.clone_from(password_command);
-        repository.key_file.clone_from(key_file);
-    }
-    with(app, &repository).map(Some)
 }
 
 impl RunContext for CliRunContext<'_> {
@@ -104,7 +50,7 @@ impl RunContext for CliRunContext<'_> {
     }
 
     fn open(&self, repository: &config::Repository) -> Result<Repository> {
-        let app = with(self.app, repository)?;
+        let app = app_for(self.app, repository)?;
         if let Location::Local(folder) = app.location()? {
             prove_mounted(&folder)?;
         }
@@ -134,7 +80,7 @@ impl RunContext for CliRunContext<'_> {
                 (Some(line), Some(name)) => {
                     let shell = ["/bin/sh", "-c", line].map(Into::into);
                     let stream = StreamSource::command(name.as_bytes(), &shell, &self.app.env)?;
-                    sources.push(Box::new(stream.with_empty(table.allow_empty)));
+                    sources.push(Box::new(stream.allowing_empty(table.allow_empty)));
                 }
                 _ => sources.extend(arguments(job, table).open_beside(&self.app.env, &together)?),
             }
@@ -160,7 +106,7 @@ fn arguments(job: &Job, table: SourceTable) -> SourceArgs {
         exclude_larger_than: table.exclude_larger_than.map(|size| size.value.0),
         one_file_system: table.one_file_system,
         row_counts: table.row_counts,
-        may_be_empty: table.allow_empty,
+        allow_empty: table.allow_empty,
         verify_source: match table.verify_source {
             config::VerifySource::Off => VerifySource::Off,
             config::VerifySource::Quick => VerifySource::Quick,
@@ -192,37 +138,4 @@ pub fn containers(job: &Job, raw: bool) -> ContainerArgs {
         },
         refuse_servers: !raw && !is_quiesced,
     }
-}
-
-/// The variables in a file: `NAME=VALUE` a line, `#` before remarks.
-fn variables(path: &Path) -> Result<BTreeMap<String, String>> {
-    let subject = path.display();
-    let file = File::open(path).attempt("open the file of variables", &subject)?;
-    let found = file.metadata().attempt("examine the file of variables", &subject)?;
-    if found.is_file() && found.mode() & 0o077 != 0 {
-        out::tell(Tone::Warning, &readable_by_others(path));
-    }
-    let mut text = String::new();
-    let read = file.take(VARIABLES_MOST).read_to_string(&mut text);
-    read.attempt("read the file of variables", &subject)?;
-    let mut variables = BTreeMap::new();
-    for (number, line) in (1..).zip(text.lines().map(str::trim)) {
-        if line.is_empty() || line.starts_with('#') {
-            continue;
-        }
-        let line = line.strip_prefix("export ").unwrap_or(line);
-        // What stands there may be a secret, and is not repeated.
-        let (name, value) = line.split_once('=').ok_or_else(|| {
-            Error::new(Kind::InvalidInput, "understand", format!("{subject}:{number}"))
-                .because("it is not NAME=VALUE")
-        })?;
-        variables.insert(name.trim().to_owned(), unquoted(value.trim()).to_owned());
-    }
-    Ok(variables)
-}
-
-/// A value without the quotes around it.
-fn unquoted(value: &str) -> &str {
-    let within = |quote| value.strip_prefix(quote)?.strip_suffix(quote);
-    within('"').or_else(|| within('\'')).unwrap_or(value)
 }

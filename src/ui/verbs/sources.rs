@@ -100,7 +100,7 @@ pub struct SourceArgs {
 
     /// Whether they may have become empty
     #[arg(skip)]
-    pub may_be_empty: bool,
+    pub allow_empty: bool,
 
     /// How containers are captured
     #[arg(skip)]
@@ -271,7 +271,7 @@ impl SourceArgs {
             larger_than: self.exclude_larger_than,
             one_file_system: self.one_file_system,
             stored: None,
-            may_be_empty: self.may_be_empty,
+            allow_empty: self.allow_empty,
             refuse_servers: self.containers.refuse_servers,
             is_quiesced: self.containers.options.is_quiesced,
             sqlite: None,
