@@ -11,7 +11,7 @@ use std::io::{BufRead, BufReader};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixDatagram;
 use std::process::{Child, Command, Stdio};
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 const FILE: &str = r#"
 [agent]
@@ -338,7 +338,9 @@ fn the_service_manager_is_told() {
     socket.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
     let heard = |what: &str| {
         let mut text = [0; 1024];
+        let until = Instant::now() + Duration::from_secs(60);
         loop {
+            assert!(Instant::now() < until, "{what} is not heard");
             let length = socket.recv(&mut text).unwrap();
             let text = String::from_utf8_lossy(&text[..length]).into_owned();
             if text.contains(what) {
@@ -351,7 +353,7 @@ fn the_service_manager_is_told() {
     });
     heard("READY=1");
     assert!(heard("WATCHDOG=1").contains("STATUS=running: app backup"));
-    assert!(heard("STATUS=next at ").contains("WATCHDOG=1"));
+    assert!(heard("STATUS=next run at ").contains("WATCHDOG=1"));
     agent.says("end");
     heard("WATCHDOG=1");
     agent.end();
