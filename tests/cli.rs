@@ -251,6 +251,9 @@ fn keys_come_and_go() {
     cli.run(&["key", "remove", &only]).code(1);
     fs::write(cli.path("password"), "correct horse\n").unwrap();
     cli.run(&["key", "add", "--new-password-file", "password", "--label", "me"]).success();
+    // A second slot for it would go on opening the repository once the first is removed.
+    let add = ["key", "add", "--new-password-file", "password"];
+    assert!(stderr(&cli.run(&add).code(1)).contains("already"));
     let listed = cli.json(&["key", "list"]);
     assert_eq!(listed.len(), 2);
     assert_eq!((&listed[1]["kind"], &listed[1]["label"]), (&"password".into(), &"me".into()));

@@ -130,6 +130,14 @@ impl Repository {
         self.slot
     }
 
+    /// The slot that a secret opens, if one that counts and can be read is known to.
+    pub fn slot_of(&self, secret: &Secret) -> Option<SlotId> {
+        let (slots, repository) =
+            (self.newest_config().ok()?.config.slots, self.config().repository);
+        let opened = open_any(&**self.backend(), &slots, |_| repository, secret);
+        opened.ok().flatten().map(|(id, _)| id)
+    }
+
     /// All slots, oldest first: those that count, and other objects beside them.
     pub fn slots(&self) -> Result<Vec<SlotInfo>> {
         let stored = self.stored_slots()?;

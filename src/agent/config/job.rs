@@ -35,7 +35,8 @@ pub struct Job {
     pub labels: BTreeMap<String, Label>,
     /// What must be in every snapshot, else the run fails: an absolute path, the last names of a path, the
     /// name of a dumped database, or `volume:NAME`. A folder has a `/` in its name, such as `images/`, and holds a
-    /// file. A file without content does not count.
+    /// file. A file that is named as a SQLite database (`.db`, `.sqlite`) and is
+    /// empty does not count.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(example = ["production.sqlite3"])]
     pub must_contain: Vec<String>,

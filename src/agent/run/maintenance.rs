@@ -55,7 +55,10 @@ fn prune_one(
             notes.figure("kept", judged.stays().len());
             let (forgotten, kept) = (report.forgotten, judged.stays().len());
             monitor.note(&format!("{name}: snapshots forgotten: {forgotten}, kept: {kept}"));
-            uncounted(run, &opened)?.iter().for_each(|group| monitor.warn(group));
+            match uncounted(run, name, &opened) {
+                Ok(left) => left.iter().for_each(|left| monitor.warn(left)),
+                Err(error) => monitor.trouble(&error),
+            }
             Ok(())
         })?;
     }

@@ -11,6 +11,9 @@ use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
+/// Endings by which files are known for databases of SQLite, whatever is in them.
+const DATABASE_ENDINGS: [&str; 4] = [".db", ".db3", ".sqlite", ".sqlite3"];
+
 /// What must be in a snapshot and is not.
 pub fn absent(
     repository: &Repository,
@@ -76,16 +79,18 @@ pub fn require_artifacts(
         ),
     };
     Err(Error::new(Kind::Failed, "find in the snapshot", absent.join(", "))
-        .because(format!("`must_contain` requires it, and {} does not have it, or without content", id.short()))
+        .because(format!("`must_contain` requires it, and in {} it is missing or an empty database", id.short()))
         .hint(format!(
             "{meant}if it was dropped on purpose, take it out of `must_contain`; the snapshot stays: see what \
              became of the source, then `icecore forget` it if it is worth nothing"
         )))
 }
 
-/// Whether it is something that was captured: neither a folder nor a link, nor a file that was emptied.
+/// Whether it is something that was captured: neither a folder nor a link, nor a database that was emptied.
 fn is_kept(node: &Node) -> bool {
-    matches!(&node.kind, NodeKind::File { content, .. } if content.length > 0)
+    let is_named_database =
+        || DATABASE_ENDINGS.iter().any(|ending| node.name.ends_with(ending.as_bytes()));
+    matches!(&node.kind, NodeKind::File { content, .. } if content.length > 0 || !is_named_database())
 }
 
 /// Whether a file at a path is the artifact: by its whole path, by its last names, as the dump of a

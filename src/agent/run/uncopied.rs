@@ -1,5 +1,5 @@
-//! Snapshots that a prune forgets before another repository of the job, which was away, has got them. They are nowhere
-//! then, and a later copy cannot bring them.
+//! Snapshots that a prune forgets where they were captured, before another repository of the job, which was away, has
+//! got them. No later copy can bring them.
 
 use super::Run;
 use crate::agent::config::Keep;
@@ -7,6 +7,7 @@ use crate::agent::history::{History, Work};
 use crate::agent::report::Task;
 use crate::env::Time;
 use crate::error::Result;
+use crate::format::snapshot::Snapshot;
 use crate::id::SnapshotId;
 use crate::ops::forget::{ForgetPlan, plan_by_policy};
 use crate::ops::select::named_sources;
@@ -29,29 +30,29 @@ pub fn uncopied(
     plan: &ForgetPlan<'_>,
 ) -> Result<Vec<String>> {
     let mut sentences = Vec::new();
-    if plan.forget.is_empty() {
+    let others =
+        run.config.repositories_of(run.job).into_iter().filter(|(other, _)| *other != name);
+    let others: Vec<_> = others.collect();
+    if others.is_empty() {
         return Ok(sentences);
     }
+    let forgotten = plan.forget.filtered(is_copied)?;
     let history = History::open(&run.context.state()?)?;
-    for (other, place) in run.config.repositories_of(run.job) {
-        if other == name {
-            continue;
+    for (other, place) in others {
+        // Where this host has made no copy, others may have.
+        let Some(newest) = newest_in(run, works, &history, other)? else { continue };
+        let later = forgotten.keys().filter(|key| key.started >= newest + RESOLUTION);
+        let mut later: Vec<SnapshotId> = later.map(|key| key.id).collect();
+        if let Some(keep) = place.keep.as_ref().filter(|_| !later.is_empty()) {
+            let wanted = wanted(run, repository, keep)?;
+            later.retain(|id| wanted.contains(id));
         }
-        let newest = newest_in(run, works, &history, other)?;
-        let wanted = wanted(run, repository, place.keep.as_ref())?;
-        let is_lost = |id, started: Time| {
-            newest.is_none_or(|newest| started >= newest + RESOLUTION)
-                && wanted.as_ref().is_none_or(|wanted| wanted.contains(&id))
-        };
-        let lost = plan.forget.keys().filter(|key| is_lost(key.id, key.started)).count();
-        if lost > 0 {
-            let lost = count(u64::try_from(lost).unwrap_or(u64::MAX), "snapshot");
-            let has = newest.map_or("has none that this host knows of".to_owned(), |newest| {
-                format!("has none since {newest}")
-            });
+        if !later.is_empty() {
+            let lost = count(u64::try_from(later.len()).unwrap_or(u64::MAX), "snapshot");
+            let newest = newest.stated_in(&run.config.zone());
             sentences.push(format!(
-                "{lost} forgotten in {name} before being copied to {other}, which {has}; a longer `keep` of {name} \
-                 covers the time until it can be reached"
+                "{lost} forgotten in {name} before being copied to {other}, which has none after {newest}; a longer \
+                 `keep` of {name} covers the time until {other} can be reached"
             ));
         }
     }
@@ -75,14 +76,14 @@ fn newest_in(
     Ok(before.filter_map(|work| work.good).chain(now).max())
 }
 
-/// The snapshots that a repository would get by its policy; without one, all of them.
-fn wanted(
-    run: &Run<'_>,
-    from: &Repository,
-    keep: Option<&Keep>,
-) -> Result<Option<HashSet<SnapshotId>>> {
-    let Some(keep) = keep else { return Ok(None) };
+/// The snapshots that a repository would get by its policy.
+fn wanted(run: &Run<'_>, from: &Repository, keep: &Keep) -> Result<HashSet<SnapshotId>> {
     let (policy, zone) = (keep.policy()?, run.config.zone());
     let judged = plan_by_policy(from, &policy, &zone, &run.filter(), named_sources, true)?;
-    Ok(Some(judged.stays().keys().map(|key| key.id).collect()))
+    Ok(judged.stays().keys().map(|key| key.id).collect())
+}
+
+/// Whether it is copied from where it is, and lacks nothing, as those that the history counts as good.
+fn is_copied(snapshot: &Snapshot) -> bool {
+    snapshot.origin.is_none() && !snapshot.is_incomplete() && snapshot.tainted() == 0
 }

@@ -23,6 +23,8 @@ pub(super) struct Contents {
     pub(super) parents: Vec<Parentage>,
     pub(super) missing: Vec<Missing>,
     pub(super) warnings: Vec<String>,
+    /// Paths at which there was a database before, and another file is now.
+    pub(super) lost_databases: Vec<Vec<u8>>,
     pub(super) counts: Summary,
 }
 
@@ -168,6 +170,7 @@ impl<'r> Capture<'_, 'r> {
                 let contents = &mut all.contents;
                 contents.parents.push(past.parents.told(&built.part));
                 contents.warnings.extend(built.warnings);
+                contents.lost_databases.extend(built.lost_databases);
                 add(&mut contents.counts, &built.counts);
                 contents.parts.push(built.part);
                 Ok(())

@@ -39,12 +39,14 @@ pub(super) struct First {
     pub(super) verdict: Verdict,
     pub(super) changed: Option<String>,
     pub(super) left_out: Option<String>,
+    pub(super) begins_as_database: bool,
 }
 
 impl First {
     /// An entry that was taken over from a parent, without a look at the file.
     pub(super) fn unread(node: Node) -> Self {
-        First { node, verdict: Verdict::default(), changed: None, left_out: None }
+        let (verdict, begins_as_database) = (Verdict::default(), false);
+        First { node, verdict, changed: None, left_out: None, begins_as_database }
     }
 }
 

@@ -21,6 +21,8 @@ pub(super) struct OpenPart {
     pub(super) warnings: Vec<String>,
     pub(super) taints: Taints,
     pub(super) incomplete: bool,
+    /// Paths at which the parent has a database, and there is another file now.
+    pub(super) lost_databases: Vec<Vec<u8>>,
     pub(super) all_or_nothing: bool,
     /// Whether it may have become empty.
     pub(super) allow_empty: bool,
@@ -45,6 +47,7 @@ pub(super) struct BuiltPart {
     pub(super) part: Part,
     pub(super) counts: Summary,
     pub(super) warnings: Vec<String>,
+    pub(super) lost_databases: Vec<Vec<u8>>,
 }
 
 impl OpenPart {
@@ -59,6 +62,7 @@ impl OpenPart {
             warnings: Vec::new(),
             taints: Taints::after(newest, started),
             incomplete: false,
+            lost_databases: Vec::new(),
             all_or_nothing: source.all_or_nothing(),
             allow_empty: source.allow_empty(),
             pins_left: 0,
@@ -94,6 +98,7 @@ impl OpenPart {
         };
         let mut warnings = self.warnings;
         warnings.extend(self.proof.warnings);
-        Ok(BuiltPart { part, counts: self.counts, warnings })
+        let (counts, lost_databases) = (self.counts, self.lost_databases);
+        Ok(BuiltPart { part, counts, warnings, lost_databases })
     }
 }

@@ -8,7 +8,7 @@ use super::links::{First, Links, PinnedContent};
 use super::open_part::{BuiltPart, OpenPart, PinnedFile};
 use super::parent::Parent;
 use super::prefetch::Prefetch;
-use super::read_file::{ReadFile, Waiting, is_sqlite};
+use super::read_file::{ReadFile, Waiting};
 use super::stored::{stored, unchanged};
 use super::taints::{Verdict, told};
 use super::tell;
@@ -207,23 +207,16 @@ impl<'b, 'r> PartBuilder<'b, 'r> {
     /// The file of this name in the directory entered last, or the root, as the first parent
     /// has it that does; and that parent's number.
     fn before(&mut self, name: &[u8]) -> Option<(usize, Node)> {
-        let (mut parent, mut node) = match self.former.last_mut() {
+        let (parent, mut node) = match self.former.last_mut() {
             Some(former) => former.file(self.reader, name),
             None => Before::roots(self.parents).into_iter().find_map(Before::file),
         }?;
-        // A warm-up has seen that a database is none any more: the capture has to see it, too.
-        if self.parents.get(parent).is_some_and(|parent| parent.is_warm_up) && !is_sqlite(&node) {
-            let older = match self.former.last_mut() {
-                Some(former) => former.all(self.reader, name),
-                None => Before::roots(self.parents),
-            };
-            let older =
-                older.into_iter().filter_map(Before::file).find(|(older, _)| *older > parent);
-            (parent, node) = older.filter(|(_, node)| is_sqlite(node)).unwrap_or((parent, node));
-        }
-        // What was damaged on another host may be sound here.
+        // What was damaged on another host may be sound here, and a database there be none here.
         if self.parents.get(parent).is_some_and(|parent| parent.foreign.is_some()) {
             node.taint = None;
+            if let NodeKind::File { database, .. } = &mut node.kind {
+                *database = None;
+            }
         }
         Some((parent, node))
     }
@@ -312,6 +305,9 @@ impl<'b, 'r> PartBuilder<'b, 'r> {
         for error in read.troubles(&path) {
             self.monitor.trouble(&error);
             self.part.incomplete = true;
+        }
+        if read.is_lost_database() && self.part.lost_databases.len() < WARNINGS_MAX {
+            self.part.lost_databases.push(path);
         }
         *read.node
     }

@@ -48,13 +48,14 @@ pub(super) struct ReadFile {
     before: Option<Content>,
     /// Whether the parent has a database in its place.
     was_database: bool,
+    begins_as_database: bool,
     pub(super) bytes_read: u64,
 }
 
 impl ReadFile {
     /// The file under one more of its names: what was read under the `first` is not read again.
     pub(super) fn linked(file: FileItem, before: Option<Node>, first: First) -> Self {
-        let First { node, verdict, changed, left_out } = first;
+        let First { node, verdict, changed, left_out, begins_as_database } = first;
         let meta = Metadata { xattrs: node.meta.xattrs, ..file.entry.meta };
         let taint = before.as_ref().and_then(|before| before.taint.clone());
         let shared = node.taint;
@@ -67,6 +68,7 @@ impl ReadFile {
             verdict,
             shared,
             was_database: before.as_ref().is_some_and(is_sqlite),
+            begins_as_database,
             before: before.and_then(content),
             bytes_read: 0,
         }
@@ -79,6 +81,7 @@ impl ReadFile {
             verdict: self.verdict.clone(),
             changed: self.changed.clone(),
             left_out: self.left_out.clone(),
+            begins_as_database: self.begins_as_database,
         }
     }
 
@@ -93,17 +96,14 @@ impl ReadFile {
             .left_out
             .as_ref()
             .map(|what| Error::new(Kind::Failed, "capture all of", &path).because(what));
-        // What SQLite refuses is told as damage.
-        let is_lost = self.was_database
-            && self.node.database().is_none()
-            && self.verdict.scrutiny.is_none()
-            && self.changed.is_none();
-        let lost = is_lost.then(|| {
-            Error::new(Kind::SourceChanged, "capture as a database", &path)
-                .because("it was one in the snapshot before, and is none now")
-                .hint("if it was emptied or overwritten, restore it: later backups store what is there without a word")
-        });
-        changed.into_iter().chain(left_out).chain(lost)
+        changed.into_iter().chain(left_out)
+    }
+
+    /// Whether the parent has a database in its place, and it is none any more: it was emptied or overwritten. What
+    /// SQLite refuses is damage.
+    pub(super) fn is_lost_database(&self) -> bool {
+        let is_one = self.node.database().is_some() || self.begins_as_database;
+        self.was_database && !is_one && self.verdict.scrutiny.is_none()
     }
 
     /// How it differs from the file before, if it does.
@@ -165,6 +165,7 @@ pub(super) fn read_file(
         verdict: Verdict { scrutiny, finding: taint },
         shared: None,
         was_database: file.was_database,
+        begins_as_database,
         before: file.before,
         bytes_read: written.bytes,
     };
@@ -172,7 +173,7 @@ pub(super) fn read_file(
 }
 
 /// Whether it is a database of SQLite.
-pub(super) fn is_sqlite(node: &Node) -> bool {
+fn is_sqlite(node: &Node) -> bool {
     node.database().is_some_and(DatabaseFacts::is_sqlite)
 }
 

@@ -7,17 +7,18 @@ use super::parent::Parent;
 use super::wanted::Wanted;
 use super::{BackupOptions, BackupReport};
 use crate::env::Time;
-use crate::error::{Error, Result};
-use crate::format::snapshot::{PartKind, Snapshot, SourceName, Summary};
+use crate::error::{Error, Kind, Result};
+use crate::format::snapshot::{Part, PartKind, Snapshot, SourceName, Summary};
+use crate::id::SnapshotId;
 use crate::limits::PINS_MAX;
 use crate::monitor::{Monitor, go_on};
 use crate::ops::damage::record_damage;
+use crate::ops::path::is_within;
 use crate::ops::select::Aside;
 use crate::ops::tree::Entry;
 use crate::repo::{Reader, Repository, Session, SessionOptions, WriterOptions};
 use crate::source::Source;
 use crate::stream::Cutter;
-use crate::text::count;
 
 /// A backup on its way: begun, perhaps warmed up, captured, and only then committed. What fails ends it; one
 /// that is dropped stays registered, see [`Writer`](crate::repo::Writer).
@@ -27,6 +28,8 @@ pub struct Backup<'r> {
     history: History,
     started: Time,
     sources: Vec<SourceName>,
+    /// Paths at which there was a database before the warm-up.
+    lost_databases: Vec<Vec<u8>>,
 }
 
 impl<'r> Backup<'r> {
@@ -49,7 +52,8 @@ impl<'r> Backup<'r> {
         })?;
         match history(&session, options, &sources) {
             Ok(history) => {
-                Ok(Backup { session, options: options.clone(), history, started, sources })
+                let (options, lost_databases) = (options.clone(), Vec::new());
+                Ok(Backup { session, options, history, started, sources, lost_databases })
             }
             Err(error) => Err(abandoned(session, error)),
         }
@@ -137,6 +141,7 @@ impl<'r> Backup<'r> {
 
     /// Makes what was just captured the first parent of each source.
     fn lean_on(&mut self, contents: Contents) {
+        self.lost_databases.extend(contents.lost_databases);
         for part in contents.parts {
             let at = self.sources.iter().position(|source| *source == part.source());
             let Some(past) = at.and_then(|at| self.history.sources.get_mut(at)) else { continue };
@@ -229,9 +234,17 @@ impl Captured<'_> {
             contents.warnings.push(error.to_string());
             monitor.trouble(&error);
         }
-        contents.warnings.extend(fewer_databases(backup.history.last.as_ref(), &contents));
+        contents.lost_databases.append(&mut backup.lost_databases);
+        tell_lost_databases(&mut contents, monitor);
+        let fewer = fewer_databases(backup.history.last.as_ref(), &contents);
         let mut report = put(backup, contents)?;
         report.incomplete |= met_damage;
+        if let Some((now, before, last)) = fewer {
+            let (last, new) = (last.short(), report.snapshot.id.short());
+            monitor.note(&format!(
+                "databases: {now}, and {before} in snapshot {last}: `icecore diff {last} {new}` shows which are gone"
+            ));
+        }
         Ok(report)
     }
 }
@@ -261,7 +274,7 @@ fn put(backup: Backup<'_>, contents: Contents) -> Result<BackupReport> {
     let counts_as_last = |last: &Snapshot| Aside::of(last).is_none();
     let is_same = |last: &Snapshot| may_skip && counts_as_last(last) && contents.is_all_of(last);
     let unchanged = history.last.filter(is_same);
-    let Contents { parts, parents, missing, warnings, counts } = contents;
+    let Contents { parts, parents, missing, warnings, counts, .. } = contents;
     let make = |id, written: Summary| Snapshot {
         id,
         series: history.series.id,
@@ -299,14 +312,31 @@ fn put(backup: Backup<'_>, contents: Contents) -> Result<BackupReport> {
     })
 }
 
-/// What is said where there were more databases before: one that was deleted by mistake is missed too late.
-fn fewer_databases(last: Option<&Snapshot>, contents: &Contents) -> Option<String> {
-    let last = last.filter(|last| last.summary.databases > contents.counts.databases)?;
+/// Files that were databases before make the snapshot incomplete, once: the next one has this as its parent.
+fn tell_lost_databases(contents: &mut Contents, monitor: &dyn Monitor) {
+    for path in std::mem::take(&mut contents.lost_databases) {
+        let error =
+            Error::new(Kind::SourceChanged, "find a database in", String::from_utf8_lossy(&path))
+                .because("it was a SQLite database in the snapshot before, and is not one any more")
+                .hint("if that is a mistake, restore it; the next backups do not say this again");
+        monitor.trouble(&error);
+        contents.warnings.push(error.to_string());
+        for part in &mut contents.parts {
+            part.incomplete |= is_within(&path, &part.path);
+        }
+    }
+}
+
+/// How many databases there are now and were before, and in which snapshot, if there were more and nothing
+/// else says why.
+fn fewer_databases(last: Option<&Snapshot>, contents: &Contents) -> Option<(u64, u64, SnapshotId)> {
+    let is_whole = |part: &Part| !part.incomplete && part.tainted == 0;
+    let is_told = !contents.missing.is_empty()
+        || contents.counts.failed > 0
+        || !contents.parts.iter().all(is_whole);
+    let last = last.filter(|_| !is_told)?;
     let (now, before) = (contents.counts.databases, last.summary.databases);
-    let (now, id) = (count(now, "database"), last.id.short());
-    Some(format!(
-        "{now}, and {before} in snapshot {id}: `icecore diff {id} latest` shows which are gone"
-    ))
+    (now < before).then_some((now, before, last.id))
 }
 
 /// From when it was met, nothing rests on it; what was counted on before may.

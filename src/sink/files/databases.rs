@@ -46,9 +46,21 @@ impl Folder {
         identity: Identity,
         sort: Sort,
     ) -> Result<bool> {
-        if sort != Sort::Special {
-            self.tell_replaced_link(name);
+        let link = self.link_at(name).filter(|_| sort != Sort::Special);
+        let waits = self.place_or_hold(temporary, name, identity, sort)?;
+        if let Some(target) = link.filter(|_| !waits) {
+            self.reporter().replaced_link(&self.path_of(name)?, &target);
         }
+        Ok(waits)
+    }
+
+    fn place_or_hold(
+        &self,
+        temporary: &[u8],
+        name: &[u8],
+        identity: Identity,
+        sort: Sort,
+    ) -> Result<bool> {
         match sort {
             Sort::Captured => {
                 self.complete(name, "came back whole, without it");

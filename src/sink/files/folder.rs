@@ -14,10 +14,10 @@ use parking_lot::{Mutex, MutexGuard};
 use rustix::fs::{AtFlags, FileType, Mode, OFlags, RenameFlags, Stat, makedev};
 use rustix::io::Errno;
 use std::collections::{HashMap, HashSet};
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::os::unix::ffi::OsStrExt;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -204,8 +204,9 @@ impl Folder {
                     let _guard = guard
                         .transpose()
                         .map_err(|error| error.within("restore", path.display()))?;
-                    self.tell_replaced_link(name);
+                    let link = self.link_at(name);
                     made(rustix::fs::unlinkat(&self.fd, name, AtFlags::empty()))?;
+                    link.iter().for_each(|target| self.reporter.replaced_link(path, target));
                 }
                 Err(cause) => made(Err(cause))?,
             }
@@ -319,13 +320,10 @@ impl Folder {
         Ok(())
     }
 
-    /// A symbolic link may lead to what others go on using: that is not replaced, and is told.
-    pub(super) fn tell_replaced_link(&self, name: &[u8]) {
-        if let (Ok(target), Ok(path)) =
-            (rustix::fs::readlinkat(&self.fd, name, Vec::new()), self.path_of(name))
-        {
-            self.reporter.replaced_link(&path, Path::new(OsStr::from_bytes(target.as_bytes())));
-        }
+    /// What a symbolic link leads to, if there is one: others may go on using that when the link is replaced.
+    pub(super) fn link_at(&self, name: &[u8]) -> Option<PathBuf> {
+        let target = rustix::fs::readlinkat(&self.fd, name, Vec::new()).ok()?;
+        Some(PathBuf::from(OsString::from_vec(target.into_bytes())))
     }
 
     fn rename_new(&self, temporary: &[u8], name: &[u8]) -> Result<(), Errno> {

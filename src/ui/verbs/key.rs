@@ -1,11 +1,11 @@
 //! `key`: the secrets that open the repository.
 
-use crate::crypto::{KdfCost, slot};
+use crate::crypto::{KdfCost, Secret, slot};
 use crate::error::{Error, Kind, Result};
 use crate::format::slot::Kdf;
 use crate::id::SlotId;
 use crate::monitor::Monitor;
-use crate::repo::SlotInfo;
+use crate::repo::{Repository, SlotInfo};
 use crate::text;
 use crate::ui::app::App;
 use crate::ui::exit::Done;
@@ -119,8 +119,10 @@ fn add(app: &App, args: &NewKeyArgs) -> Result<Done> {
     let repository = app.repository()?;
     slot::check_label(&args.label)?;
     let secret = passwords::another(&args.secret, &app.env)?;
-    let id =
-        secret.put_to_use(|secret| repository.add_slot(secret, KdfCost::default(), &args.label))?;
+    let id = secret.put_to_use(|secret| {
+        refuse_known(&repository, secret, None)?;
+        repository.add_slot(secret, KdfCost::default(), &args.label)
+    })?;
     tell(app, "key_added", "added key", id, None)
 }
 
@@ -128,9 +130,22 @@ fn replace(app: &App, args: &NewKeyArgs) -> Result<Done> {
     let repository = app.repository()?;
     slot::check_label(&args.label)?;
     let secret = passwords::another(&args.secret, &app.env)?;
-    let (id, deleted) = secret
-        .put_to_use(|secret| repository.replace_slot(secret, KdfCost::default(), &args.label))?;
+    let (id, deleted) = secret.put_to_use(|secret| {
+        // The same secret once more is a new derivation of it.
+        refuse_known(&repository, secret, Some(repository.slot()))?;
+        repository.replace_slot(secret, KdfCost::default(), &args.label)
+    })?;
     tell(app, "key_changed", "the key is now", id, Some(deleted))
+}
+
+/// A secret with two slots would go on opening the repository once one of them is removed or replaced.
+fn refuse_known(repository: &Repository, secret: &Secret, but: Option<SlotId>) -> Result<()> {
+    match repository.slot_of(secret).filter(|id| Some(*id) != but) {
+        None => Ok(()),
+        Some(id) => Err(Error::new(Kind::Refused, "add the password or key file", "")
+            .because(format!("it opens the key slot {} already", id.short()))
+            .hint("choose another one, or `icecore key remove` that slot first")),
+    }
 }
 
 fn remove(app: &App, name: &str) -> Result<Done> {
