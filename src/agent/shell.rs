@@ -28,7 +28,7 @@ const LAST_OUTPUT: Duration = Duration::from_millis(300);
 const KEPT: usize = 16 << 10;
 
 /// The outcome of a line.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct CommandOutcome {
     /// Why it did not end well; none if it did.
     pub failure: Option<String>,
@@ -36,6 +36,9 @@ pub struct CommandOutcome {
     pub output: String,
     /// How long it took.
     pub seconds: f64,
+    /// Its exit code, if it ended by itself.
+    #[serde(default)]
+    pub code: Option<i32>,
 }
 
 impl CommandOutcome {
@@ -45,7 +48,12 @@ impl CommandOutcome {
             Some(hint) => format!("{error} ({hint})"),
             None => error.to_string(),
         };
-        CommandOutcome { failure: Some(failure), output: String::new(), seconds: 0.0 }
+        CommandOutcome { failure: Some(failure), ..CommandOutcome::default() }
+    }
+
+    /// One for which nothing had to be run, and why.
+    pub fn done(why: &str) -> Self {
+        CommandOutcome { output: why.to_owned(), ..CommandOutcome::default() }
     }
 
     /// As an error of doing this, unless it ended well; without the secrets that can be told from the rest.
@@ -84,18 +92,32 @@ pub fn run_with(
 ) -> CommandOutcome {
     let begun = Instant::now();
     let kept = Arc::default();
-    let failure = match supervise(line, timeout, variables, input, stop, &kept) {
-        Ok(failure) => failure,
-        Err(error) => Some(error.to_string()),
+    let (code, failure) = match supervise(line, timeout, variables, input, stop, &kept) {
+        Ok(ended) => ended,
+        Err(error) => (None, Some(error.to_string())),
     };
     let output: Vec<u8> = kept.lock().iter().copied().collect();
     let output = String::from_utf8_lossy(&output).into_owned();
-    CommandOutcome { failure, output, seconds: begun.elapsed().as_secs_f64() }
+    CommandOutcome { failure, output, seconds: begun.elapsed().as_secs_f64(), code }
+}
+
+/// Whether a line succeeds.
+///
+/// # Errors
+/// If that cannot be known: it takes too long, is killed, or is no program, which a shell ends with 126 or 127 for
+/// (<https://pubs.opengroup.org/onlinepubs/9799919799/utilities/V3_chap02.html#tag_19_08_02>).
+pub fn succeeds(line: &str, timeout: Duration) -> Result<bool> {
+    let ran = run(line, timeout, &[], &|| false);
+    match ran.code {
+        Some(0) => Ok(true),
+        Some(1..=125) => Ok(false),
+        _ => ran.well("learn whether it runs by", line).map(|()| false),
+    }
 }
 
 type Output = Arc<Mutex<VecDeque<u8>>>;
 
-/// Why it did not end well.
+/// Its exit code, and why it did not end well.
 fn supervise(
     line: &str,
     timeout: Duration,
@@ -103,7 +125,7 @@ fn supervise(
     input: &[u8],
     stop: &dyn Fn() -> bool,
     kept: &Output,
-) -> Result<Option<String>> {
+) -> Result<(Option<i32>, Option<String>)> {
     let what = format!("`{}`", without_secrets(line));
     let (reader, writer) = io::pipe().attempt("make a pipe for", &what)?;
     let mut shell = command("/bin/sh");
@@ -134,16 +156,16 @@ fn supervise(
             _ => sleep(POLL_INTERVAL),
         }
     };
-    let failure = match status {
-        Ok(status) if status.success() => None,
-        Ok(status) => Some(said(status)),
+    let ended_with = match status {
+        Ok(status) if status.success() => (status.code(), None),
+        Ok(status) => (status.code(), Some(said(status))),
         Err(reason) => {
             end(&mut child);
-            Some(reason)
+            (None, Some(reason))
         }
     };
     let _ = ended.recv_timeout(LAST_OUTPUT);
-    Ok(failure)
+    Ok(ended_with)
 }
 
 /// A file with this in it: unlike a pipe, it needs no thread that waits for its reader.

@@ -92,6 +92,9 @@ fn what_a_repository_away_does_not_get_is_told() {
     assert!(!prune(0).contains("before being copied"));
     fs::rename(jobs.path("two"), jobs.path("away")).unwrap();
     (3..6).for_each(|number| run(number, 3));
+    let preview = ["run", "app", "--only", "prune", "--dry-run"];
+    let told = stderr(&jobs.command(&preview).assert());
+    assert!(told.contains("1 snapshot forgotten in one before being copied to two"), "{told}");
     // Of the two that go, one is among those that the other repository would keep.
     let told = prune(10);
     assert!(told.contains("1 snapshot forgotten in one before being copied to two"), "{told}");

@@ -11,6 +11,9 @@ use std::sync::{Arc, Mutex};
 use std::thread::sleep;
 use std::time::Duration;
 
+/// Succeeds while the service is there, and no zombie.
+const RUNS: &str = "grep -q ') [^Z] ' /proc/$(cat DIR/pid)/stat";
+
 /// The service stands still while sources are captured, and only then; how long is in the report.
 #[test]
 fn services_stand_still_during_the_capture() {
@@ -224,6 +227,46 @@ fn a_start_that_was_mended_is_used() {
     service.jobs.command(&["run", "app"]).assert().code(3);
     service.runs_again("the mended start");
     service.jobs.command(&["run", "app"]).assert().success();
+}
+
+/// A service that somebody has stopped stays so, if a line says that it does not run; and where nobody can tell,
+/// nothing is stopped.
+#[test]
+fn only_what_runs_is_stopped_and_started() {
+    let service = Service::new();
+    let running =
+        |line: &str| FILE.replace("timeout = ", &format!("running = \"{line}\", timeout = "));
+    service.jobs.write(&running("no-such-program"));
+    let said = service.jobs.complains(&["run", "app"]);
+    assert!(said.contains("cannot learn whether it runs") && service.events().is_empty(), "{said}");
+    service.jobs.write(&running(RUNS));
+    service.jobs.command(&["run", "app"]).assert().success();
+    assert_eq!((service.events().as_str(), service.runs()), ("stop start ", true));
+    kill_process(service.pid().unwrap(), Signal::KILL).unwrap();
+    service.jobs.wait_until("the end of the service", || !service.runs());
+    service.jobs.command(&["run", "app"]).assert().success();
+    assert_eq!((service.events().as_str(), service.runs()), ("stop start ", false));
+    assert!(
+        step(&service.jobs.report(), "stop")["output"].as_str().unwrap().contains("does not run")
+    );
+}
+
+/// A line that stops something and ends before it has stopped is waited for, if another says whether it runs; what
+/// does not come back after its start is told.
+#[test]
+fn stopping_and_starting_are_waited_for() {
+    let service = Service::new();
+    let file = FILE
+        .replace("timeout = ", "running = \"kill -0 $(cat DIR/pid)\", timeout = ")
+        .replace("\"sh DIR/stop\"", "\"(sleep 1; sh DIR/stop) >/dev/null 2>&1 &\"")
+        .replace("echo x\"", "kill -0 $(cat DIR/pid) || echo down >>DIR/seen; echo x\"");
+    service.jobs.write(&file);
+    service.jobs.command(&["run", "app"]).assert().success();
+    assert!(service.jobs.path("seen").exists());
+    assert_eq!((service.events().as_str(), service.runs()), ("stop start ", true));
+    service.jobs.write(&file.replace("\"sh DIR/start\"", "\"true\""));
+    let said = service.jobs.complains(&["run", "app"]);
+    assert!(said.contains("is not healthy") && !service.runs(), "{said}");
 }
 
 /// Two jobs of a host never have something stopped at the same time; one that waits for the other ends when it

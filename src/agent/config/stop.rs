@@ -58,7 +58,7 @@ impl Hooks {
     expecting = "a table with `stop` and `start`, or with `services`"
 )]
 pub struct Stop {
-    /// A line for the shell that stops it, and ends once it is stopped: what is captured after that counts as consistent.
+    /// A line for the shell that stops it, and ends once it is stopped, unless `running` says whether it is.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(example = &"systemctl stop web")]
     pub stop: Option<String>,
@@ -66,6 +66,11 @@ pub struct Stop {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(example = &"systemctl start web")]
     pub start: Option<String>,
+    /// A line for the shell that succeeds while it runs. Where it fails, nothing is stopped or started. It is asked again until
+    /// it has stopped, and until it runs again. Without it, `stop` and `start` are called in any case.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(example = &"systemctl is-active --quiet web")]
+    pub running: Option<String>,
     /// Services of containers, instead of commands: of Compose, by their names, in the projects of the job's
     /// sources if there are any; or containers by their names, or by a label `NAME=VALUE`. Exactly those that
     /// run are stopped, dependents first, and started in reverse.

@@ -51,7 +51,7 @@ pub fn capture(
         |monitor: &dyn Monitor| backup(into.repository, (into.sources)()?, &into.options, monitor);
     match run.job.stop.as_ref().and_then(|stop| order(run, log, stop)) {
         Some(mut order) => {
-            order.what.look_up()?;
+            order.what.look_up(order.timeout)?;
             still(run, log, into, order, heads, snapshot)
         }
         None => log.step(StepKind::Capture, into.name, |monitor, notes| {

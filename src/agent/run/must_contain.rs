@@ -81,7 +81,7 @@ pub fn require_artifacts(
     Err(Error::new(Kind::Failed, "find in the snapshot", absent.join(", "))
         .because(format!("`must_contain` requires it, and in {} it is missing or an empty database", id.short()))
         .hint(format!(
-            "{meant}if it was dropped on purpose, take it out of `must_contain`; the snapshot stays: see what \
+            "{meant}if it was dropped on purpose, take it out of `must_contain`; the snapshot stays, and `latest` means it: see what \
              became of the source, then `icecore forget` it if it is worth nothing"
         )))
 }

@@ -2,6 +2,7 @@
 
 use super::Run;
 use super::maintenance::judge;
+use super::uncopied::uncopied;
 use crate::agent::config::Repository;
 use crate::error::Result;
 use crate::text::utc;
@@ -38,7 +39,7 @@ impl Run<'_> {
         let ours = self.config.repositories_of(self.job).into_iter();
         let ours = ours.filter(|(name, _)| !self.job.is_pruned_elsewhere(name));
         ours.map(|(name, repository)| {
-            let found = self.would_forget_in(repository);
+            let found = self.would_forget_in(name, repository);
             let error = found.as_ref().err().map(ToString::to_string);
             let (forget, kept) = found.unwrap_or_default();
             let has_policy = repository.keep.is_some();
@@ -47,10 +48,13 @@ impl Run<'_> {
         .collect()
     }
 
-    fn would_forget_in(&self, repository: &Repository) -> Result<(Vec<Goes>, usize)> {
+    fn would_forget_in(&self, name: &str, repository: &Repository) -> Result<(Vec<Goes>, usize)> {
         let Some(keep) = &repository.keep else { return Ok((Vec::new(), 0)) };
         let opened = self.context.open(repository)?;
         let judged = judge(self, &opened, keep)?;
+        let monitor = self.context.monitor();
+        let lost = uncopied(self, &[], (name, &opened), &judged.plan)?;
+        lost.iter().for_each(|lost| monitor.warn(lost));
         let goes = judged.plan.forget.keys();
         let goes = goes.map(|key| Goes { id: key.id.to_string(), time: utc(key.started) });
         Ok((goes.collect(), judged.stays().len()))

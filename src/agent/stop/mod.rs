@@ -4,6 +4,7 @@
 
 mod guard;
 mod journal;
+mod lines;
 mod order;
 mod what;
 

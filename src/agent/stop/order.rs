@@ -59,7 +59,7 @@ pub struct Started {
 impl Started {
     /// Nothing was done yet.
     pub fn nothing(because: StartReason) -> Self {
-        let ran = CommandOutcome { failure: None, output: String::new(), seconds: 0.0 };
+        let ran = CommandOutcome::default();
         Started { because, ran, downtime: None, ran_meanwhile: Vec::new(), unhealthy: Vec::new() }
     }
 }

@@ -1,7 +1,8 @@
 //! What is stopped and started: by lines for the shell, or services of containers by their engine.
 
+use super::lines::Lines;
 use crate::agent::config::{Job, Stop, without_secrets};
-use crate::agent::shell::{self, CommandOutcome};
+use crate::agent::shell::CommandOutcome;
 use crate::containers::{Engine, Service, StartOutcome};
 use crate::error::Result;
 use serde::{Deserialize, Serialize};
@@ -14,12 +15,7 @@ use std::time::{Duration, Instant};
 #[serde(untagged)]
 pub enum What {
     /// By lines for the shell.
-    Lines {
-        /// That which stops.
-        stop: String,
-        /// That which starts.
-        start: String,
-    },
+    Lines(Lines),
     /// Services of containers.
     Services(Services),
 }
@@ -40,8 +36,10 @@ pub struct Services {
 impl What {
     /// What the file says of a job.
     pub fn of(job: &Job, stop: &Stop) -> Option<Self> {
-        if let (Some(stop), Some(start)) = (&stop.stop, &stop.start) {
-            return Some(What::Lines { stop: stop.clone(), start: start.clone() });
+        if let (Some(line), Some(start)) = (&stop.stop, &stop.start) {
+            let running = stop.running.clone();
+            let (stop, start) = (line.clone(), start.clone());
+            return Some(What::Lines(Lines { stop, start, running, is_idle: false }));
         }
         let (services, projects, socket) =
             (stop.services.clone(), job.projects(), job.socket.clone());
@@ -52,7 +50,7 @@ impl What {
     /// How stopping is called, without secrets.
     pub fn stopping(&self) -> String {
         match self {
-            What::Lines { stop, .. } => without_secrets(stop),
+            What::Lines(lines) => without_secrets(&lines.stop),
             What::Services(services) => services.services.join(", "),
         }
     }
@@ -60,59 +58,64 @@ impl What {
     /// How starting is called, without secrets.
     pub fn starting(&self) -> String {
         match self {
-            What::Lines { start, .. } => without_secrets(start),
+            What::Lines(lines) => without_secrets(&lines.start),
             What::Services(services) => services.services.join(", "),
         }
     }
 
     /// Whether this is another line to start by than that.
     pub fn starts_otherwise(&self, other: &What) -> bool {
-        matches!((self, other), (What::Lines { start, .. }, What::Lines { start: other, .. }) if start != other)
+        matches!((self, other), (What::Lines(lines), What::Lines(other)) if lines.start != other.start && !other.is_idle)
     }
 
     /// Looks up what is to be stopped, as it is now.
     ///
     /// # Errors
-    /// Services that are not there or must not be stopped, and an engine that does not answer.
-    pub fn look_up(&mut self) -> Result<()> {
-        if let What::Services(services) = self {
-            let engine = Engine::connect(services.socket.as_deref())?;
-            services.running = engine.services(&services.services, &services.projects)?;
+    /// Services that are not there or must not be stopped, and an engine that does not answer; a line that cannot
+    /// say whether something runs.
+    pub fn look_up(&mut self, timeout: Duration) -> Result<()> {
+        match self {
+            What::Lines(lines) => lines.look_up(timeout),
+            What::Services(services) => {
+                let engine = Engine::connect(services.socket.as_deref())?;
+                services.running = engine.services(&services.services, &services.projects)?;
+                Ok(())
+            }
         }
-        Ok(())
     }
 
     /// Stops it. Each line, or each service, may take so long; a line ends, and no further service is stopped, once it
     /// `is_over`.
     pub fn stop(&mut self, timeout: Duration, is_over: &dyn Fn() -> bool) -> CommandOutcome {
         match self {
-            What::Lines { stop, .. } => shell::run(stop, timeout, &[], is_over),
+            What::Lines(lines) => lines.stop(timeout, is_over),
             What::Services(services) => told(|said| services.stop(timeout, said, is_over)),
         }
     }
 
     /// Starts it; the outcome, and the services that run and are unhealthy.
     pub fn start(&self, timeout: Duration) -> (CommandOutcome, Vec<String>) {
-        let mut unhealthy = Vec::new();
-        let ran = match self {
-            What::Lines { start, .. } => shell::run(start, timeout, &[], &|| false),
-            What::Services(services) => told(|said| services.start(timeout, said, &mut unhealthy)),
-        };
-        (ran, unhealthy)
+        match self {
+            What::Lines(lines) => lines.start(timeout),
+            What::Services(services) => {
+                let mut unhealthy = Vec::new();
+                (told(|said| services.start(timeout, said, &mut unhealthy)), unhealthy)
+            }
+        }
     }
 
     /// How often starting is tried: an engine may be started again itself.
     pub fn tries(&self) -> usize {
         match self {
-            What::Lines { .. } => 3,
+            What::Lines(_) => 3,
             What::Services(_) => 30,
         }
     }
 
     /// What of it has run since it was stopped, before it is started.
-    pub fn ran_meanwhile(&self) -> Result<Vec<String>> {
+    pub fn ran_meanwhile(&self, timeout: Duration) -> Result<Vec<String>> {
         match self {
-            What::Lines { .. } => Ok(Vec::new()),
+            What::Lines(lines) => lines.ran_meanwhile(timeout),
             What::Services(services) => services.ran_meanwhile(),
         }
     }
@@ -120,7 +123,7 @@ impl What {
     /// What runs in its place, or beside it, and was not stopped.
     pub fn others(&self) -> Vec<String> {
         match self {
-            What::Lines { .. } => Vec::new(),
+            What::Lines(_) => Vec::new(),
             // All of them may have been removed meanwhile: then nothing ran.
             What::Services(services) => services.others().unwrap_or_default(),
         }
@@ -199,5 +202,6 @@ fn told(work: impl FnOnce(&mut String) -> Result<()>) -> CommandOutcome {
     let begun = Instant::now();
     let mut output = String::new();
     let failure = work(&mut output).err().and_then(|error| CommandOutcome::failed(&error).failure);
-    CommandOutcome { failure, output, seconds: begun.elapsed().as_secs_f64() }
+    let seconds = begun.elapsed().as_secs_f64();
+    CommandOutcome { failure, output, seconds, ..CommandOutcome::default() }
 }

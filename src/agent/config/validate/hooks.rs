@@ -21,14 +21,17 @@ pub(super) fn of_hooks(hooks: Option<&Hooks>, keys: &[&str], at: &At<'_>) -> Res
 pub(super) fn of_stop(stop: &Stop, at: &At<'_>) -> Result<()> {
     let fits = match (&stop.stop, &stop.start) {
         (Some(_), Some(_)) => stop.services.is_empty(),
-        (None, None) => !stop.services.is_empty(),
+        (None, None) => !stop.services.is_empty() && stop.running.is_none(),
         _ => false,
     };
     if !fits {
-        return Err(at.wrong("`stop` takes both `stop` and `start`, or `services`"));
+        return Err(
+            at.wrong("`stop` takes both `stop` and `start`, and perhaps `running`, or `services`")
+        );
     }
     at.filled(&["stop", "stop"], &stop.stop)?;
     at.filled(&["stop", "start"], &stop.start)?;
+    at.filled(&["stop", "running"], &stop.running)?;
     at.filled(&["stop", "services"], &stop.services)?;
     at.lasting(&["stop", "timeout"], stop.timeout.as_ref())?;
     at.lasting(&["stop", "max_downtime"], stop.max_downtime.as_ref())
