@@ -143,11 +143,16 @@ pub fn find_all<'r>(
 /// Tag of a snapshot that was taken only because something was about to be replaced.
 pub const SAFETY_TAG: &str = "before-restore";
 
+/// Tag of a snapshot that lacks something which its job requires.
+pub const LACKING_TAG: &str = "lacks-required";
+
 /// Why a snapshot takes the place of no other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Aside {
     /// It was taken only because something was about to be replaced.
     Safety,
+    /// It lacks something that its job requires.
+    Lacking,
     /// It is what was left of another after damage.
     Repaired,
 }
@@ -155,9 +160,10 @@ pub enum Aside {
 impl Aside {
     /// Why this one does not, if it does not.
     pub fn of(snapshot: &Snapshot) -> Option<Self> {
-        let is_safety = snapshot.tags.contains(SAFETY_TAG);
+        let tagged = |tag: &str, aside| snapshot.tags.contains(tag).then_some(aside);
         let repaired = snapshot.original.map(|_| Aside::Repaired);
-        repaired.or(is_safety.then_some(Aside::Safety))
+        let lacking = || tagged(LACKING_TAG, Aside::Lacking);
+        repaired.or_else(lacking).or_else(|| tagged(SAFETY_TAG, Aside::Safety))
     }
 }
 

@@ -3,6 +3,7 @@
 use super::file::Jobs;
 use crate::common::cli::{stderr, stdout};
 use rusqlite::Connection;
+use serde_json::Value;
 use std::fs;
 
 const FILE: &str = r#"
@@ -71,6 +72,35 @@ fn a_file_without_jobs_is_not_well() {
     assert!(told.contains("Needs attention") && told.contains("the file has no job"), "{told}");
     let told = stderr(&jobs.command(&["config", "check"]).assert().success());
     assert!(told.contains("the file has no job"), "{told}");
+}
+
+/// A snapshot that lacks what its job requires does not stand for whole ones: `latest` passes it over, and it pushes
+/// none of them out.
+#[test]
+fn what_lacks_something_pushes_out_nothing() {
+    let jobs =
+        saved(&format!("{FILE}must_contain = [\"users.db\"]\n").replace("last = 9", "last = 1"));
+    let whole = jobs.of("one", &["snapshots"])[0]["id"].clone();
+    fs::rename(jobs.path("src/users.db"), jobs.path("users.db")).unwrap();
+    for _ in 0..2 {
+        jobs.command(&["run", "app"]).assert().code(1);
+    }
+    let tags = |snapshot: &Value| snapshot["tags"].to_string();
+    let all = jobs.of("one", &["snapshots"]);
+    assert_eq!(all.iter().filter(|it| tags(it).contains("lacks-required")).count(), 2, "{all:?}");
+    assert_eq!(jobs.of("one", &["snapshots", "latest"])[0]["id"], whole);
+    jobs.of("one", &["forget", "--keep-last", "1"]);
+    let left = jobs.of("one", &["snapshots"]);
+    assert!(left.len() == 2 && left.iter().any(|it| it["id"] == whole), "{left:?}");
+    fs::rename(jobs.path("users.db"), jobs.path("src/users.db")).unwrap();
+    jobs.command(&["run", "app"]).assert().success();
+    jobs.command(&["run", "app", "--only", "prune"]).assert().success();
+    let left = jobs.of("one", &["snapshots"]);
+    assert_eq!(
+        left.iter().filter(|it| !tags(it).contains("lacks-required")).count(),
+        1,
+        "{left:?}"
+    );
 }
 
 /// A prune says what it takes from a repository that was away while it should have got it, and no more than that.

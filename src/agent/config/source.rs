@@ -15,7 +15,7 @@ pub struct SourceTable {
     #[schemars(example = &"/srv/app")]
     pub source: Option<String>,
     /// A command line for the shell whose output is captured as the file `name`. It has no time limit: `timeout 2h ..`
-    /// in it is one.
+    /// in it is one. A pipe ends as its last program does, so what comes before it may fail unnoticed: leave compression to icecore.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(example = &"mysqldump --single-transaction app")]
     pub command: Option<String>,

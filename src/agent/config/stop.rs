@@ -62,7 +62,8 @@ pub struct Stop {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(example = &"systemctl stop web")]
     pub stop: Option<String>,
-    /// A line for the shell that starts it again; where it runs already, it does no harm.
+    /// A line for the shell that starts it again; where it runs already, it does no harm. A process that it leaves in the
+    /// background needs an output of its own, such as `>/dev/null 2>&1`: that of the line is read only until it ends.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(example = &"systemctl start web")]
     pub start: Option<String>,

@@ -76,8 +76,14 @@ fn captured(run: &Run<'_>, log: &mut Log<'_>, facts: &mut Facts) -> Result<Strin
     log.check_interrupt().and(done)?;
     if let Some(id) = snapshot.filter(|_| !run.job.must_contain.is_empty()) {
         let artifacts = &run.job.must_contain;
-        log.step(StepKind::Contents, &artifacts.join(", "), |_, _| {
-            must_contain::require_artifacts(&into.repository, id, artifacts, &run.job.projects())
+        log.step(StepKind::Contents, &artifacts.join(", "), |monitor, _| {
+            let (repository, projects) = (&into.repository, run.job.projects());
+            let found = must_contain::require_artifacts(repository, id, artifacts, &projects);
+            if found.as_ref().is_err_and(|error| error.kind() == Kind::Failed) {
+                let marked = must_contain::mark_lacking(repository, id);
+                marked.unwrap_or_else(|error| monitor.trouble(&error));
+            }
+            found
         })?;
     }
     Ok(into.name)

@@ -4,6 +4,7 @@ use crate::error::{Error, Kind, Result};
 use crate::format::directory::{Node, NodeKind};
 use crate::id::SnapshotId;
 use crate::ops::find::{FindOptions, find};
+use crate::ops::select::LACKING_TAG;
 use crate::repo::{Reader, Repository};
 use crate::source::JOB_FOLDER;
 use std::collections::BTreeSet;
@@ -81,9 +82,20 @@ pub fn require_artifacts(
     Err(Error::new(Kind::Failed, "find in the snapshot", absent.join(", "))
         .because(format!("`must_contain` requires it, and in {} it is missing or an empty database", id.short()))
         .hint(format!(
-            "{meant}if it was dropped on purpose, take it out of `must_contain`; the snapshot stays, and `latest` means it: see what \
+            "{meant}if it was dropped on purpose, take it out of `must_contain`; the snapshot stays, with the tag `{LACKING_TAG}`: see what \
              became of the source, then `icecore forget` it if it is worth nothing"
         )))
+}
+
+/// Keeps a snapshot that lacks something from standing for whole ones: `latest` passes it over, and it pushes none of
+/// them out.
+pub fn mark_lacking(repository: &Repository, id: SnapshotId) -> Result<()> {
+    if let Some(stored) = repository.snapshots(drop)?.get(id)? {
+        let mut tags = stored.snapshot.tags.clone();
+        tags.insert(LACKING_TAG.to_owned());
+        repository.change_tags(&stored.snapshot, &tags)?;
+    }
+    Ok(())
 }
 
 /// Whether it is something that was captured: neither a folder nor a link, nor a database that was emptied.

@@ -18,6 +18,7 @@ pub fn tables(groups: &[JudgedGroup<'_, GroupKey>], out: &mut Out) -> Result<()>
         let title = group.key.title().unwrap_or_else(|| "all snapshots:".to_owned());
         out.prose(&match group.aside {
             Some(Aside::Safety) => format!("taken before a restore, {title}"),
+            Some(Aside::Lacking) => format!("without something that is required, {title}"),
             Some(Aside::Repaired) => format!("what is left of damaged ones, {title}"),
             None => title,
         })?;
