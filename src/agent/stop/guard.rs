@@ -97,12 +97,12 @@ fn prepare(order: &mut Order) -> Result<Option<(File, File)>> {
 /// What has run since it was stopped. The engine that knows may itself have to come back first.
 fn ran_meanwhile(order: &Order) -> Vec<String> {
     for _ in 1..order.what.tries() {
-        match order.what.ran_meanwhile(order.timeout) {
+        match order.what.ran_meanwhile() {
             Ok(ran) => return ran,
             Err(_) => std::thread::sleep(Duration::from_secs(1)),
         }
     }
-    order.what.ran_meanwhile(order.timeout).unwrap_or_default()
+    order.what.ran_meanwhile().unwrap_or_default()
 }
 
 /// Waits until no other job has something stopped; none if the run ends before.

@@ -10,6 +10,9 @@ use std::time::{Duration, Instant};
 /// How often it is asked whether something runs that was stopped or started.
 const POLL_INTERVAL: Duration = Duration::from_millis(100);
 
+/// How long the line that says whether it runs may take before it is started.
+const LAST_QUESTION: Duration = Duration::from_secs(5);
+
 /// Lines for the shell.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Lines {
@@ -67,11 +70,12 @@ impl Lines {
         (ran, if runs { Vec::new() } else { vec![line()] })
     }
 
-    /// What ran although it was to be stopped, or did not run before.
-    pub fn ran_meanwhile(&self, timeout: Duration) -> Result<Vec<String>> {
-        let runs = self.is_running(timeout)? == Some(true);
+    /// What runs although it was to be stopped, or did not run before. A line that cannot say keeps nothing from being
+    /// started for long.
+    pub fn ran_meanwhile(&self) -> Vec<String> {
+        let runs = self.is_running(LAST_QUESTION).unwrap_or_default() == Some(true);
         let ran = self.running.iter().filter(|_| runs);
-        Ok(ran.map(|line| format!("what `{}` asks for", without_secrets(line))).collect())
+        ran.map(|line| format!("what `{}` asks for", without_secrets(line))).collect()
     }
 
     /// Whether it runs, or not, by this moment, as is asked for; true where nothing can tell.

@@ -113,9 +113,9 @@ impl What {
     }
 
     /// What of it has run since it was stopped, before it is started.
-    pub fn ran_meanwhile(&self, timeout: Duration) -> Result<Vec<String>> {
+    pub fn ran_meanwhile(&self) -> Result<Vec<String>> {
         match self {
-            What::Lines(lines) => lines.ran_meanwhile(timeout),
+            What::Lines(lines) => Ok(lines.ran_meanwhile()),
             What::Services(services) => services.ran_meanwhile(),
         }
     }
